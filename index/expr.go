@@ -1,0 +1,40 @@
+package index
+
+import "github.com/stere-log/stere/model"
+
+// Expr is a condition on records. The concrete types are All, And*, Or*, Not,
+// Leaf, Times and IDs; evaluating an Expr over a part gives an exact DocSet.
+type Expr interface{ isExpr() }
+
+// All holds for every record.
+type All struct{}
+
+// AllOf holds where every operand holds (every record if there is none).
+type AllOf struct{ Of []Expr }
+
+// AnyOf holds where at least one operand holds (no record if there is none).
+type AnyOf struct{ Of []Expr }
+
+// Not holds where its operand does not.
+type Not struct{ Of Expr }
+
+// Leaf holds where at least one value of the named field satisfies the
+// predicate. Field is a query name (model.QueryName); "" means any field.
+type Leaf struct {
+	Field string
+	Pred  Predicate
+}
+
+// Times holds for records with From <= time < To, in Unix nanoseconds.
+type Times struct{ From, To int64 }
+
+// IDs holds for the records with one of these ids.
+type IDs struct{ Of []model.RecordID }
+
+func (All) isExpr()   {}
+func (AllOf) isExpr() {}
+func (AnyOf) isExpr() {}
+func (Not) isExpr()   {}
+func (Leaf) isExpr()  {}
+func (Times) isExpr() {}
+func (IDs) isExpr()   {}
