@@ -1,0 +1,219 @@
+package auth
+
+import (
+	"encoding/base64"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stere-log/stere/model"
+)
+
+const (
+	testKey    = "stere_0123456789abcdef0123456789abcdef0123456789a"
+	testSecret = "a secret of more than thirty-two bytes"
+)
+
+func testNow() time.Time { return time.Unix(1_700_000_000, 0) }
+
+func newTest(t testing.TB) *Authenticator {
+	t.Helper()
+	a, err := New(Config{AdminKey: testKey, JWTSecret: testSecret, Now: testNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func sign(t testing.TB, method jwt.SigningMethod, key any, c jwt.MapClaims) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(method, c).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestAuthenticateKey(t *testing.T) {
+	a := newTest(t)
+	basic := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for name, test := range map[string]struct {
+		credentials Credentials
+		want        error
+	}{
+		"key":            {Credentials{APIKey: testKey}, nil},
+		"wrong key":      {Credentials{APIKey: testKey + "x"}, ErrAPIKey},
+		"short key":      {Credentials{APIKey: "x"}, ErrAPIKey},
+		"bearer key":     {Credentials{Authorization: "Bearer " + testKey}, nil},
+		"ApiKey":         {Credentials{Authorization: "ApiKey " + testKey}, nil},
+		"ApiKey base64":  {Credentials{Authorization: "apikey " + basic("id:"+testKey)}, nil},
+		"ApiKey wrong":   {Credentials{Authorization: "ApiKey " + basic("id:x")}, ErrAPIKey},
+		"basic":          {Credentials{Authorization: "Basic " + basic("elastic:"+testKey)}, nil},
+		"basic wrong":    {Credentials{Authorization: "Basic " + basic("elastic:changeme")}, ErrAPIKey},
+		"basic no colon": {Credentials{Authorization: "Basic " + basic(testKey)}, ErrAPIKey},
+		"basic garbage":  {Credentials{Authorization: "Basic ***"}, ErrAPIKey},
+		"nothing":        {Credentials{}, ErrNoCredentials},
+		"space":          {Credentials{Authorization: "  "}, ErrNoCredentials},
+		"scheme":         {Credentials{Authorization: "Digest x"}, ErrToken},
+		"too long":       {Credentials{APIKey: strings.Repeat("x", CredentialBytesMax+1)}, ErrToken},
+		"key decides":    {Credentials{APIKey: "x", Authorization: "Bearer " + testKey}, ErrAPIKey},
+	} {
+		p, err := a.Authenticate(test.credentials)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: error %v, want %v", name, err, test.want)
+		}
+		if test.want == nil && (p.Role != PlatformAdmin || p.Tenant != model.DefaultTenant || p.Method != "api-key") {
+			t.Errorf("%s: principal %+v", name, p)
+		}
+	}
+}
+
+func TestAuthenticateNoKey(t *testing.T) {
+	a, err := New(Config{JWTSecret: testSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The hash of the empty key must not open the door.
+	for _, c := range []Credentials{{Authorization: "ApiKey "}, {Authorization: "Basic Og=="}, {Authorization: "Bearer stere_"}} {
+		if _, err := a.Authenticate(c); err == nil {
+			t.Errorf("%+v accepted without an admin key", c)
+		}
+	}
+	if _, err := New(Config{}); err == nil {
+		t.Error("a configuration that lets nobody in was accepted")
+	}
+}
+
+func TestAuthenticateToken(t *testing.T) {
+	a := newTest(t)
+	in := func(d time.Duration) int64 { return testNow().Add(d).Unix() }
+	hs, secret := jwt.SigningMethodHS256, []byte(testSecret)
+	good := jwt.MapClaims{"sub": "u1", "exp": in(time.Minute)}
+	for name, test := range map[string]struct {
+		text string
+		want Principal // zero: refused
+	}{
+		"minimal":     {sign(t, hs, secret, good), Principal{Name: "u1", Tenant: "default", Role: Reader}},
+		"user_id":     {sign(t, hs, secret, jwt.MapClaims{"user_id": "u2", "exp": in(time.Minute)}), Principal{Name: "u2", Tenant: "default", Role: Reader}},
+		"tenant":      {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "tenant": "a", "org_id": "b", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "a", Role: Reader}},
+		"tenantId":    {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "tenantId": "c", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "c", Role: Reader}},
+		"org_id":      {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "org_id": "b", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "b", Role: Reader}},
+		"admin":       {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "admin", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "default", Role: PlatformAdmin}},
+		"tenantadmin": {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "Tenant_Admin", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "default", Role: TenantAdmin}},
+		"leeway":      {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "exp": in(-29 * time.Second)}), Principal{Name: "u", Tenant: "default", Role: Reader}},
+		"expired":     {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "exp": in(-31 * time.Second)}), Principal{}},
+		"no expiry":   {sign(t, hs, secret, jwt.MapClaims{"sub": "u"}), Principal{}},
+		"not before":  {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "exp": in(time.Hour), "nbf": in(time.Minute)}), Principal{}},
+		"wrong key":   {sign(t, hs, []byte("other"), good), Principal{}},
+		"none":        {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), Principal{}},
+		"HS512":       {sign(t, jwt.SigningMethodHS512, secret, good), Principal{}},
+		"bad tenant":  {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "tenant": "a/b", "exp": in(time.Minute)}), Principal{}},
+		"bad role":    {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "root", "exp": in(time.Minute)}), Principal{}},
+		"garbage":     {"a.b.c", Principal{}},
+		"empty":       {"", Principal{}},
+	} {
+		got, err := a.Authenticate(Credentials{Authorization: "Bearer " + test.text})
+		if test.want == (Principal{}) {
+			if !errors.Is(err, ErrToken) {
+				t.Errorf("%s: got %+v, error %v, want ErrToken", name, got, err)
+			}
+			continue
+		}
+		if err != nil || got.Name != test.want.Name || got.Tenant != test.want.Tenant || got.Role != test.want.Role || got.Method != "jwt" || got.Expires == 0 {
+			t.Errorf("%s: got %+v, error %v", name, got, err)
+		}
+	}
+	tampered := []byte(sign(t, hs, secret, good))
+	tampered[len(tampered)/2] ^= 1
+	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + string(tampered)}); err == nil {
+		t.Error("a tampered token was accepted")
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	table := map[Role]string{Reader: "r", Analyst: "r", Writer: "w", User: "rw", TenantAdmin: "rw", PlatformAdmin: "rwa", "nobody": ""}
+	for role, allowed := range table {
+		for letter, permission := range map[string]Permission{"r": Read, "w": Write, "a": Admin} {
+			err := Authorize(Principal{Role: role}, permission)
+			if want := strings.Contains(allowed, letter); (err == nil) != want {
+				t.Errorf("%s %s: error %v, want allowed %v", role, permission, err, want)
+			}
+			if err != nil && !errors.Is(err, ErrForbidden) {
+				t.Errorf("%s %s: error %v is not ErrForbidden", role, permission, err)
+			}
+		}
+		if Authorize(Principal{Role: role}, Open) != nil {
+			t.Errorf("%s may not use an open route", role)
+		}
+		if Authorize(Principal{Role: role}, Undeclared) == nil {
+			t.Errorf("%s may use an undeclared route", role)
+		}
+	}
+}
+
+func TestAdminKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	const callers = 8
+	keys := make([]string, callers)
+	var made sync.Map
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			key, created, err := LoadOrCreateAdminKey(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			if created {
+				made.Store(i, true)
+			}
+			keys[i] = key
+		})
+	}
+	wg.Wait()
+	count := 0
+	made.Range(func(any, any) bool { count++; return true })
+	for _, key := range keys {
+		if key != keys[0] || len(key) != 49 {
+			t.Fatalf("keys differ or are odd: %d bytes", len(key))
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d callers created the key, want 1", count)
+	}
+	path := filepath.Join(dir, AdminKeyFile)
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if key, created, err := LoadOrCreateAdminKey(dir); err != nil || created || key != keys[0] {
+		t.Errorf("second start: created %v, error %v", created, err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode is %v, want 0600", info.Mode().Perm())
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("temporary files are left: %v", entries)
+	}
+	if err := os.WriteFile(path, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := LoadOrCreateAdminKey(dir); err == nil {
+		t.Error("a file without a key was accepted")
+	}
+}
+
+func FuzzAuthenticate(f *testing.F) {
+	a := newTest(f)
+	f.Add("", "Bearer a.b.c")
+	f.Add("k", "Basic Og==")
+	f.Fuzz(func(t *testing.T, key, authorization string) {
+		p, err := a.Authenticate(Credentials{APIKey: key, Authorization: authorization})
+		if err == nil && key != testKey && !strings.Contains(authorization, testKey) {
+			t.Fatalf("%q %q got in as %+v", key, authorization, p)
+		}
+	})
+}
