@@ -1,0 +1,116 @@
+package shape
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSplit(t *testing.T) {
+	for _, test := range []struct {
+		message, shape string
+		vars           []string
+	}{
+		{"", "", nil},
+		{"no digits here", "no digits here", nil},
+		{"took 15 ms", "took \x11 ms", []string{"15"}},
+		{"from 10.0.0.1:80", "from \x11", []string{"10.0.0.1:80"}},
+		{"blk_-16 ok", "blk_-\x11 ok", []string{"16"}},
+		{"a\x11b\x12c 1", "a\x12\x11b\x12\x12c \x11", []string{"1"}},
+		{"v1.x.2", "\x11.x.\x11", []string{"v1", "2"}},
+		{"1.", "\x11.", []string{"1"}},
+	} {
+		shape, vars, ok := Split(nil, test.message)
+		if !ok || shape != test.shape || !slices.Equal(vars, test.vars) {
+			t.Errorf("%q: got %q %q %v, want %q %q", test.message, shape, vars, ok, test.shape, test.vars)
+		}
+		if Variables(shape) != len(vars) {
+			t.Errorf("%q: %d variables, want %d", test.message, Variables(shape), len(vars))
+		}
+		message, err := Join(nil, shape, vars)
+		if err != nil || string(message) != test.message {
+			t.Errorf("%q: joined to %q, %v", test.message, message, err)
+		}
+	}
+}
+
+func TestSplitLimits(t *testing.T) {
+	for _, message := range []string{strings.Repeat("x", MessageMax+1), strings.Repeat("1 ", VariablesMax+1)} {
+		if _, vars, ok := Split([]string{"kept"}, message); ok || len(vars) != 1 {
+			t.Errorf("%d bytes: got ok %v with %d variables", len(message), ok, len(vars))
+		}
+	}
+	if _, vars, ok := Split(nil, strings.Repeat("1 ", VariablesMax)); !ok || len(vars) != VariablesMax {
+		t.Errorf("got ok %v with %d variables, want %d", ok, len(vars), VariablesMax)
+	}
+}
+
+func TestStatic(t *testing.T) {
+	if got := Static("a\x11b\x12\x11c"); got != "a b\x11c" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestJoinFaults(t *testing.T) {
+	for _, test := range []struct {
+		shape string
+		vars  []string
+	}{{"\x11", nil}, {"", []string{"a"}}, {"\x12", nil}} {
+		if got, err := Join(nil, test.shape, test.vars); err == nil {
+			t.Errorf("%q with %q: joined to %q", test.shape, test.vars, got)
+		}
+	}
+}
+
+// words is the plain reading of what a word is: letters of any script may be
+// joined to more here than in package index, never to less.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool {
+		return r < 0x80 && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+}
+
+func FuzzSplit(f *testing.F) {
+	for _, seed := range []string{"", "a1 b", "10.0.0.1:80 - x", "\x11\x12", "2024-01-02T03:04:05.6Z", "é1-2 ü", "\xff1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		shape, vars, ok := Split(nil, message)
+		if !ok {
+			t.Skip("beyond the limits")
+		}
+		joined, err := Join(nil, shape, vars)
+		if err != nil || string(joined) != message {
+			t.Fatalf("%q: joined to %q, %v", message, joined, err)
+		}
+		split := words(Static(shape))
+		for _, v := range vars {
+			split = append(split, words(v)...)
+		}
+		whole := words(message)
+		slices.Sort(split)
+		slices.Sort(whole)
+		if !slices.Equal(split, whole) {
+			t.Fatalf("%q: words %q, split %q", message, whole, split)
+		}
+	})
+}
+
+func BenchmarkSplit(b *testing.B) {
+	messages := []string{
+		"Received block blk_-1608999687919862906 of size 67108864 from /10.251.42.84",
+		"pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=173.234.31.186",
+		"Registering application attempt with the scheduler and nothing else to say about it",
+	}
+	bytes := 0
+	for _, message := range messages {
+		bytes += len(message)
+	}
+	b.SetBytes(int64(bytes))
+	var vars []string
+	for b.Loop() {
+		for _, message := range messages {
+			_, vars, _ = Split(vars[:0], message)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Encodings of codes.
+const (
+	codesConstant = 0x01 // code
+	codesPacked   = 0x02 // width, packed codes
+	codesRuns     = 0x03 // runs, codes of run values, ints of run lengths-1
+	codesLocal    = 0x04 // distinct count, ints of distinct codes, width, packed positions
+)
+
+// AppendCodes appends the cheapest encoding of dictionary codes to dst. There
+// may be at most CountMax codes.
+func AppendCodes(dst []byte, codes []uint32) []byte {
+	return appendCodes(dst, codes, true)
+}
+
+func appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
+	n := len(codes)
+	if n == 0 {
+		return append(dst, codesConstant, 0)
+	}
+	low, high, runs, last := codes[0], codes[0], 1, codes[0]
+	for _, code := range codes[1:] {
+		low, high = min(low, code), max(high, code)
+		if code != last {
+			runs++
+		}
+		last = code
+	}
+	if low == high {
+		return binary.AppendUvarint(append(dst, codesConstant), uint64(low))
+	}
+	width := widthOf(uint64(high))
+	best := 2 + packedLen(n, width)
+	if mayNest && runs <= n/2 && runs/4 < best {
+		before := len(dst)
+		dst = appendCodeRuns(dst, codes, runs)
+		if len(dst)-before < best {
+			return dst
+		}
+		dst = dst[:before]
+	}
+	// Without runs every change costs a code, so that n/2 changes of few
+	// distinct codes are what a page-local dictionary is for.
+	if mayNest && width > 3 {
+		before := len(dst)
+		var ok bool
+		if dst, ok = appendLocalCodes(dst, codes, width); ok && len(dst)-before < best {
+			return dst
+		}
+		dst = dst[:before]
+	}
+	return appendPacked(append(dst, codesPacked, byte(width)), codes, 0, width)
+}
+
+func appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
+	heads, lengths := make([]uint32, 0, runs), make([]int64, 0, runs)
+	start := 0
+	for i := 1; i <= len(codes); i++ {
+		if i == len(codes) || codes[i] != codes[start] {
+			heads, lengths = append(heads, codes[start]), append(lengths, int64(i-start-1))
+			start = i
+		}
+	}
+	dst = binary.AppendUvarint(append(dst, codesRuns), uint64(len(heads)))
+	return appendInts(appendCodes(dst, heads, false), lengths, false)
+}
+
+// appendLocalCodes writes the distinct codes once, in order, and then their
+// positions. It gives up once positions would be as wide as the codes.
+func appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
+	distinctMax := min(len(codes)/2, 1<<(width-1))
+	positions := make(map[uint32]uint32, 64)
+	for _, code := range codes {
+		if _, known := positions[code]; !known {
+			if len(positions) == distinctMax {
+				return dst, false
+			}
+			positions[code] = 0
+		}
+	}
+	distinct := make([]int64, 0, len(positions))
+	for code := range positions {
+		distinct = append(distinct, int64(code))
+	}
+	slices.Sort(distinct)
+	for i, code := range distinct {
+		positions[uint32(code)] = uint32(i)
+	}
+	dst = binary.AppendUvarint(append(dst, codesLocal), uint64(len(distinct)))
+	dst = appendInts(dst, distinct, false)
+	local := make([]uint32, len(codes))
+	for i, code := range codes {
+		local[i] = positions[code]
+	}
+	width = widthOf(uint64(len(distinct) - 1))
+	return appendPacked(append(dst, byte(width)), local, 0, width), true
+}
+
+// Codes appends the n codes at the start of src to dst and returns them with
+// the rest of src. Whether they lie in a dictionary is the caller's to check.
+func Codes(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+	if err := checkCount(n); err != nil {
+		return nil, nil, err
+	}
+	return decodeCodes(dst, src, n, true)
+}
+
+func decodeCodes(dst []uint32, src []byte, n int, mayNest bool) ([]uint32, []byte, error) {
+	encoding, src, err := readByte(src, "encoding of codes")
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case encoding == codesConstant:
+		code, src, err := readUvarint(src, "constant")
+		if err != nil || code > 1<<32-1 {
+			return nil, nil, fmt.Errorf("decode constant code %d: %w", code, ErrCorrupt)
+		}
+		all, added := grow(dst, n)
+		for i := range added {
+			added[i] = uint32(code)
+		}
+		return all, src, nil
+	case encoding == codesPacked:
+		width, src, err := readWidth(src, n, 32)
+		if err != nil {
+			return nil, nil, err
+		}
+		all, added := grow(dst, n)
+		unpack(added, src, 0, width)
+		return all, src[packedLen(n, width):], nil
+	case encoding == codesRuns && mayNest:
+		return decodeCodeRuns(dst, src, n)
+	case encoding == codesLocal && mayNest:
+		return decodeLocalCodes(dst, src, n)
+	}
+	return nil, nil, fmt.Errorf("decode codes: encoding %#x: %w", encoding, ErrCorrupt)
+}
+
+func decodeCodeRuns(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+	count, src, err := readUvarint(src, "run count")
+	if err != nil || count > uint64(n) {
+		return nil, nil, fmt.Errorf("decode %d runs of %d codes: %w", count, n, ErrCorrupt)
+	}
+	heads, src, err := decodeCodes(nil, src, int(count), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	lengths, src, err := decodeInts(nil, src, int(count), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	for i, head := range heads {
+		length := lengths[i]
+		if length < 0 || length >= int64(len(added)) {
+			return nil, nil, fmt.Errorf("decode run of %d codes: %w", length, ErrCorrupt)
+		}
+		run := added[:length+1]
+		for j := range run {
+			run[j] = head
+		}
+		added = added[length+1:]
+	}
+	if len(added) != 0 {
+		return nil, nil, fmt.Errorf("decode runs of codes: %d missing: %w", len(added), ErrCorrupt)
+	}
+	return all, src, nil
+}
+
+func decodeLocalCodes(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+	count, src, err := readUvarint(src, "distinct count")
+	if err != nil || count > uint64(n) {
+		return nil, nil, fmt.Errorf("decode %d distinct of %d codes: %w", count, n, ErrCorrupt)
+	}
+	distinct, src, err := decodeInts(nil, src, int(count), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, code := range distinct {
+		if code < 0 || code > 1<<32-1 {
+			return nil, nil, fmt.Errorf("decode distinct code %d: %w", code, ErrCorrupt)
+		}
+	}
+	width, src, err := readWidth(src, n, 32)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	unpack(added, src, 0, width)
+	for i, position := range added {
+		if int(position) >= len(distinct) {
+			return nil, nil, fmt.Errorf("decode code at %d of %d distinct: %w", position, len(distinct), ErrCorrupt)
+		}
+		added[i] = uint32(distinct[position])
+	}
+	return all, src[packedLen(n, width):], nil
+}

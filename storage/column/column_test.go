@@ -1,0 +1,149 @@
+package column
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func intCases() map[string][]int64 {
+	rng := rand.New(rand.NewPCG(1, 2))
+	cases := map[string][]int64{
+		"empty": nil, "one": {-7}, "constant": {5, 5, 5, 5}, "extremes": {math.MinInt64, math.MaxInt64, 0, -1, 1},
+		"two": {math.MinInt64, math.MinInt64 + 1}, "runs": {},
+	}
+	for i := range 1000 {
+		cases["runs"] = append(cases["runs"], int64(i/100%3)*1e12)
+		cases["steps"] = append(cases["steps"], int64(i)*1000)
+		cases["times"] = append(cases["times"], 1_700_000_000_000_000_000+int64(i)*1_000_000+rng.Int64N(1000))
+	}
+	for width := range 65 {
+		name := fmt.Sprintf("width %d", width)
+		for range 67 {
+			v := rng.Uint64()
+			if width < 64 {
+				v &= 1<<width - 1
+			}
+			cases[name] = append(cases[name], int64(v)-3)
+		}
+	}
+	return cases
+}
+
+func TestInts(t *testing.T) {
+	for name, values := range intCases() {
+		coded := AppendInts([]byte("x"), values)
+		got, rest, err := Ints([]int64{42}, append(coded[1:], "rest"...), len(values))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got[0] != 42 || !slices.Equal(got[1:], values) || string(rest) != "rest" {
+			t.Errorf("%s: got %v and %q, want %v", name, got[1:], rest, values)
+		}
+	}
+}
+
+func TestCodes(t *testing.T) {
+	for name, values := range intCases() {
+		codes := make([]uint32, len(values))
+		for i, value := range values {
+			codes[i] = uint32(value)
+		}
+		coded := AppendCodes([]byte("x"), codes)
+		got, rest, err := Codes([]uint32{42}, append(coded[1:], "rest"...), len(codes))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got[0] != 42 || !slices.Equal(got[1:], codes) || string(rest) != "rest" {
+			t.Errorf("%s: got %v and %q, want %v", name, got[1:], rest, codes)
+		}
+	}
+}
+
+// TestEncodingChosen pins what is picked for the forms that each encoding is
+// for, so that a change of the costs shows.
+func TestEncodingChosen(t *testing.T) {
+	repeat := func(n int, f func(i int) string) (values []string) {
+		for i := range n {
+			values = append(values, f(i))
+		}
+		return values
+	}
+	for _, test := range []struct {
+		name   string
+		values []string
+		want   byte
+	}{
+		{"constant", repeat(9, func(int) string { return "same" }), stringsConstant},
+		{"integers", repeat(99, func(i int) string { return fmt.Sprint(i*7 - 40) }), stringsIntegers},
+		{"padded", repeat(99, func(i int) string { return fmt.Sprintf("%06d", i) }), stringsPadded},
+		{"decimals", repeat(99, func(i int) string { return fmt.Sprintf("%.3f", float64(i-20)*1.7) }), stringsDecimals},
+		{"lower hex", repeat(99, func(i int) string { return fmt.Sprintf("%08x", uint32(i)*2654435761) }), stringsHexLower},
+		{"upper hex", repeat(99, func(i int) string { return fmt.Sprintf("%08X", uint32(i)*2654435761) }), stringsHexUpper},
+		{"odd hex", repeat(99, func(i int) string { return fmt.Sprintf("%x", 1000+i*i*i) }), stringsHexLower},
+		{"uuid", repeat(99, func(i int) string { return fmt.Sprintf("%08x-1234-4321-abcd-%012x", i*77777, i*999) }), stringsUUID},
+		{"ipv4", repeat(99, func(i int) string { return fmt.Sprintf("10.%d.%d.7", i, i*2) }), stringsIPv4},
+		{"dictionary", repeat(99, func(i int) string { return "name " + strings.Repeat("x", i%5) }), stringsDict},
+		{"affix", repeat(99, func(i int) string { return fmt.Sprintf("blk_%d", i*i) }), stringsAffix},
+		{"plain", repeat(99, func(i int) string { return strings.Repeat("xy", i) + fmt.Sprint(i) }), stringsPlain},
+		{"leading zero", []string{"0", "01", "2"}, stringsHexLower},
+		{"minus zero", []string{"-0", "1", "2"}, stringsPlain},
+		{"minus zero decimal", []string{"-0.0", "1.5"}, stringsPlain},
+	} {
+		coded := AppendStrings(nil, test.values)
+		if coded[0] != test.want {
+			t.Errorf("%s: encoding %#x, want %#x", test.name, coded[0], test.want)
+		}
+		got, rest, err := Strings(nil, coded, len(test.values))
+		if err != nil || len(rest) != 0 || !slices.Equal(got, test.values) {
+			t.Errorf("%s: got %q, %d left, %v", test.name, got, len(rest), err)
+		}
+	}
+}
+
+func TestStringsAwkward(t *testing.T) {
+	for _, values := range [][]string{
+		nil, {""}, {"", ""}, {"", "a"}, {"a", "aa"}, {"aa", "a"}, {"aba", "aa"}, {"abcabc", "abc"}, {"abc", "abcabc", "abc"},
+		{"1.2.3.4", "255.255.255.255", "0.0.0.0"}, {"1.2.3.4", "01.2.3.4"}, {"1.2.3.256"}, {"1.2.3."}, {"1..3.4"},
+		{"-5", "5"}, {"-"}, {"--5"}, {"-0.5", "0.5"}, {"00.5", "1.5"}, {".5", "1.5"}, {"-.5", "1.5"}, {"5.", "6."}, {"1.-5"},
+		{"999999999999999999", "-999999999999999999"}, {"9999999999999999999"}, {"9223372036854775807"}, {"-9223372036854775808"},
+		{"abc", "ABC"}, {"a", "", "b"}, {"0a", "0b", "\x00"}, {"é", "è"}, {"00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-00000000000A"},
+	} {
+		coded := AppendStrings(nil, values)
+		got, rest, err := Strings(nil, coded, len(values))
+		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+			t.Errorf("%q: got %q, %d left, %v", values, got, len(rest), err)
+		}
+	}
+}
+
+func TestCompress(t *testing.T) {
+	text := []byte(strings.Repeat("some text that repeats ", 500))
+	rng := rand.New(rand.NewPCG(3, 4))
+	noise := make([]byte, 1000)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	for _, raw := range [][]byte{nil, []byte("a"), text, noise} {
+		for _, level := range []int{0, 1, 3, 6, 11, 22} {
+			frame := Compress([]byte("x"), raw, level)[1:]
+			got, err := Decompress([]byte("y"), frame, len(raw))
+			if err != nil || string(got) != "y"+string(raw) {
+				t.Errorf("%d bytes at level %d: got %d bytes, %v", len(raw), level, len(got), err)
+			}
+			if len(frame) > len(raw)+4 {
+				t.Errorf("%d bytes at level %d: frame has %d", len(raw), level, len(frame))
+			}
+			if len(raw) > 0 {
+				if _, err := Decompress(nil, frame, len(raw)-1); err == nil {
+					t.Errorf("%d bytes at level %d: decompressed beyond the limit", len(raw), level)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package column
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// fuzzCount keeps garbage from asking for more than the machine of a test has.
+const fuzzCount = 1 << 12
+
+func FuzzInts(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, uint8(0))
+	f.Add(bytes.Repeat([]byte{7}, 200), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, shift uint8) {
+		var values []int64
+		for rest := data; len(rest) >= 8; rest = rest[min(len(rest), int(shift%8)+1):] {
+			values = append(values, int64(binary.LittleEndian.Uint64(rest))>>(shift%64))
+		}
+		got, rest, err := Ints(nil, AppendInts(nil, values), len(values))
+		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+			t.Fatalf("integers: got %v, %d left, %v, want %v", got, len(rest), err, values)
+		}
+	})
+}
+
+func FuzzCodes(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8}, uint8(0))
+	f.Add(bytes.Repeat([]byte{7}, 200), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, shift uint8) {
+		var codes []uint32
+		for rest := data; len(rest) >= 4; rest = rest[min(len(rest), int(shift%4)+1):] {
+			codes = append(codes, binary.LittleEndian.Uint32(rest)>>(shift%32))
+		}
+		got, rest, err := Codes(nil, AppendCodes(nil, codes), len(codes))
+		if err != nil || len(rest) != 0 || !slices.Equal(got, codes) {
+			t.Fatalf("codes: got %v, %d left, %v, want %v", got, len(rest), err, codes)
+		}
+	})
+}
+
+func FuzzStrings(f *testing.F) {
+	for _, seed := range []string{
+		"1,2,3", "01,02,03", "1.5,2.5,-0.5", "0a,ff,0", "0A,FF", "1.2.3.4,10.0.0.1", "blk_1,blk_22", "a,b,a,b,a,b,a,b", "a b c,a c",
+		"00000000-0000-0000-0000-000000000000,12345678-1234-1234-1234-123456789abc", ",,", "x,", "-0,-1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		values := strings.Split(text, ",")
+		got, rest, err := Strings(nil, AppendStrings(nil, values), len(values))
+		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+			t.Fatalf("strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
+		}
+	})
+}
+
+func FuzzGarbage(f *testing.F) {
+	for _, values := range intCases() {
+		f.Add(AppendInts(nil, values), uint16(len(values)))
+	}
+	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
+	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
+	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))
+	f.Fuzz(func(t *testing.T, data []byte, count uint16) {
+		n := int(count) % fuzzCount
+		if values, _, err := Ints(nil, data, n); err == nil && len(values) != n {
+			t.Fatalf("got %d integers, want %d", len(values), n)
+		}
+		if codes, _, err := Codes(nil, data, n); err == nil && len(codes) != n {
+			t.Fatalf("got %d codes, want %d", len(codes), n)
+		}
+		if values, _, err := Strings(nil, data, n); err == nil && len(values) != n {
+			t.Fatalf("got %d strings, want %d", len(values), n)
+		}
+		if raw, err := Decompress(nil, data, n); err == nil && len(raw) > n {
+			t.Fatalf("got %d bytes, want at most %d", len(raw), n)
+		}
+	})
+}

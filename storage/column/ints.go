@@ -1,0 +1,197 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// CountMax is the largest number of values in one array.
+const CountMax = 1 << 26
+
+// Encodings of integers.
+const (
+	intsConstant = 0x01 // value
+	intsPacked   = 0x02 // minimum, width, packed value-minimum
+	intsDelta    = 0x03 // first, minimum delta, width, packed delta-minimum
+	intsRuns     = 0x04 // runs, ints of run values, ints of run lengths-1
+)
+
+// intsShape is what one pass learns about an array.
+type intsShape struct {
+	low, high           int64
+	lowDelta, highDelta int64
+	runs                int
+}
+
+func measureInts(values []int64) intsShape {
+	s := intsShape{low: math.MaxInt64, high: math.MinInt64, lowDelta: math.MaxInt64, highDelta: math.MinInt64}
+	last := values[0]
+	s.low, s.high, s.runs = last, last, 1
+	for _, v := range values[1:] {
+		s.low, s.high = min(s.low, v), max(s.high, v)
+		delta := v - last // wraps; decoding wraps back
+		s.lowDelta, s.highDelta = min(s.lowDelta, delta), max(s.highDelta, delta)
+		if delta != 0 {
+			s.runs++
+		}
+		last = v
+	}
+	return s
+}
+
+// AppendInts appends the cheapest encoding of values to dst. There may be at
+// most CountMax values.
+func AppendInts(dst []byte, values []int64) []byte {
+	return appendInts(dst, values, true)
+}
+
+func appendInts(dst []byte, values []int64, mayRun bool) []byte {
+	n := len(values)
+	if n == 0 {
+		return append(dst, intsConstant, 0)
+	}
+	s := measureInts(values)
+	if s.low == s.high {
+		return binary.AppendVarint(append(dst, intsConstant), s.low)
+	}
+	width := widthOf(uint64(s.high) - uint64(s.low))
+	deltaWidth := widthOf(uint64(s.highDelta) - uint64(s.lowDelta))
+	packed := 2 + varintLen(s.low) + packedLen(n, width)
+	delta := 2 + varintLen(values[0]) + varintLen(s.lowDelta) + packedLen(n-1, deltaWidth)
+	best := min(packed, delta)
+	if mayRun && s.runs <= n/2 && s.runs/4 < best {
+		before := len(dst)
+		dst = appendIntRuns(dst, values, s.runs)
+		if len(dst)-before < best {
+			return dst
+		}
+		dst = dst[:before]
+	}
+	if delta < packed {
+		dst = binary.AppendVarint(append(dst, intsDelta), values[0])
+		dst = binary.AppendVarint(dst, s.lowDelta)
+		dst = append(dst, byte(deltaWidth))
+		deltas := make([]int64, n-1)
+		for i := range deltas {
+			deltas[i] = values[i+1] - values[i]
+		}
+		return appendPacked(dst, deltas, s.lowDelta, deltaWidth)
+	}
+	dst = binary.AppendVarint(append(dst, intsPacked), s.low)
+	return appendPacked(append(dst, byte(width)), values, s.low, width)
+}
+
+func appendIntRuns(dst []byte, values []int64, runs int) []byte {
+	heads, lengths := make([]int64, 0, runs), make([]int64, 0, runs)
+	start := 0
+	for i := 1; i <= len(values); i++ {
+		if i == len(values) || values[i] != values[start] {
+			heads, lengths = append(heads, values[start]), append(lengths, int64(i-start-1))
+			start = i
+		}
+	}
+	dst = binary.AppendUvarint(append(dst, intsRuns), uint64(len(heads)))
+	return appendInts(appendInts(dst, heads, false), lengths, false)
+}
+
+// Ints appends the n values at the start of src to dst and returns them with
+// the rest of src.
+func Ints(dst []int64, src []byte, n int) (values []int64, rest []byte, err error) {
+	if err := checkCount(n); err != nil {
+		return nil, nil, err
+	}
+	return decodeInts(dst, src, n, true)
+}
+
+func decodeInts(dst []int64, src []byte, n int, mayRun bool) (_ []int64, _ []byte, err error) {
+	encoding, src, err := readByte(src, "encoding of integers")
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case encoding == intsConstant:
+		var value int64
+		if value, src, err = readVarint(src, "constant"); err != nil {
+			return nil, nil, err
+		}
+		all, added := grow(dst, n)
+		for i := range added {
+			added[i] = value
+		}
+		return all, src, nil
+	case encoding == intsPacked:
+		var low int64
+		if low, src, err = readVarint(src, "minimum"); err != nil {
+			return nil, nil, err
+		}
+		width, src, err := readWidth(src, n, 64)
+		if err != nil {
+			return nil, nil, err
+		}
+		all, added := grow(dst, n)
+		unpack(added, src, low, width)
+		return all, src[packedLen(n, width):], nil
+	case encoding == intsDelta:
+		return decodeDeltas(dst, src, n)
+	case encoding == intsRuns && mayRun:
+		return decodeIntRuns(dst, src, n)
+	}
+	return nil, nil, fmt.Errorf("decode integers: encoding %#x: %w", encoding, ErrCorrupt)
+}
+
+func decodeDeltas(dst []int64, src []byte, n int) (_ []int64, _ []byte, err error) {
+	if n == 0 {
+		return nil, nil, fmt.Errorf("decode no deltas: %w", ErrCorrupt)
+	}
+	var first, low int64
+	if first, src, err = readVarint(src, "first value"); err != nil {
+		return nil, nil, err
+	}
+	if low, src, err = readVarint(src, "minimum delta"); err != nil {
+		return nil, nil, err
+	}
+	width, src, err := readWidth(src, n-1, 64)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	unpack(added[1:], src, low, width)
+	added[0] = first
+	for i, last := 1, first; i < len(added); i++ {
+		last += added[i]
+		added[i] = last
+	}
+	return all, src[packedLen(n-1, width):], nil
+}
+
+func decodeIntRuns(dst []int64, src []byte, n int) ([]int64, []byte, error) {
+	count, src, err := readUvarint(src, "run count")
+	if err != nil || count > uint64(n) {
+		return nil, nil, fmt.Errorf("decode %d runs of %d integers: %w", count, n, ErrCorrupt)
+	}
+	heads, src, err := decodeInts(nil, src, int(count), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	lengths, src, err := decodeInts(nil, src, int(count), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	for i, head := range heads {
+		length := lengths[i]
+		if length < 0 || length >= int64(len(added)) {
+			return nil, nil, fmt.Errorf("decode run of %d integers: %w", length, ErrCorrupt)
+		}
+		run := added[:length+1]
+		for j := range run {
+			run[j] = head
+		}
+		added = added[length+1:]
+	}
+	if len(added) != 0 {
+		return nil, nil, fmt.Errorf("decode runs of integers: %d missing: %w", len(added), ErrCorrupt)
+	}
+	return all, src, nil
+}

@@ -1,0 +1,308 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+// DecodedMax is the largest text in bytes that one array decodes to.
+const DecodedMax = 256 << 20
+
+// Encodings of strings.
+const (
+	stringsPlain    = 0x01 // ints of lengths, bytes
+	stringsConstant = 0x02 // length, bytes
+	stringsIntegers = 0x03 // ints
+	stringsPadded   = 0x04 // digits, ints
+	stringsDecimals = 0x05 // fraction digits, ints of value * 10^digits
+	stringsHexLower = 0x06 // ints of lengths in digits, nibbles, two a byte
+	stringsHexUpper = 0x07 // the same with upper-case digits
+	stringsUUID     = 0x08 // 16 bytes each
+	stringsIPv4     = 0x09 // ints
+	stringsDict     = 0x0a // distinct count, strings, codes
+	stringsAffix    = 0x0b // prefix, suffix, strings between
+)
+
+// Nesting of string encodings: a dictionary holds an affix holds the rest.
+const nestingMax = 3
+
+// AppendStrings appends the cheapest encoding of values to dst. There may be
+// at most CountMax values with at most DecodedMax bytes.
+func AppendStrings(dst []byte, values []string) []byte {
+	return appendStrings(dst, values, nestingMax)
+}
+
+func appendStrings(dst []byte, values []string, depth int) []byte {
+	if len(values) == 0 {
+		return append(dst, stringsConstant, 0)
+	}
+	first := values[0]
+	prefix, suffix, total := affixes(values)
+	if prefix == len(first) && total == len(first)*len(values) {
+		dst = binary.AppendUvarint(append(dst, stringsConstant), uint64(len(first)))
+		return append(dst, first...)
+	}
+	if depth > 0 {
+		if coded, ok := appendDict(dst, values, total, depth); ok {
+			return coded
+		}
+	}
+	if coded, ok := appendTyped(dst, values); ok {
+		return coded
+	}
+	if depth > 0 && prefix+suffix > 0 && total <= DecodedMax {
+		dst = binary.AppendUvarint(append(dst, stringsAffix), uint64(prefix))
+		dst = append(dst, first[:prefix]...)
+		dst = binary.AppendUvarint(dst, uint64(suffix))
+		dst = append(dst, first[len(first)-suffix:]...)
+		inner := make([]string, len(values))
+		for i, value := range values {
+			inner[i] = value[prefix : len(value)-suffix]
+		}
+		return appendStrings(dst, inner, 0)
+	}
+	return appendPlain(dst, values)
+}
+
+func appendPlain(dst []byte, values []string) []byte {
+	lengths := make([]int64, len(values))
+	for i, value := range values {
+		lengths[i] = int64(len(value))
+	}
+	dst = AppendInts(append(dst, stringsPlain), lengths)
+	for _, value := range values {
+		dst = append(dst, value...)
+	}
+	return dst
+}
+
+// affixes returns the lengths of the common prefix and of the common suffix
+// of what is left, and the total length.
+func affixes(values []string) (prefix, suffix, total int) {
+	first := values[0]
+	prefix, suffix, total = len(first), len(first), len(first)
+	shortest := len(first)
+	for _, value := range values[1:] {
+		total += len(value)
+		shortest = min(shortest, len(value))
+		prefix, suffix = min(prefix, len(value)), min(suffix, len(value))
+		if value[:prefix] != first[:prefix] {
+			i := 0
+			for value[i] == first[i] {
+				i++
+			}
+			prefix = i
+		}
+		if value[len(value)-suffix:] != first[len(first)-suffix:] {
+			i := 0
+			for value[len(value)-1-i] == first[len(first)-1-i] {
+				i++
+			}
+			suffix = i
+		}
+	}
+	return prefix, min(suffix, shortest-prefix), total
+}
+
+// dictProbe is how many values appendDict looks at before it judges whether
+// they repeat at all.
+const dictProbe = 1024
+
+// appendDict writes distinct values and codes, if values repeat enough.
+func appendDict(dst []byte, values []string, total, depth int) ([]byte, bool) {
+	if len(values) < 4 {
+		return dst, false
+	}
+	known := make(map[string]uint32, min(len(values)/2+1, dictProbe))
+	codes := make([]uint32, len(values))
+	var distinct []string
+	bytes := 0
+	for i, value := range values {
+		code, ok := known[value]
+		if !ok {
+			if len(distinct) >= len(values)/2 || i >= dictProbe && len(distinct) > i-i/8 {
+				return dst, false
+			}
+			code = uint32(len(distinct))
+			known[value] = code
+			distinct = append(distinct, value)
+			bytes += len(value) + 1
+		}
+		codes[i] = code
+	}
+	if codesCost := packedLen(len(codes), widthOf(uint64(len(distinct)))); codesCost+bytes > total {
+		return dst, false
+	}
+	dst = binary.AppendUvarint(append(dst, stringsDict), uint64(len(distinct)))
+	dst = appendStrings(dst, distinct, min(depth-1, 1))
+	return AppendCodes(dst, codes), true
+}
+
+// Strings appends the n strings at the start of src to dst and returns them
+// with the rest of src. They share an allocation, never with src.
+func Strings(dst []string, src []byte, n int) ([]string, []byte, error) {
+	if err := checkCount(n); err != nil {
+		return nil, nil, err
+	}
+	return decodeStrings(dst, src, n, nestingMax)
+}
+
+func decodeStrings(dst []string, src []byte, n, depth int) ([]string, []byte, error) {
+	encoding, src, err := readByte(src, "encoding of strings")
+	if err != nil {
+		return nil, nil, err
+	}
+	switch encoding {
+	case stringsPlain:
+		return decodePlain(dst, src, n)
+	case stringsConstant:
+		return decodeConstant(dst, src, n)
+	case stringsDict:
+		if depth > 0 {
+			return decodeDict(dst, src, n, depth)
+		}
+	case stringsAffix:
+		if depth > 0 {
+			return decodeAffix(dst, src, n)
+		}
+	case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
+		return decodeNumeric(dst, src, n, encoding)
+	case stringsHexLower, stringsHexUpper:
+		return decodeHex(dst, src, n, encoding)
+	case stringsUUID:
+		return decodeUUID(dst, src, n)
+	}
+	return nil, nil, fmt.Errorf("decode strings: encoding %#x: %w", encoding, ErrCorrupt)
+}
+
+func decodeConstant(dst []string, src []byte, n int) ([]string, []byte, error) {
+	text, src, err := readText(src, "constant")
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	value := string(text)
+	for i := range added {
+		added[i] = value
+	}
+	return all, src, nil
+}
+
+func readText(src []byte, what string) ([]byte, []byte, error) {
+	length, src, err := readUvarint(src, what)
+	if err != nil {
+		return nil, nil, err
+	}
+	return readBytes(src, length, what)
+}
+
+func decodePlain(dst []string, src []byte, n int) ([]string, []byte, error) {
+	lengths, src, err := Ints(nil, src, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	total, err := sumLengths(lengths, uint64(len(src)))
+	if err != nil {
+		return nil, nil, err
+	}
+	text := string(src[:total])
+	all, added := grow(dst, n)
+	at := 0
+	for i := range added {
+		end := at + int(lengths[i])
+		added[i] = text[at:end]
+		at = end
+	}
+	return all, src[total:], nil
+}
+
+// sumLengths adds lengths up and checks that none is negative and the sum is
+// within a limit.
+func sumLengths(lengths []int64, limit uint64) (uint64, error) {
+	total := uint64(0)
+	for _, length := range lengths {
+		if length < 0 || uint64(length) > limit-total {
+			return 0, fmt.Errorf("decode string of %d bytes: %w", length, ErrCorrupt)
+		}
+		total += uint64(length)
+	}
+	return total, nil
+}
+
+func decodeDict(dst []string, src []byte, n, depth int) ([]string, []byte, error) {
+	count, src, err := readUvarint(src, "distinct count")
+	if err != nil || count > uint64(n) {
+		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
+	}
+	distinct, src, err := decodeStrings(nil, src, int(count), min(depth-1, 1))
+	if err != nil {
+		return nil, nil, err
+	}
+	codes, src, err := Codes(nil, src, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	for i, code := range codes {
+		if int(code) >= len(distinct) {
+			return nil, nil, fmt.Errorf("decode code %d of %d strings: %w", code, len(distinct), ErrCorrupt)
+		}
+		added[i] = distinct[code]
+	}
+	return all, src, nil
+}
+
+func decodeAffix(dst []string, src []byte, n int) ([]string, []byte, error) {
+	prefix, src, err := readText(src, "prefix")
+	if err != nil {
+		return nil, nil, err
+	}
+	suffix, src, err := readText(src, "suffix")
+	if err != nil {
+		return nil, nil, err
+	}
+	inner, src, err := decodeStrings(nil, src, n, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	affix := len(prefix) + len(suffix)
+	total := 0
+	for _, value := range inner {
+		if total += affix + len(value); total > DecodedMax {
+			return nil, nil, fmt.Errorf("decode strings with %d common bytes: %w", affix, ErrTooLong)
+		}
+	}
+	b := newBuilder(n, total)
+	for _, value := range inner {
+		b.text = append(append(append(b.text, prefix...), value...), suffix...)
+		b.end()
+	}
+	return b.strings(dst), src, nil
+}
+
+// builder collects strings in one allocation.
+type builder struct {
+	text []byte
+	ends []int
+}
+
+func newBuilder(n, size int) *builder {
+	return &builder{text: make([]byte, 0, size), ends: make([]int, 0, n)}
+}
+
+// end closes the string that was appended to b.text.
+func (b *builder) end() { b.ends = append(b.ends, len(b.text)) }
+
+// strings appends the collected strings to dst. The builder must not be used
+// afterwards: they alias its text.
+func (b *builder) strings(dst []string) []string {
+	text := unsafe.String(unsafe.SliceData(b.text), len(b.text))
+	all, added := grow(dst, len(b.ends))
+	at := 0
+	for i, end := range b.ends {
+		added[i] = text[at:end]
+		at = end
+	}
+	return all
+}
