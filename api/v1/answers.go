@@ -1,0 +1,184 @@
+package v1
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Headers with a meaning of their own.
+const (
+	HeaderAPIKey         = "X-API-Key" // the default name, see API_KEY_HEADER
+	HeaderIdempotencyKey = "Idempotency-Key"
+	HeaderRequestID      = "X-Request-ID"
+	HeaderResponseTime   = "X-Response-Time"
+	HeaderErrorID        = "X-Error-ID"
+	HeaderReplayed       = "Idempotency-Replayed" // "true" where an earlier answer is repeated
+)
+
+// IdempotencyKeyBytesMax bounds an idempotency key.
+const IdempotencyKeyBytesMax = 256
+
+// Envelope wraps every successful answer whose data is T.
+type Envelope[T any] struct {
+	Success    bool        `json:"success"`
+	Data       T           `json:"data"`
+	Pagination *Pagination `json:"pagination,omitempty"`
+	Timestamp  time.Time   `json:"timestamp"`
+}
+
+// ErrorEnvelope wraps every error.
+type ErrorEnvelope struct {
+	Success bool  `json:"success"`
+	Error   Error `json:"error"`
+}
+
+// Error says what went wrong and what to do about it.
+type Error struct {
+	Code       string   `json:"code"`
+	Message    string   `json:"message"`
+	Help       string   `json:"help,omitempty"`
+	ErrorID    string   `json:"errorId"`
+	Timestamp  string   `json:"timestamp"`
+	RetryAfter int      `json:"retryAfter,omitempty"` // seconds
+	Details    []Detail `json:"details,omitempty"`
+}
+
+// Detail points at one fault of a request.
+type Detail struct {
+	Field      string   `json:"field,omitempty"`
+	Message    string   `json:"message"`
+	Line       int      `json:"line,omitempty"`   // 1-based line of the body or query
+	Column     int      `json:"column,omitempty"` // 1-based column of the query
+	Expected   []string `json:"expected,omitempty"`
+	Suggestion string   `json:"suggestion,omitempty"`
+}
+
+// Stored is the answer to a write of one record. The fields below LogID repeat
+// those of the record.
+type Stored struct {
+	LogID     string `json:"logId"`
+	Message   string `json:"message,omitempty"`
+	Level     string `json:"level,omitempty"`
+	Severity  string `json:"severity,omitempty"`
+	Component string `json:"component,omitempty"`
+	Timestamp string `json:"timestamp,omitempty"`
+}
+
+// Written is the answer to a write of several records.
+type Written struct {
+	Accepted int        `json:"accepted"`
+	Rejected int        `json:"rejected"`
+	Errors   []Rejected `json:"errors"`
+}
+
+// Rejected names one line that was not stored and why.
+type Rejected struct {
+	Line    int    `json:"line"`
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+}
+
+// Pagination says where an answer stands in the whole.
+type Pagination struct {
+	Page       int        `json:"page,omitempty"`
+	Limit      int        `json:"limit"`
+	Total      uint64     `json:"total"`
+	TotalPages uint64     `json:"totalPages,omitempty"`
+	NextCursor string     `json:"nextCursor,omitempty"`
+	HasMore    bool       `json:"hasMore"`
+	SearchMeta SearchMeta `json:"searchMeta"`
+}
+
+// SearchMeta says how an answer was found.
+type SearchMeta struct {
+	ExecutionTime float64                 `json:"executionTime"` // milliseconds
+	TotalMatches  uint64                  `json:"totalMatches"`
+	Relation      string                  `json:"relation"` // "eq" or "gte"
+	Complete      bool                    `json:"complete"`
+	Reason        string                  `json:"reason,omitempty"` // why it is not complete
+	Facets        map[string][]FacetValue `json:"facets,omitempty"`
+}
+
+// FacetValue is one value of a field and how often it occurs.
+type FacetValue struct {
+	Value string `json:"value"`
+	Count uint64 `json:"count"`
+}
+
+// Table is the data of a query with statistics.
+type Table struct {
+	Columns []Column            `json:"columns"`
+	Rows    [][]json.RawMessage `json:"rows"`
+}
+
+// Column names a column of a table; its type is "string", "int", "float",
+// "time" or "bool".
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Context is the data of GET /logs/{id}/context, in time order.
+type Context struct {
+	Before []json.RawMessage `json:"before"`
+	Record json.RawMessage   `json:"record"`
+	After  []json.RawMessage `json:"after"`
+	Source map[string]string `json:"source,omitempty"` // the values that say "same source"
+}
+
+// The states of a node and its parts.
+const (
+	Healthy   = "healthy"
+	Degraded  = "degraded"
+	Unhealthy = "unhealthy"
+)
+
+// Health is the answer of GET /health. Without credentials only Status and
+// Timestamp are set.
+type Health struct {
+	Status    string           `json:"status"`
+	Timestamp string           `json:"timestamp"`
+	Service   *HealthService   `json:"service,omitempty"`
+	Token     *HealthToken     `json:"token,omitempty"`
+	Checks    map[string]Check `json:"checks,omitempty"`
+	Metadata  *HealthMetadata  `json:"metadata,omitempty"`
+}
+
+// HealthService names the node.
+type HealthService struct {
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Environment string `json:"environment"`
+	Uptime      Uptime `json:"uptime"`
+}
+
+// Uptime says for how long the node runs.
+type Uptime struct {
+	Milliseconds int64  `json:"milliseconds"`
+	Seconds      int64  `json:"seconds"`
+	Human        string `json:"human"`
+}
+
+// HealthToken says what the credentials of the request are worth.
+type HealthToken struct {
+	Valid   bool   `json:"valid"`
+	Error   string `json:"error,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Tenant  string `json:"tenant,omitempty"`
+	Role    string `json:"role,omitempty"`
+	Method  string `json:"method,omitempty"`
+	Expires string `json:"expires,omitempty"`
+}
+
+// Check is the state of one part of the node.
+type Check struct {
+	Status  string         `json:"status"`
+	Message string         `json:"message,omitempty"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// HealthMetadata names the request.
+type HealthMetadata struct {
+	RequestID   string `json:"requestId"`
+	RespondedAt string `json:"respondedAt"`
+}
