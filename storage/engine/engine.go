@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// formatVersion is the pinned version of Pebble's own format
+// (docs/format/keys.md). Raising it is a format change of Stere.
+const formatVersion = pebble.FormatMajorVersion(24)
+
+// Named limits.
+const (
+	defaultCacheBytes = 64 << 20
+	defaultDiskSlow   = 10 * time.Second
+	memTableBytes     = 8 << 20
+	openFilesMax      = 4096
+	ballastBytes      = 8 << 20
+)
+
+// Config says where the store lives. The zero value of a field means its
+// default; FS and Dir must be given.
+type Config struct {
+	FS         FS
+	Dir        string        // the store's own folder
+	CacheBytes int64         // blocks kept in memory; default 64 MiB
+	DiskSlow   time.Duration // a write that takes longer is fatal; default 10 s
+	Logger     *slog.Logger  // default: discard
+	// OnFatal is called once, from any goroutine, when nothing written can be
+	// trusted any more. The process must end; the store refuses every write.
+	OnFatal func(error)
+	// OnCorruption is told the file of each piece of damage as it is met.
+	OnCorruption func(path string, err error)
+}
+
+// Engine is the open store.
+type Engine struct {
+	cfg    Config
+	fs     FS
+	logger *slog.Logger
+	tables string // folder of tables under construction
+	serial atomic.Uint64
+	failed atomic.Pointer[failure]
+	damage atomic.Uint64
+
+	mu struct {
+		sync.RWMutex // held for reading during every call, so that Close waits
+		db           *pebble.DB
+	}
+}
+
+type failure struct{ err error }
+
+// Open opens or creates the store.
+func Open(cfg Config) (*Engine, error) {
+	if cfg.FS == nil || cfg.Dir == "" {
+		return nil, errors.New("open store: a file system and a folder must be given")
+	}
+	if cfg.CacheBytes <= 0 {
+		cfg.CacheBytes = defaultCacheBytes
+	}
+	if cfg.DiskSlow <= 0 {
+		cfg.DiskSlow = defaultDiskSlow
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{cfg: cfg, logger: cfg.Logger, tables: cfg.FS.PathJoin(cfg.Dir, "building")}
+	if err := MakeDir(cfg.FS, cfg.Dir); err != nil {
+		return nil, err
+	}
+	// Tables that were under construction when the process ended are garbage.
+	if err := cfg.FS.RemoveAll(e.tables); err != nil {
+		return nil, fmt.Errorf("clear %s: %w", e.tables, err)
+	}
+	if err := MakeDir(cfg.FS, e.tables); err != nil {
+		return nil, err
+	}
+	e.fs = e.withBallast(cfg.FS)
+	cache := pebble.NewCache(cfg.CacheBytes)
+	defer cache.Unref()
+	db, err := pebble.Open(cfg.FS.PathJoin(cfg.Dir, "keys"), e.options(cache))
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", cfg.Dir, translate(err))
+	}
+	if err := SyncDir(cfg.FS, cfg.Dir); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	e.mu.db = db
+	return e, nil
+}
+
+func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          e.fs,
+		FormatMajorVersion:          formatVersion,
+		Cache:                       cache,
+		MaxOpenFiles:                openFilesMax,
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		BytesPerSync:                1 << 20,
+		FlushDelayDeleteRange:       10 * time.Second,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      pebbleLogger{e},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { e.logger.Error("the store's background work met an error", "error", err) },
+			DataCorruption:  e.corruption,
+			DiskSlow:        e.diskSlow,
+		},
+	}
+	o.Experimental.EnableColumnarBlocks = func() bool { return true }
+	for i := range o.Levels {
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.FastestCompression }
+	}
+	// The last level holds chunks of segments, which are compressed already.
+	last := &o.Levels[len(o.Levels)-1]
+	last.Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	last.BlockSize = 64 << 10
+	return o
+}
+
+// withBallast keeps a few megabytes in reserve that are given back when the
+// disk is full, so that a manifest that is being written can still be written.
+func (e *Engine) withBallast(fs FS) FS {
+	name := fs.PathJoin(e.cfg.Dir, "BALLAST")
+	if _, err := fs.Stat(name); err != nil {
+		if file, err := fs.Create(name, vfs.WriteCategoryUnspecified); err == nil {
+			err = errors.Join(file.Preallocate(0, ballastBytes), file.Sync(), file.Close())
+			if err != nil {
+				e.logger.Warn("no ballast for a full disk", "file", name, "error", err)
+			}
+		}
+	}
+	return vfs.OnDiskFull(fs, func() {
+		e.logger.Error("the disk is full: giving back the ballast", "file", name)
+		_ = fs.Remove(name) // best effort: the write is tried again either way
+	})
+}
+
+func (e *Engine) corruption(info pebble.DataCorruptionInfo) {
+	e.damage.Add(1)
+	e.logger.Error("damaged data on disk", "file", info.Path, "error", info.Details)
+	if e.cfg.OnCorruption != nil {
+		e.cfg.OnCorruption(info.Path, info.Details)
+	}
+}
+
+// diskSlow ends the node when a write hangs: a leader with a hung disk would
+// lead for ever.
+func (e *Engine) diskSlow(info pebble.DiskSlowInfo) {
+	if info.Duration < e.cfg.DiskSlow {
+		e.logger.Warn("slow disk", "detail", info.String())
+		return
+	}
+	e.fail(fmt.Errorf("a write has been hanging: %s", info))
+}
+
+// fail refuses all further writes and reports the first reason.
+func (e *Engine) fail(err error) {
+	if !e.failed.CompareAndSwap(nil, &failure{err}) {
+		return
+	}
+	e.logger.Error("the store has failed", "error", err)
+	if e.cfg.OnFatal != nil {
+		e.cfg.OnFatal(fmt.Errorf("%w: %w", ErrFailed, err))
+	}
+}
+
+// Failed returns why the store refuses writes, nil while it does not.
+func (e *Engine) Failed() error {
+	if f := e.failed.Load(); f != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, f.err)
+	}
+	return nil
+}
+
+// acquire returns the database and keeps it open until release is called.
+func (e *Engine) acquire() (db *pebble.DB, release func(), err error) {
+	e.mu.RLock()
+	if e.mu.db == nil {
+		e.mu.RUnlock()
+		return nil, nil, ErrClosed
+	}
+	return e.mu.db, e.mu.RUnlock, nil
+}
+
+// Get calls use with the key's value, which is valid only inside use.
+func (e *Engine) Get(key []byte, use func(value []byte) error) error {
+	db, release, err := e.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	value, closer, err := db.Get(key)
+	if err != nil {
+		return fmt.Errorf("get key %x: %w", key, translate(err))
+	}
+	return errors.Join(use(value), closer.Close())
+}
+
+// Scan calls visit for each key with lower <= key < upper in ascending order.
+// Key and value are valid only inside visit.
+func (e *Engine) Scan(lower, upper []byte, visit func(key, value []byte) error) error {
+	db, release, err := e.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	iter, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return fmt.Errorf("scan keys %x: %w", lower, translate(err))
+	}
+	for ok := iter.First(); ok; ok = iter.Next() {
+		value, err := iter.ValueAndErr()
+		if err == nil {
+			err = visit(iter.Key(), value)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("scan key %x: %w", iter.Key(), translate(err)), iter.Close())
+		}
+	}
+	if err := errors.Join(iter.Error(), iter.Close()); err != nil {
+		return fmt.Errorf("scan keys %x: %w", lower, translate(err))
+	}
+	return nil
+}
+
+// First returns the first key with lower <= key < upper, nil if there is none.
+func (e *Engine) First(lower, upper []byte) ([]byte, error) {
+	db, release, err := e.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	iter, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, fmt.Errorf("seek key %x: %w", lower, translate(err))
+	}
+	var key []byte
+	if iter.First() {
+		key = append(key, iter.Key()...)
+	}
+	if err := errors.Join(iter.Error(), iter.Close()); err != nil {
+		return nil, fmt.Errorf("seek key %x: %w", lower, translate(err))
+	}
+	return key, nil
+}
+
+// DeleteSpan removes every key with lower <= key < upper at once and for good.
+// It is meant for whole ingested tables, whose space it gives back without
+// rewriting anything.
+func (e *Engine) DeleteSpan(ctx context.Context, lower, upper []byte) error {
+	return e.write("delete span", func(db *pebble.DB) error {
+		return db.Excise(ctx, pebble.KeyRange{Start: lower, End: upper})
+	})
+}
+
+// write runs one change and refuses it after a failure. The store's own fatal
+// errors are reported beside the return value, so both are looked at.
+func (e *Engine) write(verb string, change func(*pebble.DB) error) error {
+	db, release, err := e.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := e.Failed(); err != nil {
+		return err
+	}
+	if err := change(db); err != nil {
+		return fmt.Errorf("%s: %w", verb, translate(err))
+	}
+	return e.Failed()
+}
+
+// Stats are figures of the store at one moment.
+type Stats struct {
+	DiskBytes   uint64 // tables, log and bookkeeping
+	Tables      int64
+	Compactions int64 // since the store was opened
+	CacheHits   int64
+	CacheMisses int64
+	Damaged     uint64 // pieces of damage met since the store was opened
+}
+
+// Stats returns the store's figures.
+func (e *Engine) Stats() Stats {
+	db, release, err := e.acquire()
+	if err != nil {
+		return Stats{}
+	}
+	defer release()
+	m := db.Metrics()
+	total := m.Total()
+	return Stats{
+		DiskBytes: m.DiskSpaceUsage(), Tables: total.TablesCount, Compactions: m.Compact.Count,
+		CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses, Damaged: e.damage.Load(),
+	}
+}
+
+// Close waits for calls under way and closes the store.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.db == nil {
+		return nil
+	}
+	db := e.mu.db
+	e.mu.db = nil
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
+
+// translate maps Pebble's errors to this package's own.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return ErrNotFound
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
+// pebbleLogger hands Pebble's log to slog and its fatal errors to fail. Fatalf
+// returns, contrary to Pebble's expectation; therefore every write looks at
+// Failed before it reports success.
+type pebbleLogger struct{ e *Engine }
+
+func (l pebbleLogger) Infof(string, ...any) {} // compactions and flushes: noise
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.e.logger.Error("store", "message", fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.e.fail(fmt.Errorf(format, args...))
+}

@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+func open(t *testing.T, cfg Config) *Engine {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = "data/store"
+	}
+	e, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func get(t *testing.T, e *Engine, key string) (string, error) {
+	t.Helper()
+	var value string
+	err := e.Get([]byte(key), func(v []byte) error { value = string(v); return nil })
+	return value, err
+}
+
+func ingest(t *testing.T, e *Engine, prefix string, n int, value []byte) {
+	t.Helper()
+	table, err := e.NewTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := table.Set(fmt.Appendf(nil, "%s%06d", prefix, i), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Ingest(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBatchesAndTablesSurviveReopen(t *testing.T) {
+	fs := vfs.NewMem()
+	e := open(t, Config{FS: fs})
+	var b Batch
+	b.Set([]byte("m1"), []byte("one"))
+	b.Set([]byte("m2"), []byte("two"))
+	b.Set([]byte("n1"), []byte("gone"))
+	if err := e.Commit(&b); err != nil {
+		t.Fatal(err)
+	}
+	var c Batch
+	c.Delete([]byte("m2"))
+	c.DeleteRange([]byte("n"), []byte("o"))
+	if err := e.Commit(&c); err != nil {
+		t.Fatal(err)
+	}
+	ingest(t, e, "s/", 100, bytes.Repeat([]byte("x"), 4096))
+	ingest(t, e, "t/", 100, []byte("y"))
+	if err := e.DeleteSpan(t.Context(), []byte("t/"), []byte("t0")); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(t, e, "m1"); !errors.Is(err, ErrClosed) {
+		t.Errorf("Get on a closed store: %v, want ErrClosed", err)
+	}
+	e = open(t, Config{FS: fs})
+	if v, err := get(t, e, "m1"); v != "one" || err != nil {
+		t.Errorf("m1 = %q, %v", v, err)
+	}
+	for _, key := range []string{"m2", "n1", "t/000000", "t/000099", "nothing"} {
+		if _, err := get(t, e, key); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", key, err)
+		}
+	}
+	count := 0
+	if err := e.Scan([]byte("s/"), []byte("s0"), func(_, value []byte) error {
+		count += len(value)
+		return nil
+	}); err != nil || count != 100*4096 {
+		t.Errorf("scan found %d bytes, %v", count, err)
+	}
+	if key, err := e.First([]byte("n"), []byte("z")); string(key) != "s/000000" || err != nil {
+		t.Errorf("First = %q, %v", key, err)
+	}
+	if key, err := e.First([]byte("t"), []byte("z")); key != nil || err != nil {
+		t.Errorf("First of nothing = %q, %v", key, err)
+	}
+}
+
+func TestAbortedTableLeavesNothing(t *testing.T) {
+	fs := vfs.NewMem()
+	e := open(t, Config{FS: fs})
+	table, err := e.NewTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Set([]byte("a"), []byte("b")); err != nil {
+		t.Fatal(err)
+	}
+	table.Abort()
+	names, err := fs.List("data/store/building")
+	if err != nil || len(names) != 0 {
+		t.Errorf("left over: %q, %v", names, err)
+	}
+}
+
+func TestSecondProcessIsKeptOut(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := LockDir(DiskFS(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = LockDir(DiskFS(), dir)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "process ") {
+		t.Errorf("second lock: %v, want ErrLocked with folder and process", err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := LockDir(DiskFS(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+func TestMakeDirSurvivesPowerLoss(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	if err := MakeDir(fs, "a/b/c"); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(fs, "a/b/c/file", []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	after := fs.CrashClone(vfs.CrashCloneCfg{})
+	content, err := ReadFile(after, "a/b/c/file", 100)
+	if err != nil || string(content) != "content" {
+		t.Errorf("after power loss: %q, %v", content, err)
+	}
+}
+
+// What Commit and Ingest acknowledged must be there after the power is cut.
+func TestAcknowledgedSurvivesPowerLoss(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		fs := vfs.NewCrashableMem()
+		e := open(t, Config{FS: fs})
+		want := map[string]string{}
+		for i := range 5 + rng.IntN(20) {
+			var b Batch
+			key, value := fmt.Sprintf("m%d", i), fmt.Sprint(rng.Uint64())
+			b.Set([]byte(key), []byte(value))
+			if err := e.Commit(&b); err != nil {
+				t.Fatal(err)
+			}
+			want[key] = value
+			if rng.IntN(4) == 0 {
+				prefix := fmt.Sprintf("s%d/", i)
+				ingest(t, e, prefix, 3, []byte(value))
+				want[prefix+"000002"] = value
+			}
+		}
+		after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+		e.Close()
+		e = open(t, Config{FS: after})
+		for key, value := range want {
+			if got, err := get(t, e, key); got != value || err != nil {
+				t.Errorf("seed %d: %s = %q, %v; want %q", seed, key, got, err, value)
+			}
+		}
+		e.Close()
+	}
+}
+
+func TestNothingIsAcknowledgedAfterAFailingSync(t *testing.T) {
+	var broken atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo) {
+			return syscall.EIO
+		}
+		return nil
+	}))
+	var fatal atomic.Int32
+	e := open(t, Config{FS: fs, OnFatal: func(error) { fatal.Add(1) }})
+	var b Batch
+	b.Set([]byte("a"), []byte("1"))
+	if err := e.Commit(&b); err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(true)
+	if err := e.Commit(&b); !errors.Is(err, ErrFailed) {
+		t.Fatalf("commit with a failing sync: %v, want ErrFailed", err)
+	}
+	broken.Store(false)
+	if err := e.Commit(&b); !errors.Is(err, ErrFailed) {
+		t.Errorf("commit after a failing sync: %v, want ErrFailed", err)
+	}
+	if fatal.Load() != 1 {
+		t.Errorf("OnFatal ran %d times, want once", fatal.Load())
+	}
+}
+
+func TestDamagedTableIsAnErrorNotTheEnd(t *testing.T) {
+	fs := vfs.NewMem()
+	e := open(t, Config{FS: fs})
+	value := bytes.Repeat([]byte("0123456789abcdef"), 8192)
+	ingest(t, e, "s/", 4, value)
+	ingest(t, e, "t/", 4, []byte("small"))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flipBitOfLargestTable(t, fs, "data/store/keys")
+	var reported atomic.Int32
+	e = open(t, Config{FS: fs, OnCorruption: func(string, error) { reported.Add(1) }, OnFatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	damaged := 0
+	for i := range 4 {
+		got, err := get(t, e, fmt.Sprintf("s/%06d", i))
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			damaged++
+		case err != nil || got != string(value):
+			t.Errorf("value %d: %d bytes, %v", i, len(got), err)
+		}
+	}
+	if damaged != 1 || reported.Load() == 0 {
+		t.Errorf("%d damaged values found and %d reported, want one", damaged, reported.Load())
+	}
+	if got, err := get(t, e, "t/000003"); got != "small" || err != nil {
+		t.Errorf("the other table: %q, %v", got, err)
+	}
+	var b Batch
+	b.Set([]byte("a"), []byte("1"))
+	if err := e.Commit(&b); err != nil {
+		t.Errorf("commit beside a damaged table: %v", err)
+	}
+}
+
+// flipBitOfLargestTable damages one bit in the middle of the biggest table.
+func flipBitOfLargestTable(t *testing.T, fs vfs.FS, dir string) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	largest, size := "", int64(0)
+	for _, name := range names {
+		if info, err := fs.Stat(fs.PathJoin(dir, name)); err == nil && strings.HasSuffix(name, ".sst") && info.Size() > size {
+			largest, size = fs.PathJoin(dir, name), info.Size()
+		}
+	}
+	content, err := ReadFile(fs, largest, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 4
+	file, err := fs.OpenReadWrite(largest, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+}
