@@ -1,0 +1,282 @@
+package api
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stere-log/stere/model"
+)
+
+// recordEncoder renders records as JSON: the fields as they went in, paths
+// turned back into nested objects, and what Stere adds. It keeps its scratch
+// space between records; it is not safe for concurrent use.
+//
+// What Stere adds: "id" (unless the record has its own), "_id" (always Stere's
+// record id), "timestamp" and, where there is a level, "severity" as its
+// synonym. A field whose place is taken by a value or by what Stere adds
+// ("a": 1 beside "a.b": 2) is rendered under its dotted path.
+type recordEncoder struct {
+	nodes []node
+}
+
+// node is one key of the tree that the paths of a record make. Node 0 is the
+// root; links are positions in recordEncoder.nodes, 0 for none.
+type node struct {
+	key               string
+	field             int32 // of the record, -1 for none
+	first, last, next int32 // first and last child, next sibling
+}
+
+// Append appends the record's JSON object to dst.
+func (e *recordEncoder) Append(dst []byte, id model.RecordID, r *model.Record) []byte {
+	e.nodes = append(e.nodes[:0], node{field: -1})
+	for i := range r.Fields {
+		e.place(r.Fields[i].Name, int32(i))
+	}
+	dst = append(dst, '{')
+	if e.child(0, "id") == 0 {
+		dst = append(dst, `"id":"`...)
+		dst = append(id.Append(dst), `",`...)
+	}
+	dst = append(dst, `"timestamp":"`...)
+	dst = append(AppendTime(dst, r.Time, r.TimeDigits), '"')
+	var displaced []int32 // fields that could not stay in their place
+	for n := e.nodes[0].first; n != 0; n = e.nodes[n].next {
+		switch e.nodes[n].key {
+		case model.FieldTimestamp, model.FieldID:
+			displaced = append(displaced, n)
+			continue
+		}
+		dst = append(dst, ',')
+		dst, displaced = e.appendNode(dst, n, r, displaced)
+	}
+	if level, ok := r.Get(model.FieldLevel); ok && e.child(0, model.FieldSeverity) == 0 {
+		dst = append(dst, `,"severity":`...)
+		dst = appendValue(dst, level)
+	}
+	dst = append(dst, `,"_id":"`...)
+	dst = append(id.Append(dst), '"')
+	for _, n := range displaced {
+		dst = e.appendDisplaced(dst, n, r)
+	}
+	return append(dst, '}')
+}
+
+// place adds a field to the tree.
+func (e *recordEncoder) place(path string, field int32) {
+	at := int32(0)
+	if !strings.Contains(path, `\`) {
+		for rest, more := path, true; more; {
+			var key string
+			key, rest, more = strings.Cut(rest, ".")
+			at = e.descend(at, key)
+		}
+	} else {
+		for _, key := range model.SplitPath(path) {
+			at = e.descend(at, key)
+		}
+	}
+	e.nodes[at].field = field
+}
+
+func (e *recordEncoder) child(of int32, key string) int32 {
+	for n := e.nodes[of].first; n != 0; n = e.nodes[n].next {
+		if e.nodes[n].key == key {
+			return n
+		}
+	}
+	return 0
+}
+
+func (e *recordEncoder) descend(from int32, key string) int32 {
+	// Fields that were sent together mostly follow each other.
+	if last := e.nodes[from].last; last != 0 && e.nodes[last].key == key {
+		return last
+	}
+	if n := e.child(from, key); n != 0 {
+		return n
+	}
+	n := int32(len(e.nodes))
+	e.nodes = append(e.nodes, node{key: key, field: -1})
+	if last := e.nodes[from].last; last != 0 {
+		e.nodes[last].next = n
+	} else {
+		e.nodes[from].first = n
+	}
+	e.nodes[from].last = n
+	return n
+}
+
+// appendNode appends "key":value. The children of a node that has a value of
+// its own are put off: the caller renders them as displaced.
+func (e *recordEncoder) appendNode(dst []byte, n int32, r *model.Record, displaced []int32) ([]byte, []int32) {
+	dst = append(appendString(dst, e.nodes[n].key), ':')
+	if field := e.nodes[n].field; field >= 0 {
+		dst = appendValue(dst, r.Fields[field])
+		for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {
+			displaced = append(displaced, c)
+		}
+		return dst, displaced
+	}
+	dst = append(dst, '{')
+	for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {
+		if c != e.nodes[n].first {
+			dst = append(dst, ',')
+		}
+		dst, displaced = e.appendNode(dst, c, r, displaced)
+	}
+	return append(dst, '}'), displaced
+}
+
+// appendDisplaced appends every field of a subtree under its dotted path. An
+// escaped path contains '\' only where a key does, so a name made here can
+// meet a key of the root; then it gets marks until it is free.
+func (e *recordEncoder) appendDisplaced(dst []byte, n int32, r *model.Record) []byte {
+	if field := e.nodes[n].field; field >= 0 {
+		name := r.Fields[field].Name
+		if name == model.FieldTimestamp || name == model.FieldID || name == "id" {
+			name = model.OriginalPrefix + name
+		}
+		for e.child(0, name) != 0 {
+			name = `\` + name
+		}
+		dst = append(dst, ',')
+		dst = append(appendString(dst, name), ':')
+		dst = appendValue(dst, r.Fields[field])
+	}
+	for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {
+		dst = e.appendDisplaced(dst, c, r)
+	}
+	return dst
+}
+
+// appendValue appends a field's value in its JSON type. A number's text that
+// is none (a damaged record) becomes a string, so that the answer stays JSON.
+func appendValue(dst []byte, f model.Field) []byte {
+	switch f.Kind {
+	case model.Number:
+		if isNumber(f.Text) {
+			return append(dst, f.Text...)
+		}
+	case model.Bool:
+		if f.Text == "true" || f.Text == "false" {
+			return append(dst, f.Text...)
+		}
+	case model.Null:
+		return append(dst, "null"...)
+	case model.JSON:
+		if f.Text != "" {
+			return append(dst, f.Text...)
+		}
+	}
+	return appendString(dst, f.Text)
+}
+
+// isNumber reports whether s has the form of a JSON number.
+func isNumber(s string) bool {
+	i := 0
+	digits := func() bool {
+		start := i
+		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	if start := i; !digits() || s[start] == '0' && i > start+1 {
+		return false
+	}
+	if i < len(s) && s[i] == '.' {
+		if i++; !digits() {
+			return false
+		}
+	}
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
+		i++
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return false
+		}
+	}
+	return i == len(s)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends a JSON string; bytes that are not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				dst = append(dst, '\\', c)
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\r':
+				dst = append(dst, '\\', 'r')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			default:
+				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\ufffd"...)
+			start = i + 1
+		}
+		i += size
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// AppendTime appends a time as RFC 3339 in UTC with the given number of
+// fraction digits, 0 to 9.
+func AppendTime(dst []byte, ns int64, digits uint8) []byte {
+	t := time.Unix(0, ns).UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendDigits(dst, year, 4)
+	dst = append(appendDigits(append(dst, '-'), int(month), 2), '-')
+	dst = append(appendDigits(dst, day, 2), 'T')
+	dst = append(appendDigits(dst, hour, 2), ':')
+	dst = append(appendDigits(dst, minute, 2), ':')
+	dst = appendDigits(dst, second, 2)
+	if digits > 0 {
+		dst = append(dst, '.')
+		start := len(dst)
+		dst = appendDigits(dst, t.Nanosecond(), 9)[:start+int(min(digits, 9))]
+	}
+	return append(dst, 'Z')
+}
+
+// appendDigits appends v with exactly width digits.
+func appendDigits(dst []byte, v, width int) []byte {
+	start := len(dst)
+	for range width {
+		dst = append(dst, '0')
+	}
+	for i := start + width - 1; i >= start && v > 0; i-- {
+		dst[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return dst
+}
