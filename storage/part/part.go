@@ -28,6 +28,9 @@ type Part interface {
 	Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error)
 	// Times returns the times of the rows, in row order.
 	Times(rows *index.DocSet) ([]int64, error)
+	// TimeDigits returns the fraction digits of the rows' times
+	// (model.Record.TimeDigits), in row order.
+	TimeDigits(rows *index.DocSet) ([]uint8, error)
 	// IDs returns the ids of the rows, in row order.
 	IDs(rows *index.DocSet) ([]model.RecordID, error)
 	// Records returns the rows as records, in row order.
