@@ -1,0 +1,118 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// clockTicks is USER_HZ: /proc reports CPU time in hundredths of a second on
+// every Linux that Go runs on.
+const clockTicks = 100
+
+// statBlock is the unit of st_blocks, whatever the file system.
+const statBlock = 512
+
+// Usage reads what the process used so far.
+func (p *Process) Usage() (Usage, error) { return UsageOf(p.PID()) }
+
+// UsageOf reads what the process with this id used so far.
+func UsageOf(pid int) (Usage, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	var u Usage
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return u, fmt.Errorf("read usage: %w", err)
+	}
+	// The command name may hold blanks and parentheses; fields count from
+	// behind it. utime and stime are fields 14 and 15.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 13 {
+		return u, fmt.Errorf("read usage of %d: stat has %d fields", pid, len(fields))
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return u, fmt.Errorf("read usage of %d: %w", pid, err)
+	}
+	u.CPUSeconds = float64(user+system) / clockTicks
+	status, err := keyed(filepath.Join(dir, "status"))
+	if err != nil {
+		return u, err
+	}
+	u.RSSBytes, u.PeakRSSBytes = status["VmRSS"]<<10, status["VmHWM"]<<10
+	io, err := keyed(filepath.Join(dir, "io"))
+	if err != nil {
+		return u, err
+	}
+	u.BytesWritten = io["write_bytes"]
+	return u, nil
+}
+
+// keyed reads the numeric values of a "key: value" file.
+func keyed(path string) (map[string]int64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read usage: %w", err)
+	}
+	values := map[string]int64{}
+	for line := range strings.Lines(string(text)) {
+		key, rest, ok := strings.Cut(line, ":")
+		first := strings.Fields(rest)
+		if !ok || len(first) == 0 {
+			continue
+		}
+		if n, err := strconv.ParseInt(first[0], 10, 64); err == nil {
+			values[key] = n
+		}
+	}
+	return values, nil
+}
+
+// DiskOf measures a folder and all below it. Files that vanish meanwhile are
+// left out.
+func DiskOf(dir string) (Disk, error) {
+	var d Disk
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			d.Allocated += stat.Blocks * statBlock
+		}
+		if info.Mode().IsRegular() {
+			d.Apparent += info.Size()
+			d.Files++
+		}
+		return nil
+	})
+	if err != nil {
+		return Disk{}, fmt.Errorf("measure folder %s: %w", dir, err)
+	}
+	return d, nil
+}
+
+// DropCaches writes dirty pages and empties the page cache of the machine. It
+// needs root.
+func DropCaches() error {
+	syscall.Sync()
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3\n"), 0); err != nil {
+		return fmt.Errorf("drop page cache: %w", err)
+	}
+	return nil
+}
