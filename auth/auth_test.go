@@ -136,9 +136,9 @@ func TestAuthenticateToken(t *testing.T) {
 }
 
 func TestAuthorize(t *testing.T) {
-	table := map[Role]string{Reader: "r", Analyst: "r", Writer: "w", User: "rw", TenantAdmin: "rw", PlatformAdmin: "rwa", "nobody": ""}
+	table := map[Role]string{Reader: "kr", Analyst: "kr", Writer: "kw", User: "krw", TenantAdmin: "krw", PlatformAdmin: "krwa", "nobody": ""}
 	for role, allowed := range table {
-		for letter, permission := range map[string]Permission{"r": Read, "w": Write, "a": Admin} {
+		for letter, permission := range map[string]Permission{"k": Known, "r": Read, "w": Write, "a": Admin} {
 			err := Authorize(Principal{Role: role}, permission)
 			if want := strings.Contains(allowed, letter); (err == nil) != want {
 				t.Errorf("%s %s: error %v, want allowed %v", role, permission, err, want)

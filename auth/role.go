@@ -16,6 +16,7 @@ type Permission uint8
 const (
 	Undeclared Permission = iota
 	Open                  // anybody, without credentials
+	Known                 // anybody with valid credentials
 	Read                  // search and read the tenant's records
 	Write                 // send records to the tenant
 	Admin                 // operate the node
@@ -26,6 +27,8 @@ func (p Permission) String() string {
 	switch p {
 	case Open:
 		return "open"
+	case Known:
+		return "known"
 	case Read:
 		return "read"
 	case Write:
@@ -53,13 +56,13 @@ const (
 func permissionsOf(role Role) []Permission {
 	switch role {
 	case Reader, Analyst:
-		return []Permission{Read}
+		return []Permission{Known, Read}
 	case Writer:
-		return []Permission{Write}
+		return []Permission{Known, Write}
 	case User, TenantAdmin:
-		return []Permission{Read, Write}
+		return []Permission{Known, Read, Write}
 	case PlatformAdmin:
-		return []Permission{Read, Write, Admin}
+		return []Permission{Known, Read, Write, Admin}
 	}
 	return nil
 }

@@ -61,7 +61,6 @@ type Stored struct {
 	Level     string `json:"level,omitempty"`
 	Severity  string `json:"severity,omitempty"`
 	Component string `json:"component,omitempty"`
-	Timestamp string `json:"timestamp,omitempty"`
 }
 
 // Written is the answer to a write of several records.
