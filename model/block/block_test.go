@@ -1,0 +1,255 @@
+package block
+
+import (
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/stere-log/stere/model"
+)
+
+// records turns a block back into records, field by field.
+func records(b *Block) []model.Record {
+	out := make([]model.Record, len(b.Times))
+	for i := range out {
+		out[i].Time, out[i].TimeDigits = b.Times[i], b.TimeDigits[i]
+	}
+	for _, c := range b.Columns {
+		for i, code := range c.Codes {
+			row := uint32(i)
+			if c.Rows != nil {
+				row = c.Rows[i]
+			}
+			out[row].Fields = append(out[row].Fields, model.Field{Name: c.Name, Kind: c.Kind, Text: c.Values[code]})
+		}
+	}
+	return out
+}
+
+// sorted returns records with their fields in column order.
+func sorted(in []model.Record) []model.Record {
+	out := slices.Clone(in)
+	for i := range out {
+		out[i].Fields = slices.Clone(out[i].Fields)
+		slices.SortFunc(out[i].Fields, func(a, b model.Field) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return out
+}
+
+func checkRoundTrip(t *testing.T, in []model.Record) {
+	t.Helper()
+	coded, err := Encode([]byte("before"), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	coded = coded[len("before"):]
+	b, err := Decode(coded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := Rows(coded); err != nil || rows != len(in) {
+		t.Errorf("header has %d rows, %v, want %d", rows, err, len(in))
+	}
+	if got, want := records(b), sorted(in); len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	checkRoundTrip(t, nil)
+	checkRoundTrip(t, []model.Record{{Time: math.MinInt64}, {Time: math.MaxInt64, TimeDigits: 9}})
+	var in []model.Record
+	for i := range 70_000 {
+		r := model.Record{Time: int64(i%7) * 1e9, TimeDigits: uint8(i % 10), Fields: []model.Field{
+			{Name: "message", Kind: model.String, Text: fmt.Sprintf("line %d", i)},
+			{Name: "few", Kind: model.String, Text: fmt.Sprint(i % 5)},
+			{Name: "some", Kind: model.Number, Text: fmt.Sprint(i % 1000)},
+		}}
+		if i%3 == 0 {
+			r.Fields = append(r.Fields, model.Field{Name: "sparse", Kind: model.Null})
+		} else if i%5 == 0 {
+			r.Fields = append(r.Fields, model.Field{Name: "sparse", Kind: model.String, Text: "null"})
+		}
+		if i > 0 {
+			r.Fields = append(r.Fields, model.Field{Name: "many", Kind: model.JSON, Text: fmt.Sprint("[", i/2+i%3, "]")})
+		}
+		in = append(in, r)
+	}
+	checkRoundTrip(t, in)
+	checkRoundTrip(t, in[:300]) // the encoder is used again
+}
+
+func TestSameBytes(t *testing.T) {
+	a := []model.Record{{Fields: []model.Field{{Name: "a", Kind: model.String, Text: "1"}, {Name: "b", Kind: model.String, Text: "2"}}}}
+	b := []model.Record{{Fields: []model.Field{{Name: "b", Kind: model.String, Text: "2"}, {Name: "a", Kind: model.String, Text: "1"}}}}
+	first, err1 := Encode(nil, a)
+	second, err2 := Encode(nil, b)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first, second) {
+		t.Error("the order of fields changes the bytes")
+	}
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	field := model.Field{Name: "a", Kind: model.String}
+	if _, err := Encode(nil, []model.Record{{Fields: []model.Field{field, field}}}); err == nil {
+		t.Error("a field twice was accepted")
+	}
+	if _, err := Encode(nil, []model.Record{{Fields: []model.Field{{Name: "a", Kind: 9}}}}); err == nil {
+		t.Error("an unknown kind was accepted")
+	}
+	if _, err := Encode(nil, make([]model.Record, RowsMax+1)); !errors.Is(err, ErrLimit) {
+		t.Errorf("too many records: %v", err)
+	}
+	long := strings.Repeat("x", BodyMax/4)
+	var in []model.Record
+	for i := range 5 {
+		in = append(in, model.Record{Fields: []model.Field{{Name: "a", Kind: model.String, Text: long[i:]}}})
+	}
+	if _, err := Encode(nil, in); !errors.Is(err, ErrLimit) {
+		t.Errorf("too many bytes: %v", err)
+	}
+	checkRoundTrip(t, []model.Record{{Fields: []model.Field{field}}}) // a refused batch leaves nothing behind
+}
+
+func TestEveryFlipIsFound(t *testing.T) {
+	coded, err := Encode(nil, []model.Record{{Time: 5, Fields: []model.Field{{Name: "message", Kind: model.String, Text: "hello"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range coded {
+		for bit := range 8 {
+			bad := slices.Clone(coded)
+			bad[i] ^= 1 << bit
+			if _, err := Decode(bad); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("bit %d of byte %d: %v", bit, i, err)
+			}
+		}
+		if _, err := Decode(coded[:i]); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d bytes: %v", i, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, in := range [][]model.Record{nil, {{Time: 1}}, {
+		{Time: 1, Fields: []model.Field{{Name: "a", Kind: model.String, Text: "x"}, {Name: "b", Kind: model.Number, Text: "1"}}},
+		{Time: 2, Fields: []model.Field{{Name: "a", Kind: model.String, Text: "x"}}},
+		{Time: 3, Fields: []model.Field{{Name: "a", Kind: model.String, Text: "y"}}},
+	}} {
+		e := newEncoder()
+		if err := errors.Join(e.add(in), e.write(in)); err != nil {
+			f.Fatal(err)
+		}
+		raw := binary.AppendUvarint([]byte{Version, bodyRaw}, uint64(len(in)))
+		raw = binary.AppendUvarint(raw, uint64(len(e.body)))
+		f.Add(append(raw, e.body...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// The checksum is made right, or nothing behind it would be tried.
+		b, err := Decode(binary.LittleEndian.AppendUint32(data[:len(data):len(data)], crc32.Checksum(data, castagnoli)))
+		if err != nil {
+			return
+		}
+		in := records(b)
+		for _, r := range in {
+			for _, field := range r.Fields {
+				if !field.Kind.Valid() {
+					t.Fatalf("field of kind %d", field.Kind)
+				}
+			}
+		}
+	})
+}
+
+func smoke(t testing.TB) (list []model.Record, bytes int64) {
+	file, err := os.Open("../../../shared/data/smoke_5k.ndjson.gz")
+	if err != nil {
+		t.Skip("the development data is not there: ", err)
+	}
+	defer file.Close()
+	unzip, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scan fastjson.Scanner
+	text := new(strings.Builder)
+	if _, err := io.Copy(text, unzip); err != nil {
+		t.Fatal(err)
+	}
+	scan.Init(text.String())
+	for scan.Next() {
+		var r model.Record
+		r.Time = int64(len(list)) * 1e6
+		flatten(&r, "", scan.Value())
+		list = append(list, r)
+	}
+	return list, int64(text.Len())
+}
+
+func flatten(r *model.Record, prefix string, v *fastjson.Value) {
+	switch v.Type() {
+	case fastjson.TypeObject:
+		v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+			flatten(r, model.JoinPath(prefix, string(key)), v)
+		})
+	case fastjson.TypeString:
+		r.Fields = append(r.Fields, model.Field{Name: prefix, Kind: model.String, Text: string(v.GetStringBytes())})
+	default:
+		r.Fields = append(r.Fields, model.Field{Name: prefix, Kind: model.Number, Text: v.String()})
+	}
+}
+
+func TestSmoke(t *testing.T) {
+	list, bytes := smoke(t)
+	coded, err := Encode(nil, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d records, %d bytes of JSON, block of %d", len(list), bytes, len(coded))
+	checkRoundTrip(t, list)
+}
+
+func BenchmarkEncode(b *testing.B) {
+	list, bytes := smoke(b)
+	for _, n := range []int{500, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.SetBytes(bytes * int64(n) / int64(len(list)))
+			b.ReportAllocs()
+			var dst []byte
+			for b.Loop() {
+				dst, _ = Encode(dst[:0], list[:n])
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/record")
+			b.ReportMetric(float64(len(dst))/float64(n), "B/record")
+		})
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	list, bytes := smoke(b)
+	coded, err := Encode(nil, list)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(bytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(coded); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

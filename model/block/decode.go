@@ -1,0 +1,267 @@
+package block
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"unsafe"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/stere-log/stere/model"
+)
+
+// Decode reads a block. Its strings may share memory with src, which must not
+// change as long as they are used.
+func Decode(src []byte) (*Block, error) {
+	b, err := decode(src)
+	if err != nil {
+		return nil, fmt.Errorf("decode block: %w", err)
+	}
+	return b, nil
+}
+
+// Rows returns how many records a block has, from its header alone.
+func Rows(src []byte) (int, error) {
+	if len(src) < 2 || src[0] != Version {
+		return 0, fmt.Errorf("read block header: %w", ErrCorrupt)
+	}
+	rows, size := binary.Uvarint(src[2:])
+	if size <= 0 || rows > RowsMax {
+		return 0, fmt.Errorf("read block header: %w", ErrCorrupt)
+	}
+	return int(rows), nil
+}
+
+func decode(src []byte) (*Block, error) {
+	if len(src) < 6 {
+		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
+	}
+	if src[0] != Version {
+		return nil, fmt.Errorf("version %d, want %d: %w", src[0], Version, ErrCorrupt)
+	}
+	sum := len(src) - 4
+	if crc32.Checksum(src[:sum], castagnoli) != binary.LittleEndian.Uint32(src[sum:]) {
+		return nil, fmt.Errorf("checksum differs: %w", ErrCorrupt)
+	}
+	header := reader{src: src[2:sum]}
+	rows := header.count(RowsMax)
+	size := header.count(BodyMax)
+	if header.bad {
+		return nil, fmt.Errorf("header: %w", ErrCorrupt)
+	}
+	body, err := decompress(src[1], header.src, size)
+	if err != nil {
+		return nil, err
+	}
+	return decodeBody(body, rows)
+}
+
+func decompress(kind byte, packed []byte, size int) ([]byte, error) {
+	switch kind {
+	case bodyRaw:
+		if len(packed) == size {
+			return packed, nil
+		}
+	case bodyS2:
+		if length, err := s2.DecodedLen(packed); err == nil && length == size {
+			if body, err := s2.Decode(nil, packed); err == nil {
+				return body, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("body of kind %d with %d bytes: %w", kind, size, ErrCorrupt)
+}
+
+func decodeBody(body []byte, rows int) (*Block, error) {
+	r := reader{src: body}
+	if 2*rows > len(body) {
+		return nil, fmt.Errorf("%d rows in %d bytes: %w", rows, len(body), ErrCorrupt)
+	}
+	b := &Block{Times: make([]int64, rows)}
+	last := int64(0)
+	for i := range b.Times {
+		last += r.varint()
+		b.Times[i] = last
+	}
+	b.TimeDigits = r.bytes(rows)
+	columns := r.count(min(ColumnsMax, len(r.src)))
+	b.Columns = make([]Column, 0, columns)
+	cells := 0
+	for range columns {
+		c := r.column(rows, CellsMax-cells)
+		if r.bad {
+			break
+		}
+		if n := len(b.Columns); n > 0 && !before(&b.Columns[n-1], &c) {
+			return nil, fmt.Errorf("column %q is out of order: %w", c.Name, ErrCorrupt)
+		}
+		cells += len(c.Codes)
+		b.Columns = append(b.Columns, c)
+	}
+	if r.bad || len(r.src) != 0 {
+		return nil, fmt.Errorf("body with %d bytes left: %w", len(r.src), ErrCorrupt)
+	}
+	return b, nil
+}
+
+// before reports whether a column comes strictly before another.
+func before(a, b *Column) bool {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind)) < 0
+}
+
+// reader consumes a body. After the first fault it is bad and gives zeros.
+type reader struct {
+	src []byte
+	bad bool
+}
+
+func (r *reader) fail() {
+	r.bad = true
+	r.src = nil
+}
+
+func (r *reader) varint() int64 {
+	v, size := binary.Varint(r.src)
+	if size <= 0 {
+		r.fail()
+		return 0
+	}
+	r.src = r.src[size:]
+	return v
+}
+
+// count reads a number from 0 to limit.
+func (r *reader) count(limit int) int {
+	if len(r.src) > 0 && r.src[0] < 0x80 && int(r.src[0]) <= limit {
+		v := int(r.src[0])
+		r.src = r.src[1:]
+		return v
+	}
+	v, size := binary.Uvarint(r.src)
+	if size <= 0 || v > uint64(limit) {
+		r.fail()
+		return 0
+	}
+	r.src = r.src[size:]
+	return int(v)
+}
+
+func (r *reader) bytes(length int) []byte {
+	if length > len(r.src) {
+		r.fail()
+		return nil
+	}
+	taken := r.src[:length:length]
+	r.src = r.src[length:]
+	return taken
+}
+
+// text returns bytes as a string that shares their memory.
+func (r *reader) text(length int) string {
+	taken := r.bytes(length)
+	return unsafe.String(unsafe.SliceData(taken), len(taken))
+}
+
+func (r *reader) column(rows, cellsMax int) Column {
+	c := Column{Name: r.text(r.count(len(r.src)))}
+	if kind := r.bytes(1); !r.bad {
+		c.Kind = model.Kind(kind[0])
+	}
+	count := r.count(min(rows, cellsMax))
+	if r.bad || !c.Kind.Valid() || count == 0 {
+		r.fail()
+		return Column{}
+	}
+	if count < rows {
+		c.Rows = r.rows(count, rows)
+	}
+	values := r.count(min(count, len(r.src)))
+	if r.bad || values == 0 {
+		r.fail()
+		return Column{}
+	}
+	c.Values = r.values(values)
+	c.Codes = r.codes(count, values)
+	return c
+}
+
+func (r *reader) rows(count, rows int) []uint32 {
+	if count > len(r.src) {
+		r.fail()
+		return nil
+	}
+	list := make([]uint32, count)
+	next := 0
+	for i := range list {
+		next += r.count(rows)
+		if next >= rows {
+			r.fail()
+			return nil
+		}
+		list[i] = uint32(next)
+		next++
+	}
+	return list
+}
+
+func (r *reader) values(count int) []string {
+	list := make([]string, count)
+	lengths := r.src
+	total := 0
+	for range list {
+		if total += r.count(BodyMax); total > len(r.src) {
+			r.fail()
+			return nil
+		}
+	}
+	text := r.text(total)
+	if r.bad {
+		return nil
+	}
+	at := 0
+	again := reader{src: lengths}
+	for i := range list {
+		end := at + again.count(BodyMax)
+		list[i] = text[at:end]
+		at = end
+	}
+	return list
+}
+
+func (r *reader) codes(count, values int) []uint32 {
+	width := codeWidth(values, count)
+	packed := r.bytes(count * width)
+	if r.bad {
+		return nil
+	}
+	codes := make([]uint32, count)
+	switch width {
+	case 0:
+		if values == count {
+			for i := range codes {
+				codes[i] = uint32(i)
+			}
+		}
+	case widthByte:
+		for i, code := range packed {
+			codes[i] = uint32(code)
+		}
+	case widthShort:
+		for i := range codes {
+			codes[i] = uint32(binary.LittleEndian.Uint16(packed[2*i:]))
+		}
+	case widthLong:
+		for i := range codes {
+			codes[i] = binary.LittleEndian.Uint32(packed[4*i:])
+		}
+	}
+	for _, code := range codes {
+		if int(code) >= values {
+			r.fail()
+			return nil
+		}
+	}
+	return codes
+}
