@@ -1,0 +1,93 @@
+package pipeline
+
+import (
+	"strings"
+
+	"github.com/stere-log/stere/model"
+)
+
+// namesMax is how many field names a Parser remembers before it forgets them
+// all. A record adds at most its fields and their parents.
+const namesMax = 8192
+
+// name is a key at a place: a node in the tree of all keys seen. Records of one
+// source have the same keys in the same order, so a name remembers what came
+// after it; the guess costs one comparison and saves building the path.
+type name struct {
+	key      string // unescaped
+	path     string // model.JoinPath of the keys, own names moved
+	prefix   string // path under which the members of an object go
+	plain    bool   // key is written in JSON as it is
+	tooLong  bool   // over Config.MaxNameBytes
+	verbatim bool   // an object here is kept as JSON, see child
+	slot     slot
+
+	serial uint32 // the record in which the name last occurred
+	index  int32  // its field in that record, asObject for an object
+
+	first *name // the member that came first last time
+	next  *name // the sibling that came next last time
+	kids  map[string]*name
+}
+
+// asObject is the index of a name that was an object in the current record.
+const asObject = -1
+
+// child returns the name for a key, which is cloned if it is new.
+func (p *Parser) child(parent *name, key string, plain bool) *name {
+	if n := parent.kids[key]; n != nil {
+		return n
+	}
+	key = strings.Clone(key)
+	n := &name{key: key, plain: plain}
+	switch {
+	case parent == p.root && (key == model.FieldID || key == originalName):
+		n.path = model.OriginalPrefix + key
+	case parent == p.root && key == "":
+		// The members of an object with an empty key would have the paths of
+		// the root's members.
+		n.verbatim = true
+	default:
+		n.path = model.JoinPath(parent.prefix, key)
+	}
+	n.prefix = n.path
+	if parent == p.root && key == model.FieldTimestamp {
+		n.prefix = originalTimestamp
+	}
+	n.tooLong = len(strings.TrimPrefix(n.path, model.OriginalPrefix)) > p.cfg.MaxNameBytes
+	n.slot = p.slotOf(n.path)
+	if parent.kids == nil {
+		parent.kids = make(map[string]*name, 8)
+	}
+	parent.kids[key] = n
+	p.names++
+	return n
+}
+
+// forget drops the names if they have become too many.
+func (p *Parser) forget() {
+	if p.root == nil || p.names > namesMax {
+		p.root, p.names = &name{}, 0
+	}
+}
+
+// removeUnder removes the fields of an object that a later value replaces.
+func (p *Parser) removeUnder(n *name) {
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.Kind != removed && strings.HasPrefix(f.Name, n.prefix) && len(f.Name) > len(n.prefix) && f.Name[len(n.prefix)] == '.' {
+			f.Kind = removed
+			p.live--
+		}
+	}
+	p.dropSlots()
+}
+
+// dropSlots empties the slots of removed fields.
+func (p *Parser) dropSlots() {
+	for i := range p.slots {
+		if at := p.slots[i]; at > 0 && p.fields[at-1].Kind == removed {
+			p.slots[i] = 0
+		}
+	}
+}

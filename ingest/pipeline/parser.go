@@ -1,0 +1,151 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stere-log/stere/model"
+)
+
+// removed marks a field that is not part of the record after all.
+const removed model.Kind = 0
+
+// Fault says why a record was refused.
+type Fault struct {
+	Field   string // path of the field, "" if it is the record
+	Message string
+	Offset  int  // where in the text
+	Syntax  bool // the text is not JSON, so where the record ends is unknown
+}
+
+// Error implements error.
+func (f *Fault) Error() string {
+	if f.Field == "" {
+		return f.Message
+	}
+	return f.Field + ": " + f.Message
+}
+
+// Parser turns JSON objects and lines into records. Use it from one goroutine
+// at a time. Create it with New and call Begin before each input.
+type Parser struct {
+	cfg  Config
+	now  time.Time
+	root *name
+
+	names  int    // in the tree under root
+	serial uint32 // number of the current record
+
+	s      string // the text being parsed
+	fields []model.Field
+	live   int // fields not removed
+	slots  [slotCount]int32
+	fault  *Fault
+	arena  arena
+}
+
+// New returns a Parser.
+func New(cfg Config) *Parser { return &Parser{cfg: cfg.withDefaults()} }
+
+// Config returns the limits in force, defaults filled in.
+func (p *Parser) Config() Config { return p.cfg }
+
+// Begin starts a new input: now is the time of receipt of its records, size
+// its length in bytes, a hint for allocation.
+func (p *Parser) Begin(now time.Time, size int) {
+	p.now = now
+	p.arena.begin(size)
+}
+
+// End lets go of the input, so that a Parser at rest does not keep it alive.
+func (p *Parser) End() {
+	p.s, p.fault = "", nil
+	clear(p.fields[:cap(p.fields)])
+	p.fields = p.fields[:0]
+	p.arena = arena{}
+}
+
+// Parse reads the JSON object that starts at s[at] and returns the record and
+// the offset after the object. On a fault, end is where the object ends, or,
+// if the fault is of syntax, where it was noticed.
+func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Fault) {
+	p.forget()
+	p.serial++
+	if p.serial == 0 { // wrapped around: old marks must not count
+		p.root, p.names, p.serial = &name{}, 0, 1
+	}
+	p.s, p.fault = s, nil
+	p.fields, p.live, p.slots = p.fields[:0], 0, [slotCount]int32{}
+	end = p.object(at, p.root, 1)
+	if end < 0 {
+		fault = p.fault
+		if fault.Syntax {
+			return model.Record{}, fault.Offset, fault
+		}
+		if end = Skip(s, at); end < 0 {
+			fault.Syntax = true
+			return model.Record{}, fault.Offset, fault
+		}
+		return model.Record{}, end, fault
+	}
+	switch {
+	case end-at > p.cfg.MaxLineBytes:
+		return model.Record{}, end, &Fault{Message: fmt.Sprintf("record has %d bytes, limit %d", end-at, p.cfg.MaxLineBytes), Offset: at}
+	case p.live == 0:
+		return model.Record{}, end, &Fault{Message: "empty record", Offset: at}
+	}
+	return p.finish(), end, nil
+}
+
+// Text makes a record of a line of text: the line is the message, the time is
+// that of receipt. The line must not be empty.
+func (p *Parser) Text(line string) (model.Record, *Fault) {
+	if len(line) > p.cfg.MaxLineBytes {
+		return model.Record{}, &Fault{Field: model.FieldMessage, Message: fmt.Sprintf("line has %d bytes, limit %d", len(line), p.cfg.MaxLineBytes)}
+	}
+	if !utf8.ValidString(line) {
+		line = strings.ToValidUTF8(line, "\uFFFD")
+	}
+	fields := p.arena.fields(1)
+	fields[0] = model.Field{Name: model.FieldMessage, Kind: model.String, Text: line}
+	return model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits, Fields: fields}, nil
+}
+
+// syntax notes a fault of syntax and returns -1.
+func (p *Parser) syntax(at int, want string) int {
+	found := "end of input"
+	if at < len(p.s) {
+		found = quoteByte(p.s[at])
+	}
+	p.fault = &Fault{Message: "not JSON: " + want + ", found " + found, Offset: min(at, len(p.s)), Syntax: true}
+	return -1
+}
+
+// over notes a record over a limit and returns -1.
+func (p *Parser) over(at int, field, message string) int {
+	p.fault = &Fault{Field: shorten(field), Message: message, Offset: at}
+	return -1
+}
+
+func quoteByte(c byte) string {
+	switch {
+	case c == '\n':
+		return "end of line"
+	case c >= ' ' && c < utf8.RuneSelf:
+		return "'" + string(rune(c)) + "'"
+	}
+	return fmt.Sprintf("byte 0x%02x", c)
+}
+
+// shownNameMax is how much of a field name a message shows.
+const shownNameMax = 80
+
+// shorten makes a name of any length and content fit for a message.
+func shorten(name string) string {
+	if len(name) > shownNameMax {
+		name = name[:shownNameMax] + "..."
+	}
+	return strings.ToValidUTF8(name, "\uFFFD")
+}
