@@ -1,0 +1,182 @@
+package syntax
+
+import "time"
+
+// Limits of a query text.
+const (
+	TextMax   = 64 << 10 // bytes
+	DepthMax  = 64       // nested parentheses and negations
+	RegexMax  = 1 << 10  // bytes of one regular expression
+	RegexInst = 10_000   // instructions of one compiled regular expression
+	PipesMax  = 32       // pipes of one query
+	ListMax   = 64       // aggregates, group keys, names or sort keys of a pipe
+	NumberMax = 1 << 30  // N of limit, offset and top
+)
+
+// Pos is a byte offset into the query text.
+type Pos int
+
+// Query is a parsed query: a filter and what to do with what it finds.
+type Query struct {
+	Text   string // as parsed, for error messages
+	Filter Node   // never nil
+	Pipes  []Pipe
+}
+
+// Node is a condition: All, And, Or, Not or Match.
+type Node interface{ node() }
+
+// All is '*' alone: every record.
+type All struct{}
+
+// And holds where all of two or more conditions hold.
+type And struct{ Of []Node }
+
+// Or holds where one of two or more conditions holds.
+type Or struct{ Of []Node }
+
+// Not holds where its condition does not.
+type Not struct{ Of Node }
+
+// Match is a condition on the values of one field, or of any if Field is "".
+type Match struct {
+	Pos      Pos
+	Field    string
+	Op       Op
+	Value    Value // the value, or the lower bound of a Range; none for Exists
+	High     Value // the upper bound of a Range
+	LowOpen  bool  // the lower bound of a Range does not match itself
+	HighOpen bool
+}
+
+func (All) node()   {}
+func (And) node()   {}
+func (Or) node()    {}
+func (Not) node()   {}
+func (Match) node() {}
+
+// Op says how a value is compared.
+type Op uint8
+
+// The operators.
+const (
+	Contains Op = iota + 1 // the word or phrase occurs
+	Prefix                 // a word or phrase starts like this
+	Exists                 // any value
+	Equal                  // the whole value
+	Less
+	LessEqual
+	Greater
+	GreaterEqual
+	Range
+	Regex
+)
+
+// Value is a value as typed.
+type Value struct {
+	Text string
+	// Quoted tells a number in quotes, which is meant as text, from a bare
+	// one. It is false for what does not read as a number.
+	Quoted bool
+	// Open is the bound '*' of a range: none.
+	Open bool
+}
+
+// Pipe is one step after the filter: *Stats, *Top, *Fields, *Sort, *Limit or
+// *Offset.
+type Pipe interface {
+	// At returns where the pipe's name stands.
+	At() Pos
+	appendTo(dst []byte) []byte
+}
+
+// Stats groups records and computes aggregates of each group.
+type Stats struct {
+	Pos  Pos
+	Aggs []Agg
+	By   []Key
+}
+
+// Agg is one aggregate.
+type Agg struct {
+	Pos   Pos
+	Func  string // count, sum, avg, min, max, median, count_distinct or pNN
+	Field string // "" for count()
+	As    string // "" for the aggregate's own text
+}
+
+// Name returns the name of the aggregate's column.
+func (a Agg) Name() string {
+	if a.As != "" {
+		return a.As
+	}
+	return a.Func + "(" + a.Field + ")"
+}
+
+// Key is what records are grouped by: a field, or times cut to a bucket.
+type Key struct {
+	Pos    Pos
+	Field  string
+	Bucket time.Duration // 0 for a field's values
+}
+
+// Top keeps the most frequent values of a field.
+type Top struct {
+	Pos   Pos
+	N     int
+	Field string
+}
+
+// Fields keeps only the named fields or columns, in this order.
+type Fields struct {
+	Pos   Pos
+	Names []Name
+}
+
+// Name is a field or column name and where it stands.
+type Name struct {
+	Pos  Pos
+	Text string
+}
+
+// Sort orders by fields or columns.
+type Sort struct {
+	Pos  Pos
+	Keys []SortKey
+}
+
+// SortKey is one key of Sort.
+type SortKey struct {
+	Name Name
+	Desc bool
+}
+
+// Limit keeps the first N.
+type Limit struct {
+	Pos Pos
+	N   int
+}
+
+// Offset drops the first N.
+type Offset struct {
+	Pos Pos
+	N   int
+}
+
+// At implements Pipe.
+func (p *Stats) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Top) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Fields) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Sort) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Limit) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Offset) At() Pos { return p.Pos }

@@ -1,0 +1,235 @@
+package syntax
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// String prints the query so that Parse reads the same tree again.
+func (q *Query) String() string {
+	dst := appendNode(nil, q.Filter, false)
+	for _, pipe := range q.Pipes {
+		dst = append(dst, " | "...)
+		dst = pipe.appendTo(dst)
+	}
+	return string(dst)
+}
+
+// Print prints one condition.
+func Print(node Node) string { return string(appendNode(nil, node, false)) }
+
+// appendNode prints a node, in parentheses if it is a list inside something.
+func appendNode(dst []byte, node Node, inside bool) []byte {
+	switch n := node.(type) {
+	case All:
+		return append(dst, '*')
+	case And:
+		return appendList(dst, n.Of, " AND ", inside)
+	case Or:
+		return appendList(dst, n.Of, " OR ", inside)
+	case Not:
+		return appendNode(append(dst, "NOT "...), n.Of, true)
+	case Match:
+		return appendMatch(dst, n)
+	}
+	return dst
+}
+
+func appendList(dst []byte, of []Node, between string, inside bool) []byte {
+	if inside {
+		dst = append(dst, '(')
+	}
+	for i, node := range of {
+		if i > 0 {
+			dst = append(dst, between...)
+		}
+		dst = appendNode(dst, node, true)
+	}
+	if inside {
+		dst = append(dst, ')')
+	}
+	return dst
+}
+
+// ops is how the operators with a value look.
+var ops = [...]string{Equal: ":=", Less: "<", LessEqual: "<=", Greater: ">", GreaterEqual: ">="}
+
+func appendMatch(dst []byte, m Match) []byte {
+	if m.Field != "" {
+		dst = appendField(dst, m.Field)
+		if m.Op < Equal || m.Op > GreaterEqual {
+			dst = append(dst, ':')
+		}
+	}
+	switch m.Op {
+	case Contains:
+		return appendValue(dst, m.Value, m.Field != "")
+	case Prefix:
+		return append(appendValue(dst, m.Value, false), '*')
+	case Exists:
+		return append(dst, '*')
+	case Range:
+		dst = append(dst, map[bool]byte{false: '[', true: '{'}[m.LowOpen])
+		dst = append(appendValue(dst, m.Value, true), " TO "...)
+		dst = appendValue(dst, m.High, true)
+		return append(dst, map[bool]byte{false: ']', true: '}'}[m.HighOpen])
+	case Regex:
+		return appendRegex(dst, m.Value.Text)
+	}
+	dst = append(dst, ops[m.Op]...)
+	return appendValue(dst, m.Value, m.Op != Equal)
+}
+
+// appendValue prints a value, bare where that reads back as the same.
+// Numbers says that a bare number differs from a quoted one here.
+func appendValue(dst []byte, v Value, numbers bool) []byte {
+	switch {
+	case v.Open:
+		return append(dst, '*')
+	case numbers && isNumber(v.Text):
+		if !v.Quoted {
+			return append(dst, v.Text...)
+		}
+	case bare(v.Text):
+		return append(dst, v.Text...)
+	}
+	return appendQuoted(dst, v.Text)
+}
+
+// bare reports whether a text needs no quotes as a value.
+func bare(text string) bool {
+	for i, r := range text {
+		word := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_'
+		if !word && (i == 0 || r != '.' && r != '-' && r != '@') {
+			return false
+		}
+	}
+	return text != "" && !isKeyword(text) && !strings.Contains(text, "..")
+}
+
+// isKeyword reports whether a bare word means something else than itself.
+func isKeyword(text string) bool {
+	switch strings.ToLower(text) {
+	case "and", "or", "not", "to":
+		return true
+	}
+	return false
+}
+
+// appendField prints a field name of a condition.
+func appendField(dst []byte, name string) []byte {
+	if fieldName(name) == name {
+		return append(dst, name...)
+	}
+	return appendQuoted(dst, name)
+}
+
+func appendQuoted(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	dst = append(dst, escape(text)...)
+	return append(dst, '"')
+}
+
+func escape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
+}
+
+func appendRegex(dst []byte, expression string) []byte {
+	dst = append(dst, '/')
+	for i := 0; i < len(expression); i++ {
+		switch c := expression[i]; {
+		case c == '/':
+			dst = append(dst, '\\', '/')
+		case c == '\\' && i+1 < len(expression):
+			i++
+			dst = append(dst, c, expression[i])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '/')
+}
+
+func (p *Stats) appendTo(dst []byte) []byte {
+	dst = append(dst, "stats "...)
+	for i, agg := range p.Aggs {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(append(dst, agg.Func...), '(')
+		if agg.Field != "" {
+			dst = appendName(dst, agg.Field)
+		}
+		dst = append(dst, ')')
+		if agg.As != "" {
+			dst = appendName(append(dst, " as "...), agg.As)
+		}
+	}
+	for i, key := range p.By {
+		dst = append(dst, map[bool]string{true: " by (", false: ", "}[i == 0]...)
+		dst = appendName(dst, key.Field)
+		if key.Bucket > 0 {
+			dst = append(append(dst, ':'), FormatDuration(key.Bucket)...)
+		}
+	}
+	if len(p.By) > 0 {
+		dst = append(dst, ')')
+	}
+	return dst
+}
+
+func (p *Top) appendTo(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, "top "...), int64(p.N), 10)
+	return appendName(append(dst, ' '), p.Field)
+}
+
+func (p *Fields) appendTo(dst []byte) []byte {
+	dst = append(dst, "fields "...)
+	for i, name := range p.Names {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = appendName(dst, name.Text)
+	}
+	return dst
+}
+
+func (p *Sort) appendTo(dst []byte) []byte {
+	dst = append(dst, "sort by "...)
+	for i, key := range p.Keys {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = appendName(dst, key.Name.Text)
+		if key.Desc {
+			dst = append(dst, " desc"...)
+		}
+	}
+	return dst
+}
+
+func (p *Limit) appendTo(dst []byte) []byte {
+	return strconv.AppendInt(append(dst, "limit "...), int64(p.N), 10)
+}
+
+func (p *Offset) appendTo(dst []byte) []byte {
+	return strconv.AppendInt(append(dst, "offset "...), int64(p.N), 10)
+}
+
+// appendName prints a name in a pipe.
+func appendName(dst []byte, name string) []byte {
+	if fieldName(name) == name && !pipeKeyword(name) {
+		return append(dst, name...)
+	}
+	return appendQuoted(dst, name)
+}
+
+// pipeKeyword reports whether a bare name means something else in a pipe.
+func pipeKeyword(name string) bool {
+	switch strings.ToLower(name) {
+	case "by", "as", "asc", "desc", "bucket":
+		return true
+	}
+	return false
+}
