@@ -1,0 +1,293 @@
+package segment
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Input is what a segment is built from: some rows (nil: all) of a part.
+type Input struct {
+	Part part.Part
+	Rows *index.DocSet
+}
+
+// Options of Build; the zero value is usable.
+type Options struct {
+	Shard model.ShardID
+	// Level is the zstd level of pages and dictionaries, 1 (fast) to 22
+	// (small); 0 means 6.
+	Level int
+}
+
+// ErrEmpty says that the inputs have no rows.
+var ErrEmpty = errors.New("no rows to build a segment from")
+
+// Build merges the rows of the inputs in order of (time, record id) into one
+// segment and emits its keys and values, keys ascending. It holds one column
+// at a time: its memory is some 16 bytes a row plus the largest column's
+// distinct values.
+func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, value []byte) error) (Meta, error) {
+	b := builder{ctx: ctx, opts: opts, out: emit, terms: map[string][]uint32{}}
+	if b.opts.Level == 0 {
+		b.opts.Level = 6
+	}
+	b.meta.Shard = opts.Shard
+	steps := []func() error{
+		func() error { return b.open(inputs) },
+		b.mergeRows,
+		b.buildColumns,
+		b.emitSchemas,
+		b.emitTerms,
+		b.emitEntries,
+		b.emitMeta,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return Meta{}, fmt.Errorf("build segment: %w", err)
+		}
+	}
+	return b.meta, nil
+}
+
+// builder is the state of one Build.
+type builder struct {
+	ctx     context.Context
+	opts    Options
+	out     func(key, value []byte) error
+	meta    Meta
+	sources []source
+	rows    uint32
+
+	entryOf   map[uint64]uint32 // log index -> entry number
+	entries   []int64           // log indexes in order of first appearance
+	entrySpan [][2]int64        // first and last page of each entry
+
+	schemaOf []uint32 // row -> schema
+	schemas  schemas
+
+	terms map[string][]uint32 // word -> dictionary numbers, ascending
+	words uint32              // dictionary entries numbered so far
+	codes []uint32            // scratch: row -> code + 1 of the column at hand
+}
+
+// source is an input with the rows' places in the output.
+type source struct {
+	part part.Part
+	rows *index.DocSet
+	list []uint32 // rows in part numbering, nil: all
+	n    uint32
+	out  []uint32 // place in the output of the k-th row
+}
+
+func (b *builder) open(inputs []Input) error {
+	var total uint64
+	for _, in := range inputs {
+		s := source{part: in.Part, rows: in.Rows, n: in.Part.Rows()}
+		if in.Rows != nil {
+			s.list = in.Rows.ToArray()
+			s.n = uint32(len(s.list))
+		}
+		if s.n == 0 {
+			continue
+		}
+		total += uint64(s.n)
+		s.out = make([]uint32, 0, s.n)
+		b.sources = append(b.sources, s)
+	}
+	if total == 0 {
+		return ErrEmpty
+	}
+	if total > RowsMax {
+		return fmt.Errorf("%d rows are more than a segment holds (%d)", total, RowsMax)
+	}
+	b.rows = uint32(total)
+	b.meta.Rows = b.rows
+	return nil
+}
+
+// emit hands on a key and value with its checksum.
+func (b *builder) emit(key, value []byte) error {
+	value = binary.LittleEndian.AppendUint32(value, crc32.Checksum(value, castagnoli))
+	b.meta.Bytes += int64(len(value))
+	return b.out(key, value)
+}
+
+// cursor walks the rows of a source in windows of PageRows.
+type cursor struct {
+	source *source
+	number uint32
+	next   uint32 // k of the first row after the window
+	times  []int64
+	digits []uint8
+	ids    []model.RecordID
+	at     int
+}
+
+func (c *cursor) fill() error {
+	hi := min(c.next+PageRows, c.source.n)
+	var window *index.DocSet
+	if c.source.list == nil {
+		window = index.DocSetRange(c.next, hi)
+	} else {
+		window = index.DocSetOf(c.source.list[c.next:hi]...)
+	}
+	var err error
+	if c.times, err = c.source.part.Times(window); err != nil {
+		return err
+	}
+	if c.digits, err = c.source.part.TimeDigits(window); err != nil {
+		return err
+	}
+	if c.ids, err = c.source.part.IDs(window); err != nil {
+		return err
+	}
+	if len(c.times) != int(hi-c.next) || len(c.ids) != len(c.times) || len(c.digits) != len(c.times) {
+		return fmt.Errorf("part gave %d times and %d ids for %d rows", len(c.times), len(c.ids), hi-c.next)
+	}
+	c.next, c.at = hi, 0
+	return nil
+}
+
+func (c *cursor) less(other *cursor) bool {
+	return cmp.Or(cmp.Compare(c.times[c.at], other.times[other.at]),
+		c.ids[c.at].Compare(other.ids[other.at]), cmp.Compare(c.number, other.number)) < 0
+}
+
+// mergeRows fixes the order of rows and emits times and ids.
+func (b *builder) mergeRows() error {
+	var heap []*cursor
+	for i := range b.sources {
+		c := &cursor{source: &b.sources[i], number: uint32(i)}
+		if err := c.fill(); err != nil {
+			return err
+		}
+		heap = append(heap, c)
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		sift(heap, i)
+	}
+	b.entryOf = map[uint64]uint32{}
+	var page rowPage
+	var idPages [][]byte
+	for row := uint32(0); row < b.rows; row++ {
+		c := heap[0]
+		page.add(b, c, row/PageRows)
+		c.source.out = append(c.source.out, row)
+		if row == 0 {
+			b.meta.FirstTime = c.times[c.at]
+		}
+		b.meta.LastTime = c.times[c.at]
+		c.at++
+		if c.at == len(c.times) && c.next < c.source.n {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		if c.at == len(c.times) {
+			heap[0] = heap[len(heap)-1]
+			heap = heap[:len(heap)-1]
+		}
+		sift(heap, 0)
+		if len(page.times) == PageRows || row+1 == b.rows {
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+			b.meta.pageTimes = append(b.meta.pageTimes, page.times[0])
+			if err := b.emit(pageKey(sectionTimes, row/PageRows), b.compress(column.AppendCodes(column.AppendInts(nil, page.times), page.digits))); err != nil {
+				return err
+			}
+			idPages = append(idPages, b.compress(column.AppendInts(column.AppendCodes(nil, page.entries), page.ordinals)))
+			page.reset()
+		}
+	}
+	for number, value := range idPages {
+		if err := b.emit(pageKey(sectionIDs, uint32(number)), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sift moves heap[i] down to its place.
+func sift(heap []*cursor, i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if heap[child].less(heap[least]) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		heap[i], heap[least] = heap[least], heap[i]
+		i = least
+	}
+}
+
+// rowPage gathers times and ids of a page.
+type rowPage struct {
+	times    []int64
+	digits   []uint32
+	entries  []uint32
+	ordinals []int64 // difference to what the entry's last record on the page lets expect
+	expect   map[uint32]int64
+}
+
+func (p *rowPage) add(b *builder, c *cursor, page uint32) {
+	id := c.ids[c.at]
+	entry, ok := b.entryOf[id.Index]
+	if !ok {
+		entry = uint32(len(b.entries))
+		b.entryOf[id.Index] = entry
+		b.entries = append(b.entries, int64(id.Index))
+		b.entrySpan = append(b.entrySpan, [2]int64{int64(page), int64(page)})
+	}
+	b.entrySpan[entry][1] = int64(page)
+	if p.expect == nil {
+		p.expect = map[uint32]int64{}
+	}
+	p.times = append(p.times, c.times[c.at])
+	p.digits = append(p.digits, uint32(c.digits[c.at]))
+	p.entries = append(p.entries, entry)
+	p.ordinals = append(p.ordinals, int64(id.Ordinal)-p.expect[entry])
+	p.expect[entry] = int64(id.Ordinal) + 1
+}
+
+func (p *rowPage) reset() {
+	p.times, p.digits, p.entries, p.ordinals = p.times[:0], p.digits[:0], p.entries[:0], p.ordinals[:0]
+	clear(p.expect)
+}
+
+func (b *builder) compress(raw []byte) []byte { return column.Compress(nil, raw, b.opts.Level) }
+
+func (b *builder) emitEntries() error {
+	b.meta.entries = uint32(len(b.entries))
+	b.meta.MinIndex, b.meta.MaxIndex = uint64(slices.Min(b.entries)), uint64(slices.Max(b.entries))
+	first, last := make([]int64, len(b.entries)), make([]int64, len(b.entries))
+	for i, span := range b.entrySpan {
+		first[i], last[i] = span[0], span[1]-span[0]
+	}
+	raw := column.AppendInts(nil, b.entries)
+	raw = column.AppendInts(raw, first)
+	raw = column.AppendInts(raw, last)
+	return b.emit(pageKey(sectionEntries, 0), b.compress(raw))
+}
+
+func (b *builder) emitMeta() error {
+	value, err := b.meta.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	return b.out([]byte{sectionMeta}, value)
+}

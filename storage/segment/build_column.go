@@ -1,0 +1,284 @@
+package segment
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Choice between a value column and a text column.
+const (
+	dictAlways     = 256 // so many distinct values or fewer are always a dictionary
+	dictRatioShort = 2   // short values are one with at most 1/2 of them distinct
+	dictRatioLong  = 12  // long values are one with at most 1/12 of them distinct
+	shortValue     = 24  // bytes, on average
+	shapeRows      = 4   // a shape of fewer rows is not worth its entry
+)
+
+type columnID struct {
+	path string
+	kind model.Kind
+}
+
+// columnInput is a column of one source.
+type columnInput struct {
+	source int
+	column part.Column
+}
+
+// buildColumns encodes one column after the other.
+func (b *builder) buildColumns() error {
+	inputs := map[columnID][]columnInput{}
+	for i := range b.sources {
+		for _, c := range b.sources[i].part.AllColumns() {
+			id := columnID{c.Path(), c.Kind()}
+			inputs[id] = append(inputs[id], columnInput{i, c})
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(inputs), func(x, y columnID) int {
+		return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.kind, y.kind))
+	})
+	b.schemaOf = make([]uint32, b.rows)
+	b.codes = make([]uint32, b.rows)
+	for _, id := range ids {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		data, err := b.gather(inputs[id])
+		if err != nil {
+			return fmt.Errorf("column %q: %w", id.path, err)
+		}
+		if len(data.rows) == 0 {
+			continue
+		}
+		number := uint32(len(b.meta.columns))
+		for _, row := range data.rows {
+			b.schemaOf[row] = b.schemas.step(b.schemaOf[row], number)
+		}
+		c := columnBuilder{builder: b, data: data, number: number,
+			meta: columnMeta{path: id.path, kind: id.kind, count: uint32(len(data.rows)), words: b.words}}
+		if err := c.build(); err != nil {
+			return fmt.Errorf("column %q: %w", id.path, err)
+		}
+		b.meta.columns = append(b.meta.columns, c.meta)
+		b.words += c.meta.dict
+	}
+	return nil
+}
+
+// columnData is a merged column: rows ascend, codes point into dict, every
+// entry of dict is used.
+type columnData struct {
+	rows  []uint32
+	codes []uint32
+	dict  []string
+}
+
+// gather merges a column of several sources into output rows and one
+// dictionary.
+func (b *builder) gather(inputs []columnInput) (columnData, error) {
+	numbers := map[string]uint32{}
+	var dict []string
+	var count uint32
+	for _, in := range inputs {
+		s := &b.sources[in.source]
+		values, err := in.column.Gather(b.ctx, s.rows)
+		if err != nil {
+			return columnData{}, err
+		}
+		renumbered := make([]uint32, len(values.Dict)) // code -> merged code + 1
+		k := uint32(0)
+		for i, row := range values.Rows {
+			if s.list == nil {
+				k = row
+			} else {
+				for s.list[k] != row {
+					k++
+				}
+			}
+			code := values.Codes[i]
+			if renumbered[code] == 0 {
+				value := values.Dict[code]
+				number, ok := numbers[value]
+				if !ok {
+					number = uint32(len(dict))
+					numbers[value] = number
+					dict = append(dict, value)
+				}
+				renumbered[code] = number + 1
+			}
+			b.codes[s.out[k]] = renumbered[code]
+			count++
+		}
+	}
+	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: dict}
+	for row, code := range b.codes {
+		if code != 0 {
+			data.rows = append(data.rows, uint32(row))
+			data.codes = append(data.codes, code-1)
+			b.codes[row] = 0
+		}
+	}
+	if len(data.rows) != int(count) {
+		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
+	}
+	return data, nil
+}
+
+// columnBuilder encodes one column.
+type columnBuilder struct {
+	*builder
+	data   columnData
+	number uint32
+	meta   columnMeta
+
+	filters filterBuilder // of a text column
+}
+
+func (c *columnBuilder) build() error {
+	if c.isDict() {
+		return c.buildDict(c.data.dict, c.data.codes)
+	}
+	return c.buildText()
+}
+
+// isDict decides by the number of distinct values and their length.
+func (c *columnBuilder) isDict() bool {
+	n, d := len(c.data.codes), len(c.data.dict)
+	if d <= dictAlways {
+		return true
+	}
+	var length int
+	for _, value := range c.data.dict {
+		length += len(value)
+	}
+	if length <= d*shortValue {
+		return d <= n/dictRatioShort
+	}
+	return d <= n/dictRatioLong
+}
+
+// buildDict sorts the dictionary and emits codes and dictionary. In a text
+// column values are the shapes, and code 0 is not in the dictionary.
+func (c *columnBuilder) buildDict(values []string, codes []uint32) error {
+	base := c.meta.codeBase()
+	order := make([]uint32, len(values))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(values[x], values[y]) })
+	sorted := make([]string, len(values))
+	renumbered := make([]uint32, uint32(len(values))+base)
+	for i, old := range order {
+		sorted[i] = values[old]
+		renumbered[old+base] = uint32(i) + base
+	}
+	for i, code := range codes {
+		codes[i] = renumbered[code]
+	}
+	c.meta.dict = uint32(len(sorted))
+	if err := c.emitCodes(codes); err != nil {
+		return err
+	}
+	if c.meta.text {
+		if err := c.emitTexts(codes, sorted); err != nil {
+			return err
+		}
+	}
+	if err := c.emitDict(sorted); err != nil {
+		return err
+	}
+	if err := c.emitStatistics(codes); err != nil {
+		return err
+	}
+	if c.meta.text {
+		return c.emitFilters()
+	}
+	return nil
+}
+
+// emitCodes writes the code pages. A column with one possible code has none.
+func (c *columnBuilder) emitCodes(codes []uint32) error {
+	if c.meta.dict+c.meta.codeBase() == 1 {
+		return nil
+	}
+	for lo := 0; lo < len(codes); lo += PageRows {
+		page := codes[lo:min(lo+PageRows, len(codes))]
+		if err := c.emit(columnKey(c.number, itemCodes, uint32(lo/PageRows)), c.compress(column.AppendCodes(nil, page))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Size of dictionary chunks: a look-up reads one.
+const dictChunk = 1024
+
+func dictChunks(entries uint32) uint32 { return (entries + dictChunk - 1) / dictChunk }
+
+func (c *columnBuilder) emitDict(sorted []string) error {
+	for lo := 0; lo < len(sorted); lo += dictChunk {
+		chunk := sorted[lo:min(lo+dictChunk, len(sorted))]
+		c.meta.heads = append(c.meta.heads, chunk[0])
+		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(column.AppendStrings(nil, chunk))); err != nil {
+			return err
+		}
+		c.meta.chunks++
+	}
+	for i, value := range sorted {
+		if c.meta.text {
+			value = shape.Static(value)
+		}
+		c.addTerms(value, c.meta.words+uint32(i))
+	}
+	return nil
+}
+
+// emitStatistics writes how often and on which pages each code occurs.
+func (c *columnBuilder) emitStatistics(codes []uint32) error {
+	size := c.meta.dict + c.meta.codeBase()
+	counts := make([]int64, size)
+	for _, code := range codes {
+		counts[code]++
+	}
+	if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(column.AppendInts(nil, counts))); err != nil {
+		return err
+	}
+	pageCount := pages(c.meta.count)
+	if pageCount <= 1 || size <= 1 {
+		return nil
+	}
+	on := make([][]uint32, size)
+	for i, code := range codes {
+		page := uint32(i / PageRows)
+		if l := on[code]; len(l) == 0 || l[len(l)-1] != page {
+			on[code] = append(l, page)
+		}
+	}
+	var raw []byte
+	for _, list := range on {
+		raw = appendPages(raw, list, pageCount)
+	}
+	return c.emit(columnKey(c.number, itemPages, 0), c.compress(raw))
+}
+
+// appendPages appends a list of pages; 0 stands for all pages.
+func appendPages(dst []byte, list []uint32, pageCount uint32) []byte {
+	if uint32(len(list)) == pageCount {
+		return append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	var last uint32
+	for _, page := range list {
+		dst = binary.AppendUvarint(dst, uint64(page-last))
+		last = page
+	}
+	return dst
+}

@@ -1,0 +1,357 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// columnReader reads one column of a segment.
+type columnReader struct {
+	segment *Segment
+	number  uint32
+	meta    *columnMeta
+}
+
+var _ part.Column = (*columnReader)(nil)
+
+// Path implements part.Column.
+func (c *columnReader) Path() string { return c.meta.path }
+
+// Kind implements part.Column.
+func (c *columnReader) Kind() model.Kind { return c.meta.kind }
+
+// Count implements part.Column.
+func (c *columnReader) Count() uint32 { return c.meta.count }
+
+func (c *columnReader) full() bool { return c.meta.count == c.segment.meta.Rows }
+
+func (c *columnReader) pages() uint32 { return pages(c.meta.count) }
+
+// schemaRows returns the rows of each schema.
+func (s *Segment) schemaRows() ([]*index.DocSet, error) {
+	return cached(s.cache, s.cacheKey(cachedSchemaRows, 0, 0), func() ([]*index.DocSet, int64, error) {
+		sets := make([]*index.DocSet, s.meta.schemas)
+		for i := range sets {
+			sets[i] = index.NewDocSet()
+		}
+		rows := map[uint32][]uint32{}
+		for page := range pages(s.meta.Rows) {
+			codes, err := s.codesPage(pageKey(sectionSchemas, page), pageLen(s.meta.Rows, page), s.meta.schemas)
+			if err != nil {
+				return nil, 0, err
+			}
+			for place, code := range codes {
+				rows[code] = append(rows[code], page*PageRows+uint32(place))
+			}
+			for code, list := range rows {
+				sets[code].AddMany(list)
+				rows[code] = list[:0]
+			}
+		}
+		var bytes int64
+		for _, set := range sets {
+			set.RunOptimize()
+			bytes += int64(set.GetSizeInBytes()) + 64
+		}
+		return sets, bytes, nil
+	})
+}
+
+// schemaColumns returns the columns of each schema, descending.
+func (s *Segment) schemaColumns() ([][]uint32, error) {
+	return cached(s.cache, s.cacheKey(sectionSchemas, 0, schemaList), func() ([][]uint32, int64, error) {
+		raw, err := s.frame(pageKey(sectionSchemas, schemaList))
+		if err != nil {
+			return nil, 0, err
+		}
+		r := reader{src: raw}
+		list := make([][]uint32, 0, s.meta.schemas)
+		for range s.meta.schemas {
+			var columns []uint32
+			last := uint32(len(s.columns))
+			for range r.bounded(uint32(len(s.columns))) {
+				step := r.bounded(last)
+				last -= step
+				columns = append(columns, last)
+				if step == 0 || r.failed {
+					r.fail()
+					break
+				}
+			}
+			list = append(list, columns)
+		}
+		if r.failed || len(r.src) != 0 {
+			return nil, 0, fmt.Errorf("schemas: %w", ErrCorrupt)
+		}
+		return list, 4*int64(len(raw)) + 24*int64(len(list)), nil
+	})
+}
+
+// presence returns the rows that have the field.
+func (c *columnReader) presence() (*index.DocSet, error) {
+	s := c.segment
+	if c.full() {
+		return index.DocSetRange(0, s.meta.Rows), nil
+	}
+	return cached(s.cache, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
+		sets, err := s.schemaRows()
+		if err != nil {
+			return nil, 0, err
+		}
+		lists, err := s.schemaColumns()
+		if err != nil {
+			return nil, 0, err
+		}
+		rows := index.NewDocSet()
+		for schema, columns := range lists {
+			if slices.Contains(columns, c.number) {
+				rows.Or(sets[schema])
+			}
+		}
+		rows.RunOptimize()
+		if rows.GetCardinality() != uint64(c.meta.count) {
+			return nil, 0, fmt.Errorf("column %q: %w: %d rows, directory says %d", c.meta.path, ErrCorrupt, rows.GetCardinality(), c.meta.count)
+		}
+		return rows, int64(rows.GetSizeInBytes()), nil
+	})
+}
+
+// presentRows returns the rows that have the field as a list, nil if all do.
+func (c *columnReader) presentRows() ([]uint32, error) {
+	if c.full() {
+		return nil, nil
+	}
+	s := c.segment
+	return cached(s.cache, s.cacheKey(cachedPresentRows, c.number, 0), func() ([]uint32, int64, error) {
+		rows, err := c.presence()
+		if err != nil {
+			return nil, 0, err
+		}
+		list := rows.ToArray()
+		return list, 4 * int64(len(list)), nil
+	})
+}
+
+// places returns those of the rows that have the field, and the number of
+// each one's value in the column.
+func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err error) {
+	list, err := c.presentRows()
+	if err != nil {
+		return nil, nil, err
+	}
+	asked := rows.ToArray()
+	if list == nil {
+		return asked, asked, nil
+	}
+	present, places = make([]uint32, 0, len(asked)), make([]uint32, 0, len(asked))
+	sparse := len(asked) < len(list)/16
+	at := 0
+	for _, row := range asked {
+		if sparse {
+			at += sort.Search(len(list)-at, func(i int) bool { return list[at+i] >= row })
+		} else {
+			for at < len(list) && list[at] < row {
+				at++
+			}
+		}
+		if at == len(list) {
+			break
+		}
+		if list[at] == row {
+			present, places = append(present, row), append(places, uint32(at))
+		}
+	}
+	return present, places, nil
+}
+
+// codes returns a page of codes; shared, not to be changed.
+func (c *columnReader) codes(page uint32) ([]uint32, error) {
+	s := c.segment
+	n := pageLen(c.meta.count, page)
+	size := c.meta.dict + c.meta.codeBase()
+	if size == 1 {
+		return zeroCodes[:n], nil
+	}
+	return cached(s.cache, s.cacheKey(itemCodes, c.number, page), func() ([]uint32, int64, error) {
+		codes, err := s.codesPage(columnKey(c.number, itemCodes, page), n, size)
+		return codes, 4 * int64(n), err
+	})
+}
+
+// zeroCodes is the page of a column with a single code. Read only.
+var zeroCodes [PageRows]uint32
+
+// dictChunk returns a chunk of the dictionary.
+func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(itemDict, c.number, chunk), func() ([]string, int64, error) {
+		n := int(min(dictChunk, c.meta.dict-chunk*dictChunk))
+		raw, err := s.frame(columnKey(c.number, itemDict, chunk))
+		if err != nil {
+			return nil, 0, err
+		}
+		values, rest, err := column.Strings(make([]string, 0, n), raw, n)
+		if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
+			return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
+		}
+		bytes := 16 * int64(n)
+		for _, value := range values {
+			bytes += int64(len(value))
+		}
+		return values, bytes, nil
+	})
+}
+
+// entry returns an entry of the dictionary.
+func (c *columnReader) entry(number uint32) (string, error) {
+	values, err := c.dictChunk(number / dictChunk)
+	if err != nil {
+		return "", err
+	}
+	return values[number%dictChunk], nil
+}
+
+// dict returns the whole dictionary.
+func (c *columnReader) dict() ([]string, error) {
+	if c.meta.chunks == 1 {
+		return c.dictChunk(0)
+	}
+	values := make([]string, 0, c.meta.dict)
+	for chunk := range c.meta.chunks {
+		part, err := c.dictChunk(chunk)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, part...)
+	}
+	return values, nil
+}
+
+// find returns the number of the entry equal to value.
+func (c *columnReader) find(value string) (number uint32, found bool, err error) {
+	chunk := sort.Search(len(c.meta.heads), func(i int) bool { return c.meta.heads[i] > value }) - 1
+	if chunk < 0 {
+		return 0, false, nil
+	}
+	values, err := c.dictChunk(uint32(chunk))
+	if err != nil {
+		return 0, false, err
+	}
+	i, found := slices.BinarySearch(values, value)
+	return uint32(chunk)*dictChunk + uint32(i), found, nil
+}
+
+// eachCodePage calls visit with the codes of each page of places.
+func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes []uint32) error) error {
+	for from := 0; from < len(places); {
+		page := places[from] / PageRows
+		to := from + sort.Search(len(places)-from, func(i int) bool { return places[from+i]/PageRows > page })
+		codes, err := c.codes(page)
+		if err != nil {
+			return err
+		}
+		if err := visit(page, from, to, codes); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// Gather implements part.Column.
+func (c *columnReader) Gather(ctx context.Context, rows *index.DocSet) (part.Values, error) {
+	if rows == nil {
+		rows = index.DocSetRange(0, c.segment.meta.Rows)
+	}
+	present, places, err := c.places(rows)
+	if err != nil {
+		return part.Values{}, err
+	}
+	if c.meta.text {
+		return c.gatherTexts(ctx, present, places)
+	}
+	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
+	err = c.eachCodePage(places, func(_ uint32, from, to int, codes []uint32) error {
+		for _, place := range places[from:to] {
+			out.Codes = append(out.Codes, codes[place%PageRows])
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return part.Values{}, err
+	}
+	if len(places) >= int(c.meta.dict/8) {
+		out.Dict, err = c.dict()
+		return out, err
+	}
+	return out, c.narrowDict(&out)
+}
+
+// narrowDict gives the values a dictionary of their own: few of many.
+func (c *columnReader) narrowDict(values *part.Values) error {
+	numbers := map[uint32]uint32{}
+	for i, code := range values.Codes {
+		number, ok := numbers[code]
+		if !ok {
+			value, err := c.entry(code)
+			if err != nil {
+				return err
+			}
+			number = uint32(len(values.Dict))
+			numbers[code] = number
+			values.Dict = append(values.Dict, value)
+		}
+		values.Codes[i] = number
+	}
+	return nil
+}
+
+// Counts implements part.Column.
+func (c *columnReader) Counts(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	if rows == nil && !c.meta.text {
+		return c.storedCounts()
+	}
+	values, err := c.Gather(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]uint64, len(values.Dict))
+	for _, code := range values.Codes {
+		counts[code]++
+	}
+	var out []part.ValueCount
+	for code, count := range counts {
+		if count > 0 {
+			out = append(out, part.ValueCount{Value: values.Dict[code], Count: count})
+		}
+	}
+	return out, nil
+}
+
+func (c *columnReader) storedCounts() ([]part.ValueCount, error) {
+	raw, err := c.segment.frame(columnKey(c.number, itemCounts, 0))
+	if err != nil {
+		return nil, err
+	}
+	counts, rest, err := column.Ints(nil, raw, int(c.meta.dict))
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(fmt.Errorf("counts of %q: %w", c.meta.path, ErrCorrupt), err)
+	}
+	values, err := c.dict()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]part.ValueCount, len(values))
+	for i, value := range values {
+		out[i] = part.ValueCount{Value: value, Count: uint64(counts[i])}
+	}
+	return out, nil
+}

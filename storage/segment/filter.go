@@ -1,0 +1,192 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/FastFilter/xorfilter"
+)
+
+// A filter says of a text page which words it cannot hold. Words that are on
+// many pages would fill every filter and tell nothing, so they are kept apart
+// as common: a page is always a candidate for them.
+const (
+	filterGroup      = 64 // pages whose filters share a key
+	commonSample     = 16 // pages looked at to find common words
+	commonShare      = 4  // a word on more than 1/4 of these is common
+	edgeBytes        = 3  // of a word's start and end
+	edgeBits         = 1 << 14
+	summaryNumber    = 0xffffffff
+	filterHeaderSize = 8 + 4*4 + 4
+)
+
+// edges remember with which bytes words start and end, as bit sets over a
+// hash. Words shorter than edgeBytes are kept whole.
+type edges struct{ heads, tails [edgeBits / 64]uint64 }
+
+func edgeBit(s string) (word, bit uint64) {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	h ^= h >> 29
+	return h % (edgeBits / 64), h >> 32 % 64
+}
+
+func (e *edges) add(word string) {
+	w, b := edgeBit(word[:min(edgeBytes, len(word))])
+	e.heads[w] |= 1 << b
+	w, b = edgeBit(word[max(0, len(word)-edgeBytes):])
+	e.tails[w] |= 1 << b
+}
+
+// mayStart reports whether some word may start with prefix.
+func (e *edges) mayStart(prefix string) bool {
+	if len(prefix) < edgeBytes {
+		return true
+	}
+	w, b := edgeBit(prefix[:edgeBytes])
+	return e.heads[w]>>b&1 != 0
+}
+
+// mayEnd reports whether some word may end with suffix.
+func (e *edges) mayEnd(suffix string) bool {
+	if len(suffix) < edgeBytes {
+		return true
+	}
+	w, b := edgeBit(suffix[len(suffix)-edgeBytes:])
+	return e.tails[w]>>b&1 != 0
+}
+
+// common returns the words that are on many pages, sorted.
+func (f *filterBuilder) common() []uint64 {
+	if len(f.pages) < commonSample {
+		return nil
+	}
+	counts := map[uint64]int{}
+	for i := range commonSample {
+		for _, hash := range f.pages[i*len(f.pages)/commonSample] {
+			counts[hash]++
+		}
+	}
+	var words []uint64
+	for hash, count := range counts {
+		if count > commonSample/commonShare {
+			words = append(words, hash)
+		}
+	}
+	slices.Sort(words)
+	return words
+}
+
+// emitFilters writes the filters in groups and the summary of the column.
+func (c *columnBuilder) emitFilters() error {
+	if !c.filters.words {
+		return nil
+	}
+	common := c.filters.common()
+	for lo := 0; lo < len(c.filters.pages); lo += filterGroup {
+		var raw []byte
+		for _, hashes := range c.filters.pages[lo:min(lo+filterGroup, len(c.filters.pages))] {
+			rest := hashes[:0:0]
+			for _, hash := range hashes {
+				if _, found := slices.BinarySearch(common, hash); !found {
+					rest = append(rest, hash)
+				}
+			}
+			var err error
+			if raw, err = appendFilter(raw, rest); err != nil {
+				return err
+			}
+		}
+		if err := c.emit(columnKey(c.number, itemFilters, uint32(lo/filterGroup)), raw); err != nil {
+			return err
+		}
+	}
+	var raw []byte
+	for _, set := range [][edgeBits / 64]uint64{c.filters.edges.heads, c.filters.edges.tails} {
+		for _, v := range set {
+			raw = binary.LittleEndian.AppendUint64(raw, v)
+		}
+	}
+	for _, hash := range common {
+		raw = binary.LittleEndian.AppendUint64(raw, hash)
+	}
+	return c.emit(columnKey(c.number, itemFilters, summaryNumber), c.compress(raw))
+}
+
+// appendFilter appends a binary fuse filter; no words give length 0.
+func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
+	if len(hashes) == 0 {
+		return binary.LittleEndian.AppendUint32(dst, 0), nil
+	}
+	f, err := xorfilter.NewBinaryFuse[uint8](hashes)
+	if err != nil {
+		return nil, fmt.Errorf("filter of %d words: %w", len(hashes), err)
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(f.Fingerprints)))
+	dst = binary.LittleEndian.AppendUint64(dst, f.Seed)
+	for _, v := range []uint32{f.SegmentLength, f.SegmentLengthMask, f.SegmentCount, f.SegmentCountLength} {
+		dst = binary.LittleEndian.AppendUint32(dst, v)
+	}
+	return append(dst, f.Fingerprints...), nil
+}
+
+// summary is what is known of the words of all text pages of a column.
+type summary struct {
+	edges  edges
+	common []uint64
+}
+
+func parseSummary(raw []byte) (*summary, error) {
+	const fixed = 2 * edgeBits / 8
+	if len(raw) < fixed || len(raw)%8 != 0 {
+		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
+	}
+	s := &summary{common: make([]uint64, 0, (len(raw)-fixed)/8)}
+	for i := range s.edges.heads {
+		s.edges.heads[i] = binary.LittleEndian.Uint64(raw[8*i:])
+		s.edges.tails[i] = binary.LittleEndian.Uint64(raw[fixed/2+8*i:])
+	}
+	for raw = raw[fixed:]; len(raw) > 0; raw = raw[8:] {
+		s.common = append(s.common, binary.LittleEndian.Uint64(raw))
+	}
+	return s, nil
+}
+
+// parseFilters reads a group of filters. A page without words has nil.
+func parseFilters(raw []byte) ([]*xorfilter.BinaryFuse[uint8], error) {
+	var filters []*xorfilter.BinaryFuse[uint8]
+	for len(raw) > 0 {
+		if len(raw) < 4 {
+			return nil, fmt.Errorf("filters: %w", ErrCorrupt)
+		}
+		length := binary.LittleEndian.Uint32(raw)
+		if length == 0 {
+			filters = append(filters, nil)
+			raw = raw[4:]
+			continue
+		}
+		if uint64(len(raw)) < filterHeaderSize+uint64(length) {
+			return nil, fmt.Errorf("filters: %w", ErrCorrupt)
+		}
+		f := &xorfilter.BinaryFuse[uint8]{
+			Seed:               binary.LittleEndian.Uint64(raw[4:]),
+			SegmentLength:      binary.LittleEndian.Uint32(raw[12:]),
+			SegmentLengthMask:  binary.LittleEndian.Uint32(raw[16:]),
+			SegmentCount:       binary.LittleEndian.Uint32(raw[20:]),
+			SegmentCountLength: binary.LittleEndian.Uint32(raw[24:]),
+			Fingerprints:       raw[filterHeaderSize : filterHeaderSize+length],
+		}
+		// The three places of a key lie below SegmentCountLength + 2
+		// SegmentLength as long as segments are aligned powers of two.
+		if f.SegmentLength == 0 || f.SegmentLength&(f.SegmentLength-1) != 0 || f.SegmentLengthMask != f.SegmentLength-1 ||
+			f.SegmentCountLength%f.SegmentLength != 0 || uint64(f.SegmentCountLength)+2*uint64(f.SegmentLength) > uint64(length) {
+			return nil, fmt.Errorf("filters: %w", ErrCorrupt)
+		}
+		filters = append(filters, f)
+		raw = raw[filterHeaderSize+length:]
+	}
+	return filters, nil
+}

@@ -1,0 +1,457 @@
+package segment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
+)
+
+var _ part.Leaves = (*Segment)(nil)
+
+// Choice of how to find the rows of codes.
+const (
+	codeSetsMax  = 16   // so many codes are looked up one by one, in cached sets
+	directRowMax = 2048 // so few rows are looked at directly
+)
+
+// Leaf implements part.Leaves.
+func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	columns := s.columns
+	if leaf.Field != "" {
+		columns = s.named[leaf.Field]
+	}
+	p, err := s.newProbe(leaf.Pred)
+	if err != nil {
+		return nil, err
+	}
+	found := index.NewDocSet()
+	for _, column := range columns {
+		left := index.AndNot(within, found)
+		if left.IsEmpty() {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		rows, err := column.(*columnReader).leaf(ctx, p, left)
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, rows)
+	}
+	return found, nil
+}
+
+// probe is a predicate with what the term index knows of it.
+type probe struct {
+	pred  index.Predicate
+	hints index.Hints
+	// entries are the numbers of the dictionary entries that hold all words
+	// of the hint, or a word with the prefix; meaningful if narrowed.
+	entries  []uint32
+	narrowed bool
+	exact    bool // an entry in entries satisfies pred, no need to try
+	regex    *regexHint
+}
+
+func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
+	p := &probe{pred: pred, hints: pred.Hints()}
+	switch {
+	case p.hints.WordPrefix != "":
+		entries, err := s.lookupPrefix(p.hints.WordPrefix)
+		if err != nil {
+			return nil, err
+		}
+		_, isPrefix := pred.(index.Prefix)
+		p.entries, p.narrowed, p.exact = entries, true, isPrefix
+	case len(p.hints.Words) > 0:
+		for i, word := range p.hints.Words {
+			entries, err := s.lookup(word)
+			if err != nil {
+				return nil, err
+			}
+			if i == 0 {
+				p.entries = entries
+			} else {
+				p.entries = intersect(p.entries, entries)
+			}
+		}
+		_, isWord := pred.(index.Word)
+		p.narrowed, p.exact = true, isWord
+	}
+	if re, ok := pred.(index.Regex); ok {
+		p.regex = newRegexHint(re.Re)
+	}
+	return p, nil
+}
+
+// intersect returns what two ascending lists share.
+func intersect(a, b []uint32) []uint32 {
+	var out []uint32
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			out = append(out, a[i])
+			i++
+			j++
+		}
+	}
+	return out
+}
+
+// leaf returns the rows of within whose value satisfies the predicate.
+func (c *columnReader) leaf(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	if p.hints.Any {
+		if c.meta.kind == model.Null {
+			return index.NewDocSet(), nil
+		}
+		rows, err := c.presence()
+		if err != nil {
+			return nil, err
+		}
+		return index.And(rows, within), nil
+	}
+	if c.meta.text {
+		return c.textLeaf(ctx, p, within)
+	}
+	codes, err := c.valueCodes(p)
+	if err != nil {
+		return nil, err
+	}
+	return c.rowsOfCodes(ctx, codes, within)
+}
+
+// ownEntries returns the codes of those entries that are in this column.
+func (c *columnReader) ownEntries(entries []uint32) []uint32 {
+	lo, _ := slices.BinarySearch(entries, c.meta.words)
+	hi, _ := slices.BinarySearch(entries, c.meta.words+c.meta.dict)
+	codes := make([]uint32, 0, hi-lo)
+	for _, entry := range entries[lo:hi] {
+		codes = append(codes, entry-c.meta.words+c.meta.codeBase())
+	}
+	return codes
+}
+
+// valueCodes returns the codes of the values that satisfy the predicate.
+func (c *columnReader) valueCodes(p *probe) ([]uint32, error) {
+	var candidates []uint32
+	switch {
+	case p.hints.Exact:
+		number, found, err := c.find(p.hints.ExactText)
+		if err != nil || !found {
+			return nil, err
+		}
+		candidates = []uint32{number}
+	case p.narrowed:
+		candidates = c.ownEntries(p.entries)
+		if p.exact {
+			return candidates, nil
+		}
+	default:
+		values, err := c.dict()
+		if err != nil {
+			return nil, err
+		}
+		var codes []uint32
+		for code, value := range values {
+			if p.pred.Match(c.meta.kind, value) {
+				codes = append(codes, uint32(code))
+			}
+		}
+		return codes, nil
+	}
+	codes := candidates[:0]
+	for _, code := range candidates {
+		value, err := c.entry(code)
+		if err != nil {
+			return nil, err
+		}
+		if p.pred.Match(c.meta.kind, value) {
+			codes = append(codes, code)
+		}
+	}
+	return codes, nil
+}
+
+// rowsOfCodes returns the rows of within that have one of the codes.
+func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	size := c.meta.dict + c.meta.codeBase()
+	switch {
+	case len(codes) == 0:
+		return index.NewDocSet(), nil
+	case len(codes) == int(size):
+		rows, err := c.presence()
+		if err != nil {
+			return nil, err
+		}
+		return index.And(rows, within), nil
+	case within.GetCardinality() <= directRowMax:
+		return c.directRows(codes, within)
+	case len(codes) <= codeSetsMax:
+		found := index.NewDocSet()
+		for _, code := range codes {
+			rows, err := c.codeRows(ctx, code)
+			if err != nil {
+				return nil, err
+			}
+			found.Or(rows)
+		}
+		return index.And(found, within), nil
+	}
+	rows, err := c.scanCodes(ctx, codes, within)
+	if err != nil {
+		return nil, err
+	}
+	return index.And(rows, within), nil
+}
+
+// directRows looks at each row of within.
+func (c *columnReader) directRows(codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	present, places, err := c.places(within)
+	if err != nil {
+		return nil, err
+	}
+	found := index.NewDocSet()
+	err = c.eachCodePage(places, func(_ uint32, from, to int, page []uint32) error {
+		for i := from; i < to; i++ {
+			if _, ok := slices.BinarySearch(codes, page[places[i]%PageRows]); ok {
+				found.Add(present[i])
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// codeRows returns the rows that have a code.
+func (c *columnReader) codeRows(ctx context.Context, code uint32) (*index.DocSet, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(cachedCodeRows, c.number, code), func() (*index.DocSet, int64, error) {
+		rows, err := c.scanCodes(ctx, []uint32{code}, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		rows.RunOptimize()
+		return rows, int64(rows.GetSizeInBytes()), nil
+	})
+}
+
+// scanCodes reads the code pages that hold one of the codes and, if within is
+// not nil, a row of within.
+func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	list, err := c.presentRows()
+	if err != nil {
+		return nil, err
+	}
+	on, err := c.pagesOf(codes)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make([]bool, c.meta.dict+c.meta.codeBase())
+	for _, code := range codes {
+		wanted[code] = true
+	}
+	found := index.NewDocSet()
+	rows := make([]uint32, 0, PageRows)
+	for page, ok := range on {
+		if !ok || within != nil && !c.touches(within, list, uint32(page)) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pageCodes, err := c.codes(uint32(page))
+		if err != nil {
+			return nil, err
+		}
+		rows = rows[:0]
+		for place, code := range pageCodes {
+			if wanted[code] {
+				rows = append(rows, rowAt(list, uint32(page)*PageRows+uint32(place)))
+			}
+		}
+		found.AddMany(rows)
+	}
+	return found, nil
+}
+
+// pageLists tells on which pages each code occurs.
+type pageLists struct {
+	start []uint32 // code -> its first place in pages; start[code+1] ends it
+	pages []uint32
+	all   []bool // the code is on all pages (or on none: a code not in use)
+}
+
+// pagesOf reports for each page whether one of the codes may be on it.
+func (c *columnReader) pagesOf(codes []uint32) ([]bool, error) {
+	on := make([]bool, c.pages())
+	if len(on) == 1 {
+		on[0] = true
+		return on, nil
+	}
+	lists, err := c.pageLists()
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range codes {
+		if lists.all[code] {
+			for page := range on {
+				on[page] = true
+			}
+			break
+		}
+		for _, page := range lists.pages[lists.start[code]:lists.start[code+1]] {
+			on[page] = true
+		}
+	}
+	return on, nil
+}
+
+func (c *columnReader) pageLists() (*pageLists, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(itemPages, c.number, 0), func() (*pageLists, int64, error) {
+		raw, err := s.frame(columnKey(c.number, itemPages, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		size := c.meta.dict + c.meta.codeBase()
+		l := &pageLists{start: make([]uint32, 0, size+1), all: make([]bool, size)}
+		r := reader{src: raw}
+		for code := range size {
+			l.start = append(l.start, uint32(len(l.pages)))
+			n := r.bounded(c.pages())
+			l.all[code] = n == 0
+			page := uint64(0)
+			for range n {
+				page += r.uvarint()
+				if page >= uint64(c.pages()) {
+					r.fail()
+				}
+				if r.failed {
+					break
+				}
+				l.pages = append(l.pages, uint32(page))
+			}
+		}
+		l.start = append(l.start, uint32(len(l.pages)))
+		if r.failed || len(r.src) != 0 {
+			return nil, 0, fmt.Errorf("pages of %q: %w", c.meta.path, ErrCorrupt)
+		}
+		return l, 4*int64(len(l.pages)) + 5*int64(size), nil
+	})
+}
+
+// textLeaf is leaf of a text column.
+func (c *columnReader) textLeaf(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	switch pred := p.pred.(type) {
+	case index.Word:
+		return c.rowsWithWord(ctx, pred.Folded, c.ownEntries(p.entries), within)
+	case index.Prefix:
+		return c.rowsWithPrefix(ctx, pred, c.ownEntries(p.entries), within)
+	}
+	for _, word := range p.hints.Words {
+		entries, err := c.segment.lookup(word)
+		if err != nil {
+			return nil, err
+		}
+		if within, err = c.rowsWithWord(ctx, word, c.ownEntries(entries), within); err != nil {
+			return nil, err
+		}
+		if within.IsEmpty() {
+			return within, nil
+		}
+	}
+	if p.regex != nil {
+		var err error
+		if within, err = c.narrowRegex(ctx, p.regex, within); err != nil {
+			return nil, err
+		}
+	}
+	return c.verify(ctx, p.pred, within)
+}
+
+// rowsWithWord returns the rows of within with the word in the shape (codes)
+// or in a variable.
+func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil {
+		return nil, err
+	}
+	textPages, err := c.pagesWithWord(word)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.rowsWithText(ctx, textPages, codes, within, func(text string) bool { return index.HasWord(text, word) })
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil {
+		return nil, err
+	}
+	if c.hasFilters() {
+		summary, err := c.summary()
+		if err != nil {
+			return nil, err
+		}
+		if !summary.edges.mayStart(pred.Folded) {
+			return found, nil
+		}
+	} else if !numberWord(pred.Folded) {
+		return found, nil
+	}
+	rows, err := c.rowsWithText(ctx, c.allPages(), codes, index.AndNot(within, found), func(text string) bool { return pred.Match(c.meta.kind, text) })
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+func (c *columnReader) allPages() []uint32 {
+	all := make([]uint32, c.pages())
+	for page := range all {
+		all[page] = uint32(page)
+	}
+	return all
+}
+
+// verify tries the predicate on the values of the rows.
+func (c *columnReader) verify(ctx context.Context, pred index.Predicate, rows *index.DocSet) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		batch := make([]uint32, len(places))
+		for i, place := range places {
+			batch[i] = page*PageRows + place
+		}
+		values, err := c.Gather(ctx, index.DocSetOf(batch...))
+		if err != nil {
+			return err
+		}
+		matches := make([]int8, len(values.Dict)) // 0: not tried
+		for i, code := range values.Codes {
+			if matches[code] == 0 {
+				matches[code] = -1
+				if pred.Match(c.meta.kind, values.Dict[code]) {
+					matches[code] = 1
+				}
+			}
+			if matches[code] > 0 {
+				found.Add(values.Rows[i])
+			}
+		}
+		return nil
+	})
+	return found, err
+}

@@ -1,0 +1,206 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/stere-log/stere/model"
+)
+
+// ErrCorrupt says that stored bytes are not what Build wrote.
+var ErrCorrupt = errors.New("segment is corrupt")
+
+// Limits of what a directory may claim.
+const (
+	RowsMax    = 1 << 26 // rows of one segment
+	columnsMax = 1 << 18 // columns of one segment
+)
+
+// Meta describes a segment.
+type Meta struct {
+	Shard               model.ShardID
+	Rows                uint32
+	FirstTime, LastTime int64  // Unix ns of the first and the last record
+	MinIndex, MaxIndex  uint64 // log indexes of the entries that brought the records
+	Bytes               int64  // of all values emitted before the directory
+	entries             uint32
+	terms               uint32 // chunks of the term index
+	schemas             uint32
+	columns             []columnMeta
+	pageTimes           []int64 // time of the first row of each page
+}
+
+// columnMeta describes a column.
+type columnMeta struct {
+	path   string
+	kind   model.Kind
+	text   bool   // codes are shapes, text pages follow
+	count  uint32 // rows that have the field
+	dict   uint32 // dictionary entries
+	chunks uint32 // dictionary chunks
+	heads  []string
+	words  uint32 // first number of its dictionary in the term index
+}
+
+// pages returns how many pages n values take.
+func pages(n uint32) uint32 { return (n + PageRows - 1) / PageRows }
+
+// codeBase is the code of the first dictionary entry.
+func (c *columnMeta) codeBase() uint32 {
+	if c.text {
+		return 1
+	}
+	return 0
+}
+
+// AppendBinary appends the directory's bytes; ParseMeta reads them.
+func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, Version)
+	for _, v := range []uint64{uint64(m.Shard), uint64(m.Rows), m.MinIndex, m.MaxIndex, uint64(m.Bytes),
+		uint64(m.entries), uint64(m.terms), uint64(m.schemas), uint64(len(m.columns))} {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	dst = binary.AppendVarint(dst, m.FirstTime)
+	dst = binary.AppendVarint(dst, m.LastTime)
+	last := m.FirstTime
+	for _, t := range m.pageTimes {
+		dst = binary.AppendVarint(dst, t-last)
+		last = t
+	}
+	for i := range m.columns {
+		c := &m.columns[i]
+		dst = appendString(dst, c.path)
+		flags := byte(c.kind)
+		if c.text {
+			flags |= 0x80
+		}
+		dst = append(dst, flags)
+		dst = binary.AppendUvarint(dst, uint64(c.count))
+		dst = binary.AppendUvarint(dst, uint64(c.dict))
+		dst = binary.AppendUvarint(dst, uint64(c.chunks))
+		for _, head := range c.heads {
+			dst = appendString(dst, head)
+		}
+	}
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
+}
+
+// ParseMeta reads a directory.
+func ParseMeta(src []byte) (*Meta, error) {
+	if len(src) < 5 || crc32.Checksum(src[:len(src)-4], castagnoli) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
+		return nil, fmt.Errorf("directory: %w: checksum does not match", ErrCorrupt)
+	}
+	r := reader{src: src[:len(src)-4]}
+	if v := r.byte(); v != Version {
+		return nil, fmt.Errorf("directory: format version %d, this program reads %d", v, Version)
+	}
+	m := &Meta{Shard: model.ShardID(r.uint32()), Rows: r.bounded(RowsMax)}
+	m.MinIndex, m.MaxIndex, m.Bytes = r.uvarint(), r.uvarint(), int64(r.uvarint())
+	m.entries, m.terms, m.schemas = r.bounded(RowsMax), r.uint32(), r.bounded(RowsMax)
+	columns := r.bounded(columnsMax)
+	m.FirstTime, m.LastTime = r.varint(), r.varint()
+	last := m.FirstTime
+	for range pages(m.Rows) {
+		last += r.varint()
+		m.pageTimes = append(m.pageTimes, last)
+		if r.failed {
+			break
+		}
+	}
+	var words uint32
+	for range columns {
+		c := columnMeta{path: r.string(), words: words}
+		flags := r.byte()
+		c.kind, c.text = model.Kind(flags&0x7f), flags&0x80 != 0
+		c.count, c.dict, c.chunks = r.bounded(m.Rows), r.bounded(RowsMax), r.uint32()
+		for range c.chunks {
+			c.heads = append(c.heads, r.string())
+			if r.failed {
+				break
+			}
+		}
+		if r.failed || !c.kind.Valid() || c.chunks != dictChunks(c.dict) {
+			return nil, fmt.Errorf("directory: %w: column %d", ErrCorrupt, len(m.columns))
+		}
+		words += c.dict
+		m.columns = append(m.columns, c)
+	}
+	if r.failed || len(r.src) != 0 || m.Rows == 0 {
+		return nil, fmt.Errorf("directory: %w", ErrCorrupt)
+	}
+	return m, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// reader takes values from the front of src; after a failure every further
+// value is zero.
+type reader struct {
+	src    []byte
+	failed bool
+}
+
+func (r *reader) fail() {
+	r.failed = true
+	r.src = nil
+}
+
+func (r *reader) byte() byte {
+	if len(r.src) == 0 {
+		r.fail()
+		return 0
+	}
+	b := r.src[0]
+	r.src = r.src[1:]
+	return b
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.src)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.src = r.src[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.src)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.src = r.src[n:]
+	return v
+}
+
+func (r *reader) uint32() uint32 { return r.bounded(1<<32 - 1) }
+
+func (r *reader) bounded(limit uint32) uint32 {
+	v := r.uvarint()
+	if v > uint64(limit) {
+		r.fail()
+		return 0
+	}
+	return uint32(v)
+}
+
+func (r *reader) bytes(n uint32) []byte {
+	if uint64(n) > uint64(len(r.src)) {
+		r.fail()
+		return nil
+	}
+	b := r.src[:n]
+	r.src = r.src[n:]
+	return b
+}
+
+func (r *reader) string() string { return string(r.bytes(r.uint32())) }

@@ -1,0 +1,397 @@
+package segment
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"sort"
+	"sync/atomic"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Getter reads the value under a key of one segment and passes it to use. The
+// value is valid only inside use. A missing key is an error.
+type Getter func(key []byte, use func(value []byte) error) error
+
+// Segment reads one sealed segment. It implements part.Part and is safe for
+// concurrent use.
+type Segment struct {
+	meta    *Meta
+	get     Getter
+	cache   *Cache
+	number  uint64 // in the cache
+	words   uint32 // dictionary entries in all
+	columns []part.Column
+	named   map[string][]part.Column
+}
+
+var _ part.Part = (*Segment)(nil)
+
+// frameMax is the largest decoded value that Open accepts.
+const frameMax = 1 << 30
+
+// segmentNumber tells the segments in caches apart; a cache may outlive them.
+var segmentNumber atomic.Uint64
+
+// Open reads a segment's directory; everything else is read when asked for.
+func Open(get Getter, cache *Cache) (*Segment, error) {
+	s := &Segment{get: get, cache: cache, number: segmentNumber.Add(1), named: map[string][]part.Column{}}
+	err := get([]byte{sectionMeta}, func(value []byte) (err error) {
+		s.meta, err = ParseMeta(value)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	for i := range s.meta.columns {
+		meta := &s.meta.columns[i]
+		c := &columnReader{segment: s, number: uint32(i), meta: meta}
+		s.words += meta.dict
+		s.columns = append(s.columns, c)
+		name := model.QueryName(meta.path)
+		s.named[name] = append(s.named[name], c)
+	}
+	return s, nil
+}
+
+// Close forgets what the cache holds of the segment.
+func (s *Segment) Close() { s.cache.drop(s.number) }
+
+// Meta returns the segment's description.
+func (s *Segment) Meta() *Meta { return s.meta }
+
+// Rows implements part.Part.
+func (s *Segment) Rows() uint32 { return s.meta.Rows }
+
+// TimeRange implements part.Part.
+func (s *Segment) TimeRange() (first, last int64) { return s.meta.FirstTime, s.meta.LastTime }
+
+// Columns implements part.Part.
+func (s *Segment) Columns(queryName string) []part.Column { return s.named[queryName] }
+
+// AllColumns implements part.Part.
+func (s *Segment) AllColumns() []part.Column { return s.columns }
+
+func (s *Segment) cacheKey(item byte, column, number uint32) cacheKey {
+	return cacheKey{segment: s.number, column: column, item: item, number: number}
+}
+
+// value returns a copy of a value after checking it.
+func (s *Segment) value(key []byte) ([]byte, error) {
+	var out []byte
+	err := s.get(key, func(value []byte) error {
+		if len(value) < 4 || crc32.Checksum(value[:len(value)-4], castagnoli) != binary.LittleEndian.Uint32(value[len(value)-4:]) {
+			return fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+		}
+		out = slices.Clone(value[:len(value)-4])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("segment value %x: %w", key, err)
+	}
+	return out, nil
+}
+
+// frame returns the decompressed content of a value.
+func (s *Segment) frame(key []byte) ([]byte, error) {
+	var out []byte
+	err := s.get(key, func(value []byte) (err error) {
+		if len(value) < 4 || crc32.Checksum(value[:len(value)-4], castagnoli) != binary.LittleEndian.Uint32(value[len(value)-4:]) {
+			return fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+		}
+		if out, err = column.Decompress(nil, value[:len(value)-4], frameMax); err != nil {
+			return errors.Join(ErrCorrupt, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("segment value %x: %w", key, err)
+	}
+	return out, nil
+}
+
+// codesPage reads n codes, each below limit.
+func (s *Segment) codesPage(key []byte, n int, limit uint32) ([]uint32, error) {
+	raw, err := s.frame(key)
+	if err != nil {
+		return nil, err
+	}
+	codes, rest, err := column.Codes(make([]uint32, 0, n), raw, n)
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
+	}
+	for _, code := range codes {
+		if code >= limit {
+			return nil, fmt.Errorf("segment codes %x: %w: code %d of %d", key, ErrCorrupt, code, limit)
+		}
+	}
+	return codes, nil
+}
+
+// pageLen returns how many of n values are on a page.
+func pageLen(n, page uint32) int { return int(min(PageRows, n-page*PageRows)) }
+
+// timePage holds the times of a page.
+type timePage struct {
+	times  []int64
+	digits []uint32
+}
+
+func (s *Segment) timePage(page uint32) (*timePage, error) {
+	return cached(s.cache, s.cacheKey(cachedTimes, 0, page), func() (*timePage, int64, error) {
+		n := pageLen(s.meta.Rows, page)
+		raw, err := s.frame(pageKey(sectionTimes, page))
+		if err != nil {
+			return nil, 0, err
+		}
+		p := &timePage{}
+		p.times, raw, err = column.Ints(make([]int64, 0, n), raw, n)
+		if err == nil {
+			p.digits, raw, err = column.Codes(nil, raw, n)
+		}
+		if err != nil || len(raw) != 0 || !slices.IsSorted(p.times) {
+			return nil, 0, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
+		}
+		return p, 12 * int64(n), nil
+	})
+}
+
+// RowsBetween implements part.Part.
+func (s *Segment) RowsBetween(from, to int64) (lo, hi uint32, err error) {
+	if lo, err = s.firstAt(from); err != nil {
+		return 0, 0, err
+	}
+	if hi, err = s.firstAt(to); err != nil {
+		return 0, 0, err
+	}
+	return lo, max(lo, hi), nil
+}
+
+// firstAt returns the first row with a time >= t.
+func (s *Segment) firstAt(t int64) (uint32, error) {
+	if t <= s.meta.FirstTime {
+		return 0, nil
+	}
+	if t > s.meta.LastTime {
+		return s.meta.Rows, nil
+	}
+	// the row is on the last page that starts before t, or the first of the next
+	page := sort.Search(len(s.meta.pageTimes), func(i int) bool { return s.meta.pageTimes[i] >= t }) - 1
+	page = max(page, 0)
+	p, err := s.timePage(uint32(page))
+	if err != nil {
+		return 0, err
+	}
+	times := p.times
+	return uint32(page)*PageRows + uint32(sort.Search(len(times), func(i int) bool { return times[i] >= t })), nil
+}
+
+// eachPage calls visit with the rows on each page, as places on the page.
+func eachPage(rows *index.DocSet, visit func(page uint32, places []uint32) error) error {
+	places := make([]uint32, 0, PageRows)
+	page := uint32(0)
+	it := rows.Iterator()
+	for it.HasNext() {
+		row := it.Next()
+		if row/PageRows != page {
+			if len(places) > 0 {
+				if err := visit(page, places); err != nil {
+					return err
+				}
+			}
+			page, places = row/PageRows, places[:0]
+		}
+		places = append(places, row%PageRows)
+	}
+	if len(places) > 0 {
+		return visit(page, places)
+	}
+	return nil
+}
+
+// Times implements part.Part.
+func (s *Segment) Times(rows *index.DocSet) ([]int64, error) {
+	out := make([]int64, 0, rows.GetCardinality())
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		p, err := s.timePage(page)
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			out = append(out, p.times[place])
+		}
+		return nil
+	})
+	return out, err
+}
+
+// TimeDigits implements part.Part.
+func (s *Segment) TimeDigits(rows *index.DocSet) ([]uint8, error) {
+	out := make([]uint8, 0, rows.GetCardinality())
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		p, err := s.timePage(page)
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			out = append(out, uint8(p.digits[place]))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// idPage holds the ids of a page.
+type idPage struct {
+	entries  []uint32
+	ordinals []int64
+}
+
+func (s *Segment) idsPage(page uint32) (*idPage, error) {
+	return cached(s.cache, s.cacheKey(sectionIDs, 0, page), func() (*idPage, int64, error) {
+		n := pageLen(s.meta.Rows, page)
+		raw, err := s.frame(pageKey(sectionIDs, page))
+		if err != nil {
+			return nil, 0, err
+		}
+		p := &idPage{}
+		p.entries, raw, err = column.Codes(nil, raw, n)
+		if err == nil {
+			p.ordinals, raw, err = column.Ints(nil, raw, n)
+		}
+		if err != nil || len(raw) != 0 {
+			return nil, 0, errors.Join(fmt.Errorf("ids of page %d: %w", page, ErrCorrupt), err)
+		}
+		expect := map[uint32]int64{}
+		for i, entry := range p.entries {
+			if entry >= s.meta.entries {
+				return nil, 0, fmt.Errorf("ids of page %d: %w", page, ErrCorrupt)
+			}
+			p.ordinals[i] += expect[entry]
+			expect[entry] = p.ordinals[i] + 1
+		}
+		return p, 12 * int64(n), nil
+	})
+}
+
+// entryList is the log entries that the records came with.
+type entryList struct {
+	indexes     []int64
+	first, span []int64 // page of the first record, pages to the last
+}
+
+func (s *Segment) entryList() (*entryList, error) {
+	return cached(s.cache, s.cacheKey(cachedEntries, 0, 0), func() (*entryList, int64, error) {
+		raw, err := s.frame(pageKey(sectionEntries, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		l := &entryList{}
+		n := int(s.meta.entries)
+		for _, dst := range []*[]int64{&l.indexes, &l.first, &l.span} {
+			if *dst, raw, err = column.Ints(nil, raw, n); err != nil {
+				return nil, 0, errors.Join(fmt.Errorf("entries: %w", ErrCorrupt), err)
+			}
+		}
+		last := int64(pages(s.meta.Rows)) - 1
+		for i := range n {
+			if l.first[i] < 0 || l.span[i] < 0 || l.first[i] > last || l.span[i] > last-l.first[i] {
+				return nil, 0, fmt.Errorf("entries: %w", ErrCorrupt)
+			}
+		}
+		return l, 24 * int64(n), nil
+	})
+}
+
+// IDs implements part.Part.
+func (s *Segment) IDs(rows *index.DocSet) ([]model.RecordID, error) {
+	list, err := s.entryList()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]model.RecordID, 0, rows.GetCardinality())
+	err = eachPage(rows, func(page uint32, places []uint32) error {
+		ids, err := s.idsPage(page)
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			out = append(out, model.RecordID{Shard: s.meta.Shard, Index: uint64(list.indexes[ids.entries[place]]), Ordinal: uint32(ids.ordinals[place])})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// RowsOf implements part.Leaves.
+func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	for _, id := range ids {
+		if id.Shard != s.meta.Shard || id.Index < s.meta.MinIndex || id.Index > s.meta.MaxIndex {
+			continue
+		}
+		list, err := s.entryList()
+		if err != nil {
+			return nil, err
+		}
+		entry := slices.Index(list.indexes, int64(id.Index))
+		if entry < 0 {
+			continue
+		}
+		for page := list.first[entry]; page <= list.first[entry]+list.span[entry]; page++ {
+			p, err := s.idsPage(uint32(page))
+			if err != nil {
+				return nil, err
+			}
+			for place, e := range p.entries {
+				if e == uint32(entry) && p.ordinals[place] == int64(id.Ordinal) {
+					found.Add(uint32(page)*PageRows + uint32(place))
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+// Eval implements part.Part.
+func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	return part.Eval(ctx, s, e, within)
+}
+
+// Records implements part.Part.
+func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
+	times, err := s.Times(rows)
+	if err != nil {
+		return nil, err
+	}
+	digits, err := s.TimeDigits(rows)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]model.Record, len(times))
+	place := make(map[uint32]int, len(times))
+	for i, row := range rows.ToArray() {
+		records[i].Time, records[i].TimeDigits = times[i], digits[i]
+		place[row] = i
+	}
+	for _, column := range s.columns {
+		c := column.(*columnReader)
+		values, err := c.Gather(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range values.Rows {
+			r := &records[place[row]]
+			text := values.Dict[values.Codes[i]]
+			r.Fields = append(r.Fields, model.Field{Name: c.meta.path, Kind: c.meta.kind, Text: text})
+		}
+	}
+	return records, nil
+}

@@ -1,0 +1,259 @@
+package segment
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// memStore keeps a segment's values in memory.
+type memStore map[string][]byte
+
+func (m memStore) get(key []byte, use func([]byte) error) error {
+	value, ok := m[string(key)]
+	if !ok {
+		return fmt.Errorf("no value under %x", key)
+	}
+	return use(value)
+}
+
+func build(t testing.TB, inputs ...Input) (*Segment, memStore) {
+	t.Helper()
+	store := memStore{}
+	var last []byte
+	_, err := Build(context.Background(), inputs, Options{Shard: 3, Level: 1}, func(key, value []byte) error {
+		if bytes.Compare(key, last) <= 0 {
+			return fmt.Errorf("key %x after %x", key, last)
+		}
+		last = slices.Clone(key)
+		store[string(key)] = slices.Clone(value)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(store.get, NewCache(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, store
+}
+
+var (
+	verbs = []string{"opened", "closed", "failed", "timeout", "Accepted", "refused", "größer"}
+	nouns = []string{"connection", "file", "session", "user", "Block"}
+)
+
+// randomRecords makes records with shapes, free texts, sparse and mixed
+// fields.
+func randomRecords(rng *rand.Rand, n int, index uint64) ([]model.RecordID, []model.Record) {
+	var ids []model.RecordID
+	var records []model.Record
+	for i := range n {
+		r := model.Record{Time: 1700000000e9 + rng.Int64N(3600e9), TimeDigits: uint8(rng.IntN(10))}
+		add := func(name string, kind model.Kind, text string) {
+			r.Fields = append(r.Fields, model.Field{Name: name, Kind: kind, Text: text})
+		}
+		add("component", model.String, fmt.Sprintf("svc-%d", rng.IntN(5)))
+		if rng.IntN(3) > 0 {
+			add("level", model.String, []string{"info", "error", "warn"}[rng.IntN(3)])
+		}
+		switch rng.IntN(5) {
+		case 0:
+			add("message", model.String, fmt.Sprintf("%s %s %d from 10.0.%d.%d in %dms", nouns[rng.IntN(5)], verbs[rng.IntN(7)], rng.IntN(100000), rng.IntN(4), rng.IntN(256), rng.IntN(2000)))
+		case 1:
+			add("message", model.String, fmt.Sprintf("%s %s id=%08x", verbs[rng.IntN(7)], nouns[rng.IntN(5)], rng.Uint32()))
+		case 2:
+			add("message", model.String, fmt.Sprintf("free \x11\x12 text %s %s %s", verbs[rng.IntN(7)], verbs[rng.IntN(7)], nouns[rng.IntN(5)]))
+		case 3:
+			add("message", model.Number, fmt.Sprint(rng.IntN(50)))
+		}
+		if rng.IntN(4) == 0 {
+			add("metadata.id", model.String, fmt.Sprintf("%016x", rng.Uint64()))
+			add("metadata.size", model.Number, fmt.Sprintf("%d.%02d", rng.IntN(100000), rng.IntN(100)))
+		}
+		if rng.IntN(10) == 0 {
+			add(`metadata.a\.b`, model.JSON, `["x",1]`)
+			add("nothing", model.Null, "")
+		}
+		slices.SortFunc(r.Fields, func(a, b model.Field) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+		ids = append(ids, model.RecordID{Shard: 3, Index: index + uint64(i/100), Ordinal: uint32(i % 100)})
+		records = append(records, r)
+	}
+	return ids, records
+}
+
+func randomLeaf(rng *rand.Rand, records []model.Record) index.Leaf {
+	fields := []string{"", "", "message", "level", "component", "metadata.id", "metadata.size", "metadata.a.b", "missing"}
+	leaf := index.Leaf{Field: fields[rng.IntN(len(fields))]}
+	// words and texts that occur
+	r := records[rng.IntN(len(records))]
+	f := r.Fields[rng.IntN(len(r.Fields))]
+	words := index.Words(f.Text)
+	word := "absent"
+	if len(words) > 0 && rng.IntN(8) > 0 {
+		word = words[rng.IntN(len(words))]
+	}
+	switch rng.IntN(8) {
+	case 0, 1:
+		leaf.Pred = index.Word{Folded: word}
+	case 2:
+		cut := 1 + rng.IntN(len(word))
+		for cut < len(word) && word[cut]&0xc0 == 0x80 {
+			cut++
+		}
+		leaf.Pred = index.Prefix{Folded: word[:cut]}
+	case 3:
+		lo := rng.IntN(len(f.Text) + 1)
+		leaf.Pred = index.NewPhrase(f.Text[lo:])
+	case 4:
+		leaf.Pred = index.Equal{Text: f.Text}
+	case 5:
+		leaf.Pred = index.Compare(index.Op(1+rng.IntN(4)), []string{"50", "1000.5", "error", "svc-2", ""}[rng.IntN(5)])
+	case 6:
+		patterns := []string{`in [0-9]+ms`, `opened session`, `ed (file|user)`, `id=0`, `(?i)ACCEPTED`, `^free`, `größer`, `from 10\.0\.1\.`, `0\.`}
+		leaf.Pred = index.Regex{Re: regexp.MustCompile(patterns[rng.IntN(len(patterns))])}
+	default:
+		leaf.Pred = index.Exists{}
+	}
+	return leaf
+}
+
+func compareParts(t *testing.T, rng *rand.Rand, want *memPart, got part.Part, queries int) {
+	t.Helper()
+	ctx := context.Background()
+	all := index.DocSetRange(0, want.Rows())
+	records, err := got.Records(ctx, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := got.IDs(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range records {
+		slices.SortFunc(records[i].Fields, func(a, b model.Field) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+		if !reflect.DeepEqual(records[i], want.records[i]) || ids[i] != want.ids[i] {
+			t.Fatalf("row %d: got %v %v, want %v %v", i, ids[i], records[i], want.ids[i], want.records[i])
+		}
+	}
+	for range queries {
+		leaf := randomLeaf(rng, want.records)
+		within := all
+		if rng.IntN(2) == 0 {
+			lo := rng.Uint32N(want.Rows())
+			within = index.DocSetRange(lo, lo+rng.Uint32N(want.Rows()-lo)+1)
+		}
+		wantRows, _ := want.Eval(ctx, leaf, within)
+		gotRows, err := got.Eval(ctx, leaf, within)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !wantRows.Equals(gotRows) {
+			missing, extra := index.AndNot(wantRows, gotRows), index.AndNot(gotRows, wantRows)
+			t.Fatalf("%q %T%+v: %d rows, want %d; missing %v, extra %v", leaf.Field, leaf.Pred, leaf.Pred, gotRows.GetCardinality(), wantRows.GetCardinality(), missing, extra)
+		}
+	}
+	compareColumns(t, rng, want, got)
+}
+
+func compareColumns(t *testing.T, rng *rand.Rand, want *memPart, got part.Part) {
+	t.Helper()
+	ctx := context.Background()
+	wantColumns, gotColumns := want.AllColumns(), got.AllColumns()
+	if len(wantColumns) != len(gotColumns) {
+		t.Fatalf("%d columns, want %d", len(gotColumns), len(wantColumns))
+	}
+	sample := index.NewDocSet()
+	for range 50 {
+		sample.Add(rng.Uint32N(want.Rows()))
+	}
+	for i, w := range wantColumns {
+		g := gotColumns[i]
+		if g.Path() != w.Path() || g.Kind() != w.Kind() || g.Count() != w.Count() {
+			t.Fatalf("column %d: %s %s %d, want %s %s %d", i, g.Path(), g.Kind(), g.Count(), w.Path(), w.Kind(), w.Count())
+		}
+		for _, rows := range []*index.DocSet{nil, sample} {
+			wc, _ := w.Counts(ctx, rows)
+			gc, err := g.Counts(ctx, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byValue := func(a, b part.ValueCount) int { return bytes.Compare([]byte(a.Value), []byte(b.Value)) }
+			slices.SortFunc(wc, byValue)
+			slices.SortFunc(gc, byValue)
+			if !slices.Equal(wc, gc) {
+				t.Fatalf("column %s: counts %v, want %v", g.Path(), gc, wc)
+			}
+		}
+	}
+}
+
+// TestIndexEqualsScan compares segments, and segments merged of segments,
+// with a scan of the records.
+func TestIndexEqualsScan(t *testing.T) {
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		n := []int{50, 3000, 9000, 20000}[seed]
+		ids1, records1 := randomRecords(rng, n, 10)
+		ids2, records2 := randomRecords(rng, n/2+1, 1000)
+		a, b := newMemPart(ids1, records1), newMemPart(ids2, records2)
+		segmentA, _ := build(t, Input{Part: a})
+		compareParts(t, rng, a, segmentA, 300)
+
+		// a merge of a segment and a part of the other
+		rows := index.NewDocSet()
+		var ids []model.RecordID
+		var records []model.Record
+		for row := range b.Rows() {
+			if rng.IntN(2) == 0 {
+				rows.Add(row)
+				ids, records = append(ids, b.ids[row]), append(records, b.records[row])
+			}
+		}
+		whole := newMemPart(append(ids, a.ids...), append(records, a.records...))
+		segmentB, _ := build(t, Input{Part: b})
+		merged, _ := build(t, Input{Part: segmentA}, Input{Part: segmentB, Rows: rows})
+		compareParts(t, rng, whole, merged, 300)
+	}
+}
+
+// TestCorruption flips bytes of every value: reading gives an error or, where
+// the byte does not matter, the right answer.
+func TestCorruption(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	ids, records := randomRecords(rng, 600, 1)
+	want := newMemPart(ids, records)
+	_, store := build(t, Input{Part: want})
+	found := 0
+	for key, value := range store {
+		for range 3 {
+			bad := slices.Clone(value)
+			bad[rng.IntN(len(bad))] ^= 1 << rng.IntN(8)
+			store[key] = bad
+			s, err := Open(store.get, NewCache(0))
+			if err == nil {
+				_, err = s.Records(context.Background(), index.DocSetRange(0, want.Rows()))
+			}
+			if err == nil {
+				_, err = s.Eval(context.Background(), index.Leaf{Pred: index.Word{Folded: "opened"}}, nil)
+			}
+			if err != nil {
+				found++
+			}
+		}
+		store[key] = value
+	}
+	if found < len(store) { // counts and page lists are not read here
+		t.Errorf("only %d errors for %d values", found, len(store))
+	}
+}

@@ -1,0 +1,186 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+
+	"github.com/stere-log/stere/index"
+)
+
+// termChunkBytes is the raw size at which a chunk of the term index ends.
+const termChunkBytes = 32 << 10
+
+// addTerms notes the words of a dictionary entry. Numbers ascend.
+func (b *builder) addTerms(text string, number uint32) {
+	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
+		word := index.Fold(text[start:end])
+		list := b.terms[word]
+		if len(list) == 0 || list[len(list)-1] != number {
+			b.terms[word] = append(list, number)
+		}
+	}
+}
+
+// emitTerms writes the term index: chunks of sorted words, each with the
+// numbers of the dictionary entries that hold it, and the chunks' first words.
+func (b *builder) emitTerms() error {
+	var raw, heads []byte
+	var last string
+	flush := func() error {
+		err := b.emit(pageKey(sectionTerms, b.meta.terms), b.compress(raw))
+		b.meta.terms++
+		raw, last = raw[:0], ""
+		return err
+	}
+	for _, word := range slices.Sorted(maps.Keys(b.terms)) {
+		if len(raw) == 0 {
+			heads = appendString(heads, word)
+		}
+		shared := 0
+		for shared < len(last) && shared < len(word) && last[shared] == word[shared] {
+			shared++
+		}
+		raw = binary.AppendUvarint(raw, uint64(shared))
+		raw = appendString(raw, word[shared:])
+		raw = binary.AppendUvarint(raw, uint64(len(b.terms[word])))
+		var previous uint32
+		for _, number := range b.terms[word] {
+			raw = binary.AppendUvarint(raw, uint64(number-previous))
+			previous = number
+		}
+		last = word
+		if len(raw) >= termChunkBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(raw) > 0 {
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	b.terms = nil
+	return b.emit(pageKey(sectionTerms, termHeads), b.compress(heads))
+}
+
+// termChunk is a decoded chunk of the term index.
+type termChunk struct {
+	words    []string
+	postings [][]uint32
+}
+
+func parseTermChunk(raw []byte, numbers uint32) (*termChunk, error) {
+	t := &termChunk{}
+	r := reader{src: raw}
+	var last string
+	for len(r.src) > 0 {
+		shared := r.uint32()
+		if uint64(shared) > uint64(len(last)) {
+			r.fail()
+			break
+		}
+		word := last[:shared] + r.string()
+		count := r.bounded(numbers)
+		if r.failed || uint64(count) > uint64(len(r.src)) {
+			r.fail()
+			break
+		}
+		list := make([]uint32, count)
+		var number uint64
+		for i := range list {
+			number += r.uvarint()
+			if number >= uint64(numbers) {
+				r.fail()
+				break
+			}
+			list[i] = uint32(number)
+		}
+		t.words = append(t.words, word)
+		t.postings = append(t.postings, list)
+		last = word
+	}
+	if r.failed {
+		return nil, fmt.Errorf("term index: %w", ErrCorrupt)
+	}
+	return t, nil
+}
+
+// termHeads returns the first words of the chunks.
+func (s *Segment) termHeads() ([]string, error) {
+	return cached(s.cache, s.cacheKey(cachedTermHeads, 0, 0), func() ([]string, int64, error) {
+		raw, err := s.frame(pageKey(sectionTerms, termHeads))
+		if err != nil {
+			return nil, 0, err
+		}
+		r := reader{src: raw}
+		var heads []string
+		for len(r.src) > 0 {
+			heads = append(heads, r.string())
+		}
+		if r.failed || len(heads) != int(s.meta.terms) {
+			return nil, 0, fmt.Errorf("term index: %w", ErrCorrupt)
+		}
+		return heads, int64(len(raw)) + 16*int64(len(heads)), nil
+	})
+}
+
+func (s *Segment) termChunk(number uint32) (*termChunk, error) {
+	return cached(s.cache, s.cacheKey(cachedTerms, 0, number), func() (*termChunk, int64, error) {
+		raw, err := s.frame(pageKey(sectionTerms, number))
+		if err != nil {
+			return nil, 0, err
+		}
+		chunk, err := parseTermChunk(raw, s.words)
+		return chunk, 6 * int64(len(raw)), err
+	})
+}
+
+// lookup returns the numbers of the dictionary entries that hold the word.
+func (s *Segment) lookup(word string) ([]uint32, error) {
+	heads, err := s.termHeads()
+	if err != nil {
+		return nil, err
+	}
+	at := sort.Search(len(heads), func(i int) bool { return heads[i] > word }) - 1
+	if at < 0 {
+		return nil, nil
+	}
+	chunk, err := s.termChunk(uint32(at))
+	if err != nil {
+		return nil, err
+	}
+	if i, found := slices.BinarySearch(chunk.words, word); found {
+		return chunk.postings[i], nil
+	}
+	return nil, nil
+}
+
+// lookupPrefix returns the numbers of the dictionary entries with a word that
+// starts with prefix, ascending, without repeats.
+func (s *Segment) lookupPrefix(prefix string) ([]uint32, error) {
+	heads, err := s.termHeads()
+	if err != nil {
+		return nil, err
+	}
+	var numbers []uint32
+	at := max(0, sort.Search(len(heads), func(i int) bool { return heads[i] > prefix })-1)
+	for ; at < len(heads); at++ {
+		chunk, err := s.termChunk(uint32(at))
+		if err != nil {
+			return nil, err
+		}
+		i := sort.SearchStrings(chunk.words, prefix)
+		for ; i < len(chunk.words) && len(chunk.words[i]) >= len(prefix) && chunk.words[i][:len(prefix)] == prefix; i++ {
+			numbers = append(numbers, chunk.postings[i]...)
+		}
+		if i < len(chunk.words) {
+			break
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), nil
+}
