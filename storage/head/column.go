@@ -1,0 +1,157 @@
+package head
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// column is a stored column with its rows in the part's order.
+type column struct {
+	part   *Part
+	stored *block.Column
+
+	once  sync.Once
+	rows  []uint32 // nil means every row of the part
+	codes []uint32
+}
+
+var _ part.Column = (*column)(nil)
+
+// ready maps ordinals to rows, once.
+func (c *column) ready() {
+	c.once.Do(func() {
+		o := c.part.ready()
+		if o.rowOf == nil {
+			c.rows, c.codes = c.stored.Rows, c.stored.Codes
+			return
+		}
+		if c.stored.Rows == nil {
+			c.codes = make([]uint32, len(o.ordinalOf))
+			for row, ordinal := range o.ordinalOf {
+				c.codes[row] = c.stored.Codes[ordinal]
+			}
+			return
+		}
+		// Row and code in one number, so that sorting moves both.
+		cells := make([]uint64, 0, len(c.stored.Rows))
+		for i, ordinal := range c.stored.Rows {
+			if row := o.rowOf[ordinal]; row != absent {
+				cells = append(cells, uint64(row)<<32|uint64(c.stored.Codes[i]))
+			}
+		}
+		slices.Sort(cells)
+		c.rows, c.codes = make([]uint32, len(cells)), make([]uint32, len(cells))
+		for i, cell := range cells {
+			c.rows[i], c.codes[i] = uint32(cell>>32), uint32(cell)
+		}
+	})
+}
+
+// Path implements part.Column.
+func (c *column) Path() string { return c.stored.Name }
+
+// Kind implements part.Column.
+func (c *column) Kind() model.Kind { return c.stored.Kind }
+
+// Count implements part.Column.
+func (c *column) Count() uint32 {
+	c.ready()
+	return uint32(len(c.codes))
+}
+
+// sparseFactor is how many times fewer rows than cells there must be for a
+// binary search per row to beat walking both.
+const sparseFactor = 16
+
+// each calls f for those of the ascending rows that have the field, with the
+// position in list.
+func (c *column) each(list []uint32, f func(i int, code uint32)) {
+	c.ready()
+	if c.rows == nil {
+		for i, row := range list {
+			f(i, c.codes[row])
+		}
+		return
+	}
+	if len(list)*sparseFactor < len(c.rows) {
+		from := 0
+		for i, row := range list {
+			rest := c.rows[from:]
+			from += sort.Search(len(rest), func(j int) bool { return rest[j] >= row })
+			if from < len(c.rows) && c.rows[from] == row {
+				f(i, c.codes[from])
+			}
+		}
+		return
+	}
+	at := 0
+	for i, row := range list {
+		for at < len(c.rows) && c.rows[at] < row {
+			at++
+		}
+		if at == len(c.rows) {
+			return
+		}
+		if c.rows[at] == row {
+			f(i, c.codes[at])
+		}
+	}
+}
+
+// Gather implements part.Column.
+func (c *column) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
+	c.ready()
+	values := part.Values{Dict: c.stored.Values}
+	if rows == nil {
+		values.Codes = c.codes
+		if values.Rows = c.rows; values.Rows == nil {
+			values.Rows = make([]uint32, len(c.codes))
+			for row := range values.Rows {
+				values.Rows[row] = uint32(row)
+			}
+		}
+		return values, nil
+	}
+	list, err := c.part.list(rows)
+	if err != nil {
+		return part.Values{}, err
+	}
+	size := min(len(list), len(c.codes))
+	values.Rows, values.Codes = make([]uint32, 0, size), make([]uint32, 0, size)
+	c.each(list, func(i int, code uint32) {
+		values.Rows = append(values.Rows, list[i])
+		values.Codes = append(values.Codes, code)
+	})
+	return values, nil
+}
+
+// Counts implements part.Column.
+func (c *column) Counts(_ context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	c.ready()
+	counts := make([]uint32, len(c.stored.Values))
+	if rows == nil {
+		for _, code := range c.codes {
+			counts[code]++
+		}
+	} else {
+		list, err := c.part.list(rows)
+		if err != nil {
+			return nil, err
+		}
+		c.each(list, func(_ int, code uint32) { counts[code]++ })
+	}
+	var found []part.ValueCount
+	for code, count := range counts {
+		if count > 0 {
+			found = append(found, part.ValueCount{Value: c.stored.Values[code], Count: uint64(count)})
+		}
+	}
+	return found, nil
+}
