@@ -1,0 +1,213 @@
+package plan
+
+import (
+	"math"
+	"time"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// FieldTime is the name of the record's time; model.FieldTimestamp is a
+// synonym of it.
+const FieldTime = "_time"
+
+// Unlimited is the Limit of a plan without one.
+const Unlimited = -1
+
+// NoTo is the To of a plan without an upper bound on time.
+const NoTo = math.MaxInt64
+
+// Plan is what to look for and what to make of it.
+type Plan struct {
+	Expr     index.Expr
+	From, To int64 // From <= time < To in Unix nanoseconds; NoTo has no bound
+	// Cheap says that the index alone answers Expr.
+	Cheap bool
+	// Lights are the conditions whose matches can be shown in a record.
+	Lights []index.Leaf
+
+	// Of records, when Table is nil:
+	Sort   []SortKey // none means newest first
+	Fields []string  // query names to keep; none means all
+	Offset int
+	Limit  int // or Unlimited
+
+	Table *Table
+}
+
+// SortKey orders records by a field.
+type SortKey struct {
+	Field string // query name, FieldTime or model.FieldID
+	Desc  bool
+}
+
+// Table says how records become rows.
+type Table struct {
+	Keys []Key
+	Aggs []Agg
+	// Top says that records without the key do not count, and that TopMax
+	// groups are wanted.
+	Top   bool
+	Steps []Step // after the default order
+}
+
+// Key is a column that records are grouped by.
+type Key struct {
+	Name   string
+	Field  string
+	Bucket time.Duration // of times; 0 for values
+}
+
+// Agg is a column that is computed for each group.
+type Agg struct {
+	Name       string
+	Func       Func
+	Field      string // "" counts records
+	Percentile int64  // of Quantile, in thousandths of a percent
+}
+
+// Func is an aggregate function.
+type Func uint8
+
+// The aggregate functions.
+const (
+	Count Func = iota + 1
+	Sum
+	Avg
+	Min
+	Max
+	Distinct
+	Quantile
+)
+
+// Step is one thing done to a table's rows; exactly one part is set.
+type Step struct {
+	Sort   []ColumnSort
+	Keep   []int // columns
+	Offset int
+	Limit  int // or Unlimited
+}
+
+// ColumnSort orders rows by a column.
+type ColumnSort struct {
+	Column int
+	Desc   bool
+}
+
+// Filter is a condition from outside the text: one of the values, exactly.
+// For the level, synonyms count as the value.
+type Filter struct {
+	Field  string
+	Values []string
+}
+
+// Options are what a plan depends on besides the text.
+type Options struct {
+	Now      time.Time // what "now" in the text means
+	From, To int64     // half open; a zero To has no bound
+	Filters  []Filter
+	Sort     []SortKey // unless the text sorts
+}
+
+// New returns the plan of a query. An error is a *syntax.Error.
+func New(query *syntax.Query, options Options) (*Plan, error) {
+	p := &Plan{From: math.MinInt64, To: NoTo, Limit: Unlimited, Sort: normalSort(options.Sort)}
+	if options.From != 0 {
+		p.From = options.From
+	}
+	if options.To != 0 {
+		p.To = options.To
+	}
+	l := &lowering{text: query.Text, now: options.Now}
+	all, err := l.conjunction(query.Filter, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, filter := range options.Filters {
+		all = append(all, FilterExpr(filter))
+	}
+	p.Expr = conjunction(all)
+	p.Cheap = cheap(p.Expr)
+	p.Lights = l.lights
+	return p, p.pipes(query)
+}
+
+// QueryName returns the name under which a field is kept: synonyms are gone.
+func QueryName(field string) string {
+	switch field {
+	case model.FieldSeverity:
+		return model.FieldLevel
+	case model.FieldTimestamp:
+		return FieldTime
+	}
+	return field
+}
+
+// normalSort replaces synonyms in sort keys.
+func normalSort(keys []SortKey) []SortKey {
+	var normal []SortKey
+	for _, key := range keys {
+		normal = append(normal, SortKey{Field: QueryName(key.Field), Desc: key.Desc})
+	}
+	return normal
+}
+
+// FilterExpr lowers a filter.
+func FilterExpr(filter Filter) index.Expr {
+	field := QueryName(filter.Field)
+	var any index.AnyOf
+	for _, value := range filter.Values {
+		if field == model.FieldID {
+			id, err := model.ParseRecordID(value)
+			if err == nil {
+				any.Of = append(any.Of, index.IDs{Of: []model.RecordID{id}})
+			}
+			continue
+		}
+		any.Of = append(any.Of, equal(field, value))
+	}
+	if len(any.Of) == 1 {
+		return any.Of[0]
+	}
+	return any
+}
+
+// conjunction returns the smallest expression for all of a list.
+func conjunction(of []index.Expr) index.Expr {
+	switch len(of) {
+	case 0:
+		return index.All{}
+	case 1:
+		return of[0]
+	}
+	return index.AllOf{Of: of}
+}
+
+// cheap reports whether bitmaps alone answer the expression.
+func cheap(e index.Expr) bool {
+	list := func(of []index.Expr) bool {
+		for _, operand := range of {
+			if !cheap(operand) {
+				return false
+			}
+		}
+		return true
+	}
+	switch e := e.(type) {
+	case index.AllOf:
+		return list(e.Of)
+	case index.AnyOf:
+		return list(e.Of)
+	case index.Not:
+		return cheap(e.Of)
+	case index.Leaf:
+		switch e.Pred.(type) {
+		case index.Word, index.Equal, index.Exists:
+			return true
+		}
+		return false
+	}
+	return true
+}
