@@ -1,0 +1,113 @@
+package arch_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/internal/arch"
+)
+
+const root = "../.."
+
+func load(t *testing.T, root string) (*arch.Tree, arch.Table) {
+	t.Helper()
+	tree, err := arch.Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := arch.ParseTable(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree, table
+}
+
+// TestTreeIsAsDescribed checks the product.
+func TestTreeIsAsDescribed(t *testing.T) {
+	tree, table := load(t, root)
+	for _, fault := range arch.Check(tree, table, arch.Exceptions()) {
+		t.Error(fault)
+	}
+}
+
+// TestIngestDoesNotKnowStorage and the next test state the two facts that are
+// the architecture on their own, so that they can be read and fail alone.
+func TestIngestDoesNotKnowStorage(t *testing.T) {
+	mustNotReach(t, "ingest", "storage")
+}
+
+func TestRaftAndStorageDoNotKnowEachOther(t *testing.T) {
+	mustNotReach(t, "raft", "storage")
+	mustNotReach(t, "storage", "raft")
+}
+
+func mustNotReach(t *testing.T, from, to string) {
+	t.Helper()
+	tree, _ := load(t, root)
+	seen := 0
+	for p := range tree.Packages {
+		if p != from && !strings.HasPrefix(p, from+"/") {
+			continue
+		}
+		seen++
+		for reached := range tree.Reaches(p) {
+			if reached == to || strings.HasPrefix(reached, to+"/") {
+				t.Errorf("%s reaches %s", p, reached)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Errorf("there is no package under %s: nothing was checked", from)
+	}
+}
+
+// TestCheckFindsEveryKindOfFault runs the check on a small module that does
+// everything wrong once, and on one that does not.
+func TestCheckFindsEveryKindOfFault(t *testing.T) {
+	tree, table := load(t, "testdata/bad")
+	exceptions := map[string]string{"storage.tolerated": "the test needs one", "storage.nosuch": "stale"}
+	var got []string
+	for _, fault := range arch.Check(tree, table, exceptions) {
+		got = append(got, fault.String())
+	}
+	want := strings.Split(strings.TrimSpace(readFile(t, "testdata/bad/want.txt")), "\n")
+	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
+		t.Errorf("have the faults\n%s\nwant\n%s", a, b)
+	}
+}
+
+func TestCheckAcceptsAGoodTree(t *testing.T) {
+	tree, table := load(t, "testdata/good")
+	if faults := arch.Check(tree, table, nil); len(faults) != 0 {
+		t.Errorf("have the faults %v, want none", faults)
+	}
+}
+
+func TestParseTableRefusesWhatItCannotRead(t *testing.T) {
+	const homes = "\n## Library homes\n| `lib.example/x` | `a` |\n"
+	for _, test := range []struct{ name, text string }{
+		{"no table", "# Title\n" + homes},
+		{"no homes", "## Import table\n| `a` | |\n"},
+		{"three cells", "## Import table\n| `a` | `b` | `c` |\n" + homes},
+		{"two rows", "## Import table\n| `a` | |\n| `a` | `b` |\n" + homes},
+	} {
+		if _, err := arch.ParseTable(test.text); err == nil {
+			t.Errorf("%s: have no error", test.name)
+		}
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,2 @@
+// Package many has too many files.
+package many

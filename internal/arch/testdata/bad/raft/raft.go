@@ -1,0 +1,721 @@
+package raft
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler
+
+// filler

@@ -1,0 +1,5 @@
+// Package model is documented.
+package model
+
+// Word is documented.
+type Word string
