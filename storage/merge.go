@@ -1,0 +1,256 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Limits of merging.
+const (
+	mergeInputsMax = 1024    // segments in one merge
+	mergeTierRows  = 4096    // segments below are of tier 0
+	mergePlansMax  = 64      // merges in one seal command
+	probeRows      = 8192    // rows read at a time when looking for damage
+	mergeFullShare = 3.0 / 4 // a run of this share of MergeRowsMax is merged however few its segments
+)
+
+// preparedMerge is a merge that is built and waits to be adopted by a seal.
+type preparedMerge struct {
+	Merge
+	built []*built
+}
+
+func (m *preparedMerge) abort() { (&changes{built: m.built}).abort() }
+
+func (s *segmentSet) has(ids []SegmentID) bool {
+	for _, id := range ids {
+		if _, ok := s.all[id]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// PlanMerges returns merges worth doing now and gives them numbers. It plans
+// nothing while a seal is under way. With settle set it merges as far as
+// MergeRowsMax and the day borders allow, else only runs of like segments.
+func (s *Shard) PlanMerges(settle bool) []Merge {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed || len(s.mu.jobs) > 0 {
+		return nil
+	}
+	taken := map[SegmentID]bool{}
+	for _, prepared := range s.mu.prepared {
+		for _, id := range prepared.Inputs {
+			taken[id] = true
+		}
+	}
+	var plans []Merge
+	for _, tenant := range slices.Sorted(maps.Keys(s.mu.set.byTenant)) {
+		for _, group := range s.mergeGroups(s.mu.set.byTenant[tenant], taken) {
+			if !settle {
+				group = s.likeSegments(group)
+			}
+			if len(group) < 2 || len(plans) == mergePlansMax {
+				continue
+			}
+			s.mu.reserved++
+			plan := Merge{Number: s.mu.reserved}
+			for _, one := range group {
+				plan.Inputs = append(plan.Inputs, one.ID)
+			}
+			plans = append(plans, plan)
+		}
+	}
+	return plans
+}
+
+// mergeGroups divides a tenant's segments, ordered by time, into runs that may
+// become one: segments that share a day, or of which one is too small to stand
+// alone, up to MergeRowsMax rows. What a merge of a group cuts by day again is
+// never grouped again, so settling comes to an end.
+func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*sealed {
+	var groups [][]*sealed
+	var group []*sealed
+	rows, lastDay := 0, int64(0)
+	flush := func() {
+		if len(group) > 1 {
+			groups = append(groups, group)
+		}
+		group, rows = nil, 0
+	}
+	for _, one := range ordered {
+		if taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] {
+			continue
+		}
+		small := rows < s.cfg.DayCutRows || int(one.Rows) < s.cfg.DayCutRows
+		joins := len(group) > 0 && len(group) < mergeInputsMax && rows+int(one.Rows) <= s.cfg.MergeRowsMax &&
+			(small || dayOf(one.FirstTime) <= lastDay)
+		if !joins {
+			flush()
+			lastDay = dayOf(one.LastTime)
+		}
+		group = append(group, one)
+		rows += int(one.Rows)
+		lastDay = max(lastDay, dayOf(one.LastTime))
+	}
+	flush()
+	return groups
+}
+
+// likeSegments returns the run of a group that is worth merging now: MergeFan
+// or more neighbours of the same tier or below, lowest tier first, so that a
+// row is rewritten a logarithmic number of times.
+func (s *Shard) likeSegments(group []*sealed) []*sealed {
+	top := 0
+	for _, one := range group {
+		top = max(top, s.tier(one))
+	}
+	for tier := 0; tier <= top; tier++ {
+		best := s.runOfTier(group, tier)
+		rows := 0
+		for _, one := range best {
+			rows += int(one.Rows)
+		}
+		if len(best) >= s.cfg.MergeFan || len(best) > 1 && float64(rows) >= mergeFullShare*float64(s.cfg.MergeRowsMax) {
+			return best
+		}
+	}
+	return nil
+}
+
+// runOfTier returns the longest run of neighbours of at most this tier.
+func (s *Shard) runOfTier(group []*sealed, tier int) []*sealed {
+	var best, run []*sealed
+	for _, one := range group {
+		if s.tier(one) > tier {
+			run = nil
+			continue
+		}
+		run = append(run, one)
+		if len(run) > len(best) {
+			best = run
+		}
+	}
+	return best
+}
+
+// tier is the segment's size on a logarithmic scale of base MergeFan.
+func (s *Shard) tier(one *sealed) int {
+	tier := 0
+	for rows := int(one.Rows) / mergeTierRows; rows > 0; rows /= s.cfg.MergeFan {
+		tier++
+	}
+	return tier
+}
+
+// BuildMerge builds a planned merge and keeps it until a seal adopts it.
+func (s *Shard) BuildMerge(ctx context.Context, merge Merge) error {
+	s.mu.RLock()
+	if s.mu.closed {
+		s.mu.RUnlock()
+		return ErrClosed
+	}
+	set := s.mu.set
+	set.refs.Add(1)
+	s.mu.RUnlock()
+	defer set.release()
+	prepared, err := s.prepare(ctx, merge, set)
+	if isDamage(err) {
+		s.findDamage(ctx, merge, set)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed || !s.mu.set.has(merge.Inputs) {
+		prepared.abort()
+		return fmt.Errorf("merge %d of shard %d: %w: the shard has moved on", merge.Number, s.cfg.Shard, ErrInput)
+	}
+	s.mu.prepared[merge.Number] = prepared
+	return nil
+}
+
+// findDamage reads every input of a merge to the end and leaves those that
+// cannot be read out of further merges.
+func (s *Shard) findDamage(ctx context.Context, merge Merge, set *segmentSet) {
+	for _, id := range merge.Inputs {
+		one := set.all[id]
+		if one == nil || one.failed != nil {
+			continue
+		}
+		for lo := uint32(0); lo < one.Rows; lo += probeRows {
+			_, err := one.part.Records(ctx, index.DocSetRange(lo, min(lo+probeRows, one.Rows)))
+			if isDamage(err) {
+				s.logger.Error("a segment cannot be read", "segment", id.String(), "rows", one.Rows, "error", err)
+				s.mu.Lock()
+				s.mu.damaged[id] = true
+				s.mu.Unlock()
+			}
+			if err != nil {
+				break
+			}
+		}
+	}
+}
+
+// PreparedMerges returns the merges that are built, for the next seal command.
+func (s *Shard) PreparedMerges() []Merge {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	merges := make([]Merge, 0, len(s.mu.prepared))
+	for _, prepared := range s.mu.prepared {
+		merges = append(merges, prepared.Merge)
+	}
+	slices.SortFunc(merges, func(a, b Merge) int { return cmp.Compare(a.Number, b.Number) })
+	return merges
+}
+
+// takePrepared returns the merge if exactly it has been built here.
+func (s *Shard) takePrepared(merge Merge) *preparedMerge {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prepared := s.mu.prepared[merge.Number]
+	if prepared == nil {
+		return nil
+	}
+	delete(s.mu.prepared, merge.Number)
+	if !slices.Equal(prepared.Inputs, merge.Inputs) {
+		prepared.abort()
+		return nil
+	}
+	return prepared
+}
+
+// prepare builds a merge from segments of the set.
+func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*preparedMerge, error) {
+	r := buildRequest{sequence: mergeSequence(merge.Number), level: s.cfg.MergeLevel}
+	var parts []part.Part
+	for i, id := range merge.Inputs {
+		one, ok := set.all[id]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("merge %d of shard %d: segment %s: %w", merge.Number, s.cfg.Shard, id, ErrInput)
+		case one.failed != nil:
+			return nil, fmt.Errorf("merge %d of shard %d: segment %s: %w: %w", merge.Number, s.cfg.Shard, id, ErrInput, one.failed)
+		case i > 0 && one.Tenant != r.tenant:
+			return nil, fmt.Errorf("merge %d of shard %d: %w: segments of two tenants", merge.Number, s.cfg.Shard, ErrInput)
+		}
+		r.tenant = one.Tenant
+		parts = append(parts, one.part)
+	}
+	r.parts = parts
+	made, err := s.build(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("merge %d of shard %d: %w", merge.Number, s.cfg.Shard, err)
+	}
+	return &preparedMerge{Merge: merge, built: made}, nil
+}

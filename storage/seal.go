@@ -1,0 +1,243 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/part"
+	"github.com/stere-log/stere/storage/segment"
+)
+
+// Merge replaces some segments of one tenant by what they build together.
+type Merge struct {
+	Number uint64 // greater than that of every earlier merge of the shard
+	Inputs []SegmentID
+}
+
+// SealCommand freezes the head and changes the manifest.
+type SealCommand struct {
+	Time   int64 // proposer's clock, Unix ns
+	Merges []Merge
+	Drops  []SegmentID // segments to forget
+}
+
+// sealJob is an applied seal that is not durable yet.
+type sealJob struct {
+	state    State // as of the seal entry
+	command  SealCommand
+	runs     map[model.TenantID]headRun
+	rows     int
+	bytes    int64
+	firstKey uint64       // number of keys[0]
+	keys     []dedupEntry // not durable yet
+}
+
+// Seal applies the command at a log index: what the head holds now belongs to
+// it. The work is left to RunSeal. A seal of an empty head is legal; it moves
+// the manifest's position, so that the log can be cut.
+func (s *Shard) Seal(index, term uint64, command SealCommand) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.applied = index
+	s.tick(command.Time)
+	state := &s.mu.state
+	state.Index, state.Term = index, term
+	state.DedupFirst, state.DedupNext = s.mu.dedup.first, s.mu.dedup.next()
+	for _, merge := range command.Merges {
+		state.Merges = max(state.Merges, merge.Number)
+	}
+	s.mu.reserved = max(s.mu.reserved, state.Merges)
+	job := &sealJob{
+		state: *state, command: command,
+		runs: s.mu.active.runs, rows: s.mu.active.rows, bytes: s.mu.active.bytes,
+		firstKey: max(s.mu.persistedKeys, state.DedupFirst), keys: s.mu.dedup.from(s.mu.persistedKeys),
+	}
+	s.mu.persistedKeys = state.DedupNext
+	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
+	s.mu.jobs = append(s.mu.jobs, job)
+}
+
+// changes is what a seal job does to the manifest.
+type changes struct {
+	built       []*built
+	removed     []SegmentID
+	quarantined []quarantinedBlock
+}
+
+type quarantinedBlock struct {
+	tenant model.TenantID
+	block  *headBlock
+}
+
+func (c *changes) abort() {
+	for _, b := range c.built {
+		b.table.Abort()
+	}
+}
+
+// RunSeal makes the oldest applied seal durable and returns its state; done is
+// false if there was none to do. After an error the seal is still to be done.
+// It must not run twice at the same time.
+func (s *Shard) RunSeal(ctx context.Context) (state State, done bool, err error) {
+	s.mu.RLock()
+	if s.mu.closed || len(s.mu.jobs) == 0 {
+		s.mu.RUnlock()
+		return State{}, false, nil
+	}
+	job := s.mu.jobs[0]
+	set := s.mu.set
+	set.refs.Add(1)
+	s.mu.RUnlock()
+	defer set.release()
+
+	var c changes
+	err = s.sealHead(ctx, job, &c)
+	if err == nil {
+		err = s.adoptMerges(ctx, job, set, &c)
+	}
+	if err == nil {
+		err = s.publish(ctx, job, &c)
+	}
+	if err != nil {
+		c.abort()
+		return State{}, false, fmt.Errorf("seal shard %d at %d: %w", s.cfg.Shard, job.state.Index, err)
+	}
+	return job.state, true, nil
+}
+
+// sealHead builds the segments of the frozen blocks, tenant by tenant.
+func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
+	sequence, ordinal := sealSequence(job.state.Index), uint32(0)
+	for _, tenant := range slices.Sorted(maps.Keys(job.runs)) {
+		var parts []part.Part
+		for _, b := range job.runs[tenant] {
+			p := b.read()
+			if b.err != nil {
+				c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b})
+				continue
+			}
+			if p.Rows() > 0 {
+				parts = append(parts, p)
+			}
+		}
+		made, err := s.build(ctx, buildRequest{tenant: tenant, sequence: sequence, ordinal: ordinal, parts: parts, level: s.cfg.SealLevel})
+		if err != nil {
+			return err
+		}
+		c.built = append(c.built, made...)
+		ordinal += uint32(len(made))
+	}
+	return nil
+}
+
+// adoptMerges takes the merges of the command, prepared ones if they are here.
+// A merge whose inputs cannot be read is left out and its inputs stay: what
+// can still be read of them must not be lost.
+func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, c *changes) error {
+	for _, merge := range job.command.Merges {
+		prepared := s.takePrepared(merge)
+		if prepared == nil {
+			var err error
+			prepared, err = s.prepare(ctx, merge, set)
+			if isDamage(err) {
+				s.logger.Error("a merge is left out: an input cannot be read", "merge", merge.Number, "error", err)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		c.built = append(c.built, prepared.built...)
+		c.removed = append(c.removed, merge.Inputs...)
+	}
+	for _, id := range job.command.Drops {
+		if _, ok := set.all[id]; ok && !slices.Contains(c.removed, id) {
+			c.removed = append(c.removed, id)
+		}
+	}
+	return nil
+}
+
+// isDamage tells errors of the data from errors of the machine.
+func isDamage(err error) bool {
+	return errors.Is(err, ErrInput) || errors.Is(err, engine.ErrCorrupt) || errors.Is(err, engine.ErrNotFound) || errors.Is(err, segment.ErrCorrupt)
+}
+
+// publish makes the job durable, in the order that a crash at any point
+// survives: first the segments, then the manifest that names them, then the
+// view. Deleting what the manifest no longer names comes last (Sweep).
+func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
+	tables := make([]*engine.Table, len(c.built))
+	for i, b := range c.built {
+		tables[i] = b.table
+	}
+	if err := s.env.Engine.Ingest(ctx, tables...); err != nil {
+		return err
+	}
+	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {
+		return err
+	}
+	added := make([]*sealed, len(c.built))
+	for i, b := range c.built {
+		added[i] = s.openSegment(b.Entry)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.mu.set
+	s.mu.set = old.with(added, c.removed)
+	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
+	s.mu.durable, s.mu.exists = job.state, true
+	s.mu.quarantined += len(c.quarantined)
+	for number, merge := range s.mu.prepared {
+		if !s.mu.set.has(merge.Inputs) {
+			merge.abort()
+			delete(s.mu.prepared, number)
+		}
+	}
+	old.release()
+	return nil
+}
+
+// manifestBatch returns the manifest's change.
+func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
+	var batch engine.Batch
+	shard := s.cfg.Shard
+	for _, b := range c.built {
+		batch.Set(segmentKey(prefixEntry, shard, b.ID), b.Entry.append(nil))
+	}
+	for _, id := range c.removed {
+		batch.Delete(segmentKey(prefixEntry, shard, id))
+	}
+	for i := range job.keys {
+		batch.Set(numberKey(prefixDedup, shard, job.firstKey+uint64(i)), job.keys[i].append(nil))
+	}
+	if durable, _ := s.Durable(); durable.DedupFirst < job.state.DedupFirst {
+		batch.DeleteRange(numberKey(prefixDedup, shard, durable.DedupFirst), numberKey(prefixDedup, shard, job.state.DedupFirst))
+	}
+	for _, q := range c.quarantined {
+		s.logger.Error("a block cannot be read and is put aside", "index", q.block.index, "tenant", q.tenant, "bytes", len(q.block.encoded), "error", q.block.err)
+		value := binary.AppendUvarint([]byte{manifestVersion}, uint64(len(q.tenant)))
+		batch.Set(numberKey(prefixQuarantine, shard, q.block.index), append(append(value, q.tenant...), q.block.encoded...))
+	}
+	batch.Set(shardKey(prefixState, shard), job.state.append(nil))
+	return &batch
+}
+
+// Sweep deletes the segments that nobody can reach any more.
+func (s *Shard) Sweep(ctx context.Context) error {
+	var errs []error
+	for _, id := range s.garbage.take() {
+		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
+		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
+			s.garbage.add(id) // next time
+			errs = append(errs, fmt.Errorf("delete segment %s of shard %d: %w", id, s.cfg.Shard, err))
+		}
+	}
+	return errors.Join(errs...)
+}

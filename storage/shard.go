@@ -1,0 +1,367 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/head"
+	"github.com/stere-log/stere/storage/segment"
+)
+
+// Defaults of Config.
+const (
+	DefaultDedupMax     = 1 << 18
+	DefaultDedupKeep    = 24 * time.Hour
+	DefaultDayCutRows   = 16_384
+	DefaultMergeRowsMax = 4 << 20
+	DefaultMergeFan     = 8
+)
+
+// Env is what the shards of a node share. Engine must be given.
+type Env struct {
+	Engine *engine.Engine
+	Cache  *segment.Cache
+	Logger *slog.Logger // default: discard
+}
+
+// Config of a shard. The zero value of a field means its default. What the
+// replicas of a shard must agree on says so.
+type Config struct {
+	Shard model.ShardID
+	// DedupMax is how many idempotency keys are remembered at most; all
+	// replicas must agree.
+	DedupMax int
+	// DedupKeep is how long an idempotency key is remembered at least, while
+	// there are no more than DedupMax; all replicas must agree.
+	DedupKeep time.Duration
+	// DayCutRows is how many rows both sides of a day border must have for the
+	// rows to be cut there into two segments.
+	DayCutRows int
+	// MergeRowsMax is the size beyond which segments are not merged, in rows.
+	MergeRowsMax int
+	// MergeFan is how many segments of like size are merged into one.
+	MergeFan int
+	// SealLevel and MergeLevel are the compression levels of segments that
+	// come from the head and from merges; 0 leaves the choice to the segment.
+	SealLevel, MergeLevel int
+}
+
+// Validate lists every fault.
+func (c Config) Validate() error {
+	var faults []error
+	for _, v := range []struct {
+		name  string
+		value int64
+	}{{"DedupMax", int64(c.DedupMax)}, {"DedupKeep", int64(c.DedupKeep)}, {"DayCutRows", int64(c.DayCutRows)},
+		{"MergeRowsMax", int64(c.MergeRowsMax)}, {"MergeFan", int64(c.MergeFan)},
+		{"SealLevel", int64(c.SealLevel)}, {"MergeLevel", int64(c.MergeLevel)}} {
+		if v.value < 0 {
+			faults = append(faults, fmt.Errorf("%s is %d, want 0 (default) or more", v.name, v.value))
+		}
+	}
+	if c.MergeFan == 1 {
+		faults = append(faults, errors.New("MergeFan is 1, want at least 2"))
+	}
+	if c.MergeRowsMax > segment.RowsMax {
+		faults = append(faults, fmt.Errorf("MergeRowsMax is %d, want at most %d", c.MergeRowsMax, segment.RowsMax))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.DedupMax, DefaultDedupMax)
+	setDefault(&c.DedupKeep, DefaultDedupKeep)
+	setDefault(&c.DayCutRows, DefaultDayCutRows)
+	setDefault(&c.MergeRowsMax, DefaultMergeRowsMax)
+	setDefault(&c.MergeFan, DefaultMergeFan)
+	return c
+}
+
+func setDefault[T comparable](value *T, to T) {
+	var zero T
+	if *value == zero {
+		*value = to
+	}
+}
+
+// Shard is one shard's records on this node. See the package comment for who
+// calls what.
+type Shard struct {
+	env     Env
+	cfg     Config
+	logger  *slog.Logger
+	garbage *garbage
+
+	mu struct {
+		sync.RWMutex
+		closed        bool
+		applied       uint64 // log index
+		durable       State  // of the manifest
+		exists        bool   // the manifest has been written
+		state         State  // as of applied; Index and Term are the last seal's
+		persistedKeys uint64 // idempotency keys below are durable or in a job
+		dedup         *dedup
+		active        headContent
+		jobs          []*sealJob // applied seals that are not durable yet, in order
+		set           *segmentSet
+		prepared      map[uint64]*preparedMerge // by merge number
+		reserved      uint64                    // highest merge number planned here
+		damaged       map[SegmentID]bool        // found unreadable by a merge; left alone
+		quarantined   int                       // blocks put aside since Open
+	}
+}
+
+// headContent is the part of the head that no seal has frozen.
+type headContent struct {
+	runs   map[model.TenantID]headRun
+	rows   int
+	bytes  int64
+	blocks int
+}
+
+// Batch is one request's share of a block.
+type Batch struct {
+	Key, Body [16]byte // zero Key: not idempotent; Body tells repeats from conflicts
+	Rows      uint32
+}
+
+// Append is the command that stores a block.
+type Append struct {
+	Tenant  model.TenantID
+	Time    int64 // proposer's clock, Unix ns
+	Block   []byte
+	Batches []Batch // in the order of their rows in the block
+}
+
+// BatchResult says what became of a batch and where its records are.
+type BatchResult struct {
+	Index   uint64
+	First   uint32
+	Outcome Outcome
+}
+
+// Open reads the shard's manifest and opens its segments. Entries of the log
+// after State().Index have to be applied again.
+func Open(ctx context.Context, env Env, cfg Config) (*Shard, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
+	}
+	if env.Cache == nil {
+		env.Cache = segment.NewCache(0)
+	}
+	if env.Logger == nil {
+		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Shard{env: env, cfg: cfg.withDefaults(), garbage: &garbage{}, logger: env.Logger.With("shard", cfg.Shard)}
+	m, err := loadManifest(env.Engine, cfg.Shard)
+	if err != nil {
+		return nil, err
+	}
+	s.install(m)
+	if err := s.deleteOrphans(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// install replaces the whole state by a manifest; the head is empty then.
+func (s *Shard) install(m manifest) {
+	all := make(map[SegmentID]*sealed, len(m.entries))
+	for _, entry := range m.entries {
+		all[entry.ID] = s.openSegment(entry)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.durable, s.mu.state, s.mu.exists = m.state, m.state, m.exists
+	s.mu.applied, s.mu.reserved = m.state.Index, m.state.Merges
+	s.mu.persistedKeys = m.state.DedupNext
+	s.mu.dedup = newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)
+	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
+	s.mu.jobs, s.mu.prepared, s.mu.damaged = nil, map[uint64]*preparedMerge{}, map[SegmentID]bool{}
+	s.mu.set = newSegmentSet(all, s.garbage)
+}
+
+// openSegment opens a segment; one that cannot be opened stays in the set as
+// a part whose reads fail.
+func (s *Shard) openSegment(entry Entry) *sealed {
+	prefix := segmentKey(prefixSegment, s.cfg.Shard, entry.ID)
+	opened, err := segment.Open(func(key []byte, use func([]byte) error) error {
+		return s.env.Engine.Get(append(prefix[:len(prefix):len(prefix)], key...), use)
+	}, s.env.Cache)
+	if err != nil {
+		err = fmt.Errorf("open segment %s of shard %d: %w", entry.ID, s.cfg.Shard, err)
+		s.logger.Error("a segment cannot be read", "segment", entry.ID.String(), "rows", entry.Rows, "error", err)
+		return &sealed{Entry: entry, failed: err,
+			part: &failedPart{rows: entry.Rows, first: entry.FirstTime, last: entry.LastTime, err: err}}
+	}
+	return &sealed{Entry: entry, part: opened, close: opened.Close}
+}
+
+// deleteOrphans deletes segments that the manifest does not name: built before
+// a crash and not adopted, or dropped and not deleted yet.
+func (s *Shard) deleteOrphans(ctx context.Context) error {
+	lower, upper := shardSpan(prefixSegment, s.cfg.Shard)
+	for {
+		key, err := s.env.Engine.First(lower, upper)
+		if err != nil || key == nil {
+			return err
+		}
+		id, err := parseSegmentID(key)
+		if err != nil {
+			return err
+		}
+		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
+		if _, known := s.mu.set.all[id]; !known {
+			if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
+				return fmt.Errorf("delete orphan segment %s of shard %d: %w", id, s.cfg.Shard, err)
+			}
+		}
+		lower = after(prefix)
+	}
+}
+
+// Append applies the command at a log index and returns one result per batch.
+func (s *Shard) Append(index uint64, a Append) []BatchResult {
+	results := make([]BatchResult, len(a.Batches))
+	b := &headBlock{shard: s.cfg.Shard, index: index, encoded: a.Block}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.applied = index
+	s.tick(a.Time)
+	var first uint32
+	for i, batch := range a.Batches {
+		results[i] = s.admit(index, first, batch)
+		if results[i].Outcome == Stored {
+			b.rows += batch.Rows
+		} else {
+			b.dropped = append(b.dropped, head.Range{From: first, To: first + batch.Rows})
+		}
+		first += batch.Rows
+	}
+	if b.rows == 0 {
+		return results
+	}
+	active := &s.mu.active
+	active.runs[a.Tenant] = append(active.runs[a.Tenant], b)
+	active.rows += int(b.rows)
+	active.bytes += int64(len(a.Block))
+	active.blocks++
+	return results
+}
+
+// tick moves the shard's clock, which never goes back.
+func (s *Shard) tick(now int64) {
+	s.mu.state.Clock = max(s.mu.state.Clock, now)
+	s.mu.dedup.expire(s.mu.state.Clock)
+}
+
+// admit decides about one batch and remembers its key.
+func (s *Shard) admit(index uint64, first uint32, batch Batch) BatchResult {
+	if batch.Key == ([16]byte{}) {
+		return BatchResult{Index: index, First: first, Outcome: Stored}
+	}
+	if known, ok := s.mu.dedup.find(batch.Key); ok {
+		outcome := Duplicate
+		if known.body != batch.Body {
+			outcome = Conflict
+		}
+		return BatchResult{Index: known.index, First: known.first, Outcome: outcome}
+	}
+	s.mu.dedup.add(dedupEntry{key: batch.Key, body: batch.Body, index: index, first: first, time: s.mu.state.Clock})
+	return BatchResult{Index: index, First: first, Outcome: Stored}
+}
+
+// Configured notes the membership that holds from a log index on; it becomes
+// part of the next manifest.
+func (s *Shard) Configured(index uint64, configuration []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.state.ConfigurationIndex = index
+	s.mu.state.Configuration = slices.Clone(configuration)
+}
+
+// Durable returns the position of the manifest; ok is false before the first.
+func (s *Shard) Durable() (state State, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.durable, s.mu.exists
+}
+
+// Status are figures of a shard at one moment.
+type Status struct {
+	Applied       uint64 // log index
+	Sealed        uint64 // log index of the manifest
+	Pending       int    // applied seals that are not durable yet
+	HeadRows      int    // not frozen by a seal
+	HeadBytes     int64
+	HeadBlocks    int
+	FrozenRows    int // frozen, not durable yet
+	FrozenBytes   int64
+	Segments      int
+	SegmentRows   int64
+	SegmentBytes  int64
+	FailedParts   int // segments that cannot be read
+	Quarantined   int // blocks put aside since Open
+	DedupKeys     int
+	PreparedMerge int // merges waiting to be adopted
+	Tenants       int
+}
+
+// Status returns the shard's figures.
+func (s *Shard) Status() Status {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := Status{
+		Applied: s.mu.applied, Sealed: s.mu.durable.Index, Pending: len(s.mu.jobs),
+		HeadRows: s.mu.active.rows, HeadBytes: s.mu.active.bytes, HeadBlocks: s.mu.active.blocks,
+		DedupKeys: len(s.mu.dedup.entries), PreparedMerge: len(s.mu.prepared), Quarantined: s.mu.quarantined,
+		Segments: len(s.mu.set.all), Tenants: len(s.mu.set.byTenant),
+	}
+	for _, job := range s.mu.jobs {
+		st.FrozenRows += job.rows
+		st.FrozenBytes += job.bytes
+	}
+	for _, one := range s.mu.set.all {
+		st.SegmentRows += int64(one.Rows)
+		st.SegmentBytes += one.Bytes
+		if one.failed != nil || s.mu.damaged[one.ID] {
+			st.FailedParts++
+		}
+	}
+	return st
+}
+
+// Entries returns the manifest's segments, by tenant and time.
+func (s *Shard) Entries() []Entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var entries []Entry
+	for _, tenant := range slices.Sorted(maps.Keys(s.mu.set.byTenant)) {
+		for _, one := range s.mu.set.byTenant[tenant] {
+			entries = append(entries, one.Entry)
+		}
+	}
+	return entries
+}
+
+// Close ends the shard. Views that are out stay valid until the engine closes.
+func (s *Shard) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return
+	}
+	s.mu.closed = true
+	for _, merge := range s.mu.prepared {
+		merge.abort()
+	}
+	s.mu.prepared = nil
+}

@@ -1,0 +1,137 @@
+package storage
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// sealed is an open segment. refs counts the segment sets that contain it.
+type sealed struct {
+	Entry
+	part   part.Part // a *segment.Segment, or a failedPart if it cannot be opened
+	failed error     // why it cannot be opened
+	close  func()    // forgets what is cached of it; may be nil
+	refs   atomic.Int64
+}
+
+// segmentSet is an immutable set of segments. The shard holds one reference
+// to its current set, each View one more; when the last is given back, the
+// segments that are in no other set are garbage.
+type segmentSet struct {
+	refs     atomic.Int64
+	all      map[SegmentID]*sealed
+	byTenant map[model.TenantID][]*sealed // by first time
+	garbage  *garbage
+}
+
+// newSegmentSet returns a set with one reference, held by the caller.
+func newSegmentSet(all map[SegmentID]*sealed, g *garbage) *segmentSet {
+	set := &segmentSet{all: all, byTenant: map[model.TenantID][]*sealed{}, garbage: g}
+	set.refs.Store(1)
+	for _, s := range all {
+		s.refs.Add(1)
+		set.byTenant[s.Tenant] = append(set.byTenant[s.Tenant], s)
+	}
+	for _, list := range set.byTenant {
+		slices.SortFunc(list, compareSealed)
+	}
+	return set
+}
+
+func compareSealed(a, b *sealed) int {
+	return cmp.Or(cmp.Compare(a.FirstTime, b.FirstTime), cmp.Compare(a.LastTime, b.LastTime),
+		cmp.Compare(a.ID.Sequence, b.ID.Sequence), cmp.Compare(a.ID.Ordinal, b.ID.Ordinal))
+}
+
+// with returns a new set with some segments added and some removed.
+func (s *segmentSet) with(added []*sealed, removed []SegmentID) *segmentSet {
+	all := maps.Clone(s.all)
+	for _, id := range removed {
+		delete(all, id)
+	}
+	for _, one := range added {
+		all[one.ID] = one
+	}
+	return newSegmentSet(all, s.garbage)
+}
+
+func (s *segmentSet) release() {
+	if s.refs.Add(-1) > 0 {
+		return
+	}
+	for _, one := range s.all {
+		if one.refs.Add(-1) == 0 {
+			if one.close != nil {
+				one.close()
+			}
+			s.garbage.add(one.ID)
+		}
+	}
+}
+
+// garbage collects the segments that nobody can reach any more.
+type garbage struct {
+	mu struct {
+		sync.Mutex
+		ids []SegmentID
+	}
+}
+
+func (g *garbage) add(id SegmentID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.ids = append(g.mu.ids, id)
+}
+
+func (g *garbage) take() []SegmentID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ids := g.mu.ids
+	g.mu.ids = nil
+	return ids
+}
+
+// View is what a tenant has in a shard at one moment. It does not change, and
+// its segments stay until Release.
+type View struct {
+	Parts []part.Part // segments by time, then blocks in log order
+	set   *segmentSet
+	once  sync.Once
+}
+
+// Release gives the view back; its parts must not be used afterwards.
+func (v *View) Release() { v.once.Do(v.set.release) }
+
+// View returns the tenant's parts as of now: everything applied is in it.
+func (s *Shard) View(tenant model.TenantID) (*View, error) {
+	s.mu.RLock()
+	if s.mu.closed {
+		s.mu.RUnlock()
+		return nil, ErrClosed
+	}
+	set := s.mu.set
+	set.refs.Add(1) // cannot be the last: the shard holds one while it is current
+	runs := make([]headRun, 0, len(s.mu.jobs)+1)
+	for _, job := range s.mu.jobs {
+		runs = append(runs, job.runs[tenant])
+	}
+	runs = append(runs, s.mu.active.runs[tenant])
+	s.mu.RUnlock()
+
+	view := &View{set: set}
+	for _, one := range set.byTenant[tenant] {
+		view.Parts = append(view.Parts, one.part)
+	}
+	for _, run := range runs {
+		for _, b := range run {
+			view.Parts = append(view.Parts, b.read())
+		}
+	}
+	return view, nil
+}
