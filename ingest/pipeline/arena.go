@@ -23,6 +23,7 @@ type arena struct {
 	nextFields int // size of the next chunk
 	nextBytes  int
 	scratch    []byte // for building a text before its length is known
+	scratch2   []byte // the same, while scratch is in use
 }
 
 // begin sets the size of the first chunks for an input of this many bytes.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -129,7 +128,7 @@ func (p *Parser) compact(s string) string {
 	}
 	p.arena.scratch = buf
 	if !utf8.Valid(buf) {
-		return p.arena.text(strings.ToValidUTF8(string(buf), "\uFFFD"))
+		return p.valid(unsafeString(buf))
 	}
 	return p.arena.text(unsafeString(buf))
 }

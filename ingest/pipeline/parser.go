@@ -69,7 +69,7 @@ func (p *Parser) End() {
 
 // Parse reads the JSON object that starts at s[at] and returns the record and
 // the offset after the object. On a fault, end is where the object ends, or,
-// if the fault is of syntax, where it was noticed.
+// if the fault is of syntax, how far the text was read.
 func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Fault) {
 	p.forget()
 	p.serial++
@@ -86,7 +86,7 @@ func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Faul
 		}
 		if end = Skip(s, at); end < 0 {
 			fault.Syntax = true
-			return model.Record{}, fault.Offset, fault
+			return model.Record{}, len(s), fault
 		}
 		return model.Record{}, end, fault
 	}
@@ -105,9 +105,7 @@ func (p *Parser) Text(line string) (model.Record, *Fault) {
 	if len(line) > p.cfg.MaxLineBytes {
 		return model.Record{}, &Fault{Field: model.FieldMessage, Message: fmt.Sprintf("line has %d bytes, limit %d", len(line), p.cfg.MaxLineBytes)}
 	}
-	if !utf8.ValidString(line) {
-		line = strings.ToValidUTF8(line, "\uFFFD")
-	}
+	line = p.valid(line)
 	fields := p.arena.fields(1)
 	fields[0] = model.Field{Name: model.FieldMessage, Kind: model.String, Text: line}
 	return model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits, Fields: fields}, nil

@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 		{`{"l":[1.000,12345678901234567890,"\u00e9\ud800"]}`, `receipt | l j "[1.000,12345678901234567890,\"\\u00e9\\ud800\"]"`},
 		{`{"s":"a\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00"}`, `receipt | s s "a\"\\/\b\f\n\r\tAé😀"`},
 		{`{"s":"\ud800x","t":"\udc00","u":"\ud800\u0041","v":"\ud800\ud83d\ude00"}`, `receipt | s s "�x" | t s "�" | u s "�A" | v s "�😀"`},
-		{"{\"s\":\"a\xff\xc3b\",\"k\xff\":1}", `receipt | s s "a�b" | k� n "1"`},
+		{"{\"s\":\"a\xff\xc3b\",\"k\xff\":1}", `receipt | s s "a��b" | k� n "1"`},
 		{"{\"s\":\"a\x00\x1b[31m\tb\",\"l\":[\"\x01\"]}", `receipt | s s "a\x00\x1b[31m\tb" | l j "[\"\\u0001\"]"`},
 		{`{"a":1,"b":2,"a":3}`, `receipt | a n "3" | b n "2"`},
 		{`{"a":{"x":1,"y":2},"a":{"z":3}}`, `receipt | a.z n "3"`},

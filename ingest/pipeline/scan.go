@@ -3,7 +3,6 @@ package pipeline
 import (
 	"encoding/binary"
 	"math/bits"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -80,7 +79,7 @@ func (p *Parser) str(i int) (text string, end int, plain bool) {
 		case c == '"':
 			text = s[start:at]
 			if wide && !utf8.ValidString(text) {
-				return p.arena.text(strings.ToValidUTF8(text, "\uFFFD")), at + 1, false
+				return p.valid(text), at + 1, false
 			}
 			return text, at + 1, true
 		case c == '\\':
@@ -101,7 +100,7 @@ func (p *Parser) unescape(start, at int) (text string, end int, plain bool) {
 		case c == '"':
 			p.arena.scratch = buf
 			if !utf8.Valid(buf) {
-				return p.arena.text(strings.ToValidUTF8(string(buf), "\uFFFD")), at + 1, false
+				return p.valid(unsafeString(buf)), at + 1, false
 			}
 			return p.arena.text(unsafeString(buf)), at + 1, false
 		case c == '\n':

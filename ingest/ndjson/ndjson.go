@@ -1,0 +1,101 @@
+package ndjson
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/ingest/pipeline"
+	"github.com/stere-log/stere/model"
+)
+
+// RejectionsMax is how many rejections of one body are described; the others
+// are only counted.
+const RejectionsMax = 1000
+
+// MemoryMax bounds what the records of one body may take beside the body: many
+// tiny records take several times their text.
+const MemoryMax = 256 << 20
+
+// ErrTooLarge says that a body holds more records or fields than MemoryMax
+// allows. Nothing of it may be stored; smaller bodies would do.
+var ErrTooLarge = errors.New("body holds too many records for one request, send fewer at once")
+
+// Rejection says which record of a body was refused and why.
+type Rejection struct {
+	Line    int    // 1-based line on which the record starts
+	Field   string // path of the field at fault, "" if it is the record
+	Message string
+}
+
+// Decoded is what a body held.
+type Decoded struct {
+	Records  []model.Record
+	Lines    []int       // for each record the 1-based line on which it starts
+	Rejected []Rejection // at most RejectionsMax
+	Refused  int         // how many records were refused, described or not
+	Single   bool        // the body was exactly one object
+}
+
+// Decoder decodes bodies. Create it with NewDecoder.
+type Decoder struct {
+	cfg     pipeline.Config
+	parsers sync.Pool
+}
+
+// NewDecoder returns a Decoder with these limits.
+func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
+
+// Decode decodes one body with a Decoder of its own.
+func Decode(dst []model.Record, body []byte, now time.Time, cfg pipeline.Config) (Decoded, error) {
+	return NewDecoder(cfg).Decode(dst, body, now)
+}
+
+// DecodeLines decodes one body of text with a Decoder of its own.
+func DecodeLines(dst []model.Record, body []byte, now time.Time, cfg pipeline.Config) (Decoded, error) {
+	return NewDecoder(cfg).DecodeLines(dst, body, now)
+}
+
+// Decode appends the records of a JSON body to dst. The only error is
+// ErrTooLarge; what cannot be read is in the result.
+func (d *Decoder) Decode(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
+	s := newScanner(d.parser(), dst, body, now)
+	defer d.put(s.parser)
+	err := s.run()
+	s.out.Single = s.singles == 1 && len(s.out.Records)-len(dst)+s.out.Refused == 1
+	return s.out, err
+}
+
+// DecodeLines appends a record for each line of text that is not blank; the
+// line is the record's message.
+func (d *Decoder) DecodeLines(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
+	s := newScanner(d.parser(), dst, body, now)
+	defer d.put(s.parser)
+	for s.at < len(s.text) {
+		line := s.text[s.at:s.lineEnd(s.at)]
+		start := s.at
+		s.at += len(line) + 1
+		line = strings.TrimSuffix(line, "\r")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		rec, fault := s.parser.Text(line)
+		if err := s.take(rec, fault, start); err != nil {
+			return s.out, err
+		}
+	}
+	return s.out, nil
+}
+
+func (d *Decoder) parser() *pipeline.Parser {
+	if p, ok := d.parsers.Get().(*pipeline.Parser); ok {
+		return p
+	}
+	return pipeline.New(d.cfg)
+}
+
+func (d *Decoder) put(p *pipeline.Parser) {
+	p.End()
+	d.parsers.Put(p)
+}
