@@ -1,9 +1,12 @@
 // Package shape splits a message into its shape, the static text that many
 // messages share, and its variables, the words with digits in them.
 //
-// Split and Join are exact inverses. A variable starts and ends at word
+// Split and Join are exact inverses. A variable is a word with a digit in it,
+// several such words joined by one and the same of '.', ':' and '-' (addresses,
+// versions, dates, times of day), or a UUID. It starts and ends at word
 // borders, so that every word of the message lies wholly in the static text or
 // wholly in one variable: what searches words may look at the two apart.
+// docs/format/shape.md says how this was chosen.
 //
 // A word is a maximal run of letters, digits and '_', as in package index;
 // bytes from 0x80 on count as parts of words here, which can only join words,
@@ -34,11 +37,10 @@ var ErrVariables = errors.New("variables do not fit the shape")
 
 // Classes of bytes.
 const (
-	other    = 0
 	letter   = 1 // part of words
 	digit    = 2 // part of words that makes them variable
-	joiner   = 3 // joins variable words on both sides
-	reserved = 4 // Placeholder and Escape
+	joiner   = 4 // joins variable words on both sides
+	reserved = 8 // Placeholder and Escape
 )
 
 var classes = func() (table [256]uint8) {
@@ -61,33 +63,35 @@ var classes = func() (table [256]uint8) {
 // the message's memory, to dst. It reports false for a message beyond the
 // limits; dst comes back unchanged then.
 func Split(dst []string, message string) (shape string, vars []string, ok bool) {
-	if len(message) > MessageMax {
-		return "", dst, false
+	var room [512]byte // most shapes are shorter, and then the text is the one allocation
+	out, vars, ok := Append(room[:0], dst, message)
+	if len(out) == len(message) && len(vars) == len(dst) {
+		return message, vars, ok // static, and nothing escaped
 	}
-	before := len(dst)
-	out := make([]byte, 0, len(message)+8)
+	return string(out), vars, ok
+}
+
+// Append is Split for callers that need the shape only to look it up: it
+// appends the shape's text to out and the variables to dst.
+func Append(out []byte, dst []string, message string) (shape []byte, vars []string, ok bool) {
+	if len(message) > MessageMax {
+		return out, dst, false
+	}
+	start, before := len(out), len(dst)
 	copied := 0
 	for i := 0; i < len(message); {
 		switch classes[message[i]] {
 		case letter, digit:
-			end, variable := word(message, i)
-			if !variable {
-				i = end
-				continue
-			}
-			for end+1 < len(message) && classes[message[end]] == joiner {
-				next, variable := word(message, end+1)
-				if !variable {
-					break
+			end, variable := variableEnd(message, i)
+			if variable {
+				if len(dst)-before == VariablesMax {
+					return out[:start], dst[:before], false
 				}
-				end = next
+				out = append(append(out, message[copied:i]...), Placeholder)
+				dst = append(dst, message[i:end])
+				copied = end
 			}
-			if len(dst)-before == VariablesMax {
-				return "", dst[:before], false
-			}
-			out = append(append(out, message[copied:i]...), Placeholder)
-			dst = append(dst, message[i:end])
-			copied, i = end, end
+			i = end
 		case reserved:
 			out = append(append(out, message[copied:i]...), Escape, message[i])
 			i++
@@ -96,24 +100,66 @@ func Split(dst []string, message string) (shape string, vars []string, ok bool) 
 			i++
 		}
 	}
-	if copied == 0 {
-		return message, dst, true
+	return append(out, message[copied:]...), dst, true
+}
+
+// variableEnd returns the end of the variable that starts with the word at i,
+// or of the word if it is static.
+func variableEnd(message string, i int) (end int, variable bool) {
+	end, variable = word(message, i)
+	if end == len(message) || classes[message[end]] != joiner {
+		return end, variable
 	}
-	return string(append(out, message[copied:]...)), dst, true
+	if end-i == 8 && isUUID(message[i:]) {
+		return i + uuidLen, true
+	}
+	if !variable {
+		return end, false
+	}
+	for by := message[end]; end+1 < len(message) && message[end] == by; {
+		next, variable := word(message, end+1)
+		if !variable {
+			break
+		}
+		end = next
+	}
+	return end, true
 }
 
 // word returns the end of the word at i and whether a digit is in it.
 func word(message string, i int) (end int, variable bool) {
+	var seen uint8
 	for ; i < len(message); i++ {
-		switch classes[message[i]] {
-		case letter:
-		case digit:
-			variable = true
+		class := classes[message[i]]
+		if class&(letter|digit) == 0 {
+			break
+		}
+		seen |= class
+	}
+	return i, seen&digit != 0
+}
+
+const uuidLen = 36
+
+// isUUID reports whether text starts with a lower-case UUID that is not part
+// of a longer word.
+func isUUID(text string) bool {
+	if len(text) < uuidLen || len(text) > uuidLen && classes[text[uuidLen]]&(letter|digit) != 0 {
+		return false
+	}
+	for i := 0; i < uuidLen; i++ {
+		c := text[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'f':
 		default:
-			return i, variable
+			return false
 		}
 	}
-	return i, variable
+	return true
 }
 
 // Join appends the message of a shape and its variables to dst.

@@ -14,10 +14,13 @@ func TestSplit(t *testing.T) {
 		{"", "", nil},
 		{"no digits here", "no digits here", nil},
 		{"took 15 ms", "took \x11 ms", []string{"15"}},
-		{"from 10.0.0.1:80", "from \x11", []string{"10.0.0.1:80"}},
+		{"from 10.0.0.1:80", "from \x11:\x11", []string{"10.0.0.1", "80"}},
 		{"blk_-16 ok", "blk_-\x11 ok", []string{"16"}},
 		{"a\x11b\x12c 1", "a\x12\x11b\x12\x12c \x11", []string{"1"}},
 		{"v1.x.2", "\x11.x.\x11", []string{"v1", "2"}},
+		{"at 2024-01-02T03:04:05.678Z", "at \x11:\x11.\x11", []string{"2024-01-02T03", "04:05", "678Z"}},
+		{"id abcdefab-cdef-abcd-abcd-abcdefabcdef.", "id \x11.", []string{"abcdefab-cdef-abcd-abcd-abcdefabcdef"}},
+		{"id 12345678-1234-1234-1234-123456789abcd", "id \x11", []string{"12345678-1234-1234-1234-123456789abcd"}},
 		{"1.", "\x11.", []string{"1"}},
 	} {
 		shape, vars, ok := Split(nil, test.message)
@@ -107,10 +110,11 @@ func BenchmarkSplit(b *testing.B) {
 		bytes += len(message)
 	}
 	b.SetBytes(int64(bytes))
+	var shape []byte
 	var vars []string
 	for b.Loop() {
 		for _, message := range messages {
-			_, vars, _ = Split(vars[:0], message)
+			shape, vars, _ = Append(shape[:0], vars[:0], message)
 		}
 	}
 }
