@@ -1,0 +1,17 @@
+INSERT INTO customers (email) VALUES ('user' || :n || '@example.com');
+INSERT INTO orders (customer_id, total, status) VALUES (900000 + :n, 10, 'new');
+INSERT INTO orders (customer_id, total, status) VALUES (:n, -:n, 'new');
+INSERT INTO customers (email, city) VALUES (NULL, 'Bern');
+SELEC * FROM orders WHERE id = :n;
+SELECT totl FROM orders WHERE id = :n;
+SELECT * FROM ordres WHERE id = :n;
+SELECT total / (id - id) FROM orders WHERE id = :n;
+SELECT ('order-' || :n)::int;
+INSERT INTO accounts VALUES (:n, NULL);
+SET statement_timeout = 60;
+SELECT count(*), pg_sleep(0.2) FROM orders WHERE id = :n;
+RESET statement_timeout;
+DROP TABLE archive_:n;
+SELECT round(total) FROM orders WHERE note ~ '(' LIMIT 1;
+DO $$ BEGIN RAISE WARNING 'import skipped a row without customer'; PERFORM 1 / 0; END $$;
+CREATE TEMP TABLE basket_:n AS SELECT * FROM orders ORDER BY note LIMIT 3000;

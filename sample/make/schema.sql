@@ -1,0 +1,10 @@
+CREATE ROLE demo LOGIN PASSWORD 'demo';
+CREATE ROLE report LOGIN PASSWORD 'report';
+CREATE TABLE customers (id serial PRIMARY KEY, email text UNIQUE NOT NULL, city text, created timestamptz DEFAULT now());
+CREATE TABLE orders (id serial PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, total numeric(10,2) CHECK (total >= 0), status text, note text);
+CREATE TABLE accounts (id int PRIMARY KEY, balance numeric NOT NULL);
+INSERT INTO customers (email, city) SELECT 'user' || i || '@example.com', (ARRAY['Bern','Lyon','Porto','Turku','Brno'])[i % 5 + 1] FROM generate_series(1, 5000) i;
+INSERT INTO orders (customer_id, total, status, note) SELECT i % 5000 + 1, (i * 7919 % 90000) / 100.0, (ARRAY['new','paid','sent','returned'])[i % 4 + 1], md5(i::text) FROM generate_series(1, 60000) i;
+INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, 20) i;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO demo;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO demo;
