@@ -84,6 +84,9 @@ func (g *Generator) app(dst []byte) []byte {
 	case g.odds(0.004):
 		level = "critical"
 		dst = append(dst, "ledger out of balance, stopping settlement"...)
+	case g.rng.IntN(400) == 0:
+		level = "warn"
+		dst = g.remark(dst)
 	case g.rng.IntN(6) == 0:
 		level = "debug"
 		dst = append(dst, "feature vector computed"...)
@@ -110,4 +113,18 @@ func (g *Generator) app(dst []byte) []byte {
 	dst = append(dst, `,"duration_ms":`...)
 	dst = appendMillis(dst, g.micros(32, 0.9))
 	return g.end(dst)
+}
+
+// remark writes one of many sentences, each of them rare.
+func (g *Generator) remark(dst []byte) []byte {
+	whats := []string{"certificate", "partition", "coupon", "warehouse", "translation", "invoice", "webhook", "voucher", "thumbnail", "ledger",
+		"firewall", "calendar", "shipment", "discount", "courier", "barcode", "passkey", "allergen", "pallet", "refund"}
+	hows := []string{"rotated", "frozen", "misplaced", "reconciled", "duplicated", "abandoned", "quarantined", "throttled", "rewritten", "unsealed",
+		"postponed", "truncated", "overbooked", "recalled", "mislabelled", "escalated", "archived", "shadowed", "unpaired", "stranded"}
+	dst = append(dst, "operator remark: "...)
+	dst = append(dst, g.pick(hows)...)
+	dst = append(dst, ' ')
+	dst = append(dst, g.pick(whats)...)
+	dst = append(dst, " seen by "...)
+	return append(dst, g.pools.users.draw()...)
 }

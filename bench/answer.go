@@ -1,0 +1,226 @@
+package bench
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Quantile answers may come from a sample; they are right if their rank among
+// all values is within this of 0.99 (or within one value).
+const quantileRankTolerance = 0.006
+
+// percentile is the rank that P99By asks for.
+const percentile = 0.99
+
+// Hit is one record of an answer.
+type Hit struct {
+	Time    int64
+	Message string
+}
+
+// Answer is what a target answered.
+type Answer struct {
+	Hits   []Hit              // Newest
+	Count  int64              // Count and Distinct
+	Groups map[string]float64 // all else: value of the group (PerMinute: its start in Unix seconds) to number
+	// Elapsed is the time from sending the question to the last byte of the
+	// answer.
+	Elapsed time.Duration
+}
+
+// found is a matching record of the scan.
+type found struct {
+	time    int64
+	message uint64 // hash
+}
+
+// Truth is the answer of the scan to one question.
+type Truth struct {
+	Question Question
+	matches  int64
+	found    []found // Newest: all matches, newest first
+	groups   map[string]float64
+	values   map[string][]float64 // P99By: sorted
+	distinct map[uint64]struct{}
+}
+
+func newTruth(q Question) *Truth {
+	return &Truth{Question: q, groups: map[string]float64{}, values: map[string][]float64{}, distinct: map[uint64]struct{}{}}
+}
+
+func (t *Truth) observe(r *Record) {
+	q := &t.Question
+	if q.To != 0 && (r.Time < q.From || r.Time >= q.To) || !q.Where.Matches(r) {
+		return
+	}
+	t.matches++
+	switch q.Kind {
+	case Newest:
+		t.found = append(t.found, found{time: r.Time, message: xxhash.Sum64String(r.Message)})
+	case CountBy, Top:
+		t.groups[r.Text(q.GroupBy)]++
+	case PerMinute:
+		t.groups[minuteKey(r.Time)]++
+	case Distinct:
+		if v := r.Text(q.Field); v != "" {
+			t.distinct[xxhash.Sum64String(v)] = struct{}{}
+		}
+	case P99By:
+		if v, ok := r.Number(q.Field); ok {
+			group := r.Text(q.GroupBy)
+			t.values[group] = append(t.values[group], v)
+		}
+	}
+}
+
+func minuteKey(ns int64) string {
+	const minute = int64(time.Minute)
+	return fmt.Sprint((ns - ((ns%minute)+minute)%minute) / int64(time.Second))
+}
+
+func (t *Truth) finish() {
+	slices.SortFunc(t.found, func(a, b found) int {
+		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.message, b.message))
+	})
+	for _, values := range t.values {
+		slices.Sort(values)
+	}
+}
+
+// Size is the size of the right answer: matching records, or groups.
+func (t *Truth) Size() int64 {
+	switch t.Question.Kind {
+	case Newest, Count:
+		return t.matches
+	case Distinct:
+		return int64(len(t.distinct))
+	case P99By:
+		return int64(len(t.values))
+	}
+	return int64(len(t.groups))
+}
+
+// Check returns nil if the answer is right, else what is wrong with it.
+func (t *Truth) Check(a Answer) error {
+	switch t.Question.Kind {
+	case Newest:
+		return t.checkNewest(a.Hits)
+	case Count, Distinct:
+		if a.Count != t.Size() {
+			return fmt.Errorf("answer is %d, the scan finds %d", a.Count, t.Size())
+		}
+		return nil
+	case Top:
+		return t.checkTop(a.Groups)
+	case P99By:
+		return t.checkPercentiles(a.Groups)
+	}
+	return sameGroups(a.Groups, t.groups)
+}
+
+// checkNewest wants exactly the newest records. Where several share the time
+// of the oldest one wanted, any of them will do.
+func (t *Truth) checkNewest(hits []Hit) error {
+	want := t.found[:min(len(t.found), t.Question.Limit)]
+	if len(hits) != len(want) {
+		return fmt.Errorf("answer has %d records, the scan finds %d", len(hits), len(want))
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	oldest := want[len(want)-1].time
+	allowed := map[found]int{}
+	for _, f := range t.found {
+		if f.time < oldest {
+			break
+		}
+		allowed[f]++
+	}
+	newer := 0
+	for _, h := range hits {
+		f := found{time: h.Time, message: xxhash.Sum64String(h.Message)}
+		if allowed[f] == 0 {
+			return fmt.Errorf("record of %s is not among the newest: %.80q", formatTime(h.Time), h.Message)
+		}
+		allowed[f]--
+		if f.time > oldest {
+			newer++
+		}
+	}
+	for _, f := range want {
+		if f.time > oldest {
+			newer--
+		}
+	}
+	if newer != 0 {
+		return errors.New("answer lacks newer records")
+	}
+	return nil
+}
+
+// checkTop wants the most frequent values; which of several equally frequent
+// ones come last is open. The empty value may be counted or not.
+func (t *Truth) checkTop(groups map[string]float64) error {
+	counts := slices.Sorted(maps.Values(without(t.groups, "")))
+	slices.Reverse(counts)
+	got := without(groups, "")
+	if len(got) < min(len(counts), t.Question.Limit-1) || len(got) > t.Question.Limit {
+		return fmt.Errorf("answer has %d values, want %d of %d", len(got), t.Question.Limit, len(counts))
+	}
+	for i, n := range slices.Backward(slices.Sorted(maps.Values(got))) {
+		if want := counts[len(got)-1-i]; n != want {
+			return fmt.Errorf("place %d has the count %v, the scan finds %v", len(got)-i, n, want)
+		}
+	}
+	for value, n := range got {
+		if t.groups[value] != n {
+			return fmt.Errorf("count of %q is %v, the scan finds %v", value, n, t.groups[value])
+		}
+	}
+	return nil
+}
+
+func (t *Truth) checkPercentiles(groups map[string]float64) error {
+	if len(groups) != len(t.values) {
+		return fmt.Errorf("answer has %d groups, the scan finds %d", len(groups), len(t.values))
+	}
+	for group, values := range t.values {
+		got, ok := groups[group]
+		if !ok {
+			return fmt.Errorf("answer lacks the group %q", group)
+		}
+		n := float64(len(values))
+		below, _ := slices.BinarySearch(values, got)
+		upTo, _ := slices.BinarySearch(values, math.Nextafter(got, math.Inf(1)))
+		slack := max(quantileRankTolerance, 1/n)
+		if float64(below)/n > percentile+slack || float64(upTo)/n < percentile-slack {
+			return fmt.Errorf("p99 of %q is %v, which has the rank %.4f to %.4f", group, got, float64(below)/n, float64(upTo)/n)
+		}
+	}
+	return nil
+}
+
+func sameGroups(got, want map[string]float64) error {
+	for group, n := range want {
+		if got[group] != n {
+			return fmt.Errorf("count of %q is %v, the scan finds %v", group, got[group], n)
+		}
+	}
+	if len(got) != len(want) {
+		return fmt.Errorf("answer has %d groups, the scan finds %d", len(got), len(want))
+	}
+	return nil
+}
+
+func without(groups map[string]float64, key string) map[string]float64 {
+	groups = maps.Clone(groups)
+	delete(groups, key)
+	return groups
+}

@@ -1,0 +1,272 @@
+package bench_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/index"
+)
+
+const testCorpus = "generate:6000:5"
+
+func open(t *testing.T) (*bench.Corpus, *bench.Survey) {
+	t.Helper()
+	c, err := bench.OpenCorpus(t.Context(), testCorpus, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := bench.TakeSurvey(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+func TestConditionsMeanWhatTheIndexMeans(t *testing.T) {
+	messages := []string{"", "timeout", "a timeout.", "timeouts", "read_timeout", "time out", "xtimeout timeout", "naïve timeouté", "(timeout)", "timeout after", "exist", "5timeout"}
+	for _, m := range messages {
+		r := &bench.Record{Message: m}
+		if got, want := (bench.Word{Text: "timeout"}).Matches(r), index.HasWord(m, "timeout"); got != want {
+			t.Errorf("word in %q: %v, want %v", m, got, want)
+		}
+		if got, want := (bench.Prefix{Text: "time"}).Matches(r), (index.Prefix{Folded: "time"}).Match(0, m); got != want {
+			t.Errorf("prefix in %q: %v, want %v", m, got, want)
+		}
+	}
+	yes, no := &bench.Record{Message: "user anna left 75"}, &bench.Record{Message: "user annabel left 74"}
+	for _, c := range []bench.Condition{
+		bench.Phrase{Text: "anna left"},
+		bench.Pattern{Literal: "left", Regexp: regexp.MustCompile(`left [0-9]*5\b`)},
+		bench.All{Of: []bench.Condition{bench.Word{Text: "user"}, bench.Word{Text: "anna"}}},
+		bench.Any{Of: []bench.Condition{bench.Word{Text: "nobody"}, bench.Word{Text: "anna"}}},
+		bench.None{Of: bench.Word{Text: "annabel"}},
+	} {
+		if !c.Matches(yes) || c.Matches(no) {
+			t.Errorf("%#v: %v and %v, want true and false", c, c.Matches(yes), c.Matches(no))
+		}
+	}
+}
+
+func TestSurveyIsDeterministicAndComplete(t *testing.T) {
+	_, first := open(t)
+	_, second := open(t)
+	if fmt.Sprint(*first) != fmt.Sprint(*second) {
+		t.Fatalf("two surveys differ:\n%+v\n%+v", first, second)
+	}
+	for _, q := range bench.Questions(first) {
+		if q.Missing != "" {
+			t.Errorf("question %d has no words: %s", q.Number, q.Missing)
+		}
+	}
+}
+
+func TestQuestionsHaveAnswers(t *testing.T) {
+	c, s := open(t)
+	truths, err := bench.Scan(t.Context(), c, bench.Questions(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(truths) != 13 {
+		t.Fatalf("%d questions, want 13", len(truths))
+	}
+	for _, truth := range truths {
+		if truth.Size() == 0 {
+			t.Errorf("question %d (%s) has an empty answer", truth.Question.Number, truth.Question.Detail)
+		}
+	}
+	if truths[0].Size() != 1 {
+		t.Errorf("the unique id occurs %d times", truths[0].Size())
+	}
+}
+
+func TestCompressedCorpusIsTheSame(t *testing.T) {
+	c, _ := open(t)
+	text, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "c.ndjson.zst")
+	if err := os.WriteFile(path, encoder.EncodeAll(text, nil), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := bench.OpenCorpus(t.Context(), path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packed.Lines != c.Lines || packed.Bytes != c.Bytes {
+		t.Fatalf("unpacked corpus has %d lines, %d bytes, want %d, %d", packed.Lines, packed.Bytes, c.Lines, c.Bytes)
+	}
+}
+
+func TestBatchesAreTheCorpus(t *testing.T) {
+	c, _ := open(t)
+	want, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches := make(chan bench.Batch, 100)
+	if err := c.Batches(t.Context(), 999, batches); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	lines := 0
+	for b := range batches {
+		if n := bytes.Count(b.Text, []byte("\n")); n != b.Lines || n > 999 {
+			t.Fatalf("batch says %d lines and has %d", b.Lines, n)
+		}
+		lines += b.Lines
+		got = append(got, b.Text...)
+	}
+	if !bytes.Equal(got, want) || int64(lines) != c.Lines {
+		t.Fatal("batches are not the corpus")
+	}
+}
+
+func TestBadSpecs(t *testing.T) {
+	for _, spec := range []string{"generate:", "generate:x", "generate:-5", "generate:5:x", "/does/not/exist"} {
+		if _, err := bench.OpenCorpus(t.Context(), spec, t.TempDir()); err == nil {
+			t.Errorf("corpus %q accepted", spec)
+		}
+	}
+	for _, spec := range []string{"", "stere", "stere=", "else=/bin/x", "bulk=/bin/x"} {
+		if _, err := bench.ParseTarget(spec, t.TempDir(), 0); err == nil {
+			t.Errorf("target %q accepted", spec)
+		}
+	}
+	err := bench.Config{Workers: -1, Repeats: -1}.Validate()
+	for _, word := range []string{"corpus", "target", "work folder", "workers", "repeats"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("error does not name %s: %v", word, err)
+		}
+	}
+}
+
+// fakeStere speaks Stere's interface and answers with what the scan says. It
+// shows that a right server is reported right and a wrong one wrong.
+type fakeStere struct {
+	t       *testing.T
+	answers map[string]string // query text and limit to body
+	mu      struct {
+		sync.Mutex
+		lines    int
+		refusals int
+		settled  bool
+	}
+	wrong bool // drops a record from each answer
+}
+
+func (f *fakeStere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch r.Method + " " + r.URL.Path {
+	case "GET /health/ready":
+	case "POST /logs":
+		if f.mu.refusals < 3 { // overload is met by sending again
+			f.mu.refusals++
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(r.Body); err != nil {
+			f.t.Error(err)
+		}
+		n := bytes.Count(body.Bytes(), []byte("\n"))
+		f.mu.lines += n
+		fmt.Fprintf(w, `{"success":true,"data":{"accepted":%d,"rejected":0,"errors":[]}}`, n)
+	case "POST /admin/flush":
+		f.mu.settled = true
+	case "POST /logs/search":
+		var request struct{ Query string }
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			f.t.Error(err)
+		}
+		answer, ok := f.answers[request.Query]
+		if !ok || !f.mu.settled {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, "unexpected query %s", request.Query)
+			return
+		}
+		if f.wrong {
+			answer = strings.Replace(answer, "[[", "[[1,2],[", 1)
+			answer = strings.Replace(answer, `"data":[{`, `"data":[{"timestamp":"2001-01-01T00:00:00Z","message":"x"},{`, 1)
+		}
+		fmt.Fprint(w, answer)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// rightAnswers answers the rendered queries from a plain read of the corpus,
+// written apart from the scan.
+func rightAnswers(t *testing.T, c *bench.Corpus, s *bench.Survey) map[string]string {
+	t.Helper()
+	answers := map[string]string{}
+	for _, q := range bench.Questions(s) {
+		answers[bench.StereQuery(q)] = bench.NaiveAnswer(t, c, q)
+	}
+	return answers
+}
+
+func TestRunReportsRightAndWrong(t *testing.T) {
+	c, s := open(t)
+	answers := rightAnswers(t, c, s)
+	for _, wrong := range []bool{false, true} {
+		fake := &fakeStere{t: t, answers: answers, wrong: wrong}
+		server := httptest.NewServer(fake)
+		report, err := bench.Run(t.Context(), bench.Config{Corpus: testCorpus, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir(), Repeats: 3, BatchLines: 700})
+		server.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := report.Targets[0]
+		if int64(fake.mu.lines) != c.Lines || target.Ingest.Retries != 3 || target.Error != "" {
+			t.Errorf("%d lines arrived, %d retries, error %q; want %d, 3, none", fake.mu.lines, target.Ingest.Retries, target.Error, c.Lines)
+		}
+		if wantRight := map[bool]int{false: 13, true: 0}[wrong]; target.RightAnswers != wantRight || target.QuestionsAsked != 13 || report.Failed() != wrong {
+			t.Errorf("wrong=%v: %d of %d answers right, failed %v", wrong, target.RightAnswers, target.QuestionsAsked, report.Failed())
+			for _, a := range target.Answers {
+				t.Logf("%d %s: %q", a.Number, a.Name, a.Wrong)
+			}
+		}
+		var table bytes.Buffer
+		if err := report.WriteTable(&table); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(table.String(), "WRONG") != wrong || !strings.Contains(table.String(), "geometric mean") {
+			t.Errorf("table of wrong=%v:\n%s", wrong, table.String())
+		}
+	}
+}
+
+func TestLostLinesAreAFault(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/logs" {
+			fmt.Fprint(w, `{"success":true,"data":{"accepted":1,"rejected":0}}`)
+		}
+	}))
+	defer server.Close()
+	report, err := bench.Run(t.Context(), bench.Config{Corpus: testCorpus, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Failed() || !strings.Contains(report.Targets[0].Error, "accepted") {
+		t.Fatalf("a target that drops lines is reported as %+v", report.Targets[0])
+	}
+}
