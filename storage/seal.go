@@ -173,6 +173,11 @@ func isDamage(err error) bool {
 // survives: first the segments, then the manifest that names them, then the
 // view. Deleting what the manifest no longer names comes last (Sweep).
 func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if !s.current(job) {
+		return ErrOvertaken
+	}
 	tables := make([]*engine.Table, len(c.built))
 	for i, b := range c.built {
 		tables[i] = b.table
@@ -204,6 +209,13 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	return nil
 }
 
+// current reports whether the job is still the next to become durable.
+func (s *Shard) current(job *sealJob) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.mu.closed && len(s.mu.jobs) > 0 && s.mu.jobs[0] == job
+}
+
 // manifestBatch returns the manifest's change.
 func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 	var batch engine.Batch
@@ -232,7 +244,13 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 // Sweep deletes the segments that nobody can reach any more.
 func (s *Shard) Sweep(ctx context.Context) error {
 	var errs []error
+	s.mu.RLock()
+	current := s.mu.set
+	s.mu.RUnlock()
 	for _, id := range s.garbage.take() {
+		if current.all[id] != nil {
+			continue // a restored snapshot has it again
+		}
 		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
 		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
 			s.garbage.add(id) // next time

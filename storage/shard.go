@@ -100,6 +100,10 @@ type Shard struct {
 	logger  *slog.Logger
 	garbage *garbage
 
+	// publishing is held while the manifest changes: a seal that becomes
+	// durable and a snapshot that is restored must not cross.
+	publishing sync.Mutex
+
 	mu struct {
 		sync.RWMutex
 		closed        bool
@@ -174,12 +178,25 @@ func Open(ctx context.Context, env Env, cfg Config) (*Shard, error) {
 
 // install replaces the whole state by a manifest; the head is empty then.
 func (s *Shard) install(m manifest) {
+	s.mu.RLock()
+	old := s.mu.set
+	s.mu.RUnlock()
 	all := make(map[SegmentID]*sealed, len(m.entries))
 	for _, entry := range m.entries {
+		if old != nil && old.all[entry.ID] != nil && old.all[entry.ID].failed == nil {
+			all[entry.ID] = old.all[entry.ID]
+			continue
+		}
 		all[entry.ID] = s.openSegment(entry)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, merge := range s.mu.prepared {
+		merge.abort()
+	}
+	if old != nil {
+		defer old.release() // after the new set has its references
+	}
 	s.mu.durable, s.mu.state, s.mu.exists = m.state, m.state, m.exists
 	s.mu.applied, s.mu.reserved = m.state.Index, m.state.Merges
 	s.mu.persistedKeys = m.state.DedupNext

@@ -1,0 +1,99 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// A snapshot is the manifest as bytes: a version, the state, the entries with
+// their ids and the idempotency keys, each with its length in front, and a
+// checksum. Segments are not in it; who restores one has to fetch them.
+const snapshotVersion = 1
+
+// Snapshot returns the durable manifest as bytes; ok is false before the first
+// seal.
+func (s *Shard) Snapshot() (snapshot []byte, ok bool, err error) {
+	m, err := loadManifest(s.env.Engine, s.cfg.Shard)
+	if err != nil || !m.exists {
+		return nil, false, err
+	}
+	dst := appendItem([]byte{snapshotVersion}, m.state.append(nil))
+	dst = binary.AppendUvarint(dst, uint64(len(m.entries)))
+	for i := range m.entries {
+		e := &m.entries[i]
+		dst = binary.AppendUvarint(dst, e.ID.Sequence)
+		dst = binary.AppendUvarint(dst, uint64(e.ID.Ordinal))
+		dst = appendItem(dst, e.append(nil))
+	}
+	for i := range m.dedup {
+		dst = appendItem(dst, m.dedup[i].append(nil))
+	}
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst, crc32.MakeTable(crc32.Castagnoli))), true, nil
+}
+
+func appendItem(dst, item []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(item))), item...)
+}
+
+// parseSnapshot reads what Snapshot wrote.
+func (s *Shard) parseSnapshot(src []byte) (manifest, error) {
+	m := manifest{exists: true}
+	if len(src) < 5 || src[0] != snapshotVersion ||
+		crc32.Checksum(src[:len(src)-4], crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
+		return m, fmt.Errorf("read snapshot: %w", ErrManifest)
+	}
+	r := manifestReader{src: src[1 : len(src)-4]}
+	var err error
+	if m.state, err = parseState([]byte(r.text())); err != nil {
+		return m, err
+	}
+	for n := r.uvarint(); n > 0 && !r.failed; n-- {
+		id := SegmentID{Sequence: r.uvarint(), Ordinal: uint32(r.uvarint())}
+		entry, err := parseEntry(segmentKey(prefixEntry, s.cfg.Shard, id), []byte(r.text()))
+		if err != nil {
+			return m, err
+		}
+		m.entries = append(m.entries, entry)
+	}
+	for n := m.state.DedupNext - m.state.DedupFirst; n > 0 && !r.failed; n-- {
+		entry, err := parseDedup([]byte(r.text()))
+		if err != nil {
+			return m, err
+		}
+		m.dedup = append(m.dedup, entry)
+	}
+	return m, r.done("snapshot")
+}
+
+// Restore replaces the shard's state by a snapshot of another replica and
+// makes that durable. Segments that are not here become parts whose reads
+// fail. It may be repeated.
+func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
+	m, err := s.parseSnapshot(snapshot)
+	if err != nil {
+		return fmt.Errorf("restore shard %d: %w", s.cfg.Shard, err)
+	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	var batch engine.Batch
+	for _, prefix := range []byte{prefixEntry, prefixDedup} {
+		lower, upper := shardSpan(prefix, s.cfg.Shard)
+		batch.DeleteRange(lower, upper)
+	}
+	for i := range m.entries {
+		batch.Set(segmentKey(prefixEntry, s.cfg.Shard, m.entries[i].ID), m.entries[i].append(nil))
+	}
+	for i := range m.dedup {
+		batch.Set(numberKey(prefixDedup, s.cfg.Shard, m.state.DedupFirst+uint64(i)), m.dedup[i].append(nil))
+	}
+	batch.Set(shardKey(prefixState, s.cfg.Shard), m.state.append(nil))
+	if err := s.env.Engine.Commit(&batch); err != nil {
+		return fmt.Errorf("restore shard %d: %w", s.cfg.Shard, err)
+	}
+	s.install(m)
+	return s.Sweep(ctx)
+}
