@@ -3,6 +3,7 @@ package arch_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,11 +68,40 @@ func mustNotReach(t *testing.T, from, to string) {
 	}
 }
 
+// TestWhatThePageNamesExists checks the files and the tests that ARCHITECTURE.md
+// names in backquotes.
+func TestWhatThePageNamesExists(t *testing.T) {
+	page := readFile(t, filepath.Join(root, "ARCHITECTURE.md"))
+	names := regexp.MustCompile("`([a-z0-9_/.]+\\.(?:go|md))`").FindAllStringSubmatch(page, -1)
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(root, name[1])); err != nil {
+			t.Errorf("file %s: %v", name[1], err)
+		}
+	}
+	tests := regexp.MustCompile("`(?:([a-z0-9/]+)\\.)(Test\\w+)`").FindAllStringSubmatch(page, -1)
+	for _, name := range tests {
+		files, err := filepath.Glob(filepath.Join(root, name[1], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			found = found || strings.Contains(readFile(t, file), "func "+name[2]+"(t *testing.T)")
+		}
+		if !found {
+			t.Errorf("there is no test %s in %s", name[2], name[1])
+		}
+	}
+	if len(names) < 10 || len(tests) < 5 {
+		t.Errorf("found %d files and %d tests on the page: the search is broken", len(names), len(tests))
+	}
+}
+
 // TestCheckFindsEveryKindOfFault runs the check on a small module that does
 // everything wrong once, and on one that does not.
 func TestCheckFindsEveryKindOfFault(t *testing.T) {
 	tree, table := load(t, "testdata/bad")
-	exceptions := map[string]string{"storage.tolerated": "the test needs one", "storage.nosuch": "stale"}
+	exceptions := map[string]string{"storage.tolerated": "the test needs one", "storage.scratch": "so does this", "storage.nosuch": "stale"}
 	var got []string
 	for _, fault := range arch.Check(tree, table, exceptions) {
 		got = append(got, fault.String())

@@ -25,8 +25,9 @@ type Fault struct {
 func (f Fault) String() string { return f.Where + ": " + f.What }
 
 // Check returns all faults of the tree, sorted. Exceptions maps the name of a
-// file ("api/server.go"), a package ("api") or a function ("api.Server.serve")
-// to the reason why it may be over a limit; one that is not needed is a fault.
+// file ("api/server.go"), a package ("api"), a function ("api.Server.serve") or a
+// variable ("api.pool") to the reason why it may be over a limit or hold state;
+// one that is not needed is a fault.
 func Check(tree *Tree, table Table, exceptions map[string]string) []Fault {
 	c := &checker{tree: tree, table: table, exceptions: exceptions, used: map[string]bool{}}
 	for _, p := range tree.Packages {
@@ -113,7 +114,7 @@ func (c *checker) file(p *Package, f *File) {
 		case *ast.FuncDecl:
 			c.function(p, f, decl)
 		case *ast.GenDecl:
-			c.general(f, decl)
+			c.general(p, f, decl)
 		}
 	}
 }
@@ -150,7 +151,7 @@ func receiverName(expr ast.Expr) string {
 
 // general checks a declaration of constants, variables or types. A comment on
 // the group or at the end of the line counts.
-func (c *checker) general(f *File, decl *ast.GenDecl) {
+func (c *checker) general(p *Package, f *File, decl *ast.GenDecl) {
 	for _, spec := range decl.Specs {
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
@@ -163,21 +164,41 @@ func (c *checker) general(f *File, decl *ast.GenDecl) {
 					c.fault(f.Path, "%s has no comment", name.Name)
 				}
 			}
-			if decl.Tok == token.VAR && slices.ContainsFunc(spec.Values, callsFlag) {
-				c.fault(f.Path, "%s is a flag at package level", spec.Names[0].Name)
+			if decl.Tok == token.VAR {
+				c.variable(p, f, spec)
 			}
 		}
 	}
 }
 
-func callsFlag(expr ast.Expr) bool {
+// variable checks a variable at package level: no flags, and nothing of the
+// kind that is there to be changed. Two nodes in one process share no state.
+func (c *checker) variable(p *Package, f *File, spec *ast.ValueSpec) {
+	name := spec.Names[0].Name
+	uses := func(expr ast.Expr) bool { return mentions(expr, "flag") }
+	if slices.ContainsFunc(spec.Values, uses) {
+		c.fault(f.Path, "%s is a flag at package level", name)
+	}
+	changes := func(expr ast.Expr) bool { return mentions(expr, "sync") || mentions(expr, "atomic") }
+	if spec.Type != nil && changes(spec.Type) || slices.ContainsFunc(spec.Values, changes) {
+		if where := p.Path + "." + name; c.exceptions[where] == "" {
+			c.fault(f.Path, "%s is state at package level", name)
+		} else {
+			c.used[where] = true
+		}
+	}
+}
+
+// mentions reports whether an expression names something of a package, bodies
+// of functions apart.
+func mentions(expr ast.Expr, imported string) bool {
 	found := false
 	ast.Inspect(expr, func(node ast.Node) bool {
 		if _, function := node.(*ast.FuncLit); function {
 			return false
 		}
 		if selector, ok := node.(*ast.SelectorExpr); ok {
-			if x, ok := selector.X.(*ast.Ident); ok && x.Name == "flag" {
+			if x, ok := selector.X.(*ast.Ident); ok && x.Name == imported {
 				found = true
 			}
 		}

@@ -3,6 +3,7 @@ package storage
 
 import (
 	"flag"
+	"sync"
 
 	_ "bad.example/raft"
 	_ "lib.example/disk"
@@ -10,6 +11,10 @@ import (
 )
 
 var verbose = flag.Bool("verbose", false, "flags belong to main")
+
+var mu sync.Mutex
+
+var scratch = sync.Pool{} // has an exception
 
 type Bare struct{}
 
