@@ -27,7 +27,7 @@ var encoders = [...]func() *zstd.Encoder{
 }
 
 var decoder = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(DecodedMax), zstd.WithDecoderLowmem(true))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(DecodedMax), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		panic("column: zstd decoder options: " + err.Error()) // a fault of this file, not of data
 	}
@@ -87,8 +87,8 @@ func Decompress(dst, frame []byte, limit int) ([]byte, error) {
 
 func decompressZstd(dst, src []byte, length int) ([]byte, error) {
 	var header zstd.Header
-	// short contents carry no size of their own; the decoder's memory limit
-	// bounds what such a frame can claim
+	// Short contents carry no size of their own; the capacity that DecodeAll
+	// gets bounds what such a frame can claim.
 	if err := header.Decode(src); err != nil || length == 0 || header.HasFCS && header.FrameContentSize != uint64(length) {
 		return nil, fmt.Errorf("decompress header: %w", ErrCorrupt)
 	}
@@ -96,9 +96,6 @@ func decompressZstd(dst, src []byte, length int) ([]byte, error) {
 	out, err := decoder().DecodeAll(src, added[:0:length])
 	if err != nil || len(out) != length {
 		return nil, fmt.Errorf("decompress %d of %d bytes: %w", len(out), length, ErrCorrupt)
-	}
-	if &out[0] != &added[0] {
-		copy(added, out)
 	}
 	return all, nil
 }
