@@ -37,11 +37,11 @@ type layout struct {
 // keep draws batches of records and keeps them in every way there is: in head
 // blocks, of which some ranges were dropped; in one segment per few blocks; in
 // one segment merged of those.
-func keep(t *testing.T, g *oracle.Generator, batches int) (entries []oracle.Entry, layouts []layout) {
+func keep(t *testing.T, g *oracle.Generator, batches, rowsMax int) (entries []oracle.Entry, layouts []layout) {
 	t.Helper()
 	var heads, sealed []part.Part
 	for i := range batches {
-		records := g.Records(1 + g.Below(400))
+		records := g.Records(1 + g.Below(rowsMax))
 		logIndex := uint64(100 + 7*i)
 		var dropped []head.Range
 		if from := g.Below(len(records)); g.Below(3) == 0 {
@@ -147,12 +147,18 @@ func missing(a, b []model.RecordID) []model.RecordID {
 // TestIndexIsScan compares what queries find with what the oracle says: text
 // to tree, plan, and every way in which records are kept.
 func TestIndexIsScan(t *testing.T) {
-	const perCorpus = 250
+	// Small corpora try many queries; every third is big enough for segments
+	// of several pages and tries fewer.
+	const perSmall, perBig = 220, 60
 	empty, all := 0, 0
 	for done, corpus := 0, uint64(0); done < *queries; corpus++ {
 		g := oracle.NewGenerator(*seed + corpus)
-		entries, layouts := keep(t, g, 4+g.Below(20))
-		for range min(perCorpus, *queries-done) {
+		batches, rowsMax, count := 4+g.Below(20), 400, perSmall
+		if corpus%3 == 1 {
+			batches, rowsMax, count = 16, 2500, perBig
+		}
+		entries, layouts := keep(t, g, batches, rowsMax)
+		for range min(count, *queries-done) {
 			done++
 			node := g.Condition(entries)
 			var want []model.RecordID
@@ -209,7 +215,7 @@ func compare(t *testing.T, node syntax.Node, want []model.RecordID, layouts []la
 // TestRecordsComeBack compares what parts give back with what went in.
 func TestRecordsComeBack(t *testing.T) {
 	g := oracle.NewGenerator(*seed)
-	entries, layouts := keep(t, g, 12)
+	entries, layouts := keep(t, g, 12, 400)
 	byID := map[model.RecordID]model.Record{}
 	for _, e := range entries {
 		e.Record.Fields = sortedFields(e.Record.Fields)
