@@ -97,6 +97,28 @@ func TestWhatThePageNamesExists(t *testing.T) {
 	}
 }
 
+// TestLinksBetweenPagesLeadSomewhere checks the relative links of all pages.
+func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
+	links := 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range pages {
+			for _, link := range regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(readFile(t, page), -1) {
+				links++
+				if _, err := os.Stat(filepath.Join(filepath.Dir(page), link[1])); err != nil {
+					t.Errorf("%s links to %s: %v", page, link[1], err)
+				}
+			}
+		}
+	}
+	if links < 10 {
+		t.Errorf("found %d links: the search is broken", links)
+	}
+}
+
 // TestCheckFindsEveryKindOfFault runs the check on a small module that does
 // everything wrong once, and on one that does not.
 func TestCheckFindsEveryKindOfFault(t *testing.T) {
