@@ -134,6 +134,11 @@ func New(query *syntax.Query, options Options) (*Plan, error) {
 	return p, p.pipes(query)
 }
 
+// ByTime reports whether records are ordered by time alone.
+func (p *Plan) ByTime() bool {
+	return len(p.Sort) == 0 || len(p.Sort) == 1 && p.Sort[0].Field == FieldTime
+}
+
 // QueryName returns the name under which a field is kept: synonyms are gone.
 func QueryName(field string) string {
 	switch field {

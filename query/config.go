@@ -1,0 +1,84 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/stere-log/stere/query/exec"
+)
+
+// Config are the budgets of queries. Zero means default.
+type Config struct {
+	Time        time.Duration    // of one query; default 30 s
+	CountTime   time.Duration    // of that, to count exactly what bitmaps alone cannot count; default 2 s
+	Limit       int              // records of a page without a limit; default 50
+	LimitMax    int              // records of a page, rows of a table; default 10,000
+	OffsetMax   int              // records that offset skips; default 100,000
+	Groups      int              // groups of a table, distinct values of a facet; default 1,000,000
+	Distinct    int              // values that count_distinct holds before it estimates; default 1,000,000
+	Values      int              // values that percentiles hold before they estimate; default 4,000,000
+	MemoryBytes int              // estimate for the groups of a table; default 512 MiB
+	Facets      int              // fields of a request's facets; default 20
+	FacetValues int              // values of a facet; default 10
+	ContextMax  int              // surrounding records on each side; default 1,000
+	Workers     int              // parts read at once by a query; default GOMAXPROCS
+	Now         func() time.Time // what "now" in a text means; default time.Now
+}
+
+// Validate reports all values that are out of range.
+func (c Config) Validate() error {
+	var faults []error
+	for _, v := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"time", int64(c.Time)}, {"count time", int64(c.CountTime)}, {"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
+		{"offset max", int64(c.OffsetMax)}, {"groups", int64(c.Groups)}, {"distinct", int64(c.Distinct)}, {"values", int64(c.Values)},
+		{"memory bytes", int64(c.MemoryBytes)}, {"facets", int64(c.Facets)}, {"facet values", int64(c.FacetValues)},
+		{"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
+	} {
+		if v.value < 0 {
+			faults = append(faults, fmt.Errorf("query %s is %d, want 0 for the default or more", v.name, v.value))
+		}
+	}
+	if full := c.withDefaults(); full.Limit > full.LimitMax {
+		faults = append(faults, fmt.Errorf("query limit is %d, want at most limit max, %d", full.Limit, full.LimitMax))
+	}
+	return errors.Join(faults...)
+}
+
+// withDefaults returns the configuration with defaults for zeros.
+func (c Config) withDefaults() Config {
+	for _, v := range [...]struct {
+		value    *int
+		fallback int
+	}{
+		{&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
+		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
+		{&c.Workers, runtime.GOMAXPROCS(0)},
+	} {
+		if *v.value == 0 {
+			*v.value = v.fallback
+		}
+	}
+	if c.Time == 0 {
+		c.Time = 30 * time.Second
+	}
+	if c.CountTime == 0 {
+		c.CountTime = 2 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// limits returns what a run may use.
+func (c Config) limits() exec.Limits {
+	return exec.Limits{
+		Time: c.Time, CountTime: c.CountTime, Groups: c.Groups, Distinct: c.Distinct, Values: c.Values,
+		MemoryBytes: c.MemoryBytes, FacetValues: c.FacetValues, Workers: c.Workers,
+	}
+}

@@ -1,0 +1,90 @@
+package query
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/exec"
+)
+
+// cursorVersion is the form of cursors; others are refused.
+const cursorVersion = 1
+
+// CursorMax is the longest cursor in bytes.
+const CursorMax = 64 << 10
+
+// cursor says where the next page begins. Clients see it as an opaque text.
+type cursor struct {
+	Version int    `json:"v"`
+	Query   uint64 `json:"q,string"` // hash of what must not change between pages
+	Now     int64  `json:"n,string"` // what "now" means on all pages
+	Seen    int    `json:"s"`        // records or rows before the page
+
+	Time   int64            `json:"t,string"`
+	ID     string           `json:"i,omitempty"`
+	Values []exec.SortValue `json:"k,omitempty"`
+}
+
+// encode returns the text of a cursor.
+func (c cursor) encode() (string, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encode cursor: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(text), nil
+}
+
+// decodeCursor reads a cursor for a query; sorts is the number of sort values.
+func decodeCursor(text string, query uint64) (*cursor, error) {
+	if len(text) > CursorMax {
+		return nil, ErrCursor
+	}
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, ErrCursor
+	}
+	var c cursor
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, ErrCursor
+	}
+	if c.Version != cursorVersion || c.Query != query || c.Seen < 0 {
+		return nil, ErrCursor
+	}
+	return &c, nil
+}
+
+// position returns the record before the page.
+func (c *cursor) position(sorts int) (*exec.Position, error) {
+	id, err := model.ParseRecordID(c.ID)
+	if err != nil || len(c.Values) != sorts {
+		return nil, ErrCursor
+	}
+	return &exec.Position{Values: c.Values, Time: c.Time, ID: id}, nil
+}
+
+// hash returns the hash of what must not change between pages. Bounds on time
+// may: clients often compute them anew.
+func (r *Request) hash() (uint64, error) {
+	text, err := json.Marshal([]any{r.Tenant, r.Text, r.Filters, r.Sort})
+	if err != nil {
+		return 0, fmt.Errorf("hash request: %w", err)
+	}
+	return xxhash.Sum64(text), nil
+}
+
+// start returns the cursor of a request, or that of its first page.
+func (r *Request) start(now time.Time) (*cursor, error) {
+	hash, err := r.hash()
+	if err != nil {
+		return nil, err
+	}
+	if r.Cursor == "" {
+		return &cursor{Version: cursorVersion, Query: hash, Now: now.UnixNano()}, nil
+	}
+	return decodeCursor(r.Cursor, hash)
+}

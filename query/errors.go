@@ -1,0 +1,21 @@
+package query
+
+import "errors"
+
+var (
+	// ErrNotFound says that the tenant has no record with the id.
+	ErrNotFound = errors.New("record not found")
+
+	// ErrCursor says that a cursor is damaged or belongs to another query.
+	ErrCursor = errors.New("invalid cursor: it is damaged or belongs to another query")
+)
+
+// RequestError says what is wrong with a request besides its text; faults of
+// the text are of type *syntax.Error.
+type RequestError struct {
+	Field   string // of Request, in lower case
+	Message string
+}
+
+// Error implements error.
+func (e *RequestError) Error() string { return "request " + e.Field + ": " + e.Message }

@@ -1,0 +1,16 @@
+package exec
+
+// counts counts records, or values that are there.
+type counts struct{ of []uint64 }
+
+func (a *counts) add(group int, _ *cell, n uint64) { *at(&a.of, group) += n }
+
+func (a *counts) merge(group int, other aggregate, from int) {
+	*at(&a.of, group) += *at(&other.(*counts).of, from)
+}
+
+func (a *counts) value(group int) any { return int64(*at(&a.of, group)) }
+
+func (a *counts) approximate() bool { return false }
+
+func (a *counts) held() int { return 0 }

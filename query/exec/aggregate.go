@@ -1,0 +1,49 @@
+package exec
+
+import (
+	"github.com/stere-log/stere/query/plan"
+)
+
+// aggregate is the state of one aggregate function for numbered groups, which
+// exist as soon as they are named. States of different parts merge, in any
+// order, to the state of the whole.
+type aggregate interface {
+	// add folds n equal values into a group; c is nil for records as such.
+	add(group int, c *cell, n uint64)
+	// merge folds a group of another state of the same function into a group.
+	merge(group int, other aggregate, from int)
+	// value returns the result of a group.
+	value(group int) any
+	// approximate reports whether results are estimates.
+	approximate() bool
+	// held returns how many values are kept beyond a few per group.
+	held() int
+}
+
+// newAggregate returns the empty state of a function.
+func newAggregate(agg plan.Agg, limits Limits) aggregate {
+	switch agg.Func {
+	case plan.Sum:
+		return &sums{}
+	case plan.Avg:
+		return &sums{mean: true}
+	case plan.Min:
+		return &extremes{sign: 1}
+	case plan.Max:
+		return &extremes{sign: -1}
+	case plan.Distinct:
+		return &distincts{max: limits.Distinct}
+	case plan.Quantile:
+		return &quantiles{percentile: agg.Percentile, max: limits.Values}
+	}
+	return &counts{}
+}
+
+// at returns the element of a list that is as long as it needs to be.
+func at[T any](list *[]T, i int) *T {
+	for len(*list) <= i {
+		var zero T
+		*list = append(*list, zero)
+	}
+	return &(*list)[i]
+}

@@ -1,0 +1,103 @@
+package exec
+
+import (
+	"container/heap"
+	"slices"
+	"sync"
+)
+
+// candidate is a row that may be part of the page.
+type candidate struct {
+	Position
+	part int
+	row  uint32
+}
+
+// collector keeps the first size candidates of an order. It is a heap with the
+// last of them on top.
+type collector struct {
+	size    int
+	compare func(a, b *Position) int
+
+	mu struct {
+		sync.Mutex
+		kept candidates
+	}
+}
+
+func newCollector(size int, compare func(a, b *Position) int) *collector {
+	c := &collector{size: size, compare: compare}
+	c.mu.kept.compare = compare
+	return c
+}
+
+// wants reports whether a candidate at the position would be kept.
+func (c *collector) wants(p *Position) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fits(p)
+}
+
+func (c *collector) fits(p *Position) bool {
+	if len(c.mu.kept.of) < c.size {
+		return true
+	}
+	return c.size > 0 && c.compare(p, &c.mu.kept.of[0].Position) < 0
+}
+
+// full reports whether as many as wanted are kept.
+func (c *collector) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.mu.kept.of) >= c.size
+}
+
+// last returns the time of the last that is kept, if the collector is full.
+func (c *collector) last() (int64, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.kept.of) < c.size || c.size == 0 {
+		return 0, false
+	}
+	return c.mu.kept.of[0].Time, true
+}
+
+// offer keeps the candidates that fit.
+func (c *collector) offer(all []candidate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range all {
+		if !c.fits(&all[i].Position) {
+			continue
+		}
+		heap.Push(&c.mu.kept, all[i])
+		if len(c.mu.kept.of) > c.size {
+			heap.Pop(&c.mu.kept)
+		}
+	}
+}
+
+// sorted returns what is kept, in order.
+func (c *collector) sorted() []candidate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.SortFunc(c.mu.kept.of, func(a, b candidate) int { return c.compare(&a.Position, &b.Position) })
+	return c.mu.kept.of
+}
+
+// candidates implements heap.Interface.
+type candidates struct {
+	of      []candidate
+	compare func(a, b *Position) int
+}
+
+func (c *candidates) Len() int           { return len(c.of) }
+func (c *candidates) Less(i, j int) bool { return c.compare(&c.of[i].Position, &c.of[j].Position) > 0 }
+func (c *candidates) Swap(i, j int)      { c.of[i], c.of[j] = c.of[j], c.of[i] }
+func (c *candidates) Push(x any)         { c.of = append(c.of, x.(candidate)) }
+func (c *candidates) Pop() any {
+	last := len(c.of) - 1
+	x := c.of[last]
+	c.of = c.of[:last]
+	return x
+}

@@ -1,0 +1,154 @@
+package exec
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/storage/part"
+)
+
+const minTime = math.MinInt64
+
+// nextTime returns the next nanosecond, plan.NoTo at the end of time.
+func nextTime(t int64) int64 {
+	if t == math.MaxInt64 {
+		return plan.NoTo
+	}
+	return t + 1
+}
+
+// cell is a distinct value, parsed once.
+type cell struct {
+	kind    model.Kind
+	text    string
+	number  float64
+	numeric bool
+	whole   int64
+	isWhole bool
+	isTime  bool // whole is a time
+}
+
+// newCell parses a value.
+func newCell(kind model.Kind, text string) cell {
+	c := cell{kind: kind, text: text}
+	if c.number, c.numeric = index.ParseNumber(text); c.numeric {
+		whole, err := strconv.ParseInt(text, 10, 64)
+		c.whole, c.isWhole = whole, err == nil
+	}
+	return c
+}
+
+// timeCell is the cell of a time.
+func timeCell(t int64) cell {
+	return cell{kind: model.String, number: float64(t), numeric: true, whole: t, isWhole: true, isTime: true}
+}
+
+// column holds a field of some rows of a part: the n-th row has the value
+// dict[codes[n]-1], or none if its code is 0.
+type column struct {
+	codes []uint32
+	dict  []cell
+}
+
+// gather reads a field of the rows, whose numbers are also given as a list.
+// Null is no value.
+func (r *run) gather(p part.Part, field string, rows *index.DocSet, list []uint32) (column, error) {
+	switch field {
+	case plan.FieldTime:
+		return gatherTimes(p, rows)
+	case model.FieldID:
+		return gatherIDs(p, rows)
+	}
+	c := column{codes: make([]uint32, len(list))}
+	for _, source := range p.Columns(field) {
+		if source.Kind() == model.Null {
+			continue
+		}
+		values, err := source.Gather(r.ctx, rows)
+		if err != nil {
+			return column{}, err
+		}
+		base := uint32(len(c.dict)) + 1
+		for _, text := range values.Dict {
+			c.dict = append(c.dict, newCell(source.Kind(), text))
+		}
+		at := 0
+		for n, row := range values.Rows {
+			for list[at] < row {
+				at++
+			}
+			c.codes[at] = base + values.Codes[n]
+		}
+	}
+	return c, nil
+}
+
+func gatherTimes(p part.Part, rows *index.DocSet) (column, error) {
+	times, err := p.Times(rows)
+	if err != nil {
+		return column{}, err
+	}
+	c := column{codes: make([]uint32, len(times))}
+	for n, t := range times {
+		if n == 0 || t != times[n-1] {
+			c.dict = append(c.dict, timeCell(t))
+		}
+		c.codes[n] = uint32(len(c.dict))
+	}
+	return c, nil
+}
+
+func gatherIDs(p part.Part, rows *index.DocSet) (column, error) {
+	ids, err := p.IDs(rows)
+	if err != nil {
+		return column{}, err
+	}
+	c := column{codes: make([]uint32, len(ids)), dict: make([]cell, len(ids))}
+	for n, id := range ids {
+		c.codes[n], c.dict[n] = uint32(n)+1, cell{kind: model.String, text: id.String()}
+	}
+	return c, nil
+}
+
+// gatherBuckets reads the times of the rows, cut to buckets.
+func gatherBuckets(p part.Part, rows *index.DocSet, bucket int64) (column, error) {
+	times, err := p.Times(rows)
+	if err != nil {
+		return column{}, err
+	}
+	c := column{codes: make([]uint32, len(times))}
+	last := int64(0)
+	for n, t := range times {
+		if start := bucketStart(t, bucket); n == 0 || start != last {
+			c.dict = append(c.dict, timeCell(start))
+			last = start
+		}
+		c.codes[n] = uint32(len(c.dict))
+	}
+	return c, nil
+}
+
+// Buckets begin at 1970-01-01 UTC, those of whole weeks on Mondays.
+const (
+	weekNanos   = 7 * 24 * 3600 * 1_000_000_000
+	mondayNanos = 4 * 24 * 3600 * 1_000_000_000 // 1970-01-05
+)
+
+// bucketStart returns the first time of the bucket that t is in.
+func bucketStart(t, bucket int64) int64 {
+	offset := int64(0)
+	if bucket%weekNanos == 0 {
+		offset = mondayNanos
+	}
+	rest := (t%bucket - offset%bucket) % bucket
+	if rest < 0 {
+		rest += bucket
+	}
+	if t < math.MinInt64+rest {
+		return math.MinInt64
+	}
+	return t - rest
+}

@@ -1,0 +1,84 @@
+package exec
+
+import (
+	"cmp"
+	"strconv"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+)
+
+// Position is a record's place in the order of an answer: its sort values,
+// then time and id, which no two records share.
+type Position struct {
+	Values []SortValue
+	Time   int64
+	ID     model.RecordID
+}
+
+// Class orders values of different types: numbers, texts, nothing.
+type Class uint8
+
+// The classes.
+const (
+	ClassNumber Class = iota + 1
+	ClassText
+	ClassMissing
+)
+
+// SortValue is a value as it is ordered.
+type SortValue struct {
+	Class  Class
+	Number float64 // of ClassNumber
+	Whole  int64   // the same number where it is whole: orders beyond 2^53
+	Text   string  // of ClassText
+}
+
+// compare orders values of ascending order; nothing comes last.
+func (v SortValue) compare(w SortValue) int {
+	return cmp.Or(cmp.Compare(v.Class, w.Class), cmp.Compare(v.Number, w.Number), cmp.Compare(v.Whole, w.Whole), cmp.Compare(v.Text, w.Text))
+}
+
+// sortValue returns how a field's value is ordered: levels by severity,
+// numbers by size, texts byte by byte.
+func sortValue(field string, kind model.Kind, text string) SortValue {
+	if kind == model.Null {
+		return SortValue{Class: ClassMissing}
+	}
+	if field == model.FieldLevel {
+		if level, ok := model.ParseLevel(text); ok {
+			return SortValue{Class: ClassNumber, Number: float64(level)}
+		}
+	}
+	if number, ok := index.ParseNumber(text); ok {
+		whole, _ := strconv.ParseInt(text, 10, 64)
+		return SortValue{Class: ClassNumber, Number: number, Whole: whole}
+	}
+	return SortValue{Class: ClassText, Text: text}
+}
+
+// comparePositions orders by sort keys, then newest first. Nothing comes last
+// in either direction.
+func comparePositions(keys []plan.SortKey, a, b *Position) int {
+	for i := range min(len(keys), len(a.Values), len(b.Values)) {
+		v, w := a.Values[i], b.Values[i]
+		order := v.compare(w)
+		if keys[i].Desc && v.Class != ClassMissing && w.Class != ClassMissing {
+			order = -order
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	return compareTimes(true, a, b)
+}
+
+// compareTimes orders by time and id, newest first if desc.
+func compareTimes(desc bool, a, b *Position) int {
+	order := cmp.Or(cmp.Compare(a.Time, b.Time), a.ID.Compare(b.ID))
+	if desc {
+		return -order
+	}
+	return order
+}

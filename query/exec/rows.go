@@ -1,0 +1,195 @@
+package exec
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+)
+
+// The types of columns.
+const (
+	TypeString = "string"
+	TypeInt    = "int"
+	TypeFloat  = "float"
+	TypeTime   = "time"
+	TypeBool   = "bool"
+)
+
+// result makes the rows, orders them and takes the plan's steps.
+func (g *groups) result() *TableResult {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	keys := len(g.table.Keys)
+	result := &TableResult{Matched: g.mu.matched, Rows: make([][]any, len(g.mu.labels))}
+	for n, label := range g.mu.labels {
+		row := make([]any, 0, keys+len(g.mu.aggs))
+		for i := range label {
+			row = append(row, renderLabel(&label[i]))
+		}
+		for _, agg := range g.mu.aggs {
+			row = append(row, agg.value(n))
+		}
+		result.Rows[n] = row
+	}
+	for i, key := range g.table.Keys {
+		fallback := TypeString
+		if key.Field == plan.FieldTime {
+			fallback = TypeTime
+		}
+		result.Columns = append(result.Columns, Column{key.Name, columnType(result.Rows, i, fallback)})
+	}
+	for i, agg := range g.table.Aggs {
+		fallback := TypeFloat
+		switch {
+		case (agg.Func == plan.Min || agg.Func == plan.Max) && agg.Field == plan.FieldTime:
+			fallback = TypeTime
+		case agg.Func == plan.Count || agg.Func == plan.Distinct:
+			fallback = TypeInt
+		}
+		result.Columns = append(result.Columns, Column{agg.Name, columnType(result.Rows, keys+i, fallback)})
+		if g.mu.aggs[i].approximate() {
+			result.Approximate = append(result.Approximate, agg.Name)
+		}
+	}
+	g.sort(result.Rows)
+	for _, step := range g.table.Steps {
+		result.take(step)
+	}
+	return result
+}
+
+// renderLabel returns a group's value for an answer.
+func renderLabel(c *cell) any {
+	switch {
+	case c.kind == 0:
+		return nil
+	case c.isTime:
+		return renderTime(c.whole)
+	}
+	return render(c.kind, c.text)
+}
+
+// columnType returns the type of a column's values, and makes them texts where
+// they have no type in common. Fallback is the type of a column without
+// values; as time it says that texts are times.
+func columnType(rows [][]any, column int, fallback string) string {
+	seen := map[string]bool{}
+	for _, row := range rows {
+		switch row[column].(type) {
+		case nil:
+		case int64:
+			seen[TypeInt] = true
+		case float64, json.Number:
+			seen[TypeFloat] = true
+		case bool:
+			seen[TypeBool] = true
+		default:
+			seen[TypeString] = true
+		}
+	}
+	switch {
+	case len(seen) == 0:
+		return fallback
+	case seen[TypeString] && fallback == TypeTime && len(seen) == 1:
+		return TypeTime
+	case len(seen) == 1:
+		for only := range seen {
+			return only
+		}
+	case len(seen) == 2 && seen[TypeInt] && seen[TypeFloat]:
+		return TypeFloat
+	}
+	for _, row := range rows {
+		if row[column] != nil {
+			row[column] = fmt.Sprint(row[column])
+		}
+	}
+	return TypeString
+}
+
+// sort puts the rows into the default order: by time if they are grouped by
+// it, then the most frequent first if the first aggregate counts, then by the
+// groups' values.
+func (g *groups) sort(rows [][]any) {
+	var order []plan.ColumnSort
+	for i, key := range g.table.Keys {
+		if key.Bucket > 0 {
+			order = append(order, plan.ColumnSort{Column: i})
+		}
+	}
+	if len(g.table.Aggs) > 0 && (g.table.Aggs[0].Func == plan.Count || g.table.Aggs[0].Func == plan.Distinct) {
+		order = append(order, plan.ColumnSort{Column: len(g.table.Keys), Desc: true})
+	}
+	for i := range g.table.Keys {
+		order = append(order, plan.ColumnSort{Column: i})
+	}
+	sortRows(rows, order, nil)
+}
+
+// sortRows orders rows; rows that are equal keep their order. Columns named
+// level order by severity.
+func sortRows(rows [][]any, order []plan.ColumnSort, columns []Column) {
+	slices.SortStableFunc(rows, func(a, b []any) int {
+		for _, key := range order {
+			field := ""
+			if columns != nil {
+				field = plan.QueryName(columns[key.Column].Name)
+			}
+			v, w := anySortValue(field, a[key.Column]), anySortValue(field, b[key.Column])
+			result := v.compare(w)
+			if key.Desc && v.Class != ClassMissing && w.Class != ClassMissing {
+				result = -result
+			}
+			if result != 0 {
+				return result
+			}
+		}
+		return 0
+	})
+}
+
+// anySortValue returns how a value of a table is ordered.
+func anySortValue(field string, v any) SortValue {
+	switch v := v.(type) {
+	case nil:
+		return SortValue{Class: ClassMissing}
+	case int64:
+		return SortValue{Class: ClassNumber, Number: float64(v), Whole: v}
+	case float64:
+		return SortValue{Class: ClassNumber, Number: v}
+	case string:
+		if field == model.FieldLevel {
+			return sortValue(field, model.String, v)
+		}
+		return SortValue{Class: ClassText, Text: v}
+	}
+	return sortValue(field, model.String, fmt.Sprint(v))
+}
+
+// take does one step.
+func (t *TableResult) take(step plan.Step) {
+	switch {
+	case step.Sort != nil:
+		sortRows(t.Rows, step.Sort, t.Columns)
+	case step.Keep != nil:
+		columns := make([]Column, len(step.Keep))
+		for i, column := range step.Keep {
+			columns[i] = t.Columns[column]
+		}
+		for n, row := range t.Rows {
+			kept := make([]any, len(step.Keep))
+			for i, column := range step.Keep {
+				kept[i] = row[column]
+			}
+			t.Rows[n] = kept
+		}
+		t.Columns = columns
+	}
+	t.Rows = t.Rows[min(len(t.Rows), step.Offset):]
+	if step.Limit != plan.Unlimited {
+		t.Rows = t.Rows[:min(len(t.Rows), step.Limit)]
+	}
+}

@@ -1,0 +1,172 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Limits are the budgets of one run. All must be positive.
+type Limits struct {
+	Time        time.Duration // of the whole run
+	CountTime   time.Duration // for an exact total that the index alone cannot give
+	Groups      int           // groups of a table, distinct values of a facet
+	Distinct    int           // values that count_distinct holds before it estimates
+	Values      int           // values that percentiles hold before they estimate
+	MemoryBytes int           // estimate for the groups of a table
+	FacetValues int           // values of a facet that are returned
+	Workers     int           // parts read at once
+}
+
+// Outcome says how complete an answer is.
+type Outcome struct {
+	Complete bool
+	Reason   string // why it is not
+}
+
+// run is one execution.
+type run struct {
+	outer  context.Context // the caller's: its end is an error
+	ctx    context.Context // with the time budget: its end makes a partial answer
+	cancel context.CancelFunc
+	parts  []part.Part
+	plan   *plan.Plan
+	limits Limits
+
+	mu struct {
+		sync.Mutex
+		reason string
+	}
+}
+
+func newRun(ctx context.Context, parts []part.Part, p *plan.Plan, limits Limits) *run {
+	inner, cancel := context.WithTimeout(ctx, limits.Time)
+	return &run{outer: ctx, ctx: inner, cancel: cancel, parts: parts, plan: p, limits: limits}
+}
+
+// partial makes the answer a partial one; the first reason stays.
+func (r *run) partial(reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.reason == "" {
+		r.mu.reason = reason
+	}
+}
+
+// outcome says how complete the answer is.
+func (r *run) outcome() Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Outcome{Complete: r.mu.reason == "", Reason: r.mu.reason}
+}
+
+// settle turns the end of the time budget into a partial answer.
+func (r *run) settle(err error) error {
+	if err == nil {
+		return nil
+	}
+	if r.outer.Err() == nil && r.ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		r.partial(fmt.Sprintf("the time limit of %s is over", r.limits.Time))
+		return nil
+	}
+	return err
+}
+
+// each calls do for 0 <= i < n, about in this order, by at most Workers
+// goroutines, and returns when all have ended. After an error or the end of
+// the context no more calls start.
+func (r *run) each(n int, do func(i int) error) error {
+	workers := min(r.limits.Workers, n)
+	if workers <= 1 {
+		for i := range n {
+			if err := r.ctx.Err(); err != nil {
+				return err
+			}
+			if err := do(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	var first error
+	next := 0
+	for range workers {
+		wait.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				if err := r.ctx.Err(); err != nil && first == nil {
+					first = err
+				}
+				stop := first != nil || i >= n
+				mu.Unlock()
+				if stop {
+					return
+				}
+				if err := do(i); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return first
+}
+
+// bounds returns the rows lo <= row < hi of a part within the plan's times.
+func (r *run) bounds(p part.Part) (lo, hi uint32, err error) {
+	first, last := p.TimeRange()
+	rows := p.Rows()
+	switch {
+	case rows == 0 || last < r.plan.From || r.plan.To != plan.NoTo && first >= r.plan.To || r.plan.From >= r.plan.To:
+		return 0, 0, nil
+	case first >= r.plan.From && (r.plan.To == plan.NoTo || last < r.plan.To):
+		return 0, rows, nil
+	case r.plan.To == plan.NoTo:
+		lo, err = before(p, r.plan.From)
+		return lo, rows, err
+	}
+	return p.RowsBetween(r.plan.From, r.plan.To)
+}
+
+// before returns how many rows of a part are earlier than a time.
+func before(p part.Part, t int64) (uint32, error) {
+	first, last := p.TimeRange()
+	switch {
+	case t <= first:
+		return 0, nil
+	case t > last:
+		return p.Rows(), nil
+	}
+	_, hi, err := p.RowsBetween(math.MinInt64, t)
+	return hi, err
+}
+
+// matching returns the rows lo <= row < hi that satisfy the plan.
+func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
+	if lo >= hi {
+		return index.NewDocSet(), nil
+	}
+	within := index.DocSetRange(lo, hi)
+	if _, ok := r.plan.Expr.(index.All); ok {
+		return within, nil
+	}
+	if lo == 0 && hi == p.Rows() {
+		within = nil
+	}
+	return p.Eval(r.ctx, r.plan.Expr, within)
+}

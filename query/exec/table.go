@@ -1,0 +1,357 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Column describes a column of a table.
+type Column struct {
+	Name string
+	Type string // string, int, float, time or bool
+}
+
+// TableResult is a table of all groups, in order, after the plan's steps.
+type TableResult struct {
+	Columns     []Column
+	Rows        [][]any  // string, int64, float64, json.Number, bool or nil
+	Approximate []string // columns that are estimates
+	Matched     uint64   // records that were grouped
+	Outcome
+}
+
+// Table groups the records that satisfy the plan and aggregates each group.
+func Table(ctx context.Context, parts []part.Part, p *plan.Plan, limits Limits) (*TableResult, error) {
+	r := newRun(ctx, parts, p, limits)
+	defer r.cancel()
+	groups := newGroups(r)
+	err := r.settle(r.each(len(parts), func(i int) error { return wrapPart(groups.visit(parts[i])) }))
+	if err != nil {
+		return nil, err
+	}
+	result := groups.result()
+	result.Outcome = r.outcome()
+	return result, nil
+}
+
+// groups is the state of a table: what the parts visited so far amount to.
+type groups struct {
+	*run
+	table *plan.Table
+	max   int
+
+	mu struct {
+		sync.Mutex
+		numbers map[string]int
+		labels  [][]cell // kind 0 means no value
+		aggs    []aggregate
+		matched uint64
+	}
+}
+
+// groupBytes and aggBytes estimate what a group and an aggregate of it take.
+const (
+	groupBytes = 160
+	aggBytes   = 64
+)
+
+func newGroups(r *run) *groups {
+	g := &groups{run: r, table: r.plan.Table}
+	g.max = max(1, min(r.limits.Groups, r.limits.MemoryBytes/(groupBytes+aggBytes*len(g.table.Aggs))))
+	g.mu.numbers = map[string]int{}
+	g.mu.aggs = g.newAggs()
+	if len(g.table.Keys) == 0 {
+		g.number(nil, nil)
+	}
+	return g
+}
+
+func (g *groups) newAggs() []aggregate {
+	aggs := make([]aggregate, len(g.table.Aggs))
+	for i, agg := range g.table.Aggs {
+		aggs[i] = newAggregate(agg, g.limits)
+	}
+	return aggs
+}
+
+// visit adds one part.
+func (g *groups) visit(p part.Part) error {
+	lo, hi, err := g.bounds(p)
+	if err != nil || lo >= hi {
+		return err
+	}
+	rows, err := g.matching(p, lo, hi)
+	if err != nil || rows.IsEmpty() {
+		return err
+	}
+	g.mu.Lock()
+	g.mu.matched += rows.GetCardinality()
+	g.mu.Unlock()
+	switch keys := g.table.Keys; {
+	case len(keys) == 0:
+		return g.visitWhole(p, rows)
+	case len(keys) == 1 && g.countsOnly() && keys[0].Bucket > 0:
+		if done, err := g.visitBuckets(p, rows, int64(keys[0].Bucket)); done || err != nil {
+			return err
+		}
+	case len(keys) == 1 && g.countsOnly() && keys[0].Field != plan.FieldTime && keys[0].Field != model.FieldID:
+		return g.visitValues(p, rows, keys[0].Field)
+	}
+	return g.visitRows(p, rows)
+}
+
+// countsOnly reports whether all aggregates count records.
+func (g *groups) countsOnly() bool {
+	for _, agg := range g.table.Aggs {
+		if agg.Func != plan.Count || agg.Field != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// visitWhole adds rows that all are one group: from the counts of values.
+func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
+	aggs := g.newAggs()
+	for i, agg := range g.table.Aggs {
+		switch {
+		case agg.Field == "":
+			aggs[i].add(0, nil, rows.GetCardinality())
+		case agg.Field == plan.FieldTime || agg.Field == model.FieldID:
+			values, err := g.gather(p, agg.Field, rows, nil)
+			if err != nil {
+				return err
+			}
+			for _, code := range values.codes {
+				aggs[i].add(0, &values.dict[code-1], 1)
+			}
+		default:
+			for _, source := range p.Columns(agg.Field) {
+				if source.Kind() == model.Null {
+					continue
+				}
+				values, err := source.Counts(g.ctx, rows)
+				if err != nil {
+					return err
+				}
+				for _, v := range values {
+					c := newCell(source.Kind(), v.Value)
+					aggs[i].add(0, &c, v.Count)
+				}
+			}
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fold(nil, nil, aggs, 0)
+	return nil
+}
+
+// visitValues counts rows by the values of one field.
+func (g *groups) visitValues(p part.Part, rows *index.DocSet, field string) error {
+	left := rows.GetCardinality()
+	for _, source := range p.Columns(field) {
+		if source.Kind() == model.Null {
+			continue
+		}
+		values, err := source.Counts(g.ctx, rows)
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		for _, v := range values {
+			c := cell{kind: source.Kind(), text: v.Value}
+			g.addCount([]*cell{&c}, v.Count)
+			left -= v.Count
+		}
+		g.mu.Unlock()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.addCount([]*cell{nil}, left)
+	return nil
+}
+
+// bucketsMax is how many buckets of a part are counted by their bounds; more
+// are counted row by row.
+const bucketsMax = 4 << 10
+
+// visitBuckets counts rows by time, from the bounds of the buckets; done is
+// false if there are too many.
+func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (done bool, err error) {
+	first, last := p.TimeRange()
+	first, last = max(first, g.plan.From), min(last, g.plan.To)
+	// As floats, because the difference can be more than 63 bits.
+	if buckets := (float64(last)-float64(first))/float64(bucket) + 1; buckets > bucketsMax || buckets > float64(rows.GetCardinality()) {
+		return false, nil
+	}
+	type count struct {
+		start int64
+		n     uint64
+	}
+	var all []count
+	low := uint32(rows.Minimum())
+	for start := bucketStart(first, bucket); start <= last; {
+		high, end := p.Rows(), start+bucket
+		if end > start {
+			if high, err = before(p, end); err != nil {
+				return false, err
+			}
+		}
+		if high > low {
+			all = append(all, count{start, rows.CardinalityInRange(uint64(low), uint64(high))})
+			low = high
+		}
+		if end <= start {
+			break // past the end of time
+		}
+		start = end
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range all {
+		label := timeCell(c.start)
+		g.addCount([]*cell{&label}, c.n)
+	}
+	return true, nil
+}
+
+// addCount adds to every aggregate of a group, all of which count. The lock is
+// held.
+func (g *groups) addCount(label []*cell, n uint64) {
+	if n == 0 {
+		return
+	}
+	if group, ok := g.number(labelKey(nil, label), label); ok {
+		for _, agg := range g.mu.aggs {
+			agg.add(group, nil, n)
+		}
+	}
+}
+
+// number returns the number of the group with a label. The lock is held.
+func (g *groups) number(key []byte, label []*cell) (int, bool) {
+	if group, ok := g.mu.numbers[string(key)]; ok {
+		for i, c := range label { // equal texts of different kinds are one group, of texts
+			if known := &g.mu.labels[group][i]; c != nil && known.kind != c.kind {
+				known.kind = model.String
+			}
+		}
+		return group, true
+	}
+	if g.table.Top && label[0] == nil {
+		return 0, false
+	}
+	if len(g.mu.labels) >= g.max {
+		g.partial(fmt.Sprintf("there are more than %d groups", g.max))
+		return 0, false
+	}
+	group := len(g.mu.labels)
+	g.mu.numbers[string(key)] = group
+	cells := make([]cell, len(label))
+	for i, c := range label {
+		if c != nil {
+			cells[i] = *c
+		}
+	}
+	g.mu.labels = append(g.mu.labels, cells)
+	return group, true
+}
+
+// fold merges a group of a part's aggregates. The lock is held.
+func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
+	group, ok := g.number(key, label)
+	if !ok {
+		return
+	}
+	for i := range aggs {
+		g.mu.aggs[i].merge(group, aggs[i], from)
+	}
+}
+
+// visitRows adds rows one by one, by codes.
+func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
+	list := rows.ToArray()
+	keys := make([]column, len(g.table.Keys))
+	for i, key := range g.table.Keys {
+		var err error
+		if key.Bucket > 0 {
+			keys[i], err = gatherBuckets(p, rows, int64(key.Bucket))
+		} else {
+			keys[i], err = g.gather(p, key.Field, rows, list)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	grouped := newGrouping(len(list), keys, g.max)
+	if grouped.over {
+		g.partial(fmt.Sprintf("there are more than %d groups", g.max))
+	}
+	aggs := g.newAggs()
+	columns := map[string]column{} // several aggregates often are of one field
+	for i, agg := range g.table.Aggs {
+		values, known := columns[agg.Field]
+		if agg.Field != "" && !known {
+			var err error
+			if values, err = g.gather(p, agg.Field, rows, list); err != nil {
+				return err
+			}
+			columns[agg.Field] = values
+		}
+		addRows(aggs[i], grouped, values, agg.Field == "")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var key []byte
+	for group := range grouped.n {
+		label := grouped.label(group)
+		key = labelKey(key[:0], label)
+		g.fold(key, label, aggs, group)
+	}
+	return nil
+}
+
+// addRows folds the values of grouped rows into an aggregate. Where groups and
+// values are few, equal pairs are counted first.
+func addRows(agg aggregate, grouped *grouping, values column, records bool) {
+	codes := uint64(len(values.dict)) + 1
+	if size := codes * uint64(grouped.n); size <= internMax {
+		table := make([]uint64, size)
+		for n, group := range grouped.ids {
+			switch {
+			case group == noGroup:
+			case records:
+				table[group]++
+			default:
+				table[uint64(group)*codes+uint64(values.codes[n])]++
+			}
+		}
+		for slot, n := range table {
+			group, code := uint64(slot)/codes, uint64(slot)%codes
+			switch {
+			case n == 0 || !records && code == 0:
+			case records:
+				agg.add(int(group), nil, n)
+			default:
+				agg.add(int(group), &values.dict[code-1], n)
+			}
+		}
+		return
+	}
+	for n, group := range grouped.ids {
+		switch {
+		case group == noGroup:
+		case records:
+			agg.add(int(group), nil, 1)
+		case values.codes[n] > 0:
+			agg.add(int(group), &values.dict[values.codes[n]-1], 1)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// Shards gives access to what is stored. The node implements it.
+type Shards interface {
+	// Views returns what the tenant has in each shard at one moment.
+	Views(ctx context.Context, tenant model.TenantID) ([]View, error)
+}
+
+// View is what a tenant has in a shard. Parts can be read until Release, which
+// is called once and may be nil.
+type View struct {
+	Parts   []part.Part
+	Release func()
+}
+
+// Request asks for a page of records, or for a table if the text says so.
+type Request struct {
+	Tenant    model.TenantID
+	Text      string   // "" for all records
+	Filters   []Filter // all must hold
+	From, To  int64    // Unix nanoseconds, half open; zero has no bound
+	Limit     int      // records or rows; zero for the default
+	Cursor    string   // NextCursor of the page before; "" for the first
+	Sort      []SortKey
+	Facets    []string // fields whose most frequent values are wanted
+	Highlight bool     // Hit.Highlights are wanted
+}
+
+// Filter holds for records whose field has one of the values, exactly; for the
+// level, synonyms count as the value.
+type Filter struct {
+	Field  string
+	Values []string
+}
+
+// SortKey orders records by a field. The text can sort too, and wins.
+type SortKey struct {
+	Field string
+	Desc  bool
+}
+
+// Result is a page of records (Hits), or of a table (Columns and Rows).
+type Result struct {
+	Table bool
+
+	Hits []Hit
+
+	Columns     []Column
+	Rows        [][]any  // string, int64, float64, json.Number, bool or nil
+	Approximate []string // columns that are estimates
+
+	Limit      int    // that was applied
+	NextCursor string // "" if this is the last page
+	HasMore    bool
+	Total      uint64 // records that match, on all pages
+	TotalExact bool   // else there are at least Total
+	Facets     map[string][]FacetValue
+	Complete   bool
+	Reason     string // why the answer is not complete
+	Elapsed    time.Duration
+}
+
+// Hit is a record found.
+type Hit struct {
+	ID         model.RecordID
+	Record     model.Record
+	Highlights []exec.Highlight
+}
+
+// Column describes a column: its type is string, int, float, time or bool.
+type Column = exec.Column
+
+// FacetValue says how many of the records found have a value.
+type FacetValue = exec.FacetValue
+
+// ContextResult is a record and those around it from the same source.
+type ContextResult struct {
+	Before   []Hit // in time order
+	Hit      Hit
+	After    []Hit    // in time order
+	Source   []Filter // what "the same source" means here
+	Complete bool
+	Reason   string
+	Elapsed  time.Duration
+}
+
+// Engine answers queries. It is safe for concurrent use.
+type Engine struct {
+	shards Shards
+	config Config
+}
+
+// New returns an engine. The configuration must be valid.
+func New(shards Shards, config Config) *Engine {
+	return &Engine{shards: shards, config: config.withDefaults()}
+}

@@ -1,0 +1,204 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// parts returns the parts of a tenant and a function that releases them.
+func (e *Engine) parts(ctx context.Context, tenant model.TenantID) ([]part.Part, func(), error) {
+	if err := tenant.Validate(); err != nil {
+		return nil, nil, &RequestError{Field: "tenant", Message: err.Error()}
+	}
+	views, err := e.shards.Views(ctx, tenant)
+	if err != nil {
+		return nil, nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
+	}
+	var parts []part.Part
+	for _, view := range views {
+		parts = append(parts, view.Parts...)
+	}
+	return parts, func() {
+		for _, view := range views {
+			if view.Release != nil {
+				view.Release()
+			}
+		}
+	}, nil
+}
+
+// Search answers a request. Its errors are *syntax.Error for the text,
+// *RequestError and ErrCursor for the rest of the request, and errors of the
+// context and of storage.
+func (e *Engine) Search(ctx context.Context, request Request) (*Result, error) {
+	started := time.Now()
+	if err := e.check(&request); err != nil {
+		return nil, err
+	}
+	at, err := request.start(e.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.plan(&request, at)
+	if err != nil {
+		return nil, err
+	}
+	parts, release, err := e.parts(ctx, request.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var result *Result
+	if p.Table != nil {
+		result, err = e.table(ctx, parts, p, &request, at)
+	} else {
+		result, err = e.records(ctx, parts, p, &request, at)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
+	}
+	result.Elapsed = time.Since(started)
+	return result, nil
+}
+
+// check finds faults of a request besides its text.
+func (e *Engine) check(request *Request) error {
+	fault := func(field, format string, args ...any) error {
+		return &RequestError{Field: field, Message: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case request.Limit < 0:
+		return fault("limit", "is %d, want 1 to %d", request.Limit, e.config.LimitMax)
+	case len(request.Facets) > e.config.Facets:
+		return fault("facets", "are %d fields, want at most %d", len(request.Facets), e.config.Facets)
+	case len(request.Sort) > syntax.ListMax:
+		return fault("sort", "has %d keys, want at most %d", len(request.Sort), syntax.ListMax)
+	case request.From != 0 && request.To != 0 && request.From > request.To:
+		return fault("time range", "ends before it begins")
+	}
+	for _, filter := range request.Filters {
+		if filter.Field == "" {
+			return fault("filters", "a field has no name")
+		}
+	}
+	for _, key := range request.Sort {
+		if key.Field == "" {
+			return fault("sort", "a field has no name")
+		}
+	}
+	return nil
+}
+
+// plan says what a request means.
+func (e *Engine) plan(request *Request, at *cursor) (*plan.Plan, error) {
+	query, err := syntax.Parse(request.Text)
+	if err != nil {
+		return nil, err
+	}
+	options := plan.Options{Now: time.Unix(0, at.Now), From: request.From, To: request.To}
+	for _, filter := range request.Filters {
+		options.Filters = append(options.Filters, plan.Filter(filter))
+	}
+	for _, key := range request.Sort {
+		options.Sort = append(options.Sort, plan.SortKey(key))
+	}
+	return plan.New(query, options)
+}
+
+// limit returns how many records or rows an answer may have.
+func (e *Engine) limit(asked, fallback int) int {
+	if asked == 0 {
+		asked = fallback
+	}
+	return min(asked, e.config.LimitMax)
+}
+
+// records answers with a page of records.
+func (e *Engine) records(ctx context.Context, parts []part.Part, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+	fallback := e.config.Limit
+	if p.Limit != plan.Unlimited {
+		fallback = max(1, p.Limit)
+	}
+	limit := e.limit(request.Limit, fallback)
+	page := exec.Page{Size: limit, Facets: request.Facets, Total: true}
+	if p.Offset > e.config.OffsetMax {
+		return nil, &RequestError{Field: "offset", Message: fmt.Sprintf("is %d, want at most %d", p.Offset, e.config.OffsetMax)}
+	}
+	if request.Cursor == "" {
+		page.Skip = p.Offset
+	} else {
+		sorts := 0
+		if !p.ByTime() {
+			sorts = len(p.Sort)
+		}
+		after, err := at.position(sorts)
+		if err != nil {
+			return nil, err
+		}
+		page.After = after
+	}
+	if p.Limit != plan.Unlimited {
+		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
+	}
+	found, err := exec.Records(ctx, parts, p, page, e.config.limits())
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{
+		Hits: e.hits(found.Hits), Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
+		Facets: found.Facets, Complete: found.Complete, Reason: found.Reason,
+	}
+	if request.Highlight {
+		for i := range result.Hits {
+			result.Hits[i].Highlights = exec.Highlights(&result.Hits[i].Record, p.Lights)
+		}
+	}
+	next := *at
+	next.Seen += len(found.Hits)
+	if p.Limit != plan.Unlimited && next.Seen >= p.Limit {
+		result.HasMore = false
+	}
+	if result.HasMore && len(found.Hits) > 0 {
+		last := found.Hits[len(found.Hits)-1]
+		next.Time, next.ID, next.Values = last.Position.Time, last.ID.String(), last.Position.Values
+		result.NextCursor, err = next.encode()
+	}
+	return result, err
+}
+
+// hits drops what only paging needs.
+func (e *Engine) hits(found []exec.Hit) []Hit {
+	hits := make([]Hit, len(found))
+	for i, hit := range found {
+		hits[i] = Hit{ID: hit.ID, Record: hit.Record}
+	}
+	return hits
+}
+
+// table answers with a page of a table's rows.
+func (e *Engine) table(ctx context.Context, parts []part.Part, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+	found, err := exec.Table(ctx, parts, p, e.config.limits())
+	if err != nil {
+		return nil, err
+	}
+	limit := e.limit(request.Limit, e.config.LimitMax)
+	rows := found.Rows[min(len(found.Rows), at.Seen):]
+	result := &Result{
+		Table: true, Columns: found.Columns, Approximate: found.Approximate, Limit: limit, HasMore: len(rows) > limit,
+		Total: found.Matched, TotalExact: found.Complete, Complete: found.Complete, Reason: found.Reason,
+	}
+	result.Rows = rows[:min(len(rows), limit)]
+	if result.HasMore {
+		next := *at
+		next.Seen += len(result.Rows)
+		result.NextCursor, err = next.encode()
+	}
+	return result, err
+}
