@@ -1,0 +1,68 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+const (
+	// fullPoll is how often the ledger is looked at for an effect.
+	fullPoll = 20 * time.Millisecond
+	// fullTime is how long the disk stays full after the first refusal.
+	fullTime = time.Second
+	// fullRetries bounds the attempts to keep the disk full: the node may
+	// free space of its own.
+	fullRetries = 200
+)
+
+// diskFullRound fills the disk until writes are refused, sees that the node
+// lives and answers, frees the space and sees that writes resume.
+func (r *kindRun) diskFullRound(ctx context.Context) error {
+	v := &r.result.Violations
+	before := r.ledger.tally()
+	var filler string
+	refused := false
+	for try := 0; try < fullRetries && !refused; try++ {
+		path, err := r.disk.fill()
+		if err != nil {
+			return err
+		}
+		filler = path
+		refused = r.await(ctx, r.cfg.ResumeTimeout/fullRetries, func(t tally) bool { return t.refusals > before.refusals })
+	}
+	if !refused && r.node.process.Alive() {
+		return fmt.Errorf("disk is full and nothing is refused for %v", r.cfg.ResumeTimeout)
+	}
+	pause(ctx, fullTime)
+	if !r.node.process.Alive() {
+		v.note(&v.NotAlive, 1, "process ended on a full disk")
+	} else if _, err := r.api.count(ctx, r.ledger.run); err != nil {
+		v.note(&v.NotAnswered, 1, "query on a full disk: %v", err)
+	}
+	if err := os.Remove(filler); err != nil {
+		return fmt.Errorf("free the disk: %w", err)
+	}
+	freed := time.Now()
+	full := r.ledger.tally()
+	if !r.await(ctx, r.cfg.ResumeTimeout, func(t tally) bool { return t.acks > full.acks }) {
+		v.note(&v.NotResumed, 1, "writes did not resume within %v after space was free", r.cfg.ResumeTimeout)
+		return fmt.Errorf("writes did not resume")
+	}
+	r.result.ResumeMS = max(r.result.ResumeMS, milliseconds(time.Since(freed)))
+	return nil
+}
+
+// await waits until the ledger has something, or the time is up.
+func (r *kindRun) await(ctx context.Context, limit time.Duration, has func(t tally) bool) bool {
+	for began := time.Now(); ; {
+		if has(r.ledger.tally()) {
+			return true
+		}
+		if time.Since(began) > limit || ctx.Err() != nil {
+			return false
+		}
+		pause(ctx, fullPoll)
+	}
+}

@@ -1,0 +1,115 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Pauses of a writer after an outcome other than success.
+const (
+	pauseMin = 5 * time.Millisecond
+	pauseMax = 100 * time.Millisecond
+)
+
+// load is the writers. They run until stopped; hold lets each finish the batch
+// it has and wait.
+type load struct {
+	cfg    Config
+	api    *api
+	ledger *ledger
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	gate   sync.RWMutex // a writer holds it shared for one batch, from first try to acknowledgement
+}
+
+func startLoad(ctx context.Context, cfg Config, a *api, l *ledger) *load {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &load{cfg: cfg, api: a, ledger: l, stop: cancel}
+	for i := range cfg.Writers {
+		w.done.Go(func() { w.write(ctx, i) })
+	}
+	return w
+}
+
+// end stops the writers; batches under way stay of unknown outcome.
+func (w *load) end() {
+	w.stop()
+	w.done.Wait()
+}
+
+// hold returns when no batch is under way and lets none start, or returns
+// false when the time is up; then nothing is held.
+func (w *load) hold(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	got := make(chan struct{})
+	w.done.Go(func() { // ends at the latest when the writers do
+		w.gate.Lock()
+		close(got)
+	})
+	select {
+	case <-got:
+		return true
+	case <-ctx.Done():
+		w.done.Go(func() {
+			<-got
+			w.gate.Unlock()
+		})
+		return false
+	}
+}
+
+// release lets the writers go on after hold returned true.
+func (w *load) release() { w.gate.Unlock() }
+
+// write sends batch after batch.
+func (w *load) write(ctx context.Context, writer int) {
+	rng := rand.New(rand.NewPCG(w.cfg.Seed, uint64(writer)))
+	for number := 0; ctx.Err() == nil; number++ {
+		rows := 1 + rng.IntN(2*w.cfg.BatchRows-1)
+		w.gate.RLock()
+		b := &batch{id: batchID{writer, number}, time: time.Now().UnixNano(), rows: rows}
+		start := time.Now()
+		w.send(ctx, b, rng)
+		w.gate.RUnlock()
+		// Pacing keeps the load even; a writer that was held up does not
+		// catch up.
+		share := time.Duration(rows) * time.Second * time.Duration(w.cfg.Writers) / time.Duration(w.cfg.RowsPerSecond)
+		pause(ctx, max(share-time.Since(start), time.Millisecond))
+	}
+}
+
+// send sends one batch until it is acknowledged, always under the same key.
+func (w *load) send(ctx context.Context, b *batch, rng *rand.Rand) {
+	body, err := b.body(w.ledger.run)
+	if err != nil {
+		return // nothing was sent
+	}
+	w.ledger.add(b)
+	wait := pauseMin
+	for ctx.Err() == nil {
+		sent := time.Now()
+		err := w.api.write(ctx, w.ledger.run+"-"+b.id.String(), body, b.rows)
+		if err == nil {
+			w.ledger.ack(b, sent)
+			return
+		}
+		if errors.Is(err, errRefused) {
+			w.ledger.refuse()
+		}
+		pause(ctx, wait+time.Duration(rng.Int64N(int64(pauseMin))))
+		wait = min(2*wait, pauseMax)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

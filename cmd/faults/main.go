@@ -1,0 +1,146 @@
+// Command faults runs a real Stere process under load, kills it, cuts its
+// power, fills or breaks its disk, and checks that every acknowledged record
+// is there exactly once and unaltered. See docs/benchmark.md.
+//
+//	go run ./cmd/faults --fault kill --rounds 300
+//	sudo go run ./cmd/faults --fault powerloss --rounds 100
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/stere-log/stere/bench/faults"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitViolated = 1 // or void
+	exitUsage    = 2
+)
+
+type flags struct {
+	Stere     string        `help:"The stere program. Default: built from this folder." type:"path"`
+	Fault     []faults.Kind `help:"kill, powerloss, diskfull or diskdead, repeatable. Default: all." placeholder:"KIND"`
+	Rounds    int           `default:"20" help:"Faults of each kind."`
+	Seed      uint64        `default:"1" help:"Decides the moments and the contents."`
+	Writers   int           `default:"3" help:"Concurrent writers."`
+	Rows      int           `default:"4000" help:"Most records a second that are sent."`
+	MinRows   int           `default:"200" help:"A run with fewer acknowledged records a second is void."`
+	UptimeMin time.Duration `default:"100ms" help:"Least time from ready to the fault."`
+	UptimeMax time.Duration `default:"2s" help:"Most time from ready to the fault."`
+	FullEvery int           `default:"25" help:"Read every record back after so many rounds, and at the end."`
+	Image     int           `default:"512" help:"Size of the disk image for faults of disks, MiB."`
+	Work      string        `help:"Folder for data, images and logs. Default: a temporary one, removed if nothing is violated." type:"path"`
+	JSON      string        `help:"File for the result as JSON; - for the output, instead of the table." placeholder:"FILE|-"`
+	Quiet     bool          `short:"q" help:"No progress."`
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var f flags
+	done := -1
+	parser, err := kong.New(&f, kong.Name("faults"), kong.Description("Kills a real Stere under load, cuts its power, fills and breaks its disk, and checks that nothing acknowledged is lost."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { done = code }))
+	if err == nil {
+		_, err = parser.Parse(args)
+	}
+	if done >= 0 {
+		return done
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "faults:", err)
+		return exitUsage
+	}
+	code, err := inject(ctx, f, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "faults:", err)
+	}
+	return code
+}
+
+func inject(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
+	temporary := f.Work == ""
+	if temporary {
+		if f.Work, err = os.MkdirTemp("", "stere-faults-"); err != nil {
+			return exitUsage, fmt.Errorf("make work folder: %w", err)
+		}
+	} else if err := os.MkdirAll(f.Work, 0o755); err != nil {
+		return exitUsage, fmt.Errorf("make work folder: %w", err)
+	}
+	defer func() {
+		switch {
+		case temporary && code != exitViolated:
+			err = errors.Join(err, os.RemoveAll(f.Work))
+		case temporary:
+			fmt.Fprintln(stderr, "data and logs are kept in", f.Work)
+		}
+	}()
+	if f.Stere == "" {
+		if f.Stere, err = build(ctx, f.Work); err != nil {
+			return exitUsage, err
+		}
+	}
+	cfg := faults.Config{
+		Path: f.Stere, WorkDir: f.Work, Faults: f.Fault, Rounds: f.Rounds, Seed: f.Seed, Writers: f.Writers, RowsPerSecond: f.Rows, MinRows: f.MinRows,
+		UptimeMin: f.UptimeMin, UptimeMax: f.UptimeMax, FullEvery: f.FullEvery, ImageMB: f.Image,
+	}
+	if !f.Quiet {
+		cfg.Progress = stderr
+	}
+	report, err := faults.Run(ctx, cfg)
+	if err != nil {
+		return exitUsage, err
+	}
+	if err := write(report, f.JSON, stdout); err != nil {
+		return exitUsage, err
+	}
+	if !report.OK() {
+		return exitViolated, nil
+	}
+	return exitOK, nil
+}
+
+// build builds Stere from the module in the current folder.
+func build(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "stere")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/stere").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build stere: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+func write(report *faults.Report, to string, stdout io.Writer) error {
+	if to == "" {
+		return report.WriteTable(stdout)
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	text = append(text, '\n')
+	if to == "-" {
+		_, err = stdout.Write(text)
+		return err
+	}
+	if err := os.WriteFile(to, text, 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return report.WriteTable(stdout)
+}
