@@ -5,7 +5,7 @@ func (g *Generator) web(dst []byte) []byte {
 	if g.odds(0.01) {
 		return g.webError(dst)
 	}
-	client, method, status := g.pools.clients.draw(), "GET", int64(200)
+	client, method := g.pools.clients.draw(), ""
 	dst = g.open(dst, 3)
 	dst = append(dst, client...)
 	dst = append(dst, " - - ["...)
@@ -30,18 +30,7 @@ func (g *Generator) web(dst []byte) []byte {
 	default:
 		write("HEAD")
 	}
-	switch {
-	case g.odds(0.006):
-		status = int64(500 + g.rng.IntN(5))
-	case g.odds(0.02):
-		status = 404
-	case g.odds(0.012):
-		status = int64([]int{400, 401, 403, 429}[g.rng.IntN(4)])
-	case method == "POST" && g.rng.IntN(3) == 0:
-		status = 201
-	case g.rng.IntN(9) == 0:
-		status = 304
-	}
+	status := g.status(method)
 	size := int64(0)
 	if status != 304 && method != "HEAD" {
 		size = 120 + int64(g.rng.ExpFloat64()*9000)
@@ -73,6 +62,22 @@ func (g *Generator) web(dst []byte) []byte {
 	dst = append(dst, `,"duration_ms":`...)
 	dst = appendMillis(dst, took)
 	return g.end(dst)
+}
+
+func (g *Generator) status(method string) int64 {
+	switch {
+	case g.odds(0.006):
+		return int64(500 + g.rng.IntN(5))
+	case g.odds(0.02):
+		return 404
+	case g.odds(0.012):
+		return int64([]int{400, 401, 403, 429}[g.rng.IntN(4)])
+	case method == "POST" && g.rng.IntN(3) == 0:
+		return 201
+	case g.rng.IntN(9) == 0:
+		return 304
+	}
+	return 200
 }
 
 func (g *Generator) path(dst []byte, method string) []byte {
