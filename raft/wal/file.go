@@ -159,6 +159,9 @@ func (l *lane) oldestIsDead() bool {
 func (f *file) acquire(fs vfs.FS) (vfs.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.gone {
+		return nil, ErrClosed
+	}
 	if f.reader == nil {
 		r, err := fs.Open(f.path, vfs.RandomReadsOption)
 		if err != nil {

@@ -236,6 +236,10 @@ func (w *Log) Err() error {
 	return nil
 }
 
+// Fail declares the log failed, as a disk error does. It is for users who find
+// that it cannot be trusted.
+func (w *Log) Fail(err error) { _ = w.fail(err) }
+
 func (w *Log) fail(err error) error {
 	w.failOnce.Do(func() {
 		err = fmt.Errorf("%w: %w", ErrFailed, err)

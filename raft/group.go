@@ -1,0 +1,328 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	hraft "github.com/hashicorp/raft"
+
+	"github.com/stere-log/stere/raft/wal"
+)
+
+// Group is this node's member of one Raft group.
+type Group struct {
+	id        uint32
+	host      *Host
+	log       *wal.GroupLog
+	raft      *hraft.Raft
+	snapshots *snapshots
+	facade    *facade
+	budget    *budget
+
+	closing   chan struct{} // ends what waits
+	wg        sync.WaitGroup
+	electing  chan struct{} // holds a token while an election is asked for
+	closeOnce sync.Once
+	closeErr  error
+}
+
+func (h *Host) start(id uint32, sm StateMachine, voters []string) (*Group, error) {
+	g := &Group{
+		id: id, host: h, log: h.log.Group(id), snapshots: &snapshots{sm: sm},
+		budget:   newBudget(h.cfg.InFlight, h.cfg.InFlightBytes),
+		closing:  make(chan struct{}),
+		electing: make(chan struct{}, 1),
+	}
+	pos, _, sealed, err := g.snapshots.position()
+	if err != nil {
+		return nil, err
+	}
+	if sealed {
+		// A member that got the manifest's term has stored it.
+		if term, err := g.log.GetUint64(keyTerm); err != nil || term < pos.Term {
+			return nil, errors.Join(fmt.Errorf("log is at term %d, manifest at %d: %w", term, pos.Term, ErrLogLost), err)
+		}
+	}
+	if err := h.bootstrap(g.log, sealed, voters); err != nil {
+		return nil, err
+	}
+	transport, facade := newFacade(h.cfg.Transport(id))
+	g.facade = facade
+	if err := g.run(transport, &machine{sm: sm, snapshots: g.snapshots}); err != nil {
+		return nil, errors.Join(err, facade.Close())
+	}
+	g.wg.Go(func() { facade.forward(g.closing) })
+	g.hurry()
+	return g, nil
+}
+
+// run starts the library, in a goroutine that store may end.
+func (g *Group) run(transport hraft.Transport, fsm hraft.FSM) error {
+	s := &store{log: g.log, shared: g.host.log, snapshots: g.snapshots, closing: g.closing}
+	err := g.host.log.Err()
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err = fmt.Errorf("log has failed while it was read: %w", ErrShutdown)
+		g.raft, err = hraft.NewRaft(g.host.cfg.library(g.id), fsm, s, s, g.snapshots, transport)
+	})
+	wg.Wait()
+	return err
+}
+
+// alone reports whether this node is the only member.
+func (g *Group) alone() bool {
+	f := g.raft.GetConfiguration()
+	if f.Error() != nil {
+		return false
+	}
+	servers := f.Configuration().Servers
+	return len(servers) == 1 && servers[0].ID == hraft.ServerID(g.host.cfg.NodeID)
+}
+
+// hurry makes a member that is alone stand for election without waiting for
+// anybody else's heartbeat.
+func (g *Group) hurry() {
+	if !g.alone() {
+		return
+	}
+	select {
+	case g.electing <- struct{}{}:
+	default:
+		return
+	}
+	g.wg.Go(func() {
+		defer func() { <-g.electing }()
+		// The library answers a failed write before it steps down.
+		for range stepDownTries {
+			if g.raft.State() == hraft.Follower {
+				g.facade.elect(g.closing)
+				return
+			}
+			select {
+			case <-time.After(stepDownWait):
+			case <-g.closing:
+				return
+			}
+		}
+	})
+}
+
+// ID returns the group's number.
+func (g *Group) ID() uint32 { return g.id }
+
+// Propose makes a command durable on a quorum, applies it, and returns its
+// index and what Apply returned. It waits while too much is under way. The
+// command must not be changed any more. See the package for what its errors
+// say.
+func (g *Group) Propose(ctx context.Context, command []byte) (index uint64, result any, err error) {
+	if err := g.log.Space(); err != nil {
+		return 0, nil, g.wrap(refused(err))
+	}
+	return g.ProposeReserved(ctx, command)
+}
+
+// ProposeReserved is Propose for small commands that let space be freed, such
+// as seals: on a full disk they use the space that is kept for them.
+func (g *Group) ProposeReserved(ctx context.Context, command []byte) (index uint64, result any, err error) {
+	if len(command) > CommandMax {
+		return 0, nil, fmt.Errorf("propose %d bytes to group %d: %w", len(command), g.id, ErrTooLarge)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, nil, g.wrap(err)
+	}
+	if err := g.host.log.Err(); err != nil {
+		return 0, nil, g.wrap(refused(err))
+	}
+	if g.raft.State() != hraft.Leader {
+		return 0, nil, g.wrap(ErrNotLeader)
+	}
+	bytes := int64(len(command))
+	if err := g.budget.acquire(ctx, bytes); err != nil {
+		return 0, nil, g.wrap(err)
+	}
+	type outcome struct {
+		index  uint64
+		result any
+		err    error
+	}
+	o, err := wait(ctx, g, func() outcome {
+		defer g.budget.release(bytes)
+		f := g.raft.Apply(command, 0)
+		if err := f.Error(); err != nil {
+			return outcome{err: g.outcome(err)}
+		}
+		return outcome{index: f.Index(), result: f.Response()}
+	})
+	if err == nil {
+		err = o.err
+	}
+	if err != nil {
+		return 0, nil, g.wrap(err)
+	}
+	return o.index, o.result, nil
+}
+
+// wait runs f, whose goroutine may outlive the call: the library's futures
+// cannot be given up.
+func wait[T any](ctx context.Context, g *Group, f func() T) (T, error) {
+	done := make(chan T, 1)
+	go func() { done <- f() }()
+	var zero T
+	select {
+	case t := <-done:
+		return t, nil
+	case <-ctx.Done():
+		return zero, fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
+	case <-g.host.log.Failed():
+		return zero, fmt.Errorf("%w: %w", ErrUncertain, g.host.log.Err())
+	case <-g.closing:
+		return zero, fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
+	}
+}
+
+func (g *Group) wrap(err error) error { return fmt.Errorf("propose to group %d: %w", g.id, err) }
+
+// refused translates why the log refuses, before anything was handed over.
+func refused(err error) error {
+	if errors.Is(err, wal.ErrNoSpace) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrShutdown, err)
+}
+
+// outcome translates an error of the library.
+func (g *Group) outcome(err error) error {
+	switch {
+	case errors.Is(err, hraft.ErrNotLeader), errors.Is(err, hraft.ErrLeadershipTransferInProgress):
+		return ErrNotLeader
+	case errors.Is(err, wal.ErrNoSpace):
+		// The library made the leader a follower; alone it can lead again, and
+		// must, to accept what frees space.
+		g.hurry()
+		return err
+	case errors.Is(err, hraft.ErrRaftShutdown):
+		return ErrShutdown // only given to what was never enqueued
+	case errors.Is(err, wal.ErrTooLarge):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUncertain, err)
+}
+
+// Barrier returns when everything that was committed before is applied. Only
+// the leader knows.
+func (g *Group) Barrier(ctx context.Context) error {
+	if g.raft.State() != hraft.Leader {
+		return fmt.Errorf("barrier of group %d: %w", g.id, ErrNotLeader)
+	}
+	if err := g.budget.acquire(ctx, 0); err != nil {
+		return fmt.Errorf("barrier of group %d: %w", g.id, err)
+	}
+	result, err := wait(ctx, g, func() error {
+		defer g.budget.release(0)
+		if err := g.raft.Barrier(0).Error(); err != nil {
+			return g.outcome(err)
+		}
+		return nil
+	})
+	if err = errors.Join(err, result); err != nil {
+		return fmt.Errorf("barrier of group %d: %w", g.id, err)
+	}
+	return nil
+}
+
+// WaitLeader returns when the group has a leader that this member knows.
+func (g *Group) WaitLeader(ctx context.Context) error {
+	changes := make(chan hraft.Observation, 1)
+	o := hraft.NewObserver(changes, false, func(o *hraft.Observation) bool {
+		_, ok := o.Data.(hraft.LeaderObservation)
+		return ok
+	})
+	g.raft.RegisterObserver(o)
+	defer g.raft.DeregisterObserver(o)
+	for {
+		if id, _ := g.Leader(); id != "" {
+			return nil
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a leader of group %d: %w", g.id, ctx.Err())
+		case <-g.closing:
+			return fmt.Errorf("wait for a leader of group %d: %w", g.id, ErrShutdown)
+		case <-g.host.log.Failed():
+			return fmt.Errorf("wait for a leader of group %d: %w", g.id, refused(g.host.log.Err()))
+		}
+	}
+}
+
+// Leader returns the node that leads, as far as is known here, and whether it
+// is this one.
+func (g *Group) Leader() (nodeID string, self bool) {
+	_, id := g.raft.LeaderWithID()
+	return string(id), string(id) == g.host.cfg.NodeID && g.raft.State() == hraft.Leader
+}
+
+// Truncate deletes log entries that the durable manifest covers: those up to
+// sealedIndex, but for the seal itself and, where there are followers, a few
+// before it for those that are a little behind.
+func (g *Group) Truncate(sealedIndex uint64) error {
+	pos, _, ok, err := g.snapshots.position()
+	if err != nil {
+		return fmt.Errorf("truncate group %d: %w", g.id, err)
+	}
+	if !ok || pos.Index < sealedIndex {
+		return fmt.Errorf("truncate group %d to %d: the manifest is at %d", g.id, sealedIndex, pos.Index)
+	}
+	keep := uint64(1)
+	if !g.alone() {
+		keep = trailingMax
+	}
+	keep = min(keep, sealedIndex)
+	for keep > 1 && g.log.Bytes(sealedIndex-keep)-g.log.Bytes(sealedIndex) > trailingBytesMax {
+		keep--
+	}
+	return g.log.TruncatePrefix(sealedIndex + 1 - keep)
+}
+
+// LogBytes returns the size of the entries that the manifest does not cover:
+// what a restart would replay.
+func (g *Group) LogBytes() int64 {
+	if base := g.snapshots.base.Load(); base != nil {
+		return g.log.Bytes(base.Index)
+	}
+	return g.log.Bytes(0)
+}
+
+// Applied returns the index of the newest entry that was handed to the state
+// machine.
+func (g *Group) Applied() uint64 { return g.raft.AppliedIndex() }
+
+// Close stops the member, after proposals under way have their answer.
+func (g *Group) Close() error {
+	g.closeOnce.Do(func() {
+		g.budget.close()
+		// The library forgets what is queued when it stops, so wait for that.
+		t := time.NewTimer(drainTimeout)
+		defer t.Stop()
+		select {
+		case <-g.budget.idle:
+		case <-g.host.log.Failed():
+		case <-t.C:
+		}
+		close(g.closing)
+		if err := g.raft.Shutdown().Error(); err != nil {
+			g.closeErr = fmt.Errorf("stop group %d: %w", g.id, err)
+		}
+		g.wg.Wait()
+		g.host.mu.Lock()
+		delete(g.host.groups, g.id)
+		g.host.mu.Unlock()
+	})
+	return g.closeErr
+}

@@ -1,0 +1,133 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	hraft "github.com/hashicorp/raft"
+
+	"github.com/stere-log/stere/raft/wal"
+)
+
+// Host owns the shared log of a node and the groups that run on it.
+type Host struct {
+	cfg Config
+	log *wal.Log
+
+	mu     sync.Mutex
+	groups map[uint32]*Group // nil while a group starts
+	closed bool
+}
+
+// Open opens the shared log. Damage to it is a *wal.CorruptError.
+func Open(cfg Config) (*Host, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure raft: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	log, err := wal.Open(cfg.wal())
+	if err != nil {
+		return nil, err
+	}
+	return &Host{cfg: cfg, log: log, groups: map[uint32]*Group{}}, nil
+}
+
+// Groups returns the ids of the groups that are stored here, ascending.
+func (h *Host) Groups() []uint32 { return h.log.Groups() }
+
+// Stats says what the shared log holds.
+func (h *Host) Stats() wal.Stats { return h.log.Stats() }
+
+// Start runs this node's member of a group. A group of which nothing is stored
+// and nothing sealed begins with this node as its only member.
+func (h *Host) Start(groupID uint32, sm StateMachine) (*Group, error) {
+	return h.StartWith(groupID, sm, []string{h.cfg.NodeID})
+}
+
+// StartWith is Start for a group that begins with these nodes as its voters;
+// with none it waits to be made a member. Every node must name the same.
+func (h *Host) StartWith(groupID uint32, sm StateMachine, voters []string) (*Group, error) {
+	if err := h.claim(groupID); err != nil {
+		return nil, fmt.Errorf("start group %d: %w", groupID, err)
+	}
+	g, err := h.start(groupID, sm, voters)
+	h.mu.Lock()
+	if err != nil {
+		delete(h.groups, groupID)
+	} else {
+		h.groups[groupID] = g
+	}
+	closed := h.closed
+	h.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("start group %d: %w", groupID, err)
+	}
+	if closed { // Close did not see it
+		return nil, errors.Join(fmt.Errorf("start group %d: %w", groupID, ErrShutdown), g.Close())
+	}
+	return g, nil
+}
+
+func (h *Host) claim(groupID uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrShutdown
+	}
+	if _, ok := h.groups[groupID]; ok {
+		return errors.New("it runs already")
+	}
+	h.groups[groupID] = nil
+	return nil
+}
+
+var keyTerm = []byte("CurrentTerm") // the library's name
+
+// bootstrap writes the first entry of a group that has no state. The library's
+// own function stores the term first: a crash in between would leave a group
+// that has state and no members.
+func (h *Host) bootstrap(log *wal.GroupLog, sealed bool, voters []string) error {
+	term, err := log.GetUint64(keyTerm)
+	if err != nil {
+		return err
+	}
+	last, err := log.LastIndex()
+	if err != nil || last > 0 || term > 0 || sealed || len(voters) == 0 {
+		return err
+	}
+	if !slices.Contains(voters, h.cfg.NodeID) {
+		return fmt.Errorf("node %s is not among its first voters %v", h.cfg.NodeID, voters)
+	}
+	var c hraft.Configuration
+	for _, id := range voters {
+		c.Servers = append(c.Servers, hraft.Server{ID: hraft.ServerID(id), Address: hraft.ServerAddress(id)})
+	}
+	first := &hraft.Log{Index: 1, Term: 1, Type: hraft.LogConfiguration, Data: hraft.EncodeConfiguration(c)}
+	if err := log.StoreLog(first); err != nil {
+		return err
+	}
+	return log.SetUint64(keyTerm, 1)
+}
+
+// Close stops all groups, in parallel, and closes the log. Proposals under way
+// are waited for.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	var running []*Group
+	for _, g := range h.groups {
+		if g != nil {
+			running = append(running, g)
+		}
+	}
+	h.mu.Unlock()
+	errs := make([]error, len(running))
+	var wg sync.WaitGroup
+	for i, g := range running {
+		wg.Go(func() { errs[i] = g.Close() })
+	}
+	wg.Wait()
+	return errors.Join(errors.Join(errs...), h.log.Close())
+}

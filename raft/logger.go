@@ -1,0 +1,130 @@
+package raft
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// logger hands the library's messages to slog. Names and per-logger levels of
+// hclog are not kept: slog's handler decides.
+type logger struct {
+	slog    *slog.Logger
+	implied []any
+}
+
+var _ hclog.Logger = (*logger)(nil)
+
+func newLogger(l *slog.Logger) *logger { return &logger{slog: l} }
+
+func slogLevel(l hclog.Level) slog.Level {
+	switch l {
+	case hclog.Trace:
+		return slog.LevelDebug - 4
+	case hclog.Debug:
+		return slog.LevelDebug
+	case hclog.Warn:
+		return slog.LevelWarn
+	case hclog.Error:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// Log writes a message of a level.
+func (l *logger) Log(level hclog.Level, msg string, args ...any) {
+	if !l.enabled(level) {
+		return
+	}
+	for i, a := range args {
+		if f, ok := a.(hclog.Format); ok && len(f) > 0 {
+			args[i] = fmt.Sprintf(fmt.Sprint(f[0]), f[1:]...)
+		}
+	}
+	l.slog.Log(context.Background(), slogLevel(level), msg, args...)
+}
+
+func (l *logger) enabled(level hclog.Level) bool {
+	return l.slog.Enabled(context.Background(), slogLevel(level))
+}
+
+// Trace writes a message.
+func (l *logger) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
+
+// Debug writes a message.
+func (l *logger) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
+
+// Info writes a message. What the library finds worth an info is detail here:
+// a node has many groups.
+func (l *logger) Info(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
+
+// Warn writes a message.
+func (l *logger) Warn(msg string, args ...any) { l.Log(hclog.Warn, msg, args...) }
+
+// Error writes a message.
+func (l *logger) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+
+// IsTrace reports whether Trace writes.
+func (l *logger) IsTrace() bool { return l.enabled(hclog.Trace) }
+
+// IsDebug reports whether Debug writes.
+func (l *logger) IsDebug() bool { return l.enabled(hclog.Debug) }
+
+// IsInfo reports whether Info writes.
+func (l *logger) IsInfo() bool { return l.enabled(hclog.Debug) }
+
+// IsWarn reports whether Warn writes.
+func (l *logger) IsWarn() bool { return l.enabled(hclog.Warn) }
+
+// IsError reports whether Error writes.
+func (l *logger) IsError() bool { return l.enabled(hclog.Error) }
+
+// ImpliedArgs returns what With added.
+func (l *logger) ImpliedArgs() []any { return l.implied }
+
+// With returns a logger that adds args to every message.
+func (l *logger) With(args ...any) hclog.Logger {
+	return &logger{slog: l.slog.With(args...), implied: append(l.implied[:len(l.implied):len(l.implied)], args...)}
+}
+
+// Name returns nothing: loggers have no names.
+func (l *logger) Name() string { return "" }
+
+// Named returns the logger itself.
+func (l *logger) Named(string) hclog.Logger { return l }
+
+// ResetNamed returns the logger itself.
+func (l *logger) ResetNamed(string) hclog.Logger { return l }
+
+// SetLevel does nothing.
+func (l *logger) SetLevel(hclog.Level) {}
+
+// GetLevel returns the lowest level that is written.
+func (l *logger) GetLevel() hclog.Level {
+	for _, level := range []hclog.Level{hclog.Trace, hclog.Debug, hclog.Info, hclog.Warn} {
+		if l.enabled(level) {
+			return level
+		}
+	}
+	return hclog.Error
+}
+
+// StandardLogger returns a logger of the standard library.
+func (l *logger) StandardLogger(o *hclog.StandardLoggerOptions) *log.Logger {
+	return log.New(l.StandardWriter(o), "", 0)
+}
+
+// StandardWriter returns a writer of which every write is a message.
+func (l *logger) StandardWriter(*hclog.StandardLoggerOptions) io.Writer { return logWriter{l} }
+
+type logWriter struct{ l *logger }
+
+// Write logs b as one message.
+func (w logWriter) Write(b []byte) (int, error) {
+	w.l.Info(string(b))
+	return len(b), nil
+}
