@@ -12,7 +12,13 @@ const (
 	codesPacked   = 0x02 // width, packed codes
 	codesRuns     = 0x03 // runs, codes of run values, ints of run lengths-1
 	codesLocal    = 0x04 // distinct count, ints of distinct codes, width, packed positions
+	codesPlanes   = 0x05 // the low bytes, the high bytes
 )
+
+// alignedMin is from how many codes on whole bytes are better than packed bits:
+// what compresses the column afterwards then sees the codes and their
+// repetitions, which is worth more than the bits.
+const alignedMin = 512
 
 // AppendCodes appends the cheapest encoding of dictionary codes to dst. There
 // may be at most CountMax codes.
@@ -56,7 +62,29 @@ func appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
 		}
 		dst = dst[:before]
 	}
+	if n >= alignedMin && width > 8 && width <= 16 {
+		return appendPlanes(append(dst, codesPlanes), codes)
+	}
+	width = aligned(n, width)
 	return appendPacked(append(dst, codesPacked, byte(width)), codes, 0, width)
+}
+
+// aligned returns the width to pack n codes with: whole bytes if there are many.
+func aligned(n int, width uint) uint {
+	if n >= alignedMin && width < 8 {
+		return 8
+	}
+	return width
+}
+
+func appendPlanes(dst []byte, codes []uint32) []byte {
+	for _, code := range codes {
+		dst = append(dst, byte(code))
+	}
+	for _, code := range codes {
+		dst = append(dst, byte(code>>8))
+	}
+	return dst
 }
 
 func appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
@@ -73,9 +101,12 @@ func appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
 }
 
 // appendLocalCodes writes the distinct codes once, in order, and then their
-// positions. It gives up once positions would be as wide as the codes.
+// positions. It gives up once that cannot be worth it.
 func appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
 	distinctMax := min(len(codes)/2, 1<<(width-1))
+	if len(codes) >= alignedMin {
+		distinctMax = min(distinctMax, 1<<8) // beyond, planes are better
+	}
 	positions := make(map[uint32]uint32, 64)
 	for _, code := range codes {
 		if _, known := positions[code]; !known {
@@ -99,7 +130,7 @@ func appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
 	for i, code := range codes {
 		local[i] = positions[code]
 	}
-	width = widthOf(uint64(len(distinct) - 1))
+	width = aligned(len(codes), widthOf(uint64(len(distinct)-1)))
 	return appendPacked(append(dst, byte(width)), local, 0, width), true
 }
 
@@ -136,6 +167,16 @@ func decodeCodes(dst []uint32, src []byte, n int, mayNest bool) ([]uint32, []byt
 		all, added := grow(dst, n)
 		unpack(added, src, 0, width)
 		return all, src[packedLen(n, width):], nil
+	case encoding == codesPlanes:
+		if len(src)/2 < n {
+			return nil, nil, fmt.Errorf("decode planes of %d codes: %w", n, ErrCorrupt)
+		}
+		all, added := grow(dst, n)
+		low, high := src[:n], src[n:2*n]
+		for i := range added {
+			added[i] = uint32(low[i]) | uint32(high[i])<<8
+		}
+		return all, src[2*n:], nil
 	case encoding == codesRuns && mayNest:
 		return decodeCodeRuns(dst, src, n)
 	case encoding == codesLocal && mayNest:

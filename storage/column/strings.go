@@ -43,12 +43,19 @@ func appendStrings(dst []byte, values []string, depth int) []byte {
 		dst = binary.AppendUvarint(append(dst, stringsConstant), uint64(len(first)))
 		return append(dst, first...)
 	}
+	before := len(dst)
+	coded, typed := appendTyped(dst, values)
 	if depth > 0 {
-		if coded, ok := appendDict(dst, values, total, depth); ok {
-			return coded
+		// The dictionary goes after the typed form, to be compared with it.
+		best := len(coded) - before
+		if dict, ok := appendDict(coded, values, total, depth); ok {
+			if size := len(dict) - len(coded); !typed || size < best {
+				return append(dict[:before], dict[len(coded):]...)
+			}
+			coded = dict[:len(coded)]
 		}
 	}
-	if coded, ok := appendTyped(dst, values); ok {
+	if typed {
 		return coded
 	}
 	if depth > 0 && prefix+suffix > 0 && total <= DecodedMax {

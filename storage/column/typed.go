@@ -16,7 +16,8 @@ const (
 	upperDigits = "0123456789ABCDEF"
 )
 
-// appendTyped writes values that all have one of the known forms.
+// appendTyped writes values that all have one of the known forms; if they have
+// none, dst comes back.
 func appendTyped(dst []byte, values []string) ([]byte, bool) {
 	for _, try := range [...]func([]byte, []string) ([]byte, bool){
 		appendIntegers, appendPadded, appendDecimals, appendIPv4, appendUUID,
@@ -28,7 +29,10 @@ func appendTyped(dst []byte, values []string) ([]byte, bool) {
 	if coded, ok := appendHex(dst, values, stringsHexLower); ok {
 		return coded, true
 	}
-	return appendHex(dst, values, stringsHexUpper)
+	if coded, ok := appendHex(dst, values, stringsHexUpper); ok {
+		return coded, true
+	}
+	return dst, false
 }
 
 // appendNumbers writes values that parse understands as integers.
