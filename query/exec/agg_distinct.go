@@ -120,5 +120,3 @@ func (a *distincts) approximate() bool {
 	}
 	return false
 }
-
-func (a *distincts) held() int { return a.kept }

@@ -61,5 +61,3 @@ func (a *extremes) value(group int) any {
 }
 
 func (a *extremes) approximate() bool { return false }
-
-func (a *extremes) held() int { return 0 }

@@ -21,8 +21,6 @@ type quantiles struct {
 // quantile is the state of one group: weighed values, or a sketch.
 type quantile struct {
 	n        uint64
-	whole    bool // all values are
-	started  bool
 	values   []weighed
 	compact  int // values when they were last made distinct
 	buckets  map[int32]uint64
@@ -49,10 +47,7 @@ func (a *quantiles) add(group int, c *cell, n uint64) {
 	if !c.numeric {
 		return
 	}
-	q := at(&a.of, group)
-	q.whole = c.isWhole && (q.whole || !q.started)
-	q.started = true
-	a.insert(q, weighed{c.number, n})
+	a.insert(at(&a.of, group), weighed{c.number, n})
 }
 
 func (a *quantiles) insert(q *quantile, w weighed) {
@@ -124,11 +119,6 @@ func (q *quantile) sketch(w weighed) {
 func (a *quantiles) merge(group int, other aggregate, from int) {
 	o := other.(*quantiles)
 	q, p := at(&a.of, group), at(&o.of, from)
-	if !p.started {
-		return
-	}
-	q.whole = p.whole && (q.whole || !q.started)
-	q.started = true
 	if o.sketched && !a.sketched {
 		a.max = -1
 		a.compactAll()
@@ -169,7 +159,7 @@ func (a *quantiles) value(group int) any {
 	q.distinct()
 	for _, w := range q.values {
 		if left <= w.n {
-			return renderNumber(w.value, q.whole)
+			return renderNumber(w.value, true)
 		}
 		left -= w.n
 	}
@@ -208,5 +198,3 @@ func (q *quantile) estimate(left uint64) float64 {
 }
 
 func (a *quantiles) approximate() bool { return a.sketched }
-
-func (a *quantiles) held() int { return a.kept }

@@ -78,5 +78,3 @@ func (a *sums) value(group int) any {
 }
 
 func (a *sums) approximate() bool { return false }
-
-func (a *sums) held() int { return 0 }

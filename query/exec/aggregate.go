@@ -16,8 +16,6 @@ type aggregate interface {
 	value(group int) any
 	// approximate reports whether results are estimates.
 	approximate() bool
-	// held returns how many values are kept beyond a few per group.
-	held() int
 }
 
 // newAggregate returns the empty state of a function.

@@ -72,12 +72,27 @@ func newGroups(r *run) *groups {
 	return g
 }
 
+// newAggs returns empty states of all aggregates; those that hold values share
+// the budget.
 func (g *groups) newAggs() []aggregate {
+	limits := g.limits
+	limits.Distinct /= max(1, g.holders(plan.Distinct))
+	limits.Values /= max(1, g.holders(plan.Quantile))
 	aggs := make([]aggregate, len(g.table.Aggs))
 	for i, agg := range g.table.Aggs {
-		aggs[i] = newAggregate(agg, g.limits)
+		aggs[i] = newAggregate(agg, limits)
 	}
 	return aggs
+}
+
+// holders counts the aggregates with a function.
+func (g *groups) holders(f plan.Func) (n int) {
+	for _, agg := range g.table.Aggs {
+		if agg.Func == f {
+			n++
+		}
+	}
+	return n
 }
 
 // visit adds one part.
