@@ -1,0 +1,91 @@
+package column
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// The sizes are those of a segment's page.
+const benchRows = 8192
+
+func BenchmarkInts(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, width := range []int{3, 8, 13, 30, 50} {
+		values := make([]int64, benchRows)
+		for i := range values {
+			values[i] = rng.Int64N(1 << width)
+		}
+		coded := AppendInts(nil, values)
+		b.Run(fmt.Sprintf("decode %d bits", width), func(b *testing.B) {
+			dst := make([]int64, 0, benchRows)
+			for b.Loop() {
+				if _, _, err := Ints(dst, coded, benchRows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+		b.Run(fmt.Sprintf("encode %d bits", width), func(b *testing.B) {
+			for b.Loop() {
+				coded = AppendInts(coded[:0], values)
+			}
+			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+	}
+}
+
+func BenchmarkCodes(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, high := range []uint32{3, 200, 5000, 1 << 20} {
+		codes := make([]uint32, benchRows)
+		for i := range codes {
+			codes[i] = rng.Uint32N(high)
+		}
+		coded := AppendCodes(nil, codes)
+		b.Run(fmt.Sprintf("decode up to %d", high), func(b *testing.B) {
+			dst := make([]uint32, 0, benchRows)
+			for b.Loop() {
+				if _, _, err := Codes(dst, coded, benchRows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+	}
+}
+
+func BenchmarkStrings(b *testing.B) {
+	forms := map[string]func(i int) string{
+		"integers":   func(i int) string { return fmt.Sprint(i * 7919 % 100_003) },
+		"addresses":  func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i%3, i%200, i*31%256) },
+		"uuids":      func(i int) string { return fmt.Sprintf("%08x-1111-2222-3333-%012x", i*7919, i*104729) },
+		"words":      func(i int) string { return [...]string{"GET", "POST", "PUT", "HEAD"}[i*i%4] },
+		"free texts": func(i int) string { return strings.Repeat("text ", i%7) + fmt.Sprintf("n%d/", i*i) },
+	}
+	for name, form := range forms {
+		values := make([]string, benchRows)
+		for i := range values {
+			values[i] = form(i)
+		}
+		coded := AppendStrings(nil, values)
+		b.Run("encode "+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				coded = AppendStrings(coded[:0], values)
+			}
+			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+		b.Run("decode "+name, func(b *testing.B) {
+			b.ReportAllocs()
+			dst := make([]string, 0, benchRows)
+			for b.Loop() {
+				if _, _, err := Strings(dst, coded, benchRows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+	}
+}
