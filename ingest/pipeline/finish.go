@@ -15,6 +15,7 @@ func (p *Parser) finish() model.Record {
 	rec := model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits}
 	p.findTime(&rec)
 	p.findLevel()
+	p.addExtra()
 	out := p.arena.fields(p.live)
 	n := 0
 	for _, f := range p.fields {
@@ -157,6 +158,25 @@ func (p *Parser) moveLevelObject() {
 		if f := &p.fields[i]; strings.HasPrefix(f.Name, model.FieldLevel+".") {
 			f.Name = model.OriginalPrefix + f.Name
 		}
+	}
+}
+
+// addExtra appends Parser.Extra.
+func (p *Parser) addExtra() {
+	own := len(p.fields)
+next:
+	for _, extra := range p.Extra {
+		for i := range p.fields[:own] {
+			f := &p.fields[i]
+			if f.Name != extra.Name || f.Kind == removed {
+				continue
+			}
+			if f.Kind == extra.Kind && f.Text == extra.Text {
+				continue next
+			}
+			f.Name = model.OriginalPrefix + f.Name
+		}
+		p.add(extra)
 	}
 }
 

@@ -38,6 +38,11 @@ type Parser struct {
 	names  int    // in the tree under root
 	serial uint32 // number of the current record
 
+	// Extra are fields that every record gets besides its own, for what comes
+	// with a record but is not in it. A record's own field of such a name and
+	// another value is kept under "_original.".
+	Extra []model.Field
+
 	s      string // the text being parsed
 	fields []model.Field
 	live   int // fields not removed
@@ -61,7 +66,7 @@ func (p *Parser) Begin(now time.Time, size int) {
 
 // End lets go of the input, so that a Parser at rest does not keep it alive.
 func (p *Parser) End() {
-	p.s, p.fault = "", nil
+	p.s, p.fault, p.Extra = "", nil, nil
 	clear(p.fields[:cap(p.fields)])
 	p.fields = p.fields[:0]
 	p.arena = arena{}
