@@ -43,7 +43,7 @@ type Prefix struct{ Folded string }
 // Match implements Predicate.
 func (p Prefix) Match(_ model.Kind, text string) bool {
 	for start, end := NextWord(text, 0); start < len(text); start, end = NextWord(text, end) {
-		if strings.HasPrefix(Fold(text[start:end]), p.Folded) {
+		if hasFoldedPrefix(text[start:end], p.Folded) {
 			return true
 		}
 	}
@@ -64,6 +64,9 @@ type Phrase struct {
 func NewPhrase(text string) Phrase {
 	return Phrase{folded: Fold(text), words: Words(text)}
 }
+
+// Folded returns the phrase in the lower case in which it is looked for.
+func (p Phrase) Folded() string { return p.folded }
 
 // Match implements Predicate.
 func (p Phrase) Match(_ model.Kind, text string) bool {

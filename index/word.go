@@ -114,3 +114,24 @@ func equalFolded(s, folded string) bool {
 	}
 	return len(s) == len(folded)
 }
+
+// hasFoldedPrefix reports whether Fold(s) starts with folded, without
+// allocating for ASCII.
+func hasFoldedPrefix(s, folded string) bool {
+	for i := 0; i < len(folded); i++ {
+		if i >= len(s) {
+			return false
+		}
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return strings.HasPrefix(Fold(s), folded)
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != folded[i] {
+			return false
+		}
+	}
+	return true
+}

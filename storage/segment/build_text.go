@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -68,61 +69,73 @@ func (c *columnBuilder) findShapes(shapeOf []uint32) []string {
 	return kept
 }
 
-// emitTexts writes the text pages: per shape on the page, in order of codes,
-// the values of its first variable, of its second, and so on; for code 0 the
-// texts themselves. It also gathers the words that only these pages hold.
+// emitTexts writes the text pages, the variables apart from the texts without
+// a shape, and gathers the words that only these pages hold.
 func (c *columnBuilder) emitTexts(codes []uint32, shapes []string) error {
 	c.filters = filterBuilder{words: hasWordFilters(c.meta.kind)}
+	var plains [][]byte
 	for lo := 0; lo < len(codes); lo += PageRows {
 		hi := min(lo+PageRows, len(codes))
-		raw := c.textPage(codes[lo:hi], c.data.codes[lo:hi], shapes)
-		if err := c.emit(columnKey(c.number, itemText, uint32(lo/PageRows)), c.compress(raw)); err != nil {
+		variables, plain := c.textPage(codes[lo:hi], c.data.codes[lo:hi], shapes)
+		plains = append(plains, plain)
+		c.filters.endPage()
+		if variables == nil {
+			continue
+		}
+		if err := c.emit(columnKey(c.number, itemText, uint32(lo/PageRows)), c.compress(variables)); err != nil {
 			return err
 		}
-		c.filters.endPage()
+	}
+	for page, plain := range plains {
+		if plain == nil {
+			continue
+		}
+		if err := c.emit(columnKey(c.number, itemPlain, uint32(page)), plain); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // textPage encodes one text page: a directory of (code, values, bytes) and
-// the bytes of each group.
-func (c *columnBuilder) textPage(codes, values []uint32, shapes []string) []byte {
+// the bytes of each group; and the compressed texts of code 0.
+func (c *columnBuilder) textPage(codes, values []uint32, shapes []string) (variables, plain []byte) {
 	groups := map[uint32][]uint32{} // code -> values in row order
 	for i, code := range codes {
 		groups[code] = append(groups[code], values[i])
 	}
-	present := make([]uint32, 0, len(groups))
-	for code := range groups {
-		present = append(present, code)
+	if rows, ok := groups[0]; ok {
+		plain = c.compress(c.appendPlain(nil, rows))
+		delete(groups, 0)
 	}
-	slices.Sort(present)
+	if len(groups) == 0 {
+		return nil, plain
+	}
 	var directory, bodies []byte
-	directory = binary.AppendUvarint(directory, uint64(len(present)))
+	directory = binary.AppendUvarint(directory, uint64(len(groups)))
 	var last uint32
-	for _, code := range present {
+	for _, code := range slices.Sorted(maps.Keys(groups)) {
 		before := len(bodies)
-		if code == 0 {
-			bodies = c.appendPlain(bodies, groups[code])
-		} else {
-			bodies = c.appendVariables(bodies, groups[code], shape.Variables(shapes[code-1]))
-		}
+		bodies = c.appendVariables(bodies, groups[code], shape.Variables(shapes[code-1]))
 		directory = binary.AppendUvarint(directory, uint64(code-last))
 		directory = binary.AppendUvarint(directory, uint64(len(groups[code])))
 		directory = binary.AppendUvarint(directory, uint64(len(bodies)-before))
 		last = code
 	}
-	return append(directory, bodies...)
+	return append(directory, bodies...), plain
 }
 
 func (c *columnBuilder) appendPlain(dst []byte, values []uint32) []byte {
 	texts := make([]string, len(values))
 	for i, value := range values {
 		texts[i] = c.data.dict[value]
-		c.filters.add(texts[i])
+		c.filters.add(texts[i], plainWords)
 	}
 	return column.AppendStrings(dst, texts)
 }
 
+// appendVariables appends, for each variable of a shape, the length and the
+// encoding of its values.
 func (c *columnBuilder) appendVariables(dst []byte, values []uint32, slots int) []byte {
 	if slots == 0 {
 		return dst
@@ -132,26 +145,38 @@ func (c *columnBuilder) appendVariables(dst []byte, values []uint32, slots int) 
 		_, all, _ = shape.Split(all, c.data.dict[value])
 	}
 	slot := make([]string, len(values))
+	var coded []byte
 	for s := range slots {
 		for i := range slot {
 			slot[i] = all[i*slots+s]
-			c.filters.add(slot[i])
+			c.filters.add(slot[i], variableWords)
 		}
-		dst = column.AppendStrings(dst, slot)
+		coded = column.AppendStrings(coded[:0], slot)
+		dst = binary.AppendUvarint(dst, uint64(len(coded)))
+		dst = append(dst, coded...)
 	}
 	return dst
 }
+
+// wordSource tells where on a text page a word is.
+type wordSource uint8
+
+const (
+	variableWords wordSource = iota // in a variable
+	plainWords                      // in a text without a shape
+	wordSources
+)
 
 // filterBuilder gathers the words of a column's text pages.
 type filterBuilder struct {
 	words  bool // whether the column has filters at all
 	page   map[uint64]struct{}
 	pages  [][]uint64 // sorted word hashes of each page
-	edges  edges
+	edges  [wordSources]edges
 	recent string // the last text added: repeats are common
 }
 
-func (f *filterBuilder) add(text string) {
+func (f *filterBuilder) add(text string, source wordSource) {
 	if !f.words || text == f.recent {
 		return
 	}
@@ -161,21 +186,25 @@ func (f *filterBuilder) add(text string) {
 	}
 	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
 		word := index.Fold(text[start:end])
-		f.page[wordHash(word)] = struct{}{}
-		f.edges.add(word)
+		f.page[wordHash(word, source)] = struct{}{}
+		f.edges[source].add(word)
 	}
 }
 
 func (f *filterBuilder) endPage() {
-	hashes := make([]uint64, 0, len(f.page))
-	for hash := range f.page {
-		hashes = append(hashes, hash)
-	}
-	slices.Sort(hashes)
-	f.pages = append(f.pages, hashes)
+	f.pages = append(f.pages, slices.Sorted(maps.Keys(f.page)))
 	clear(f.page)
 	f.recent = ""
 }
 
+// plainSalt sets the hashes of words in texts without a shape apart.
+const plainSalt = 0x9e3779b97f4a7c15
+
 // wordHash is the hash of a folded word in filters.
-func wordHash(word string) uint64 { return xxhash.Sum64String(word) }
+func wordHash(word string, source wordSource) uint64 {
+	hash := xxhash.Sum64String(word)
+	if source == plainWords {
+		hash ^= plainSalt
+	}
+	return hash
+}

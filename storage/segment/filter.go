@@ -105,9 +105,11 @@ func (c *columnBuilder) emitFilters() error {
 		}
 	}
 	var raw []byte
-	for _, set := range [][edgeBits / 64]uint64{c.filters.edges.heads, c.filters.edges.tails} {
-		for _, v := range set {
-			raw = binary.LittleEndian.AppendUint64(raw, v)
+	for _, e := range c.filters.edges {
+		for _, set := range [][edgeBits / 64]uint64{e.heads, e.tails} {
+			for _, v := range set {
+				raw = binary.LittleEndian.AppendUint64(raw, v)
+			}
 		}
 	}
 	for _, hash := range common {
@@ -135,21 +137,26 @@ func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
 
 // summary is what is known of the words of all text pages of a column.
 type summary struct {
-	edges  edges
+	edges  [wordSources]edges
 	common []uint64
 }
 
 func parseSummary(raw []byte) (*summary, error) {
-	const fixed = 2 * edgeBits / 8
+	const set = edgeBits / 8
+	const fixed = int(wordSources) * 2 * set
 	if len(raw) < fixed || len(raw)%8 != 0 {
 		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
 	}
 	s := &summary{common: make([]uint64, 0, (len(raw)-fixed)/8)}
-	for i := range s.edges.heads {
-		s.edges.heads[i] = binary.LittleEndian.Uint64(raw[8*i:])
-		s.edges.tails[i] = binary.LittleEndian.Uint64(raw[fixed/2+8*i:])
+	for source := range s.edges {
+		e := &s.edges[source]
+		for i := range e.heads {
+			e.heads[i] = binary.LittleEndian.Uint64(raw[8*i:])
+			e.tails[i] = binary.LittleEndian.Uint64(raw[set+8*i:])
+		}
+		raw = raw[2*set:]
 	}
-	for raw = raw[fixed:]; len(raw) > 0; raw = raw[8:] {
+	for ; len(raw) > 0; raw = raw[8:] {
 		s.common = append(s.common, binary.LittleEndian.Uint64(raw))
 	}
 	return s, nil

@@ -22,11 +22,12 @@ const (
 // Items of a column.
 const (
 	itemCodes   byte = 1 // page -> codes
-	itemText    byte = 2 // page -> variables and plain texts (text columns)
-	itemDict    byte = 3 // chunk -> dictionary values
-	itemCounts  byte = 4 // how often each code occurs
-	itemPages   byte = 5 // on which pages each code occurs
-	itemFilters byte = 6 // text page filters and word summary (text columns)
+	itemText    byte = 2 // page -> variables (text columns)
+	itemPlain   byte = 3 // page -> texts without a shape (text columns)
+	itemDict    byte = 4 // chunk -> dictionary values
+	itemCounts  byte = 5 // how often each code occurs
+	itemPages   byte = 6 // on which pages each code occurs
+	itemFilters byte = 7 // text page filters and word summary (text columns)
 )
 
 // Numbers that follow the pages in their section.

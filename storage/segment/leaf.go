@@ -53,6 +53,7 @@ type probe struct {
 	// entries are the numbers of the dictionary entries that hold all words
 	// of the hint, or a word with the prefix; meaningful if narrowed.
 	entries  []uint32
+	perWord  [][]uint32 // of each word of the hint
 	narrowed bool
 	exact    bool // an entry in entries satisfies pred, no need to try
 	regex    *regexHint
@@ -74,6 +75,7 @@ func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
 			if err != nil {
 				return nil, err
 			}
+			p.perWord = append(p.perWord, entries)
 			if i == 0 {
 				p.entries = entries
 			} else {
@@ -347,111 +349,4 @@ func (c *columnReader) pageLists() (*pageLists, error) {
 		}
 		return l, 4*int64(len(l.pages)) + 5*int64(size), nil
 	})
-}
-
-// textLeaf is leaf of a text column.
-func (c *columnReader) textLeaf(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
-	switch pred := p.pred.(type) {
-	case index.Word:
-		return c.rowsWithWord(ctx, pred.Folded, c.ownEntries(p.entries), within)
-	case index.Prefix:
-		return c.rowsWithPrefix(ctx, pred, c.ownEntries(p.entries), within)
-	}
-	for _, word := range p.hints.Words {
-		entries, err := c.segment.lookup(word)
-		if err != nil {
-			return nil, err
-		}
-		if within, err = c.rowsWithWord(ctx, word, c.ownEntries(entries), within); err != nil {
-			return nil, err
-		}
-		if within.IsEmpty() {
-			return within, nil
-		}
-	}
-	if p.regex != nil {
-		var err error
-		if within, err = c.narrowRegex(ctx, p.regex, within); err != nil {
-			return nil, err
-		}
-	}
-	return c.verify(ctx, p.pred, within)
-}
-
-// rowsWithWord returns the rows of within with the word in the shape (codes)
-// or in a variable.
-func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
-	found, err := c.rowsOfCodes(ctx, codes, within)
-	if err != nil {
-		return nil, err
-	}
-	textPages, err := c.pagesWithWord(word)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := c.rowsWithText(ctx, textPages, codes, within, func(text string) bool { return index.HasWord(text, word) })
-	if err != nil {
-		return nil, err
-	}
-	return index.Or(found, rows), nil
-}
-
-func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
-	found, err := c.rowsOfCodes(ctx, codes, within)
-	if err != nil {
-		return nil, err
-	}
-	if c.hasFilters() {
-		summary, err := c.summary()
-		if err != nil {
-			return nil, err
-		}
-		if !summary.edges.mayStart(pred.Folded) {
-			return found, nil
-		}
-	} else if !numberWord(pred.Folded) {
-		return found, nil
-	}
-	rows, err := c.rowsWithText(ctx, c.allPages(), codes, index.AndNot(within, found), func(text string) bool { return pred.Match(c.meta.kind, text) })
-	if err != nil {
-		return nil, err
-	}
-	return index.Or(found, rows), nil
-}
-
-func (c *columnReader) allPages() []uint32 {
-	all := make([]uint32, c.pages())
-	for page := range all {
-		all[page] = uint32(page)
-	}
-	return all
-}
-
-// verify tries the predicate on the values of the rows.
-func (c *columnReader) verify(ctx context.Context, pred index.Predicate, rows *index.DocSet) (*index.DocSet, error) {
-	found := index.NewDocSet()
-	err := eachPage(rows, func(page uint32, places []uint32) error {
-		batch := make([]uint32, len(places))
-		for i, place := range places {
-			batch[i] = page*PageRows + place
-		}
-		values, err := c.Gather(ctx, index.DocSetOf(batch...))
-		if err != nil {
-			return err
-		}
-		matches := make([]int8, len(values.Dict)) // 0: not tried
-		for i, code := range values.Codes {
-			if matches[code] == 0 {
-				matches[code] = -1
-				if pred.Match(c.meta.kind, values.Dict[code]) {
-					matches[code] = 1
-				}
-			}
-			if matches[code] > 0 {
-				found.Add(values.Rows[i])
-			}
-		}
-		return nil
-	})
-	return found, err
 }

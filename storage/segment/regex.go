@@ -56,7 +56,7 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		return nil, err
 	}
 	for _, literal := range hint.literals {
-		if !staysStatic(literal, &summary.edges) {
+		if !staysStatic(literal, &summary.edges[variableWords]) {
 			continue
 		}
 		codes := []uint32{0} // texts without a shape are always tried

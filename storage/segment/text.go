@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/FastFilter/xorfilter"
 
@@ -20,15 +19,15 @@ import (
 type textPage struct {
 	codes  []uint32
 	ranks  []uint16 // number of each value among those of its code
-	groups map[uint32]textGroup
+	groups map[uint32]*textGroup
+	plain  uint32 // values of code 0, kept apart
 }
 
-// textGroup is the values of one code on a page.
+// textGroup is the values of one shape on a page.
 type textGroup struct {
-	count  uint32
-	shape  string // "" for code 0
-	slots  int    // variables of the shape
-	bodies []byte
+	count uint32
+	shape string
+	slots [][]byte // the encoded values of each variable
 }
 
 func (c *columnReader) textPage(page uint32) (*textPage, error) {
@@ -38,49 +37,60 @@ func (c *columnReader) textPage(page uint32) (*textPage, error) {
 		if err != nil {
 			return nil, 0, err
 		}
+		p := &textPage{codes: codes, ranks: make([]uint16, len(codes)), groups: map[uint32]*textGroup{}}
+		counts := make([]uint16, c.meta.dict+1)
+		distinct := 0
+		for i, code := range codes {
+			if counts[code] == 0 && code != 0 {
+				distinct++
+			}
+			p.ranks[i] = counts[code]
+			counts[code]++
+		}
+		p.plain = uint32(counts[0])
+		if distinct == 0 {
+			return p, 2 * int64(len(codes)), nil
+		}
 		raw, err := s.frame(columnKey(c.number, itemText, page))
 		if err != nil {
 			return nil, 0, err
 		}
-		p := &textPage{codes: codes, ranks: make([]uint16, len(codes)), groups: map[uint32]textGroup{}}
-		counts := map[uint32]uint32{}
-		for i, code := range codes {
-			p.ranks[i] = uint16(counts[code])
-			counts[code]++
-		}
-		if err := c.parseGroups(p, raw, counts); err != nil {
+		if err := c.parseGroups(p, raw, counts, distinct); err != nil {
 			return nil, 0, fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
-		return p, int64(len(raw)) + 2*int64(len(codes)) + 96*int64(len(p.groups)), nil
+		return p, int64(len(raw)) + 2*int64(len(codes)) + 256*int64(len(p.groups)), nil
 	})
 }
 
-// parseGroups reads the directory of a text page and checks it against the
-// codes.
-func (c *columnReader) parseGroups(p *textPage, raw []byte, counts map[uint32]uint32) error {
+// parseGroups reads a text page and checks its directory against the codes.
+func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, distinct int) error {
 	r := reader{src: raw}
 	n := r.bounded(PageRows)
-	if int(n) != len(counts) {
+	if int(n) != distinct {
 		return ErrCorrupt
 	}
 	codes, sizes := make([]uint32, n), make([]uint32, n)
 	var last uint32
 	for i := range codes {
-		last += r.uint32()
+		last += r.bounded(c.meta.dict)
 		codes[i] = last
-		if counts[last] == 0 || r.uint32() != counts[last] {
+		if r.failed || last > c.meta.dict || last == 0 || counts[last] == 0 || r.uint32() != uint32(counts[last]) {
 			return ErrCorrupt
 		}
 		sizes[i] = r.uint32()
 	}
 	for i, code := range codes {
-		g := textGroup{count: counts[code], bodies: r.bytes(sizes[i])}
-		if code > 0 {
-			name, err := c.entry(code - 1)
-			if err != nil {
-				return err
-			}
-			g.shape, g.slots = name, shape.Variables(name)
+		name, err := c.entry(code - 1)
+		if err != nil {
+			return err
+		}
+		g := &textGroup{count: uint32(counts[code]), shape: name}
+		body := reader{src: r.bytes(sizes[i])}
+		for range shape.Variables(name) {
+			g.slots = append(g.slots, body.bytes(body.uint32()))
+		}
+		if body.failed || len(body.src) != 0 {
+			return ErrCorrupt
 		}
 		p.groups[code] = g
 	}
@@ -90,73 +100,111 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts map[uint32]ui
 	return nil
 }
 
-// slotValues decodes the variables of a group, slot by slot; for code 0 the
-// one slot is the texts.
-func (g *textGroup) slotValues(code uint32) ([][]string, error) {
-	slots := g.slots
-	if code == 0 {
-		slots = 1
-	}
-	out := make([][]string, slots)
-	src := g.bodies
-	for i := range out {
-		var err error
-		if out[i], src, err = column.Strings(nil, src, int(g.count)); err != nil {
+// values decodes the variables of a group.
+func (g *textGroup) values() ([][]string, error) {
+	out := make([][]string, len(g.slots))
+	for i, slot := range g.slots {
+		values, rest, err := column.Strings(nil, slot, int(g.count))
+		if err != nil || len(rest) != 0 {
 			return nil, errors.Join(ErrCorrupt, err)
 		}
-	}
-	if len(src) != 0 {
-		return nil, ErrCorrupt
+		out[i] = values
 	}
 	return out, nil
 }
 
+// plainTexts returns the texts of code 0 on a page.
+func (c *columnReader) plainTexts(page uint32, n uint32) ([]string, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(itemPlain, c.number, page), func() ([]string, int64, error) {
+		raw, err := s.frame(columnKey(c.number, itemPlain, page))
+		if err != nil {
+			return nil, 0, err
+		}
+		texts, rest, err := column.Strings(nil, raw, int(n))
+		if err != nil || len(rest) != 0 {
+			return nil, 0, errors.Join(fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt), err)
+		}
+		bytes := 16 * int64(n)
+		for _, text := range texts {
+			bytes += int64(len(text))
+		}
+		return texts, bytes, nil
+	})
+}
+
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
-	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	numbers := make(map[string]uint32, len(places))
-	var vars []string
-	var text []byte
-	err := c.eachCodePage(places, func(page uint32, from, to int, codes []uint32) error {
-		p, err := c.textPage(page)
-		if err != nil {
-			return err
-		}
-		decoded := map[uint32][][]string{}
-		for _, place := range places[from:to] {
-			code := codes[place%PageRows]
-			g := p.groups[code]
-			slots, ok := decoded[code]
-			if !ok {
-				if slots, err = g.slotValues(code); err != nil {
-					return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
-				}
-				decoded[code] = slots
-			}
-			rank := p.ranks[place%PageRows]
-			if code == 0 {
-				text = append(text[:0], slots[0][rank]...)
-			} else {
-				vars = vars[:0]
-				for _, slot := range slots {
-					vars = append(vars, slot[rank])
-				}
-				if text, err = shape.Join(text[:0], g.shape, vars); err != nil {
-					return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, errors.Join(ErrCorrupt, err))
-				}
-			}
-			number, ok := numbers[string(text)]
-			if !ok {
-				number = uint32(len(out.Dict))
-				value := string(text)
-				numbers[value] = number
-				out.Dict = append(out.Dict, value)
-			}
-			out.Codes = append(out.Codes, number)
+	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places))}
+	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
+	err := c.eachCodePage(places, func(page uint32, from, to int, _ []uint32) error {
+		if err := g.page(page, places[from:to]); err != nil {
+			return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
 		return ctx.Err()
 	})
-	return out, err
+	return g.out, err
+}
+
+// textGatherer collects texts into a dictionary.
+type textGatherer struct {
+	column  *columnReader
+	out     part.Values
+	numbers map[string]uint32
+	vars    []string
+	text    []byte
+}
+
+func (g *textGatherer) page(page uint32, places []uint32) error {
+	p, err := g.column.textPage(page)
+	if err != nil {
+		return err
+	}
+	var plain []string
+	if p.plain > 0 {
+		if plain, err = g.column.plainTexts(page, p.plain); err != nil {
+			return err
+		}
+	}
+	decoded := map[uint32][][]string{}
+	for _, place := range places {
+		code, rank := p.codes[place%PageRows], p.ranks[place%PageRows]
+		if code == 0 {
+			g.add(plain[rank])
+			continue
+		}
+		group := p.groups[code]
+		slots, ok := decoded[code]
+		if !ok {
+			if slots, err = group.values(); err != nil {
+				return err
+			}
+			decoded[code] = slots
+		}
+		g.vars = g.vars[:0]
+		for _, slot := range slots {
+			g.vars = append(g.vars, slot[rank])
+		}
+		if g.text, err = shape.Join(g.text[:0], group.shape, g.vars); err != nil {
+			return errors.Join(ErrCorrupt, err)
+		}
+		if number, ok := g.numbers[string(g.text)]; ok {
+			g.out.Codes = append(g.out.Codes, number)
+			continue
+		}
+		g.add(string(g.text))
+	}
+	return nil
+}
+
+func (g *textGatherer) add(text string) {
+	number, ok := g.numbers[text]
+	if !ok {
+		number = uint32(len(g.out.Dict))
+		g.numbers[text] = number
+		g.out.Dict = append(g.out.Dict, text)
+	}
+	g.out.Codes = append(g.out.Codes, number)
 }
 
 // hasFilters reports whether the words of text pages are in filters.
@@ -191,104 +239,6 @@ func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], er
 		}
 		return filters, int64(len(raw)), err
 	})
-}
-
-// pagesWithWord returns the text pages that may hold the word in a variable
-// or in a text without shape.
-func (c *columnReader) pagesWithWord(word string) ([]uint32, error) {
-	var out []uint32
-	if !c.hasFilters() {
-		if !numberWord(word) {
-			return nil, nil
-		}
-		for page := range c.pages() {
-			out = append(out, page)
-		}
-		return out, nil
-	}
-	summary, err := c.summary()
-	if err != nil {
-		return nil, err
-	}
-	if !summary.edges.mayStart(word) || !summary.edges.mayEnd(word) {
-		return nil, nil
-	}
-	hash := wordHash(word)
-	_, common := slices.BinarySearch(summary.common, hash)
-	for group := uint32(0); group*filterGroup < c.pages(); group++ {
-		filters, err := c.filters(group)
-		if err != nil {
-			return nil, err
-		}
-		for i, filter := range filters {
-			if common || filter != nil && filter.Contains(hash) {
-				out = append(out, group*filterGroup+uint32(i))
-			}
-		}
-	}
-	return out, nil
-}
-
-// numberWord reports whether the word can be part of a number's text.
-func numberWord(word string) bool {
-	for i := 0; i < len(word); i++ {
-		if c := word[i]; (c < '0' || c > '9') && c != 'e' {
-			return false
-		}
-	}
-	return true
-}
-
-// rowsWithText returns the rows of within on the given pages where a variable
-// (or the text, where there is no shape) satisfies test. Codes in skip are
-// not looked at.
-func (c *columnReader) rowsWithText(ctx context.Context, textPages []uint32, skip []uint32, within *index.DocSet, test func(string) bool) (*index.DocSet, error) {
-	found := index.NewDocSet()
-	list, err := c.presentRows()
-	if err != nil {
-		return nil, err
-	}
-	for _, page := range textPages {
-		if !c.touches(within, list, page) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		p, err := c.textPage(page)
-		if err != nil {
-			return nil, err
-		}
-		hits := map[uint32][]bool{}
-		for code, g := range p.groups {
-			if _, skipped := slices.BinarySearch(skip, code); skipped {
-				continue
-			}
-			slots, err := g.slotValues(code)
-			if err != nil {
-				return nil, fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
-			}
-			for _, slot := range slots {
-				for rank, text := range slot {
-					if test(text) {
-						if hits[code] == nil {
-							hits[code] = make([]bool, g.count)
-						}
-						hits[code][rank] = true
-					}
-				}
-			}
-		}
-		if len(hits) == 0 {
-			continue
-		}
-		for place, code := range p.codes {
-			if hit := hits[code]; hit != nil && hit[p.ranks[place]] {
-				found.Add(rowAt(list, page*PageRows+uint32(place)))
-			}
-		}
-	}
-	return index.And(found, within), nil
 }
 
 // rowAt returns the row of the n-th value.

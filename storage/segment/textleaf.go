@@ -1,0 +1,343 @@
+package segment
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/column"
+)
+
+// textLeaf is leaf of a text column.
+func (c *columnReader) textLeaf(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	switch pred := p.pred.(type) {
+	case index.Word:
+		return c.rowsWithWord(ctx, pred.Folded, c.ownEntries(p.entries), within)
+	case index.Prefix:
+		return c.rowsWithPrefix(ctx, pred, c.ownEntries(p.entries), within)
+	case index.Phrase:
+		if len(p.hints.Words) > 0 && !strings.ContainsAny(pred.Folded(), string([]byte{shape.Placeholder, shape.Escape})) {
+			return c.rowsWithPhrase(ctx, p, within)
+		}
+	}
+	var err error
+	for _, word := range p.hints.Words {
+		if within, err = c.rowsWithWord(ctx, word, c.entriesWith(p, word), within); err != nil || within.IsEmpty() {
+			return within, err
+		}
+	}
+	if p.regex != nil {
+		if within, err = c.narrowRegex(ctx, p.regex, within); err != nil {
+			return nil, err
+		}
+	}
+	return c.verify(ctx, p.pred, within)
+}
+
+// entriesWith returns the codes of the shapes with a word of the probe's hint.
+func (c *columnReader) entriesWith(p *probe, word string) []uint32 {
+	return c.ownEntries(p.perWord[slices.Index(p.hints.Words, word)])
+}
+
+// rowsWithWord returns the rows of within with the word in the shape (codes)
+// or elsewhere in the text.
+func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.rowsWithLooseWord(ctx, word, codes, index.AndNot(within, found))
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+// rowsWithLooseWord returns the rows of within with the word in a variable or
+// in a text without a shape. Shapes in skip are not looked at.
+func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+	test := func(text string) bool { return index.HasWord(text, word) }
+	scan := textScan{column: c, within: within, skip: skip, test: test, alphabet: alphabetOf(word)}
+	var err error
+	for source := range wordSources {
+		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
+			return nil, err
+		}
+	}
+	return scan.run(ctx)
+}
+
+// rowsWithPrefix returns the rows of within with a word that starts so in the
+// shape (codes) or elsewhere in the text.
+func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil {
+		return nil, err
+	}
+	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, alphabet: alphabetOf(pred.Folded)}
+	if c.hasFilters() {
+		summary, err := c.summary()
+		if err != nil {
+			return nil, err
+		}
+		for source := range wordSources {
+			if summary.edges[source].mayStart(pred.Folded) {
+				scan.pages[source] = c.allPages()
+			}
+		}
+	} else if numberWord(pred.Folded) {
+		scan.pages[plainWords] = c.allPages()
+	}
+	rows, err := scan.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+// rowsWithPhrase returns the rows of within that hold a phrase. Where the
+// shape itself holds it no text is read; else some word of the phrase must be
+// in a variable, or the text is without a shape.
+func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	codes := c.ownEntries(p.entries)
+	static := codes[:0]
+	for _, code := range codes {
+		name, err := c.entry(code - 1)
+		if err != nil {
+			return nil, err
+		}
+		if !strings.Contains(name, string(rune(shape.Escape))) && p.pred.Match(c.meta.kind, name) {
+			static = append(static, code)
+		}
+	}
+	found, err := c.rowsOfCodes(ctx, static, within)
+	if err != nil {
+		return nil, err
+	}
+	rest := index.AndNot(within, found)
+	loose := index.NewDocSet()
+	for _, word := range p.hints.Words {
+		rows, err := c.rowsWithLooseWord(ctx, word, nil, index.AndNot(rest, loose))
+		if err != nil {
+			return nil, err
+		}
+		loose = index.Or(loose, rows)
+	}
+	for _, word := range p.hints.Words {
+		if loose, err = c.rowsWithWord(ctx, word, c.entriesWith(p, word), loose); err != nil || loose.IsEmpty() {
+			return found, err
+		}
+	}
+	rows, err := c.verify(ctx, p.pred, loose)
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+func (c *columnReader) allPages() []uint32 {
+	all := make([]uint32, c.pages())
+	for page := range all {
+		all[page] = uint32(page)
+	}
+	return all
+}
+
+// pagesWithWord returns the text pages that may hold the word in the given
+// source.
+func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, error) {
+	if !c.hasFilters() {
+		if source == plainWords && numberWord(word) {
+			return c.allPages(), nil
+		}
+		return nil, nil
+	}
+	summary, err := c.summary()
+	if err != nil {
+		return nil, err
+	}
+	edges := &summary.edges[source]
+	if !edges.mayStart(word) || !edges.mayEnd(word) {
+		return nil, nil
+	}
+	hash := wordHash(word, source)
+	if _, common := slices.BinarySearch(summary.common, hash); common {
+		return c.allPages(), nil
+	}
+	var out []uint32
+	for group := uint32(0); group*filterGroup < c.pages(); group++ {
+		filters, err := c.filters(group)
+		if err != nil {
+			return nil, err
+		}
+		for i, filter := range filters {
+			if filter != nil && filter.Contains(hash) {
+				out = append(out, group*filterGroup+uint32(i))
+			}
+		}
+	}
+	return out, nil
+}
+
+// numberWord reports whether the word can be part of a number's text.
+func numberWord(word string) bool {
+	for i := 0; i < len(word); i++ {
+		if c := word[i]; (c < '0' || c > '9') && c != 'e' {
+			return false
+		}
+	}
+	return true
+}
+
+// alphabetOf returns the least alphabet that holds a folded word.
+func alphabetOf(word string) column.Alphabet {
+	alphabet := column.Digits
+	for i := 0; i < len(word); i++ {
+		switch c := word[i]; {
+		case c >= '0' && c <= '9':
+		case c >= 'a' && c <= 'f':
+			alphabet = column.Hex
+		case c >= utf8.RuneSelf:
+			return column.Any // folding may lead to or from ASCII
+		default:
+			return column.Any
+		}
+	}
+	return alphabet
+}
+
+// textScan looks for rows where a variable, or a text without a shape,
+// satisfies test.
+type textScan struct {
+	column   *columnReader
+	within   *index.DocSet
+	skip     []uint32 // codes not looked at
+	test     func(string) bool
+	alphabet column.Alphabet // of what test looks for
+	pages    [wordSources][]uint32
+
+	found *index.DocSet
+	list  []uint32 // the column's present rows
+}
+
+func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
+	s.found = index.NewDocSet()
+	if s.within.IsEmpty() {
+		return s.found, nil
+	}
+	var err error
+	if s.list, err = s.column.presentRows(); err != nil {
+		return nil, err
+	}
+	for source, scan := range []func(uint32) error{variableWords: s.variables, plainWords: s.plain} {
+		for _, page := range s.pages[source] {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if !s.column.touches(s.within, s.list, page) {
+				continue
+			}
+			if err := scan(page); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return index.And(s.found, s.within), nil
+}
+
+// variables looks at the variables of a page.
+func (s *textScan) variables(page uint32) error {
+	p, err := s.column.textPage(page)
+	if err != nil {
+		return err
+	}
+	hits := map[uint32][][]bool{}
+	for code, group := range p.groups {
+		if _, skipped := slices.BinarySearch(s.skip, code); skipped {
+			continue
+		}
+		for _, slot := range group.slots {
+			if column.StringsAlphabet(slot) < s.alphabet {
+				continue
+			}
+			hit, err := column.Match(slot, int(group.count), s.test)
+			if err != nil {
+				return err
+			}
+			if hit != nil {
+				hits[code] = append(hits[code], hit)
+			}
+		}
+	}
+	if len(hits) == 0 {
+		return nil
+	}
+	for place, code := range p.codes {
+		for _, hit := range hits[code] {
+			if hit[p.ranks[place]] {
+				s.found.Add(rowAt(s.list, page*PageRows+uint32(place)))
+			}
+		}
+	}
+	return nil
+}
+
+// plain looks at those texts without a shape on a page that are in within.
+func (s *textScan) plain(page uint32) error {
+	codes, err := s.column.codes(page)
+	if err != nil {
+		return err
+	}
+	var rows []uint32
+	for place, code := range codes {
+		if code == 0 {
+			rows = append(rows, rowAt(s.list, page*PageRows+uint32(place)))
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	texts, err := s.column.plainTexts(page, uint32(len(rows)))
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if s.within.Contains(row) && s.test(texts[i]) {
+			s.found.Add(row)
+		}
+	}
+	return nil
+}
+
+// verify tries the predicate on the values of the rows.
+func (c *columnReader) verify(ctx context.Context, pred index.Predicate, rows *index.DocSet) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		batch := make([]uint32, len(places))
+		for i, place := range places {
+			batch[i] = page*PageRows + place
+		}
+		values, err := c.Gather(ctx, index.DocSetOf(batch...))
+		if err != nil {
+			return err
+		}
+		matches := make([]int8, len(values.Dict)) // 0: not tried
+		for i, code := range values.Codes {
+			if matches[code] == 0 {
+				matches[code] = -1
+				if pred.Match(c.meta.kind, values.Dict[code]) {
+					matches[code] = 1
+				}
+			}
+			if matches[code] > 0 {
+				found.Add(values.Rows[i])
+			}
+		}
+		return nil
+	})
+	return found, err
+}
