@@ -26,6 +26,24 @@ const (
 // errRefused says that the node answered, but not with success.
 var errRefused = errors.New("refused")
 
+// refusal is an answer other than success.
+type refusal struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return fmt.Sprintf("status %d: %s", r.status, r.text) }
+
+// Unwrap makes every refusal an errRefused.
+func (r *refusal) Unwrap() error { return errRefused }
+
+// proper reports whether the status tells a client to send the same again
+// later, which is all that a fault of the machine may lead to.
+func (r *refusal) proper() bool {
+	return r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable || r.status == http.StatusInsufficientStorage
+}
+
 // api is the HTTP interface of the node under test. The address changes with
 // every start.
 type api struct {
@@ -73,7 +91,7 @@ func (a *api) do(ctx context.Context, method, path string, body []byte, idempote
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	if res.StatusCode >= http.StatusMultipleChoices {
-		return nil, fmt.Errorf("%w with status %d: %s", errRefused, res.StatusCode, text[:min(len(text), errorTextMax)])
+		return nil, &refusal{status: res.StatusCode, text: string(text[:min(len(text), errorTextMax)])}
 	}
 	return text, nil
 }

@@ -20,12 +20,13 @@ type Violations struct {
 	NotAlive    int64    `json:"notAlive"`    // the process ended where it must live on
 	NotResumed  int64    `json:"notResumed"`  // writes did not resume by themselves
 	NotAnswered int64    `json:"notAnswered"` // queries failed where they must work
+	Improper    int64    `json:"improper"`    // writes refused other than with 429, 503 or 507
 	Examples    []string `json:"examples,omitempty"`
 }
 
 // Sum is the number of violations.
 func (v *Violations) Sum() int64 {
-	return v.Lost + v.Duplicated + v.Altered + v.Phantom + v.AckedDead + v.NotAlive + v.NotResumed + v.NotAnswered
+	return v.Lost + v.Duplicated + v.Altered + v.Phantom + v.AckedDead + v.NotAlive + v.NotResumed + v.NotAnswered + v.Improper
 }
 
 func (v *Violations) note(count *int64, n int64, format string, args ...any) {

@@ -32,6 +32,7 @@ const (
 	inventingNode = "inventing" // makes up a record
 	lazyNode      = "lazy"      // writes, but does not sync
 	deadNode      = "dead"      // does not start a second time
+	rudeNode      = "rude"      // answers 500 now and then
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +59,7 @@ type fake struct {
 		records []fakeRecord
 		size    int64
 		failed  bool
+		writes  int
 	}
 }
 
@@ -141,6 +143,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/health/ready":
 	case "/logs":
+		if f.mu.writes++; f.bug == rudeNode && f.mu.writes%5 == 0 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		if err := f.write(r.Header.Get("Idempotency-Key"), body); err != nil {
 			w.WriteHeader(http.StatusInsufficientStorage)
 			fmt.Fprint(w, err)

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -80,14 +81,16 @@ type ledger struct {
 	run string // unique, in every record
 	mu  struct {
 		sync.Mutex
-		batches   map[batchID]*batch
-		order     []*batch // by time of making
-		acked     int64    // records
-		unknown   int64    // records
-		acks      int64    // requests
-		refusals  int64    // answers other than success
-		ackedDead int64    // requests sent after the disk died and acknowledged
-		deadFrom  time.Time
+		batches      map[batchID]*batch
+		order        []*batch // by time of making
+		acked        int64    // records
+		unknown      int64    // records
+		acks         int64    // requests
+		refusals     int64    // answers other than success
+		ackedDead    int64    // requests sent after the disk died and acknowledged
+		deadFrom     time.Time
+		improper     int64 // refusals by which a client would drop its batch
+		improperLast error
 	}
 }
 
@@ -119,10 +122,16 @@ func (l *ledger) ack(b *batch, sent time.Time) {
 	}
 }
 
-func (l *ledger) refuse() {
+// refuse enters that a write was answered other than with success.
+func (l *ledger) refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.refusals++
+	var r *refusal
+	if !errors.As(err, &r) || !r.proper() {
+		l.mu.improper++
+		l.mu.improperLast = err
+	}
 }
 
 // setDead enters from when on nothing may be acknowledged; the zero time ends
@@ -135,11 +144,12 @@ func (l *ledger) setDead(from time.Time) {
 
 // tally is a snapshot of the sums.
 type tally struct {
-	acked, unknown, acks, refusals, ackedDead int64
+	acked, unknown, acks, refusals, ackedDead, improper int64
+	improperLast                                        error
 }
 
 func (l *ledger) tally() tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return tally{l.mu.acked, l.mu.unknown, l.mu.acks, l.mu.refusals, l.mu.ackedDead}
+	return tally{l.mu.acked, l.mu.unknown, l.mu.acks, l.mu.refusals, l.mu.ackedDead, l.mu.improper, l.mu.improperLast}
 }

@@ -74,7 +74,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		f := &r.Faults[i]
 		v := &f.Violations
 		fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%.0f\t%d\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t%s\t\n", f.Fault, f.Done, f.Planned, f.Acked, f.Read, f.RowsPerSec,
-			v.Lost, v.Duplicated, v.Altered, v.Phantom, v.AckedDead+v.NotAlive+v.NotResumed+v.NotAnswered, f.ReadyP50MS, f.ReadyMaxMS, f.Verdict())
+			v.Lost, v.Duplicated, v.Altered, v.Phantom, v.AckedDead+v.NotAlive+v.NotResumed+v.NotAnswered+v.Improper, f.ReadyP50MS, f.ReadyMaxMS, f.Verdict())
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write table: %w", err)

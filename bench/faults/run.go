@@ -215,6 +215,9 @@ func (r *kindRun) finish() {
 	if sums.ackedDead > 0 {
 		f.Violations.note(&f.Violations.AckedDead, sums.ackedDead, "%d requests acknowledged after the disk died", sums.ackedDead)
 	}
+	if sums.improper > 0 {
+		f.Violations.note(&f.Violations.Improper, sums.improper, "%d writes refused in a way that makes a client drop them, the last with %v", sums.improper, sums.improperLast)
+	}
 	f.LoadSec = (time.Since(r.began) - r.held).Seconds()
 	f.RowsPerSec = float64(sums.acked) / f.LoadSec
 	f.Restarts = len(r.node.readies) - 1

@@ -54,6 +54,7 @@ func TestBugsAreCaught(t *testing.T) {
 		doublingNode:  func(v faults.Violations) int64 { return v.Duplicated },
 		garblingNode:  func(v faults.Violations) int64 { return v.Altered },
 		inventingNode: func(v faults.Violations) int64 { return v.Phantom },
+		rudeNode:      func(v faults.Violations) int64 { return v.Improper },
 	} {
 		t.Run(bug, func(t *testing.T) {
 			report, f := run(t, config(t, bug, faults.Kill))

@@ -98,7 +98,7 @@ func (w *load) send(ctx context.Context, b *batch, rng *rand.Rand) {
 			return
 		}
 		if errors.Is(err, errRefused) {
-			w.ledger.refuse()
+			w.ledger.refuse(err)
 		}
 		pause(ctx, wait+time.Duration(rng.Int64N(int64(pauseMin))))
 		wait = min(2*wait, pauseMax)
