@@ -2,9 +2,9 @@ package api
 
 import (
 	"strings"
-	"time"
 	"unicode/utf8"
 
+	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
 )
 
@@ -40,7 +40,7 @@ func (e *recordEncoder) Append(dst []byte, id model.RecordID, r *model.Record) [
 		dst = append(id.Append(dst), `",`...)
 	}
 	dst = append(dst, `"timestamp":"`...)
-	dst = append(AppendTime(dst, r.Time, r.TimeDigits), '"')
+	dst = append(timestamp.Append(dst, r.Time, r.TimeDigits), '"')
 	var displaced []int32 // fields that could not stay in their place
 	for n := e.nodes[0].first; n != 0; n = e.nodes[n].next {
 		switch e.nodes[n].key {
@@ -246,37 +246,4 @@ func appendString(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
-}
-
-// AppendTime appends a time as RFC 3339 in UTC with the given number of
-// fraction digits, 0 to 9.
-func AppendTime(dst []byte, ns int64, digits uint8) []byte {
-	t := time.Unix(0, ns).UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	dst = appendDigits(dst, year, 4)
-	dst = append(appendDigits(append(dst, '-'), int(month), 2), '-')
-	dst = append(appendDigits(dst, day, 2), 'T')
-	dst = append(appendDigits(dst, hour, 2), ':')
-	dst = append(appendDigits(dst, minute, 2), ':')
-	dst = appendDigits(dst, second, 2)
-	if digits > 0 {
-		dst = append(dst, '.')
-		start := len(dst)
-		dst = appendDigits(dst, t.Nanosecond(), 9)[:start+int(min(digits, 9))]
-	}
-	return append(dst, 'Z')
-}
-
-// appendDigits appends v with exactly width digits.
-func appendDigits(dst []byte, v, width int) []byte {
-	start := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
-	for i := start + width - 1; i >= start && v > 0; i-- {
-		dst[i] = byte('0' + v%10)
-		v /= 10
-	}
-	return dst
 }

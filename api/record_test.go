@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/stere-log/stere/model"
 )
@@ -46,21 +45,6 @@ func TestRecordEncoder(t *testing.T) {
 		}
 		if again := string(e.Append(nil, id, &r)); again != got {
 			t.Errorf("%s: the second time %s", name, again)
-		}
-	}
-}
-
-func TestAppendTime(t *testing.T) {
-	for _, ns := range []int64{0, 1, -1, 1_700_000_000_123_456_789, -62e17, 1<<63 - 1, -1 << 63} {
-		for digits := uint8(0); digits <= 9; digits++ {
-			layout := "2006-01-02T15:04:05"
-			if digits > 0 {
-				layout += "." + "000000000"[:digits]
-			}
-			want := time.Unix(0, ns).UTC().Format(layout + "Z")
-			if got := string(AppendTime(nil, ns, digits)); got != want {
-				t.Errorf("%d with %d digits: %s, want %s", ns, digits, got, want)
-			}
 		}
 	}
 }

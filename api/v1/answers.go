@@ -94,13 +94,14 @@ type SearchMeta struct {
 	TotalMatches  uint64                  `json:"totalMatches"`
 	Relation      string                  `json:"relation"` // "eq" or "gte"
 	Complete      bool                    `json:"complete"`
-	Reason        string                  `json:"reason,omitempty"` // why it is not complete
+	Reason        string                  `json:"reason,omitempty"`      // why it is not complete
+	Approximate   []string                `json:"approximate,omitempty"` // columns that are estimates
 	Facets        map[string][]FacetValue `json:"facets,omitempty"`
 }
 
 // FacetValue is one value of a field and how often it occurs.
 type FacetValue struct {
-	Value string `json:"value"`
+	Value any    `json:"value"` // a string, number, boolean or null
 	Count uint64 `json:"count"`
 }
 
@@ -123,6 +124,9 @@ type Context struct {
 	Record json.RawMessage   `json:"record"`
 	After  []json.RawMessage `json:"after"`
 	Source map[string]string `json:"source,omitempty"` // the values that say "same source"
+
+	Complete bool   `json:"complete"`
+	Reason   string `json:"reason,omitempty"` // why it is not complete
 }
 
 // The states of a node and its parts.

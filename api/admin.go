@@ -1,0 +1,160 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest/timestamp"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/pprofhandler"
+)
+
+// handleHealth is GET /health: the status for everybody; with credentials
+// their validity, and if they are valid the detail. A degraded node answers
+// 200, because it still takes and finds records.
+func handleHealth(r *request) error {
+	status := r.server.cfg.Status()
+	health := v1.Health{Status: status.State, Timestamp: r.server.now()}
+	header := &r.ctx.Request.Header
+	if len(header.Peek(r.server.cfg.APIKeyHeader)) > 0 || len(header.Peek(fasthttp.HeaderAuthorization)) > 0 || r.server.cfg.Auth == nil {
+		principal, err := r.authenticate()
+		health.Token = tokenOf(principal, err)
+		if err == nil {
+			r.healthDetail(&health, status)
+		}
+	}
+	answer := &r.ctx.Response.Header
+	answer.Set(fasthttp.HeaderCacheControl, "no-cache, no-store, must-revalidate")
+	answer.Set("X-Health-Status", status.State)
+	code := fasthttp.StatusOK
+	if status.State == v1.Unhealthy {
+		code = fasthttp.StatusServiceUnavailable
+	}
+	r.sendJSON(code, health)
+	return nil
+}
+
+func tokenOf(p auth.Principal, err error) *v1.HealthToken {
+	if err != nil {
+		return &v1.HealthToken{Error: err.Error()}
+	}
+	token := &v1.HealthToken{Valid: true, Name: p.Name, Tenant: string(p.Tenant), Role: string(p.Role), Method: p.Method}
+	if p.Expires != 0 {
+		token.Expires = string(timestamp.Append(nil, time.Unix(p.Expires, 0).UnixNano(), 0))
+	}
+	return token
+}
+
+func (r *request) healthDetail(health *v1.Health, status Status) {
+	cfg := &r.server.cfg
+	up := cfg.Now().Sub(r.server.started)
+	health.Service = &v1.HealthService{Name: cfg.Name, Version: cfg.Version, Environment: cfg.Environment,
+		Uptime: v1.Uptime{Milliseconds: up.Milliseconds(), Seconds: int64(up.Seconds()), Human: up.Round(time.Second).String()}}
+	health.Checks = status.Checks
+	health.Metadata = &v1.HealthMetadata{RequestID: r.id, RespondedAt: r.server.now()}
+}
+
+// handleLive is GET /health/live: the process runs.
+func handleLive(r *request) error {
+	r.sendJSON(fasthttp.StatusOK, map[string]string{"status": "alive"})
+	return nil
+}
+
+// handleReady is GET /health/ready: the node takes and finds records.
+func handleReady(r *request) error {
+	if !r.server.cfg.Status().Ready {
+		r.ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+		r.sendJSON(fasthttp.StatusServiceUnavailable, map[string]string{"status": "starting"})
+		return nil
+	}
+	r.sendJSON(fasthttp.StatusOK, map[string]string{"status": "ready"})
+	return nil
+}
+
+// handleMetrics is GET /metrics: JSON, or Prometheus text where Accept or
+// ?format=prometheus asks for it.
+func handleMetrics(r *request) error {
+	accept := string(r.ctx.Request.Header.Peek(fasthttp.HeaderAccept))
+	format := string(r.ctx.QueryArgs().Peek("format"))
+	switch {
+	case format == "prometheus", format == "" && (strings.Contains(accept, "text/plain") || strings.Contains(accept, "openmetrics")):
+		r.sendRaw(fasthttp.StatusOK, "text/plain; version=0.0.4; charset=utf-8", r.server.meters.prometheus())
+		return nil
+	case format != "" && format != "json":
+		return invalid("format", "%.20q is neither json nor prometheus", format)
+	}
+	cfg := &r.server.cfg
+	answer := r.server.meters.json()
+	answer["service"] = map[string]any{"name": cfg.Name, "environment": cfg.Environment, "version": cfg.Version, "timestamp": r.server.now()}
+	status := cfg.Status()
+	answer["health"] = map[string]any{"status": status.State, "checks": status.Checks,
+		"service": map[string]any{"uptime": cfg.Now().Sub(r.server.started).Milliseconds()}}
+	r.sendJSON(fasthttp.StatusOK, answer)
+	return nil
+}
+
+// handleFlush is POST /admin/flush.
+func handleFlush(r *request) error {
+	if r.server.cfg.Flush == nil {
+		return newProblem(kindUnavailable, "this node cannot flush")
+	}
+	ctx, cancel := r.work(r.server.cfg.FlushTimeout)
+	defer cancel()
+	if err := r.server.cfg.Flush(ctx); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	r.sendData(fasthttp.StatusOK, map[string]any{"settled": true, "executionTime": r.server.cfg.Now().Sub(r.start).Milliseconds()})
+	return nil
+}
+
+// handleLogLevel is GET /admin/log-level.
+func handleLogLevel(r *request) error {
+	r.sendData(fasthttp.StatusOK, map[string]string{"level": strings.ToLower(r.server.cfg.LogLevel.Level().String())})
+	return nil
+}
+
+// handleSetLogLevel is PUT /admin/log-level.
+func handleSetLogLevel(r *request) error {
+	text, release, err := r.readBody(searchBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var body struct{ Level string }
+	if err := json.Unmarshal(text, &body); err != nil {
+		return invalid("body", "want {\"level\":\"debug\"}: %v", err)
+	}
+	level, err := ParseLogLevel(body.Level)
+	if err != nil {
+		return invalid("level", "%v", err)
+	}
+	r.server.cfg.LogLevel.Set(level)
+	r.server.cfg.Logger.Info("log level changed", "level", level, "by", r.principal.Name, "request_id", r.id)
+	return handleLogLevel(r)
+}
+
+// ParseLogLevel reads a level of the node's own log.
+func ParseLogLevel(text string) (slog.Level, error) {
+	switch strings.ToLower(text) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "error", "fatal", "critical":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%q is not a log level, want debug, info, warn or error", text)
+}
+
+// handleProfile is GET /debug/pprof/*.
+func handleProfile(r *request) error {
+	pprofhandler.PprofHandler(r.ctx)
+	return nil
+}

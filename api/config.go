@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/ingest/pipeline"
+	"github.com/stere-log/stere/query"
+)
+
+// The defaults of Config.
+const (
+	BodyBytesDefault      = 64 << 20
+	BodyMemoryDefault     = 512 << 20
+	BodyWaitDefault       = 5 * time.Second
+	HeaderBytesDefault    = 32 << 10
+	ConnectionsDefault    = 4096
+	HeaderTimeoutDefault  = 10 * time.Second
+	BodyTimeoutDefault    = 2 * time.Minute
+	IdleTimeoutDefault    = 2 * time.Minute
+	WriteTimeoutDefault   = 2 * time.Minute
+	RequestTimeoutDefault = time.Minute
+	FlushTimeoutDefault   = 30 * time.Minute
+	SearchLimitDefault    = 50
+)
+
+// Limits that are not configurable.
+const (
+	searchBodyBytesMax = 1 << 20 // of a search request or an admin request
+	searchLimitMax     = 10_000  // records or rows of one answer
+	contextRecordsMax  = 1_000   // records before or after
+	facetsMax          = 20
+	sortKeysMax        = 8
+)
+
+// Config is what a Server serves and within which limits. Writer, Engine and
+// Status are needed; for everything else zero means the default.
+type Config struct {
+	Writer *ingest.Writer
+	Engine *query.Engine
+	// Auth recognises principals. nil lets everybody do everything, for nodes
+	// on the loopback interface only.
+	Auth *auth.Authenticator
+	// Flush seals and merges what is there and returns when settled.
+	Flush func(ctx context.Context) error
+	// Status says how the node is.
+	Status func() Status
+	// LogLevel is changed by PUT /admin/log-level.
+	LogLevel *slog.LevelVar
+	Logger   *slog.Logger     // default: discards
+	Metrics  *metrics.Set     // default: a new set
+	Now      func() time.Time // default: time.Now
+
+	Name        string // of the node, default "stere"
+	Version     string // of the program
+	Environment string // development, staging or production
+
+	APIKeyHeader   string // default v1.HeaderAPIKey
+	ElasticVersion string // the Elasticsearch version reported to shippers; default: the decoder's
+
+	Decode pipeline.Config // limits of one record
+
+	BodyBytes      int64         // of one decompressed body
+	BodyMemory     int64         // of all decompressed bodies in memory
+	BodyWait       time.Duration // for that memory, before 429
+	HeaderBytes    int
+	Connections    int
+	HeaderTimeout  time.Duration // from the first byte to the end of the header
+	BodyTimeout    time.Duration // from the end of the header to the end of the body
+	IdleTimeout    time.Duration // between requests
+	WriteTimeout   time.Duration // of an answer
+	RequestTimeout time.Duration // of the work for a request
+	FlushTimeout   time.Duration // of POST /admin/flush
+}
+
+// Status is how the node is.
+type Status struct {
+	State  string // v1.Healthy, v1.Degraded or v1.Unhealthy
+	Ready  bool   // takes and finds records
+	Checks map[string]v1.Check
+}
+
+// Validate lists every fault.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.Writer == nil, "no writer")
+	fault(c.Engine == nil, "no query engine")
+	fault(c.Status == nil, "no status")
+	fault(c.BodyBytes < 0 || c.BodyBytes > 1<<30, "body limit is %d bytes, want at most 1 GiB", c.BodyBytes)
+	fault(c.BodyMemory < 0, "body memory is %d bytes", c.BodyMemory)
+	d := c.withDefaults()
+	fault(d.BodyMemory < d.BodyBytes, "body memory is %d bytes, less than the limit of one body, %d", d.BodyMemory, d.BodyBytes)
+	fault(c.Connections < 0, "connection limit is %d", c.Connections)
+	fault(c.HeaderBytes < 0 || c.HeaderBytes > 0 && c.HeaderBytes < 4<<10, "header limit is %d bytes, want at least 4096", c.HeaderBytes)
+	for name, d := range map[string]time.Duration{"body wait": c.BodyWait, "header timeout": c.HeaderTimeout, "body timeout": c.BodyTimeout,
+		"idle timeout": c.IdleTimeout, "write timeout": c.WriteTimeout, "request timeout": c.RequestTimeout, "flush timeout": c.FlushTimeout} {
+		fault(d < 0, "%s is %v", name, d)
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.BodyBytes, BodyBytesDefault)
+	orDefault(&c.BodyMemory, BodyMemoryDefault)
+	orDefault(&c.BodyWait, BodyWaitDefault)
+	orDefault(&c.HeaderBytes, HeaderBytesDefault)
+	orDefault(&c.Connections, ConnectionsDefault)
+	orDefault(&c.HeaderTimeout, HeaderTimeoutDefault)
+	orDefault(&c.BodyTimeout, BodyTimeoutDefault)
+	orDefault(&c.IdleTimeout, IdleTimeoutDefault)
+	orDefault(&c.WriteTimeout, WriteTimeoutDefault)
+	orDefault(&c.RequestTimeout, RequestTimeoutDefault)
+	orDefault(&c.FlushTimeout, FlushTimeoutDefault)
+	orDefault(&c.APIKeyHeader, v1.HeaderAPIKey)
+	orDefault(&c.Name, "stere")
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LogLevel == nil {
+		c.LogLevel = new(slog.LevelVar)
+	}
+	if c.Metrics == nil {
+		c.Metrics = metrics.NewSet()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}

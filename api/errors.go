@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/ingest/body"
+	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// kind is one row of the error table: what a client can count on.
+type kind struct {
+	code   string // stable, for programs
+	status int
+	text   string // where nothing more specific is known
+	help   string // what to do about it
+	retry  int    // seconds for Retry-After, 0 for none
+}
+
+// The error table.
+var (
+	kindValidation  = kind{code: "VALIDATION_ERROR", status: 400, text: "the request is not valid", help: "error.details names each fault"}
+	kindSyntax      = kind{code: "QUERY_SYNTAX_ERROR", status: 400, text: "the query cannot be read", help: "error.details says where and what was expected; see docs/query.md"}
+	kindCursor      = kind{code: "INVALID_CURSOR", status: 400, text: "the cursor is not one of this query", help: "start again without a cursor"}
+	kindCredentials = kind{code: "UNAUTHORIZED", status: 401, text: "authentication required", help: "send the X-API-Key header (the key is in the data folder, file admin-key) or Authorization: Bearer TOKEN"}
+	kindForbidden   = kind{code: "AUTHORIZATION_ERROR", status: 403, text: "permission denied", help: "use credentials whose role includes the permission"}
+	kindNotFound    = kind{code: "NOT_FOUND", status: 404, text: "not found", help: "docs/api.md lists every path"}
+	kindMethod      = kind{code: "METHOD_NOT_ALLOWED", status: 405, text: "method not allowed", help: "the Allow header lists the methods of this path"}
+	kindSlow        = kind{code: "REQUEST_TIMEOUT", status: 408, text: "the request did not arrive in time", help: "send smaller batches"}
+	kindTooLarge    = kind{code: "PAYLOAD_TOO_LARGE", status: 413, text: "the body is too large", help: "send smaller batches; the limit is for the decompressed body"}
+	kindMediaType   = kind{code: "UNSUPPORTED_MEDIA_TYPE", status: 415, text: "unsupported media type", help: "send JSON, NDJSON or plain text lines"}
+	kindConflict    = kind{code: "IDEMPOTENCY_KEY_REUSED", status: 422, text: "this Idempotency-Key came with another body before", help: "use a new key for a new body"}
+	kindBusy        = kind{code: "TOO_BUSY", status: 429, text: "the node is at its limit; nothing of the request was accepted", help: "retry after the time in Retry-After", retry: 1}
+	kindHeader      = kind{code: "HEADER_TOO_LARGE", status: 431, text: "the request header is too large", help: "send fewer or shorter headers"}
+	kindInternal    = kind{code: "INTERNAL_ERROR", status: 503, text: "the node failed to serve the request", help: "retry; the log of the node has the cause under this errorId", retry: 2}
+	kindUnavailable = kind{code: "SERVICE_UNAVAILABLE", status: 503, text: "the node cannot serve the request now", help: "retry after the time in Retry-After", retry: 2}
+	kindTimeout     = kind{code: "TIMEOUT", status: 503, text: "the request took too long", help: "retry with the same Idempotency-Key, or ask for less", retry: 2}
+	kindNoSpace     = kind{code: "INSUFFICIENT_STORAGE", status: 507, text: "the disk is full; nothing of the request was accepted", help: "free space on the data folder's disk; the node resumes by itself", retry: 10}
+)
+
+// problem is an error that knows what to tell the client.
+type problem struct {
+	kind    kind
+	message string
+	details []v1.Detail
+	cause   error // for the log, not for the client
+}
+
+// Error implements error.
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", p.kind.code, p.message, p.cause)
+	}
+	return p.kind.code + ": " + p.message
+}
+
+// Unwrap implements errors.Unwrap.
+func (p *problem) Unwrap() error { return p.cause }
+
+func newProblem(k kind, format string, args ...any) *problem {
+	return &problem{kind: k, message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is a validation error of one field.
+func invalid(field, format string, args ...any) *problem {
+	message := fmt.Sprintf(format, args...)
+	return &problem{kind: kindValidation, message: field + ": " + message, details: []v1.Detail{{Field: field, Message: message}}}
+}
+
+// problemOf finds the row of the error table for an error of the packages
+// below; an error that nobody foresaw is an internal one.
+func problemOf(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var syntaxError *syntax.Error
+	if errors.As(err, &syntaxError) {
+		return &problem{kind: kindSyntax, message: syntaxError.Error(), details: []v1.Detail{{
+			Field: "query", Message: syntaxError.Message, Line: syntaxError.Line, Column: syntaxError.Column,
+			Expected: syntaxError.Expected, Suggestion: syntaxError.Suggestion,
+		}}}
+	}
+	var requestError *query.RequestError
+	if errors.As(err, &requestError) {
+		return invalid(requestError.Field, "%s", requestError.Message)
+	}
+	for _, row := range []struct {
+		is   error
+		kind kind
+		own  bool // the error's own text is fit for the client
+	}{
+		{auth.ErrNoCredentials, kindCredentials, true},
+		{auth.ErrAPIKey, kindCredentials, true},
+		{auth.ErrToken, kindCredentials, true},
+		{auth.ErrForbidden, kindForbidden, true},
+		{body.ErrTooLarge, kindTooLarge, false},
+		{ndjson.ErrTooLarge, kindTooLarge, true},
+		{ingest.ErrBusy, kindBusy, false},
+		{ingest.ErrConflict, kindConflict, false},
+		{ingest.ErrNoSpace, kindNoSpace, false},
+		{ingest.ErrUnavailable, kindUnavailable, false},
+		{query.ErrNotFound, kindNotFound, false},
+		{query.ErrCursor, kindCursor, true},
+		{context.DeadlineExceeded, kindTimeout, false},
+		{context.Canceled, kindUnavailable, false},
+	} {
+		if errors.Is(err, row.is) {
+			p := &problem{kind: row.kind, message: row.kind.text, cause: err}
+			if row.own {
+				p.message = err.Error()
+			}
+			return p
+		}
+	}
+	return &problem{kind: kindInternal, message: kindInternal.text, cause: err}
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest/elastic"
+)
+
+// route is one row of the route table.
+type route struct {
+	methods    []string
+	path       string
+	permission auth.Permission
+	handle     func(*request) error
+	elastic    bool // errors and headers as Elasticsearch has them
+}
+
+// routes is the route table: everything that the server serves.
+func (s *Server) routes() []route {
+	get, post, put := []string{"GET"}, []string{"POST"}, []string{"PUT"}
+	either := []string{"POST", "PUT"}
+	table := []route{
+		{methods: post, path: "/logs", permission: auth.Write, handle: handleWrite},
+		{methods: get, path: "/logs", permission: auth.Read, handle: handleList},
+		{methods: post, path: "/logs/search", permission: auth.Read, handle: handleSearch},
+		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
+		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
+
+		{methods: get, path: "/health", permission: auth.Open, handle: handleHealth},
+		{methods: get, path: "/health/live", permission: auth.Open, handle: handleLive},
+		{methods: get, path: "/health/ready", permission: auth.Open, handle: handleReady},
+		{methods: get, path: "/metrics", permission: auth.Read, handle: handleMetrics},
+
+		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
+		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
+		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
+		{methods: get, path: "/debug/pprof/{profile:*}", permission: auth.Admin, handle: handleProfile},
+	}
+	for _, prefix := range []string{"", "/elasticsearch"} {
+		table = append(table,
+			route{methods: either, path: prefix + "/_bulk", permission: auth.Write, handle: handleBulk, elastic: true},
+			route{methods: either, path: prefix + "/{index}/_bulk", permission: auth.Write, handle: handleBulk, elastic: true})
+	}
+	return table
+}
+
+// handleUnknownPath answers the handshakes of Elasticsearch's clients, whose
+// paths are too many for the table, and 404 to everything else. The answers of
+// handshakes need valid credentials.
+func handleUnknownPath(r *request) error {
+	path := string(r.ctx.Path())
+	handshake := strings.TrimSuffix(strings.TrimPrefix(path, "/elasticsearch"), "/")
+	if handshake == "" {
+		handshake = "/"
+	}
+	info := elastic.Info{Name: r.server.cfg.Name, Cluster: r.server.cfg.Name, Version: r.server.cfg.ElasticVersion, Address: string(r.ctx.Host())}
+	status, contentType, body, ok := elastic.Handshake(string(r.ctx.Method()), handshake, string(r.ctx.QueryArgs().QueryString()), info)
+	if !ok {
+		return newProblem(kindNotFound, "no such path: %.10s %.200s", r.ctx.Method(), path)
+	}
+	r.elastic = true
+	if err := r.authorize(auth.Known); err != nil {
+		return err
+	}
+	r.sendRaw(status, contentType, body)
+	return nil
+}
+
+// handleUnknownMethod answers a method that a path does not have; the router
+// has set Allow.
+func handleUnknownMethod(r *request) error {
+	return newProblem(kindMethod, "%.10s is not a method of %.200s", r.ctx.Method(), r.ctx.Path())
+}
+
+// handleOptions answers which methods a path has; the router has set Allow.
+func handleOptions(r *request) error {
+	r.ctx.SetStatusCode(204)
+	return nil
+}

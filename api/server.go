@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest/body"
+	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/valyala/fasthttp"
+)
+
+// prefetchBytes is how much of a body is read before its handler runs; the
+// rest is streamed, so that credentials and sizes are checked first.
+const prefetchBytes = 64 << 10
+
+// Server serves the HTTP interface.
+type Server struct {
+	cfg      Config
+	http     *fasthttp.Server
+	router   *router.Router
+	decoder  *ndjson.Decoder
+	unpacker body.Decoder
+	bodies   *budget
+	meters   *meters
+	started  time.Time
+	// base is the context of the work for requests: it ends when Shutdown has
+	// waited long enough.
+	base   context.Context
+	cancel context.CancelFunc
+}
+
+// New returns a server; Serve starts it.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure api: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, bodies: newBudget(cfg.BodyMemory), started: cfg.Now()}
+	s.decoder = ndjson.NewDecoder(cfg.Decode)
+	s.meters = newMeters(cfg.Metrics, cfg.Now)
+	s.base, s.cancel = context.WithCancel(context.Background())
+	if err := s.buildRouter(); err != nil {
+		s.cancel()
+		return nil, fmt.Errorf("configure api: %w", err)
+	}
+	s.http = &fasthttp.Server{
+		Handler:                      s.router.Handler,
+		ErrorHandler:                 s.serveBroken,
+		HeaderReceived:               s.headerReceived,
+		Name:                         "stere",
+		Concurrency:                  cfg.Connections,
+		ReadBufferSize:               cfg.HeaderBytes,
+		ReadTimeout:                  cfg.HeaderTimeout,
+		WriteTimeout:                 cfg.WriteTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		MaxRequestBodySize:           prefetchBytes,
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		NoDefaultDate:                true, // its clock would be a goroutine shared by the process
+		NoDefaultContentType:         true,
+		CloseOnShutdown:              true,
+		TCPKeepalive:                 true,
+		Logger:                       quietLogger{cfg.Logger},
+	}
+	return s, nil
+}
+
+// headerReceived gives the body its own time once the header is there, and an
+// answer that takes long by design enough time to be written.
+func (s *Server) headerReceived(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return fasthttp.RequestConfig{ReadTimeout: s.cfg.BodyTimeout, MaxRequestBodySize: prefetchBytes}
+}
+
+// Serve serves the listener until Shutdown.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.http.Serve(ln); err != nil {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown stops accepting requests and waits for those under way until ctx
+// ends; then it cancels their work.
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.cancel()
+	if err := s.http.ShutdownWithContext(ctx); err != nil {
+		return fmt.Errorf("shut down api: %w", err)
+	}
+	return nil
+}
+
+// buildRouter makes the router from the route table and refuses a route
+// without permission.
+func (s *Server) buildRouter() error {
+	r := router.New()
+	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
+	r.HandleOPTIONS = true
+	for _, rt := range s.routes() {
+		if rt.permission == auth.Undeclared {
+			return fmt.Errorf("route %v %s declares no permission", rt.methods, rt.path)
+		}
+		for _, method := range rt.methods {
+			r.Handle(method, rt.path, s.serve(rt))
+		}
+	}
+	r.GlobalOPTIONS = s.serve(route{path: "OPTIONS", permission: auth.Open, handle: handleOptions})
+	r.NotFound = s.serve(route{path: "other", permission: auth.Open, handle: handleUnknownPath})
+	r.MethodNotAllowed = s.serve(route{path: "other", permission: auth.Open, handle: handleUnknownMethod})
+	s.router = r
+	return nil
+}
+
+// quietLogger passes what fasthttp says of broken connections on as debug
+// lines: they are the clients' doing.
+type quietLogger struct{ logger *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (l quietLogger) Printf(format string, args ...any) {
+	l.logger.Debug("http connection", "detail", fmt.Sprintf(format, args...))
+}

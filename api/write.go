@@ -1,0 +1,257 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/ingest/body"
+	"github.com/stere-log/stere/ingest/elastic"
+	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/model"
+	"github.com/valyala/fasthttp"
+)
+
+// handleWrite is POST /logs.
+func handleWrite(r *request) error {
+	plain, err := r.mediaType()
+	if err != nil {
+		return err
+	}
+	key, err := r.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	text, release, err := r.readBody(r.server.cfg.BodyBytes)
+	if err != nil {
+		return err
+	}
+	defer release()
+	decode := r.server.decoder.Decode
+	if plain && !bytes.HasPrefix(bytes.TrimSpace(text), []byte{'{'}) {
+		decode = r.server.decoder.DecodeLines
+	}
+	decoded, err := decode(nil, text, r.server.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("decode body: %w", err)
+	}
+	if err := unusable(text, decoded); err != nil {
+		r.server.meters.written(0, decoded.Refused)
+		return err
+	}
+	result, err := r.write(key, text, decoded.Records)
+	if err != nil {
+		return err
+	}
+	r.server.meters.written(len(decoded.Records), decoded.Refused)
+	if decoded.Single {
+		r.sendData(fasthttp.StatusCreated, stored(result.ID(0), &decoded.Records[0]))
+		return nil
+	}
+	written := v1.Written{Accepted: len(decoded.Records), Rejected: decoded.Refused, Errors: rejectedOf(decoded.Rejected)}
+	r.sendData(fasthttp.StatusOK, written)
+	return nil
+}
+
+// unusable refuses a body as a whole: one that holds nothing, or one thing
+// only and that is not a record. Everything else is answered line by line.
+func unusable(text []byte, decoded ndjson.Decoded) error {
+	switch {
+	case len(decoded.Records) > 0:
+		return nil
+	case decoded.Refused == 1 && len(decoded.Rejected) == 1:
+		only := decoded.Rejected[0]
+		p := &problem{kind: kindValidation, message: only.Message}
+		if only.Field != "" {
+			p.message = only.Field + ": " + p.message
+		}
+		p.details = []v1.Detail{{Line: only.Line, Field: only.Field, Message: only.Message}}
+		return p
+	case decoded.Refused == 0 && len(bytes.TrimSpace(text)) == 0:
+		return newProblem(kindValidation, "the body holds no record")
+	}
+	return nil
+}
+
+// write hands records to the writer. The hash of the body tells a repeated
+// request from a key that is used twice.
+func (r *request) write(key string, text []byte, records []model.Record) (ingest.Result, error) {
+	if len(records) == 0 {
+		return ingest.Result{}, nil
+	}
+	req := ingest.Request{Tenant: r.principal.Tenant, Key: key, Records: records}
+	if key != "" {
+		sum := sha256.Sum256(text)
+		copy(req.BodyHash[:], sum[:])
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	result, err := r.server.cfg.Writer.Write(ctx, req)
+	if err != nil {
+		return result, fmt.Errorf("write %d records: %w", len(records), err)
+	}
+	if result.Duplicate {
+		r.ctx.Response.Header.Set(v1.HeaderReplayed, "true")
+	}
+	return result, nil
+}
+
+// stored is the answer for one record.
+func stored(id model.RecordID, record *model.Record) v1.Stored {
+	text := func(name string) string {
+		f, _ := record.Get(name)
+		return f.Text
+	}
+	return v1.Stored{LogID: id.String(), Message: text(model.FieldMessage), Component: text(model.FieldComponent),
+		Level: text(model.FieldLevel), Severity: text(model.FieldLevel)}
+}
+
+// rejectedOf names the rejections; the decoder bounds how many it describes,
+// the count beside them is exact.
+func rejectedOf(list []ndjson.Rejection) []v1.Rejected {
+	out := make([]v1.Rejected, 0, len(list))
+	for _, rejection := range list {
+		out = append(out, v1.Rejected{Line: rejection.Line, Field: rejection.Field, Message: rejection.Message})
+	}
+	return out
+}
+
+// handleBulk is Elasticsearch's POST /_bulk.
+func handleBulk(r *request) error {
+	key, err := r.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	text, release, err := r.readBody(r.server.cfg.BodyBytes)
+	if err != nil {
+		return err
+	}
+	defer release()
+	index, _ := r.ctx.UserValue("index").(string)
+	bulk, err := elastic.Decode(text, index, r.server.cfg.Now(), r.server.cfg.Decode)
+	if err != nil {
+		var malformed *elastic.Error
+		if errors.As(err, &malformed) {
+			return &problem{kind: kindValidation, message: malformed.Reason, cause: err}
+		}
+		return fmt.Errorf("decode bulk request: %w", err)
+	}
+	result, err := r.write(key, text, bulk.Records)
+	if err != nil {
+		return err
+	}
+	r.server.meters.written(len(bulk.Records), bulk.Rejected())
+	filter := string(r.ctx.QueryArgs().Peek("filter_path"))
+	reply := elastic.AppendReply(nil, bulk, result.ID, r.server.cfg.Now().Sub(r.start), filter)
+	r.sendRaw(fasthttp.StatusOK, bulkContentType(r.ctx), reply)
+	return nil
+}
+
+// bulkContentType answers in the versioned media type where the client asks
+// for it, as Elasticsearch does.
+func bulkContentType(ctx *fasthttp.RequestCtx) string {
+	accept := string(ctx.Request.Header.Peek(fasthttp.HeaderAccept))
+	const vendor = "application/vnd.elasticsearch+json"
+	if strings.HasPrefix(accept, vendor) && len(accept) < len(vendor)+32 {
+		return accept
+	}
+	return contentJSON
+}
+
+// elasticError renders an error as Elasticsearch does. A full disk is 503
+// here: its clients retry that, and some drop on codes they do not know.
+func elasticError(p *problem) (int, []byte) {
+	var malformed *elastic.Error
+	if errors.As(p.cause, &malformed) {
+		return malformed.Status, malformed.Body()
+	}
+	status, kind := p.kind.status, "illegal_argument_exception"
+	switch {
+	case status == fasthttp.StatusInsufficientStorage:
+		status, kind = fasthttp.StatusServiceUnavailable, "cluster_block_exception"
+	case status == fasthttp.StatusTooManyRequests:
+		kind = "es_rejected_execution_exception"
+	case status == fasthttp.StatusUnauthorized, status == fasthttp.StatusForbidden:
+		kind = "security_exception"
+	case status >= 500:
+		kind = "node_not_available_exception"
+	case status == fasthttp.StatusRequestEntityTooLarge:
+		kind = "content_too_long_exception"
+	}
+	reason := appendString(nil, p.message)
+	return status, fmt.Appendf(nil, `{"error":{"root_cause":[{"type":"%s","reason":%s}],"type":"%s","reason":%s},"status":%d}`, kind, reason, kind, reason, status)
+}
+
+// mediaType refuses what is clearly no log data and reports whether the body
+// claims to be plain text. Everything else is told by its content.
+func (r *request) mediaType() (plain bool, err error) {
+	text := strings.ToLower(string(r.ctx.Request.Header.ContentType()))
+	media, _, _ := strings.Cut(text, ";")
+	media = strings.TrimSpace(media)
+	family, sub, _ := strings.Cut(media, "/")
+	switch family {
+	case "multipart", "image", "audio", "video", "font", "model":
+		return false, newProblem(kindMediaType, "%.100s is not a form of log records", media)
+	}
+	switch sub {
+	case "xml", "html", "pdf", "zip", "csv":
+		return false, newProblem(kindMediaType, "%.100s is not a form of log records", media)
+	}
+	return media == "text/plain", nil
+}
+
+func (r *request) idempotencyKey() (string, error) {
+	key := r.ctx.Request.Header.Peek(v1.HeaderIdempotencyKey)
+	if len(key) > v1.IdempotencyKeyBytesMax {
+		return "", invalid(v1.HeaderIdempotencyKey, "has %d bytes, want at most %d", len(key), v1.IdempotencyKeyBytesMax)
+	}
+	return string(key), nil
+}
+
+// readBody reads and decompresses the body within limit. It takes memory for
+// the most that the body may become before it reads the first byte, and gives
+// back what was not needed; release gives back the rest.
+func (r *request) readBody(limit int64) (text []byte, release func(), err error) {
+	header := &r.ctx.Request.Header
+	encoding := string(header.Peek(fasthttp.HeaderContentEncoding))
+	length := int64(header.ContentLength()) // negative: chunked
+	if length > limit {
+		r.ctx.SetConnectionClose()
+		return nil, nil, newProblem(kindTooLarge, "the body has %d bytes, want at most %d", length, limit)
+	}
+	taken := limit
+	if length >= 0 && (encoding == "" || strings.EqualFold(encoding, "identity")) {
+		taken = length
+	}
+	if !r.server.bodies.Take(taken, r.server.cfg.BodyWait) {
+		return nil, nil, newProblem(kindBusy, "no memory for the body within %v; nothing was accepted", r.server.cfg.BodyWait)
+	}
+	if stream := r.ctx.RequestBodyStream(); stream != nil {
+		text, err = r.server.unpacker.Read(stream, encoding, limit)
+	} else {
+		text, err = r.server.unpacker.ReadBytes(r.ctx.PostBody(), encoding, limit)
+	}
+	if err != nil {
+		r.server.bodies.Give(taken)
+		return nil, nil, bodyProblem(err, limit)
+	}
+	r.server.meters.bodyBytes.Add(len(text))
+	kept := min(int64(len(text)), taken)
+	r.server.bodies.Give(taken - kept)
+	return text, func() { r.server.bodies.Give(kept) }, nil
+}
+
+func bodyProblem(err error, limit int64) error {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, body.ErrTooLarge):
+		return newProblem(kindTooLarge, "the decompressed body has more than %d bytes", limit)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return newProblem(kindSlow, "the body did not arrive in time")
+	}
+	return &problem{kind: kindValidation, message: err.Error()}
+}
