@@ -1,0 +1,142 @@
+package oracle_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/internal/oracle"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// kept gives an engine the parts of a layout, in two shards' views.
+type kept []part.Part
+
+func (k kept) Views(context.Context, model.TenantID) ([]query.View, error) {
+	half := len(k) / 2
+	return []query.View{{Parts: k[:half]}, {Parts: k[half:]}}, nil
+}
+
+// TestEngineIsScan compares whole answers: pages of records in order, totals,
+// and tables of statistics.
+func TestEngineIsScan(t *testing.T) {
+	g := oracle.NewGenerator(*seed + 1<<32)
+	entries, layouts := keep(t, g, 15, 400)
+	// A shard has both: what is sealed and what is not yet.
+	half := len(layouts[0].parts) / 2
+	layouts = append(layouts, layout{"mixed", append([]part.Part{seal(t, layouts[0].parts[:half])}, layouts[0].parts[half:]...)})
+	for range max(*queries/8, 1) {
+		filter := g.Condition(entries)
+		var matching []oracle.Entry
+		for i := range entries {
+			if oracle.Holds(filter, &entries[i]) {
+				matching = append(matching, entries[i])
+			}
+		}
+		stats, limit := g.Stats(), 1+g.Below(300)
+		for _, l := range layouts {
+			engine := query.New(kept(l.parts), query.Config{})
+			comparePages(t, l.name, engine, filter, limit, matching)
+			compareTable(t, l.name, engine, &syntax.Query{Filter: filter, Pipes: []syntax.Pipe{stats}}, stats, matching)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// pagesMax is how many pages of an answer are read.
+const pagesMax = 6
+
+func comparePages(t *testing.T, name string, engine *query.Engine, filter syntax.Node, limit int, matching []oracle.Entry) {
+	t.Helper()
+	request := query.Request{Tenant: model.DefaultTenant, Text: syntax.Print(filter), Limit: limit}
+	left := slices.Clone(matching)
+	slices.Reverse(left) // newest first
+	for range pagesMax {
+		result, err := engine.Search(t.Context(), request)
+		if err != nil {
+			t.Errorf("%s: %q: %v", name, request.Text, err)
+			return
+		}
+		if result.TotalExact && int(result.Total) != len(matching) || !result.Complete {
+			t.Errorf("%s: %q: total %d, complete %v, want %d", name, request.Text, result.Total, result.Complete, len(matching))
+			return
+		}
+		want := left[:min(limit, len(left))]
+		if len(result.Hits) != len(want) || result.HasMore != (len(left) > limit) {
+			t.Errorf("%s: %q: page of %d, more %v, want %d of %d", name, request.Text, len(result.Hits), result.HasMore, len(want), len(left))
+			return
+		}
+		for i, hit := range result.Hits {
+			if hit.ID != want[i].ID || hit.Record.Time != want[i].Record.Time || len(hit.Record.Fields) != len(want[i].Record.Fields) {
+				t.Errorf("%s: %q: hit %d is %v, want %v", name, request.Text, i, hit.ID, want[i].ID)
+				return
+			}
+		}
+		left = left[len(want):]
+		if request.Cursor = result.NextCursor; !result.HasMore {
+			return
+		}
+	}
+}
+
+func compareTable(t *testing.T, name string, engine *query.Engine, q *syntax.Query, stats *syntax.Stats, matching []oracle.Entry) {
+	t.Helper()
+	text := q.String()
+	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text, Limit: 10_000})
+	if err != nil {
+		t.Errorf("%s: %q: %v", name, text, err)
+		return
+	}
+	want := oracle.Stats(matching, stats)
+	got := map[string][]string{}
+	for _, row := range result.Rows {
+		var cells []string
+		for _, cell := range row {
+			cells = append(cells, plain(cell))
+		}
+		got[strings.Join(cells[:len(stats.By)], "|")] = cells[len(stats.By):]
+	}
+	if len(result.Rows) != len(want) || !result.Complete || len(result.Approximate) > 0 {
+		t.Errorf("%s: %q: %d rows, complete %v, want %d", name, text, len(result.Rows), result.Complete, len(want))
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if !slices.EqualFunc(got[key], want[key], same) {
+			t.Errorf("%s: %q: group %q is %q, want %q", name, text, key, got[key], want[key])
+			return
+		}
+	}
+}
+
+// plain writes a cell as the oracle does.
+func plain(cell any) string {
+	switch v := cell.(type) {
+	case nil:
+		return oracle.Missing
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return oracle.Number(v)
+	case json.Number:
+		return v.String()
+	}
+	return fmt.Sprint(cell)
+}
+
+// same compares cells as numbers if they are numbers.
+func same(a, b string) bool {
+	x, err1 := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return a == b || err1 == nil && err2 == nil && oracle.Number(x) == oracle.Number(y)
+}
