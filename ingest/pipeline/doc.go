@@ -15,8 +15,9 @@
 //   - The first of Config.TimeFields that holds a time is the record's time. A
 //     field "timestamp" is not kept as a field: if model.Record's Time and
 //     TimeDigits do not give back its text, it is under "_original.timestamp".
-//     The other time fields stay as they are. Without a time, the time of
-//     receipt counts.
+//     The other time fields stay as they are. Except in "timestamp" and
+//     "@timestamp", a number that would be a time before March 1973 is taken
+//     for a duration. Without a time, the time of receipt counts.
 //   - The level comes from "level" or "severity", then from "severity_number",
 //     "log.level", "lvl", "loglevel" and "severity_text" where they are known.
 //     It is stored as "level"; "severity" is not stored. A value of either that
