@@ -12,7 +12,7 @@ import (
 // Config are the budgets of queries. Zero means default.
 type Config struct {
 	Time        time.Duration    // of one query; default 30 s
-	CountTime   time.Duration    // of that, to count exactly what bitmaps alone cannot count; default 2 s
+	CountTime   time.Duration    // of that, to count exactly what bitmaps alone cannot count; default 500 ms
 	Limit       int              // records of a page without a limit; default 50
 	LimitMax    int              // records of a page, rows of a table; default 10,000
 	OffsetMax   int              // records that offset skips; default 100,000
@@ -67,7 +67,7 @@ func (c Config) withDefaults() Config {
 		c.Time = 30 * time.Second
 	}
 	if c.CountTime == 0 {
-		c.CountTime = 2 * time.Second
+		c.CountTime = 500 * time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -18,9 +18,10 @@ func sourceFields() []string {
 	}
 }
 
-// Get returns the record with an id, or ErrNotFound.
+// Get returns the record with an id, or ErrNotFound; ErrIncomplete if it may be in
+// what cannot be read.
 func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.RecordID) (*Hit, error) {
-	parts, release, err := e.parts(ctx, tenant)
+	parts, missing, release, err := e.parts(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +30,8 @@ func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.Record
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("get record %s: %w", id, err)
+	case !ok && missing != "":
+		return nil, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
 	case !ok:
 		return nil, ErrNotFound
 	}
@@ -44,7 +47,7 @@ func (e *Engine) Context(ctx context.Context, tenant model.TenantID, id model.Re
 	if before < 0 || after < 0 || before > e.config.ContextMax || after > e.config.ContextMax {
 		return nil, &RequestError{Field: "context", Message: fmt.Sprintf("asks for %d before and %d after, want 0 to %d", before, after, e.config.ContextMax)}
 	}
-	parts, release, err := e.parts(ctx, tenant)
+	parts, missing, release, err := e.parts(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +56,12 @@ func (e *Engine) Context(ctx context.Context, tenant model.TenantID, id model.Re
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("get record %s: %w", id, err)
+	case !ok && missing != "":
+		return nil, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
 	case !ok:
 		return nil, ErrNotFound
 	}
-	result := &ContextResult{Hit: Hit{ID: hit.ID, Record: hit.Record}, Complete: true}
+	result := &ContextResult{Hit: Hit{ID: hit.ID, Record: hit.Record}, Complete: missing == "", Reason: missing}
 	var filters []plan.Filter
 	for _, name := range sourceFields() {
 		field, ok := hit.Record.Get(name)

@@ -21,10 +21,11 @@ import (
 type memory struct {
 	parts    map[model.TenantID][]part.Part
 	released int
+	missing  string
 }
 
 func (m *memory) Views(_ context.Context, tenant model.TenantID) ([]query.View, error) {
-	return []query.View{{Parts: m.parts[tenant], Release: func() { m.released++ }}, {}}, nil
+	return []query.View{{Parts: m.parts[tenant], Release: func() { m.released++ }}, {Missing: m.missing}}, nil
 }
 
 // newPart makes a part of records.

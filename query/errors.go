@@ -6,6 +6,10 @@ var (
 	// ErrNotFound says that the tenant has no record with the id.
 	ErrNotFound = errors.New("record not found")
 
+	// ErrIncomplete says that the record was not found, but that part of the
+	// tenant's data cannot be read.
+	ErrIncomplete = errors.New("part of the data cannot be read")
+
 	// ErrCursor says that a cursor is damaged or belongs to another query.
 	ErrCursor = errors.New("invalid cursor: it is damaged or belongs to another query")
 )

@@ -20,6 +20,9 @@ type Shards interface {
 type View struct {
 	Parts   []part.Part
 	Release func()
+	// Missing says what of the shard cannot be read, if anything; every answer
+	// from the view is partial then.
+	Missing string
 }
 
 // Request asks for a page of records, or for a table if the text says so.

@@ -12,20 +12,23 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// parts returns the parts of a tenant and a function that releases them.
-func (e *Engine) parts(ctx context.Context, tenant model.TenantID) ([]part.Part, func(), error) {
+// parts returns the parts of a tenant, why some are missing, and a function
+// that releases them.
+func (e *Engine) parts(ctx context.Context, tenant model.TenantID) (parts []part.Part, missing string, release func(), err error) {
 	if err := tenant.Validate(); err != nil {
-		return nil, nil, &RequestError{Field: "tenant", Message: err.Error()}
+		return nil, "", nil, &RequestError{Field: "tenant", Message: err.Error()}
 	}
 	views, err := e.shards.Views(ctx, tenant)
 	if err != nil {
-		return nil, nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
+		return nil, "", nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
 	}
-	var parts []part.Part
 	for _, view := range views {
 		parts = append(parts, view.Parts...)
+		if missing == "" {
+			missing = view.Missing
+		}
 	}
-	return parts, func() {
+	return parts, missing, func() {
 		for _, view := range views {
 			if view.Release != nil {
 				view.Release()
@@ -50,7 +53,7 @@ func (e *Engine) Search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, release, err := e.parts(ctx, request.Tenant)
+	parts, missing, release, err := e.parts(ctx, request.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +66,9 @@ func (e *Engine) Search(ctx context.Context, request Request) (*Result, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
+	}
+	if missing != "" {
+		result.Complete, result.Reason, result.TotalExact = false, missing, false
 	}
 	result.Elapsed = time.Since(started)
 	return result, nil
@@ -184,11 +190,14 @@ func (e *Engine) hits(found []exec.Hit) []Hit {
 
 // table answers with a page of a table's rows.
 func (e *Engine) table(ctx context.Context, parts []part.Part, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
-	found, err := exec.Table(ctx, parts, p, e.config.limits())
+	limit := e.limit(request.Limit, e.config.LimitMax)
+	if at.Seen > e.config.Groups {
+		return nil, ErrCursor
+	}
+	found, err := exec.Table(ctx, parts, p, at.Seen+limit+1, e.config.limits())
 	if err != nil {
 		return nil, err
 	}
-	limit := e.limit(request.Limit, e.config.LimitMax)
 	rows := found.Rows[min(len(found.Rows), at.Seen):]
 	result := &Result{
 		Table: true, Columns: found.Columns, Approximate: found.Approximate, Limit: limit, HasMore: len(rows) > limit,

@@ -371,3 +371,33 @@ func TestTenants(t *testing.T) {
 		}
 	}
 }
+
+// TestMissing checks that answers over views with gaps say so.
+func TestMissing(t *testing.T) {
+	m := &memory{missing: "shard 1: segment 7 cannot be read"}
+	engine := query.New(m, query.Config{})
+	for _, text := range []string{"*", "* | stats count()"} {
+		if result := search(t, engine, query.Request{Text: text}); result.Complete || result.TotalExact || result.Reason != m.missing {
+			t.Errorf("%s: complete %v, exact %v, reason %q", text, result.Complete, result.TotalExact, result.Reason)
+		}
+	}
+	if _, err := engine.Get(t.Context(), model.DefaultTenant, model.RecordID{}); !errors.Is(err, query.ErrIncomplete) {
+		t.Errorf("get: have %v", err)
+	}
+}
+
+// TestTopRows checks that the first rows are the same however many are asked.
+func TestTopRows(t *testing.T) {
+	random := rand.New(rand.NewPCG(31, 32))
+	engine := query.New(split(t, random, randomRecords(random, 400), 5), query.Config{})
+	for _, text := range []string{"* | stats count() by (duration)", "* | stats max(n) by (duration)", "* | stats count(), max(n) by (duration) | sort by count desc | offset 3",
+		"* | stats count() by (duration) | offset 2 | limit 20", "* | stats count() by (duration) | sort by duration | fields duration", "* | stats count() by (_time:3s)"} {
+		all := search(t, engine, query.Request{Text: text})
+		for _, limit := range []int{1, 5, 19, 20, 21} {
+			some := search(t, engine, query.Request{Text: text, Limit: limit})
+			if want := all.Rows[:min(limit, len(all.Rows))]; !reflect.DeepEqual(some.Rows, want) || some.HasMore != (len(all.Rows) > limit) {
+				t.Errorf("%s, limit %d: have %v (more %v), want %v", text, limit, some.Rows, some.HasMore, want)
+			}
+		}
+	}
+}

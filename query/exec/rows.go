@@ -1,8 +1,11 @@
 package exec
 
 import (
+	"cmp"
+	"container/heap"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/stere-log/stere/model"
@@ -18,8 +21,9 @@ const (
 	TypeBool   = "bool"
 )
 
-// result makes the rows, orders them and takes the plan's steps.
-func (g *groups) result() *TableResult {
+// result makes the rows, orders them and takes the plan's steps; the first
+// rows are all that is wanted.
+func (g *groups) result(rows int) *TableResult {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	keys := len(g.table.Keys)
@@ -54,7 +58,7 @@ func (g *groups) result() *TableResult {
 			result.Approximate = append(result.Approximate, agg.Name)
 		}
 	}
-	g.sort(result.Rows)
+	result.Rows = g.sort(result.Rows, needed(g.table.Steps, rows))
 	for _, step := range g.table.Steps {
 		result.take(step)
 	}
@@ -112,8 +116,8 @@ func columnType(rows [][]any, column int, fallback string) string {
 
 // sort puts the rows into the default order: by time if they are grouped by
 // it, then the most frequent first if the first aggregate counts, then by the
-// groups' values.
-func (g *groups) sort(rows [][]any) {
+// groups' values. Only the first want rows need be in order, or be there.
+func (g *groups) sort(rows [][]any, want int) [][]any {
 	var order []plan.ColumnSort
 	for i, key := range g.table.Keys {
 		if key.Bucket > 0 {
@@ -126,29 +130,105 @@ func (g *groups) sort(rows [][]any) {
 	for i := range g.table.Keys {
 		order = append(order, plan.ColumnSort{Column: i})
 	}
-	sortRows(rows, order, nil)
+	return sortRows(rows, order, nil, want)
 }
 
-// sortRows orders rows; rows that are equal keep their order. Columns named
-// level order by severity.
-func sortRows(rows [][]any, order []plan.ColumnSort, columns []Column) {
-	slices.SortStableFunc(rows, func(a, b []any) int {
-		for _, key := range order {
-			field := ""
-			if columns != nil {
-				field = plan.QueryName(columns[key.Column].Name)
-			}
-			v, w := anySortValue(field, a[key.Column]), anySortValue(field, b[key.Column])
-			result := v.compare(w)
-			if key.Desc && v.Class != ClassMissing && w.Class != ClassMissing {
-				result = -result
-			}
-			if result != 0 {
-				return result
-			}
+// needed returns how many of the rows in default order the first rows after
+// the steps depend on.
+func needed(steps []plan.Step, rows int) int {
+	for _, step := range slices.Backward(steps) {
+		switch {
+		case step.Sort != nil:
+			return math.MaxInt
+		case step.Keep != nil:
+		case step.Limit != plan.Unlimited:
+			rows = min(rows, step.Limit)
+		default:
+			rows += min(step.Offset, math.MaxInt-rows)
 		}
-		return 0
-	})
+	}
+	return rows
+}
+
+// sortedRow is a row with its first sort value, which is all that most
+// comparisons need, and its place before.
+type sortedRow struct {
+	first SortValue
+	row   []any
+	place int
+}
+
+// rowOrder is an order of rows; rows that are equal keep their places.
+type rowOrder struct {
+	keys   []plan.ColumnSort
+	fields []string // of the keys' columns
+}
+
+func (o *rowOrder) compare(a, b *sortedRow) int {
+	for i, key := range o.keys {
+		v, w := a.first, b.first
+		if i > 0 {
+			v, w = anySortValue(o.fields[i], a.row[key.Column]), anySortValue(o.fields[i], b.row[key.Column])
+		}
+		result := v.compare(w)
+		if key.Desc && v.Class != ClassMissing && w.Class != ClassMissing {
+			result = -result
+		}
+		if result != 0 {
+			return result
+		}
+	}
+	return cmp.Compare(a.place, b.place)
+}
+
+// sortRows returns the first want rows of an order. With columns, a column
+// named level orders by severity.
+func sortRows(rows [][]any, keys []plan.ColumnSort, columns []Column, want int) [][]any {
+	if len(keys) == 0 {
+		return rows
+	}
+	order := &rowOrder{keys: keys, fields: make([]string, len(keys))}
+	for i, key := range keys {
+		if columns != nil {
+			order.fields[i] = plan.QueryName(columns[key.Column].Name)
+		}
+	}
+	kept := &rowHeap{order: order}
+	for n, row := range rows {
+		next := sortedRow{first: anySortValue(order.fields[0], row[keys[0].Column]), row: row, place: n}
+		switch {
+		case len(kept.of) < want:
+			kept.of = append(kept.of, next)
+			if len(kept.of) == want {
+				heap.Init(kept)
+			}
+		case want > 0 && order.compare(&next, &kept.of[0]) < 0:
+			kept.of[0] = next
+			heap.Fix(kept, 0)
+		}
+	}
+	slices.SortFunc(kept.of, func(a, b sortedRow) int { return order.compare(&a, &b) })
+	sorted := make([][]any, len(kept.of))
+	for n := range kept.of {
+		sorted[n] = kept.of[n].row
+	}
+	return sorted
+}
+
+// rowHeap implements heap.Interface with the last row on top.
+type rowHeap struct {
+	of    []sortedRow
+	order *rowOrder
+}
+
+func (h *rowHeap) Len() int           { return len(h.of) }
+func (h *rowHeap) Less(i, j int) bool { return h.order.compare(&h.of[i], &h.of[j]) > 0 }
+func (h *rowHeap) Swap(i, j int)      { h.of[i], h.of[j] = h.of[j], h.of[i] }
+func (h *rowHeap) Push(x any)         { h.of = append(h.of, x.(sortedRow)) }
+func (h *rowHeap) Pop() any {
+	last := h.of[len(h.of)-1]
+	h.of = h.of[:len(h.of)-1]
+	return last
 }
 
 // anySortValue returns how a value of a table is ordered.
@@ -173,7 +253,7 @@ func anySortValue(field string, v any) SortValue {
 func (t *TableResult) take(step plan.Step) {
 	switch {
 	case step.Sort != nil:
-		sortRows(t.Rows, step.Sort, t.Columns)
+		t.Rows = sortRows(t.Rows, step.Sort, t.Columns, math.MaxInt)
 	case step.Keep != nil:
 		columns := make([]Column, len(step.Keep))
 		for i, column := range step.Keep {

@@ -17,7 +17,7 @@ type Column struct {
 	Type string // string, int, float, time or bool
 }
 
-// TableResult is a table of all groups, in order, after the plan's steps.
+// TableResult is a table of groups, in order, after the plan's steps.
 type TableResult struct {
 	Columns     []Column
 	Rows        [][]any  // string, int64, float64, json.Number, bool or nil
@@ -27,7 +27,8 @@ type TableResult struct {
 }
 
 // Table groups the records that satisfy the plan and aggregates each group.
-func Table(ctx context.Context, parts []part.Part, p *plan.Plan, limits Limits) (*TableResult, error) {
+// Rows after the first wantRows may be left out.
+func Table(ctx context.Context, parts []part.Part, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
 	r := newRun(ctx, parts, p, limits)
 	defer r.cancel()
 	groups := newGroups(r)
@@ -35,7 +36,7 @@ func Table(ctx context.Context, parts []part.Part, p *plan.Plan, limits Limits) 
 	if err != nil {
 		return nil, err
 	}
-	result := groups.result()
+	result := groups.result(wantRows)
 	result.Outcome = r.outcome()
 	return result, nil
 }
