@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model/shape"
 )
 
 // literalMin is the shortest literal that is worth a look.
@@ -40,9 +41,7 @@ func (h *regexHint) collect(re *syntax.Regexp) {
 	}
 }
 
-// narrowRegex leaves out rows whose shape shows that no literal is in the
-// text. It relies on two facts of shapes: a variable starts and ends at word
-// borders, and each of its words holds a digit or a byte beyond ASCII.
+// narrowRegex leaves out rows whose text cannot hold a literal.
 func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within *index.DocSet) (*index.DocSet, error) {
 	if len(hint.literals) == 0 || c.meta.dict == 0 || !c.hasFilters() {
 		return within, nil
@@ -51,12 +50,9 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 	if err != nil {
 		return nil, err
 	}
-	summary, err := c.summary()
-	if err != nil {
-		return nil, err
-	}
 	for _, literal := range hint.literals {
-		if !staysStatic(literal, &summary.edges[variableWords]) {
+		head, tail, ok := literalEdges(literal)
+		if !ok || within.IsEmpty() {
 			continue
 		}
 		codes := []uint32{0} // texts without a shape are always tried
@@ -65,26 +61,30 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 				codes = append(codes, uint32(i)+1)
 			}
 		}
-		if within, err = c.rowsOfCodes(ctx, codes, within); err != nil {
+		found, err := c.rowsOfCodes(ctx, codes, within)
+		if err != nil {
 			return nil, err
 		}
-		if within.IsEmpty() {
-			break
+		across, err := c.rowsAcross(ctx, head, tail, codes, index.AndNot(within, found))
+		if err != nil {
+			return nil, err
 		}
+		within = index.Or(found, across)
 	}
 	return within, nil
 }
 
-// staysStatic reports whether an occurrence of literal can only lie in the
-// static text of a shape: it holds a letter and a byte that is in no word, no
-// digit, and neither its first nor its last piece of a word is one with which
-// a word of a variable ends or starts.
-func staysStatic(literal string, edges *edges) bool {
+// literalEdges returns the pieces of words, folded, at the ends of a literal:
+// the only parts of it that can lie in a variable. It relies on facts of
+// shapes: a variable starts and ends at word borders, and only words with
+// digits or bytes beyond ASCII, and UUIDs, are in variables; so it reports
+// false for a literal with those, or one that is a piece of a single word.
+func literalEdges(literal string) (head, tail string, ok bool) {
 	var letter, separator bool
 	for i := 0; i < len(literal); i++ {
 		switch b := literal[i]; {
-		case b >= utf8.RuneSelf, b >= '0' && b <= '9', b == 0x11, b == 0x12:
-			return false
+		case b >= utf8.RuneSelf, b >= '0' && b <= '9', b == shape.Placeholder, b == shape.Escape, b == '-':
+			return "", "", false
 		case index.IsWordRune(rune(b)):
 			letter = true
 		default:
@@ -92,10 +92,54 @@ func staysStatic(literal string, edges *edges) bool {
 		}
 	}
 	if !letter || !separator {
-		return false
+		return "", "", false
 	}
 	notWord := func(r rune) bool { return !index.IsWordRune(r) }
-	head := literal[:strings.IndexFunc(literal, notWord)]
-	tail := literal[strings.LastIndexFunc(literal, notWord)+1:]
-	return (head == "" || !edges.mayEnd(index.Fold(head))) && (tail == "" || !edges.mayStart(index.Fold(tail)))
+	head = literal[:strings.IndexFunc(literal, notWord)]
+	tail = literal[strings.LastIndexFunc(literal, notWord)+1:]
+	return index.Fold(head), index.Fold(tail), true
+}
+
+// rowsAcross returns the rows of within with a variable in which a word ends
+// with head or starts with tail, where these are not empty.
+func (c *columnReader) rowsAcross(ctx context.Context, head, tail string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	if head != "" {
+		pages, err := c.pagesWithSuffix(head, variableWords)
+		if err != nil {
+			return nil, err
+		}
+		scan := textScan{column: c, within: within, skip: skip, alphabet: alphabetOf(head),
+			test: func(text string) bool { return hasWordSuffix(text, head) }}
+		scan.pages[variableWords] = pages
+		if found, err = scan.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if tail == "" {
+		return found, nil
+	}
+	pages, err := c.pagesWithPrefix(tail, variableWords)
+	if err != nil {
+		return nil, err
+	}
+	prefix := index.Prefix{Folded: tail}
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: skip, alphabet: alphabetOf(tail),
+		test: func(text string) bool { return prefix.Match(c.meta.kind, text) }}
+	scan.pages[variableWords] = pages
+	rows, err := scan.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(found, rows), nil
+}
+
+// hasWordSuffix reports whether a word of text ends with the folded suffix.
+func hasWordSuffix(text, suffix string) bool {
+	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
+		if strings.HasSuffix(index.Fold(text[start:end]), suffix) {
+			return true
+		}
+	}
+	return false
 }

@@ -79,18 +79,10 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, co
 	}
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
 	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, alphabet: alphabetOf(pred.Folded)}
-	if c.hasFilters() {
-		summary, err := c.summary()
-		if err != nil {
+	for source := range wordSources {
+		if scan.pages[source], err = c.pagesWithPrefix(pred.Folded, source); err != nil {
 			return nil, err
 		}
-		for source := range wordSources {
-			if summary.edges[source].mayStart(pred.Folded) {
-				scan.pages[source] = c.allPages()
-			}
-		}
-	} else if numberWord(pred.Folded) {
-		scan.pages[plainWords] = c.allPages()
 	}
 	rows, err := scan.run(ctx)
 	if err != nil {
@@ -164,7 +156,43 @@ func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, 
 	if !edges.mayStart(word) || !edges.mayEnd(word) {
 		return nil, nil
 	}
-	hash := wordHash(word, source)
+	return c.pagesWithHash(summary, wordHash(word, source))
+}
+
+// pagesWithPrefix returns the text pages that may hold a word with the prefix
+// in the given source.
+func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint32, error) {
+	if !c.hasFilters() {
+		if source == plainWords && numberWord(prefix) {
+			return c.allPages(), nil
+		}
+		return nil, nil
+	}
+	summary, err := c.summary()
+	if err != nil || !summary.edges[source].mayStart(prefix) {
+		return nil, err
+	}
+	if piece, ok := headPiece(prefix); ok {
+		return c.pagesWithHash(summary, pieceHash(piece, headSalt, source))
+	}
+	return c.allPages(), nil
+}
+
+// pagesWithSuffix returns the text pages that may hold a word with the suffix
+// in the given source of a column with filters.
+func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint32, error) {
+	summary, err := c.summary()
+	if err != nil || !summary.edges[source].mayEnd(suffix) {
+		return nil, err
+	}
+	if piece, ok := tailPiece(suffix); ok {
+		return c.pagesWithHash(summary, pieceHash(piece, tailSalt, source))
+	}
+	return c.allPages(), nil
+}
+
+// pagesWithHash asks the pages' filters.
+func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
 	if _, common := slices.BinarySearch(summary.common, hash); common {
 		return c.allPages(), nil
 	}
