@@ -1,9 +1,12 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -52,24 +55,25 @@ type TargetReport struct {
 
 // IngestReport is the figures of the way in.
 type IngestReport struct {
-	Lines         int64   `json:"lines"`
-	Seconds       float64 `json:"seconds"`
-	SettleSeconds float64 `json:"settleSeconds"`
-	LinesPerSec   float64 `json:"linesPerSecond"`
-	MBPerSec      float64 `json:"mbPerSecond"`
-	RequestP50MS  float64 `json:"requestP50Ms"`
-	RequestP99MS  float64 `json:"requestP99Ms"`
-	Retries       int64   `json:"retries"`
-	CPUSeconds    float64 `json:"cpuSeconds"`
-	CPUPerMillion float64 `json:"cpuSecondsPerMillionLines"`
-	PeakRSSMB     float64 `json:"peakRssMb"`
-	RestRSSMB     float64 `json:"restRssMb"`
-	DiskBytes     int64   `json:"diskBytes"`
-	DiskApparent  int64   `json:"diskApparentBytes"`
-	DiskFiles     int64   `json:"diskFiles"`
-	DiskPerRaw    float64 `json:"diskPerRaw"`
-	WrittenBytes  int64   `json:"writtenBytes"`
-	WrittenPerRaw float64 `json:"writtenPerRaw"`
+	Lines         int64            `json:"lines"`
+	Seconds       float64          `json:"seconds"`
+	SettleSeconds float64          `json:"settleSeconds"`
+	LinesPerSec   float64          `json:"linesPerSecond"`
+	MBPerSec      float64          `json:"mbPerSecond"`
+	RequestP50MS  float64          `json:"requestP50Ms"`
+	RequestP99MS  float64          `json:"requestP99Ms"`
+	Retries       int64            `json:"retries"`
+	CPUSeconds    float64          `json:"cpuSeconds"`
+	CPUPerMillion float64          `json:"cpuSecondsPerMillionLines"`
+	PeakRSSMB     float64          `json:"peakRssMb"`
+	RestRSSMB     float64          `json:"restRssMb"`
+	DiskBytes     int64            `json:"diskBytes"`
+	DiskApparent  int64            `json:"diskApparentBytes"`
+	DiskFiles     int64            `json:"diskFiles"`
+	DiskParts     map[string]int64 `json:"diskParts,omitempty"` // bytes by folder, two levels deep
+	DiskPerRaw    float64          `json:"diskPerRaw"`
+	WrittenBytes  int64            `json:"writtenBytes"`
+	WrittenPerRaw float64          `json:"writtenPerRaw"`
 }
 
 // QuestionReport is the figures of one question.
@@ -176,8 +180,31 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
+	r.writeDisks(w)
 	r.writeFaults(w)
 	return nil
+}
+
+// diskPartsMax is how many parts of a data folder the table names.
+const diskPartsMax = 6
+
+// writeDisks says where the bytes on disk are, so that logs and reserved space
+// can be told from data.
+func (r *Report) writeDisks(w io.Writer) {
+	for _, t := range r.Targets {
+		parts := t.Ingest.DiskParts
+		names := slices.SortedFunc(maps.Keys(parts), func(a, b string) int {
+			return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
+		})
+		if len(names) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s, disk MB:", t.Name)
+		for _, name := range names[:min(len(names), diskPartsMax)] {
+			fmt.Fprintf(w, "  %s %.2f", name, float64(parts[name])/megabyte)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // writeFaults names what went wrong, so that no figure stands without it.

@@ -181,6 +181,7 @@ func (r *run) ingest(ctx context.Context, t Target, figures *IngestReport) error
 		return err
 	}
 	figures.DiskBytes, figures.DiskApparent, figures.DiskFiles = disk.Allocated, disk.Apparent, disk.Files
+	figures.DiskParts = disk.Parts
 	figures.DiskPerRaw = float64(disk.Allocated) / raw
 	return nil
 }

@@ -151,6 +151,9 @@ func TestDiskOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if d.Parts["a/y"] == 0 || d.Parts["a/b"] == 0 || d.Parts["a/b/z"] != 0 {
+		t.Errorf("parts are %v, want them two levels deep", d.Parts)
+	}
 	if d.Apparent != 5010 || d.Files != 3 {
 		t.Errorf("folder is %+v, want 5010 bytes in 3 files", d)
 	}

@@ -15,4 +15,9 @@ type Disk struct {
 	Allocated int64 // blocks in use, as du counts
 	Apparent  int64 // sum of the file lengths
 	Files     int64
+	// Parts is Allocated by folder or file, two levels deep.
+	Parts map[string]int64
 }
+
+// partDepth is how deep Parts goes.
+const partDepth = 2

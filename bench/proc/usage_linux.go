@@ -77,7 +77,7 @@ func keyed(path string) (map[string]int64, error) {
 // DiskOf measures a folder and all below it. Files that vanish meanwhile are
 // left out.
 func DiskOf(dir string) (Disk, error) {
-	var d Disk
+	d := Disk{Parts: map[string]int64{}}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -94,6 +94,7 @@ func DiskOf(dir string) (Disk, error) {
 		}
 		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 			d.Allocated += stat.Blocks * statBlock
+			d.Parts[partOf(dir, path)] += stat.Blocks * statBlock
 		}
 		if info.Mode().IsRegular() {
 			d.Apparent += info.Size()
@@ -105,6 +106,12 @@ func DiskOf(dir string) (Disk, error) {
 		return Disk{}, fmt.Errorf("measure folder %s: %w", dir, err)
 	}
 	return d, nil
+}
+
+// partOf names the part of dir that path counts for.
+func partOf(dir, path string) string {
+	names := strings.Split(strings.TrimPrefix(strings.TrimPrefix(path, dir), string(filepath.Separator)), string(filepath.Separator))
+	return filepath.Join(names[:min(len(names), partDepth)]...)
 }
 
 // DropCaches writes dirty pages and empties the page cache of the machine. It
