@@ -12,3 +12,5 @@ func (a *counts) merge(group int, other aggregate, from int) {
 func (a *counts) value(group int) any { return int64(*at(&a.of, group)) }
 
 func (a *counts) approximate() bool { return false }
+
+func (a *counts) over() bool { return false }

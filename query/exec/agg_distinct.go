@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -12,16 +13,24 @@ import (
 // million values are miscounted with a probability under 1 in 10 million. When
 // it holds more than max, big groups change to registers and estimate.
 type distincts struct {
-	max  int
-	kept int // hashes in all groups
-	of   []distinct
+	max   int
+	kept  int  // hashes in all groups, repeats included
+	least int  // kept, when repeats were last dropped everywhere
+	full  bool // no more can be held
+	of    []distinct
 }
 
-// distinct is the state of one group: hashes, or registers.
+// distinct is the state of one group: hashes, or registers. Appending hashes
+// and sorting them now and then is several times faster than a map.
 type distinct struct {
-	hashes    map[uint64]struct{}
+	hashes    []uint64
+	unique    int     // the first so many are sorted and different
 	registers []uint8 // HyperLogLog
 }
+
+// slack returns how many values, repeats included, are held before repeats are
+// looked for: a third more than the budget, so that this is rare.
+func slack(budget int) int { return budget + budget/3 }
 
 // The registers: their number, and from how many hashes on they are smaller.
 const (
@@ -46,16 +55,47 @@ func (a *distincts) insert(d *distinct, hash uint64) {
 		d.register(hash)
 		return
 	}
-	if _, ok := d.hashes[hash]; ok {
+	if a.full {
 		return
 	}
-	if d.hashes == nil {
-		d.hashes = map[uint64]struct{}{}
+	d.hashes = append(d.hashes, hash)
+	a.kept++
+	if len(d.hashes) >= max(registersWorth, 2*d.unique) {
+		a.compact(d)
 	}
-	d.hashes[hash] = struct{}{}
-	if a.kept++; a.kept > a.max && len(d.hashes) >= registersWorth {
-		a.estimate(d)
+	if a.kept > max(slack(a.max), 2*a.least) {
+		a.compactAll()
 	}
+}
+
+// compactAll makes room: by dropping repeats, else by changing big groups to
+// registers. Small groups would not shrink by that; when they alone hold
+// distinctOver times the budget, more values are left out.
+func (a *distincts) compactAll() {
+	for i := range a.of {
+		a.compact(&a.of[i])
+	}
+	if a.kept > a.max {
+		for i := range a.of {
+			if len(a.of[i].hashes) >= registersWorth {
+				a.estimate(&a.of[i])
+			}
+		}
+	}
+	a.least = a.kept
+	a.full = a.kept > distinctOver*a.max
+}
+
+// distinctOver is how many times the budget may be held by small groups.
+const distinctOver = 4
+
+// compact drops the repeats of a group.
+func (a *distincts) compact(d *distinct) {
+	before := len(d.hashes)
+	slices.Sort(d.hashes)
+	d.hashes = slices.Compact(d.hashes)
+	d.unique = len(d.hashes)
+	a.kept -= before - d.unique
 }
 
 // estimate changes a group to registers.
@@ -64,7 +104,7 @@ func (a *distincts) estimate(d *distinct) {
 		return
 	}
 	d.registers = make([]uint8, registerCount)
-	for hash := range d.hashes {
+	for _, hash := range d.hashes {
 		d.register(hash)
 	}
 	a.kept -= len(d.hashes)
@@ -81,7 +121,7 @@ func (d *distinct) register(hash uint64) {
 func (a *distincts) merge(group int, other aggregate, from int) {
 	d, o := at(&a.of, group), at(&other.(*distincts).of, from)
 	if o.registers == nil {
-		for hash := range o.hashes {
+		for _, hash := range o.hashes {
 			a.insert(d, hash)
 		}
 		return
@@ -95,7 +135,8 @@ func (a *distincts) merge(group int, other aggregate, from int) {
 func (a *distincts) value(group int) any {
 	d := at(&a.of, group)
 	if d.registers == nil {
-		return int64(len(d.hashes))
+		a.compact(d)
+		return int64(d.unique)
 	}
 	sum, zeros := 0.0, 0
 	for _, run := range d.registers {
@@ -111,6 +152,8 @@ func (a *distincts) value(group int) any {
 	}
 	return int64(math.Round(estimate))
 }
+
+func (a *distincts) over() bool { return a.full }
 
 func (a *distincts) approximate() bool {
 	for i := range a.of {

@@ -61,3 +61,5 @@ func (a *extremes) value(group int) any {
 }
 
 func (a *extremes) approximate() bool { return false }
+
+func (a *extremes) over() bool { return false }

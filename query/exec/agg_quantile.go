@@ -41,7 +41,7 @@ const sketchError = 0.005
 const sketchBase = (1 + sketchError) / (1 - sketchError)
 
 // compactMin is how many values a group collects before it looks for repeats.
-const compactMin = 4 << 10
+const compactMin = 64 << 10
 
 func (a *quantiles) add(group int, c *cell, n uint64) {
 	if !c.numeric {
@@ -61,7 +61,7 @@ func (a *quantiles) insert(q *quantile, w weighed) {
 	if len(q.values) >= max(compactMin, 2*q.compact) {
 		a.kept -= q.distinct()
 	}
-	if a.kept > a.max {
+	if a.kept > slack(a.max) {
 		a.compactAll()
 	}
 }
@@ -87,7 +87,7 @@ func (a *quantiles) compactAll() {
 	for i := range a.of {
 		a.kept -= a.of[i].distinct()
 	}
-	if a.kept <= a.max-a.max/4 {
+	if a.kept <= a.max {
 		return
 	}
 	a.sketched = true
@@ -198,3 +198,5 @@ func (q *quantile) estimate(left uint64) float64 {
 }
 
 func (a *quantiles) approximate() bool { return a.sketched }
+
+func (a *quantiles) over() bool { return false }

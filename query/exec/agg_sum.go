@@ -78,3 +78,5 @@ func (a *sums) value(group int) any {
 }
 
 func (a *sums) approximate() bool { return false }
+
+func (a *sums) over() bool { return false }

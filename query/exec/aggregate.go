@@ -16,6 +16,8 @@ type aggregate interface {
 	value(group int) any
 	// approximate reports whether results are estimates.
 	approximate() bool
+	// over reports whether values had to be left out.
+	over() bool
 }
 
 // newAggregate returns the empty state of a function.

@@ -155,3 +155,26 @@ func TestSumOverflow(t *testing.T) {
 		}
 	}
 }
+
+// TestDistinctBudget checks that many small groups stay within the budget.
+func TestDistinctBudget(t *testing.T) {
+	a := &distincts{max: 1_000}
+	for i := range 20_000 {
+		c := newCell(model.Number, strconv.Itoa(i/8))
+		a.add(i%4_000, &c, 1)
+		if limit := 2*distinctOver*a.max + slack(a.max); a.kept > limit {
+			t.Fatalf("%d hashes are kept, want at most %d", a.kept, limit)
+		}
+	}
+	if !a.over() {
+		t.Error("values were left out without saying so")
+	}
+	repeats := &distincts{max: 1_000}
+	for i := range 50_000 {
+		c := newCell(model.Number, strconv.Itoa(i%3))
+		repeats.add(i%300, &c, 1)
+	}
+	if repeats.over() || repeats.approximate() || repeats.value(7) != int64(1) || repeats.kept > slack(repeats.max)+1 {
+		t.Errorf("repeats: over %v, approximate %v, value %v, kept %d", repeats.over(), repeats.approximate(), repeats.value(7), repeats.kept)
+	}
+}

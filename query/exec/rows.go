@@ -54,6 +54,9 @@ func (g *groups) result(rows int) *TableResult {
 			fallback = TypeInt
 		}
 		result.Columns = append(result.Columns, Column{agg.Name, columnType(result.Rows, keys+i, fallback)})
+		if g.mu.aggs[i].over() {
+			g.partial(fmt.Sprintf("%s has too many distinct values in too many groups", agg.Name))
+		}
 		if g.mu.aggs[i].approximate() {
 			result.Approximate = append(result.Approximate, agg.Name)
 		}

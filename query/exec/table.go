@@ -288,6 +288,9 @@ func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
 	}
 	for i := range aggs {
 		g.mu.aggs[i].merge(group, aggs[i], from)
+		if aggs[i].over() {
+			g.partial(fmt.Sprintf("%s has too many distinct values in too many groups", g.table.Aggs[i].Name))
+		}
 	}
 }
 
