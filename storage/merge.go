@@ -151,6 +151,20 @@ func (s *Shard) tier(one *sealed) int {
 	return tier
 }
 
+// MergeBytes is the size of the merge's inputs: about what it needs on disk
+// until they are deleted.
+func (s *Shard) MergeBytes(merge Merge) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var bytes int64
+	for _, id := range merge.Inputs {
+		if one := s.mu.set.all[id]; one != nil {
+			bytes += one.Bytes
+		}
+	}
+	return bytes
+}
+
 // BuildMerge builds a planned merge and keeps it until a seal adopts it.
 func (s *Shard) BuildMerge(ctx context.Context, merge Merge) error {
 	s.mu.RLock()

@@ -332,6 +332,32 @@ type Status struct {
 	Tenants       int
 }
 
+// Active is the size of the part of the head that no seal has frozen.
+type Active struct {
+	Rows   int
+	Bytes  int64
+	Blocks int
+}
+
+// Active returns the size of what the next seal would freeze.
+func (s *Shard) Active() Active {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return Active{Rows: s.mu.active.rows, Bytes: s.mu.active.bytes, Blocks: s.mu.active.blocks}
+}
+
+// HeadSize returns the rows and bytes of the head, frozen or not.
+func (s *Shard) HeadSize() (rows int, bytes int64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rows, bytes = s.mu.active.rows, s.mu.active.bytes
+	for _, job := range s.mu.jobs {
+		rows += job.rows
+		bytes += job.bytes
+	}
+	return rows, bytes
+}
+
 // Status returns the shard's figures.
 func (s *Shard) Status() Status {
 	s.mu.RLock()

@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/stere-log/stere/storage"
+)
+
+// Defaults of Config.
+const (
+	DefaultSealBytes   = 8 << 20
+	DefaultSealRows    = 65_536
+	DefaultSealBlocks  = 4096
+	DefaultSealAge     = 10 * time.Second
+	DefaultIdleAge     = time.Minute
+	DefaultIdleBytes   = 32 << 20
+	DefaultHeadFactor  = 8
+	DefaultHeadWait    = 10 * time.Second
+	sealerInterval     = 250 * time.Millisecond
+	retryDelayMin      = 100 * time.Millisecond
+	retryDelayMax      = 30 * time.Second
+	flushRoundsMax     = 64
+	proposeTimeoutSeal = time.Minute
+)
+
+// Config of a replica. The zero value of a field means its default; Env.Engine
+// must be given.
+type Config struct {
+	Env     storage.Env
+	Storage storage.Config
+	Logger  *slog.Logger // default: discard
+	// Now gives the proposer's clock in Unix ns; default: the machine's.
+	Now func() int64
+
+	// The head is sealed when it has this many bytes, rows or blocks, or when
+	// its first record has waited for SealAge.
+	SealBytes  int64
+	SealRows   int
+	SealBlocks int
+	SealAge    time.Duration
+	// IdleAge is how often a shard with an empty head is sealed at most, and
+	// IdleBytes how much the node must have logged meanwhile: the seal moves
+	// the shard's place in the log, so that old log files can go.
+	IdleAge   time.Duration
+	IdleBytes int64
+	// HeadFactor times SealBytes or SealRows in the head, frozen or not, make
+	// Append wait, for HeadWait at most.
+	HeadFactor int
+	HeadWait   time.Duration
+
+	// Merging is held while a merge is built; the replicas of a node share it,
+	// since merging takes memory. nil: a semaphore of its own.
+	Merging chan struct{}
+	// Logged counts the bytes that the node has proposed; shared like Merging.
+	Logged *Counter
+	// Room reports whether there is space on disk for this many bytes more;
+	// nil: always.
+	Room func(bytes int64) bool
+}
+
+// Validate lists every fault.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Env.Engine == nil {
+		faults = append(faults, errors.New("Env.Engine is missing"))
+	}
+	if err := c.Storage.Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	for _, v := range []struct {
+		name  string
+		value int64
+	}{{"SealBytes", c.SealBytes}, {"SealRows", int64(c.SealRows)}, {"SealBlocks", int64(c.SealBlocks)},
+		{"SealAge", int64(c.SealAge)}, {"IdleAge", int64(c.IdleAge)}, {"IdleBytes", c.IdleBytes},
+		{"HeadFactor", int64(c.HeadFactor)}, {"HeadWait", int64(c.HeadWait)}} {
+		if v.value < 0 {
+			faults = append(faults, fmt.Errorf("%s is %d, want 0 (default) or more", v.name, v.value))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.SealBytes, DefaultSealBytes)
+	setDefault(&c.SealRows, DefaultSealRows)
+	setDefault(&c.SealBlocks, DefaultSealBlocks)
+	setDefault(&c.SealAge, DefaultSealAge)
+	setDefault(&c.IdleAge, DefaultIdleAge)
+	setDefault(&c.IdleBytes, DefaultIdleBytes)
+	setDefault(&c.HeadFactor, DefaultHeadFactor)
+	setDefault(&c.HeadWait, DefaultHeadWait)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if c.Merging == nil {
+		c.Merging = make(chan struct{}, 1)
+	}
+	if c.Logged == nil {
+		c.Logged = new(Counter)
+	}
+	if c.Room == nil {
+		c.Room = func(int64) bool { return true }
+	}
+	return c
+}
+
+func setDefault[T comparable](value *T, to T) {
+	var zero T
+	if *value == zero {
+		*value = to
+	}
+}

@@ -1,0 +1,17 @@
+// Package replica is one shard's copy on this node: a replicated log (raft)
+// whose commands are applied to a shard (storage). It is the one place where
+// the two meet.
+//
+// The main type is Replica. The log calls Apply, Configured and the snapshot
+// methods from its own goroutine; Append, View, Flush and Status may be called
+// from any goroutine; Run owns three goroutines: the sealer proposes seals, the
+// worker makes applied seals durable and cuts the log behind them, the merger
+// prepares merges.
+//
+// Invariants:
+//   - The state after a log index is a pure function of the commands up to it:
+//     nothing that reads a clock or a file happens in Apply.
+//   - A seal is proposed only when the one before is durable here.
+//   - The log is cut only up to the durable manifest.
+//   - Append returns without an error only for what is committed and applied.
+package replica

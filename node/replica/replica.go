@@ -1,0 +1,180 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage"
+)
+
+// Log is what a replica needs of its replicated log; *raft.Group is one.
+type Log interface {
+	// Propose returns when the command is applied here, with Apply's result.
+	Propose(ctx context.Context, command []byte) (index uint64, result any, err error)
+	// Leader names the leading node and says whether it is this one.
+	Leader() (nodeID string, self bool)
+	// Truncate allows the log to forget entries up to a sealed index.
+	Truncate(sealedIndex uint64) error
+	// LogBytes is what a restart would replay.
+	LogBytes() int64
+}
+
+// Counter counts bytes of all replicas of a node.
+type Counter struct{ atomic.Int64 }
+
+// Replica is one shard's copy on this node.
+type Replica struct {
+	cfg    Config
+	logger *slog.Logger
+	shard  *storage.Shard
+	log    Log
+
+	seal  chan struct{} // tells the sealer to look
+	work  chan struct{} // tells the worker to look
+	merge chan struct{} // tells the merger to look
+
+	proposing sync.Mutex // held from the check that no seal is pending until one is applied
+	merging   sync.Mutex // held while merges are planned and built
+	flushing  atomic.Int32
+
+	mu struct {
+		sync.Mutex
+		progress  chan struct{} // closed and replaced when a seal is durable
+		firstAt   time.Time     // since when the head has records; zero: it has none
+		sealedAt  time.Time     // when the last seal was proposed here
+		loggedAt  int64         // the node's bytes then
+		sealError error         // why the oldest seal is not durable yet
+	}
+}
+
+// Open opens the shard. The replica works once the log has been attached and
+// Run is running.
+func Open(ctx context.Context, cfg Config) (*Replica, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("open replica of shard %d: %w", cfg.Storage.Shard, err)
+	}
+	cfg = cfg.withDefaults()
+	shard, err := storage.Open(ctx, cfg.Env, cfg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{
+		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
+		seal: make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1),
+	}
+	r.mu.progress = make(chan struct{})
+	r.mu.sealedAt = time.Now()
+	return r, nil
+}
+
+// Attach gives the replica its log, before Run and before the first Append.
+func (r *Replica) Attach(log Log) { r.log = log }
+
+// Close ends the replica after Run has returned and the log has stopped.
+func (r *Replica) Close() { r.shard.Close() }
+
+// Append stores a block and returns one result per batch, in order. It waits
+// while sealing does not keep up. An error of the log is returned as it is.
+func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.BatchResult, error) {
+	if err := r.waitForRoom(ctx); err != nil {
+		return nil, err
+	}
+	command := encodeAppend(a)
+	r.cfg.Logged.Add(int64(len(command)))
+	_, result, err := r.log.Propose(ctx, command)
+	if err != nil {
+		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, err)
+	}
+	switch result := result.(type) {
+	case []storage.BatchResult:
+		return result, nil
+	case error:
+		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, result)
+	}
+	return nil, fmt.Errorf("append to shard %d: applied to %T", r.cfg.Storage.Shard, result)
+}
+
+// waitForRoom bounds the head: it returns when there is room for a block.
+func (r *Replica) waitForRoom(ctx context.Context) error {
+	if !r.full() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.HeadWait)
+	defer cancel()
+	if err := r.await(ctx, func() bool { return !r.full() }); err != nil {
+		return fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, ErrBusy)
+	}
+	return nil
+}
+
+func (r *Replica) full() bool {
+	rows, bytes := r.shard.HeadSize()
+	return rows >= r.cfg.HeadFactor*r.cfg.SealRows || bytes >= int64(r.cfg.HeadFactor)*r.cfg.SealBytes
+}
+
+// await returns when the condition holds, looking each time a seal has become
+// durable.
+func (r *Replica) await(ctx context.Context, holds func() bool) error {
+	for {
+		r.mu.Lock()
+		progress := r.mu.progress
+		r.mu.Unlock()
+		if holds() {
+			return nil
+		}
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// advance wakes everybody in await.
+func (r *Replica) advance() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.mu.progress)
+	r.mu.progress = make(chan struct{})
+}
+
+// View returns what a tenant has in the shard as of now.
+func (r *Replica) View(tenant model.TenantID) (*storage.View, error) { return r.shard.View(tenant) }
+
+// Shard returns the id of the replica's shard.
+func (r *Replica) Shard() model.ShardID { return r.cfg.Storage.Shard }
+
+// Status are figures of a replica at one moment.
+type Status struct {
+	storage.Status
+	Shard     model.ShardID
+	Leader    bool
+	LogBytes  int64
+	SealError error // why the oldest seal is not durable yet; nil if all is well
+}
+
+// Status returns the replica's figures.
+func (r *Replica) Status() Status {
+	st := Status{Status: r.shard.Status(), Shard: r.cfg.Storage.Shard}
+	if r.log != nil {
+		_, st.Leader = r.log.Leader()
+		st.LogBytes = r.log.LogBytes()
+	}
+	r.mu.Lock()
+	st.SealError = r.mu.sealError
+	r.mu.Unlock()
+	return st
+}
+
+// kick wakes a loop; a loop that is awake already looks again.
+func kick(loop chan struct{}) {
+	select {
+	case loop <- struct{}{}:
+	default:
+	}
+}

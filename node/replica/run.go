@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/storage"
+)
+
+// Run seals and merges until the context ends. Work under way is given up
+// then; it is done again after the next start.
+func (r *Replica) Run(ctx context.Context) error {
+	if r.log == nil {
+		return fmt.Errorf("run replica of shard %d: no log is attached", r.cfg.Storage.Shard)
+	}
+	var loops sync.WaitGroup
+	loops.Go(func() { r.runSealer(ctx) })
+	loops.Go(func() { r.runWorker(ctx) })
+	loops.Go(func() { r.runMerger(ctx) })
+	loops.Wait()
+	return nil
+}
+
+// runSealer proposes seals while this replica leads.
+func (r *Replica) runSealer(ctx context.Context) {
+	ticker := time.NewTicker(sealerInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.seal:
+		case <-ticker.C:
+		}
+		if _, self := r.log.Leader(); !self || !r.sealDue() {
+			continue
+		}
+		if _, err := r.proposeSeal(ctx); err != nil && ctx.Err() == nil {
+			r.logger.Warn("a seal was not proposed", "error", err)
+		}
+	}
+}
+
+// sealDue reports whether a seal is worth proposing now.
+func (r *Replica) sealDue() bool {
+	st := r.shard.Status()
+	if st.Pending > 0 {
+		return false
+	}
+	if st.PreparedMerge > 0 || r.headFull() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if st.HeadRows > 0 {
+		return !r.mu.firstAt.IsZero() && time.Since(r.mu.firstAt) >= r.cfg.SealAge
+	}
+	return st.Applied > st.Sealed && time.Since(r.mu.sealedAt) >= r.cfg.IdleAge && r.cfg.Logged.Load()-r.mu.loggedAt >= r.cfg.IdleBytes
+}
+
+// headFull reports whether the head is big enough to be sealed.
+func (r *Replica) headFull() bool {
+	st := r.shard.Active()
+	return st.Rows >= r.cfg.SealRows || st.Bytes >= r.cfg.SealBytes || st.Blocks >= r.cfg.SealBlocks
+}
+
+// proposeSeal seals the head and adopts what has been merged. It returns the
+// index of the seal, 0 if one is pending already.
+func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
+	r.proposing.Lock()
+	defer r.proposing.Unlock()
+	if r.shard.Status().Pending > 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeoutSeal)
+	defer cancel()
+	command := encodeSeal(storage.SealCommand{Time: r.cfg.Now(), Merges: r.shard.PreparedMerges()})
+	index, result, err := r.log.Propose(ctx, command)
+	if err == nil {
+		err, _ = result.(error)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("seal shard %d: %w", r.cfg.Storage.Shard, err)
+	}
+	r.mu.Lock()
+	r.mu.sealedAt, r.mu.loggedAt = time.Now(), r.cfg.Logged.Load()
+	r.mu.Unlock()
+	return index, nil
+}
+
+// runWorker makes applied seals durable. An error is tried again, ever more
+// slowly: what is not sealed is safe in the log.
+func (r *Replica) runWorker(ctx context.Context) {
+	delay := time.Duration(0)
+	for {
+		if delay > 0 {
+			timer := time.NewTimer(delay)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+		} else {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.work:
+			}
+		}
+		err := r.runSeals(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		changed := (err == nil) != (r.mu.sealError == nil)
+		r.mu.sealError = err
+		r.mu.Unlock()
+		switch {
+		case err == nil:
+			delay = 0
+		case delay == 0 || changed:
+			delay = retryDelayMin
+			r.logger.Error("sealing is tried again", "error", err)
+		default:
+			delay = min(2*delay, retryDelayMax)
+		}
+	}
+}
+
+var errNoRoom = errors.New("too little space on disk to build segments")
+
+// runSeals does what there is to do.
+func (r *Replica) runSeals(ctx context.Context) error {
+	for {
+		if st := r.shard.Status(); st.Pending > 0 && !r.cfg.Room(st.FrozenBytes) {
+			return errNoRoom
+		}
+		state, done, err := r.shard.RunSeal(ctx)
+		if errors.Is(err, storage.ErrOvertaken) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !done {
+			return nil
+		}
+		if err := r.log.Truncate(state.Index); err != nil {
+			r.logger.Warn("the log was not cut", "index", state.Index, "error", err)
+		}
+		if err := r.shard.Sweep(ctx); err != nil && ctx.Err() == nil {
+			r.logger.Warn("old segments were not deleted", "error", err)
+		}
+		r.advance()
+		kick(r.merge)
+		if r.headFull() {
+			kick(r.seal)
+		}
+	}
+}
+
+// runMerger prepares merges, one at a time on the node.
+func (r *Replica) runMerger(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.merge:
+		}
+		if _, self := r.log.Leader(); !self || r.flushing.Load() > 0 {
+			continue
+		}
+		built, err := r.buildMerges(ctx, false)
+		if err != nil && ctx.Err() == nil {
+			r.logger.Warn("a merge was not built", "error", err)
+		}
+		if built > 0 {
+			kick(r.seal)
+		}
+	}
+}
+
+// buildMerges plans merges and builds them; it returns how many it built.
+func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
+	r.merging.Lock()
+	defer r.merging.Unlock()
+	built := 0
+	for _, plan := range r.shard.PlanMerges(settle) {
+		if !r.cfg.Room(r.shard.MergeBytes(plan)) {
+			return built, errNoRoom
+		}
+		select {
+		case r.cfg.Merging <- struct{}{}:
+		case <-ctx.Done():
+			return built, ctx.Err()
+		}
+		err := r.shard.BuildMerge(ctx, plan)
+		<-r.cfg.Merging
+		if err != nil {
+			return built, err
+		}
+		built++
+	}
+	return built, nil
+}
+
+// Flush seals the head, merges what can be merged and returns when that is
+// durable. Records that come meanwhile may be left unsealed.
+func (r *Replica) Flush(ctx context.Context) error {
+	r.flushing.Add(1)
+	defer r.flushing.Add(-1)
+	for range flushRoundsMax {
+		if err := r.sealNow(ctx); err != nil {
+			return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
+		}
+		built, err := r.buildMerges(ctx, true)
+		if errors.Is(err, storage.ErrInput) {
+			continue // a seal came between; plan again
+		}
+		if err != nil {
+			return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
+		}
+		if built == 0 && r.shard.Status().PreparedMerge == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, ErrUnsettled)
+}
+
+// sealNow returns when everything applied before it is sealed durably.
+func (r *Replica) sealNow(ctx context.Context) error {
+	for {
+		st := r.shard.Status()
+		if st.Pending == 0 && st.HeadRows == 0 && st.PreparedMerge == 0 {
+			return nil
+		}
+		index, err := r.proposeSeal(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.await(ctx, func() bool { return r.shard.Status().Pending == 0 }); err != nil {
+			return err
+		}
+		if index > 0 {
+			return nil
+		}
+	}
+}
