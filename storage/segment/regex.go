@@ -51,8 +51,8 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		return nil, err
 	}
 	for _, literal := range hint.literals {
-		head, tail, ok := literalEdges(literal)
-		if !ok || within.IsEmpty() {
+		form := formOf(literal)
+		if form == literalOther || within.IsEmpty() {
 			continue
 		}
 		codes := []uint32{0} // texts without a shape are always tried
@@ -65,44 +65,67 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		if err != nil {
 			return nil, err
 		}
-		across, err := c.rowsAcross(ctx, head, tail, codes, index.AndNot(within, found))
+		rest := index.AndNot(within, found)
+		var loose *index.DocSet
+		if form == literalPiece {
+			loose, err = c.rowsInside(ctx, literal, codes, rest)
+		} else {
+			loose, err = c.rowsAcross(ctx, literal, codes, rest)
+		}
 		if err != nil {
 			return nil, err
 		}
-		within = index.Or(found, across)
+		within = index.Or(found, loose)
 	}
 	return within, nil
 }
 
-// literalEdges returns the pieces of words, folded, at the ends of a literal:
-// the only parts of it that can lie in a variable. It relies on facts of
+// literalForm tells where an occurrence of a literal can be, by the facts of
 // shapes: a variable starts and ends at word borders, and only words with
-// digits or bytes beyond ASCII, and UUIDs, are in variables; so it reports
-// false for a literal with those, or one that is a piece of a single word.
-func literalEdges(literal string) (head, tail string, ok bool) {
+// digits or bytes beyond ASCII, and UUIDs, are in variables.
+type literalForm uint8
+
+const (
+	literalOther literalForm = iota // anywhere
+	literalPiece                    // a piece of one word: in the static text or within one variable
+	literalText                     // in the static text, but for the pieces of words at its ends
+)
+
+func formOf(literal string) literalForm {
 	var letter, separator bool
 	for i := 0; i < len(literal); i++ {
 		switch b := literal[i]; {
 		case b >= utf8.RuneSelf, b >= '0' && b <= '9', b == shape.Placeholder, b == shape.Escape, b == '-':
-			return "", "", false
+			return literalOther
 		case index.IsWordRune(rune(b)):
 			letter = true
 		default:
 			separator = true
 		}
 	}
-	if !letter || !separator {
-		return "", "", false
+	switch {
+	case !letter:
+		return literalOther
+	case separator:
+		return literalText
 	}
-	notWord := func(r rune) bool { return !index.IsWordRune(r) }
-	head = literal[:strings.IndexFunc(literal, notWord)]
-	tail = literal[strings.LastIndexFunc(literal, notWord)+1:]
-	return index.Fold(head), index.Fold(tail), true
+	return literalPiece
+}
+
+// rowsInside returns the rows of within with the literal in a variable.
+func (c *columnReader) rowsInside(ctx context.Context, literal string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+	scan := textScan{column: c, within: within, skip: skip, alphabet: alphabetOf(index.Fold(literal)),
+		test: func(text string) bool { return strings.Contains(text, literal) }}
+	scan.pages[variableWords] = c.allPages()
+	return scan.run(ctx)
 }
 
 // rowsAcross returns the rows of within with a variable in which a word ends
-// with head or starts with tail, where these are not empty.
-func (c *columnReader) rowsAcross(ctx context.Context, head, tail string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+// with the first piece of a word in the literal or starts with its last.
+func (c *columnReader) rowsAcross(ctx context.Context, literal string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+	notWord := func(r rune) bool { return !index.IsWordRune(r) }
+	head := index.Fold(literal[:strings.IndexFunc(literal, notWord)])
+	tail := index.Fold(literal[strings.LastIndexFunc(literal, notWord)+1:])
 	found := index.NewDocSet()
 	if head != "" {
 		pages, err := c.pagesWithSuffix(head, variableWords)
