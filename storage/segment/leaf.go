@@ -61,34 +61,38 @@ type probe struct {
 
 func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
 	p := &probe{pred: pred, hints: pred.Hints()}
-	switch {
-	case p.hints.WordPrefix != "":
+	for _, word := range p.hints.Words {
+		entries, err := s.lookup(word)
+		if err != nil {
+			return nil, err
+		}
+		p.perWord = append(p.perWord, entries)
+		p.narrow(entries)
+	}
+	if p.hints.WordPrefix != "" {
 		entries, err := s.lookupPrefix(p.hints.WordPrefix)
 		if err != nil {
 			return nil, err
 		}
-		_, isPrefix := pred.(index.Prefix)
-		p.entries, p.narrowed, p.exact = entries, true, isPrefix
-	case len(p.hints.Words) > 0:
-		for i, word := range p.hints.Words {
-			entries, err := s.lookup(word)
-			if err != nil {
-				return nil, err
-			}
-			p.perWord = append(p.perWord, entries)
-			if i == 0 {
-				p.entries = entries
-			} else {
-				p.entries = intersect(p.entries, entries)
-			}
-		}
-		_, isWord := pred.(index.Word)
-		p.narrowed, p.exact = true, isWord
+		p.narrow(entries)
+	}
+	switch pred.(type) {
+	case index.Word, index.Prefix:
+		p.exact = true
 	}
 	if re, ok := pred.(index.Regex); ok {
 		p.regex = newRegexHint(re.Re)
 	}
 	return p, nil
+}
+
+// narrow keeps the entries that are in the list too.
+func (p *probe) narrow(entries []uint32) {
+	if !p.narrowed {
+		p.entries, p.narrowed = entries, true
+		return
+	}
+	p.entries = intersect(p.entries, entries)
 }
 
 // intersect returns what two ascending lists share.
