@@ -27,6 +27,30 @@ var seeds = flag.Int("seeds", 30, "how many random power losses to run")
 
 const stackShards = 2
 
+// crashFS is a disk whose power can be cut. vfs.MemFS takes its clone lock
+// twice in Link, so a clone must not begin meanwhile.
+type crashFS struct {
+	vfs.FS
+	memory *vfs.MemFS
+	link   sync.Mutex
+}
+
+func newCrashFS(memory *vfs.MemFS) *crashFS { return &crashFS{FS: memory, memory: memory} }
+
+// Link implements vfs.FS.
+func (c *crashFS) Link(from, to string) error {
+	c.link.Lock()
+	defer c.link.Unlock()
+	return c.FS.Link(from, to)
+}
+
+// cut returns what is on the disk after the power is cut now.
+func (c *crashFS) cut(rng *rand.Rand) *crashFS {
+	c.link.Lock()
+	defer c.link.Unlock()
+	return newCrashFS(c.memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
+}
+
 // stack is the log and the store of a node with two shards.
 type stack struct {
 	store    *engine.Engine
@@ -252,7 +276,7 @@ func TestPowerLoss(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
-			fs := vfs.NewCrashableMem()
+			fs := newCrashFS(vfs.NewCrashableMem())
 			l := &ledger{}
 			acked := map[*attempt]storage.BatchResult{}
 			for range 3 {
@@ -273,7 +297,7 @@ func TestPowerLoss(t *testing.T) {
 
 // round runs the node under load until the power is cut; it returns what is
 // left on the disk and adds what was acknowledged before the cut.
-func (l *ledger) round(t *testing.T, fs *vfs.MemFS, rng *rand.Rand, acked map[*attempt]storage.BatchResult) *vfs.MemFS {
+func (l *ledger) round(t *testing.T, fs *crashFS, rng *rand.Rand, acked map[*attempt]storage.BatchResult) *crashFS {
 	t.Helper()
 	s := openStack(t, fs, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
 	l.check(t, s, acked)
@@ -305,7 +329,7 @@ func (l *ledger) round(t *testing.T, fs *vfs.MemFS, rng *rand.Rand, acked map[*a
 		}
 	}
 	l.mu.Unlock()
-	after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+	after := fs.cut(rng)
 	cancel()
 	s.close()
 	running.Wait()

@@ -1,0 +1,158 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/storage"
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// Defaults of Config.
+const (
+	DefaultListen          = "127.0.0.1:7100"
+	DefaultShards          = 4
+	DefaultReserveBytes    = 512 << 20
+	DefaultReserveShare    = 50 // the reserve is at most 1/50 of the disk
+	DefaultBlockCache      = 64 << 20
+	DefaultSegmentCache    = 256 << 20
+	DefaultShutdownTimeout = 30 * time.Second
+	DefaultSlowDisk        = 10 * time.Second
+	diskInterval           = time.Second
+	failureGrace           = 2 * time.Second
+)
+
+// ShardsMax is the largest number of shards of a node.
+const ShardsMax = 256
+
+// Config of a node. The zero value of a field means its default; DataDir must
+// be given.
+type Config struct {
+	DataDir string
+	FS      engine.FS // default: the machine's file system
+
+	Listen   string       // address of the HTTP interface; default 127.0.0.1:7100
+	Listener net.Listener // instead of Listen, e.g. for tests
+
+	// Shards is how many shards a new data folder gets; an existing folder
+	// keeps its number. Default 4.
+	Shards int
+
+	// ReserveBytes is how much disk stays free: below it, ingest is refused.
+	// Default 512 MiB or 2 % of the disk, whichever is less.
+	ReserveBytes      int64
+	BlockCacheBytes   int64         // blocks of the store in memory; default 64 MiB
+	SegmentCacheBytes int64         // decoded pages of segments in memory; default 256 MiB
+	LogLanes          int           // files that the shards' log is written to in parallel; 0: the log's choice
+	LogMemoryBytes    int64         // newest log entries kept in memory, per lane; 0: the log's choice
+	SlowDisk          time.Duration // a write that takes longer ends the node; default 10 s
+	ShutdownTimeout   time.Duration // for requests under way when the node stops; default 30 s
+
+	// Replica holds when heads are sealed; its Env, Storage.Shard, Logger,
+	// Merging, Logged and Room are set by the node.
+	Replica replica.Config
+	Ingest  ingest.Config
+	Query   query.Config
+	// API holds the limits of the HTTP interface; its Writer, Engine, Auth,
+	// Flush, Status, Logger, LogLevel and Metrics are set by the node.
+	API api.Config
+
+	Auth     *auth.Authenticator // nil lets everybody do everything: loopback only
+	Logger   *slog.Logger        // default: discard
+	LogLevel *slog.LevelVar      // of Logger, for changing it at run time
+	Metrics  *metrics.Set        // default: a new set
+	Now      func() time.Time    // default: time.Now
+}
+
+// Validate lists every fault.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.DataDir == "", "DataDir is missing")
+	fault(c.Shards < 0 || c.Shards > ShardsMax, "Shards is %d, want 1 to %d", c.Shards, ShardsMax)
+	for _, v := range []struct {
+		name  string
+		value int64
+	}{{"ReserveBytes", c.ReserveBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes},
+		{"LogLanes", int64(c.LogLanes)}, {"LogMemoryBytes", c.LogMemoryBytes}, {"SlowDisk", int64(c.SlowDisk)},
+		{"ShutdownTimeout", int64(c.ShutdownTimeout)}} {
+		fault(v.value < 0, "%s is %d, want 0 (default) or more", v.name, v.value)
+	}
+	if c.Listener == nil && c.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			faults = append(faults, fmt.Errorf("Listen is %q: %w", c.Listen, err))
+		}
+	}
+	fault(c.Auth == nil && c.Listener == nil && !isLoopback(c.withDefaults().Listen),
+		"Listen is %q, which others can reach, and there is no authentication", c.Listen)
+	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage} {
+		if err := nested.Validate(); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Listen, DefaultListen)
+	setDefault(&c.Shards, DefaultShards)
+	setDefault(&c.BlockCacheBytes, DefaultBlockCache)
+	setDefault(&c.SegmentCacheBytes, DefaultSegmentCache)
+	setDefault(&c.SlowDisk, DefaultSlowDisk)
+	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	if c.FS == nil {
+		c.FS = engine.DiskFS()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LogLevel == nil {
+		c.LogLevel = new(slog.LevelVar)
+	}
+	if c.Metrics == nil {
+		c.Metrics = metrics.NewSet()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func setDefault[T comparable](value *T, to T) {
+	var zero T
+	if *value == zero {
+		*value = to
+	}
+}
+
+// shardConfig is the configuration of one replica, without what it shares.
+func (c Config) shardConfig(env storage.Env, shard uint32) replica.Config {
+	r := c.Replica
+	r.Env, r.Logger = env, c.Logger
+	r.Storage.Shard = shardID(shard)
+	r.Now = func() int64 { return c.Now().UnixNano() }
+	return r
+}

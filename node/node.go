@@ -1,0 +1,232 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/storage"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/segment"
+)
+
+// Node is one running node.
+type Node struct {
+	cfg      Config
+	logger   *slog.Logger
+	identity identity
+	started  time.Time
+
+	lock     io.Closer
+	store    *engine.Engine
+	cache    *segment.Cache
+	host     *raft.Host
+	shards   []*shard // number i at index i
+	disk     *diskWatch
+	writer   *ingest.Writer
+	engine   *query.Engine
+	api      *api.Server
+	listener net.Listener
+
+	ready   chan struct{} // closed when the log has been replayed
+	failed  chan struct{} // closed when fatal is set
+	fatal   atomic.Pointer[error]
+	closing sync.Once
+	closed  error
+}
+
+// shard is a replica and its log.
+type shard struct {
+	replica *replica.Replica
+	group   *raft.Group
+}
+
+// New opens the data folder and everything in it and starts to listen; it
+// serves nothing before Run.
+func New(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure node: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	n := &Node{
+		cfg: cfg, logger: cfg.Logger, started: cfg.Now(), listener: cfg.Listener,
+		ready: make(chan struct{}), failed: make(chan struct{}),
+	}
+	for _, step := range []func(context.Context) error{n.openFolder, n.openStore, n.openShards, n.openPaths, n.listen} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	n.register(cfg.Metrics)
+	return n, nil
+}
+
+// openFolder takes the data folder for this process.
+func (n *Node) openFolder(context.Context) (err error) {
+	if err := engine.MakeDir(n.cfg.FS, n.cfg.DataDir); err != nil {
+		return err
+	}
+	if n.lock, err = engine.LockDir(n.cfg.FS, n.cfg.DataDir); err != nil {
+		return err
+	}
+	n.disk = &diskWatch{fs: n.cfg.FS, dir: n.cfg.DataDir, reserve: n.cfg.ReserveBytes, logger: n.logger}
+	n.disk.look()
+	n.identity, err = loadIdentity(n.cfg.FS, n.cfg.DataDir, n.cfg.Shards)
+	return err
+}
+
+func (n *Node) openStore(context.Context) (err error) {
+	n.cache = segment.NewCache(n.cfg.SegmentCacheBytes)
+	n.store, err = engine.Open(engine.Config{
+		FS: n.cfg.FS, Dir: n.cfg.FS.PathJoin(n.cfg.DataDir, storeName), CacheBytes: n.cfg.BlockCacheBytes,
+		DiskSlow: n.cfg.SlowDisk, Logger: n.logger, OnFatal: n.fail,
+	})
+	return err
+}
+
+// openShards opens the replicas and starts their logs, which replay.
+func (n *Node) openShards(ctx context.Context) (err error) {
+	n.host, err = raft.Open(raft.Config{
+		NodeID: n.identity.Node, FS: n.cfg.FS, Dir: n.cfg.FS.PathJoin(n.cfg.DataDir, logName),
+		Lanes: n.cfg.LogLanes, Memory: n.cfg.LogMemoryBytes, SlowDisk: n.cfg.SlowDisk, Logger: n.logger, OnFatal: n.fail,
+	})
+	if err != nil {
+		return err
+	}
+	env := storage.Env{Engine: n.store, Cache: n.cache, Logger: n.logger}
+	merging, logged := make(chan struct{}, 1), new(replica.Counter)
+	for number := range uint32(n.identity.Shards) {
+		cfg := n.cfg.shardConfig(env, number)
+		cfg.Merging, cfg.Logged, cfg.Room = merging, logged, n.disk.room
+		opened, err := replica.Open(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		one := &shard{replica: opened}
+		n.shards = append(n.shards, one)
+		if one.group, err = n.host.Start(number, opened); err != nil {
+			return fmt.Errorf("start log of shard %d: %w", number, err)
+		}
+		opened.Attach(one.group)
+	}
+	return nil
+}
+
+// openPaths connects the way in and the way out.
+func (n *Node) openPaths(context.Context) (err error) {
+	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
+	n.engine = query.New(n, n.cfg.Query)
+	cfg := n.cfg.API
+	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.Flush, n.Status
+	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
+	n.api, err = api.New(cfg)
+	return err
+}
+
+func (n *Node) listen(context.Context) (err error) {
+	if n.listener != nil {
+		return nil
+	}
+	if n.listener, err = net.Listen("tcp", n.cfg.Listen); err != nil {
+		return fmt.Errorf("listen on %s: %w", n.cfg.Listen, err)
+	}
+	return nil
+}
+
+// Addr is the address of the HTTP interface.
+func (n *Node) Addr() net.Addr { return n.listener.Addr() }
+
+// Writer is the way in, for programs that run a node inside themselves.
+func (n *Node) Writer() *ingest.Writer { return n.writer }
+
+// Engine is the way out, for programs that run a node inside themselves.
+func (n *Node) Engine() *query.Engine { return n.engine }
+
+// Ready is closed when the log has been replayed: from then on records are
+// taken and found.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// isReady reports whether Ready is closed.
+func (n *Node) isReady() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// fail ends the node for the first reason given. It is called by the store and
+// the log from any goroutine and calls neither.
+func (n *Node) fail(err error) {
+	if n.fatal.CompareAndSwap(nil, &err) {
+		n.logger.Error("the node cannot go on", "error", err)
+		close(n.failed)
+	}
+}
+
+// Failed returns why the node cannot go on, nil while it can.
+func (n *Node) Failed() error {
+	if err := n.fatal.Load(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFatal, *err)
+	}
+	return nil
+}
+
+// Flush seals what is there in every shard, merges what can be merged and
+// returns when that is durable.
+func (n *Node) Flush(ctx context.Context) error {
+	if !n.isReady() {
+		return fmt.Errorf("flush: %w: the log is being replayed", ingest.ErrUnavailable)
+	}
+	errs := make([]error, len(n.shards))
+	var shards sync.WaitGroup
+	for i, one := range n.shards {
+		shards.Go(func() { errs[i] = one.replica.Flush(ctx) })
+	}
+	shards.Wait()
+	return errors.Join(errs...)
+}
+
+// Close closes what New opened. Run calls it at its end; it is for a node that
+// never ran, and harmless otherwise.
+func (n *Node) Close() error {
+	n.closing.Do(func() { n.closed = n.close() })
+	return n.closed
+}
+
+func (n *Node) close() error {
+	var errs []error
+	if n.listener != nil {
+		if err := n.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.host != nil {
+		errs = append(errs, n.host.Close())
+	}
+	for _, one := range n.shards {
+		one.replica.Close()
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close node: %w", err)
+	}
+	return nil
+}
