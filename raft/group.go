@@ -268,8 +268,8 @@ func (g *Group) Leader() (nodeID string, self bool) {
 	return string(id), string(id) == g.host.cfg.NodeID && g.raft.State() == hraft.Leader
 }
 
-// Truncate deletes log entries that the durable manifest covers: those up to
-// sealedIndex, but for the seal itself and, where there are followers, a few
+// Truncate deletes log entries that the durable manifest covers: all up to
+// sealedIndex or, where there are followers, all but the seal itself and a few
 // before it for those that are a little behind.
 func (g *Group) Truncate(sealedIndex uint64) error {
 	pos, _, ok, err := g.snapshots.position()
@@ -279,7 +279,7 @@ func (g *Group) Truncate(sealedIndex uint64) error {
 	if !ok || pos.Index < sealedIndex {
 		return fmt.Errorf("truncate group %d to %d: the manifest is at %d", g.id, sealedIndex, pos.Index)
 	}
-	keep := uint64(1)
+	keep := uint64(0) // the store serves the seal's own entry from the manifest
 	if !g.alone() {
 		keep = trailingMax
 	}

@@ -124,6 +124,24 @@ func (l *lane) leave(follower uint64) {
 	_ = l.out.Close()
 }
 
+// deadFileSize is the size from which a file without a needed entry is left
+// for a new one, so that its space comes back.
+const deadFileSize = 1 << 20
+
+// leaveDead starts a new file if nothing in the one written so far is needed.
+func (l *lane) leaveDead() {
+	l.mu.RLock()
+	dead := l.files[len(l.files)-1].live == 0
+	l.mu.RUnlock()
+	if !dead || l.tainted || int64(l.enc.offset) < deadFileSize {
+		return
+	}
+	if err := l.rotate(); err != nil {
+		// The lane is as before; the next truncation tries again.
+		l.log.cfg.Logger.Warn("cannot leave a log file that is not needed", "lane", l.number, "error", err)
+	}
+}
+
 // removeDead deletes files, oldest first, in which no entry is needed.
 func (l *lane) removeDead() {
 	for l.oldestIsDead() {

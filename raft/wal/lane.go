@@ -192,6 +192,7 @@ func (l *lane) process(batch []*request) {
 	}
 	answer(batch, err)
 	if err == nil {
+		l.leaveDead()
 		l.removeDead()
 	}
 }

@@ -24,7 +24,7 @@ const (
 	defaultDiskSlow   = 10 * time.Second
 	memTableBytes     = 8 << 20
 	openFilesMax      = 4096
-	ballastBytes      = 8 << 20
+	ballastBytes      = 1 << 20
 )
 
 // Config says where the store lives. The zero value of a field means its
@@ -130,7 +130,7 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 	return o
 }
 
-// withBallast keeps a few megabytes in reserve that are given back when the
+// withBallast keeps a megabyte in reserve that are given back when the
 // disk is full, so that a manifest that is being written can still be written.
 func (e *Engine) withBallast(fs FS) FS {
 	name := fs.PathJoin(e.cfg.Dir, "BALLAST")
