@@ -305,8 +305,11 @@ func (l *ledger) round(t *testing.T, fs *crashFS, rng *rand.Rand, acked map[*att
 	const writers = 3
 	repeats := make([][]*attempt, writers)
 	for i, a := range l.attempts {
-		if _, was := acked[a]; !was && a.keyed {
-			a.acked = false
+		if _, was := acked[a]; was {
+			continue
+		}
+		a.acked = false // by a node that went on after its power was cut
+		if a.keyed {
 			repeats[i%writers] = append(repeats[i%writers], a)
 		}
 	}
