@@ -45,6 +45,7 @@ const (
 	cachedTermHeads
 	cachedTerms
 	cachedEntries
+	cachedFolded
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

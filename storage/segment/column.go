@@ -316,8 +316,13 @@ func (c *columnReader) narrowDict(values *part.Values) error {
 
 // Counts implements part.Column.
 func (c *columnReader) Counts(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
-	if rows == nil && !c.meta.text {
-		return c.storedCounts()
+	if !c.meta.text {
+		if rows == nil || rows.GetCardinality() == uint64(c.segment.meta.Rows) {
+			return c.storedCounts()
+		}
+		if c.meta.dict <= countSetsMax {
+			return c.countSets(ctx, rows)
+		}
 	}
 	values, err := c.Gather(ctx, rows)
 	if err != nil {
@@ -331,6 +336,28 @@ func (c *columnReader) Counts(ctx context.Context, rows *index.DocSet) ([]part.V
 	for code, count := range counts {
 		if count > 0 {
 			out = append(out, part.ValueCount{Value: values.Dict[code], Count: count})
+		}
+	}
+	return out, nil
+}
+
+// countSetsMax is up to how many values are counted by their sets of rows.
+const countSetsMax = 64
+
+// countSets counts the rows of each value by intersection.
+func (c *columnReader) countSets(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	values, err := c.dict()
+	if err != nil {
+		return nil, err
+	}
+	var out []part.ValueCount
+	for code, value := range values {
+		of, err := c.codeRows(ctx, uint32(code))
+		if err != nil {
+			return nil, err
+		}
+		if n := of.AndCardinality(rows); n > 0 {
+			out = append(out, part.ValueCount{Value: value, Count: n})
 		}
 	}
 	return out, nil

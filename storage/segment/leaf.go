@@ -28,20 +28,26 @@ func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSe
 	if err != nil {
 		return nil, err
 	}
-	found := index.NewDocSet()
+	found, left := index.NewDocSet(), within
 	for _, column := range columns {
-		left := index.AndNot(within, found)
-		if left.IsEmpty() {
-			break
+		c := column.(*columnReader)
+		if p.narrowed && !c.meta.text && !p.hints.Exact && len(c.ownEntries(p.entries)) == 0 {
+			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		rows, err := column.(*columnReader).leaf(ctx, p, left)
+		rows, err := c.leaf(ctx, p, left)
 		if err != nil {
 			return nil, err
 		}
-		found = index.Or(found, rows)
+		if rows.IsEmpty() {
+			continue
+		}
+		found.Or(rows)
+		if left = index.AndNot(left, rows); left.IsEmpty() {
+			break
+		}
 	}
 	return found, nil
 }

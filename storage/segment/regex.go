@@ -55,7 +55,7 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		if form == literalOther || within.IsEmpty() {
 			continue
 		}
-		codes := []uint32{0} // texts without a shape are always tried
+		var codes []uint32
 		for i, name := range shapes {
 			if strings.Contains(name, literal) {
 				codes = append(codes, uint32(i)+1)
@@ -75,7 +75,13 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		if err != nil {
 			return nil, err
 		}
-		within = index.Or(found, loose)
+		plain := textScan{column: c, within: rest, needle: needle{text: index.Fold(literal)}}
+		plain.pages[plainWords] = c.allPages()
+		texts, err := plain.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		within = index.Or(index.Or(found, loose), texts)
 	}
 	return within, nil
 }

@@ -113,26 +113,6 @@ func (g *textGroup) values() ([][]string, error) {
 	return out, nil
 }
 
-// plainTexts returns the texts of code 0 on a page.
-func (c *columnReader) plainTexts(page uint32, n uint32) ([]string, error) {
-	s := c.segment
-	return cached(s.cache, s.cacheKey(itemPlain, c.number, page), func() ([]string, int64, error) {
-		raw, err := s.frame(columnKey(c.number, itemPlain, page))
-		if err != nil {
-			return nil, 0, err
-		}
-		texts, rest, err := column.Strings(nil, raw, int(n))
-		if err != nil || len(rest) != 0 {
-			return nil, 0, errors.Join(fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt), err)
-		}
-		bytes := 16 * int64(n)
-		for _, text := range texts {
-			bytes += int64(len(text))
-		}
-		return texts, bytes, nil
-	})
-}
-
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
 	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places))}

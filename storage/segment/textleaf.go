@@ -49,7 +49,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []ui
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.rowsWithLooseWord(ctx, word, codes, index.AndNot(within, found))
+	rows, err := c.rowsWithLooseWord(ctx, word, codes, index.AndNot(within, found), variableWords, plainWords)
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +57,12 @@ func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []ui
 }
 
 // rowsWithLooseWord returns the rows of within with the word in a variable or
-// in a text without a shape. Shapes in skip are not looked at.
-func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+// in a text without a shape, as sources say. Shapes in skip are not looked at.
+func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
-	scan := textScan{column: c, within: within, skip: skip, test: test, alphabet: alphabetOf(word)}
+	scan := textScan{column: c, within: within, skip: skip, test: test, alphabet: alphabetOf(word), needle: wordNeedle(word)}
 	var err error
-	for source := range wordSources {
+	for _, source := range sources {
 		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, co
 		return nil, err
 	}
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
-	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, alphabet: alphabetOf(pred.Folded)}
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, alphabet: alphabetOf(pred.Folded), needle: needle{text: pred.Folded, left: true}}
 	for source := range wordSources {
 		if scan.pages[source], err = c.pagesWithPrefix(pred.Folded, source); err != nil {
 			return nil, err
@@ -111,9 +111,14 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	rest := index.AndNot(within, found)
+	plain, err := c.plainWithPhrase(ctx, p, rest)
+	if err != nil {
+		return nil, err
+	}
+	found = index.Or(found, plain)
 	loose := index.NewDocSet()
 	for _, word := range p.hints.Words {
-		rows, err := c.rowsWithLooseWord(ctx, word, nil, index.AndNot(rest, loose))
+		rows, err := c.rowsWithLooseWord(ctx, word, nil, index.AndNot(rest, loose), variableWords)
 		if err != nil {
 			return nil, err
 		}
@@ -129,6 +134,23 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	return index.Or(found, rows), nil
+}
+
+// plainWithPhrase returns the rows of within without a shape that hold the
+// phrase: only pages that may have all its words are read.
+func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	scan := textScan{column: c, within: within, needle: wordNeedle(p.pred.(index.Phrase).Folded())}
+	for i, word := range p.hints.Words {
+		pages, err := c.pagesWithWord(word, plainWords)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			pages = intersect(scan.pages[plainWords], pages)
+		}
+		scan.pages[plainWords] = pages
+	}
+	return scan.run(ctx)
 }
 
 func (c *columnReader) allPages() []uint32 {
@@ -243,9 +265,10 @@ func alphabetOf(word string) column.Alphabet {
 type textScan struct {
 	column   *columnReader
 	within   *index.DocSet
-	skip     []uint32 // codes not looked at
-	test     func(string) bool
-	alphabet column.Alphabet // of what test looks for
+	skip     []uint32          // codes not looked at
+	test     func(string) bool // of variables
+	alphabet column.Alphabet   // of what test looks for
+	needle   needle            // in texts without a shape: the same condition
 	pages    [wordSources][]uint32
 
 	found *index.DocSet
@@ -309,33 +332,6 @@ func (s *textScan) variables(page uint32) error {
 			if hit[p.ranks[place]] {
 				s.found.Add(rowAt(s.list, page*PageRows+uint32(place)))
 			}
-		}
-	}
-	return nil
-}
-
-// plain looks at those texts without a shape on a page that are in within.
-func (s *textScan) plain(page uint32) error {
-	codes, err := s.column.codes(page)
-	if err != nil {
-		return err
-	}
-	var rows []uint32
-	for place, code := range codes {
-		if code == 0 {
-			rows = append(rows, rowAt(s.list, page*PageRows+uint32(place)))
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	texts, err := s.column.plainTexts(page, uint32(len(rows)))
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		if s.within.Contains(row) && s.test(texts[i]) {
-			s.found.Add(row)
 		}
 	}
 	return nil
