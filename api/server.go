@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/fasthttp/router"
@@ -28,6 +29,11 @@ type Server struct {
 	bodies   *budget
 	meters   *meters
 	started  time.Time
+	mu       struct {
+		sync.Mutex
+		listeners []net.Listener
+		stopped   bool
+	}
 	// base is the context of the work for requests: it ends when Shutdown has
 	// waited long enough.
 	base   context.Context
@@ -76,19 +82,39 @@ func (s *Server) headerReceived(header *fasthttp.RequestHeader) fasthttp.Request
 	return fasthttp.RequestConfig{ReadTimeout: s.cfg.BodyTimeout, MaxRequestBodySize: prefetchBytes}
 }
 
-// Serve serves the listener until Shutdown.
+// Serve serves the listener until Shutdown and closes it.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); err != nil {
+	s.mu.Lock()
+	if s.mu.stopped {
+		s.mu.Unlock()
+		return ln.Close()
+	}
+	s.mu.listeners = append(s.mu.listeners, ln)
+	s.mu.Unlock()
+	err := s.http.Serve(ln)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && !s.mu.stopped {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
 }
 
 // Shutdown stops accepting requests and waits for those under way until ctx
-// ends; then it cancels their work.
+// ends; then it cancels their work. A Serve that has not begun yet never does.
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.cancel()
-	if err := s.http.ShutdownWithContext(ctx); err != nil {
+	s.mu.Lock()
+	s.mu.stopped = true
+	s.mu.Unlock()
+	err := s.http.ShutdownWithContext(ctx)
+	// fasthttp overlooks a listener whose Serve is just beginning.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range s.mu.listeners {
+		_ = ln.Close() // mostly the second time
+	}
+	if err != nil {
 		return fmt.Errorf("shut down api: %w", err)
 	}
 	return nil

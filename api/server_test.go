@@ -17,6 +17,7 @@ import (
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest"
+	"github.com/valyala/fasthttp/fasthttputil"
 )
 
 func TestEveryRouteDeclaresAPermission(t *testing.T) {
@@ -396,5 +397,15 @@ func TestBudget(t *testing.T) {
 	b.Give(10)
 	if !b.Take(10, 0) {
 		t.Error("what was given back is gone")
+	}
+}
+
+func TestShutdownBeforeServe(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := w.server.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.server.Serve(fasthttputil.NewInmemoryListener()); err != nil {
+		t.Errorf("serve after shutdown: %v", err)
 	}
 }
