@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// The checks of settings. Each says what it wants.
+
+func notEmpty(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
+func isAddress(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("%q is not an address, want for example 127.0.0.1:7100", text)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has the port %q, want 0 to 65535", text, port)
+	}
+	return nil
+}
+
+func isLogLevel(text string) error {
+	_, err := api.ParseLogLevel(text)
+	return err
+}
+
+func oneOf(allowed ...string) func(string) error {
+	return func(text string) error {
+		if !slices.Contains(allowed, text) {
+			return fmt.Errorf("%q is none of %s", text, strings.Join(allowed, ", "))
+		}
+		return nil
+	}
+}
+
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1":
+		return true, nil
+	case "false", "no", "off", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", text)
+}
+
+func isBool(text string) error { _, err := parseBool(text); return err }
+
+func isCount(text string) error {
+	if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 1<<30 {
+		return fmt.Errorf("%q is not a whole number above 0", text)
+	}
+	return nil
+}
+
+func isSeconds(text string) error {
+	if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 366*86400 {
+		return fmt.Errorf("%q is not a number of seconds from 1 to a year", text)
+	}
+	return nil
+}
+
+func isDuration(text string) error {
+	d, err := syntax.ParseDuration(text)
+	if err == nil && d <= 0 {
+		err = syntax.ErrDuration
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	return nil
+}
+
+// parseSize reads a number of bytes with an optional unit.
+func parseSize(text string) (int64, error) {
+	upper := strings.ToUpper(strings.TrimSpace(text))
+	factor := int64(1)
+	for _, unit := range []struct {
+		name   string
+		factor int64
+	}{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"B", 1}} {
+		if rest, ok := strings.CutSuffix(upper, unit.name); ok {
+			upper, factor = strings.TrimSpace(rest), unit.factor
+			break
+		}
+	}
+	n, err := strconv.ParseInt(upper, 10, 64)
+	if err != nil || n < 1 || n > 1<<50/factor {
+		return 0, fmt.Errorf("%q is not a size, want for example 64MiB", text)
+	}
+	return n * factor, nil
+}
+
+func isSize(text string) error { _, err := parseSize(text); return err }
+
+func isURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is not a URL, want for example https://auth.example.com", text)
+	}
+	return nil
+}
+
+func isHeader(text string) error {
+	for _, c := range []byte(text) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return fmt.Errorf("%q is not the name of a header", text)
+		}
+	}
+	return notEmpty(text)
+}
+
+func isVersion(text string) error {
+	for part := range strings.SplitSeq(text, ".") {
+		if _, err := strconv.ParseUint(part, 10, 16); err != nil {
+			return fmt.Errorf("%q is not a version, want for example 8.19.0", text)
+		}
+	}
+	return nil
+}

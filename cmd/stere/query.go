@@ -1,0 +1,352 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// pageRecords is how many records one request asks for.
+const pageRecords = 1000
+
+// queryAttempts is how often a question is asked of a node that is busy.
+const queryAttempts = 2
+
+type queryCommand struct {
+	remoteFlags
+	Text   string `arg:"" optional:"" name:"text" help:"The question; without one, everything."`
+	Since  string `help:"Only records of the last 15m, 2h, 7d ..." placeholder:"DURATION"`
+	From   string `help:"Only records from this time on." placeholder:"TIME"`
+	To     string `help:"Only records up to this time." placeholder:"TIME"`
+	Limit  int    `short:"n" help:"How many records or rows (default: what the text says, else 50 records or all rows)." placeholder:"N"`
+	Output string `short:"o" enum:"table,ndjson,json,raw" default:"table" help:"table, ndjson (one object a line), json or raw (messages only)."`
+	Color  string `enum:"auto,always,never" default:"auto" help:"auto, always or never."`
+}
+
+// Help teaches by example.
+func (queryCommand) Help() string {
+	return `Newest records come first. Times are RFC 3339, epochs, dates, or relative: now-1h.
+Exit code 5: the answer is incomplete.
+
+Examples:
+  stere query 'connection refused' --since 1h
+  stere query '"connection reset by peer" AND NOT component:proxy'
+  stere query 'level:error metadata.ip:10.0.0.*' -o ndjson | jq .message
+  stere query 'duration>500 | stats count(), p99(duration) by (component)'
+  stere query '* | top 10 component' --from 2024-05-01 --to 2024-05-02`
+}
+
+// Run asks and prints.
+func (c *queryCommand) Run(p *program) error {
+	if c.Limit < 0 {
+		return usageError{fmt.Errorf("--limit %d is below 0", c.Limit)}
+	}
+	if c.Since != "" && c.From != "" {
+		return usageError{errors.New("--since and --from exclude each other")}
+	}
+	node, _, err := p.connect(c.remoteFlags, queryAttempts)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	request := v1.SearchRequest{Query: c.Text}
+	if c.Since != "" {
+		if _, err := syntax.ParseDuration(c.Since); err != nil {
+			return usageError{fmt.Errorf("--since %s: %w", c.Since, err)}
+		}
+		c.From = "now-" + c.Since
+	}
+	if c.From != "" || c.To != "" {
+		request.TimeRange = &v1.TimeRange{Start: v1.Moment(c.From), End: v1.Moment(c.To)}
+	}
+	show := &shower{out: p.stdout, form: c.Output, color: c.Color == "always" || c.Color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == ""}
+	meta, err := c.pages(p, node, request, show)
+	if err != nil {
+		c.explain(p.stderr, err)
+		return err
+	}
+	if !meta.SearchMeta.Complete {
+		return partialError{fmt.Errorf("the answer is incomplete: %s", meta.SearchMeta.Reason)}
+	}
+	return nil
+}
+
+// pages asks page after page until the limit and shows each as it comes.
+func (c *queryCommand) pages(p *program, node *client.Client, request v1.SearchRequest, show *shower) (v1.Pagination, error) {
+	left := c.Limit
+	for {
+		request.Limit = min(left, pageRecords) // 0: one page, as the text or the node has it
+		found, err := node.Search(p.ctx, request)
+		if err != nil {
+			return v1.Pagination{}, err
+		}
+		if found.Table != nil {
+			if found.Pagination.HasMore && request.Limit < left {
+				// A table has no cursor: ask for all of its rows at once.
+				request.Limit = left
+				if found, err = node.Search(p.ctx, request); err != nil {
+					return v1.Pagination{}, err
+				}
+			}
+			return found.Pagination, show.table(found.Table)
+		}
+		if err := show.records(found.Records); err != nil {
+			return v1.Pagination{}, err
+		}
+		left -= len(found.Records)
+		if left <= 0 || !found.Pagination.HasMore || found.Pagination.NextCursor == "" || len(found.Records) == 0 {
+			return found.Pagination, show.end()
+		}
+		request.Cursor = found.Pagination.NextCursor
+	}
+}
+
+// explain points at the place of a syntax error.
+func (c *queryCommand) explain(stderr io.Writer, err error) {
+	var answer *client.Error
+	if !errors.As(err, &answer) {
+		return
+	}
+	for _, d := range answer.Answer.Details {
+		if d.Line > 0 && d.Column > 0 {
+			at := &syntax.Error{Line: d.Line, Column: d.Column}
+			fmt.Fprintf(stderr, "%s\n", at.Caret(c.Text))
+		}
+	}
+}
+
+// shower prints answers in one of the output forms.
+type shower struct {
+	out   io.Writer
+	form  string
+	color bool
+	any   bool // something was printed
+}
+
+// records prints a page of records.
+func (s *shower) records(records []json.RawMessage) error {
+	var b bytes.Buffer
+	for _, record := range records {
+		switch s.form {
+		case "ndjson":
+			b.Write(record)
+			b.WriteByte('\n')
+		case "json":
+			b.WriteString(map[bool]string{false: "[\n  ", true: ",\n  "}[s.any])
+			if err := json.Indent(&b, record, "  ", "  "); err != nil {
+				return fmt.Errorf("read record: %w", err)
+			}
+		default:
+			line, err := readLine(record)
+			if err != nil {
+				return err
+			}
+			if s.form == "raw" {
+				b.WriteString(line.Message)
+			} else {
+				s.line(&b, line)
+			}
+			b.WriteByte('\n')
+		}
+		s.any = true
+	}
+	_, err := s.out.Write(b.Bytes())
+	return err
+}
+
+// end ends the output.
+func (s *shower) end() (err error) {
+	switch {
+	case s.form != "json":
+	case s.any:
+		_, err = fmt.Fprintln(s.out, "\n]")
+	default:
+		_, err = fmt.Fprintln(s.out, "[]")
+	}
+	return err
+}
+
+// logLine is what a line of a table of records shows.
+type logLine struct {
+	Timestamp, Level, Component string
+	Message                     string // the whole record where there is none
+}
+
+func readLine(record json.RawMessage) (logLine, error) {
+	var all struct{ Timestamp, Level, Component, Message any }
+	if err := json.Unmarshal(record, &all); err != nil {
+		return logLine{}, fmt.Errorf("read record: %w", err)
+	}
+	text := func(v any) string {
+		switch v := v.(type) {
+		case nil:
+			return ""
+		case string:
+			return v
+		}
+		b, _ := json.Marshal(v) // came from JSON
+		return string(b)
+	}
+	line := logLine{Timestamp: text(all.Timestamp), Level: text(all.Level), Component: text(all.Component), Message: text(all.Message)}
+	if line.Message == "" {
+		line.Message = string(record)
+	}
+	return line, nil
+}
+
+// levelColor returns the terminal's colour for a level.
+func levelColor(level string) string {
+	switch level {
+	case "critical":
+		return "\x1b[1;31m"
+	case "error":
+		return "\x1b[31m"
+	case "warn":
+		return "\x1b[33m"
+	case "info":
+		return "\x1b[32m"
+	}
+	return "\x1b[2m"
+}
+
+const componentWidth = 24
+
+func (s *shower) line(b *bytes.Buffer, line logLine) {
+	paint := func(color, text string) string {
+		if !s.color || text == "" {
+			return text
+		}
+		return color + text + "\x1b[0m"
+	}
+	b.WriteString(paint("\x1b[2m", pad(line.Timestamp, 24)))
+	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(line.Level), 8)))
+	b.WriteString("  " + paint("\x1b[36m", pad(shorten(line.Component, componentWidth), componentWidth)))
+	// Control characters of a message must not reach the terminal.
+	b.WriteString("  " + printable(line.Message))
+}
+
+// printable makes a text safe for a terminal: control characters are shown.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return r
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
+			return '·'
+		}
+		return r
+	}, text)
+}
+
+func pad(text string, width int) string {
+	if n := len([]rune(text)); n < width {
+		return text + strings.Repeat(" ", width-n)
+	}
+	return text
+}
+
+// shorten cuts the front of a long text: the end of a component says more.
+func shorten(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return "…" + string(runes[len(runes)-width+1:])
+	}
+	return text
+}
+
+// table prints a table of statistics.
+func (s *shower) table(t *v1.Table) error {
+	var b bytes.Buffer
+	switch s.form {
+	case "json":
+		text, err := json.MarshalIndent(t, "", "  ")
+		if err != nil {
+			return err
+		}
+		b.Write(append(text, '\n'))
+	case "ndjson":
+		for _, row := range t.Rows {
+			b.WriteByte('{')
+			for i, cell := range row {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				name, _ := json.Marshal(t.Columns[i].Name)
+				b.Write(append(name, ':'))
+				b.Write(cell)
+			}
+			b.WriteString("}\n")
+		}
+	default:
+		s.alignedTable(&b, t)
+	}
+	_, err := s.out.Write(b.Bytes())
+	return err
+}
+
+// alignedTable prints numbers to the right and everything else to the left;
+// raw is tab-separated without a head.
+func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table) {
+	rows := make([][]string, 0, len(t.Rows)+1)
+	head := make([]string, len(t.Columns))
+	widths := make([]int, len(t.Columns))
+	for i, column := range t.Columns {
+		head[i] = column.Name
+	}
+	rows = append(rows, head)
+	for _, cells := range t.Rows {
+		row := make([]string, len(t.Columns))
+		for i := range min(len(cells), len(row)) {
+			row[i] = printable(cellText(cells[i]))
+		}
+		rows = append(rows, row)
+	}
+	if s.form == "raw" {
+		for _, row := range rows[1:] {
+			b.WriteString(strings.Join(row, "\t") + "\n")
+		}
+		return
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	for n, row := range rows {
+		for i, cell := range row {
+			number := t.Columns[i].Type == "int" || t.Columns[i].Type == "float"
+			space := strings.Repeat(" ", widths[i]-len([]rune(cell)))
+			if number {
+				cell = space + cell
+			} else if i < len(row)-1 {
+				cell += space
+			}
+			if n == 0 && s.color {
+				cell = "\x1b[1m" + cell + "\x1b[0m"
+			}
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			b.WriteString(cell)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// cellText returns a cell as people read it.
+func cellText(cell json.RawMessage) string {
+	var text string
+	if json.Unmarshal(cell, &text) == nil && string(cell) != "null" {
+		return text
+	}
+	if string(cell) == "null" {
+		return "-"
+	}
+	return string(cell)
+}

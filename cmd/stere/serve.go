@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/ingest/pipeline"
+	"github.com/stere-log/stere/node"
+)
+
+// readyPatience is how long a start may replay its log before a line says so.
+const readyPatience = 2 * time.Second
+
+type serveCommand struct {
+	settingFlags
+}
+
+// Help teaches by example.
+func (serveCommand) Help() string {
+	return `Runs a node until Ctrl-C. On the first start it makes an admin key, prints it once
+and keeps it in DIR/admin-key; the other commands on this machine find it there.
+
+Examples:
+  stere serve
+  stere serve --data /var/lib/stere --listen 0.0.0.0:7100
+  JWT_SECRET=... LOG_LEVEL=debug stere serve --set body-limit=128MiB
+  stere serve --config /etc/stere.yaml`
+}
+
+// Run serves until the program is interrupted or the node fails.
+func (c *serveCommand) Run(p *program) (err error) {
+	effective, err := p.resolve(&c.settingFlags)
+	if err != nil {
+		return err
+	}
+	running, err := p.startNode(effective)
+	if err != nil {
+		return err
+	}
+	if running.keyCreated {
+		fmt.Fprintf(p.stdout, "Made the admin key, which is printed only this once and kept in %s/%s:\n  %s\n", effective.text("data"), auth.AdminKeyFile, running.key)
+	}
+	if effective.bool("insecure-no-auth") {
+		fmt.Fprintln(p.stdout, "Authentication is off: everybody on this machine can do everything.")
+	}
+	fmt.Fprintf(p.stdout, "Serving %s, data in %s. Stop with Ctrl-C.\n", running.url, effective.text("data"))
+	return running.Wait()
+}
+
+// startNode starts a node in this process and returns when it is ready. It
+// runs until the program's context ends or it is stopped.
+func (p *program) startNode(effective values) (*runningNode, error) {
+	running := &runningNode{done: make(chan error, 1)}
+	cfg, err := p.nodeConfig(effective, running)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	running.cancel = cancel
+	opened, err := node.New(ctx, cfg)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	running.url = urlOf(opened.Addr().String())
+	if err := p.noteNode(running.url, effective.text("data")); err != nil {
+		cfg.Logger.Debug("other commands need --data", "error", err)
+	}
+	go func() { running.done <- opened.Run(ctx) }()
+	patience := time.NewTimer(readyPatience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-opened.Ready():
+			return running, nil
+		case err := <-running.done:
+			cancel()
+			return nil, errors.Join(errors.New("the node ended before it was ready"), err)
+		case <-patience.C:
+			fmt.Fprintln(p.stdout, "Replaying the log ...")
+		}
+	}
+}
+
+// nodeConfig turns the settings into the node's configuration.
+func (p *program) nodeConfig(effective values, running *runningNode) (node.Config, error) {
+	level := new(slog.LevelVar)
+	wanted, err := api.ParseLogLevel(effective.text("log-level"))
+	if err != nil {
+		return node.Config{}, usageError{err}
+	}
+	level.Set(wanted)
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(p.stderr, options)
+	if effective.text("log-format") == "json" {
+		handler = slog.NewJSONHandler(p.stderr, options)
+	}
+	logger := slog.New(handler)
+	for _, s := range settings() {
+		if s.later && effective[s.key].origin != "default" {
+			logger.Warn("this setting has no effect yet", "setting", s.key, "from", effective[s.key].origin)
+		}
+	}
+	cfg := node.Config{
+		DataDir: effective.text("data"), Listen: effective.text("listen"), Shards: effective.count("shards"),
+		ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
+		API: api.Config{
+			Version: version(), Environment: effective.text("environment"), APIKeyHeader: effective.text("api-key-header"),
+			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"),
+			Connections: effective.count("connections"), RequestTimeout: effective.duration("request-timeout"),
+			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
+		},
+	}
+	if effective.bool("insecure-no-auth") {
+		return cfg, nil
+	}
+	if running.key, running.keyCreated, err = auth.LoadOrCreateAdminKey(cfg.DataDir); err != nil {
+		return cfg, err
+	}
+	secret := effective.text("jwt-secret")
+	if secret != "" && len(secret) < 32 {
+		logger.Warn("the JWT secret is shorter than the 32 bytes that HS256 deserves", "bytes", len(secret))
+	}
+	cfg.Auth, err = auth.New(auth.Config{AdminKey: running.key, JWTSecret: secret})
+	return cfg, err
+}

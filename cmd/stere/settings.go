@@ -1,0 +1,304 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/query/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// setting is one thing that can be configured. Its key is the name in the
+// file, in --set and, where there is one, of the flag.
+type setting struct {
+	key      string
+	fallback string
+	env      []string // the first that is set counts
+	secret   bool
+	later    bool // accepted and checked, but nothing uses it yet
+	check    func(string) error
+	help     string
+}
+
+// settings is the table of everything that can be configured.
+func settings() []setting {
+	one := func(name string) []string { return []string{"STERE_" + name, name} }
+	return []setting{
+		{key: "data", fallback: "./stere-data", env: []string{"STERE_DATA"}, check: notEmpty, help: "the data folder"},
+		{key: "listen", fallback: "127.0.0.1:7100", env: []string{"STERE_LISTEN"}, check: isAddress, help: "the address to listen on"},
+		{key: "insecure-no-auth", fallback: "false", env: []string{"STERE_INSECURE_NO_AUTH"}, check: isBool, help: "let everybody on this machine do everything; on a loopback address only"},
+		{key: "log-level", fallback: "info", env: one("LOG_LEVEL"), check: isLogLevel, help: "debug, info, warn or error"},
+		{key: "log-format", fallback: "text", env: []string{"STERE_LOG_FORMAT"}, check: oneOf("text", "json"), help: "text or json"},
+		{key: "environment", fallback: "development", env: one("ENVIRONMENT"), check: oneOf("development", "staging", "production"), help: "development, staging or production"},
+		{key: "jwt-secret", env: one("JWT_SECRET"), secret: true, help: "signs bearer tokens (HS256); without it they are refused"},
+		{key: "api-key-header", fallback: "X-API-Key", env: one("API_KEY_HEADER"), check: isHeader, help: "the header with the API key"},
+		{key: "elastic-version", env: []string{"STERE_ELASTIC_VERSION"}, check: isVersion, help: "the Elasticsearch version reported to shippers"},
+		{key: "body-limit", fallback: "64MiB", env: []string{"STERE_BODY_LIMIT"}, check: isSize, help: "of one request body, decompressed"},
+		{key: "body-memory", fallback: "512MiB", env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
+		{key: "connections", fallback: "4096", env: []string{"STERE_CONNECTIONS"}, check: isCount, help: "at the same time"},
+		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
+		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
+		{key: "request-timeout", fallback: "1m", env: []string{"STERE_REQUEST_TIMEOUT"}, check: isDuration, help: "of the work for a request"},
+		{key: "shards", fallback: "4", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new data folder; an existing one keeps its number"},
+		{key: "reserve", env: []string{"STERE_RESERVE"}, check: isSize, help: "of the disk that stays free; empty: 512 MiB or 2 %, whichever is less"},
+		{key: "shutdown-timeout", fallback: "30s", env: []string{"STERE_SHUTDOWN_TIMEOUT"}, check: isDuration, help: "to finish accepted work on shutdown"},
+		{key: "rate-limit-enabled", fallback: "false", env: one("RATE_LIMIT_ENABLED"), check: isBool, later: true, help: "limit requests per client"},
+		{key: "rate-limit-requests", fallback: "100", env: one("RATE_LIMIT_REQUESTS"), check: isCount, later: true, help: "requests per window"},
+		{key: "rate-limit-window", fallback: "3600", env: one("RATE_LIMIT_WINDOW"), check: isSeconds, later: true, help: "the window in seconds"},
+		{key: "enable-analytics", fallback: "true", env: one("ENABLE_ANALYTICS"), check: isBool, later: true, help: "the analytics endpoints"},
+		{key: "enable-integrations", fallback: "true", env: one("ENABLE_INTEGRATIONS"), check: isBool, later: true, help: "the integration endpoints"},
+		{key: "enable-webhooks", fallback: "true", env: one("ENABLE_WEBHOOKS"), check: isBool, later: true, help: "webhooks"},
+		{key: "enable-content-analysis", fallback: "true", env: one("ENABLE_CONTENT_ANALYSIS"), check: isBool, later: true, help: "content analysis"},
+		{key: "auth-service-url", env: one("AUTH_SERVICE_URL"), check: isURL, later: true, help: "a service that validates tokens"},
+		{key: "data-service-url", env: one("DATA_SERVICE_URL"), check: isURL, later: true, help: "a service that receives copies"},
+		{key: "content-skimmer-url", env: one("CONTENT_SKIMMER_URL"), check: isURL, later: true, help: "a service that analyses content"},
+	}
+}
+
+// value is a setting's effective text and where it comes from.
+type value struct{ text, origin string }
+
+// values are the effective settings by key. They passed their checks.
+type values map[string]value
+
+func (v values) text(key string) string { return v[key].text }
+func (v values) bool(key string) bool   { b, _ := parseBool(v[key].text); return b }
+func (v values) count(key string) int   { n, _ := strconv.Atoi(v[key].text); return n }
+func (v values) size(key string) int64  { n, _ := parseSize(v[key].text); return n }
+func (v values) duration(key string) time.Duration {
+	d, _ := syntax.ParseDuration(v[key].text)
+	return d
+}
+
+// settingFlags are the flags of the commands that need settings. The secrets
+// have none: other users can read command lines.
+type settingFlags struct {
+	Config         string            `help:"A YAML file with settings (default: ./stere.yaml if it is there)." placeholder:"FILE"`
+	Data           *string           `help:"The data folder (default ./stere-data)." placeholder:"DIR"`
+	Listen         *string           `help:"The address to listen on (default 127.0.0.1:7100)." placeholder:"ADDR"`
+	LogLevel       *string           `help:"debug, info, warn or error (default info)." placeholder:"LEVEL"`
+	InsecureNoAuth bool              `help:"Let everybody on this machine do everything; on a loopback address only."`
+	Set            map[string]string `help:"Any setting, see stere config." placeholder:"KEY=VALUE" mapsep:"none"`
+}
+
+// given returns the settings that were given as flags.
+func (f *settingFlags) given() map[string]value {
+	given := map[string]value{}
+	for key, text := range f.Set {
+		given[key] = value{text, "--set " + key}
+	}
+	for key, text := range map[string]*string{"data": f.Data, "listen": f.Listen, "log-level": f.LogLevel} {
+		if text != nil {
+			given[key] = value{*text, "--" + key}
+		}
+	}
+	if f.InsecureNoAuth {
+		given["insecure-no-auth"] = value{"true", "--insecure-no-auth"}
+	}
+	return given
+}
+
+// defaultConfigFile is read where it exists and no other is named.
+const defaultConfigFile = "stere.yaml"
+
+// resolve finds every effective value. Its error lists all faults at once.
+func (p *program) resolve(flags *settingFlags) (values, error) {
+	var faults []error
+	table := settings()
+	fromFile, fileFaults := readConfigFile(flags.Config, p.getenv("STERE_CONFIG"))
+	faults = append(faults, fileFaults...)
+	given := flags.given()
+	for _, key := range slices.Sorted(mapKeys(given)) {
+		if find(table, key) == nil {
+			faults = append(faults, fmt.Errorf("--set %s: unknown setting%s", key, didYouMean(key, keysOf(table))))
+		}
+	}
+	effective := values{}
+	for _, s := range table {
+		v := value{s.fallback, "default"}
+		if file, ok := fromFile[s.key]; ok {
+			v = file
+		}
+		for i := len(s.env) - 1; i >= 0; i-- {
+			if text := p.getenv(s.env[i]); text != "" {
+				v = value{text, "environment " + s.env[i]}
+			}
+		}
+		if flag, ok := given[s.key]; ok {
+			v = flag
+		}
+		effective[s.key] = v
+		if s.check == nil || v.text == "" && s.fallback == "" {
+			continue
+		}
+		if err := s.check(v.text); err != nil {
+			faults = append(faults, fmt.Errorf("%s (%s): %w", s.key, v.origin, err))
+		}
+	}
+	faults = append(faults, p.misspelt(table)...)
+	if listen := effective.text("listen"); effective.bool("insecure-no-auth") && isAddress(listen) == nil && !isLoopback(listen) {
+		faults = append(faults, fmt.Errorf("insecure-no-auth (%s): only allowed on a loopback address, not on %s", effective["insecure-no-auth"].origin, listen))
+	}
+	if len(faults) > 0 {
+		return nil, usageError{fmt.Errorf("the configuration has %d fault(s):\n%w", len(faults), errors.Join(faults...))}
+	}
+	return effective, nil
+}
+
+// clientVariables are the STERE_ variables that are no settings.
+func clientVariables() []string {
+	return []string{"STERE_URL", "STERE_API_KEY", "STERE_TOKEN", "STERE_CONFIG"}
+}
+
+// misspelt finds STERE_ variables that are nearly known. Others are left
+// alone: container platforms invent variables from the names of services.
+func (p *program) misspelt(table []setting) (faults []error) {
+	known := clientVariables()
+	for _, s := range table {
+		known = append(known, s.env...)
+	}
+	for _, entry := range p.environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "STERE_") || slices.Contains(known, name) {
+			continue
+		}
+		if near := syntax.Nearest(strings.TrimPrefix(name, "STERE_"), trimmed(known)); near != "" {
+			faults = append(faults, fmt.Errorf("environment %s: unknown variable, did you mean STERE_%s?", name, near))
+		}
+	}
+	return faults
+}
+
+func trimmed(names []string) (out []string) {
+	for _, name := range names {
+		if rest, ok := strings.CutPrefix(name, "STERE_"); ok {
+			out = append(out, rest)
+		}
+	}
+	return out
+}
+
+// configBytesMax bounds the configuration file.
+const configBytesMax = 1 << 20
+
+// readConfigFile reads the file named by the flag or the variable, or the
+// default file where it exists.
+func readConfigFile(flag, variable string) (map[string]value, []error) {
+	path, wanted := flag, true
+	if path == "" {
+		path = variable
+	}
+	if path == "" {
+		path, wanted = defaultConfigFile, false
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && !wanted {
+		return nil, nil
+	}
+	if err == nil && len(text) > configBytesMax {
+		err = fmt.Errorf("%s has %d bytes, want at most %d", path, len(text), configBytesMax)
+	}
+	if err != nil {
+		return nil, []error{fmt.Errorf("read configuration: %w", err)}
+	}
+	return parseConfig(path, text)
+}
+
+// parseConfig reads a YAML mapping of keys and values.
+func parseConfig(path string, text []byte) (map[string]value, []error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, []error{fmt.Errorf("%s: %w", path, err)}
+	}
+	if len(root.Content) == 0 { // an empty file
+		return nil, nil
+	}
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return nil, []error{fmt.Errorf("%s:%d: want lines of the form key: value", path, top.Line)}
+	}
+	var faults []error
+	table := settings()
+	found := map[string]value{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		name, content := top.Content[i], top.Content[i+1]
+		place := fmt.Sprintf("%s:%d", path, name.Line)
+		key := strings.ReplaceAll(name.Value, "_", "-")
+		switch _, twice := found[key]; {
+		case find(table, key) == nil:
+			faults = append(faults, fmt.Errorf("%s: unknown key %q%s", place, name.Value, didYouMean(key, keysOf(table))))
+		case twice:
+			faults = append(faults, fmt.Errorf("%s: %s is set twice", place, key))
+		case content.Kind != yaml.ScalarNode:
+			faults = append(faults, fmt.Errorf("%s: %s has a list or a mapping, want one value", place, key))
+		case content.Tag != "!!null":
+			found[key] = value{content.Value, place}
+		}
+	}
+	return found, faults
+}
+
+func didYouMean(word string, known []string) string {
+	if near := syntax.Nearest(word, known); near != "" {
+		return fmt.Sprintf(", did you mean %q?", near)
+	}
+	return ", see stere config for all of them"
+}
+
+func find(table []setting, key string) *setting {
+	if i := slices.IndexFunc(table, func(s setting) bool { return s.key == key }); i >= 0 {
+		return &table[i]
+	}
+	return nil
+}
+
+func keysOf(table []setting) []string {
+	keys := make([]string, len(table))
+	for i, s := range table {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+func mapKeys(m map[string]value) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for key := range m {
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// isLoopback reports whether only this machine can reach an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// urlOf returns the URL by which this machine reaches a node that listens on
+// an address.
+func urlOf(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String()
+}
