@@ -23,6 +23,8 @@ const (
 	DefaultDayCutRows   = 16_384
 	DefaultMergeRowsMax = 4 << 20
 	DefaultMergeFan     = 8
+	DefaultSealLevel    = 1
+	DefaultMergeLevel   = 6
 )
 
 // Env is what the shards of a node share. Engine must be given.
@@ -50,7 +52,7 @@ type Config struct {
 	// MergeFan is how many segments of like size are merged into one.
 	MergeFan int
 	// SealLevel and MergeLevel are the compression levels of segments that
-	// come from the head and from merges; 0 leaves the choice to the segment.
+	// come from the head, which are merged soon, and from merges.
 	SealLevel, MergeLevel int
 }
 
@@ -82,6 +84,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.DayCutRows, DefaultDayCutRows)
 	setDefault(&c.MergeRowsMax, DefaultMergeRowsMax)
 	setDefault(&c.MergeFan, DefaultMergeFan)
+	setDefault(&c.SealLevel, DefaultSealLevel)
+	setDefault(&c.MergeLevel, DefaultMergeLevel)
 	return c
 }
 

@@ -22,7 +22,7 @@ const formatVersion = pebble.FormatMajorVersion(24)
 const (
 	defaultCacheBytes = 64 << 20
 	defaultDiskSlow   = 10 * time.Second
-	memTableBytes     = 8 << 20
+	memTableBytes     = 1 << 20
 	openFilesMax      = 4096
 	ballastBytes      = 1 << 20
 )
@@ -134,12 +134,13 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 // disk is full, so that a manifest that is being written can still be written.
 func (e *Engine) withBallast(fs FS) FS {
 	name := fs.PathJoin(e.cfg.Dir, "BALLAST")
+	if _, _, known := Free(fs, e.cfg.Dir); !known {
+		return fs // in memory
+	}
 	if _, err := fs.Stat(name); err != nil {
-		if file, err := fs.Create(name, vfs.WriteCategoryUnspecified); err == nil {
-			err = errors.Join(file.Preallocate(0, ballastBytes), file.Sync(), file.Close())
-			if err != nil {
-				e.logger.Warn("no ballast for a full disk", "file", name, "error", err)
-			}
+		// Written, not preallocated: file systems trim what is beyond the end.
+		if err := WriteFile(fs, name, make([]byte, ballastBytes)); err != nil {
+			e.logger.Warn("no ballast for a full disk", "file", name, "error", err)
 		}
 	}
 	return vfs.OnDiskFull(fs, func() {

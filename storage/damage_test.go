@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// A damaged table is an error for the parts in it; everything else goes on,
+// and merging leaves it alone.
+func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
+	h := newHistory(t, 21)
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax = 1<<20, 1<<20
+	h.reopen()
+	for range 4 {
+		for range 40 {
+			h.append()
+		}
+		h.seal(nil)
+		h.runSeal()
+	}
+	h.check()
+	h.shard.Close()
+	if err := h.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flipBitOfLargestTable(t, h.fs, "data/keys")
+	h.open()
+
+	damaged, whole := 0, 0
+	for tenant := range h.want {
+		view, err := h.shard.View(tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range view.Parts {
+			if _, err := p.Records(t.Context(), index.DocSetRange(0, p.Rows())); err != nil {
+				if !isDamage(err) {
+					t.Errorf("reading damage: %v", err)
+				}
+				damaged++
+			} else {
+				whole++
+			}
+		}
+		view.Release()
+	}
+	if damaged != 1 || whole < 3 {
+		t.Fatalf("%d damaged parts and %d whole ones, want one damaged", damaged, whole)
+	}
+	before := h.shard.Status()
+	for round := 0; ; round++ {
+		plans := h.shard.PlanMerges(true)
+		if len(plans) == 0 {
+			break
+		}
+		if round == 10 {
+			t.Fatal("the damaged segment is planned again and again")
+		}
+		for _, plan := range plans {
+			if err := h.shard.BuildMerge(t.Context(), plan); err != nil && !isDamage(err) {
+				t.Fatal(err)
+			}
+		}
+		h.seal(h.shard.PreparedMerges())
+		h.runSeal()
+	}
+	after := h.shard.Status()
+	if after.FailedParts != 1 || after.SegmentRows != before.SegmentRows || after.Segments >= before.Segments {
+		t.Errorf("after merging %+v, before %+v; want the damaged segment kept and the others merged", after, before)
+	}
+	h.append() // the shard lives
+}
+
+// flipBitOfLargestTable damages one bit in the middle of the biggest table.
+func flipBitOfLargestTable(t *testing.T, fs vfs.FS, dir string) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	largest, size := "", int64(0)
+	for _, name := range names {
+		if info, err := fs.Stat(fs.PathJoin(dir, name)); err == nil && strings.HasSuffix(name, ".sst") && info.Size() > size {
+			largest, size = fs.PathJoin(dir, name), info.Size()
+		}
+	}
+	content, err := engine.ReadFile(fs, largest, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 4
+	if err := engine.WriteFile(fs, largest, content); err != nil {
+		t.Fatal(err)
+	}
+}
