@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,6 +48,11 @@ type SegmentID struct {
 
 // String returns the id for logs.
 func (id SegmentID) String() string { return fmt.Sprintf("%d.%d", id.Sequence, id.Ordinal) }
+
+// compare orders ids as their keys are.
+func (id SegmentID) compare(other SegmentID) int {
+	return cmp.Or(cmp.Compare(id.Sequence, other.Sequence), cmp.Compare(id.Ordinal, other.Ordinal))
+}
 
 func sealSequence(index uint64) uint64   { return index << 1 }
 func mergeSequence(number uint64) uint64 { return number<<1 | 1 }

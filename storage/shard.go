@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,9 +229,23 @@ func (s *Shard) openSegment(entry Entry) *sealed {
 }
 
 // deleteOrphans deletes segments that the manifest does not name: built before
-// a crash and not adopted, or dropped and not deleted yet.
+// a crash and not adopted, or dropped and not deleted yet. It looks only
+// between the known segments, so that damage in one of them does no harm here.
 func (s *Shard) deleteOrphans(ctx context.Context) error {
-	lower, upper := shardSpan(prefixSegment, s.cfg.Shard)
+	lower, end := shardSpan(prefixSegment, s.cfg.Shard)
+	known := slices.SortedFunc(maps.Keys(s.mu.set.all), SegmentID.compare)
+	for _, id := range known {
+		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
+		if err := s.deleteSegmentsIn(ctx, lower, prefix); err != nil {
+			return err
+		}
+		lower = after(prefix)
+	}
+	return s.deleteSegmentsIn(ctx, lower, end)
+}
+
+// deleteSegmentsIn deletes every segment with keys in a span.
+func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error {
 	for {
 		key, err := s.env.Engine.First(lower, upper)
 		if err != nil || key == nil {
@@ -240,10 +256,8 @@ func (s *Shard) deleteOrphans(ctx context.Context) error {
 			return err
 		}
 		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-		if _, known := s.mu.set.all[id]; !known {
-			if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
-				return fmt.Errorf("delete orphan segment %s of shard %d: %w", id, s.cfg.Shard, err)
-			}
+		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
+			return fmt.Errorf("delete orphan segment %s of shard %d: %w", id, s.cfg.Shard, err)
 		}
 		lower = after(prefix)
 	}

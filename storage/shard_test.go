@@ -55,7 +55,14 @@ func newHistory(t *testing.T, seed uint64) *history {
 			DedupMax: 5 + rng.IntN(100), DedupKeep: time.Duration(1+rng.IntN(48)) * time.Hour},
 	}
 	h.open()
-	t.Cleanup(func() { h.shard.Close(); h.engine.Close() })
+	t.Cleanup(func() {
+		if h.shard != nil {
+			h.shard.Close()
+		}
+		if h.engine != nil {
+			h.engine.Close()
+		}
+	})
 	return h
 }
 
