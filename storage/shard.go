@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
