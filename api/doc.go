@@ -10,7 +10,7 @@
 // Invariants:
 //   - A request is refused whole, before anything of it is accepted, or it is
 //     answered with what became of each of its records.
-//   - Credentials are checked before a byte of the body is read.
+//   - Credentials are checked before more than the first byte of a body is read.
 //   - A failure inside is 503, never 500: clients drop data on 500.
 //   - Decompressed bodies in memory are bounded by Config.BodyMemory.
 package api

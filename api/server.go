@@ -15,9 +15,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// prefetchBytes is how much of a body is read before its handler runs; the
-// rest is streamed, so that credentials and sizes are checked first.
-const prefetchBytes = 64 << 10
+// prefetchBytes is how much of a body fasthttp reads before the handler runs;
+// the rest is streamed, so that credentials and sizes are checked first. It
+// cannot be zero, which would mean fasthttp's default of 4 MiB.
+const prefetchBytes = 1
 
 // Server serves the HTTP interface.
 type Server struct {
@@ -69,6 +70,7 @@ func New(cfg Config) (*Server, error) {
 		DisablePreParseMultipartForm: true,
 		NoDefaultDate:                true, // its clock would be a goroutine shared by the process
 		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true, // headers hold credentials
 		CloseOnShutdown:              true,
 		TCPKeepalive:                 true,
 		Logger:                       quietLogger{cfg.Logger},
