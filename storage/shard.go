@@ -246,6 +246,9 @@ func (s *Shard) deleteOrphans(ctx context.Context) error {
 func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error {
 	for {
 		key, err := s.env.Engine.First(lower, upper)
+		if errors.Is(err, engine.ErrCorrupt) { // an orphan, and damaged
+			return s.env.Engine.DeleteSpan(ctx, lower, upper)
+		}
 		if err != nil || key == nil {
 			return err
 		}
