@@ -21,9 +21,16 @@ type Leaves interface {
 	RowsOf(ctx context.Context, ids []model.RecordID) (*index.DocSet, error)
 }
 
+// Estimator is implemented by parts that can guess cheaply for how many rows a
+// leaf holds. The guess decides about order only.
+type Estimator interface {
+	Estimate(leaf index.Leaf) (rows uint64, err error)
+}
+
 // Eval evaluates the structure of an expression and leaves its leaves to the
-// part. Cheap operands of a conjunction run first, so that dear ones (regular
-// expressions, phrases) see only the rows that are left.
+// part. Operands of a conjunction run in the order of what they cost and of
+// how few rows they leave, so that dear ones (regular expressions, phrases)
+// and frequent words see only the rows that are left.
 func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
 	if within == nil {
 		within = index.DocSetRange(0, p.Rows())
@@ -38,10 +45,11 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 	case index.All:
 		return within, nil
 	case index.AllOf:
-		operands := slices.Clone(e.Of)
-		slices.SortStableFunc(operands, func(a, b index.Expr) int { return cmp.Compare(cost(a), cost(b)) })
+		operands, err := inOrder(p, e.Of)
+		if err != nil {
+			return nil, err
+		}
 		for _, operand := range operands {
-			var err error
 			if within, err = Eval(ctx, p, operand, within); err != nil {
 				return nil, err
 			}
@@ -79,6 +87,68 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		return index.And(within, rows), nil
 	}
 	return nil, fmt.Errorf("evaluate expression: unknown type %T", e)
+}
+
+// inOrder returns the operands of a conjunction in the order to run them.
+func inOrder(p Leaves, operands []index.Expr) ([]index.Expr, error) {
+	if len(operands) < 2 {
+		return operands, nil
+	}
+	type ranked struct {
+		operand index.Expr
+		rows    uint64
+		cost    int
+	}
+	all := make([]ranked, len(operands))
+	for i, operand := range operands {
+		rows, err := estimate(p, operand)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = ranked{operand, rows, cost(operand)}
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Or(cmp.Compare(a.rows, b.rows), cmp.Compare(a.cost, b.cost)) })
+	ordered := make([]index.Expr, len(all))
+	for i := range all {
+		ordered[i] = all[i].operand
+	}
+	return ordered, nil
+}
+
+// estimate guesses for how many rows e holds.
+func estimate(p Leaves, e index.Expr) (uint64, error) {
+	whole := uint64(p.Rows())
+	switch e := e.(type) {
+	case index.Leaf:
+		if estimator, ok := p.(Estimator); ok {
+			rows, err := estimator.Estimate(e)
+			return min(rows, whole), err
+		}
+	case index.IDs:
+		return uint64(len(e.Of)), nil
+	case index.Times:
+		lo, hi, err := p.RowsBetween(e.From, e.To)
+		return uint64(hi - lo), err
+	case index.AnyOf:
+		var sum uint64
+		for _, operand := range e.Of {
+			rows, err := estimate(p, operand)
+			if err != nil {
+				return 0, err
+			}
+			sum += rows
+		}
+		return min(sum, whole), nil
+	case index.AllOf:
+		for _, operand := range e.Of {
+			rows, err := estimate(p, operand)
+			if err != nil {
+				return 0, err
+			}
+			whole = min(whole, rows)
+		}
+	}
+	return whole, nil
 }
 
 // cost ranks operands of a conjunction: what narrows most for least first.

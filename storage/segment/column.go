@@ -364,13 +364,9 @@ func (c *columnReader) countSets(ctx context.Context, rows *index.DocSet) ([]par
 }
 
 func (c *columnReader) storedCounts() ([]part.ValueCount, error) {
-	raw, err := c.segment.frame(columnKey(c.number, itemCounts, 0))
+	counts, err := c.counts()
 	if err != nil {
 		return nil, err
-	}
-	counts, rest, err := column.Ints(nil, raw, int(c.meta.dict))
-	if err != nil || len(rest) != 0 {
-		return nil, errors.Join(fmt.Errorf("counts of %q: %w", c.meta.path, ErrCorrupt), err)
 	}
 	values, err := c.dict()
 	if err != nil {

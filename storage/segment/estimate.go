@@ -1,0 +1,88 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+var _ part.Estimator = (*Segment)(nil)
+
+// Estimate implements part.Estimator: from the counts of dictionary entries
+// and the pages that may hold a word. A leaf it knows nothing of may hold for
+// every row.
+func (s *Segment) Estimate(leaf index.Leaf) (uint64, error) {
+	p, err := s.newProbe(leaf.Pred)
+	if err != nil {
+		return 0, err
+	}
+	if !p.narrowed || p.hints.WordPrefix != "" || len(p.hints.Words) == 0 {
+		return uint64(s.meta.Rows), nil
+	}
+	columns := s.columns
+	if leaf.Field != "" {
+		columns = s.named[leaf.Field]
+	}
+	var rows uint64
+	for _, column := range columns {
+		n, err := column.(*columnReader).estimate(p)
+		if err != nil {
+			return 0, err
+		}
+		rows += n
+	}
+	return rows, nil
+}
+
+// estimate guesses how many rows have the probe's first word.
+func (c *columnReader) estimate(p *probe) (uint64, error) {
+	var rows uint64
+	codes := c.ownEntries(p.entries)
+	if c.meta.text {
+		codes = c.entriesWith(p, p.hints.Words[0])
+	}
+	if len(codes) > 0 {
+		counts, err := c.counts()
+		if err != nil {
+			return 0, err
+		}
+		for _, code := range codes {
+			rows += uint64(counts[code])
+		}
+	}
+	if !c.meta.text {
+		return rows, nil
+	}
+	for source := range wordSources {
+		textPages, err := c.pagesWithWord(p.hints.Words[0], source)
+		if err != nil {
+			return 0, err
+		}
+		rows += uint64(len(textPages)) * looseRows
+	}
+	return rows, nil
+}
+
+// looseRows is the guess of how many rows of a page have a word in a variable
+// or in a text without a shape, if the page has it at all.
+const looseRows = 256
+
+// counts returns how often each code occurs.
+func (c *columnReader) counts() ([]int64, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(itemCounts, c.number, 0), func() ([]int64, int64, error) {
+		raw, err := s.frame(columnKey(c.number, itemCounts, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		size := int(c.meta.dict + c.meta.codeBase())
+		counts, rest, err := column.Ints(nil, raw, size)
+		if err != nil || len(rest) != 0 {
+			return nil, 0, errors.Join(fmt.Errorf("counts of %q: %w", c.meta.path, ErrCorrupt), err)
+		}
+		return counts, 8 * int64(size), nil
+	})
+}
