@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/column"
@@ -232,6 +233,10 @@ func (c *columnBuilder) emitDict(sorted []string) error {
 		}
 		c.meta.chunks++
 	}
+	c.meta.single = !c.meta.text && len(sorted) >= singleMin && allSingle(sorted)
+	if c.meta.single {
+		return nil // the dictionary is its own index of words
+	}
 	for i, value := range sorted {
 		if c.meta.text {
 			value = shape.Static(value)
@@ -239,6 +244,21 @@ func (c *columnBuilder) emitDict(sorted []string) error {
 		c.addTerms(value, c.meta.words+uint32(i))
 	}
 	return nil
+}
+
+// singleMin is how many entries a dictionary must have to be left out of the
+// term index: a word is looked up in each such dictionary.
+const singleMin = 512
+
+// allSingle reports whether every value is one folded word.
+func allSingle(values []string) bool {
+	for _, value := range values {
+		start, end := index.NextWord(value, 0)
+		if start != 0 || end != len(value) || end == 0 || index.Fold(value) != value {
+			return false
+		}
+	}
+	return true
 }
 
 // emitStatistics writes how often and on which pages each code occurs.

@@ -37,12 +37,19 @@ type columnMeta struct {
 	path   string
 	kind   model.Kind
 	text   bool   // codes are shapes, text pages follow
+	single bool   // every value is one folded word: not in the term index
 	count  uint32 // rows that have the field
 	dict   uint32 // dictionary entries
 	chunks uint32 // dictionary chunks
 	heads  []string
 	words  uint32 // first number of its dictionary in the term index
 }
+
+// Flags of a column in the directory, beside its kind.
+const (
+	flagText   = 0x80
+	flagSingle = 0x40
+)
 
 // pages returns how many pages n values take.
 func pages(n uint32) uint32 { return (n + PageRows - 1) / PageRows }
@@ -75,7 +82,10 @@ func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 		dst = appendString(dst, c.path)
 		flags := byte(c.kind)
 		if c.text {
-			flags |= 0x80
+			flags |= flagText
+		}
+		if c.single {
+			flags |= flagSingle
 		}
 		dst = append(dst, flags)
 		dst = binary.AppendUvarint(dst, uint64(c.count))
@@ -114,7 +124,7 @@ func ParseMeta(src []byte) (*Meta, error) {
 	for range columns {
 		c := columnMeta{path: r.string(), words: words}
 		flags := r.byte()
-		c.kind, c.text = model.Kind(flags&0x7f), flags&0x80 != 0
+		c.kind, c.text, c.single = model.Kind(flags&^(flagText|flagSingle)), flags&flagText != 0, flags&flagSingle != 0
 		c.count, c.dict, c.chunks = r.bounded(m.Rows), r.bounded(RowsMax), r.uint32()
 		for range c.chunks {
 			c.heads = append(c.heads, r.string())

@@ -29,6 +29,7 @@ type Segment struct {
 	number  uint64 // in the cache
 	words   uint32 // dictionary entries in all
 	columns []part.Column
+	singles []*columnReader // whose dictionary is its own index of words
 	named   map[string][]part.Column
 }
 
@@ -55,6 +56,9 @@ func Open(get Getter, cache *Cache) (*Segment, error) {
 		c := &columnReader{segment: s, number: uint32(i), meta: meta}
 		s.words += meta.dict
 		s.columns = append(s.columns, c)
+		if meta.single {
+			s.singles = append(s.singles, c)
+		}
 		name := model.QueryName(meta.path)
 		s.named[name] = append(s.named[name], c)
 	}

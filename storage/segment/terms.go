@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/stere-log/stere/index"
 )
@@ -139,8 +140,34 @@ func (s *Segment) termChunk(number uint32) (*termChunk, error) {
 	})
 }
 
-// lookup returns the numbers of the dictionary entries that hold the word.
+// lookup returns the numbers of the dictionary entries that hold the word,
+// ascending.
 func (s *Segment) lookup(word string) ([]uint32, error) {
+	numbers, err := s.lookupTerm(word)
+	if err != nil {
+		return nil, err
+	}
+	shared := true // with the cache
+	for _, c := range s.singles {
+		number, found, err := c.find(word)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			if shared {
+				numbers, shared = slices.Clone(numbers), false
+			}
+			numbers = append(numbers, c.meta.words+number)
+		}
+	}
+	if !shared {
+		slices.Sort(numbers)
+	}
+	return numbers, nil
+}
+
+// lookupTerm asks the term index; the answer is shared.
+func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 	heads, err := s.termHeads()
 	if err != nil {
 		return nil, err
@@ -174,13 +201,37 @@ func (s *Segment) lookupPrefix(prefix string) ([]uint32, error) {
 			return nil, err
 		}
 		i := sort.SearchStrings(chunk.words, prefix)
-		for ; i < len(chunk.words) && len(chunk.words[i]) >= len(prefix) && chunk.words[i][:len(prefix)] == prefix; i++ {
+		for ; i < len(chunk.words) && strings.HasPrefix(chunk.words[i], prefix); i++ {
 			numbers = append(numbers, chunk.postings[i]...)
 		}
 		if i < len(chunk.words) {
 			break
 		}
 	}
+	for _, c := range s.singles {
+		if numbers, err = c.appendPrefix(numbers, prefix); err != nil {
+			return nil, err
+		}
+	}
 	slices.Sort(numbers)
 	return slices.Compact(numbers), nil
+}
+
+// appendPrefix appends the numbers of the entries that start with prefix.
+func (c *columnReader) appendPrefix(dst []uint32, prefix string) ([]uint32, error) {
+	chunk := max(0, sort.Search(len(c.meta.heads), func(i int) bool { return c.meta.heads[i] > prefix })-1)
+	for ; chunk < len(c.meta.heads); chunk++ {
+		values, err := c.dictChunk(uint32(chunk))
+		if err != nil {
+			return nil, err
+		}
+		i := sort.SearchStrings(values, prefix)
+		for ; i < len(values) && strings.HasPrefix(values[i], prefix); i++ {
+			dst = append(dst, c.meta.words+uint32(chunk)*dictChunk+uint32(i))
+		}
+		if i < len(values) {
+			break
+		}
+	}
+	return dst, nil
 }
