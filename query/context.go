@@ -20,7 +20,15 @@ func sourceFields() []string {
 
 // Get returns the record with an id, or ErrNotFound; ErrIncomplete if it may be in
 // what cannot be read.
-func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.RecordID) (*Hit, error) {
+func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.RecordID) (hit *Hit, err error) {
+	err = exec.Guard(func() error {
+		hit, err = e.get(ctx, tenant, id)
+		return err
+	})
+	return hit, err
+}
+
+func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.RecordID) (*Hit, error) {
 	parts, missing, release, err := e.parts(ctx, tenant)
 	if err != nil {
 		return nil, err
@@ -42,7 +50,15 @@ func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.Record
 // same source: that have the same values in those of the fields component,
 // host, metadata.host, metadata.source, source, file, metadata.pod and
 // metadata.container that the record has.
-func (e *Engine) Context(ctx context.Context, tenant model.TenantID, id model.RecordID, before, after int) (*ContextResult, error) {
+func (e *Engine) Context(ctx context.Context, tenant model.TenantID, id model.RecordID, before, after int) (result *ContextResult, err error) {
+	err = exec.Guard(func() error {
+		result, err = e.around(ctx, tenant, id, before, after)
+		return err
+	})
+	return result, err
+}
+
+func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.RecordID, before, after int) (*ContextResult, error) {
 	started := time.Now()
 	if before < 0 || after < 0 || before > e.config.ContextMax || after > e.config.ContextMax {
 		return nil, &RequestError{Field: "context", Message: fmt.Sprintf("asks for %d before and %d after, want 0 to %d", before, after, e.config.ContextMax)}

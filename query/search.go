@@ -40,7 +40,16 @@ func (e *Engine) parts(ctx context.Context, tenant model.TenantID) (parts []part
 // Search answers a request. Its errors are *syntax.Error for the text,
 // *RequestError and ErrCursor for the rest of the request, and errors of the
 // context and of storage.
-func (e *Engine) Search(ctx context.Context, request Request) (*Result, error) {
+func (e *Engine) Search(ctx context.Context, request Request) (result *Result, err error) {
+	err = exec.Guard(func() error {
+		result, err = e.search(ctx, request)
+		return err
+	})
+	return result, err
+}
+
+// search is Search without the guard.
+func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	started := time.Now()
 	if err := e.check(&request); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func matchValue(m syntax.Match, f model.Field) bool {
 		if m.Field != "" && !m.Value.Quoted {
 			a, ok1 := number(m.Value.Text)
 			b, ok2 := number(f.Text)
-			if ok1 && ok2 && a == b {
+			if ok1 && ok2 && a == b && a < 1<<53 && a > -1<<53 {
 				return true
 			}
 		}

@@ -69,7 +69,11 @@ func aggregate(members []*Entry, agg syntax.Agg) string {
 	}
 	var texts []string
 	var numbers []float64
+	having := 0
 	for _, e := range members {
+		if len(values(e, agg.Field)) > 0 {
+			having++
+		}
 		for _, text := range values(e, agg.Field) {
 			texts = append(texts, text)
 			if v, ok := number(text); ok {
@@ -85,7 +89,7 @@ func aggregate(members []*Entry, agg syntax.Agg) string {
 	}
 	switch agg.Func {
 	case "count":
-		return strconv.Itoa(len(texts))
+		return strconv.Itoa(having)
 	case "count_distinct":
 		return strconv.Itoa(len(slices.Compact(texts)))
 	}
@@ -128,12 +132,12 @@ func (g *Generator) Stats() *syntax.Stats {
 		s.Aggs = append(s.Aggs, pick(g, []func() syntax.Agg{
 			func() syntax.Agg { return syntax.Agg{Func: "count"} },
 			func() syntax.Agg {
-				return syntax.Agg{Func: pick(g, []string{"count", "count_distinct"}), Field: pick(g, []string{"component", "message", "level", "metadata.status", "metadata.parent", "none"})}
+				return syntax.Agg{Func: pick(g, []string{"count", "count_distinct"}), Field: pick(g, []string{"component", "message", "level", "metadata.status", "metadata.parent", "a.b", "none"})}
 			},
 			func() syntax.Agg {
 				return syntax.Agg{
 					Func:  pick(g, []string{"sum", "avg", "min", "max", "median", "p1", "p50", "p90", "p99", "p99.9"}),
-					Field: pick(g, []string{"metadata.status", "metadata.seconds", "metadata.pid", "component", "none"}),
+					Field: pick(g, []string{"metadata.status", "metadata.seconds", "metadata.pid", "component", "a.b", "none"}),
 				}
 			},
 		})())
@@ -142,7 +146,7 @@ func (g *Generator) Stats() *syntax.Stats {
 		s.Aggs[i].As = "c" + strconv.Itoa(i)
 	}
 	keys := []syntax.Key{
-		{Field: "component"}, {Field: "level"}, {Field: "metadata.pid"}, {Field: "metadata.url"}, {Field: "metadata.request"}, {Field: "none"},
+		{Field: "component"}, {Field: "level"}, {Field: "metadata.pid"}, {Field: "metadata.url"}, {Field: "metadata.request"}, {Field: "a.b"}, {Field: "none"},
 		{Field: "_time", Bucket: pick(g, []time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour})},
 	}
 	g.rng.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })

@@ -1,10 +1,6 @@
 package exec
 
-import (
-	"cmp"
-
-	"github.com/stere-log/stere/model"
-)
+import "cmp"
 
 // extremes finds the least value, or with sign -1 the greatest: of those that
 // read as numbers if there are any, else of the texts.
@@ -55,7 +51,7 @@ func (a *extremes) value(group int) any {
 	case e.best.isTime:
 		return renderTime(e.best.whole)
 	case e.best.numeric:
-		return render(model.Number, e.best.text)
+		return renderParsed(&e.best)
 	}
 	return e.best.text
 }

@@ -47,14 +47,28 @@ func timeCell(t int64) cell {
 }
 
 // column holds a field of some rows of a part: the n-th row has the value
-// dict[codes[n]-1], or none if its code is 0.
+// dict[codes[n]-1], or none if its code is 0. A row can have several values,
+// of paths with one query name (a.b nested, and a key with a dot): rest holds
+// those after the first.
 type column struct {
 	codes []uint32
 	dict  []cell
+	rest  *column
+}
+
+// slot returns the code of the n-th row, of the first value that is missing.
+func (c *column) slot(n int) (*column, *uint32) {
+	for c.codes[n] > 0 {
+		if c.rest == nil {
+			c.rest = &column{codes: make([]uint32, len(c.codes))}
+		}
+		c = c.rest
+	}
+	return c, &c.codes[n]
 }
 
 // gather reads a field of the rows, whose numbers are also given as a list.
-// Null is no value.
+// Null is no value. The first value of a row is that of the first path.
 func (r *run) gather(p part.Part, field string, rows *index.DocSet, list []uint32) (column, error) {
 	switch field {
 	case plan.FieldTime:
@@ -71,19 +85,47 @@ func (r *run) gather(p part.Part, field string, rows *index.DocSet, list []uint3
 		if err != nil {
 			return column{}, err
 		}
-		base := uint32(len(c.dict)) + 1
-		for _, text := range values.Dict {
-			c.dict = append(c.dict, newCell(source.Kind(), text))
-		}
-		at := 0
-		for n, row := range values.Rows {
-			for list[at] < row {
-				at++
-			}
-			c.codes[at] = base + values.Codes[n]
-		}
+		c.add(source.Kind(), values, list)
 	}
 	return c, nil
+}
+
+// add puts the values of one stored column behind those that are there.
+func (c *column) add(kind model.Kind, values part.Values, list []uint32) {
+	cells := make([]cell, len(values.Dict))
+	for n, text := range values.Dict {
+		cells[n] = newCell(kind, text)
+	}
+	bases := map[*column]uint32{} // where the cells are in each dict, from 1
+	base := uint32(len(c.dict)) + 1
+	c.dict = append(c.dict, cells...)
+	at := 0
+	for n, row := range values.Rows {
+		for list[at] < row {
+			at++
+		}
+		if c.codes[at] == 0 {
+			c.codes[at] = base + values.Codes[n]
+			continue
+		}
+		to, slot := c.slot(at)
+		if bases[to] == 0 {
+			bases[to] = uint32(len(to.dict)) + 1
+			to.dict = append(to.dict, cells...)
+		}
+		*slot = bases[to] + values.Codes[n]
+	}
+}
+
+// paths returns how many stored paths a query name stands for in a part.
+func paths(p part.Part, field string) (n int) {
+	seen := ""
+	for i, source := range p.Columns(field) { // ordered by path
+		if path := source.Path(); i == 0 || path != seen {
+			n, seen = n+1, path
+		}
+	}
+	return n
 }
 
 func gatherTimes(p part.Part, rows *index.DocSet) (column, error) {

@@ -4,13 +4,15 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/model"
 )
 
-// render returns a value for an answer: numbers as int64, float64 or, when
-// neither holds them, as their text.
+// render returns a value for an answer: numbers as int64 or float64 where
+// those are written with the same digits, else as their text. So 1 and 1.0,
+// which are different values, look different, and no digit is lost.
 func render(kind model.Kind, text string) any {
 	switch kind {
 	case model.Null:
@@ -18,15 +20,26 @@ func render(kind model.Kind, text string) any {
 	case model.Bool:
 		return text == "true"
 	case model.Number:
-		if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if whole, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(whole, 10) == text {
 			return whole
 		}
-		if number, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(number, 0) {
+		if number, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(number, 'f', -1, 64) == text && strings.Contains(text, ".") {
 			return number
 		}
 		return json.Number(text)
 	}
 	return text
+}
+
+// renderParsed returns the number that a text of any kind reads as.
+func renderParsed(c *cell) any {
+	switch {
+	case c.kind == model.Number:
+		return render(model.Number, c.text)
+	case c.isWhole:
+		return c.whole
+	}
+	return renderNumber(c.number, true)
 }
 
 // renderTime returns a time for an answer.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/plan"
@@ -89,8 +91,10 @@ func columnType(rows [][]any, column int, fallback string) string {
 		case nil:
 		case int64:
 			seen[TypeInt] = true
-		case float64, json.Number:
+		case float64:
 			seen[TypeFloat] = true
+		case json.Number: // whole ones beyond 64 bits are whole all the same
+			seen[numberType(row[column].(json.Number))] = true
 		case bool:
 			seen[TypeBool] = true
 		default:
@@ -110,11 +114,23 @@ func columnType(rows [][]any, column int, fallback string) string {
 		return TypeFloat
 	}
 	for _, row := range rows {
-		if row[column] != nil {
-			row[column] = fmt.Sprint(row[column])
+		switch v := row[column].(type) {
+		case nil:
+		case float64: // digit for digit, not 1e+06
+			row[column] = strconv.FormatFloat(v, 'f', -1, 64)
+		default:
+			row[column] = fmt.Sprint(v)
 		}
 	}
 	return TypeString
+}
+
+// numberType returns the type of a number that is kept as text.
+func numberType(text json.Number) string {
+	if strings.ContainsAny(string(text), ".eE") {
+		return TypeFloat
+	}
+	return TypeInt
 }
 
 // sort puts the rows into the default order: by time if they are grouped by

@@ -81,7 +81,7 @@ func (r *run) settle(err error) error {
 
 // each calls do for 0 <= i < n, about in this order, by at most Workers
 // goroutines, and returns when all have ended. After an error or the end of
-// the context no more calls start.
+// the context no more calls start. A panic in a call is its error.
 func (r *run) each(n int, do func(i int) error) error {
 	workers := min(r.limits.Workers, n)
 	if workers <= 1 {
@@ -89,7 +89,7 @@ func (r *run) each(n int, do func(i int) error) error {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
-			if err := do(i); err != nil {
+			if err := Guard(func() error { return do(i) }); err != nil {
 				return err
 			}
 		}
@@ -113,7 +113,7 @@ func (r *run) each(n int, do func(i int) error) error {
 				if stop {
 					return
 				}
-				if err := do(i); err != nil {
+				if err := Guard(func() error { return do(i) }); err != nil {
 					mu.Lock()
 					if first == nil {
 						first = err

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/stere-log/stere/index"
@@ -53,6 +54,7 @@ type groups struct {
 		labels  [][]cell // kind 0 means no value
 		aggs    []aggregate
 		matched uint64
+		bytes   int // of the texts in labels, as keys and as cells
 	}
 }
 
@@ -116,7 +118,7 @@ func (g *groups) visit(p part.Part) error {
 		if done, err := g.visitBuckets(p, rows, int64(keys[0].Bucket)); done || err != nil {
 			return err
 		}
-	case len(keys) == 1 && g.countsOnly() && keys[0].Field != plan.FieldTime && keys[0].Field != model.FieldID:
+	case len(keys) == 1 && g.countsOnly() && keys[0].Field != plan.FieldTime && keys[0].Field != model.FieldID && paths(p, keys[0].Field) <= 1:
 		return g.visitValues(p, rows, keys[0].Field)
 	}
 	return g.visitRows(p, rows)
@@ -139,14 +141,13 @@ func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
 		switch {
 		case agg.Field == "":
 			aggs[i].add(0, nil, rows.GetCardinality())
-		case agg.Field == plan.FieldTime || agg.Field == model.FieldID:
-			values, err := g.gather(p, agg.Field, rows, nil)
+		case agg.Field == plan.FieldTime || agg.Field == model.FieldID || paths(p, agg.Field) > 1:
+			list := rows.ToArray()
+			values, err := g.gather(p, agg.Field, rows, list)
 			if err != nil {
 				return err
 			}
-			for _, code := range values.codes {
-				aggs[i].add(0, &values.dict[code-1], 1)
-			}
+			addRows(aggs[i], newGrouping(len(list), nil, 1), values, agg)
 		default:
 			for _, source := range p.Columns(agg.Field) {
 				if source.Kind() == model.Null {
@@ -180,18 +181,24 @@ func (g *groups) visitValues(p part.Part, rows *index.DocSet, field string) erro
 		if err != nil {
 			return err
 		}
-		g.mu.Lock()
-		for _, v := range values {
-			c := cell{kind: source.Kind(), text: v.Value}
-			g.addCount([]*cell{&c}, v.Count)
-			left -= v.Count
-		}
-		g.mu.Unlock()
+		left -= g.addCounts(source.Kind(), values)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.addCount([]*cell{nil}, left)
 	return nil
+}
+
+// addCounts adds the counts of values of one kind; it returns their sum.
+func (g *groups) addCounts(kind model.Kind, values []part.ValueCount) (sum uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, v := range values {
+		c := cell{kind: kind, text: v.Value}
+		g.addCount([]*cell{&c}, v.Count)
+		sum += v.Count
+	}
+	return sum
 }
 
 // bucketsMax is how many buckets of a part are counted by their bounds; more
@@ -215,6 +222,9 @@ func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (do
 	low := uint32(rows.Minimum())
 	for start := bucketStart(first, bucket); start <= last; {
 		high, end := p.Rows(), start+bucket
+		if start == math.MinInt64 && end > start {
+			end = bucketStart(end, bucket) // the first bucket of all is cut
+		}
 		if end > start {
 			if high, err = before(p, end); err != nil {
 				return false, err
@@ -266,6 +276,11 @@ func (g *groups) number(key []byte, label []*cell) (int, bool) {
 	}
 	if len(g.mu.labels) >= g.max {
 		g.partial(fmt.Sprintf("there are more than %d groups", g.max))
+		return 0, false
+	}
+	if g.mu.bytes += 2 * len(key); g.mu.bytes > g.limits.MemoryBytes {
+		g.mu.bytes -= 2 * len(key)
+		g.partial(fmt.Sprintf("the groups' values take more than %d bytes", g.limits.MemoryBytes))
 		return 0, false
 	}
 	group := len(g.mu.labels)
@@ -324,7 +339,7 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
 			}
 			columns[agg.Field] = values
 		}
-		addRows(aggs[i], grouped, values, agg.Field == "")
+		addRows(aggs[i], grouped, values, agg)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -337,9 +352,18 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
 	return nil
 }
 
-// addRows folds the values of grouped rows into an aggregate. Where groups and
+// addRows folds the values of grouped rows into an aggregate. A record with
+// several values is counted once; everything else takes all of them.
+func addRows(state aggregate, grouped *grouping, values column, agg plan.Agg) {
+	addColumn(state, grouped, &values, agg.Field == "")
+	for rest := values.rest; rest != nil && agg.Func != plan.Count; rest = rest.rest {
+		addColumn(state, grouped, rest, false)
+	}
+}
+
+// addColumn folds one value of each row into an aggregate. Where groups and
 // values are few, equal pairs are counted first.
-func addRows(agg aggregate, grouped *grouping, values column, records bool) {
+func addColumn(agg aggregate, grouped *grouping, values *column, records bool) {
 	codes := uint64(len(values.dict)) + 1
 	if size := codes * uint64(grouped.n); size <= internMax {
 		table := make([]uint64, size)

@@ -124,8 +124,13 @@ func (l *lowering) match(m syntax.Match) (index.Expr, error) {
 	return index.Leaf{Field: m.Field, Pred: compare(m.Op, m.Value)}, nil
 }
 
+// wholeMax is the number from which on float64 takes different whole numbers
+// for the same.
+const wholeMax = 1 << 53
+
 // contains lowers "contains the word or phrase". A bare number also matches
-// values that are the same number in other digits (404 and 404.0).
+// values that are the same number in other digits (404 and 404.0), where
+// float64 tells numbers apart.
 func contains(m syntax.Match) index.Expr {
 	leaf := index.Leaf{Field: m.Field, Pred: phrase(m.Value.Text)}
 	switch number, ok := index.ParseNumber(m.Value.Text); {
@@ -133,7 +138,7 @@ func contains(m syntax.Match) index.Expr {
 		return index.All{}
 	case m.Value.Text == "":
 		return index.Leaf{Field: m.Field, Pred: index.Equal{}}
-	case ok && !m.Value.Quoted && m.Field != "":
+	case ok && !m.Value.Quoted && m.Field != "" && math.Abs(number) < wholeMax:
 		same := index.Range{Numeric: true, Low: number, High: number, HasLow: true, HasHigh: true}
 		return index.AnyOf{Of: []index.Expr{leaf, index.Leaf{Field: m.Field, Pred: same}}}
 	}

@@ -1,0 +1,146 @@
+package query_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// broken is a part that panics when it is searched.
+type broken struct{ part.Part }
+
+func (broken) Eval(context.Context, index.Expr, *index.DocSet) (*index.DocSet, error) {
+	var none []int
+	return nil, fmt.Errorf("value %d", none[7])
+}
+
+// TestPanicIsAnError checks that a fault of one part ends the queries that
+// meet it, and nothing else: neither the process nor the other workers.
+func TestPanicIsAnError(t *testing.T) {
+	m := &memory{parts: map[model.TenantID][]part.Part{}}
+	for i := range 4 {
+		p := newPart(t, 0, uint64(i), []model.Record{{Time: day, Fields: []model.Field{field("message", "x")}}})
+		if i == 2 {
+			p = broken{p}
+		}
+		m.parts[model.DefaultTenant] = append(m.parts[model.DefaultTenant], p)
+	}
+	for _, workers := range []int{1, 3} {
+		engine := query.New(m, query.Config{Workers: workers})
+		for _, text := range []string{"x", "x | stats count()", "x | sort by n"} {
+			_, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text})
+			var fault *exec.PanicError
+			if !errors.As(err, &fault) || !strings.Contains(fault.Place, "guard_test.go") {
+				t.Errorf("%d workers, %q: have %v, want a panic in guard_test.go", workers, text, err)
+			}
+		}
+		if _, err := engine.Get(t.Context(), model.DefaultTenant, model.RecordID{Index: 9}); !errors.As(err, new(*exec.PanicError)) {
+			t.Errorf("get: have %v, want a panic", err)
+		}
+		if _, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: "_time<2000"}); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+	if m.released != 2*5 {
+		t.Errorf("released %d views, want 10", m.released)
+	}
+}
+
+// values makes one part of records with a field v of these kinds and texts.
+func values(t *testing.T, fields ...model.Field) *query.Engine {
+	t.Helper()
+	var records []model.Record
+	for i, f := range fields {
+		f.Name = "v"
+		records = append(records, model.Record{Time: day + int64(i), Fields: []model.Field{field("n", fmt.Sprint(i)), f}})
+	}
+	return query.New(&memory{parts: map[model.TenantID][]part.Part{model.DefaultTenant: {newPart(t, 0, 1, records)}}}, query.Config{})
+}
+
+// TestNumbersKeepDigits checks that no number loses digits on the way out and
+// that different numbers do not look the same.
+func TestNumbersKeepDigits(t *testing.T) {
+	texts := []string{"1", "1.0", "1e3", "1000", "-0", "9007199254740993", "18446744073709551616", "0.1", "0.10", "1E400", "-1.5e-7"}
+	var fields []model.Field
+	for _, text := range texts {
+		fields = append(fields, model.Field{Kind: model.Number, Text: text})
+	}
+	engine := values(t, fields...)
+	result := search(t, engine, query.Request{Text: "* | stats count(), min(n) as n by v | sort n"})
+	if len(result.Rows) != len(texts) {
+		t.Fatalf("%d groups, want %d", len(result.Rows), len(texts))
+	}
+	for i, row := range result.Rows {
+		if out, err := json.Marshal(row[0]); err != nil || string(out) != texts[i] {
+			t.Errorf("group %d is %s (%v), want %s", i, out, err, texts[i])
+		}
+	}
+	// Digits that a float has not are no reason to find another number.
+	for text, want := range map[string]string{"v:9007199254740993": "[5]", "v:9007199254740992": "[]", "v:1000.0": "[3 2]"} {
+		if found, _ := pages(t, engine, query.Request{Text: text}); fmt.Sprint(found) != want {
+			t.Errorf("%s finds %v, want %s", text, found, want)
+		}
+	}
+}
+
+// TestExtremesOfTexts checks that numbers in texts come out as JSON numbers.
+func TestExtremesOfTexts(t *testing.T) {
+	engine := values(t, model.Field{Kind: model.String, Text: ".5"}, model.Field{Kind: model.String, Text: "+07"})
+	row := search(t, engine, query.Request{Text: "* | stats min(v), max(v)"}).Rows[0]
+	if row[0] != 0.5 || row[1] != int64(7) {
+		t.Errorf("extremes are %v, want 0.5 and 7", row)
+	}
+}
+
+// TestManyValues checks records with several values under one query name.
+func TestManyValues(t *testing.T) {
+	var records []model.Record
+	for i := range 6 {
+		r := model.Record{Time: day + int64(i), Fields: []model.Field{field("n", fmt.Sprint(i))}}
+		if i < 4 {
+			r.Fields = append(r.Fields, field("a.b", "1"))
+		}
+		if i > 2 {
+			r.Fields = append(r.Fields, field(`a\.b`, "10"))
+		}
+		records = append(records, r)
+	}
+	engine := query.New(&memory{parts: map[model.TenantID][]part.Part{model.DefaultTenant: {newPart(t, 0, 1, records)}}}, query.Config{})
+	for text, want := range map[string]string{
+		"* | stats count() by a.b": "[[1 4] [10 2]]", // record 3 goes with its first value
+		"* | stats count(), count(a.b), sum(a.b), max(a.b), count_distinct(a.b)":                       "[[6 6 34 10 2]]",
+		"* | stats count(), count(a.b), sum(a.b), max(a.b), count_distinct(a.b) by _time:1m":           "[[2024-01-31T10:00:00Z 6 6 34 10 2]]",
+		"_time<2024-01-31T10:00:00.000000003Z | stats count(), count(a.b), sum(a.b), count(none) by n": "[[0 1 1 1 0] [1 1 1 1 0] [2 1 1 1 0]]",
+	} {
+		if have := fmt.Sprint(search(t, engine, query.Request{Text: text}).Rows); have != want {
+			t.Errorf("%s: have %s, want %s", text, have, want)
+		}
+	}
+}
+
+// TestBucketsAtTheEnds checks time buckets before 1970 and at the ends of time.
+func TestBucketsAtTheEnds(t *testing.T) {
+	var records []model.Record
+	for _, at := range []int64{math.MinInt64, math.MinInt64 + 1, math.MinInt64 + 60_000_000_000, -1, 0, math.MaxInt64} {
+		records = append(records, model.Record{Time: at, Fields: []model.Field{field("n", "1")}})
+	}
+	p := newPart(t, 0, 1, records)
+	engine := query.New(&memory{parts: map[model.TenantID][]part.Part{model.DefaultTenant: {p}}}, query.Config{})
+	for _, scope := range []string{"*", "_time<1700"} { // row by row, and by bounds
+		byBounds := search(t, engine, query.Request{Text: scope + " | stats count() by _time:1m"})
+		byRow := search(t, engine, query.Request{Text: scope + " | stats count(), max(n) by _time:1m | fields _time, count()"})
+		if len(byBounds.Rows) < 2 || fmt.Sprint(byBounds.Rows) != fmt.Sprint(byRow.Rows) {
+			t.Errorf("%s: have %v and %v", scope, byBounds.Rows, byRow.Rows)
+		}
+	}
+}
