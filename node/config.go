@@ -21,7 +21,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultListen          = "127.0.0.1:7100"
-	DefaultShards          = 4
+	DefaultShards          = 2
 	DefaultReserveBytes    = 512 << 20
 	DefaultReserveShare    = 50 // the reserve is at most 1/50 of the disk
 	DefaultBlockCache      = 64 << 20

@@ -24,7 +24,7 @@ const (
 	DefaultMergeRowsMax = 4 << 20
 	DefaultMergeFan     = 8
 	DefaultSealLevel    = 1
-	DefaultMergeLevel   = 6
+	DefaultMergeLevel   = 11
 )
 
 // Env is what the shards of a node share. Engine must be given.

@@ -46,7 +46,7 @@ func settings() []setting {
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
 		{key: "request-timeout", fallback: "1m", env: []string{"STERE_REQUEST_TIMEOUT"}, check: isDuration, help: "of the work for a request"},
-		{key: "shards", fallback: "4", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new data folder; an existing one keeps its number"},
+		{key: "shards", fallback: "2", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new data folder; an existing one keeps its number"},
 		{key: "reserve", env: []string{"STERE_RESERVE"}, check: isSize, help: "of the disk that stays free; empty: 512 MiB or 2 %, whichever is less"},
 		{key: "shutdown-timeout", fallback: "30s", env: []string{"STERE_SHUTDOWN_TIMEOUT"}, check: isDuration, help: "to finish accepted work on shutdown"},
 		{key: "rate-limit-enabled", fallback: "false", env: one("RATE_LIMIT_ENABLED"), check: isBool, later: true, help: "limit requests per client"},
