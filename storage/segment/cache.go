@@ -35,9 +35,12 @@ type cacheEntry struct {
 	bytes int64
 }
 
-// Items of the cache that are not items of a column's keys.
+// Items of the cache that are not items of a column's keys. The sections have
+// numbers that items of columns have too, so they are not keys of the cache.
 const (
 	cachedTimes byte = 0x80 + iota
+	cachedIDs
+	cachedSchemas
 	cachedPresence
 	cachedPresentRows
 	cachedCodeRows

@@ -67,7 +67,7 @@ func (s *Segment) schemaRows() ([]*index.DocSet, error) {
 
 // schemaColumns returns the columns of each schema, descending.
 func (s *Segment) schemaColumns() ([][]uint32, error) {
-	return cached(s.cache, s.cacheKey(sectionSchemas, 0, schemaList), func() ([][]uint32, int64, error) {
+	return cached(s.cache, s.cacheKey(cachedSchemas, 0, schemaList), func() ([][]uint32, int64, error) {
 		raw, err := s.frame(pageKey(sectionSchemas, schemaList))
 		if err != nil {
 			return nil, 0, err

@@ -259,7 +259,7 @@ type idPage struct {
 }
 
 func (s *Segment) idsPage(page uint32) (*idPage, error) {
-	return cached(s.cache, s.cacheKey(sectionIDs, 0, page), func() (*idPage, int64, error) {
+	return cached(s.cache, s.cacheKey(cachedIDs, 0, page), func() (*idPage, int64, error) {
 		n := pageLen(s.meta.Rows, page)
 		raw, err := s.frame(pageKey(sectionIDs, page))
 		if err != nil {
