@@ -52,21 +52,17 @@ func (b *builder) buildColumns() error {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
-		data, err := b.gather(inputs[id])
+		c := columnBuilder{builder: b, number: uint32(len(b.meta.columns)),
+			meta: columnMeta{path: id.path, kind: id.kind, words: b.words}}
+		rows, err := c.build(inputs[id])
 		if err != nil {
 			return fmt.Errorf("column %q: %w", id.path, err)
 		}
-		if len(data.rows) == 0 {
+		if len(rows) == 0 {
 			continue
 		}
-		number := uint32(len(b.meta.columns))
-		for _, row := range data.rows {
-			b.schemaOf[row] = b.schemas.step(b.schemaOf[row], number)
-		}
-		c := columnBuilder{builder: b, data: data, number: number,
-			meta: columnMeta{path: id.path, kind: id.kind, count: uint32(len(data.rows)), words: b.words}}
-		if err := c.build(); err != nil {
-			return fmt.Errorf("column %q: %w", id.path, err)
+		for _, row := range rows {
+			b.schemaOf[row] = b.schemas.step(b.schemaOf[row], c.number)
 		}
 		b.meta.columns = append(b.meta.columns, c.meta)
 		b.words += c.meta.dict
@@ -136,73 +132,78 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 // columnBuilder encodes one column.
 type columnBuilder struct {
 	*builder
-	data   columnData
 	number uint32
 	meta   columnMeta
 
 	filters filterBuilder // of a text column
 }
 
-func (c *columnBuilder) build() error {
-	if c.isDict() {
-		return c.buildDict(c.data.dict, c.data.codes)
+// build merges and emits the column and returns the rows that have it.
+func (c *columnBuilder) build(inputs []columnInput) ([]uint32, error) {
+	if readers := textReaders(inputs); readers != nil {
+		src, err := c.mergeTexts(inputs, readers)
+		if err != nil || len(src.rows) == 0 {
+			return nil, err
+		}
+		c.meta.count = uint32(len(src.rows))
+		return src.rows, c.buildText(src)
 	}
-	return c.buildText()
+	data, err := c.gather(inputs)
+	if err != nil || len(data.rows) == 0 {
+		return nil, err
+	}
+	c.meta.count = uint32(len(data.rows))
+	if data.isDict() {
+		return data.rows, c.buildDict(data)
+	}
+	return data.rows, c.buildText(data.texts(c.meta.kind))
 }
 
 // isDict decides by the number of distinct values and their length.
-func (c *columnBuilder) isDict() bool {
-	n, d := len(c.data.codes), len(c.data.dict)
-	if d <= dictAlways {
+func (d *columnData) isDict() bool {
+	rows, distinct := len(d.codes), len(d.dict)
+	if distinct <= dictAlways {
 		return true
 	}
 	var length int
-	for _, value := range c.data.dict {
+	for _, value := range d.dict {
 		length += len(value)
 	}
-	if length <= d*shortValue {
-		return d <= n/dictRatioShort
+	if length <= distinct*shortValue {
+		return distinct <= rows/dictRatioShort
 	}
-	return d <= n/dictRatioLong
+	return distinct <= rows/dictRatioLong
 }
 
-// buildDict sorts the dictionary and emits codes and dictionary. In a text
-// column values are the shapes, and code 0 is not in the dictionary.
-func (c *columnBuilder) buildDict(values []string, codes []uint32) error {
-	base := c.meta.codeBase()
-	order := make([]uint32, len(values))
+// buildDict sorts the dictionary and emits a value column.
+func (c *columnBuilder) buildDict(data columnData) error {
+	order := make([]uint32, len(data.dict))
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(values[x], values[y]) })
-	sorted := make([]string, len(values))
-	renumbered := make([]uint32, uint32(len(values))+base)
+	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(data.dict[x], data.dict[y]) })
+	sorted := make([]string, len(order))
+	renumbered := make([]uint32, len(order))
 	for i, old := range order {
-		sorted[i] = values[old]
-		renumbered[old+base] = uint32(i) + base
+		sorted[i] = data.dict[old]
+		renumbered[old] = uint32(i)
 	}
-	for i, code := range codes {
-		codes[i] = renumbered[code]
+	for i, code := range data.codes {
+		data.codes[i] = renumbered[code]
 	}
+	return c.emitCoded(data.codes, sorted)
+}
+
+// emitCoded emits what value and text columns share.
+func (c *columnBuilder) emitCoded(codes []uint32, sorted []string) error {
 	c.meta.dict = uint32(len(sorted))
 	if err := c.emitCodes(codes); err != nil {
 		return err
 	}
-	if c.meta.text {
-		if err := c.emitTexts(codes, sorted); err != nil {
-			return err
-		}
-	}
 	if err := c.emitDict(sorted); err != nil {
 		return err
 	}
-	if err := c.emitStatistics(codes); err != nil {
-		return err
-	}
-	if c.meta.text {
-		return c.emitFilters()
-	}
-	return nil
+	return c.emitStatistics(codes)
 }
 
 // emitCodes writes the code pages. A column with one possible code has none.

@@ -13,70 +13,81 @@ import (
 	"github.com/stere-log/stere/storage/column"
 )
 
-// buildText finds the shapes that are worth an entry and emits the column as
-// shapes and variables. Values of another kind than string have no shape.
-func (c *columnBuilder) buildText() error {
+// textSource is the values of a text column.
+type textSource struct {
+	rows   []uint32          // output rows, ascending
+	shapes map[string]uint64 // shape -> about how many rows have it
+	next   func() (string, error)
+}
+
+// texts returns the column as a source of texts. Values of another kind than
+// string have no shape.
+func (d *columnData) texts(kind model.Kind) textSource {
+	src := textSource{rows: d.rows, shapes: map[string]uint64{}}
+	if kind == model.String {
+		rowsOf := make([]uint64, len(d.dict))
+		for _, value := range d.codes {
+			rowsOf[value]++
+		}
+		var counter shapeCounter
+		for value, text := range d.dict {
+			counter.add(src.shapes, text, rowsOf[value])
+		}
+	}
+	at := 0
+	src.next = func() (string, error) {
+		at++
+		return d.dict[d.codes[at-1]], nil
+	}
+	return src
+}
+
+// shapeCounter counts rows by shape; it keeps scratch space.
+type shapeCounter struct {
+	shape []byte
+	vars  []string
+}
+
+func (c *shapeCounter) add(into map[string]uint64, text string, rows uint64) {
+	var ok bool
+	if c.shape, c.vars, ok = shape.Append(c.shape[:0], c.vars[:0], text); ok {
+		if count, known := into[string(c.shape)]; known {
+			into[string(c.shape)] = count + rows
+		} else {
+			into[string(c.shape)] = rows
+		}
+	}
+}
+
+// buildText emits the column as shapes and variables, page after page. Shapes
+// of fewer than shapeRows rows are not worth an entry.
+func (c *columnBuilder) buildText(src textSource) error {
 	c.meta.text = true
-	shapeOf := make([]uint32, len(c.data.dict)) // value -> code of its shape, 0: none
-	var shapes []string
-	if c.meta.kind == model.String {
-		shapes = c.findShapes(shapeOf)
-	}
-	codes := make([]uint32, len(c.data.codes))
-	for i, value := range c.data.codes {
-		codes[i] = shapeOf[value]
-	}
-	return c.buildDict(shapes, codes)
-}
-
-// findShapes fills shapeOf and returns the shapes, code 1 first.
-func (c *columnBuilder) findShapes(shapeOf []uint32) []string {
-	rowsOf := make([]uint32, len(c.data.dict))
-	for _, value := range c.data.codes {
-		rowsOf[value]++
-	}
-	numbers := map[string]uint32{}
-	var names []string
-	var rows []uint32
-	var vars []string
-	for value, text := range c.data.dict {
-		name, v, ok := shape.Split(vars[:0], text)
-		vars = v
-		if !ok {
-			continue
-		}
-		number, known := numbers[name]
-		if !known {
-			names = append(names, name)
-			rows = append(rows, 0)
-			number = uint32(len(names))
-			numbers[name] = number
-		}
-		rows[number-1] += rowsOf[value]
-		shapeOf[value] = number
-	}
-	var kept []string
-	codeOf := make([]uint32, len(names)+1)
-	for i, name := range names {
-		if rows[i] >= shapeRows {
-			kept = append(kept, name)
-			codeOf[i+1] = uint32(len(kept))
-		}
-	}
-	for value, number := range shapeOf {
-		shapeOf[value] = codeOf[number]
-	}
-	return kept
-}
-
-// emitTexts writes the text pages, the variables apart from the texts without
-// a shape, and gathers the words that only these pages hold.
-func (c *columnBuilder) emitTexts(codes []uint32, shapes []string) error {
 	c.filters = filterBuilder{words: hasWordFilters(c.meta.kind)}
+	e := textEncoder{columnBuilder: c, codeOf: map[string]uint32{}}
+	for name, rows := range src.shapes {
+		if rows >= shapeRows {
+			e.shapes = append(e.shapes, name)
+		}
+	}
+	slices.Sort(e.shapes)
+	for i, name := range e.shapes {
+		e.codeOf[name] = uint32(i) + 1
+	}
+	codes := make([]uint32, len(src.rows))
+	texts := make([]string, 0, PageRows)
 	var plains [][]byte
 	for lo := 0; lo < len(codes); lo += PageRows {
-		hi := min(lo+PageRows, len(codes))
-		variables, plain := c.textPage(codes[lo:hi], c.data.codes[lo:hi], shapes)
+		page := codes[lo:min(lo+PageRows, len(codes))]
+		texts = texts[:0]
+		for range page {
+			text, err := src.next()
+			if err != nil {
+				return err
+			}
+			texts = append(texts, text)
+		}
+		variables, plain := e.page(texts, page)
 		plains = append(plains, plain)
 		c.filters.endPage()
 		if variables == nil {
@@ -94,18 +105,47 @@ func (c *columnBuilder) emitTexts(codes []uint32, shapes []string) error {
 			return err
 		}
 	}
-	return nil
+	if err := c.emitCoded(codes, e.shapes); err != nil {
+		return err
+	}
+	return c.emitFilters()
 }
 
-// textPage encodes one text page: a directory of (code, values, bytes) and
-// the bytes of each group; and the compressed texts of code 0.
-func (c *columnBuilder) textPage(codes, values []uint32, shapes []string) (variables, plain []byte) {
-	groups := map[uint32][]uint32{} // code -> values in row order
-	for i, code := range codes {
-		groups[code] = append(groups[code], values[i])
+// textEncoder encodes the pages of a text column.
+type textEncoder struct {
+	*columnBuilder
+	shapes []string
+	codeOf map[string]uint32
+
+	shape []byte
+	vars  []string
+	first []int // of each text: its first variable in vars
+}
+
+// page encodes one text page and fills in its codes. It returns a directory
+// of (code, values, bytes) with the bytes of each group, and the compressed
+// texts of code 0.
+func (e *textEncoder) page(texts []string, codes []uint32) (variables, plain []byte) {
+	e.vars, e.first = e.vars[:0], e.first[:0]
+	groups := map[uint32][]int{} // code -> numbers of its texts
+	for i, text := range texts {
+		e.first = append(e.first, len(e.vars))
+		codes[i] = 0
+		if len(e.shapes) > 0 {
+			var ok bool
+			if e.shape, e.vars, ok = shape.Append(e.shape[:0], e.vars, text); ok {
+				codes[i] = e.codeOf[string(e.shape)]
+			}
+		}
+		groups[codes[i]] = append(groups[codes[i]], i)
 	}
-	if rows, ok := groups[0]; ok {
-		plain = c.compress(c.appendPlain(nil, rows))
+	if numbers, ok := groups[0]; ok {
+		rest := make([]string, len(numbers))
+		for i, number := range numbers {
+			rest[i] = texts[number]
+			e.filters.add(rest[i], plainWords)
+		}
+		plain = e.compress(column.AppendStrings(nil, rest))
 		delete(groups, 0)
 	}
 	if len(groups) == 0 {
@@ -116,7 +156,7 @@ func (c *columnBuilder) textPage(codes, values []uint32, shapes []string) (varia
 	var last uint32
 	for _, code := range slices.Sorted(maps.Keys(groups)) {
 		before := len(bodies)
-		bodies = c.appendVariables(bodies, groups[code], shape.Variables(shapes[code-1]))
+		bodies = e.appendVariables(bodies, groups[code], shape.Variables(e.shapes[code-1]))
 		directory = binary.AppendUvarint(directory, uint64(code-last))
 		directory = binary.AppendUvarint(directory, uint64(len(groups[code])))
 		directory = binary.AppendUvarint(directory, uint64(len(bodies)-before))
@@ -125,31 +165,15 @@ func (c *columnBuilder) textPage(codes, values []uint32, shapes []string) (varia
 	return append(directory, bodies...), plain
 }
 
-func (c *columnBuilder) appendPlain(dst []byte, values []uint32) []byte {
-	texts := make([]string, len(values))
-	for i, value := range values {
-		texts[i] = c.data.dict[value]
-		c.filters.add(texts[i], plainWords)
-	}
-	return column.AppendStrings(dst, texts)
-}
-
 // appendVariables appends, for each variable of a shape, the length and the
-// encoding of its values.
-func (c *columnBuilder) appendVariables(dst []byte, values []uint32, slots int) []byte {
-	if slots == 0 {
-		return dst
-	}
-	all := make([]string, 0, slots*len(values))
-	for _, value := range values {
-		_, all, _ = shape.Split(all, c.data.dict[value])
-	}
-	slot := make([]string, len(values))
+// encoding of its values in the given texts.
+func (e *textEncoder) appendVariables(dst []byte, numbers []int, slots int) []byte {
+	slot := make([]string, len(numbers))
 	var coded []byte
 	for s := range slots {
-		for i := range slot {
-			slot[i] = all[i*slots+s]
-			c.filters.add(slot[i], variableWords)
+		for i, number := range numbers {
+			slot[i] = e.vars[e.first[number]+s]
+			e.filters.add(slot[i], variableWords)
 		}
 		coded = column.AppendStrings(coded[:0], slot)
 		dst = binary.AppendUvarint(dst, uint64(len(coded)))

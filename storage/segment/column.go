@@ -275,11 +275,16 @@ func (c *columnReader) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	if err != nil {
 		return part.Values{}, err
 	}
+	return c.valuesAt(ctx, present, places)
+}
+
+// valuesAt returns the values with the given numbers; rows are theirs.
+func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (part.Values, error) {
 	if c.meta.text {
 		return c.gatherTexts(ctx, present, places)
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	err = c.eachCodePage(places, func(_ uint32, from, to int, codes []uint32) error {
+	err := c.eachCodePage(places, func(_ uint32, from, to int, codes []uint32) error {
 		for _, place := range places[from:to] {
 			out.Codes = append(out.Codes, codes[place%PageRows])
 		}

@@ -21,9 +21,9 @@ const (
 
 // Items of a column.
 const (
-	itemCodes   byte = 1 // page -> codes
-	itemText    byte = 2 // page -> variables (text columns)
-	itemPlain   byte = 3 // page -> texts without a shape (text columns)
+	itemText    byte = 1 // page -> variables (text columns)
+	itemPlain   byte = 2 // page -> texts without a shape (text columns)
+	itemCodes   byte = 3 // page -> codes
 	itemDict    byte = 4 // chunk -> dictionary values
 	itemCounts  byte = 5 // how often each code occurs
 	itemPages   byte = 6 // on which pages each code occurs
