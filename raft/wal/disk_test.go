@@ -217,3 +217,72 @@ func TestFullDisk(t *testing.T) {
 	}
 	mustClose(t, w)
 }
+
+// lateFS is a disk that, while it is armed, does what a directory's sync asks
+// for and says that it had no space for it.
+type lateFS struct {
+	vfs.FS
+	armed atomic.Bool
+}
+
+type lateDir struct {
+	vfs.File
+	fs *lateFS
+}
+
+func (f *lateFS) OpenDir(name string) (vfs.File, error) {
+	d, err := f.FS.OpenDir(name)
+	return &lateDir{d, f}, err
+}
+
+func (d *lateDir) Sync() error {
+	err := d.File.Sync()
+	if err == nil && d.fs.armed.Load() {
+		return syscall.ENOSPC
+	}
+	return err
+}
+
+// TestFileThatCouldNotBeStartedDoesNotHideLaterEntries: its removal is not
+// durable, so a power cut brings it back.
+func TestFileThatCouldNotBeStartedDoesNotHideLaterEntries(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	fs := &lateFS{FS: mem}
+	cfg := testConfig(fs)
+	cfg.Lanes, cfg.FileSize, cfg.Reserve = 1, 8<<10, -1
+	w := mustOpen(t, cfg)
+	g := w.Group(0)
+	stored := uint64(0)
+	store := func() error {
+		err := g.StoreLog(&hraft.Log{Index: stored + 1, Term: 1, Data: make([]byte, 1000)})
+		if err == nil {
+			stored++
+		}
+		return err
+	}
+	fs.armed.Store(true)
+	refused := false
+	for range 40 {
+		if err := store(); err != nil {
+			if refused = true; !errors.Is(err, ErrNoSpace) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !refused {
+		t.Fatal("no file was started")
+	}
+	fs.armed.Store(false)
+	for range 3 {
+		if err := store(); err != nil {
+			t.Fatalf("after the directory could be synced again: %v", err)
+		}
+	}
+	cfg.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+	after := mustOpen(t, cfg)
+	if last, err := after.Group(0).LastIndex(); err != nil || last != stored {
+		t.Errorf("%d entries after a power cut, %v; %d were stored", last, err, stored)
+	}
+	mustClose(t, after)
+	mustClose(t, w)
+}

@@ -62,8 +62,7 @@ func (l *lane) rotate() error {
 		err = syncDir(fs, l.dir)
 	}
 	if err != nil {
-		// What is left has no ready record that anything relies on.
-		return errors.Join(fmt.Errorf("start %s: %w", f.path, err), out.Close(), fs.Remove(f.path))
+		return l.discard(f, errors.Join(fmt.Errorf("start %s: %w", f.path, err), out.Close()))
 	}
 	l.leave(f.number)
 	enc.synced, enc.buf = enc.offset, l.enc.buf[:0]
@@ -74,6 +73,21 @@ func (l *lane) rotate() error {
 	l.files = append(l.files, f)
 	l.mu.Unlock()
 	return nil
+}
+
+// discard takes back a file that could not be started. Unless it is gone for
+// good, a power cut may bring it back whole: recovery would take it for the end
+// of the chain, so nothing may be appended to the file before it.
+func (l *lane) discard(f *file, err error) error {
+	fs := l.log.cfg.FS
+	gone := fs.Remove(f.path)
+	if gone == nil {
+		gone = syncDir(fs, l.dir)
+	}
+	if gone != nil {
+		l.tainted = true
+	}
+	return errors.Join(err, gone)
 }
 
 // encodeHead writes the records that every file begins with.
@@ -124,16 +138,19 @@ func (l *lane) leave(follower uint64) {
 	_ = l.out.Close()
 }
 
-// deadFileSize is the size from which a file without a needed entry is left
-// for a new one, so that its space comes back.
-const deadFileSize = 1 << 20
+// A file without a needed entry is left for a new one, so that its space comes
+// back, from this size or share of FileSize on.
+const (
+	deadFileSize  = 1 << 20
+	deadFileShare = 4
+)
 
 // leaveDead starts a new file if nothing in the one written so far is needed.
 func (l *lane) leaveDead() {
 	l.mu.RLock()
 	dead := l.files[len(l.files)-1].live == 0
 	l.mu.RUnlock()
-	if !dead || l.tainted || int64(l.enc.offset) < deadFileSize {
+	if !dead || l.tainted || int64(l.enc.offset) < min(deadFileSize, l.log.cfg.FileSize/deadFileShare) {
 		return
 	}
 	if err := l.rotate(); err != nil {
