@@ -1,30 +1,101 @@
 package column
 
-import "fmt"
-
-// Alphabet bounds which bytes the strings of an array are made of.
-type Alphabet uint8
-
-// The alphabets, each within the next.
-const (
-	Digits Alphabet = iota // digits and "+-.:"
-	Hex                    // hexadecimal digits and '-'
-	Any
+import (
+	"bytes"
+	"fmt"
 )
 
-// StringsAlphabet tells from the encoding alone which bytes the strings of an
-// array can be made of.
-func StringsAlphabet(src []byte) Alphabet {
-	if len(src) == 0 {
-		return Any
+// Needle is a text to look for, as the set of its bytes: a string without one
+// of them cannot hold it.
+type Needle struct {
+	bytes []byte // each once, letters in lower case
+	any   bool   // nothing is known
+}
+
+// NewNeedle returns the needle of a text in lower case. Bytes beyond ASCII
+// tell nothing, because folding may lead to or from them.
+func NewNeedle(folded string) Needle {
+	var n Needle
+	for i := 0; i < len(folded); i++ {
+		if folded[i] >= 0x80 {
+			return Needle{any: true}
+		}
+		if bytes.IndexByte(n.bytes, folded[i]) < 0 {
+			n.bytes = append(n.bytes, folded[i])
+		}
 	}
-	switch src[0] {
-	case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
-		return Digits
-	case stringsHexLower, stringsHexUpper, stringsUUID:
-		return Hex
+	return n
+}
+
+// MayHold reports whether some string at the start of src may hold the
+// needle, whatever its case, as far as the encoding alone can tell.
+func MayHold(src []byte, n Needle) bool {
+	if n.any || len(n.bytes) == 0 {
+		return true
 	}
-	return Any
+	missing := n.bytes
+	for depth := 0; depth <= nestingMax && len(src) > 0; depth++ {
+		encoding, body := src[0], src[1:]
+		var err error
+		switch encoding {
+		case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
+			return within(missing, isDecimalByte)
+		case stringsHexLower, stringsHexUpper, stringsUUID:
+			return within(missing, isHexByte)
+		case stringsConstant:
+			text, _, err := readText(body, "constant")
+			return err != nil || len(without(missing, text)) == 0
+		case stringsAffix:
+			var prefix, suffix []byte
+			if prefix, body, err = readText(body, "prefix"); err != nil {
+				return true
+			}
+			if suffix, body, err = readText(body, "suffix"); err != nil {
+				return true
+			}
+			missing = without(without(missing, prefix), suffix)
+			src = body
+		case stringsDict:
+			if _, src, err = readUvarint(body, "distinct count"); err != nil {
+				return true
+			}
+		default:
+			return true
+		}
+		if len(missing) == 0 {
+			return true
+		}
+	}
+	return true
+}
+
+// isDecimalByte reports whether numbers and IPv4 addresses are made of b.
+func isDecimalByte(b byte) bool { return b >= '+' && b <= '9' || b == ':' }
+
+func isHexByte(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b == '-' }
+
+func within(needle []byte, in func(byte) bool) bool {
+	for _, b := range needle {
+		if !in(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// without returns the bytes of the needle that are not in text, in any case.
+func without(needle, text []byte) []byte {
+	var missing []byte
+	for _, b := range needle {
+		upper := b
+		if b >= 'a' && b <= 'z' {
+			upper = b - 'a' + 'A'
+		}
+		if bytes.IndexByte(text, b) < 0 && bytes.IndexByte(text, upper) < 0 {
+			missing = append(missing, b)
+		}
+	}
+	return missing
 }
 
 // Match tells which of the n strings at the start of src satisfy test: nil if

@@ -37,11 +37,36 @@ func TestMatch(t *testing.T) {
 			}
 		}
 		for _, value := range values {
-			for _, r := range value {
-				if a := StringsAlphabet(src); a == Digits && !strings.ContainsRune("0123456789+-.:", r) || a == Hex && !strings.ContainsRune("0123456789abcdefABCDEF-", r) {
-					t.Fatalf("maker %d: %q is beyond alphabet %d", i, value, a)
+			for _, piece := range []string{value, value[:len(value)/2], value[len(value)/2:]} {
+				if !MayHold(src, NewNeedle(strings.ToLower(piece))) {
+					t.Fatalf("maker %d: %q is said not to hold %q", i, value, piece)
 				}
 			}
+		}
+	}
+}
+
+// TestMayHold names what encodings exclude.
+func TestMayHold(t *testing.T) {
+	for _, test := range []struct {
+		values []string
+		needle string
+		want   bool
+	}{
+		{[]string{"1", "22", "333"}, "22", true},
+		{[]string{"1", "22", "333"}, "e", false},
+		{[]string{"10.0.0.1", "10.0.0.77"}, "time", false},
+		{[]string{"00ff", "beef", "1234"}, "beef", true},
+		{[]string{"00ff", "beef", "1234"}, "xyz", false},
+		{[]string{"Took", "Took"}, "took", true},
+		{[]string{"Took", "Took"}, "time", false},
+		{[]string{"id7ms", "id12ms", "id999ms"}, "ms", true},
+		{[]string{"id7ms", "id12ms", "id999ms"}, "position", false},
+		{[]string{"anything", "at all", "is plain"}, "zzz", true},
+		{[]string{"1", "2"}, "größe", true},
+	} {
+		if got := MayHold(AppendStrings(nil, test.values), NewNeedle(test.needle)); got != test.want {
+			t.Errorf("%q, %q: %v, want %v", test.values, test.needle, got, test.want)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model/shape"
@@ -60,7 +59,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []ui
 // in a text without a shape, as sources say. Shapes in skip are not looked at.
 func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
-	scan := textScan{column: c, within: within, skip: skip, test: test, alphabet: alphabetOf(word), needle: wordNeedle(word)}
+	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word)}
 	var err error
 	for _, source := range sources {
 		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
@@ -78,7 +77,7 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, co
 		return nil, err
 	}
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
-	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, alphabet: alphabetOf(pred.Folded), needle: needle{text: pred.Folded, left: true}}
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, bytes: column.NewNeedle(pred.Folded), needle: needle{text: pred.Folded, left: true}}
 	for source := range wordSources {
 		if scan.pages[source], err = c.pagesWithPrefix(pred.Folded, source); err != nil {
 			return nil, err
@@ -243,33 +242,16 @@ func numberWord(word string) bool {
 	return true
 }
 
-// alphabetOf returns the least alphabet that holds a folded word.
-func alphabetOf(word string) column.Alphabet {
-	alphabet := column.Digits
-	for i := 0; i < len(word); i++ {
-		switch c := word[i]; {
-		case c >= '0' && c <= '9':
-		case c >= 'a' && c <= 'f':
-			alphabet = column.Hex
-		case c >= utf8.RuneSelf:
-			return column.Any // folding may lead to or from ASCII
-		default:
-			return column.Any
-		}
-	}
-	return alphabet
-}
-
 // textScan looks for rows where a variable, or a text without a shape,
 // satisfies test.
 type textScan struct {
-	column   *columnReader
-	within   *index.DocSet
-	skip     []uint32          // codes not looked at
-	test     func(string) bool // of variables
-	alphabet column.Alphabet   // of what test looks for
-	needle   needle            // in texts without a shape: the same condition
-	pages    [wordSources][]uint32
+	column *columnReader
+	within *index.DocSet
+	skip   []uint32          // codes not looked at
+	test   func(string) bool // of variables
+	bytes  column.Needle     // what test looks for
+	needle needle            // in texts without a shape: the same condition
+	pages  [wordSources][]uint32
 
 	found *index.DocSet
 	list  []uint32 // the column's present rows
@@ -312,7 +294,7 @@ func (s *textScan) variables(page uint32) error {
 			continue
 		}
 		for _, slot := range group.slots {
-			if column.StringsAlphabet(slot) < s.alphabet {
+			if !column.MayHold(slot, s.bytes) {
 				continue
 			}
 			hit, err := column.Match(slot, int(group.count), s.test)
