@@ -13,6 +13,8 @@ import (
 type Config struct {
 	Time        time.Duration    // of one query; default 30 s
 	CountTime   time.Duration    // of that, to count exactly what bitmaps alone cannot count; default 500 ms
+	CountLarge  int              // total from which on only CountBrief is spent so; default 10,000
+	CountBrief  time.Duration    // default 5 ms
 	Limit       int              // records of a page without a limit; default 50
 	LimitMax    int              // records of a page, rows of a table; default 10,000
 	OffsetMax   int              // records that offset skips; default 100,000
@@ -34,7 +36,8 @@ func (c Config) Validate() error {
 		name  string
 		value int64
 	}{
-		{"time", int64(c.Time)}, {"count time", int64(c.CountTime)}, {"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
+		{"time", int64(c.Time)}, {"count time", int64(c.CountTime)}, {"count large", int64(c.CountLarge)}, {"count brief", int64(c.CountBrief)},
+		{"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
 		{"offset max", int64(c.OffsetMax)}, {"groups", int64(c.Groups)}, {"distinct", int64(c.Distinct)}, {"values", int64(c.Values)},
 		{"memory bytes", int64(c.MemoryBytes)}, {"facets", int64(c.Facets)}, {"facet values", int64(c.FacetValues)},
 		{"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
@@ -55,7 +58,7 @@ func (c Config) withDefaults() Config {
 		value    *int
 		fallback int
 	}{
-		{&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
+		{&c.CountLarge, 10_000}, {&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
 		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
 		{&c.Workers, runtime.GOMAXPROCS(0)},
 	} {
@@ -69,6 +72,9 @@ func (c Config) withDefaults() Config {
 	if c.CountTime == 0 {
 		c.CountTime = 500 * time.Millisecond
 	}
+	if c.CountBrief == 0 {
+		c.CountBrief = 5 * time.Millisecond
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -78,7 +84,7 @@ func (c Config) withDefaults() Config {
 // limits returns what a run may use.
 func (c Config) limits() exec.Limits {
 	return exec.Limits{
-		Time: c.Time, CountTime: c.CountTime, Groups: c.Groups, Distinct: c.Distinct, Values: c.Values,
+		Time: c.Time, CountTime: c.CountTime, CountLarge: uint64(c.CountLarge), CountBrief: c.CountBrief, Groups: c.Groups, Distinct: c.Distinct, Values: c.Values,
 		MemoryBytes: c.MemoryBytes, FacetValues: c.FacetValues, Workers: c.Workers,
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // cursorVersion is the form of cursors; others are refused.
-const cursorVersion = 1
+const cursorVersion = 2
 
 // CursorMax is the longest cursor in bytes.
 const CursorMax = 64 << 10
@@ -25,9 +25,26 @@ type cursor struct {
 	Now     int64  `json:"n,string"` // what "now" means on all pages
 	Seen    int    `json:"s"`        // records or rows before the page
 
-	Time   int64            `json:"t,string"`
-	ID     string           `json:"i,omitempty"`
-	Values []exec.SortValue `json:"k,omitempty"`
+	Time   int64       `json:"t,string"`
+	ID     string      `json:"i,omitempty"`
+	Values []sortValue `json:"k,omitempty"`
+}
+
+// sortValue is exec.SortValue in a form in which JSON alters nothing: texts
+// need not be UTF-8.
+type sortValue struct {
+	Class  exec.Class `json:"c"`
+	Number float64    `json:"n,omitempty"`
+	Whole  int64      `json:"w,string,omitempty"`
+	Text   []byte     `json:"t,omitempty"`
+}
+
+// after sets the record after which the page begins.
+func (c *cursor) after(at *exec.Position) {
+	c.Time, c.ID, c.Values = at.Time, at.ID.String(), nil
+	for _, v := range at.Values {
+		c.Values = append(c.Values, sortValue{v.Class, v.Number, v.Whole, []byte(v.Text)})
+	}
 }
 
 // encode returns the text of a cursor.
@@ -64,7 +81,11 @@ func (c *cursor) position(sorts int) (*exec.Position, error) {
 	if err != nil || len(c.Values) != sorts {
 		return nil, ErrCursor
 	}
-	return &exec.Position{Values: c.Values, Time: c.Time, ID: id}, nil
+	at := &exec.Position{Time: c.Time, ID: id}
+	for _, v := range c.Values {
+		at.Values = append(at.Values, exec.SortValue{Class: v.Class, Number: v.Number, Whole: v.Whole, Text: string(v.Text)})
+	}
+	return at, nil
 }
 
 // hash returns the hash of what must not change between pages. Bounds on time

@@ -144,3 +144,22 @@ func TestBucketsAtTheEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestSortedPagesOfAnyText pages over an order of texts that are long, no
+// UTF-8, or equal in what counts, and checks that each record comes once.
+func TestSortedPagesOfAnyText(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	var fields []model.Field
+	for _, text := range []string{"a\xff\xfe1", "a\xff", "a\xfd", "b", "�", "\xff", long, long + "y", long + "z", "\x00", "é"} {
+		fields = append(fields, model.Field{Kind: model.String, Text: text})
+	}
+	fields = append(fields, fields...)
+	engine := values(t, fields...)
+	whole, _ := pages(t, engine, query.Request{Text: "* | sort by v", Limit: 100})
+	for limit := 1; limit < 4; limit++ {
+		found, _ := pages(t, engine, query.Request{Text: "* | sort by v", Limit: limit})
+		if fmt.Sprint(found) != fmt.Sprint(whole) || len(whole) != len(fields) {
+			t.Errorf("pages of %d: have %v, want %v", limit, found, whole)
+		}
+	}
+}

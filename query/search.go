@@ -182,7 +182,7 @@ func (e *Engine) records(ctx context.Context, parts []part.Part, p *plan.Plan, r
 	}
 	if result.HasMore && len(found.Hits) > 0 {
 		last := found.Hits[len(found.Hits)-1]
-		next.Time, next.ID, next.Values = last.Position.Time, last.ID.String(), last.Position.Values
+		next.after(&last.Position)
 		result.NextCursor, err = next.encode()
 	}
 	return result, err

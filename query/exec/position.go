@@ -32,7 +32,7 @@ type SortValue struct {
 	Class  Class
 	Number float64 // of ClassNumber
 	Whole  int64   // the same number where it is whole: orders beyond 2^53
-	Text   string  // of ClassText
+	Text   string  // of ClassText: its first bytes, which need not be UTF-8
 }
 
 // compare orders values of ascending order; nothing comes last.
@@ -55,8 +55,12 @@ func sortValue(field string, kind model.Kind, text string) SortValue {
 		whole, _ := strconv.ParseInt(text, 10, 64)
 		return SortValue{Class: ClassNumber, Number: number, Whole: whole}
 	}
-	return SortValue{Class: ClassText, Text: text}
+	return SortValue{Class: ClassText, Text: text[:min(len(text), sortTextMax)]}
 }
+
+// sortTextMax is how many bytes of a text count for the order: cursors carry
+// sort values, and must not become as long as records.
+const sortTextMax = 256
 
 // comparePositions orders by sort keys, then newest first. Nothing comes last
 // in either direction.

@@ -48,6 +48,16 @@ const (
 	windowMax    = 512 << 10
 )
 
+// nextWindow returns the size of the stretch after one of so many rows with so
+// many matches, when need more are wanted: what should do at this rate. Where
+// nothing was found it is the biggest, as each stretch costs a look-up.
+func nextWindow(size uint32, matches, need uint64) uint32 {
+	if matches == 0 {
+		return windowMax
+	}
+	return uint32(min(windowMax, max(uint64(size)*windowGrowth, 2*need*uint64(size)/matches)))
+}
+
 // Records finds one page of the records that satisfy the plan.
 func Records(ctx context.Context, parts []part.Part, p *plan.Plan, page Page, limits Limits) (*RecordsResult, error) {
 	r := newRun(ctx, parts, p, limits)
@@ -141,6 +151,13 @@ func (s *search) count(n uint64) {
 	s.mu.total += n
 }
 
+// counted returns the total so far.
+func (s *search) counted() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.total
+}
+
 // leave remembers rows whose number of matches is not known.
 func (s *search) leave(i int, lo, hi uint32) {
 	if lo >= hi {
@@ -177,7 +194,7 @@ func (s *search) visitTimed(i int) error {
 	if lo, hi, err = s.beyond(p, i, lo, hi); err != nil {
 		return err
 	}
-	for size := uint32(windowFirst); lo < hi; size = min(size*windowGrowth, windowMax) {
+	for size := uint32(windowFirst); lo < hi; {
 		if !s.reaches(i) {
 			break
 		}
@@ -189,11 +206,13 @@ func (s *search) visitTimed(i int) error {
 		if err != nil {
 			return err
 		}
-		s.count(rows.GetCardinality())
+		matches := rows.GetCardinality()
+		s.count(matches)
 		enough, err := s.offer(i, rows)
 		if err != nil {
 			return err
 		}
+		size = nextWindow(to-from, matches, uint64(s.found.size))
 		if s.desc {
 			hi = from
 		} else {

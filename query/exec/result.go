@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -31,8 +32,15 @@ func (s *search) result() (*RecordsResult, error) {
 	return result, nil
 }
 
-// countLeft counts the rows that the page did not need, within CountTime. It
-// reports whether all are counted.
+// countPiece is how many rows are counted at once. Between pieces it is looked
+// whether more are worth it.
+const countPiece = 128 << 10
+
+// errCounted ends the counting of a total that is large enough.
+var errCounted = errors.New("total is large")
+
+// countLeft counts the rows that the page did not need, within CountTime, or
+// CountBrief for a large total. It reports whether all are counted.
 func (s *search) countLeft() (bool, error) {
 	if !s.page.Total {
 		return false, nil
@@ -42,11 +50,15 @@ func (s *search) countLeft() (bool, error) {
 	counter := &run{outer: s.outer, ctx: ctx, parts: s.parts, plan: s.plan, limits: s.limits}
 	var pieces []stretch
 	for _, left := range s.mu.left {
-		for lo := left.lo; lo < left.hi; lo += min(windowMax, left.hi-lo) {
-			pieces = append(pieces, stretch{left.part, lo, lo + min(windowMax, left.hi-lo)})
+		for lo := left.lo; lo < left.hi; lo += min(countPiece, left.hi-lo) {
+			pieces = append(pieces, stretch{left.part, lo, lo + min(countPiece, left.hi-lo)})
 		}
 	}
+	started := time.Now()
 	err := counter.each(len(pieces), func(i int) error {
+		if time.Since(started) > s.limits.CountBrief && s.counted() >= s.limits.CountLarge {
+			return errCounted
+		}
 		rows, err := counter.matching(s.parts[pieces[i].part], pieces[i].lo, pieces[i].hi)
 		if err == nil {
 			s.count(rows.GetCardinality())
@@ -56,7 +68,7 @@ func (s *search) countLeft() (bool, error) {
 	if err == nil {
 		return true, nil
 	}
-	if s.outer.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+	if s.outer.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errCounted)) {
 		return false, nil
 	}
 	return false, err

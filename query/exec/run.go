@@ -17,6 +17,8 @@ import (
 type Limits struct {
 	Time        time.Duration // of the whole run
 	CountTime   time.Duration // for an exact total that the index alone cannot give
+	CountLarge  uint64        // total from which on CountBrief is all the time for it
+	CountBrief  time.Duration // see CountLarge
 	Groups      int           // groups of a table, distinct values of a facet
 	Distinct    int           // values that count_distinct holds before it estimates
 	Values      int           // values that percentiles hold before they estimate

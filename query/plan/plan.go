@@ -23,7 +23,7 @@ const NoTo = math.MaxInt64
 type Plan struct {
 	Expr     index.Expr
 	From, To int64 // From <= time < To in Unix nanoseconds; NoTo has no bound
-	// Cheap says that the index alone answers Expr.
+	// Cheap says that Expr costs little over all rows: no text is read for it.
 	Cheap bool
 	// Lights are the conditions whose matches can be shown in a record.
 	Lights []index.Leaf
@@ -190,7 +190,8 @@ func conjunction(of []index.Expr) index.Expr {
 	return index.AllOf{Of: of}
 }
 
-// cheap reports whether bitmaps alone answer the expression.
+// cheap reports whether bitmaps alone answer the expression. Words can be in
+// texts that have to be read, and a message is such a text.
 func cheap(e index.Expr) bool {
 	list := func(of []index.Expr) bool {
 		for _, operand := range of {
@@ -209,7 +210,9 @@ func cheap(e index.Expr) bool {
 		return cheap(e.Of)
 	case index.Leaf:
 		switch e.Pred.(type) {
-		case index.Word, index.Equal, index.Exists:
+		case index.Word, index.Equal:
+			return e.Field != "" && e.Field != model.FieldMessage
+		case index.Exists:
 			return true
 		}
 		return false

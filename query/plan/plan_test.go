@@ -213,7 +213,7 @@ func TestFilterExpr(t *testing.T) {
 }
 
 func TestCheap(t *testing.T) {
-	for text, want := range map[string]bool{"a": true, "level:warn -a": true, "a*": false, "f>5": false, "/a/": false, `"a b"`: false, "*": true} {
+	for text, want := range map[string]bool{"a": false, "level:warn -f:*": true, "level:warn -a": false, `f:="a"`: true, `message:="a"`: false, "a*": false, "f>5": false, "/a/": false, `"a b"`: false, "*": true} {
 		if p, err := newPlan(t, text, Options{}); err != nil || p.Cheap != want {
 			t.Errorf("%s: cheap is %v, want %v, %v", text, p.Cheap, want, err)
 		}
