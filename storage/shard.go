@@ -104,7 +104,7 @@ type Shard struct {
 	logger  *slog.Logger
 	garbage *garbage
 
-	// publishing is held while the manifest changes: a seal that becomes
+	// publishing is held while the manifest changes or is read whole: a seal that becomes
 	// durable and a snapshot that is restored must not cross.
 	publishing sync.Mutex
 

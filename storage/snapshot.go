@@ -15,8 +15,10 @@ import (
 const snapshotVersion = 1
 
 // Snapshot returns the durable manifest as bytes; ok is false before the first
-// seal.
+// seal. It waits while the manifest changes, so as to be of one moment.
 func (s *Shard) Snapshot() (snapshot []byte, ok bool, err error) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
 	m, err := loadManifest(s.env.Engine, s.cfg.Shard)
 	if err != nil || !m.exists {
 		return nil, false, err

@@ -52,3 +52,48 @@ func TestSnapshotAndRestore(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot that is taken while seals become durable names the segments of
+// its own position and no others: who got later ones with it would store their
+// records again from the log.
+func TestSnapshotIsOfOneMoment(t *testing.T) {
+	h := newHistory(t, 13)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for running := true; running && !t.Failed(); {
+			select {
+			case <-stop:
+				running = false // one more, of the end
+			default:
+			}
+			checkSnapshot(t, h.shard)
+		}
+	}()
+	for range 300 {
+		h.append()
+		h.seal(nil)
+		h.runSeal()
+	}
+	close(stop)
+	<-done
+}
+
+func checkSnapshot(t *testing.T, shard *Shard) {
+	snapshot, ok, err := shard.Snapshot()
+	if err != nil {
+		t.Error(err)
+	}
+	if !ok || err != nil {
+		return
+	}
+	m, err := shard.parseSnapshot(snapshot)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, e := range m.entries {
+		if e.MaxIndex >= m.state.Index {
+			t.Errorf("a snapshot at %d has records of entry %d", m.state.Index, e.MaxIndex)
+		}
+	}
+}
