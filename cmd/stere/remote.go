@@ -133,8 +133,6 @@ func (p *program) noteNode(address, dataDir string) error {
 	return p.writeNote(noteName("node", address), nodeNote{Data: dir})
 }
 
-func (p *program) forgetNode(address string) { p.removeNote(noteName("node", address)) }
-
 func (p *program) notedDataDir(address string) string {
 	var note nodeNote
 	u, err := url.Parse(address)

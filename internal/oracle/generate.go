@@ -291,11 +291,9 @@ func (g *Generator) excerpt(text string, words [][]int) string {
 		return pick(g, []string{"absent", "1", "e", "-", "error 5", "…", "blk_", "GET /", "0x"})
 	case n > 0 && g.Below(3) > 0:
 		from := g.Below(n)
-		to := min(from+1, n-1)
+		to := from
 		if g.Below(2) == 0 {
 			to = min(from+g.Below(4), n-1)
-		} else {
-			to = from
 		}
 		found = text[words[from][0]:words[to][1]]
 	default:

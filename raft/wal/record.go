@@ -176,14 +176,6 @@ func (r *record) stable() (key string, value []byte, err error) {
 	return string(r.body[4 : 4+n]), r.body[4+n:], nil
 }
 
-// entryIndex returns the index of an entry record.
-func (r *record) entryIndex() (uint64, error) {
-	if len(r.body) < logFixed {
-		return 0, errBody
-	}
-	return binary.LittleEndian.Uint64(r.body), nil
-}
-
 // entry decodes an entry record into out, which shares the record's bytes.
 func (r *record) entry(out *hraft.Log) error {
 	if len(r.body) < logFixed {

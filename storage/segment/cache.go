@@ -13,6 +13,7 @@ const DefaultCacheBytes = 64 << 20
 // least recently used out first. It is safe for concurrent use.
 type Cache struct {
 	limit        int64
+	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
 	mu           struct {
 		sync.Mutex

@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"slices"
 	"sort"
-	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -38,12 +37,9 @@ var _ part.Part = (*Segment)(nil)
 // frameMax is the largest decoded value that Open accepts.
 const frameMax = 1 << 30
 
-// segmentNumber tells the segments in caches apart; a cache may outlive them.
-var segmentNumber atomic.Uint64
-
 // Open reads a segment's directory; everything else is read when asked for.
 func Open(get Getter, cache *Cache) (*Segment, error) {
-	s := &Segment{get: get, cache: cache, number: segmentNumber.Add(1), named: map[string][]part.Column{}}
+	s := &Segment{get: get, cache: cache, number: cache.segments.Add(1), named: map[string][]part.Column{}}
 	err := get([]byte{sectionMeta}, func(value []byte) (err error) {
 		s.meta, err = ParseMeta(value)
 		return err
