@@ -55,6 +55,11 @@ func loadIdentity(files engine.FS, dir string, shards int) (identity, error) {
 			return identity{}, fmt.Errorf("read %s: %w: it is missing, but there is %s", path, ErrFolder, name)
 		}
 	}
+	// An earlier start may have made the folder and died before its name was
+	// durable. Who may not read the parent has not made it.
+	if err := engine.SyncDir(files, files.PathDir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return identity{}, err
+	}
 	random := make([]byte, 8)
 	if _, err := rand.Read(random); err != nil {
 		return identity{}, fmt.Errorf("choose node id: %w", err)

@@ -221,6 +221,23 @@ func TestForeignFolderIsRefused(t *testing.T) {
 	}
 }
 
+func TestFolderOfAStartThatDiedOutlivesAPowerCut(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	if err := fs.MkdirAll("data", 0o755); err != nil { // and died before its parent was synced
+		t.Fatal(err)
+	}
+	running := nodetest.Start(t, node.Config{FS: fs})
+	if _, err := write(running.Node, "default", "", "here to stay"); err != nil {
+		t.Fatal(err)
+	}
+	after := fs.CrashClone(vfs.CrashCloneCfg{})
+	running.Stop()
+	running = nodetest.Start(t, node.Config{FS: after})
+	if got := search(t, running.Node, "default", "*"); len(got) != 1 {
+		t.Errorf("%q is there after a power cut, want one line", got)
+	}
+}
+
 func TestIdentityIsReadable(t *testing.T) {
 	fs := vfs.NewMem()
 	running := nodetest.Start(t, node.Config{FS: fs, DataDir: "d", Shards: 2})
