@@ -1,11 +1,29 @@
 package api
 
 import (
+	"bytes"
 	"sync"
 	"time"
 )
 
-// budget bounds the bytes of bodies in memory. A request takes what it may
+// What a record and one of its fields take in memory at most, slices that grow
+// by doubling included.
+const (
+	recordMemory = 128
+	fieldMemory  = 40
+)
+
+// recordsEstimate bounds what a body decodes to without decoding it: every
+// object begins with a brace and every member has a colon. It may be too much,
+// for text with many braces and colons, but never far too little.
+func recordsEstimate(text []byte, asText bool) int64 {
+	if asText {
+		return int64(bytes.Count(text, []byte{'\n'})+1) * (recordMemory + 2*fieldMemory)
+	}
+	return int64(bytes.Count(text, []byte{'{'})+1)*recordMemory + int64(bytes.Count(text, []byte{':'}))*fieldMemory
+}
+
+// budget bounds the bytes of bodies, or of their records, in memory. A request takes what it may
 // need before it reads, and gives back what it did not need as soon as it
 // knows. Who comes first is served first, so that large requests do not starve.
 type budget struct {

@@ -18,7 +18,8 @@ import (
 // The defaults of Config.
 const (
 	BodyBytesDefault      = 64 << 20
-	BodyMemoryDefault     = 512 << 20
+	BodyMemoryDefault     = 160 << 20
+	RecordMemoryDefault   = 160 << 20
 	BodyWaitDefault       = 5 * time.Second
 	HeaderBytesDefault    = 32 << 10
 	ConnectionsDefault    = 4096
@@ -69,6 +70,7 @@ type Config struct {
 
 	BodyBytes      int64         // of one decompressed body
 	BodyMemory     int64         // of all decompressed bodies in memory
+	RecordMemory   int64         // of all decoded records in memory; a single body may take more
 	BodyWait       time.Duration // for that memory, before 429
 	HeaderBytes    int
 	Connections    int
@@ -100,6 +102,7 @@ func (c Config) Validate() error {
 	fault(c.Status == nil, "no status")
 	fault(c.BodyBytes < 0 || c.BodyBytes > 1<<30, "body limit is %d bytes, want at most 1 GiB", c.BodyBytes)
 	fault(c.BodyMemory < 0, "body memory is %d bytes", c.BodyMemory)
+	fault(c.RecordMemory < 0, "record memory is %d bytes", c.RecordMemory)
 	d := c.withDefaults()
 	fault(d.BodyMemory < d.BodyBytes, "body memory is %d bytes, less than the limit of one body, %d", d.BodyMemory, d.BodyBytes)
 	fault(c.Connections < 0, "connection limit is %d", c.Connections)
@@ -114,6 +117,7 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	orDefault(&c.BodyBytes, BodyBytesDefault)
 	orDefault(&c.BodyMemory, BodyMemoryDefault)
+	orDefault(&c.RecordMemory, RecordMemoryDefault)
 	orDefault(&c.BodyWait, BodyWaitDefault)
 	orDefault(&c.HeaderBytes, HeaderBytesDefault)
 	orDefault(&c.Connections, ConnectionsDefault)

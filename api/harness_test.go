@@ -99,6 +99,9 @@ type world struct {
 	server *Server
 	http   *http.Client
 	key    string
+
+	listen  sync.Once // for dial
+	address string
 }
 
 func newWorld(t *testing.T, change func(*Config)) *world {

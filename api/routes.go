@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net"
 	"strings"
 
 	"github.com/stere-log/stere/auth"
@@ -54,9 +55,10 @@ func handleUnknownPath(r *request) error {
 	if handshake == "" {
 		handshake = "/"
 	}
-	info := elastic.Info{Name: r.server.cfg.Name, Cluster: r.server.cfg.Name, Version: r.server.cfg.ElasticVersion, Address: string(r.ctx.Host())}
+	info := elastic.Info{Name: r.server.cfg.Name, Cluster: r.server.cfg.Name, Version: r.server.cfg.ElasticVersion, Address: withPort(string(r.ctx.Host()))}
 	status, contentType, body, ok := elastic.Handshake(string(r.ctx.Method()), handshake, string(r.ctx.QueryArgs().QueryString()), info)
 	if !ok {
+		r.elastic = isElastic(path)
 		return newProblem(kindNotFound, "no such path: %.10s %.200s", r.ctx.Method(), path)
 	}
 	r.elastic = true
@@ -67,9 +69,24 @@ func handleUnknownPath(r *request) error {
 	return nil
 }
 
+// isElastic reports whether only a client of Elasticsearch asks for such a path.
+func isElastic(path string) bool {
+	return strings.HasPrefix(path, "/elasticsearch") || strings.Contains(path, "/_")
+}
+
+// withPort adds the port that a Host header leaves out: clients that look for
+// nodes would take Elasticsearch's.
+func withPort(host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil || host == "" {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "80")
+}
+
 // handleUnknownMethod answers a method that a path does not have; the router
 // has set Allow.
 func handleUnknownMethod(r *request) error {
+	r.elastic = isElastic(string(r.ctx.Path()))
 	return newProblem(kindMethod, "%.10s is not a method of %.200s", r.ctx.Method(), r.ctx.Path())
 }
 

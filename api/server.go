@@ -11,6 +11,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/body"
+	"github.com/stere-log/stere/ingest/elastic"
 	"github.com/stere-log/stere/ingest/ndjson"
 	"github.com/valyala/fasthttp"
 )
@@ -26,8 +27,10 @@ type Server struct {
 	http     *fasthttp.Server
 	router   *router.Router
 	decoder  *ndjson.Decoder
+	bulk     *elastic.Decoder
 	unpacker body.Decoder
 	bodies   *budget
+	records  *budget
 	meters   *meters
 	started  time.Time
 	mu       struct {
@@ -47,8 +50,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("configure api: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, bodies: newBudget(cfg.BodyMemory), started: cfg.Now()}
-	s.decoder = ndjson.NewDecoder(cfg.Decode)
+	s := &Server{cfg: cfg, bodies: newBudget(cfg.BodyMemory), records: newBudget(cfg.RecordMemory), started: cfg.Now()}
+	s.decoder, s.bulk = ndjson.NewDecoder(cfg.Decode), elastic.NewDecoder(cfg.Decode)
 	s.meters = newMeters(cfg.Metrics, cfg.Now)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if err := s.buildRouter(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/stere-log/stere/api/v1"
@@ -31,8 +32,14 @@ func handleWrite(r *request) error {
 		return err
 	}
 	defer release()
+	asText := plain && !bytes.HasPrefix(bytes.TrimSpace(text), []byte{'{'})
+	releaseRecords, err := r.takeRecords(text, asText)
+	if err != nil {
+		return err
+	}
+	defer releaseRecords()
 	decode := r.server.decoder.Decode
-	if plain && !bytes.HasPrefix(bytes.TrimSpace(text), []byte{'{'}) {
+	if asText {
 		decode = r.server.decoder.DecodeLines
 	}
 	decoded, err := decode(nil, text, r.server.cfg.Now())
@@ -131,8 +138,13 @@ func handleBulk(r *request) error {
 		return err
 	}
 	defer release()
+	releaseRecords, err := r.takeRecords(text, false)
+	if err != nil {
+		return err
+	}
+	defer releaseRecords()
 	index, _ := r.ctx.UserValue("index").(string)
-	bulk, err := elastic.Decode(text, index, r.server.cfg.Now(), r.server.cfg.Decode)
+	bulk, err := r.server.bulk.Decode(text, index, r.server.cfg.Now())
 	if err != nil {
 		var malformed *elastic.Error
 		if errors.As(err, &malformed) {
@@ -177,6 +189,8 @@ func elasticError(p *problem) (int, []byte) {
 		kind = "es_rejected_execution_exception"
 	case status == fasthttp.StatusUnauthorized, status == fasthttp.StatusForbidden:
 		kind = "security_exception"
+	case status == fasthttp.StatusNotFound, status == fasthttp.StatusMethodNotAllowed:
+		kind = "resource_not_found_exception"
 	case status >= 500:
 		kind = "node_not_available_exception"
 	case status == fasthttp.StatusRequestEntityTooLarge:
@@ -212,9 +226,9 @@ func (r *request) idempotencyKey() (string, error) {
 	return string(key), nil
 }
 
-// readBody reads and decompresses the body within limit. It takes memory for
-// the most that the body may become before it reads the first byte, and gives
-// back what was not needed; release gives back the rest.
+// readBody reads and decompresses the body within limit. It takes memory as
+// the body grows, so that one that comes slowly keeps no other waiting; release
+// gives it back.
 func (r *request) readBody(limit int64) (text []byte, release func(), err error) {
 	header := &r.ctx.Request.Header
 	encoding := string(header.Peek(fasthttp.HeaderContentEncoding))
@@ -223,31 +237,65 @@ func (r *request) readBody(limit int64) (text []byte, release func(), err error)
 		r.ctx.SetConnectionClose()
 		return nil, nil, newProblem(kindTooLarge, "the body has %d bytes, want at most %d", length, limit)
 	}
-	taken := limit
-	if length >= 0 && (encoding == "" || strings.EqualFold(encoding, "identity")) {
-		taken = length
-	}
-	if !r.server.bodies.Take(taken, r.server.cfg.BodyWait) {
-		return nil, nil, newProblem(kindBusy, "no memory for the body within %v; nothing was accepted", r.server.cfg.BodyWait)
-	}
+	var source io.Reader
 	if stream := r.ctx.RequestBodyStream(); stream != nil {
-		text, err = r.server.unpacker.Read(stream, encoding, limit)
+		source = &wholeBody{r: stream, left: length}
 	} else {
-		text, err = r.server.unpacker.ReadBytes(r.ctx.PostBody(), encoding, limit)
+		source = bytes.NewReader(r.ctx.PostBody())
 	}
+	taken := int64(0)
+	release = func() { r.server.bodies.Give(taken) }
+	text, err = r.server.unpacker.ReadMetered(source, encoding, limit, func(more int64) error {
+		if !r.server.bodies.Take(more, r.server.cfg.BodyWait) {
+			return newProblem(kindBusy, "no memory for the body within %v; nothing was accepted", r.server.cfg.BodyWait)
+		}
+		taken += more
+		return nil
+	})
 	if err != nil {
-		r.server.bodies.Give(taken)
+		release()
 		return nil, nil, bodyProblem(err, limit)
 	}
 	r.server.meters.bodyBytes.Add(len(text))
-	kept := min(int64(len(text)), taken)
-	r.server.bodies.Give(taken - kept)
-	return text, func() { r.server.bodies.Give(kept) }, nil
+	return text, release, nil
 }
+
+// takeRecords takes memory for what a body decodes to; release gives it back.
+// Who waits for it holds the memory of a body, who has it waits for nothing.
+func (r *request) takeRecords(text []byte, asText bool) (release func(), err error) {
+	taken := min(recordsEstimate(text, asText), r.server.cfg.RecordMemory)
+	if !r.server.records.Take(taken, r.server.cfg.BodyWait) {
+		return nil, newProblem(kindBusy, "no memory for the records within %v; nothing was accepted", r.server.cfg.BodyWait)
+	}
+	return func() { r.server.records.Give(taken) }, nil
+}
+
+// wholeBody makes a body that ends before its Content-Length an error: the
+// client went away in the middle, and half a body may look like a whole one.
+type wholeBody struct {
+	r    io.Reader
+	left int64 // negative if no length was announced
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left >= 0 {
+		b.left = max(0, b.left-int64(n))
+	}
+	if err == io.EOF && b.left > 0 {
+		return n, errCutOff
+	}
+	return n, err
+}
+
+var errCutOff = errors.New("the body ends before its Content-Length")
 
 func bodyProblem(err error, limit int64) error {
 	var timeout interface{ Timeout() bool }
+	var busy *problem
 	switch {
+	case errors.As(err, &busy):
+		return busy
 	case errors.Is(err, body.ErrTooLarge):
 		return newProblem(kindTooLarge, "the decompressed body has more than %d bytes", limit)
 	case errors.As(err, &timeout) && timeout.Timeout():

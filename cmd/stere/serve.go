@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/stere-log/stere/api"
@@ -37,6 +38,12 @@ func (c *serveCommand) Run(p *program) (err error) {
 	effective, err := p.resolve(&c.settingFlags)
 	if err != nil {
 		return err
+	}
+	if p.getenv("GOMEMLIMIT") == "" {
+		// The process is this node's; what it decodes comes in bursts whose
+		// garbage must not stand beside the next one.
+		previous := debug.SetMemoryLimit(effective.size("memory-target"))
+		defer debug.SetMemoryLimit(previous)
 	}
 	running, err := p.startNode(effective)
 	if err != nil {
@@ -111,7 +118,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 		ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
 		API: api.Config{
 			Version: version(), Environment: effective.text("environment"), APIKeyHeader: effective.text("api-key-header"),
-			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"),
+			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"), RecordMemory: effective.size("record-memory"),
 			Connections: effective.count("connections"), RequestTimeout: effective.duration("request-timeout"),
 			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
 		},

@@ -55,7 +55,7 @@ func ReadBytes(packed []byte, contentEncoding string, limit int64) ([]byte, erro
 // ReadBytes reads a body that is in memory. The result is a copy even if there
 // is nothing to unpack.
 func (d *Decoder) ReadBytes(packed []byte, contentEncoding string, limit int64) ([]byte, error) {
-	return d.read(bytes.NewReader(packed), len(packed), contentEncoding, limit)
+	return d.read(bytes.NewReader(packed), len(packed), contentEncoding, limit, unmetered)
 }
 
 // Read reads a body to its end. ContentEncoding is the header as sent: a list
@@ -63,10 +63,20 @@ func (d *Decoder) ReadBytes(packed []byte, contentEncoding string, limit int64) 
 // applied. Limit bounds the bytes of every stage; not positive means
 // DefaultLimit.
 func (d *Decoder) Read(r io.Reader, contentEncoding string, limit int64) ([]byte, error) {
-	return d.read(r, 0, contentEncoding, limit)
+	return d.read(r, 0, contentEncoding, limit, unmetered)
 }
 
-func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int64) (out []byte, err error) {
+// ReadMetered is Read for callers that bound the memory of many bodies: before
+// the memory of this one grows, grow is told by how many bytes, and may refuse
+// with an error, which is returned. Memory grows as bytes arrive, so a sender
+// that only promises a large body takes none.
+func (d *Decoder) ReadMetered(r io.Reader, contentEncoding string, limit int64, grow func(bytes int64) error) ([]byte, error) {
+	return d.read(r, 0, contentEncoding, limit, grow)
+}
+
+func unmetered(int64) error { return nil }
+
+func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int64, grow func(int64) error) (out []byte, err error) {
 	if limit <= 0 || limit == math.MaxInt64 {
 		limit = DefaultLimit
 	}
@@ -82,14 +92,14 @@ func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int6
 	}
 	r = &limited{r: r, left: limit}
 	for i := len(encodings) - 1; i >= 0; i-- {
-		stage, done, err := d.open(r, encodings[i], limit)
+		stage, done, err := d.open(r, encodings[i], limit, grow)
 		if err != nil {
 			return nil, describe(encodings[i], err)
 		}
 		defer done()
 		r = &limited{r: named{stage, encodings[i]}, left: limit}
 	}
-	out, err = readAll(r, int(min(int64(size), limit)))
+	out, err = readAll(r, int(min(int64(size), limit)), limit, grow)
 	if errors.Is(err, ErrTooLarge) {
 		return nil, fmt.Errorf("read body: %w: more than %d bytes", ErrTooLarge, limit)
 	}
@@ -131,7 +141,7 @@ func shorten(name string) string { return name[:min(len(name), 40)] }
 
 // open returns a reader of the unpacked bytes of r and a function that takes
 // the decompressor back.
-func (d *Decoder) open(r io.Reader, encoding string, limit int64) (io.Reader, func(), error) {
+func (d *Decoder) open(r io.Reader, encoding string, limit int64, grow func(int64) error) (io.Reader, func(), error) {
 	source := bufio.NewReader(r)
 	if _, err := source.Peek(1); err != nil {
 		return nil, nil, eof(err)
@@ -142,7 +152,7 @@ func (d *Decoder) open(r io.Reader, encoding string, limit int64) (io.Reader, fu
 	case "zstd":
 		return d.openZstd(source)
 	case "snappy":
-		return d.openSnappy(source, limit)
+		return d.openSnappy(source, limit, grow)
 	}
 	return d.openDeflate(source)
 }
@@ -182,7 +192,7 @@ func (d *Decoder) openZstd(source *bufio.Reader) (io.Reader, func(), error) {
 // snappyFrame starts a snappy stream; anything else is a single block.
 const snappyFrame = "\xff\x06\x00\x00sNaPpY"
 
-func (d *Decoder) openSnappy(source *bufio.Reader, limit int64) (io.Reader, func(), error) {
+func (d *Decoder) openSnappy(source *bufio.Reader, limit int64, grow func(int64) error) (io.Reader, func(), error) {
 	if head, _ := source.Peek(len(snappyFrame)); string(head) == snappyFrame {
 		z, ok := d.snappies.Get().(*s2.Reader)
 		if !ok {
@@ -194,7 +204,7 @@ func (d *Decoder) openSnappy(source *bufio.Reader, limit int64) (io.Reader, func
 			d.snappies.Put(z)
 		}, nil
 	}
-	packed, err := readAll(source, 0)
+	packed, err := readAll(source, 0, limit, grow)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,6 +214,9 @@ func (d *Decoder) openSnappy(source *bufio.Reader, limit int64) (io.Reader, func
 	}
 	if int64(size) > limit {
 		return nil, nil, ErrTooLarge
+	}
+	if err := grow(int64(size)); err != nil {
+		return nil, nil, sourceError{err}
 	}
 	out, err := s2.Decode(nil, packed)
 	if err != nil {
@@ -325,12 +338,23 @@ func (l *limited) Read(b []byte) (int, error) {
 // readMin is the least room made for a body.
 const readMin = 4 << 10
 
-// readAll reads to the end into new memory.
-func readAll(r io.Reader, size int) ([]byte, error) {
-	out := make([]byte, 0, max(size+1, readMin))
+// readAll reads to the end into new memory, which grow allows. No more than
+// limit bytes and one come.
+func readAll(r io.Reader, size int, limit int64, grow func(int64) error) ([]byte, error) {
+	room := max(size+1, readMin)
+	if err := grow(int64(room)); err != nil {
+		return nil, sourceError{err}
+	}
+	out := make([]byte, 0, room)
 	for {
 		if len(out) == cap(out) {
-			out = append(out, 0)[:len(out)]
+			room := int(max(min(2*int64(cap(out)), limit+1), int64(cap(out))+readMin))
+			if err := grow(int64(room - cap(out))); err != nil {
+				return nil, sourceError{err}
+			}
+			larger := make([]byte, len(out), room)
+			copy(larger, out)
+			out = larger
 		}
 		n, err := r.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
