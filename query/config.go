@@ -14,7 +14,7 @@ type Config struct {
 	Time        time.Duration    // of one query; default 30 s
 	CountTime   time.Duration    // of that, to count exactly what bitmaps alone cannot count; default 500 ms
 	CountLarge  int              // total from which on only CountBrief is spent so; default 10,000
-	CountBrief  time.Duration    // default 5 ms
+	CountBrief  time.Duration    // default 3 ms
 	Limit       int              // records of a page without a limit; default 50
 	LimitMax    int              // records of a page, rows of a table; default 10,000
 	OffsetMax   int              // records that offset skips; default 100,000
@@ -73,7 +73,7 @@ func (c Config) withDefaults() Config {
 		c.CountTime = 500 * time.Millisecond
 	}
 	if c.CountBrief == 0 {
-		c.CountBrief = 5 * time.Millisecond
+		c.CountBrief = 3 * time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now

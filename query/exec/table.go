@@ -120,6 +120,8 @@ func (g *groups) visit(p part.Part) error {
 		}
 	case len(keys) == 1 && g.countsOnly() && keys[0].Field != plan.FieldTime && keys[0].Field != model.FieldID && paths(p, keys[0].Field) <= 1:
 		return g.visitValues(p, rows, keys[0].Field)
+	case len(keys) == 1 && keys[0].Bucket == 0 && g.single(p):
+		return g.visitFields(p, rows)
 	}
 	return g.visitRows(p, rows)
 }

@@ -1,0 +1,166 @@
+package exec
+
+import (
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// single reports whether all fields of the table are stored ones with one path
+// in the part, so that a row has at most one value of each.
+func (g *groups) single(p part.Part) bool {
+	stored := func(field string) bool {
+		return field == "" || field != plan.FieldTime && field != model.FieldID && paths(p, field) <= 1
+	}
+	for _, key := range g.table.Keys {
+		if !stored(key.Field) {
+			return false
+		}
+	}
+	for _, agg := range g.table.Aggs {
+		if !stored(agg.Field) {
+			return false
+		}
+	}
+	return true
+}
+
+// visitFields adds rows that are grouped by one field: which groups there are
+// and how big they are comes from the counts of values, and only the rows that
+// have a field are read for its aggregates.
+func (g *groups) visitFields(p part.Part, rows *index.DocSet) error {
+	keys, err := g.countedKeys(p, rows)
+	if err != nil {
+		return err
+	}
+	if len(keys.sizes) > g.max {
+		return g.visitRows(p, rows) // which leaves out what is too much
+	}
+	aggs := g.newAggs()
+	gathered := map[string]bool{}
+	for i, agg := range g.table.Aggs {
+		switch {
+		case agg.Field == "":
+			for group, n := range keys.sizes {
+				aggs[i].add(group, nil, n)
+			}
+		case !gathered[agg.Field]:
+			gathered[agg.Field] = true
+			if err := g.addField(p, rows, agg.Field, keys, aggs); err != nil {
+				return err
+			}
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var text []byte
+	for group := range keys.sizes {
+		label := []*cell{keys.label(group)}
+		text = labelKey(text[:0], label)
+		g.fold(text, label, aggs, group)
+	}
+	return nil
+}
+
+// countedKeys are the groups of one part by one field, numbered. The last is
+// that of rows without the field, if there are any.
+type countedKeys struct {
+	field   string
+	cells   []cell
+	sizes   []uint64
+	numbers map[string]uint32
+}
+
+// label returns the value of a group, nil for none.
+func (k *countedKeys) label(group int) *cell {
+	if group == len(k.cells) {
+		return nil
+	}
+	return &k.cells[group]
+}
+
+// countedKeys counts the rows of each group.
+func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, error) {
+	k := &countedKeys{field: g.table.Keys[0].Field, numbers: map[string]uint32{}}
+	left := rows.GetCardinality()
+	for _, source := range p.Columns(k.field) {
+		if source.Kind() == model.Null {
+			continue
+		}
+		counts, err := source.Counts(g.ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range counts {
+			number, known := k.numbers[v.Value]
+			if !known {
+				number = uint32(len(k.cells))
+				k.numbers[v.Value] = number
+				k.cells = append(k.cells, cell{kind: source.Kind(), text: v.Value})
+				k.sizes = append(k.sizes, 0)
+			}
+			if k.cells[number].kind != source.Kind() {
+				k.cells[number].kind = model.String // as in number
+			}
+			k.sizes[number] += v.Count
+			left -= v.Count
+		}
+	}
+	if left > 0 {
+		k.sizes = append(k.sizes, left)
+	}
+	return k, nil
+}
+
+// addField folds the values of one field into all aggregates of it.
+func (g *groups) addField(p part.Part, rows *index.DocSet, field string, keys *countedKeys, aggs []aggregate) error {
+	for _, source := range p.Columns(field) {
+		if source.Kind() == model.Null {
+			continue
+		}
+		values, err := source.Gather(g.ctx, rows)
+		if err != nil {
+			return err
+		}
+		if len(values.Rows) == 0 {
+			continue
+		}
+		having := rows
+		if uint64(len(values.Rows)) < rows.GetCardinality() {
+			having = index.DocSetOf(values.Rows...)
+		}
+		by, err := g.gather(p, keys.field, having, values.Rows)
+		if err != nil {
+			return err
+		}
+		grouped := keys.grouping(by)
+		read := column{codes: make([]uint32, len(values.Codes)), dict: make([]cell, len(values.Dict))}
+		for n, text := range values.Dict {
+			read.dict[n] = newCell(source.Kind(), text)
+		}
+		for n, code := range values.Codes {
+			read.codes[n] = code + 1
+		}
+		for i, agg := range g.table.Aggs {
+			if agg.Field == field {
+				addRows(aggs[i], grouped, read, agg)
+			}
+		}
+	}
+	return nil
+}
+
+// grouping numbers the rows of a key column by the groups.
+func (k *countedKeys) grouping(by column) *grouping {
+	numbers := make([]uint32, len(by.dict)+1)
+	numbers[0] = uint32(len(k.cells))
+	for n := range by.dict {
+		numbers[n+1] = k.numbers[by.dict[n].text]
+	}
+	g := &grouping{ids: make([]uint32, len(by.codes)), n: len(k.sizes)}
+	for n, code := range by.codes {
+		g.ids[n] = numbers[code]
+	}
+	return g
+}
