@@ -46,6 +46,7 @@ func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, val
 		func() error { return b.open(inputs) },
 		b.mergeRows,
 		b.buildColumns,
+		b.emitFilters,
 		b.emitSchemas,
 		b.emitTerms,
 		b.emitEntries,
@@ -74,6 +75,8 @@ type builder struct {
 
 	schemaOf []uint32 // row -> schema
 	schemas  schemas
+
+	filterValues []keyValue // of all columns
 
 	terms map[string][]uint32 // word -> dictionary numbers, ascending
 	words uint32              // dictionary entries numbered so far

@@ -108,7 +108,7 @@ func (c *columnBuilder) buildText(src textSource) error {
 	if err := c.emitCoded(codes, e.shapes); err != nil {
 		return err
 	}
-	return c.emitFilters()
+	return c.buildFilters()
 }
 
 // textEncoder encodes the pages of a text column.

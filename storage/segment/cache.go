@@ -50,6 +50,7 @@ const (
 	cachedTerms
 	cachedEntries
 	cachedFolded
+	cachedFilters
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

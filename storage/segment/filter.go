@@ -80,8 +80,8 @@ func (f *filterBuilder) common() []uint64 {
 	return words
 }
 
-// emitFilters writes the filters in groups and the summary of the column.
-func (c *columnBuilder) emitFilters() error {
+// buildFilters makes the filters in groups and the summary of the column.
+func (c *columnBuilder) buildFilters() error {
 	if !c.filters.words {
 		return nil
 	}
@@ -100,9 +100,7 @@ func (c *columnBuilder) emitFilters() error {
 				return err
 			}
 		}
-		if err := c.emit(columnKey(c.number, itemFilters, uint32(lo/filterGroup)), raw); err != nil {
-			return err
-		}
+		c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, uint32(lo/filterGroup)), raw})
 	}
 	var raw []byte
 	for _, e := range c.filters.edges {
@@ -115,7 +113,22 @@ func (c *columnBuilder) emitFilters() error {
 	for _, hash := range common {
 		raw = binary.LittleEndian.AppendUint64(raw, hash)
 	}
-	return c.emit(columnKey(c.number, itemFilters, summaryNumber), c.compress(raw))
+	c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, summaryNumber), c.compress(raw)})
+	return nil
+}
+
+// keyValue is a value that is emitted after the columns.
+type keyValue struct{ key, value []byte }
+
+// emitFilters writes the filters of all columns.
+func (b *builder) emitFilters() error {
+	for _, kv := range b.filterValues {
+		if err := b.emit(kv.key, kv.value); err != nil {
+			return err
+		}
+	}
+	b.filterValues = nil
+	return nil
 }
 
 // appendFilter appends a binary fuse filter; no words give length 0.

@@ -13,21 +13,21 @@ const (
 	sectionTimes   byte = 1 // page -> times
 	sectionIDs     byte = 2 // page -> entry codes and ordinals
 	sectionColumn  byte = 3 // column, item, number -> see below
-	sectionSchemas byte = 4 // page -> schema codes; schemaList -> the schemas
-	sectionTerms   byte = 5 // chunk -> terms and postings
-	sectionEntries byte = 6 // the log entries that the records came with
+	sectionFilters byte = 4 // column, group -> text page filters and word summary
+	sectionSchemas byte = 5 // page -> schema codes; schemaList -> the schemas
+	sectionTerms   byte = 6 // chunk -> terms and postings
+	sectionEntries byte = 7 // the log entries that the records came with
 	sectionMeta    byte = 9 // the directory, last
 )
 
 // Items of a column.
 const (
-	itemText    byte = 1 // page -> variables (text columns)
-	itemPlain   byte = 2 // page -> texts without a shape (text columns)
-	itemCodes   byte = 3 // page -> codes
-	itemDict    byte = 4 // chunk -> dictionary values
-	itemCounts  byte = 5 // how often each code occurs
-	itemPages   byte = 6 // on which pages each code occurs
-	itemFilters byte = 7 // text page filters and word summary (text columns)
+	itemText   byte = 1 // page -> variables (text columns)
+	itemPlain  byte = 2 // page -> texts without a shape (text columns)
+	itemCodes  byte = 3 // page -> codes
+	itemDict   byte = 4 // chunk -> dictionary values
+	itemCounts byte = 5 // how often each code occurs
+	itemPages  byte = 6 // on which pages each code occurs
 )
 
 // Numbers that follow the pages in their section.
@@ -38,6 +38,13 @@ const (
 
 func pageKey(section byte, number uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{section}, number)
+}
+
+// filterKey is the key of a group of filters. Filters of all columns are
+// neighbours, because a word is looked for in all of them.
+func filterKey(column, group uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{sectionFilters}, column)
+	return binary.BigEndian.AppendUint32(key, group)
 }
 
 func columnKey(column uint32, item byte, number uint32) []byte {

@@ -196,8 +196,8 @@ func hasWordFilters(kind model.Kind) bool { return kind != model.Number }
 
 func (c *columnReader) summary() (*summary, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemFilters, c.number, summaryNumber), func() (*summary, int64, error) {
-		raw, err := s.frame(columnKey(c.number, itemFilters, summaryNumber))
+	return cached(s.cache, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
+		raw, err := s.frame(filterKey(c.number, summaryNumber))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -208,8 +208,8 @@ func (c *columnReader) summary() (*summary, error) {
 
 func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemFilters, c.number, group), func() ([]*xorfilter.BinaryFuse[uint8], int64, error) {
-		raw, err := s.value(columnKey(c.number, itemFilters, group))
+	return cached(s.cache, s.cacheKey(cachedFilters, c.number, group), func() ([]*xorfilter.BinaryFuse[uint8], int64, error) {
+		raw, err := s.value(filterKey(c.number, group))
 		if err != nil {
 			return nil, 0, err
 		}
