@@ -31,6 +31,7 @@ const (
 	DefaultMinRows        = 200
 	DefaultUptimeMin      = 100 * time.Millisecond
 	DefaultUptimeMax      = 2 * time.Second
+	DefaultSettleEvery    = 400 * time.Millisecond
 	DefaultFullEvery      = 25
 	DefaultImageMB        = 512
 	DefaultReadyTimeout   = 60 * time.Second
@@ -71,6 +72,11 @@ type Config struct {
 	MinRows int
 	// UptimeMin and UptimeMax bound the random time from ready to the fault.
 	UptimeMin, UptimeMax time.Duration
+	// SettleEvery is the mean pause between requests that the node seal and
+	// merge what it has: by itself it would hardly come to that between two
+	// faults, and these are the moments at which most can go wrong. 0 means
+	// DefaultSettleEvery.
+	SettleEvery time.Duration
 	// FullEvery is after how many rounds every record is read back; after the
 	// others it is those of the last two rounds and the count of all. 0 means
 	// DefaultFullEvery.
@@ -106,7 +112,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for name, d := range map[string]time.Duration{"least uptime": c.UptimeMin, "most uptime": c.UptimeMax, "ready timeout": c.ReadyTimeout,
-		"resume timeout": c.ResumeTimeout, "request timeout": c.RequestTimeout} {
+		"resume timeout": c.ResumeTimeout, "settle every": c.SettleEvery, "request timeout": c.RequestTimeout} {
 		if d < 0 {
 			wrong = append(wrong, fmt.Errorf("%s is negative", name))
 		}
@@ -128,6 +134,7 @@ func (c Config) withDefaults() Config {
 	c.MinRows = orDefault(c.MinRows, DefaultMinRows)
 	c.UptimeMin = orDefault(c.UptimeMin, DefaultUptimeMin)
 	c.UptimeMax = max(orDefault(c.UptimeMax, DefaultUptimeMax), c.UptimeMin)
+	c.SettleEvery = orDefault(c.SettleEvery, DefaultSettleEvery)
 	c.FullEvery = orDefault(c.FullEvery, DefaultFullEvery)
 	c.ImageMB = orDefault(c.ImageMB, DefaultImageMB)
 	c.ReadyTimeout = orDefault(c.ReadyTimeout, DefaultReadyTimeout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -31,7 +32,18 @@ func startLoad(ctx context.Context, cfg Config, a *api, l *ledger) *load {
 	for i := range cfg.Writers {
 		w.done.Go(func() { w.write(ctx, i) })
 	}
+	w.done.Go(func() { w.settle(ctx) })
 	return w
+}
+
+// settle lets the node seal and merge now and then, also while records are read
+// back. Whether it does is its own affair.
+func (w *load) settle(ctx context.Context) {
+	rng := rand.New(rand.NewPCG(w.cfg.Seed, 1<<32))
+	for ctx.Err() == nil {
+		pause(ctx, time.Duration(rng.Int64N(int64(2*w.cfg.SettleEvery))))
+		_, _ = w.api.do(ctx, http.MethodPost, "/admin/flush", nil, "") // the node may be down
+	}
 }
 
 // end stops the writers; batches under way stay of unknown outcome.
