@@ -199,3 +199,47 @@ func TestPathTricks(t *testing.T) {
 		}
 	}
 }
+
+// TestBulk checks what shippers count on beside the decoder's own tests.
+func TestBulk(t *testing.T) {
+	w := newWorld(t, nil)
+	named := "{\"create\":{\"_id\":\"a\"}}\n{\"message\":\"one\"}\n{\"index\":{\"_id\":\"b\"}}\n{\"message\":\"two\"}\n"
+	first := w.do("POST", "/logs-x/_bulk", named)
+	first.want(t, 200, "errors", "false", "items/0/create/_id", "a", "items/0/create/_index", "logs-x", "items/0/create/status", "201", "items/1/index/status", "201")
+	w.do("POST", "/logs-x/_bulk", named).want(t, 200, "errors", "false", "items/0/create/_seq_no", first.at("items/0/create/_seq_no"))
+	w.do("GET", "/logs", "").want(t, 200, "pagination/total", "2")
+	w.do("POST", "/logs-y/_bulk", named).want(t, 200, "errors", "false")
+	w.do("GET", "/logs", "").want(t, 200, "pagination/total", "4")
+	unnamed := "{\"create\":{}}\n{\"message\":\"three\"}\n"
+	for range 2 {
+		got := w.do("POST", "/elasticsearch/_bulk?filter_path=errors%2Citems.%2A.error%2Citems.%2A.status", unnamed,
+			"Accept", "application/vnd.elasticsearch+json;compatible-with=9", "Content-Type", "application/vnd.elasticsearch+x-ndjson;compatible-with=9")
+		if got.body != `{"errors":false,"items":[{"create":{"status":201}}]}` || got.header.Get("Content-Type") != "application/vnd.elasticsearch+json;compatible-with=9" {
+			t.Errorf("%s: %s", got.header.Get("Content-Type"), got.body)
+		}
+	}
+	w.do("GET", "/logs", "").want(t, 200, "pagination/total", "6")
+	w.do("POST", "/_bulk", "{\"create\":{}}\n{\"message\":\n{\"create\":{}}\n{\"message\":\"four\"}\n").want(t, 200, "errors", "true",
+		"items/0/create/status", "400", "items/0/create/error/type", "document_parsing_exception", "items/1/create/status", "201")
+	w.do("POST", "/_bulk", "\"x\"\n{}\n").want(t, 400, "status", "400", "error/type", "illegal_argument_exception")
+}
+
+// TestElasticAnswers checks the product header, without which official clients
+// give up, and where sniffing clients are sent.
+func TestElasticAnswers(t *testing.T) {
+	w := newWorld(t, nil)
+	for path, status := range map[string]int{"/": 200, "/elasticsearch/": 200, "/_license": 200, "/_nodes/http": 200, "/_no_such": 404, "/x/_no_such": 404,
+		"/elasticsearch/no": 404, "/_bulk": 405} {
+		got := w.do("GET", path, "")
+		got.want(t, status)
+		if got.header.Get("X-Elastic-Product") != "Elasticsearch" || got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: headers %v", path, got.header)
+		}
+	}
+	if got := w.do("GET", "/_nodes/http", "").body; !strings.Contains(got, `"publish_address":"stere:80"`) {
+		t.Errorf("nodes: %s", got)
+	}
+	if got := w.do("GET", "/no/such", ""); got.header.Get("X-Elastic-Product") != "" {
+		t.Error("an unknown path of ours is answered as Elasticsearch's")
+	}
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -152,6 +153,9 @@ func handleBulk(r *request) error {
 		}
 		return fmt.Errorf("decode bulk request: %w", err)
 	}
+	if key == "" && bulk.Named() {
+		key = bulkKey(index, text)
+	}
 	result, err := r.write(key, text, bulk.Records)
 	if err != nil {
 		return err
@@ -161,6 +165,15 @@ func handleBulk(r *request) error {
 	reply := elastic.AppendReply(nil, bulk, result.ID, r.server.cfg.Now().Sub(r.start), filter)
 	r.sendRaw(fasthttp.StatusOK, bulkContentType(r.ctx), reply)
 	return nil
+}
+
+// bulkKey is the idempotency key of a bulk request whose documents all have
+// ids: shippers that lost the answer send it again as it was.
+func bulkKey(index string, text []byte) string {
+	hash := sha256.New()
+	_, _ = fmt.Fprintf(hash, "%d:%s", len(index), index) // a hash takes everything
+	_, _ = hash.Write(text)
+	return "_bulk:" + hex.EncodeToString(hash.Sum(nil))
 }
 
 // bulkContentType answers in the versioned media type where the client asks

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 // remoteFlags are the flags of the commands that talk to a node.
 type remoteFlags struct {
 	URL  string `name:"url" help:"The node (default STERE_URL, else the address in the settings, http://127.0.0.1:7100)." placeholder:"URL"`
-	Data string `help:"The node's data folder, where its admin key is (default: what the node noted on this machine, else ./stere-data)." placeholder:"DIR"`
+	Data string `help:"The node's data folder, where its admin key is (default: what the node noted on this machine, else ./stere-data if the node is on this machine)." placeholder:"DIR"`
 }
 
 // connect returns a client of the node that the flags mean. Attempts is how
@@ -41,10 +42,12 @@ func (p *program) connect(flags remoteFlags, attempts int) (*client.Client, clie
 	if dir == "" {
 		dir = p.notedDataDir(cfg.URL)
 	}
-	if dir == "" {
-		dir = effective.text("data")
+	if u, err := url.Parse(cfg.URL); dir == "" && err == nil && isLoopback(net.JoinHostPort(u.Hostname(), "0")) {
+		dir = effective.text("data") // another machine must not be sent this machine's key
 	}
-	if cfg.APIKey, err = client.DiscoverKey(dir, p.getenv); err != nil {
+	if dir == "" {
+		cfg.APIKey = p.getenv("STERE_API_KEY")
+	} else if cfg.APIKey, err = client.DiscoverKey(dir, p.getenv); err != nil {
 		return nil, cfg, err
 	}
 	c, err := client.New(cfg)

@@ -64,6 +64,17 @@ func (r *Request) Rejected() int { return r.refused }
 // Actions returns how many actions the body had.
 func (r *Request) Actions() int { return len(r.items) }
 
+// Named reports whether the client named every document: then the same body
+// again is the same request again.
+func (r *Request) Named() bool {
+	for i := range r.items {
+		if r.items[i].id == "" {
+			return false
+		}
+	}
+	return len(r.items) > 0
+}
+
 // Decoder decodes bodies and keeps parsers between them; it is safe for
 // concurrent use. Create it with NewDecoder.
 type Decoder struct {
