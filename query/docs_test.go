@@ -35,6 +35,27 @@ func blocks(t *testing.T, text string) map[string][]string {
 	return all
 }
 
+// array returns the text of an array of which the bracket is read.
+func array(t *testing.T, decoder *json.Decoder) string {
+	t.Helper()
+	elements := []json.RawMessage{}
+	for decoder.More() {
+		var element json.RawMessage
+		if err := decoder.Decode(&element); err != nil {
+			t.Fatal(err)
+		}
+		elements = append(elements, element)
+	}
+	if _, err := decoder.Token(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(elements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // flatten returns the fields of a JSON object, in order.
 func flatten(t *testing.T, decoder *json.Decoder, prefix string) (fields []model.Field, at time.Time) {
 	t.Helper()
@@ -50,6 +71,10 @@ func flatten(t *testing.T, decoder *json.Decoder, prefix string) (fields []model
 		}
 		switch v := token.(type) {
 		case json.Delim:
+			if v == '[' {
+				fields = append(fields, model.Field{Name: name, Kind: model.JSON, Text: array(t, decoder)})
+				continue
+			}
 			inner, _ := flatten(t, decoder, name)
 			fields = append(fields, inner...)
 		case json.Number:

@@ -98,7 +98,9 @@ func (g *Generator) application(r *model.Record) {
 	add(r, "metadata.request", model.String, g.uuid())
 	if g.Below(3) == 0 {
 		add(r, "metadata.ok", model.Bool, pick(g, []string{"true", "false"}))
-		add(r, "metadata.tags", model.JSON, pick(g, []string{"[]", `["a","b 5"]`, "[1,2]", "{}"}))
+		add(r, "metadata.tags", model.JSON, pick(g, []string{
+			"[]", `["a","b 5"]`, "[1,2]", "{}", `["caf\u00e9","x\ny","A"]`, `[true,null,1.50,"true"]`, `[["a"],{"b":"a"},"\u003cb\u003e 5"]`, `["größe","a"]`,
+		}))
 	}
 	if g.Below(4) == 0 {
 		add(r, "metadata.parent", model.Null, "")
@@ -191,7 +193,7 @@ func (g *Generator) match(entries []Entry) syntax.Node {
 			m.Field = "severity"
 		}
 		if utf8.ValidString(f.Text) && len(f.Text) < 40_000 {
-			return g.operator(m, f.Text)
+			return g.operator(m, f)
 		}
 	}
 }
@@ -216,7 +218,8 @@ func (g *Generator) special(e, other *Entry) syntax.Node {
 var anyWord = regexp.MustCompile(`[\pL\p{Nd}_]+`)
 
 // operator draws what to ask of a value like the given one.
-func (g *Generator) operator(m syntax.Match, text string) syntax.Node {
+func (g *Generator) operator(m syntax.Match, f model.Field) syntax.Node {
+	text := f.Text
 	words := anyWord.FindAllStringIndex(text, -1)
 	m.Op = pick(g, []syntax.Op{
 		syntax.Contains, syntax.Contains, syntax.Contains, syntax.Contains, syntax.Prefix, syntax.Prefix, syntax.Equal, syntax.Equal,
@@ -240,7 +243,9 @@ func (g *Generator) operator(m syntax.Match, text string) syntax.Node {
 			m.Op = syntax.Contains
 		}
 	case syntax.Equal:
-		if g.Below(3) > 0 {
+		if list := elements(f); len(list) > 0 && g.Below(2) == 0 {
+			m.Value.Text = pick(g, list)
+		} else if g.Below(3) > 0 {
 			m.Value.Text = text
 		}
 		m.Value.Quoted = false

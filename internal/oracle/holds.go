@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -106,13 +107,32 @@ func matchValue(m syntax.Match, f model.Field) bool {
 	case syntax.Exists:
 		return f.Kind != model.Null
 	case syntax.Equal:
-		return f.Text == m.Value.Text
+		return f.Text == m.Value.Text || slices.Contains(elements(f), m.Value.Text)
 	case syntax.Regex:
 		return regexp.MustCompile(m.Value.Text).MatchString(f.Text)
 	case syntax.Range:
 		return inRange(m, f.Text)
 	}
 	return compare(m.Op, f.Text, m.Value)
+}
+
+// elements returns the texts of the values of an array, without nulls, arrays
+// and objects.
+func elements(f model.Field) (texts []string) {
+	var raw []json.RawMessage
+	if f.Kind != model.JSON || json.Unmarshal([]byte(f.Text), &raw) != nil {
+		return nil
+	}
+	for _, one := range raw {
+		var text string
+		switch {
+		case json.Unmarshal(one, &text) == nil && string(one) != "null":
+			texts = append(texts, text)
+		case !strings.ContainsAny(string(one[:1]), "[{n"):
+			texts = append(texts, string(one))
+		}
+	}
+	return texts
 }
 
 func wordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }

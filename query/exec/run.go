@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -170,5 +172,7 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 	if lo == 0 && hi == p.Rows() {
 		within = nil
 	}
-	return p.Eval(r.ctx, r.plan.Expr, within)
+	return p.Eval(r.ctx, plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
+		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
+	}), within)
 }

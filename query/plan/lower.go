@@ -115,7 +115,7 @@ func (l *lowering) match(m syntax.Match) (index.Expr, error) {
 	case syntax.Exists:
 		return index.Leaf{Field: m.Field, Pred: index.Exists{}}, nil
 	case syntax.Equal:
-		return index.Leaf{Field: m.Field, Pred: index.Equal{Text: m.Value.Text}}, nil
+		return whole(m.Field, m.Value.Text), nil
 	case syntax.Regex:
 		return l.regex(m)
 	case syntax.Range:
@@ -213,9 +213,12 @@ func (l *lowering) id(m syntax.Match) (index.Expr, error) {
 
 // equal lowers "the whole value is", where a level may be written otherwise.
 func equal(field, value string) index.Expr {
+	if field != model.FieldLevel {
+		return whole(field, value)
+	}
 	leaf := index.Leaf{Field: field, Pred: index.Equal{Text: value}}
 	parsed, ok := model.ParseLevel(value)
-	if field != model.FieldLevel || !ok || parsed.String() == value {
+	if !ok || parsed.String() == value {
 		return leaf
 	}
 	return index.AnyOf{Of: []index.Expr{index.Leaf{Field: field, Pred: index.Equal{Text: parsed.String()}}, leaf}}

@@ -210,7 +210,7 @@ func cheap(e index.Expr) bool {
 		return cheap(e.Of)
 	case index.Leaf:
 		switch e.Pred.(type) {
-		case index.Word, index.Equal:
+		case index.Word, index.Equal, Element:
 			return e.Field != "" && e.Field != model.FieldMessage
 		case index.Exists:
 			return true
