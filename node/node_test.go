@@ -238,6 +238,23 @@ func TestFolderOfAStartThatDiedOutlivesAPowerCut(t *testing.T) {
 	}
 }
 
+func TestAnswersWithoutWhatCannotBeReadSaySo(t *testing.T) {
+	running := nodetest.Start(t, node.Config{})
+	if _, err := write(running.Node, "a", "", "sound"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running.Node.Append(t.Context(), 0, ingest.Append{Tenant: "a", Block: []byte("not a block"), Batches: []ingest.Batch{{Rows: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := running.Node.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	result, err := running.Node.Engine().Search(t.Context(), query.Request{Tenant: "a"})
+	if err != nil || result.Complete || len(result.Hits) != 1 {
+		t.Errorf("%+v, %v, want the sound record and that the answer is not complete", result, err)
+	}
+}
+
 func TestIdentityIsReadable(t *testing.T) {
 	fs := vfs.NewMem()
 	running := nodetest.Start(t, node.Config{FS: fs, DataDir: "d", Shards: 2})

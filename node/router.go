@@ -83,7 +83,7 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 		if err == nil {
 			var view *storage.View
 			if view, err = one.replica.View(tenant); err == nil {
-				views = append(views, query.View{Parts: view.Parts, Release: view.Release})
+				views = append(views, query.View{Parts: view.Parts, Release: view.Release, Missing: missing(one.replica.Shard(), view)})
 				continue
 			}
 		}
@@ -93,4 +93,12 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 		return nil, fmt.Errorf("view shard %d: %w", one.replica.Shard(), err)
 	}
 	return views, nil
+}
+
+// missing says what of a shard a view cannot give; "" if it gives everything.
+func missing(id model.ShardID, view *storage.View) string {
+	if view.Quarantined == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d blocks of shard %d could not be read and were put aside", view.Quarantined, id)
 }

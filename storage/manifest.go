@@ -167,6 +167,26 @@ type manifest struct {
 	dedup   []dedupEntry
 }
 
+// loadQuarantine counts the blocks of each tenant that were put aside.
+func loadQuarantine(store *engine.Engine, shard model.ShardID) (map[model.TenantID]int, error) {
+	blocks := map[model.TenantID]int{}
+	lower, upper := shardSpan(prefixQuarantine, shard)
+	err := store.Scan(lower, upper, func(_, value []byte) error {
+		r := manifestReader{src: value}
+		r.version()
+		tenant := model.TenantID(r.text())
+		if r.failed {
+			return fmt.Errorf("read block put aside: %w", ErrManifest)
+		}
+		blocks[tenant]++
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load blocks put aside of shard %d: %w", shard, err)
+	}
+	return blocks, nil
+}
+
 // loadManifest reads a shard's manifest. A damaged manifest is an error: it
 // must not be mistaken for an empty one.
 func loadManifest(store *engine.Engine, shard model.ShardID) (manifest, error) {

@@ -198,7 +198,9 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	s.mu.set = old.with(added, c.removed)
 	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
 	s.mu.durable, s.mu.exists = job.state, true
-	s.mu.quarantined += len(c.quarantined)
+	for _, q := range c.quarantined {
+		s.mu.quarantined[q.tenant]++
+	}
 	for number, merge := range s.mu.prepared {
 		if !s.mu.set.has(merge.Inputs) {
 			merge.abort()

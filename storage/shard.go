@@ -123,7 +123,7 @@ type Shard struct {
 		prepared      map[uint64]*preparedMerge // by merge number
 		reserved      uint64                    // highest merge number planned here
 		damaged       map[SegmentID]bool        // found unreadable by a merge; left alone
-		quarantined   int                       // blocks put aside since Open
+		quarantined   map[model.TenantID]int    // blocks put aside, ever
 	}
 }
 
@@ -171,6 +171,9 @@ func Open(ctx context.Context, env Env, cfg Config) (*Shard, error) {
 	s := &Shard{env: env, cfg: cfg.withDefaults(), garbage: &garbage{}, logger: env.Logger.With("shard", cfg.Shard)}
 	m, err := loadManifest(env.Engine, cfg.Shard)
 	if err != nil {
+		return nil, err
+	}
+	if s.mu.quarantined, err = loadQuarantine(env.Engine, cfg.Shard); err != nil {
 		return nil, err
 	}
 	s.install(m)
@@ -345,7 +348,7 @@ type Status struct {
 	SegmentRows   int64
 	SegmentBytes  int64
 	FailedParts   int // segments that cannot be read
-	Quarantined   int // blocks put aside since Open
+	Quarantined   int // blocks put aside, ever
 	DedupKeys     int
 	PreparedMerge int // merges waiting to be adopted
 	Tenants       int
@@ -384,8 +387,11 @@ func (s *Shard) Status() Status {
 	st := Status{
 		Applied: s.mu.applied, Sealed: s.mu.durable.Index, Pending: len(s.mu.jobs),
 		HeadRows: s.mu.active.rows, HeadBytes: s.mu.active.bytes, HeadBlocks: s.mu.active.blocks,
-		DedupKeys: len(s.mu.dedup.entries), PreparedMerge: len(s.mu.prepared), Quarantined: s.mu.quarantined,
+		DedupKeys: len(s.mu.dedup.entries), PreparedMerge: len(s.mu.prepared),
 		Segments: len(s.mu.set.all), Tenants: len(s.mu.set.byTenant),
+	}
+	for _, blocks := range s.mu.quarantined {
+		st.Quarantined += blocks
 	}
 	for _, job := range s.mu.jobs {
 		st.FrozenRows += job.rows

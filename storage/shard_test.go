@@ -445,10 +445,23 @@ func TestBlockThatCannotBeReadIsPutAside(t *testing.T) {
 		t.Errorf("status %+v, want one block put aside", st)
 	}
 	var kept string
+	putAside := func(when string) {
+		t.Helper()
+		for tenant, want := range map[model.TenantID]int{"broken": 1, "a": 0} {
+			view, err := h.shard.View(tenant)
+			if err != nil || view.Quarantined != want {
+				t.Fatalf("%s: %+v, %v, want %d blocks of tenant %s put aside", when, view, err, want, tenant)
+			}
+			view.Release()
+		}
+	}
+	putAside("after the seal")
 	if err := h.engine.Get(numberKey(prefixQuarantine, h.cfg.Shard, 2), func(v []byte) error { kept = string(v); return nil }); err != nil || !strings.HasSuffix(kept, "not a block") {
 		t.Errorf("put aside: %q, %v", kept, err)
 	}
 	h.check()
+	h.reopen()
+	putAside("after a restart")
 }
 
 func TestDayCuts(t *testing.T) {

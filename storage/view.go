@@ -101,8 +101,12 @@ func (g *garbage) take() []SegmentID {
 // its segments stay until Release.
 type View struct {
 	Parts []part.Part // segments by time, then blocks in log order
-	set   *segmentSet
-	once  sync.Once
+	// Quarantined is how many blocks of the tenant could not be read when they
+	// were sealed: their records are in no part.
+	Quarantined int
+
+	set  *segmentSet
+	once sync.Once
 }
 
 // Release gives the view back; its parts must not be used afterwards.
@@ -122,9 +126,9 @@ func (s *Shard) View(tenant model.TenantID) (*View, error) {
 		runs = append(runs, job.runs[tenant])
 	}
 	runs = append(runs, s.mu.active.runs[tenant])
+	view := &View{set: set, Quarantined: s.mu.quarantined[tenant]}
 	s.mu.RUnlock()
 
-	view := &View{set: set}
 	for _, one := range set.byTenant[tenant] {
 		view.Parts = append(view.Parts, one.part)
 	}
