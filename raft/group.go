@@ -207,7 +207,8 @@ func (g *Group) outcome(err error) error {
 		g.hurry()
 		return err
 	case errors.Is(err, hraft.ErrRaftShutdown):
-		return ErrShutdown // only given to what was never enqueued
+		// Also given to what is committed and was not applied any more.
+		return fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
 	case errors.Is(err, wal.ErrTooLarge):
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	hraft "github.com/hashicorp/raft"
 
 	"github.com/stere-log/stere/raft/wal"
 )
@@ -510,5 +511,12 @@ func TestStartTwice(t *testing.T) {
 	n.close(t)
 	if _, err := n.host.Start(8, n.ledger); !errors.Is(err, ErrShutdown) {
 		t.Fatal(err)
+	}
+}
+
+// The library says so of commands that are committed, too.
+func TestShutdownOfTheLibraryIsUncertain(t *testing.T) {
+	if err := (&Group{}).outcome(hraft.ErrRaftShutdown); !errors.Is(err, ErrUncertain) || !errors.Is(err, ErrShutdown) {
+		t.Errorf("%v, want ErrUncertain and ErrShutdown", err)
 	}
 }
