@@ -42,9 +42,13 @@ func TestEngineIsScan(t *testing.T) {
 			}
 		}
 		stats, limit := g.Stats(), 1+g.Below(300)
+		order := query.SortKey{Field: g.FieldName(), Desc: g.Below(2) == 0}
+		counted := g.FieldName()
 		for _, l := range layouts {
-			engine := query.New(kept(l.parts), query.Config{})
-			comparePages(t, l.name, engine, filter, limit, matching)
+			engine := query.New(kept(l.parts), query.Config{Now: oracle.Now})
+			comparePages(t, l.name, engine, query.Request{Text: syntax.Print(filter), Limit: limit}, newestFirst(matching))
+			comparePages(t, l.name, engine, query.Request{Text: syntax.Print(filter), Limit: limit, Sort: []query.SortKey{order}}, oracle.Sorted(matching, order.Field, order.Desc))
+			compareCounts(t, l.name, engine, filter, counted, matching)
 			compareTable(t, l.name, engine, &syntax.Query{Filter: filter, Pipes: []syntax.Pipe{stats}}, stats, matching)
 		}
 		if t.Failed() {
@@ -56,19 +60,58 @@ func TestEngineIsScan(t *testing.T) {
 // pagesMax is how many pages of an answer are read.
 const pagesMax = 6
 
-func comparePages(t *testing.T, name string, engine *query.Engine, filter syntax.Node, limit int, matching []oracle.Entry) {
+func newestFirst(entries []oracle.Entry) []oracle.Entry {
+	entries = slices.Clone(entries)
+	slices.Reverse(entries)
+	return entries
+}
+
+// compareCounts compares facets and top with how often each value occurs.
+func compareCounts(t *testing.T, name string, engine *query.Engine, filter syntax.Node, field string, matching []oracle.Entry) {
 	t.Helper()
-	request := query.Request{Tenant: model.DefaultTenant, Text: syntax.Print(filter), Limit: limit}
-	left := slices.Clone(matching)
-	slices.Reverse(left) // newest first
+	text := syntax.Print(filter)
+	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text, Facets: []string{field}, Limit: 1})
+	if err != nil {
+		t.Errorf("%s: %q: %v", name, text, err)
+		return
+	}
+	want := oracle.Facet(matching, field)
+	for i, value := range result.Facets[field] {
+		if have := (oracle.Count{Text: plain(value.Value), N: int(value.Count)}); len(result.Facets[field]) != min(10, len(want)) || !sameCount(have, want[i]) {
+			t.Errorf("%s: %q: facet %s has %v at %d of %d, want %v", name, text, field, have, i, len(result.Facets[field]), want[:min(10, len(want))])
+			return
+		}
+	}
+	text = (&syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Top{N: 5, Field: field}}}).String()
+	if result, err = engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text}); err != nil {
+		t.Errorf("%s: %q: %v", name, text, err)
+		return
+	}
+	want = oracle.Top(matching, field)
+	for i, row := range result.Rows {
+		have := oracle.Count{Text: plain(row[0]), N: int(row[1].(int64))}
+		if len(result.Rows) != min(5, len(want)) || have.N != want[i].N || !slices.ContainsFunc(want, func(c oracle.Count) bool { return sameCount(have, c) }) {
+			t.Errorf("%s: %q: row %d is %v, want %v", name, text, i, have, want[:min(8, len(want))])
+			return
+		}
+	}
+}
+
+func sameCount(a, b oracle.Count) bool { return a.N == b.N && same(a.Text, b.Text) }
+
+// comparePages compares pages with the records that are left, in order.
+func comparePages(t *testing.T, name string, engine *query.Engine, request query.Request, left []oracle.Entry) {
+	t.Helper()
+	request.Tenant = model.DefaultTenant
+	limit, total := request.Limit, len(left)
 	for range pagesMax {
 		result, err := engine.Search(t.Context(), request)
 		if err != nil {
 			t.Errorf("%s: %q: %v", name, request.Text, err)
 			return
 		}
-		if result.TotalExact && int(result.Total) != len(matching) || !result.Complete {
-			t.Errorf("%s: %q: total %d, complete %v, want %d", name, request.Text, result.Total, result.Complete, len(matching))
+		if result.TotalExact && int(result.Total) != total || !result.Complete {
+			t.Errorf("%s: %q: total %d, complete %v, want %d", name, request.Text, result.Total, result.Complete, total)
 			return
 		}
 		want := left[:min(limit, len(left))]
@@ -78,7 +121,7 @@ func comparePages(t *testing.T, name string, engine *query.Engine, filter syntax
 		}
 		for i, hit := range result.Hits {
 			if hit.ID != want[i].ID || hit.Record.Time != want[i].Record.Time || len(hit.Record.Fields) != len(want[i].Record.Fields) {
-				t.Errorf("%s: %q: hit %d is %v, want %v", name, request.Text, i, hit.ID, want[i].ID)
+				t.Errorf("%s: %q by %v: hit %d is %v, want %v", name, request.Text, request.Sort, i, hit.ID, want[i].ID)
 				return
 			}
 		}

@@ -144,7 +144,7 @@ func (g *Generator) trace(r *model.Record) {
 func (g *Generator) Condition(entries []Entry) syntax.Node { return g.condition(entries, 0) }
 
 // depthMax is how deep drawn conditions nest.
-const depthMax = 3
+const depthMax = 5
 
 func (g *Generator) condition(entries []Entry, depth int) syntax.Node {
 	kind := g.Below(10)
@@ -198,12 +198,18 @@ func (g *Generator) match(entries []Entry) syntax.Node {
 	}
 }
 
+// Now is what "now" means in conditions that are drawn: after all records.
+func Now() time.Time { return time.Unix(0, base+30_000_000_000_000).UTC() }
+
 // special draws conditions on ids and times.
 func (g *Generator) special(e, other *Entry) syntax.Node {
 	if g.Below(3) == 0 {
 		return syntax.Match{Field: "_id", Op: syntax.Contains, Value: syntax.Value{Text: e.ID.String()}}
 	}
 	write := func(at int64) syntax.Value {
+		if g.Below(4) == 0 {
+			return syntax.Value{Text: fmt.Sprintf("now-%dms", Now().Sub(time.Unix(0, at)).Milliseconds())}
+		}
 		return syntax.Value{Text: time.Unix(0, at+int64(g.Below(3)-1)).UTC().Format(pick(g, []string{instantLayout, instantLayout, dayLayout}))}
 	}
 	m := syntax.Match{Field: pick(g, []string{"_time", "timestamp"}), Value: write(e.Record.Time)}

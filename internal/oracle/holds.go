@@ -280,6 +280,11 @@ func stretch(text string) (first, last int64) {
 	if t, err := time.Parse(dayLayout, text); err == nil {
 		return t.UnixNano(), t.AddDate(0, 0, 1).UnixNano() - 1
 	}
+	if age, ok := strings.CutPrefix(text, "now-"); ok {
+		if d, err := time.ParseDuration(age); err == nil {
+			return Now().Add(-d).UnixNano(), Now().Add(-d).UnixNano()
+		}
+	}
 	t, err := time.Parse(instantLayout, text)
 	if err != nil {
 		panic("oracle: " + err.Error())

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/oracle"
@@ -194,7 +193,7 @@ func compare(t *testing.T, node syntax.Node, want []model.RecordID, layouts []la
 		t.Errorf("seed %d: %q: %v", seed, text, err)
 		return
 	}
-	p, err := plan.New(query, plan.Options{Now: time.Unix(1_700_000_000, 0)})
+	p, err := plan.New(query, plan.Options{Now: oracle.Now()})
 	if err != nil {
 		t.Errorf("seed %d: %q: %v", seed, text, err)
 		return

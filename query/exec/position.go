@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"math"
 	"strconv"
 
 	"github.com/stere-log/stere/index"
@@ -31,7 +32,7 @@ const (
 type SortValue struct {
 	Class  Class
 	Number float64 // of ClassNumber
-	Whole  int64   // the same number where it is whole: orders beyond 2^53
+	Whole  int64   // the same number where it is whole and beyond 2^53, else 0
 	Text   string  // of ClassText: its first bytes, which need not be UTF-8
 }
 
@@ -53,9 +54,18 @@ func sortValue(field string, kind model.Kind, text string) SortValue {
 	}
 	if number, ok := index.ParseNumber(text); ok {
 		whole, _ := strconv.ParseInt(text, 10, 64)
-		return SortValue{Class: ClassNumber, Number: number, Whole: whole}
+		return numberValue(number, whole)
 	}
 	return SortValue{Class: ClassText, Text: text[:min(len(text), sortTextMax)]}
+}
+
+// numberValue returns how a number is ordered. Its digits count only where
+// float64 has not enough: 404 and 404.0 are equal.
+func numberValue(number float64, whole int64) SortValue {
+	if math.Abs(number) < wholeMax {
+		whole = 0
+	}
+	return SortValue{Class: ClassNumber, Number: number, Whole: whole}
 }
 
 // sortTextMax is how many bytes of a text count for the order: cursors carry

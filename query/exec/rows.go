@@ -256,7 +256,7 @@ func anySortValue(field string, v any) SortValue {
 	case nil:
 		return SortValue{Class: ClassMissing}
 	case int64:
-		return SortValue{Class: ClassNumber, Number: float64(v), Whole: v}
+		return numberValue(float64(v), v)
 	case float64:
 		return SortValue{Class: ClassNumber, Number: v}
 	case string:
