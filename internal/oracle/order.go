@@ -119,6 +119,8 @@ func Top(entries []Entry, field string) []Count {
 	for text, n := range counts {
 		list = append(list, Count{text, n})
 	}
-	slices.SortFunc(list, func(a, b Count) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(strconv.Quote(a.Text), strconv.Quote(b.Text))) })
+	slices.SortFunc(list, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(strconv.Quote(a.Text), strconv.Quote(b.Text)))
+	})
 	return list
 }

@@ -76,16 +76,20 @@ const sortTextMax = 256
 // in either direction.
 func comparePositions(keys []plan.SortKey, a, b *Position) int {
 	for i := range min(len(keys), len(a.Values), len(b.Values)) {
-		v, w := a.Values[i], b.Values[i]
-		order := v.compare(w)
-		if keys[i].Desc && v.Class != ClassMissing && w.Class != ClassMissing {
-			order = -order
-		}
-		if order != 0 {
+		if order := compareValues(keys[i], &a.Values[i], &b.Values[i]); order != 0 {
 			return order
 		}
 	}
 	return compareTimes(true, a, b)
+}
+
+// compareValues orders by one sort key.
+func compareValues(key plan.SortKey, v, w *SortValue) int {
+	order := v.compare(*w)
+	if key.Desc && v.Class != ClassMissing && w.Class != ClassMissing {
+		return -order
+	}
+	return order
 }
 
 // compareTimes orders by time and id, newest first if desc.
