@@ -128,6 +128,15 @@ func TestAuthenticateToken(t *testing.T) {
 			t.Errorf("%s: got %+v, error %v", name, got, err)
 		}
 	}
+	critical := jwt.NewWithClaims(hs, good)
+	critical.Header["crit"] = []string{"x"}
+	text, err := critical.SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + text}); !errors.Is(err, ErrToken) {
+		t.Errorf("a token with unknown critical extensions: error %v, want ErrToken", err)
+	}
 	tampered := []byte(sign(t, hs, secret, good))
 	tampered[len(tampered)/2] ^= 1
 	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + string(tampered)}); err == nil {

@@ -15,7 +15,7 @@ import (
 
 // MemoryMax bounds what the records and items of one request may take beside
 // its body.
-const MemoryMax = 256 << 20
+const MemoryMax = 192 << 20
 
 // DefaultIndex is the index of actions that name none.
 const DefaultIndex = "logs"

@@ -16,7 +16,7 @@ const RejectionsMax = 1000
 
 // MemoryMax bounds what the records of one body may take beside the body: many
 // tiny records take several times their text.
-const MemoryMax = 256 << 20
+const MemoryMax = 192 << 20
 
 // ErrTooLarge says that a body holds more records or fields than MemoryMax
 // allows. Nothing of it may be stored; smaller bodies would do.
