@@ -196,7 +196,10 @@ func (n *Node) Flush(ctx context.Context) error {
 		shards.Go(func() { errs[i] = one.replica.Flush(ctx) })
 	}
 	shards.Wait()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return n.store.AwaitDeletions(ctx)
 }
 
 // Close closes what New opened. Run calls it at its end; it is for a node that

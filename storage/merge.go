@@ -16,6 +16,7 @@ const (
 	mergeInputsMax = 1024    // segments in one merge
 	mergeTierRows  = 4096    // segments below are of tier 0
 	mergePlansMax  = 64      // merges in one seal command
+	mergeKeptRows  = 1 << 18 // merges of so many rows are worth the time to compress them well
 	probeRows      = 8192    // rows read at a time when looking for damage
 	mergeFullShare = 3.0 / 4 // a run of this share of MergeRowsMax is merged however few its segments
 )
@@ -246,8 +247,9 @@ func (s *Shard) takePrepared(merge Merge) *preparedMerge {
 
 // prepare builds a merge from segments of the set.
 func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*preparedMerge, error) {
-	r := buildRequest{sequence: mergeSequence(merge.Number), level: s.cfg.MergeLevel}
+	r := buildRequest{sequence: mergeSequence(merge.Number), level: s.cfg.SealLevel}
 	var parts []part.Part
+	rows := 0
 	for i, id := range merge.Inputs {
 		one, ok := set.all[id]
 		switch {
@@ -259,7 +261,11 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 			return nil, fmt.Errorf("merge %d of shard %d: %w: segments of two tenants", merge.Number, s.cfg.Shard, ErrInput)
 		}
 		r.tenant = one.Tenant
+		rows += int(one.Rows)
 		parts = append(parts, one.part)
+	}
+	if rows >= mergeKeptRows {
+		r.level = s.cfg.MergeLevel
 	}
 	r.parts = parts
 	made, err := s.build(ctx, r)

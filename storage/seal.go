@@ -245,6 +245,8 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 
 // Sweep deletes the segments that nobody can reach any more.
 func (s *Shard) Sweep(ctx context.Context) error {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
 	var errs []error
 	s.mu.RLock()
 	current := s.mu.set

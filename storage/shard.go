@@ -52,7 +52,7 @@ type Config struct {
 	// MergeFan is how many segments of like size are merged into one.
 	MergeFan int
 	// SealLevel and MergeLevel are the compression levels of segments that
-	// come from the head, which are merged soon, and from merges.
+	// are merged again soon (from the head, and small merges), and of others.
 	SealLevel, MergeLevel int
 }
 
@@ -107,6 +107,9 @@ type Shard struct {
 	// publishing is held while the manifest changes or is read whole: a seal that becomes
 	// durable and a snapshot that is restored must not cross.
 	publishing sync.Mutex
+	// sweeping is held while garbage is deleted, so that a second sweep ends
+	// only when the first has.
+	sweeping sync.Mutex
 
 	mu struct {
 		sync.RWMutex

@@ -225,6 +225,9 @@ func (r *Replica) Flush(ctx context.Context) error {
 			return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
 		}
 		if built == 0 && r.shard.Status().PreparedMerge == 0 {
+			if err := r.shard.Sweep(ctx); err != nil {
+				return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
+			}
 			return nil
 		}
 	}

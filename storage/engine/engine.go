@@ -294,6 +294,38 @@ type Stats struct {
 	Damaged     uint64 // pieces of damage met since the store was opened
 }
 
+// How long AwaitDeletions waits, and how often it looks: Pebble deletes files
+// in the background and does not tell when it is done.
+const (
+	deletionsTimeout = 5 * time.Second
+	deletionsPoll    = 5 * time.Millisecond
+)
+
+// AwaitDeletions returns when the files of deleted tables are gone, or after
+// some seconds: a reader may hold them longer.
+func (e *Engine) AwaitDeletions(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, deletionsTimeout)
+	defer cancel()
+	ticker := time.NewTicker(deletionsPoll)
+	defer ticker.Stop()
+	for {
+		db, release, err := e.acquire()
+		if err != nil {
+			return err
+		}
+		tables := db.Metrics().Table
+		release()
+		if tables.ObsoleteCount == 0 && tables.ZombieCount == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
 // Stats returns the store's figures.
 func (e *Engine) Stats() Stats {
 	db, release, err := e.acquire()
