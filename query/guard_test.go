@@ -163,3 +163,35 @@ func TestSortedPagesOfAnyText(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesSort checks that times of a table are in order, with and without
+// fractions, before 1970 and after.
+func TestTimesSort(t *testing.T) {
+	var records []model.Record
+	for _, at := range []int64{-1_500_000_000, -1_000_000_000, 0, 100_000_000, 1_000_000_000, 1_100_000_000} {
+		records = append(records, model.Record{Time: at, Fields: []model.Field{field("n", fmt.Sprint(at))}})
+	}
+	engine := query.New(&memory{parts: map[model.TenantID][]part.Part{model.DefaultTenant: {newPart(t, 0, 1, records)}}}, query.Config{})
+	want := "[1969-12-31T23:59:58.5Z 1969-12-31T23:59:59Z 1970-01-01T00:00:00Z 1970-01-01T00:00:00.1Z 1970-01-01T00:00:01Z 1970-01-01T00:00:01.1Z]"
+	for _, text := range []string{"* | stats count() by _time:100ms", "* | stats count() by _time", "* | stats min(_time) as at by n | sort at | fields at"} {
+		result := search(t, engine, query.Request{Text: text})
+		var times []any
+		for _, row := range result.Rows {
+			times = append(times, row[0])
+		}
+		if fmt.Sprint(times) != want || result.Columns[0].Type != exec.TypeTime {
+			t.Errorf("%s: have %s %v, want %s", text, result.Columns[0].Type, times, want)
+		}
+	}
+}
+
+// TestFilterByTime checks filters on the time, which is no stored field.
+func TestFilterByTime(t *testing.T) {
+	engine := values(t, model.Field{Kind: model.String, Text: "x"}, model.Field{Kind: model.String, Text: "y"})
+	for value, want := range map[string]int{"2024-01-31T10:00:00.000000001Z": 1, "2024-01-31": 2, "2024-01-30": 0, "nonsense": 0} {
+		request := query.Request{Filters: []query.Filter{{Field: "timestamp", Values: []string{value}}}}
+		if found, _ := pages(t, engine, request); len(found) != want {
+			t.Errorf("timestamp %s: found %v, want %d", value, found, want)
+		}
+	}
+}

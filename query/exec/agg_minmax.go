@@ -49,7 +49,7 @@ func (a *extremes) value(group int) any {
 	case !e.any:
 		return nil
 	case e.best.isTime:
-		return renderTime(e.best.whole)
+		return instant(e.best.whole)
 	case e.best.numeric:
 		return renderParsed(&e.best)
 	}

@@ -42,8 +42,12 @@ func renderParsed(c *cell) any {
 	return renderNumber(c.number, true)
 }
 
-// renderTime returns a time for an answer.
-func renderTime(t int64) string { return time.Unix(0, t).UTC().Format(time.RFC3339Nano) }
+// instant is a time in a row that is still to be ordered: as text, times with
+// and without a fraction do not sort.
+type instant int64
+
+// String returns the time for an answer.
+func (t instant) String() string { return time.Unix(0, int64(t)).UTC().Format(time.RFC3339Nano) }
 
 // wholeMax is the number up to which float64 holds every whole number.
 const wholeMax = 1 << 53

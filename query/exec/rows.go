@@ -67,6 +67,13 @@ func (g *groups) result(rows int) *TableResult {
 	for _, step := range g.table.Steps {
 		result.take(step)
 	}
+	for _, row := range result.Rows {
+		for i, value := range row {
+			if at, ok := value.(instant); ok {
+				row[i] = at.String()
+			}
+		}
+	}
 	return result
 }
 
@@ -76,14 +83,13 @@ func renderLabel(c *cell) any {
 	case c.kind == 0:
 		return nil
 	case c.isTime:
-		return renderTime(c.whole)
+		return instant(c.whole)
 	}
 	return render(c.kind, c.text)
 }
 
 // columnType returns the type of a column's values, and makes them texts where
-// they have no type in common. Fallback is the type of a column without
-// values; as time it says that texts are times.
+// they have no type in common. Fallback is the type of a column without values.
 func columnType(rows [][]any, column int, fallback string) string {
 	seen := map[string]bool{}
 	for _, row := range rows {
@@ -91,6 +97,8 @@ func columnType(rows [][]any, column int, fallback string) string {
 		case nil:
 		case int64:
 			seen[TypeInt] = true
+		case instant:
+			seen[TypeTime] = true
 		case float64:
 			seen[TypeFloat] = true
 		case json.Number: // whole ones beyond 64 bits are whole all the same
@@ -104,8 +112,6 @@ func columnType(rows [][]any, column int, fallback string) string {
 	switch {
 	case len(seen) == 0:
 		return fallback
-	case seen[TypeString] && fallback == TypeTime && len(seen) == 1:
-		return TypeTime
 	case len(seen) == 1:
 		for only := range seen {
 			return only
@@ -257,6 +263,8 @@ func anySortValue(field string, v any) SortValue {
 		return SortValue{Class: ClassMissing}
 	case int64:
 		return numberValue(float64(v), v)
+	case instant:
+		return numberValue(float64(v), int64(v))
 	case float64:
 		return SortValue{Class: ClassNumber, Number: v}
 	case string:

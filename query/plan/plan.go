@@ -164,6 +164,12 @@ func FilterExpr(filter Filter) index.Expr {
 	field := QueryName(filter.Field)
 	var any index.AnyOf
 	for _, value := range filter.Values {
+		if field == FieldTime {
+			if at, ok := parseSpan(value, time.Unix(0, 0)); ok { // no "now" in values
+				any.Of = append(any.Of, index.Times{From: at.from, To: at.to})
+			}
+			continue
+		}
 		if field == model.FieldID {
 			id, err := model.ParseRecordID(value)
 			if err == nil {
