@@ -18,8 +18,8 @@ import (
 // The defaults of Config.
 const (
 	BodyBytesDefault      = 64 << 20
-	BodyMemoryDefault     = 160 << 20
-	RecordMemoryDefault   = 160 << 20
+	BodyMemoryDefault     = 144 << 20
+	RecordMemoryDefault   = 128 << 20
 	BodyWaitDefault       = 5 * time.Second
 	HeaderBytesDefault    = 32 << 10
 	ConnectionsDefault    = 4096

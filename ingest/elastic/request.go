@@ -160,9 +160,10 @@ func (s *scanner) run() error {
 }
 
 // What an item and a record take; both count twice because slices grow by
-// doubling.
+// doubling. An item comes back in the answer.
 const (
-	itemBytes   = 2 * int(unsafe.Sizeof(item{}))
+	replyBytes  = 192
+	itemBytes   = 2*int(unsafe.Sizeof(item{})) + replyBytes
 	recordBytes = 2 * int(unsafe.Sizeof(model.Record{}))
 	fieldBytes  = int(unsafe.Sizeof(model.Field{}))
 )
