@@ -9,16 +9,18 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/storage/part"
+	"github.com/stere-log/stere/storage/segment"
 )
 
 // Limits of merging.
 const (
-	mergeInputsMax = 1024    // segments in one merge
-	mergeTierRows  = 4096    // segments below are of tier 0
-	mergePlansMax  = 64      // merges in one seal command
-	mergeKeptRows  = 1 << 18 // merges of so many rows are worth the time to compress them well
-	probeRows      = 8192    // rows read at a time when looking for damage
-	mergeFullShare = 3.0 / 4 // a run of this share of MergeRowsMax is merged however few its segments
+	mergeInputsMax  = 1024     // segments in one merge
+	mergeTierRows   = 4096     // segments below are of tier 0
+	mergePlansMax   = 64       // merges in one seal command
+	mergeKeptRows   = 1 << 18  // merges of so many rows are worth the time to compress them well
+	mergeCacheBytes = 16 << 20 // for what a merge reads; it must not push out what queries need
+	probeRows       = 8192     // rows read at a time when looking for damage
+	mergeFullShare  = 3.0 / 4  // a run of this share of MergeRowsMax is merged however few its segments
 )
 
 // preparedMerge is a merge that is built and waits to be adopted by a seal.
@@ -249,7 +251,7 @@ func (s *Shard) takePrepared(merge Merge) *preparedMerge {
 func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*preparedMerge, error) {
 	r := buildRequest{sequence: mergeSequence(merge.Number), level: s.cfg.SealLevel}
 	var parts []part.Part
-	rows := 0
+	rows, cache := 0, segment.NewCache(mergeCacheBytes)
 	for i, id := range merge.Inputs {
 		one, ok := set.all[id]
 		switch {
@@ -262,7 +264,11 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 		}
 		r.tenant = one.Tenant
 		rows += int(one.Rows)
-		parts = append(parts, one.part)
+		if opened, ok := one.part.(*segment.Segment); ok {
+			parts = append(parts, opened.WithCache(cache))
+		} else {
+			parts = append(parts, one.part)
+		}
 	}
 	if rows >= mergeKeptRows {
 		r.level = s.cfg.MergeLevel

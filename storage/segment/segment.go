@@ -39,27 +39,36 @@ const frameMax = 1 << 30
 
 // Open reads a segment's directory; everything else is read when asked for.
 func Open(get Getter, cache *Cache) (*Segment, error) {
-	s := &Segment{get: get, cache: cache, number: cache.segments.Add(1), named: map[string][]part.Column{}}
+	var meta *Meta
 	err := get([]byte{sectionMeta}, func(value []byte) (err error) {
-		s.meta, err = ParseMeta(value)
+		meta, err = ParseMeta(value)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	for i := range s.meta.columns {
-		meta := &s.meta.columns[i]
-		c := &columnReader{segment: s, number: uint32(i), meta: meta}
-		s.words += meta.dict
+	return newSegment(meta, get, cache), nil
+}
+
+func newSegment(meta *Meta, get Getter, cache *Cache) *Segment {
+	s := &Segment{meta: meta, get: get, cache: cache, number: cache.segments.Add(1), named: map[string][]part.Column{}}
+	for i := range meta.columns {
+		column := &meta.columns[i]
+		c := &columnReader{segment: s, number: uint32(i), meta: column}
+		s.words += column.dict
 		s.columns = append(s.columns, c)
-		if meta.single {
+		if column.single {
 			s.singles = append(s.singles, c)
 		}
-		name := model.QueryName(meta.path)
+		name := model.QueryName(column.path)
 		s.named[name] = append(s.named[name], c)
 	}
-	return s, nil
+	return s
 }
+
+// WithCache returns the segment with another cache: for one who reads it once
+// from end to end and should not push out what others need.
+func (s *Segment) WithCache(cache *Cache) *Segment { return newSegment(s.meta, s.get, cache) }
 
 // Close forgets what the cache holds of the segment.
 func (s *Segment) Close() { s.cache.drop(s.number) }
