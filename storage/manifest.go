@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/engine"
 )
@@ -46,14 +46,14 @@ func (s *State) append(dst []byte) []byte {
 }
 
 func parseState(src []byte) (State, error) {
-	r := manifestReader{src: src}
+	r := newManifestReader(src)
 	r.version()
 	var s State
 	for _, v := range [...]*uint64{&s.Index, &s.Term, &s.ConfigurationIndex, &s.Merges, &s.DedupFirst, &s.DedupNext} {
-		*v = r.uvarint()
+		*v = r.Uvarint()
 	}
-	s.Clock = r.varint()
-	s.Configuration = []byte(r.text())
+	s.Clock = r.Varint()
+	s.Configuration = []byte(r.String())
 	return s, r.done("state")
 }
 
@@ -74,16 +74,12 @@ func parseEntry(key, src []byte) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	r := manifestReader{src: src}
+	r := newManifestReader(src)
 	r.version()
-	e := Entry{ID: id, Tenant: model.TenantID(r.text())}
-	rows := r.uvarint()
-	e.FirstTime, e.LastTime = r.varint(), r.varint()
-	e.MinIndex, e.MaxIndex, e.Bytes = r.uvarint(), r.uvarint(), int64(r.uvarint())
-	if rows > math.MaxUint32 {
-		r.failed = true
-	}
-	e.Rows = uint32(rows)
+	e := Entry{ID: id, Tenant: model.TenantID(r.String())}
+	e.Rows = r.Uint32()
+	e.FirstTime, e.LastTime = r.Varint(), r.Varint()
+	e.MinIndex, e.MaxIndex, e.Bytes = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
 	return e, r.done("entry")
 }
 
@@ -97,63 +93,28 @@ func (e *dedupEntry) append(dst []byte) []byte {
 }
 
 func parseDedup(src []byte) (dedupEntry, error) {
-	r := manifestReader{src: src}
+	r := newManifestReader(src)
 	r.version()
 	var e dedupEntry
-	copy(e.key[:], r.take(16))
-	copy(e.body[:], r.take(16))
-	e.index, e.first, e.time = r.uvarint(), uint32(r.uvarint()), r.varint()
+	copy(e.key[:], r.Take(16))
+	copy(e.body[:], r.Take(16))
+	e.index, e.first, e.time = r.Uvarint(), uint32(r.Uvarint()), r.Varint()
 	return e, r.done("idempotency key")
 }
 
-// manifestReader takes values from the front of src; after a failure every
-// further value is zero.
-type manifestReader struct {
-	src    []byte
-	failed bool
-}
+// manifestReader reads a value of the manifest.
+type manifestReader struct{ wire.Reader }
 
-func (r *manifestReader) take(n uint64) []byte {
-	if r.failed || n > uint64(len(r.src)) {
-		r.failed, r.src = true, nil
-		return nil
-	}
-	taken := r.src[:n]
-	r.src = r.src[n:]
-	return taken
-}
-
-// skip takes n bytes; n of zero or less says that there was no value.
-func (r *manifestReader) skip(n int) {
-	if n <= 0 {
-		r.failed, r.src = true, nil
-		return
-	}
-	r.take(uint64(n))
-}
+func newManifestReader(src []byte) manifestReader { return manifestReader{wire.NewReader(src)} }
 
 func (r *manifestReader) version() {
-	if v := r.take(1); len(v) != 1 || v[0] != manifestVersion {
-		r.failed = true
+	if r.Byte() != manifestVersion {
+		r.Fail()
 	}
 }
 
-func (r *manifestReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.src)
-	r.skip(n)
-	return v
-}
-
-func (r *manifestReader) varint() int64 {
-	v, n := binary.Varint(r.src)
-	r.skip(n)
-	return v
-}
-
-func (r *manifestReader) text() string { return string(r.take(r.uvarint())) }
-
 func (r *manifestReader) done(what string) error {
-	if r.failed || len(r.src) != 0 {
+	if !r.Done() {
 		return fmt.Errorf("read %s: %w", what, ErrManifest)
 	}
 	return nil
@@ -172,10 +133,10 @@ func loadQuarantine(store *engine.Engine, shard model.ShardID) (map[model.Tenant
 	blocks := map[model.TenantID]int{}
 	lower, upper := shardSpan(prefixQuarantine, shard)
 	err := store.Scan(lower, upper, func(_, value []byte) error {
-		r := manifestReader{src: value}
+		r := newManifestReader(value)
 		r.version()
-		tenant := model.TenantID(r.text())
-		if r.failed {
+		tenant := model.TenantID(r.String())
+		if r.Failed() {
 			return fmt.Errorf("read block put aside: %w", ErrManifest)
 		}
 		blocks[tenant]++

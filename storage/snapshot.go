@@ -48,21 +48,21 @@ func (s *Shard) parseSnapshot(src []byte) (manifest, error) {
 		crc32.Checksum(src[:len(src)-4], crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
 		return m, fmt.Errorf("read snapshot: %w", ErrManifest)
 	}
-	r := manifestReader{src: src[1 : len(src)-4]}
+	r := newManifestReader(src[1 : len(src)-4])
 	var err error
-	if m.state, err = parseState([]byte(r.text())); err != nil {
+	if m.state, err = parseState(r.Bytes()); err != nil {
 		return m, err
 	}
-	for n := r.uvarint(); n > 0 && !r.failed; n-- {
-		id := SegmentID{Sequence: r.uvarint(), Ordinal: uint32(r.uvarint())}
-		entry, err := parseEntry(segmentKey(prefixEntry, s.cfg.Shard, id), []byte(r.text()))
+	for n := r.Uvarint(); n > 0 && !r.Failed(); n-- {
+		id := SegmentID{Sequence: r.Uvarint(), Ordinal: uint32(r.Uvarint())}
+		entry, err := parseEntry(segmentKey(prefixEntry, s.cfg.Shard, id), r.Bytes())
 		if err != nil {
 			return m, err
 		}
 		m.entries = append(m.entries, entry)
 	}
-	for n := m.state.DedupNext - m.state.DedupFirst; n > 0 && !r.failed; n-- {
-		entry, err := parseDedup([]byte(r.text()))
+	for n := m.state.DedupNext - m.state.DedupFirst; n > 0 && !r.Failed(); n-- {
+		entry, err := parseDedup(r.Bytes())
 		if err != nil {
 			return m, err
 		}

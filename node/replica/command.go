@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage"
 )
@@ -79,17 +80,17 @@ func decodeCommand(src []byte) (any, error) {
 	if len(src) < 2 || src[0] != commandVersion {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(src), ErrCommand)
 	}
-	r := commandReader{src: src[2:]}
+	r := commandReader{wire.NewReader(src[2:])}
 	switch src[1] {
 	case commandAppend:
 		a := r.append()
-		if r.failed {
+		if r.Failed() {
 			return nil, fmt.Errorf("decode append of %d bytes: %w", len(src), ErrCommand)
 		}
 		return a, nil
 	case commandSeal:
 		c := r.seal()
-		if r.failed || len(r.src) != 0 {
+		if !r.Done() {
 			return nil, fmt.Errorf("decode seal of %d bytes: %w", len(src), ErrCommand)
 		}
 		return c, nil
@@ -97,67 +98,31 @@ func decodeCommand(src []byte) (any, error) {
 	return nil, fmt.Errorf("decode command of kind %d: %w", src[1], ErrCommand)
 }
 
-// commandReader takes values from the front of src; after a failure every
-// further value is zero.
-type commandReader struct {
-	src    []byte
-	failed bool
-}
-
-func (r *commandReader) take(n uint64) []byte {
-	if r.failed || n > uint64(len(r.src)) {
-		r.failed, r.src = true, nil
-		return nil
-	}
-	taken := r.src[:n]
-	r.src = r.src[n:]
-	return taken
-}
-
-func (r *commandReader) number(limit uint64) uint64 {
-	v, n := binary.Uvarint(r.src)
-	if n <= 0 || v > limit {
-		r.failed, r.src = true, nil
-		return 0
-	}
-	r.src = r.src[n:]
-	return v
-}
-
-func (r *commandReader) time() int64 {
-	v, n := binary.Varint(r.src)
-	if n <= 0 {
-		r.failed, r.src = true, nil
-		return 0
-	}
-	r.src = r.src[n:]
-	return v
-}
-
-const maxUint32, maxUint64 = 1<<32 - 1, 1<<64 - 1
+// commandReader reads the parts of a command.
+type commandReader struct{ wire.Reader }
 
 func (r *commandReader) append() storage.Append {
-	a := storage.Append{Tenant: model.TenantID(r.take(r.number(model.TenantIDMax))), Time: r.time()}
-	for n := r.number(BatchesMax); n > 0 && !r.failed; n-- {
+	a := storage.Append{Tenant: model.TenantID(r.Take(uint64(r.Bounded(model.TenantIDMax)))), Time: r.Varint()}
+	for n := r.Bounded(BatchesMax); n > 0 && !r.Failed(); n-- {
 		var batch storage.Batch
-		switch flag := r.take(1); {
-		case len(flag) == 0 || flag[0] > batchKeyed:
-			r.failed = true
-		case flag[0] == batchKeyed:
-			copy(batch.Key[:], r.take(16))
-			copy(batch.Body[:], r.take(16))
+		switch flag := r.Byte(); {
+		case flag > batchKeyed:
+			r.Fail()
+		case flag == batchKeyed:
+			copy(batch.Key[:], r.Take(16))
+			copy(batch.Body[:], r.Take(16))
 		}
-		batch.Rows = uint32(r.number(maxUint32))
+		batch.Rows = r.Uint32()
 		a.Batches = append(a.Batches, batch)
 	}
-	a.Block = r.src
+	a.Block = r.Rest()
 	return a
 }
 
 func (r *commandReader) seal() storage.SealCommand {
-	c := storage.SealCommand{Time: r.time()}
-	for n := r.number(mergesMax); n > 0 && !r.failed; n-- {
-		c.Merges = append(c.Merges, storage.Merge{Number: r.number(maxUint64), Inputs: r.ids()})
+	c := storage.SealCommand{Time: r.Varint()}
+	for n := r.Bounded(mergesMax); n > 0 && !r.Failed(); n-- {
+		c.Merges = append(c.Merges, storage.Merge{Number: r.Uvarint(), Inputs: r.ids()})
 	}
 	c.Drops = r.ids()
 	return c
@@ -165,8 +130,8 @@ func (r *commandReader) seal() storage.SealCommand {
 
 func (r *commandReader) ids() []storage.SegmentID {
 	var ids []storage.SegmentID
-	for n := r.number(inputsMax); n > 0 && !r.failed; n-- {
-		ids = append(ids, storage.SegmentID{Sequence: r.number(maxUint64), Ordinal: uint32(r.number(maxUint32))})
+	for n := r.Bounded(inputsMax); n > 0 && !r.Failed(); n-- {
+		ids = append(ids, storage.SegmentID{Sequence: r.Uvarint(), Ordinal: r.Uint32()})
 	}
 	return ids
 }

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
@@ -72,23 +73,23 @@ func (s *Segment) schemaColumns() ([][]uint32, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		r := reader{src: raw}
+		r := wire.NewReader(raw)
 		list := make([][]uint32, 0, s.meta.schemas)
 		for range s.meta.schemas {
 			var columns []uint32
 			last := uint32(len(s.columns))
-			for range r.bounded(uint32(len(s.columns))) {
-				step := r.bounded(last)
+			for range r.Bounded(uint32(len(s.columns))) {
+				step := r.Bounded(last)
 				last -= step
 				columns = append(columns, last)
-				if step == 0 || r.failed {
-					r.fail()
+				if step == 0 || r.Failed() {
+					r.Fail()
 					break
 				}
 			}
 			list = append(list, columns)
 		}
-		if r.failed || len(r.src) != 0 {
+		if !r.Done() {
 			return nil, 0, fmt.Errorf("schemas: %w", ErrCorrupt)
 		}
 		return list, 4*int64(len(raw)) + 24*int64(len(list)), nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -336,25 +337,25 @@ func (c *columnReader) pageLists() (*pageLists, error) {
 		}
 		size := c.meta.dict + c.meta.codeBase()
 		l := &pageLists{start: make([]uint32, 0, size+1), all: make([]bool, size)}
-		r := reader{src: raw}
+		r := wire.NewReader(raw)
 		for code := range size {
 			l.start = append(l.start, uint32(len(l.pages)))
-			n := r.bounded(c.pages())
+			n := r.Bounded(c.pages())
 			l.all[code] = n == 0
 			page := uint64(0)
 			for range n {
-				page += r.uvarint()
+				page += r.Uvarint()
 				if page >= uint64(c.pages()) {
-					r.fail()
+					r.Fail()
 				}
-				if r.failed {
+				if r.Failed() {
 					break
 				}
 				l.pages = append(l.pages, uint32(page))
 			}
 		}
 		l.start = append(l.start, uint32(len(l.pages)))
-		if r.failed || len(r.src) != 0 {
+		if !r.Done() {
 			return nil, 0, fmt.Errorf("pages of %q: %w", c.meta.path, ErrCorrupt)
 		}
 		return l, 4*int64(len(l.pages)) + 5*int64(size), nil

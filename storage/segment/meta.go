@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 )
 
@@ -103,42 +104,42 @@ func ParseMeta(src []byte) (*Meta, error) {
 	if len(src) < 5 || crc32.Checksum(src[:len(src)-4], castagnoli) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
 		return nil, fmt.Errorf("directory: %w: checksum does not match", ErrCorrupt)
 	}
-	r := reader{src: src[:len(src)-4]}
-	if v := r.byte(); v != Version {
+	r := wire.NewReader(src[:len(src)-4])
+	if v := r.Byte(); v != Version {
 		return nil, fmt.Errorf("directory: format version %d, this program reads %d", v, Version)
 	}
-	m := &Meta{Shard: model.ShardID(r.uint32()), Rows: r.bounded(RowsMax)}
-	m.MinIndex, m.MaxIndex, m.Bytes = r.uvarint(), r.uvarint(), int64(r.uvarint())
-	m.entries, m.terms, m.schemas = r.bounded(RowsMax), r.uint32(), r.bounded(RowsMax)
-	columns := r.bounded(columnsMax)
-	m.FirstTime, m.LastTime = r.varint(), r.varint()
+	m := &Meta{Shard: model.ShardID(r.Uint32()), Rows: r.Bounded(RowsMax)}
+	m.MinIndex, m.MaxIndex, m.Bytes = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
+	m.entries, m.terms, m.schemas = r.Bounded(RowsMax), r.Uint32(), r.Bounded(RowsMax)
+	columns := r.Bounded(columnsMax)
+	m.FirstTime, m.LastTime = r.Varint(), r.Varint()
 	last := m.FirstTime
 	for range pages(m.Rows) {
-		last += r.varint()
+		last += r.Varint()
 		m.pageTimes = append(m.pageTimes, last)
-		if r.failed {
+		if r.Failed() {
 			break
 		}
 	}
 	var words uint32
 	for range columns {
-		c := columnMeta{path: r.string(), words: words}
-		flags := r.byte()
+		c := columnMeta{path: r.String(), words: words}
+		flags := r.Byte()
 		c.kind, c.text, c.single = model.Kind(flags&^(flagText|flagSingle)), flags&flagText != 0, flags&flagSingle != 0
-		c.count, c.dict, c.chunks = r.bounded(m.Rows), r.bounded(RowsMax), r.uint32()
+		c.count, c.dict, c.chunks = r.Bounded(m.Rows), r.Bounded(RowsMax), r.Uint32()
 		for range c.chunks {
-			c.heads = append(c.heads, r.string())
-			if r.failed {
+			c.heads = append(c.heads, r.String())
+			if r.Failed() {
 				break
 			}
 		}
-		if r.failed || !c.kind.Valid() || c.chunks != dictChunks(c.dict) {
+		if r.Failed() || !c.kind.Valid() || c.chunks != dictChunks(c.dict) {
 			return nil, fmt.Errorf("directory: %w: column %d", ErrCorrupt, len(m.columns))
 		}
 		words += c.dict
 		m.columns = append(m.columns, c)
 	}
-	if r.failed || len(r.src) != 0 || m.Rows == 0 {
+	if !r.Done() || m.Rows == 0 {
 		return nil, fmt.Errorf("directory: %w", ErrCorrupt)
 	}
 	return m, nil
@@ -149,68 +150,3 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func appendString(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
-
-// reader takes values from the front of src; after a failure every further
-// value is zero.
-type reader struct {
-	src    []byte
-	failed bool
-}
-
-func (r *reader) fail() {
-	r.failed = true
-	r.src = nil
-}
-
-func (r *reader) byte() byte {
-	if len(r.src) == 0 {
-		r.fail()
-		return 0
-	}
-	b := r.src[0]
-	r.src = r.src[1:]
-	return b
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.src)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.src = r.src[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.src)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.src = r.src[n:]
-	return v
-}
-
-func (r *reader) uint32() uint32 { return r.bounded(1<<32 - 1) }
-
-func (r *reader) bounded(limit uint32) uint32 {
-	v := r.uvarint()
-	if v > uint64(limit) {
-		r.fail()
-		return 0
-	}
-	return uint32(v)
-}
-
-func (r *reader) bytes(n uint32) []byte {
-	if uint64(n) > uint64(len(r.src)) {
-		r.fail()
-		return nil
-	}
-	b := r.src[:n]
-	r.src = r.src[n:]
-	return b
-}
-
-func (r *reader) string() string { return string(r.bytes(r.uint32())) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
 )
 
 // termChunkBytes is the raw size at which a chunk of the term index ends.
@@ -76,26 +77,26 @@ type termChunk struct {
 
 func parseTermChunk(raw []byte, numbers uint32) (*termChunk, error) {
 	t := &termChunk{}
-	r := reader{src: raw}
+	r := wire.NewReader(raw)
 	var last string
-	for len(r.src) > 0 {
-		shared := r.uint32()
+	for r.Len() > 0 {
+		shared := r.Uint32()
 		if uint64(shared) > uint64(len(last)) {
-			r.fail()
+			r.Fail()
 			break
 		}
-		word := last[:shared] + r.string()
-		count := r.bounded(numbers)
-		if r.failed || uint64(count) > uint64(len(r.src)) {
-			r.fail()
+		word := last[:shared] + r.String()
+		count := r.Bounded(numbers)
+		if r.Failed() || uint64(count) > uint64(r.Len()) {
+			r.Fail()
 			break
 		}
 		list := make([]uint32, count)
 		var number uint64
 		for i := range list {
-			number += r.uvarint()
+			number += r.Uvarint()
 			if number >= uint64(numbers) {
-				r.fail()
+				r.Fail()
 				break
 			}
 			list[i] = uint32(number)
@@ -104,7 +105,7 @@ func parseTermChunk(raw []byte, numbers uint32) (*termChunk, error) {
 		t.postings = append(t.postings, list)
 		last = word
 	}
-	if r.failed {
+	if r.Failed() {
 		return nil, fmt.Errorf("term index: %w", ErrCorrupt)
 	}
 	return t, nil
@@ -117,12 +118,12 @@ func (s *Segment) termHeads() ([]string, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		r := reader{src: raw}
+		r := wire.NewReader(raw)
 		var heads []string
-		for len(r.src) > 0 {
-			heads = append(heads, r.string())
+		for r.Len() > 0 {
+			heads = append(heads, r.String())
 		}
-		if r.failed || len(heads) != int(s.meta.terms) {
+		if r.Failed() || len(heads) != int(s.meta.terms) {
 			return nil, 0, fmt.Errorf("term index: %w", ErrCorrupt)
 		}
 		return heads, int64(len(raw)) + 16*int64(len(heads)), nil

@@ -8,6 +8,7 @@ import (
 	"github.com/FastFilter/xorfilter"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/column"
@@ -64,20 +65,20 @@ func (c *columnReader) textPage(page uint32) (*textPage, error) {
 
 // parseGroups reads a text page and checks its directory against the codes.
 func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, distinct int) error {
-	r := reader{src: raw}
-	n := r.bounded(PageRows)
+	r := wire.NewReader(raw)
+	n := r.Bounded(PageRows)
 	if int(n) != distinct {
 		return ErrCorrupt
 	}
 	codes, sizes := make([]uint32, n), make([]uint32, n)
 	var last uint32
 	for i := range codes {
-		last += r.bounded(c.meta.dict)
+		last += r.Bounded(c.meta.dict)
 		codes[i] = last
-		if r.failed || last > c.meta.dict || last == 0 || counts[last] == 0 || r.uint32() != uint32(counts[last]) {
+		if r.Failed() || last > c.meta.dict || last == 0 || counts[last] == 0 || r.Uint32() != uint32(counts[last]) {
 			return ErrCorrupt
 		}
-		sizes[i] = r.uint32()
+		sizes[i] = r.Uint32()
 	}
 	for i, code := range codes {
 		name, err := c.entry(code - 1)
@@ -85,16 +86,16 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, dis
 			return err
 		}
 		g := &textGroup{count: uint32(counts[code]), shape: name}
-		body := reader{src: r.bytes(sizes[i])}
+		body := wire.NewReader(r.Take(uint64(sizes[i])))
 		for range shape.Variables(name) {
-			g.slots = append(g.slots, body.bytes(body.uint32()))
+			g.slots = append(g.slots, body.Bytes())
 		}
-		if body.failed || len(body.src) != 0 {
+		if !body.Done() {
 			return ErrCorrupt
 		}
 		p.groups[code] = g
 	}
-	if r.failed || len(r.src) != 0 || len(p.groups) != int(n) {
+	if !r.Done() || len(p.groups) != int(n) {
 		return ErrCorrupt
 	}
 	return nil
