@@ -7,20 +7,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/bench/tool"
 )
 
 // Exit codes.
@@ -89,7 +87,7 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	}
 	for i, target := range cfg.Targets {
 		if target == bench.KindStere {
-			path, err := build(ctx, f.Work)
+			path, err := tool.BuildStere(ctx, f.Work)
 			if err != nil {
 				return exitUsage, err
 			}
@@ -100,40 +98,11 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	if err != nil {
 		return exitUsage, err
 	}
-	if err := write(report, f.JSON, stdout); err != nil {
+	if err := tool.WriteReport(report, f.JSON, stdout); err != nil {
 		return exitFailed, err
 	}
 	if report.Failed() {
 		return exitFailed, nil
 	}
 	return exitOK, nil
-}
-
-// build builds Stere from the module in the current folder.
-func build(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "stere")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/stere").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build stere: %w: %s", err, out)
-	}
-	return path, nil
-}
-
-func write(report *bench.Report, to string, stdout io.Writer) error {
-	if to == "" {
-		return report.WriteTable(stdout)
-	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
-	}
-	text = append(text, '\n')
-	if to == "-" {
-		_, err = stdout.Write(text)
-		return err
-	}
-	if err := os.WriteFile(to, text, 0o644); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return report.WriteTable(stdout)
 }

@@ -1,0 +1,53 @@
+// Package tool is what the programs that measure share: they build the Stere
+// they run, and they write a report as a table or as JSON.
+//
+// Main functions: BuildStere and WriteReport. There is no state; each program
+// calls them from its one goroutine.
+package tool
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// BuildStere builds Stere from the module in the current folder into dir and
+// returns the path of the program.
+func BuildStere(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "stere")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/stere").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build stere: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+// Report is what can be written: as a table, and as JSON by its fields.
+type Report interface {
+	WriteTable(w io.Writer) error
+}
+
+// WriteReport writes the table to stdout. If to names a file, that gets the
+// report as JSON besides; if to is "-", stdout gets JSON instead.
+func WriteReport(report Report, to string, stdout io.Writer) error {
+	if to == "" {
+		return report.WriteTable(stdout)
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	text = append(text, '\n')
+	if to == "-" {
+		_, err = stdout.Write(text)
+		return err
+	}
+	if err := os.WriteFile(to, text, 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return report.WriteTable(stdout)
+}
