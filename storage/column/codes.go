@@ -198,20 +198,9 @@ func decodeCodeRuns(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all, added := grow(dst, n)
-	for i, head := range heads {
-		length := lengths[i]
-		if length < 0 || length >= int64(len(added)) {
-			return nil, nil, fmt.Errorf("decode run of %d codes: %w", length, ErrCorrupt)
-		}
-		run := added[:length+1]
-		for j := range run {
-			run[j] = head
-		}
-		added = added[length+1:]
-	}
-	if len(added) != 0 {
-		return nil, nil, fmt.Errorf("decode runs of codes: %d missing: %w", len(added), ErrCorrupt)
+	all, err := appendRepeated(dst, heads, lengths, n, "codes")
+	if err != nil {
+		return nil, nil, err
 	}
 	return all, src, nil
 }

@@ -178,11 +178,21 @@ func decodeIntRuns(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	all, err := appendRepeated(dst, heads, lengths, n, "integers")
+	if err != nil {
+		return nil, nil, err
+	}
+	return all, src, nil
+}
+
+// appendRepeated appends the n values of runs to dst: each head as often as its
+// length plus one says. There is a length for each head.
+func appendRepeated[T any](dst, heads []T, lengths []int64, n int, what string) ([]T, error) {
 	all, added := grow(dst, n)
 	for i, head := range heads {
 		length := lengths[i]
 		if length < 0 || length >= int64(len(added)) {
-			return nil, nil, fmt.Errorf("decode run of %d integers: %w", length, ErrCorrupt)
+			return nil, fmt.Errorf("decode run of %d %s: %w", length, what, ErrCorrupt)
 		}
 		run := added[:length+1]
 		for j := range run {
@@ -191,7 +201,7 @@ func decodeIntRuns(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 		added = added[length+1:]
 	}
 	if len(added) != 0 {
-		return nil, nil, fmt.Errorf("decode runs of integers: %d missing: %w", len(added), ErrCorrupt)
+		return nil, fmt.Errorf("decode runs of %s: %d missing: %w", what, len(added), ErrCorrupt)
 	}
-	return all, src, nil
+	return all, nil
 }
