@@ -78,6 +78,7 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeoutSeal)
 	defer cancel()
 	command := encodeSeal(storage.SealCommand{Time: r.cfg.Now(), Merges: r.shard.PreparedMerges()})
+	logged := r.cfg.Logged.Load() // what others log from here on is after this seal
 	index, result, err := r.log.Propose(ctx, command)
 	if err == nil {
 		err, _ = result.(error)
@@ -86,7 +87,7 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("seal shard %d: %w", r.cfg.Storage.Shard, err)
 	}
 	r.mu.Lock()
-	r.mu.sealedAt, r.mu.loggedAt = time.Now(), r.cfg.Logged.Load()
+	r.mu.sealedAt, r.mu.loggedAt = time.Now(), logged
 	r.mu.Unlock()
 	return index, nil
 }
