@@ -151,8 +151,7 @@ func (g *Group) ProposeReserved(ctx context.Context, command []byte) (index uint
 		result any
 		err    error
 	}
-	o, err := wait(ctx, g, func() outcome {
-		defer g.budget.release(bytes)
+	o, err := wait(ctx, g, func() { g.budget.release(bytes) }, func() outcome {
 		f := g.raft.Apply(command, 0)
 		if err := f.Error(); err != nil {
 			return outcome{err: g.outcome(err)}
@@ -169,10 +168,14 @@ func (g *Group) ProposeReserved(ctx context.Context, command []byte) (index uint
 }
 
 // wait runs f, whose goroutine may outlive the call: the library's futures
-// cannot be given up.
-func wait[T any](ctx context.Context, g *Group, f func() T) (T, error) {
+// cannot be given up. It calls after when the outcome is there to be taken, so
+// that Close, which drains the budget first, leaves no known outcome behind.
+func wait[T any](ctx context.Context, g *Group, after func(), f func() T) (T, error) {
 	done := make(chan T, 1)
-	go func() { done <- f() }()
+	go func() {
+		done <- f()
+		after()
+	}()
 	var zero T
 	select {
 	case t := <-done:
@@ -182,7 +185,12 @@ func wait[T any](ctx context.Context, g *Group, f func() T) (T, error) {
 	case <-g.host.log.Failed():
 		return zero, fmt.Errorf("%w: %w", ErrUncertain, g.host.log.Err())
 	case <-g.closing:
-		return zero, fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
+		select {
+		case t := <-done:
+			return t, nil
+		default:
+			return zero, fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
+		}
 	}
 }
 
@@ -224,7 +232,7 @@ func (g *Group) Barrier(ctx context.Context) error {
 	if err := g.budget.acquire(ctx, 0); err != nil {
 		return fmt.Errorf("barrier of group %d: %w", g.id, err)
 	}
-	result, err := wait(ctx, g, func() error {
+	result, err := wait(ctx, g, func() {}, func() error {
 		defer g.budget.release(0)
 		if err := g.raft.Barrier(0).Error(); err != nil {
 			return g.outcome(err)
