@@ -111,6 +111,9 @@ func (r *commandReader) append() storage.Append {
 		case flag == batchKeyed:
 			copy(batch.Key[:], r.Take(16))
 			copy(batch.Body[:], r.Take(16))
+			if batch.Key == ([16]byte{}) {
+				r.Fail() // a zero key says that there is none
+			}
 		}
 		batch.Rows = r.Uint32()
 		a.Batches = append(a.Batches, batch)
