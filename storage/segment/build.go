@@ -92,6 +92,22 @@ type source struct {
 	out  []uint32 // place in the output of the k-th row
 }
 
+// eachOut calls visit with the place in the output of each of the rows, which
+// ascend and are among those that the source gives.
+func (s *source) eachOut(rows []uint32, visit func(i int, out uint32)) {
+	k := uint32(0)
+	for i, row := range rows {
+		if s.list == nil {
+			k = row
+		} else {
+			for s.list[k] != row {
+				k++
+			}
+		}
+		visit(i, s.out[k])
+	}
+}
+
 func (b *builder) open(inputs []Input) error {
 	var total uint64
 	for _, in := range inputs {

@@ -91,15 +91,7 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 			return columnData{}, err
 		}
 		renumbered := make([]uint32, len(values.Dict)) // code -> merged code + 1
-		k := uint32(0)
-		for i, row := range values.Rows {
-			if s.list == nil {
-				k = row
-			} else {
-				for s.list[k] != row {
-					k++
-				}
-			}
+		s.eachOut(values.Rows, func(i int, out uint32) {
 			code := values.Codes[i]
 			if renumbered[code] == 0 {
 				value := values.Dict[code]
@@ -111,9 +103,9 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 				}
 				renumbered[code] = number + 1
 			}
-			b.codes[s.out[k]] = renumbered[code]
+			b.codes[out] = renumbered[code]
 			count++
-		}
+		})
 	}
 	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: dict}
 	for row, code := range b.codes {

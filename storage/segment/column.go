@@ -203,11 +203,7 @@ func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 		if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
 			return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
 		}
-		bytes := 16 * int64(n)
-		for _, value := range values {
-			bytes += int64(len(value))
-		}
-		return values, bytes, nil
+		return values, textBytes(values), nil
 	})
 }
 
@@ -298,7 +294,9 @@ func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (
 		out.Dict, err = c.dict()
 		return out, err
 	}
-	return out, c.narrowDict(&out)
+	// not in the return statement: the order of out and the call is not fixed
+	err = c.narrowDict(&out)
+	return out, err
 }
 
 // narrowDict gives the values a dictionary of their own: few of many.

@@ -44,17 +44,7 @@ func (c *columnBuilder) mergeTexts(inputs []columnInput, readers []*columnReader
 			return src, err
 		}
 		cursors[i] = textCursor{column: readers[i], places: places}
-		k := uint32(0)
-		for _, row := range present {
-			if s.list == nil {
-				k = row
-			} else {
-				for s.list[k] != row {
-					k++
-				}
-			}
-			c.codes[s.out[k]] = uint32(i) + 1
-		}
+		s.eachOut(present, func(_ int, out uint32) { c.codes[out] = uint32(i) + 1 })
 		count += len(present)
 		if c.meta.kind == model.String {
 			if err := readers[i].countShapes(src.shapes); err != nil {
