@@ -9,6 +9,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // sourceFields are the fields that say where a record comes from.
@@ -34,16 +35,26 @@ func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.Record
 		return nil, err
 	}
 	defer release()
+	hit, err := find(ctx, parts, missing, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Hit{ID: hit.ID, Record: hit.Record}, nil
+}
+
+// find returns the record with an id. That it is not there is certain only if
+// no part is missing.
+func find(ctx context.Context, parts []part.Part, missing string, id model.RecordID) (exec.Hit, error) {
 	hit, ok, err := exec.Find(ctx, parts, id)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("get record %s: %w", id, err)
+		return hit, fmt.Errorf("get record %s: %w", id, err)
 	case !ok && missing != "":
-		return nil, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
+		return hit, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
 	case !ok:
-		return nil, ErrNotFound
+		return hit, ErrNotFound
 	}
-	return &Hit{ID: hit.ID, Record: hit.Record}, nil
+	return hit, nil
 }
 
 // Context returns a record with those before and after it that come from the
@@ -68,14 +79,9 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		return nil, err
 	}
 	defer release()
-	hit, ok, err := exec.Find(ctx, parts, id)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("get record %s: %w", id, err)
-	case !ok && missing != "":
-		return nil, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
-	case !ok:
-		return nil, ErrNotFound
+	hit, err := find(ctx, parts, missing, id)
+	if err != nil {
+		return nil, err
 	}
 	result := &ContextResult{Hit: Hit{ID: hit.ID, Record: hit.Record}, Complete: missing == "", Reason: missing}
 	var filters []plan.Filter
