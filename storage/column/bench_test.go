@@ -89,3 +89,35 @@ func BenchmarkStrings(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTimes is a page of a segment: a mix of sources that write
+// milliseconds, four records a second with bursts.
+func BenchmarkTimes(b *testing.B) {
+	const rows = 32768
+	rng := rand.New(rand.NewPCG(1, 1))
+	times, digits := make([]int64, rows), make([]uint32, rows)
+	t := int64(1_700_000_000_000)
+	for i := range times {
+		if rng.IntN(2) == 0 {
+			t += int64(rng.ExpFloat64() * 500)
+		}
+		times[i], digits[i] = t*1_000_000, 3
+	}
+	coded := AppendTimes(nil, times, digits)
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			coded = AppendTimes(coded[:0], times, digits)
+		}
+		b.ReportMetric(float64(len(coded))/rows, "bytes/row")
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		dst, digits := make([]int64, 0, rows), make([]uint32, 0, rows)
+		for b.Loop() {
+			if _, _, _, err := Times(dst, digits, coded, rows); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

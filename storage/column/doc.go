@@ -2,7 +2,7 @@
 // and back. Every encoding is self-describing: it starts with a byte that
 // names it, and the number of values is the caller's to keep.
 //
-// The main entry points are AppendInts/Ints, AppendCodes/Codes,
+// The main entry points are AppendInts/Ints, AppendCodes/Codes, AppendTimes/Times,
 // AppendStrings/Strings and Compress/Decompress. Appending picks the cheapest
 // encoding by computed cost; the formats are drawn in docs/format/column.md.
 //

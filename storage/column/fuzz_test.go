@@ -41,6 +41,28 @@ func FuzzCodes(f *testing.F) {
 	})
 }
 
+func FuzzTimes(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8}, uint8(0))
+	f.Add(bytes.Repeat([]byte{7, 200, 3, 0}, 50), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, shift uint8) {
+		var times []int64
+		var digits []uint32
+		for rest := data; len(rest) >= 8; rest = rest[min(len(rest), int(shift%8)+1):] {
+			d := uint32(rest[0]) % (TimeDigits + 1)
+			at := int64(binary.LittleEndian.Uint64(rest)) >> (shift % 64)
+			if shift < 128 {
+				at -= at % timeUnit(int(d))
+			}
+			times, digits = append(times, at), append(digits, d)
+		}
+		coded := AppendTimes(nil, times, digits)
+		gotTimes, gotDigits, rest, err := Times(nil, nil, coded, len(times))
+		if err != nil || len(rest) != 0 || !slices.Equal(gotTimes, times) || !slices.Equal(gotDigits, digits) {
+			t.Fatalf("times: got %v and %v, %d left, %v, want %v and %v", gotTimes, gotDigits, len(rest), err, times, digits)
+		}
+	})
+}
+
 func FuzzStrings(f *testing.F) {
 	for _, seed := range []string{
 		"1,2,3", "01,02,03", "1.5,2.5,-0.5", "0a,ff,0", "0A,FF", "1.2.3.4,10.0.0.1", "blk_1,blk_22", "a,b,a,b,a,b,a,b", "a b c,a c",
@@ -61,6 +83,9 @@ func FuzzGarbage(f *testing.F) {
 	for _, values := range intCases() {
 		f.Add(AppendInts(nil, values), uint16(len(values)))
 	}
+	for _, c := range timeCases() {
+		f.Add(AppendTimes(nil, c.times, c.digits), uint16(len(c.times)))
+	}
 	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
 	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
 	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))
@@ -68,6 +93,9 @@ func FuzzGarbage(f *testing.F) {
 		n := int(count) % fuzzCount
 		if values, _, err := Ints(nil, data, n); err == nil && len(values) != n {
 			t.Fatalf("got %d integers, want %d", len(values), n)
+		}
+		if times, digits, _, err := Times(nil, nil, data, n); err == nil && (len(times) != n || len(digits) != n) {
+			t.Fatalf("got %d times and %d digits, want %d", len(times), len(digits), n)
 		}
 		if codes, _, err := Codes(nil, data, n); err == nil && len(codes) != n {
 			t.Fatalf("got %d codes, want %d", len(codes), n)

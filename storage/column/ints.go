@@ -15,6 +15,7 @@ const (
 	intsPacked   = 0x02 // minimum, width, packed value-minimum
 	intsDelta    = 0x03 // first, minimum delta, width, packed delta-minimum
 	intsRuns     = 0x04 // runs, ints of run values, ints of run lengths-1
+	intsSkewed   = 0x05 // mode, base, first, code lengths of classes, classes and open bits
 )
 
 // intsShape is what one pass learns about an array.
@@ -67,6 +68,11 @@ func appendInts(dst []byte, values []int64, mayRun bool) []byte {
 			return dst
 		}
 		dst = dst[:before]
+	}
+	if n >= skewedMin && best > skewedMin {
+		if s := chooseSkewed(values, &s); s.cost < best-best/skewedGain {
+			return s.append(dst, values)
+		}
 	}
 	if delta < packed {
 		dst = binary.AppendVarint(append(dst, intsDelta), values[0])
@@ -134,6 +140,8 @@ func decodeInts(dst []int64, src []byte, n int, mayRun bool) (_ []int64, _ []byt
 		return all, src[packedLen(n, width):], nil
 	case encoding == intsDelta:
 		return decodeDeltas(dst, src, n)
+	case encoding == intsSkewed:
+		return decodeSkewed(dst, src, n)
 	case encoding == intsRuns && mayRun:
 		return decodeIntRuns(dst, src, n)
 	}

@@ -1,0 +1,159 @@
+package column
+
+import (
+	"fmt"
+)
+
+// Encodings of times.
+const (
+	timesPlain = 0x01 // ints of times, codes of digits
+	timesSplit = 0x02 // coarse digits, codes of digits, ints of coarse times, for each finer precision ints of the rest
+)
+
+// TimeDigits is the number of fraction digits of a second that nanoseconds
+// have, and the largest precision of a time.
+const TimeDigits = 9
+
+// timeUnits returns the nanoseconds of a unit with so many fraction digits.
+func timeUnit(digits int) int64 {
+	unit := int64(1)
+	for range TimeDigits - digits {
+		unit *= 10
+	}
+	return unit
+}
+
+// AppendTimes appends times in nanoseconds, each with the number of fraction
+// digits of a second that it has, to dst. Times that ascend cost least. There
+// are as many digits as times, at most CountMax.
+func AppendTimes(dst []byte, times []int64, digits []uint32) []byte {
+	var rows [TimeDigits + 1]int
+	fits := len(times) > 0
+	for i, t := range times {
+		if digits[i] > TimeDigits || t%timeUnit(int(digits[i])) != 0 {
+			fits = false
+			break
+		}
+		rows[digits[i]]++
+	}
+	if !fits {
+		return AppendCodes(AppendInts(append(dst, timesPlain), times), digits)
+	}
+	// Which precision is the coarse one is tried: it is what keeps the order,
+	// and finer rows add the digits that it leaves out.
+	var best []byte
+	for coarse, count := range rows {
+		if count == 0 {
+			continue
+		}
+		if coded := appendSplitTimes(nil, times, digits, rows, coarse); best == nil || len(coded) < len(best) {
+			best = coded
+		}
+	}
+	dst = append(dst, timesSplit)
+	dst = AppendCodes(dst, digits)
+	return append(dst, best...)
+}
+
+func appendSplitTimes(dst []byte, times []int64, digits []uint32, rows [TimeDigits + 1]int, coarse int) []byte {
+	unit := timeUnit(coarse)
+	scratch := make([]int64, len(times))
+	for i, t := range times {
+		scratch[i] = floorDiv(t, unit)
+	}
+	dst = AppendInts(append(dst, byte(coarse)), scratch)
+	for fine := coarse + 1; fine <= TimeDigits; fine++ {
+		if rows[fine] == 0 {
+			continue
+		}
+		scratch = scratch[:0]
+		fineUnit := timeUnit(fine)
+		for i, t := range times {
+			if digits[i] == uint32(fine) {
+				scratch = append(scratch, (t-floorDiv(t, unit)*unit)/fineUnit)
+			}
+		}
+		dst = AppendInts(dst, scratch)
+	}
+	return dst
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// Times appends the n times and digits at the start of src to those given and
+// returns them with the rest of src. No digits are beyond TimeDigits, unless
+// those appended were.
+func Times(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, rest []byte, err error) {
+	if err := checkCount(n); err != nil {
+		return nil, nil, nil, err
+	}
+	encoding, src, err := readByte(src, "encoding of times")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	switch encoding {
+	case timesPlain:
+		if times, src, err = Ints(times, src, n); err == nil {
+			digits, src, err = Codes(digits, src, n)
+		}
+	case timesSplit:
+		times, digits, src, err = decodeSplitTimes(times, digits, src, n)
+	default:
+		err = fmt.Errorf("decode times: encoding %#x: %w", encoding, ErrCorrupt)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return times, digits, src, nil
+}
+
+func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, _ []byte, err error) {
+	beforeDigits, beforeTimes := len(digits), len(times)
+	if digits, src, err = Codes(digits, src, n); err != nil {
+		return nil, nil, nil, err
+	}
+	coarse, src, err := readByte(src, "coarse digits")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if times, src, err = Ints(times, src, n); err != nil {
+		return nil, nil, nil, err
+	}
+	finest := uint32(0)
+	var rows [TimeDigits + 1]int
+	for _, d := range digits[beforeDigits:] {
+		finest = max(finest, d)
+		rows[min(d, TimeDigits)]++
+	}
+	if coarse > TimeDigits || finest > TimeDigits {
+		return nil, nil, nil, fmt.Errorf("decode times of %d and %d digits: %w", coarse, finest, ErrCorrupt)
+	}
+	unit := timeUnit(int(coarse))
+	added := times[beforeTimes:]
+	for i := range added {
+		added[i] *= unit
+	}
+	for fine := int(coarse) + 1; fine <= int(finest); fine++ {
+		if rows[fine] == 0 {
+			continue
+		}
+		var finer []int64
+		if finer, src, err = Ints(nil, src, rows[fine]); err != nil {
+			return nil, nil, nil, err
+		}
+		fineUnit := timeUnit(fine)
+		for i, d := range digits[beforeDigits:] {
+			if d == uint32(fine) {
+				added[i] += finer[0] * fineUnit
+				finer = finer[1:]
+			}
+		}
+	}
+	return times, digits, src, nil
+}

@@ -1,0 +1,50 @@
+package column
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func timeCases() map[string]struct {
+	times  []int64
+	digits []uint32
+} {
+	type c = struct {
+		times  []int64
+		digits []uint32
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	cases := map[string]c{
+		"empty": {}, "one": {[]int64{-1}, []uint32{9}}, "not of the digits": {[]int64{1500, 1501, 2000}, []uint32{6, 6, 6}},
+		"many digits": {[]int64{1, 2}, []uint32{9, 77}}, "before 1970": {[]int64{-3_500_000_000, -2_000_000_001, -1e9}, []uint32{1, 9, 0}},
+		"extremes": {[]int64{math.MinInt64, 0, math.MaxInt64}, []uint32{9, 0, 9}},
+	}
+	for name, mix := range map[string][]uint32{"seconds": {0}, "milliseconds": {3}, "nanoseconds": {9}, "mix": {0, 3, 3, 6, 9}, "coarse is rare": {3, 3, 3, 3, 3, 3, 3, 0}} {
+		var all c
+		t := int64(1_700_000_000_000_000_000)
+		for range 3000 {
+			t += rng.Int64N(200_000_000)
+			d := mix[rng.IntN(len(mix))]
+			all.times = append(all.times, t/timeUnit(int(d))*timeUnit(int(d)))
+			all.digits = append(all.digits, d)
+		}
+		cases[name] = all
+	}
+	return cases
+}
+
+func TestTimes(t *testing.T) {
+	for name, c := range timeCases() {
+		coded := AppendTimes([]byte("x"), c.times, c.digits)
+		times, digits, rest, err := Times([]int64{42}, []uint32{7}, append(coded[1:], "rest"...), len(c.times))
+		if err != nil || !slices.Equal(times[1:], c.times) || !slices.Equal(digits[1:], c.digits) || string(rest) != "rest" || times[0] != 42 || digits[0] != 7 {
+			t.Errorf("%s: got %v and %v, %q left, %v, want %v and %v", name, times, digits, rest, err, c.times, c.digits)
+		}
+		plain := AppendCodes(AppendInts(nil, c.times), c.digits)
+		if len(coded) > len(plain)+8 {
+			t.Errorf("%s: %d bytes, apart %d", name, len(coded)-1, len(plain))
+		}
+	}
+}
