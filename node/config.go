@@ -59,7 +59,7 @@ type Config struct {
 	ShutdownTimeout   time.Duration // for requests under way when the node stops; default 30 s
 
 	// Replica holds when heads are sealed; its Env, Storage.Shard, Logger,
-	// Merging, Logged and Room are set by the node.
+	// Building, Logged and Room are set by the node.
 	Replica replica.Config
 	Ingest  ingest.Config
 	Query   query.Config

@@ -105,10 +105,10 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		return err
 	}
 	env := storage.Env{Engine: n.store, Cache: n.cache, Logger: n.logger}
-	merging, logged := make(chan struct{}, 1), new(replica.Counter)
+	building, logged := make(chan struct{}, 1), new(replica.Counter)
 	for number := range uint32(n.identity.Shards) {
 		cfg := n.cfg.shardConfig(env, number)
-		cfg.Merging, cfg.Logged, cfg.Room = merging, logged, n.disk.room
+		cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
 		opened, err := replica.Open(ctx, cfg)
 		if err != nil {
 			return err

@@ -36,7 +36,6 @@ type buildRequest struct {
 	sequence uint64
 	ordinal  uint32 // of the first segment
 	parts    []part.Part
-	level    int
 }
 
 // build makes one segment per piece of the parts (see cutByDay).
@@ -67,7 +66,7 @@ func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inpu
 		return nil, err
 	}
 	prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-	meta, err := segment.Build(ctx, inputs, segment.Options{Shard: s.cfg.Shard, Level: r.level}, func(key, value []byte) error {
+	meta, err := segment.Build(ctx, inputs, segment.Options{Shard: s.cfg.Shard, Level: s.cfg.Level}, func(key, value []byte) error {
 		return table.Set(append(prefix[:len(prefix):len(prefix)], key...), value)
 	})
 	if err == nil {

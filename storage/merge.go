@@ -17,10 +17,9 @@ const (
 	mergeInputsMax  = 1024     // segments in one merge
 	mergeTierRows   = 4096     // segments below are of tier 0
 	mergePlansMax   = 64       // merges in one seal command
-	mergeKeptRows   = 1 << 18  // merges of so many rows are worth the time to compress them well
 	mergeCacheBytes = 16 << 20 // for what a merge reads; it must not push out what queries need
 	probeRows       = 8192     // rows read at a time when looking for damage
-	mergeFullShare  = 3.0 / 4  // a run of this share of MergeRowsMax is merged however few its segments
+	mergeFullFactor = 2        // a run of so many times DayCutRows is merged however few its segments
 )
 
 // preparedMerge is a merge that is built and waits to be adopted by a seal.
@@ -41,8 +40,8 @@ func (s *segmentSet) has(ids []SegmentID) bool {
 }
 
 // PlanMerges returns merges worth doing now and gives them numbers. It plans
-// nothing while a seal is under way. With settle set it merges as far as
-// MergeRowsMax and the day borders allow, else only runs of like segments.
+// nothing while a seal is under way. With settle set it merges all small
+// segments as far as MergeRowsMax allows, else only runs of like segments.
 func (s *Shard) PlanMerges(settle bool) []Merge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,14 +74,15 @@ func (s *Shard) PlanMerges(settle bool) []Merge {
 	return plans
 }
 
-// mergeGroups divides a tenant's segments, ordered by time, into runs that may
-// become one: segments that share a day, or of which one is too small to stand
-// alone, up to MergeRowsMax rows. What a merge of a group cuts by day again is
-// never grouped again, so settling comes to an end.
+// mergeGroups divides a tenant's small segments, ordered by time, into runs
+// that may become one, up to MergeRowsMax rows. A segment of DayCutRows rows
+// or more stays as it is: a record is written again only while its segment is
+// small. A merge is cut by day only into such segments, so each merge leaves
+// fewer small ones and settling comes to an end.
 func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*sealed {
 	var groups [][]*sealed
 	var group []*sealed
-	rows, lastDay := 0, int64(0)
+	rows := 0
 	flush := func() {
 		if len(group) > 1 {
 			groups = append(groups, group)
@@ -90,27 +90,23 @@ func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*se
 		group, rows = nil, 0
 	}
 	for _, one := range ordered {
-		if taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] {
+		if int(one.Rows) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] {
 			continue
 		}
-		small := rows < s.cfg.DayCutRows || int(one.Rows) < s.cfg.DayCutRows
-		joins := len(group) > 0 && len(group) < mergeInputsMax && rows+int(one.Rows) <= s.cfg.MergeRowsMax &&
-			(small || dayOf(one.FirstTime) <= lastDay)
-		if !joins {
+		if len(group) == mergeInputsMax || rows+int(one.Rows) > s.cfg.MergeRowsMax {
 			flush()
-			lastDay = dayOf(one.LastTime)
 		}
 		group = append(group, one)
 		rows += int(one.Rows)
-		lastDay = max(lastDay, dayOf(one.LastTime))
 	}
 	flush()
 	return groups
 }
 
 // likeSegments returns the run of a group that is worth merging now: MergeFan
-// or more neighbours of the same tier or below, lowest tier first, so that a
-// row is rewritten a logarithmic number of times.
+// or more neighbours of the same tier or below, lowest tier first, or enough
+// rows for segments that stay, so that a row is rewritten a logarithmic number
+// of times.
 func (s *Shard) likeSegments(group []*sealed) []*sealed {
 	top := 0
 	for _, one := range group {
@@ -122,7 +118,7 @@ func (s *Shard) likeSegments(group []*sealed) []*sealed {
 		for _, one := range best {
 			rows += int(one.Rows)
 		}
-		if len(best) >= s.cfg.MergeFan || len(best) > 1 && float64(rows) >= mergeFullShare*float64(s.cfg.MergeRowsMax) {
+		if len(best) >= s.cfg.MergeFan || len(best) > 1 && rows >= mergeFullFactor*s.cfg.DayCutRows {
 			return best
 		}
 	}
@@ -249,9 +245,9 @@ func (s *Shard) takePrepared(merge Merge) *preparedMerge {
 
 // prepare builds a merge from segments of the set.
 func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*preparedMerge, error) {
-	r := buildRequest{sequence: mergeSequence(merge.Number), level: s.cfg.SealLevel}
+	r := buildRequest{sequence: mergeSequence(merge.Number)}
 	var parts []part.Part
-	rows, cache := 0, segment.NewCache(mergeCacheBytes)
+	cache := segment.NewCache(mergeCacheBytes)
 	for i, id := range merge.Inputs {
 		one, ok := set.all[id]
 		switch {
@@ -263,15 +259,11 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 			return nil, fmt.Errorf("merge %d of shard %d: %w: segments of two tenants", merge.Number, s.cfg.Shard, ErrInput)
 		}
 		r.tenant = one.Tenant
-		rows += int(one.Rows)
 		if opened, ok := one.part.(*segment.Segment); ok {
 			parts = append(parts, opened.WithCache(cache))
 		} else {
 			parts = append(parts, one.part)
 		}
-	}
-	if rows >= mergeKeptRows {
-		r.level = s.cfg.MergeLevel
 	}
 	r.parts = parts
 	made, err := s.build(ctx, r)

@@ -126,7 +126,7 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 				parts = append(parts, p)
 			}
 		}
-		made, err := s.build(ctx, buildRequest{tenant: tenant, sequence: sequence, ordinal: ordinal, parts: parts, level: s.cfg.SealLevel})
+		made, err := s.build(ctx, buildRequest{tenant: tenant, sequence: sequence, ordinal: ordinal, parts: parts})
 		if err != nil {
 			return err
 		}

@@ -20,11 +20,9 @@ import (
 const (
 	DefaultDedupMax     = 1 << 18
 	DefaultDedupKeep    = 24 * time.Hour
-	DefaultDayCutRows   = 16_384
-	DefaultMergeRowsMax = 4 << 20
+	DefaultDayCutRows   = 131_072
+	DefaultMergeRowsMax = 524_288
 	DefaultMergeFan     = 8
-	DefaultSealLevel    = 1
-	DefaultMergeLevel   = 11
 )
 
 // Env is what the shards of a node share. Engine must be given.
@@ -44,16 +42,16 @@ type Config struct {
 	// DedupKeep is how long an idempotency key is remembered at least, while
 	// there are no more than DedupMax; all replicas must agree.
 	DedupKeep time.Duration
-	// DayCutRows is how many rows both sides of a day border must have for the
-	// rows to be cut there into two segments.
+	// DayCutRows is how many rows make a segment that stays as it is: a segment
+	// of fewer rows is merged, and rows are cut into two segments at a day
+	// border only where both sides have as many.
 	DayCutRows int
-	// MergeRowsMax is the size beyond which segments are not merged, in rows.
+	// MergeRowsMax is how many rows a merge makes at most.
 	MergeRowsMax int
 	// MergeFan is how many segments of like size are merged into one.
 	MergeFan int
-	// SealLevel and MergeLevel are the compression levels of segments that
-	// are merged again soon (from the head, and small merges), and of others.
-	SealLevel, MergeLevel int
+	// Level is the compression level of segments; 0 means segment.Build's.
+	Level int
 }
 
 // Validate lists every fault.
@@ -64,7 +62,7 @@ func (c Config) Validate() error {
 		value int64
 	}{{"DedupMax", int64(c.DedupMax)}, {"DedupKeep", int64(c.DedupKeep)}, {"DayCutRows", int64(c.DayCutRows)},
 		{"MergeRowsMax", int64(c.MergeRowsMax)}, {"MergeFan", int64(c.MergeFan)},
-		{"SealLevel", int64(c.SealLevel)}, {"MergeLevel", int64(c.MergeLevel)}} {
+		{"Level", int64(c.Level)}} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("%s is %d, want 0 (default) or more", v.name, v.value))
 		}
@@ -84,8 +82,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.DayCutRows, DefaultDayCutRows)
 	setDefault(&c.MergeRowsMax, DefaultMergeRowsMax)
 	setDefault(&c.MergeFan, DefaultMergeFan)
-	setDefault(&c.SealLevel, DefaultSealLevel)
-	setDefault(&c.MergeLevel, DefaultMergeLevel)
 	return c
 }
 

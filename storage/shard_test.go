@@ -348,7 +348,8 @@ func (h *history) verify() {
 
 func TestViewKeepsItsSegments(t *testing.T) {
 	h := newHistory(t, 1)
-	h.cfg.MergeRowsMax = 1 << 20
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax = 1<<20, 1<<20
+	h.reopen()
 	for range 4 {
 		for range 5 {
 			h.append()

@@ -11,13 +11,13 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultSealBytes   = 8 << 20
-	DefaultSealRows    = 65_536
+	DefaultSealBytes   = 24 << 20
+	DefaultSealRows    = 262_144
 	DefaultSealBlocks  = 4096
-	DefaultSealAge     = 10 * time.Second
+	DefaultSealAge     = time.Minute
 	DefaultIdleAge     = time.Minute
 	DefaultIdleBytes   = 32 << 20
-	DefaultHeadFactor  = 8
+	DefaultHeadFactor  = 2
 	DefaultHeadWait    = 10 * time.Second
 	sealerInterval     = 250 * time.Millisecond
 	retryDelayMin      = 100 * time.Millisecond
@@ -51,10 +51,10 @@ type Config struct {
 	HeadFactor int
 	HeadWait   time.Duration
 
-	// Merging is held while a merge is built; the replicas of a node share it,
-	// since merging takes memory. nil: a semaphore of its own.
-	Merging chan struct{}
-	// Logged counts the bytes that the node has proposed; shared like Merging.
+	// Building is held while segments are built; the replicas of a node share
+	// it, since building takes memory. nil: a semaphore of its own.
+	Building chan struct{}
+	// Logged counts the bytes that the node has proposed; shared like Building.
 	Logged *Counter
 	// Room reports whether there is space on disk for this many bytes more;
 	// nil: always.
@@ -98,8 +98,8 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = func() int64 { return time.Now().UnixNano() }
 	}
-	if c.Merging == nil {
-		c.Merging = make(chan struct{}, 1)
+	if c.Building == nil {
+		c.Building = make(chan struct{}, 1)
 	}
 	if c.Logged == nil {
 		c.Logged = new(Counter)

@@ -40,6 +40,7 @@ type Replica struct {
 
 	proposing sync.Mutex // held from the check that no seal is pending until one is applied
 	merging   sync.Mutex // held while merges are planned and built
+	sealing   sync.Mutex // held while seals are made durable and the log is cut
 	flushing  atomic.Int32
 
 	mu struct {

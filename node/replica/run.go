@@ -136,11 +136,18 @@ var errNoRoom = errors.New("too little space on disk to build segments")
 
 // runSeals does what there is to do.
 func (r *Replica) runSeals(ctx context.Context) error {
+	r.sealing.Lock()
+	defer r.sealing.Unlock()
 	for {
 		if st := r.shard.Status(); st.Pending > 0 && !r.cfg.Room(st.FrozenBytes) {
 			return errNoRoom
 		}
-		state, done, err := r.shard.RunSeal(ctx)
+		var state storage.State
+		var done bool
+		err := r.building(ctx, func() (err error) {
+			state, done, err = r.shard.RunSeal(ctx)
+			return err
+		})
 		if errors.Is(err, storage.ErrOvertaken) {
 			continue
 		}
@@ -185,6 +192,17 @@ func (r *Replica) runMerger(ctx context.Context) {
 	}
 }
 
+// building runs work that builds segments while nothing else of the node does.
+func (r *Replica) building(ctx context.Context, work func() error) error {
+	select {
+	case r.cfg.Building <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.cfg.Building }()
+	return work()
+}
+
 // buildMerges plans merges and builds them; it returns how many it built.
 func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
 	r.merging.Lock()
@@ -194,13 +212,7 @@ func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
 		if !r.cfg.Room(r.shard.MergeBytes(plan)) {
 			return built, errNoRoom
 		}
-		select {
-		case r.cfg.Merging <- struct{}{}:
-		case <-ctx.Done():
-			return built, ctx.Err()
-		}
-		err := r.shard.BuildMerge(ctx, plan)
-		<-r.cfg.Merging
+		err := r.building(ctx, func() error { return r.shard.BuildMerge(ctx, plan) })
 		if err != nil {
 			return built, err
 		}
@@ -226,13 +238,21 @@ func (r *Replica) Flush(ctx context.Context) error {
 			return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
 		}
 		if built == 0 && r.shard.Status().PreparedMerge == 0 {
-			if err := r.shard.Sweep(ctx); err != nil {
-				return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
-			}
-			return nil
+			return r.sweepNow(ctx)
 		}
 	}
 	return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, ErrUnsettled)
+}
+
+// sweepNow returns when what is durable in segments is gone from the log and
+// old segments are gone from the store.
+func (r *Replica) sweepNow(ctx context.Context) error {
+	r.sealing.Lock() // a seal that has just become durable cuts the log yet
+	defer r.sealing.Unlock()
+	if err := r.shard.Sweep(ctx); err != nil {
+		return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
+	}
+	return nil
 }
 
 // sealNow returns when everything applied before it is sealed durably.
