@@ -222,7 +222,7 @@ func (b *builder) mergeRows() error {
 				return err
 			}
 			b.meta.pageTimes = append(b.meta.pageTimes, page.times[0])
-			if err := b.emit(pageKey(sectionTimes, row/PageRows), b.compress(column.AppendCodes(column.AppendInts(nil, page.times), page.digits))); err != nil {
+			if err := b.emit(pageKey(sectionTimes, row/PageRows), b.compress(column.AppendTimes(nil, page.times, page.digits))); err != nil {
 				return err
 			}
 			idPages = append(idPages, b.compress(column.AppendInts(column.AppendCodes(nil, page.entries), page.ordinals)))

@@ -161,10 +161,7 @@ func (s *Segment) timePage(page uint32) (*timePage, error) {
 			return nil, 0, err
 		}
 		p := &timePage{}
-		p.times, raw, err = column.Ints(make([]int64, 0, n), raw, n)
-		if err == nil {
-			p.digits, raw, err = column.Codes(nil, raw, n)
-		}
+		p.times, p.digits, raw, err = column.Times(make([]int64, 0, n), nil, raw, n)
 		if err != nil || len(raw) != 0 || !slices.IsSorted(p.times) {
 			return nil, 0, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
 		}
