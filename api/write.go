@@ -58,10 +58,15 @@ func handleWrite(r *request) error {
 	r.server.meters.written(len(decoded.Records), decoded.Refused)
 	if decoded.Single {
 		r.sendData(fasthttp.StatusCreated, stored(result.ID(0), &decoded.Records[0]))
-		return nil
+	} else {
+		written := v1.Written{Accepted: len(decoded.Records), Rejected: decoded.Refused, Errors: rejectedOf(decoded.Rejected)}
+		r.sendData(fasthttp.StatusOK, written)
 	}
-	written := v1.Written{Accepted: len(decoded.Records), Rejected: decoded.Refused, Errors: rejectedOf(decoded.Rejected)}
-	r.sendData(fasthttp.StatusOK, written)
+	// Nothing is left that points into the records or the body: the writer is
+	// done and the answer is rendered. Errors are rendered later and may name
+	// what is in the body, so what they leave is the collector's.
+	r.server.decoder.Release(decoded)
+	r.server.unpacker.Recycle(text)
 	return nil
 }
 
@@ -164,6 +169,8 @@ func handleBulk(r *request) error {
 	filter := string(r.ctx.QueryArgs().Peek("filter_path"))
 	reply := elastic.AppendReply(nil, bulk, result.ID, r.server.cfg.Now().Sub(r.start), filter)
 	r.sendRaw(fasthttp.StatusOK, bulkContentType(r.ctx), reply)
+	r.server.bulk.Release(bulk) // as in handleWrite
+	r.server.unpacker.Recycle(text)
 	return nil
 }
 

@@ -97,12 +97,12 @@ func (w *Writer) Write(ctx context.Context, req Request) (Result, error) {
 	if len(shards) == 0 {
 		return Result{}, fmt.Errorf("write records of tenant %s: no shard: %w", req.Tenant, ErrUnavailable)
 	}
-	size := memoryOf(req.Records)
+	size, text := memoryOf(req.Records)
 	if err := w.admit(size); err != nil {
 		return Result{}, fmt.Errorf("write %d records: %w", len(req.Records), err)
 	}
 	defer w.leave(size)
-	parts := w.split(req, shards)
+	parts := w.split(req, shards, text)
 	if req.Key == "" || len(parts) == 1 {
 		return w.send(ctx, req, parts)
 	}
@@ -150,8 +150,8 @@ func (w *Writer) leave(size int64) {
 }
 
 // split cuts a request into parts of one block at most and gives each its
-// shard and keys.
-func (w *Writer) split(req Request, shards []model.ShardID) []part {
+// shard and keys. Text is the length of all values.
+func (w *Writer) split(req Request, shards []model.ShardID, text int) []part {
 	var turn uint32
 	if req.Key == "" {
 		turn = w.turn.Add(1)
@@ -166,6 +166,11 @@ func (w *Writer) split(req Request, shards []model.ShardID) []part {
 		shard := shards[(uint64(turn)+uint64(len(parts)))%uint64(len(shards))]
 		parts = append(parts, newPart(req, shard, start, end, bytes))
 		start, bytes = end, 0
+	}
+	if len(req.Records) <= w.cfg.BlockRecords && text <= w.cfg.BlockBytes {
+		bytes = text
+		cut(len(req.Records))
+		return parts
 	}
 	for i := range req.Records {
 		size := textOf(&req.Records[i])
@@ -214,13 +219,15 @@ const (
 	fieldBytes  = 40
 )
 
-// memoryOf estimates what records hold in memory.
-func memoryOf(records []model.Record) int64 {
-	var size int64
+// memoryOf estimates what records hold in memory, and returns the length of
+// their values, which is a part of it.
+func memoryOf(records []model.Record) (size int64, text int) {
+	fields := 0
 	for i := range records {
-		size += recordBytes + int64(len(records[i].Fields))*fieldBytes + int64(textOf(&records[i]))
+		fields += len(records[i].Fields)
+		text += textOf(&records[i])
 	}
-	return size
+	return int64(len(records))*recordBytes + int64(fields)*fieldBytes + int64(text), text
 }
 
 // textOf returns the length of a record's values.

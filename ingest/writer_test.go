@@ -350,7 +350,8 @@ func TestBusy(t *testing.T) {
 		f := newFake(1)
 		f.delay = time.Second
 		big := records("r", 100)
-		w := NewWriter(f, Config{InFlightBytes: memoryOf(big) + 100, Requests: 3})
+		size, _ := memoryOf(big)
+		w := NewWriter(f, Config{InFlightBytes: size + 100, Requests: 3})
 		defer closeWriter(t, w)
 		var group sync.WaitGroup
 		write := func(records []model.Record, want error) {

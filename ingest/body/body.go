@@ -40,6 +40,7 @@ var (
 // Decoder reads bodies. The zero value is ready to use.
 type Decoder struct {
 	gzips, zstds, snappies, zlibs, flates sync.Pool
+	rooms                                 rooms
 }
 
 // Read reads a body with a Decoder of its own.
@@ -99,7 +100,7 @@ func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int6
 		defer done()
 		r = &limited{r: named{stage, encodings[i]}, left: limit}
 	}
-	out, err = readAll(r, int(min(int64(size), limit)), limit, grow)
+	out, err = d.readAll(r, int(min(int64(size), limit)), limit, grow)
 	if errors.Is(err, ErrTooLarge) {
 		return nil, fmt.Errorf("read body: %w: more than %d bytes", ErrTooLarge, limit)
 	}
@@ -204,7 +205,7 @@ func (d *Decoder) openSnappy(source *bufio.Reader, limit int64, grow func(int64)
 			d.snappies.Put(z)
 		}, nil
 	}
-	packed, err := readAll(source, 0, limit, grow)
+	packed, err := d.readAll(source, 0, limit, grow)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -219,6 +220,7 @@ func (d *Decoder) openSnappy(source *bufio.Reader, limit int64, grow func(int64)
 		return nil, nil, sourceError{err}
 	}
 	out, err := s2.Decode(nil, packed)
+	d.Recycle(packed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -336,24 +338,24 @@ func (l *limited) Read(b []byte) (int, error) {
 }
 
 // readMin is the least room made for a body.
-const readMin = 4 << 10
+const readMin = 1 << roomBitsMin
 
-// readAll reads to the end into new memory, which grow allows. No more than
-// limit bytes and one come.
-func readAll(r io.Reader, size int, limit int64, grow func(int64) error) ([]byte, error) {
+// readAll reads to the end into memory that is nobody else's and that grow
+// allows. No more than limit bytes and one come.
+func (d *Decoder) readAll(r io.Reader, size int, limit int64, grow func(int64) error) ([]byte, error) {
 	room := max(size+1, readMin)
 	if err := grow(int64(room)); err != nil {
 		return nil, sourceError{err}
 	}
-	out := make([]byte, 0, room)
+	out := d.rooms.get(room)
 	for {
 		if len(out) == cap(out) {
 			room := int(max(min(2*int64(cap(out)), limit+1), int64(cap(out))+readMin))
 			if err := grow(int64(room - cap(out))); err != nil {
 				return nil, sourceError{err}
 			}
-			larger := make([]byte, len(out), room)
-			copy(larger, out)
+			larger := append(d.rooms.get(room), out...)
+			d.rooms.put(out)
 			out = larger
 		}
 		n, err := r.Read(out[len(out):cap(out)])

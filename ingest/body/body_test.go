@@ -233,10 +233,38 @@ func TestConcurrentUse(t *testing.T) {
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%s: %d bytes, %v", p.name, len(got), err)
 				}
+				if i%2 == 0 {
+					d.Recycle(got)
+				}
 			}
 		})
 	}
 	group.Wait()
+}
+
+// TestRecycle checks that bodies in memory of earlier bodies are whole, and that
+// one which was not given back stays as it is.
+func TestRecycle(t *testing.T) {
+	var d Decoder
+	kept := map[int][]byte{}
+	for i, size := range []int{0, 1, 5000, 4096, 4095, 8192, 70_000, 3, 1 << 20, 5 << 20, 9000, 70_001, 1 << 22, 12} {
+		want := sample(size)
+		got, err := d.Read(iotest.HalfReader(bytes.NewReader(want)), "", 0)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("body of %d bytes: %d bytes, %v", size, len(got), err)
+		}
+		if i%3 == 0 {
+			kept[size] = got
+		} else {
+			d.Recycle(got)
+		}
+	}
+	for size, body := range kept {
+		if !bytes.Equal(body, sample(size)) {
+			t.Errorf("body of %d bytes has changed", size)
+		}
+	}
+	d.Recycle(nil)
 }
 
 func FuzzRead(f *testing.F) {

@@ -6,7 +6,8 @@
 // without one.
 //
 // Invariants:
-//   - The result belongs to the caller and shares no memory with the input.
+//   - The result belongs to the caller and shares no memory with the input. A
+//     caller that gives it back with Recycle lets the next body have its memory.
 //   - No stage of unpacking yields more than the limit: beyond it the answer is
 //     ErrTooLarge, and no more is read or allocated.
 //   - A body that is cut off, damaged or followed by other bytes is an error,

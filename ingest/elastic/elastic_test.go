@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,32 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestRelease checks that requests made of what earlier ones were made of are
+// the same as others.
+func TestRelease(t *testing.T) {
+	d := NewDecoder(pipeline.Config{MaxFields: 5})
+	for i := range 300 {
+		var body []byte
+		for j := range i % 17 {
+			body = fmt.Appendf(body, "{\"create\":{\"_id\":\"%d\"}}\n{\"message\":\"a\\n%d\",\"n%d\":[ %d ]}\n", j, i*j, i%3, j)
+			body = fmt.Appendf(body, "{\"delete\":{\"_id\":\"%d\"}}\n{\"index\":{}}\n{\"a\":%d,\"b\":1,\"c\":2,\"d\":3,\"e\":4,\"f\":5}\n", j, i)
+		}
+		body = append(body, "{\"index\":{}}\n{\"a\":1}\n"...)
+		got, err := d.Decode(body, "", receipt())
+		want, wantErr := Decode(body, "", receipt(), pipeline.Config{MaxFields: 5})
+		if err != nil || wantErr != nil {
+			t.Fatal(err, wantErr)
+		}
+		memory := got.memory
+		got.memory, want.memory = nil, nil
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q gives %+v, want %+v", body, got, want)
+		}
+		got.memory = memory
+		d.Release(got)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{"{\"create\":{\"_index\":\"a\",\"_id\":\"\\u00e9\"}}\n{\"a\":1}\n", "{\"update\":{}}\n{\"doc\":{\"a\":[1]}}\n{\"delete\":{}}\n", "{\"index\":{}}\n{\n{\"index\":{}}"} {
 		f.Add([]byte(body), "errors,items.*.status")
@@ -222,6 +249,7 @@ func BenchmarkDecode(b *testing.B) {
 		if err != nil || len(r.Records) != 10_000 {
 			b.Fatal(err)
 		}
+		d.Release(r)
 	}
 }
 

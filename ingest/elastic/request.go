@@ -56,6 +56,7 @@ type Request struct {
 
 	items   []item
 	refused int
+	memory  *pipeline.Memory
 }
 
 // Rejected returns how many sources could not be stored.
@@ -78,8 +79,9 @@ func (r *Request) Named() bool {
 // Decoder decodes bodies and keeps parsers between them; it is safe for
 // concurrent use. Create it with NewDecoder.
 type Decoder struct {
-	cfg     pipeline.Config
-	parsers sync.Pool
+	cfg      pipeline.Config
+	parsers  sync.Pool
+	memories sync.Pool // of *Request: what released ones were made of
 }
 
 // NewDecoder returns a Decoder with these limits.
@@ -97,6 +99,11 @@ func (d *Decoder) Decode(body []byte, defaultIndex string, now time.Time) (Reque
 	if !ok {
 		p = pipeline.New(d.cfg)
 	}
+	kept, ok := d.memories.Get().(*Request)
+	if !ok {
+		kept = &Request{memory: new(pipeline.Memory)}
+	}
+	p.Memory = kept.memory
 	p.Begin(now, len(body))
 	defer func() {
 		p.End()
@@ -109,11 +116,28 @@ func (d *Decoder) Decode(body []byte, defaultIndex string, now time.Time) (Reque
 		parser: p,
 		text:   unsafe.String(unsafe.SliceData(body), len(body)),
 		index:  strings.ToValidUTF8(strings.Clone(defaultIndex), "\uFFFD"),
+		out:    *kept,
 	}
 	if err := s.run(); err != nil {
 		return Request{}, err
 	}
 	return s.out, nil
+}
+
+// recordsKeptMax is for how many records and actions the memory of a released
+// request is kept.
+const recordsKeptMax = 1 << 16
+
+// Release takes back what a request is made of, for the next one. The caller
+// must be done with all of it. What is never released is collected.
+func (d *Decoder) Release(r Request) {
+	if r.memory == nil || cap(r.Records) > recordsKeptMax || cap(r.items) > recordsKeptMax {
+		return
+	}
+	r.memory.Reset()
+	clear(r.Records)
+	clear(r.items)
+	d.memories.Put(&Request{Records: r.Records[:0], items: r.items[:0], memory: r.memory})
 }
 
 // scanner walks over the lines of one body.

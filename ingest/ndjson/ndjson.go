@@ -2,6 +2,7 @@ package ndjson
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,12 +37,15 @@ type Decoded struct {
 	Rejected []Rejection // at most RejectionsMax
 	Refused  int         // how many records were refused, described or not
 	Single   bool        // the body was exactly one object
+
+	memory *pipeline.Memory
 }
 
 // Decoder decodes bodies. Create it with NewDecoder.
 type Decoder struct {
-	cfg     pipeline.Config
-	parsers sync.Pool
+	cfg      pipeline.Config
+	parsers  sync.Pool
+	memories sync.Pool // of *Decoded: what released ones were made of
 }
 
 // NewDecoder returns a Decoder with these limits.
@@ -60,7 +64,7 @@ func DecodeLines(dst []model.Record, body []byte, now time.Time, cfg pipeline.Co
 // Decode appends the records of a JSON body to dst. The only error is
 // ErrTooLarge; what cannot be read is in the result.
 func (d *Decoder) Decode(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
-	s := newScanner(d.parser(), dst, body, now)
+	s := d.scanner(dst, body, now)
 	defer d.put(s.parser)
 	err := s.run()
 	s.out.Single = s.singles == 1 && len(s.out.Records)-len(dst)+s.out.Refused == 1
@@ -70,7 +74,7 @@ func (d *Decoder) Decode(dst []model.Record, body []byte, now time.Time) (Decode
 // DecodeLines appends a record for each line of text that is not blank; the
 // line is the record's message.
 func (d *Decoder) DecodeLines(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
-	s := newScanner(d.parser(), dst, body, now)
+	s := d.scanner(dst, body, now)
 	defer d.put(s.parser)
 	for s.at < len(s.text) {
 		line := s.text[s.at:s.lineEnd(s.at)]
@@ -88,11 +92,39 @@ func (d *Decoder) DecodeLines(dst []model.Record, body []byte, now time.Time) (D
 	return s.out, nil
 }
 
-func (d *Decoder) parser() *pipeline.Parser {
-	if p, ok := d.parsers.Get().(*pipeline.Parser); ok {
-		return p
+// recordsKeptMax is for how many records the memory of a released body is kept.
+const recordsKeptMax = 1 << 16
+
+// Release takes back what the records of a body are made of, for the records
+// of the next one. The caller must be done with all of the Decoded, and with
+// dst if it gave one. What is never released is collected.
+func (d *Decoder) Release(out Decoded) {
+	if out.memory == nil || cap(out.Records) > recordsKeptMax {
+		return
 	}
-	return pipeline.New(d.cfg)
+	out.memory.Reset()
+	clear(out.Records)
+	d.memories.Put(&Decoded{Records: out.Records[:0], Lines: out.Lines[:0], memory: out.memory})
+}
+
+// scanner returns a scanner of a body, made of what was released before.
+func (d *Decoder) scanner(dst []model.Record, body []byte, now time.Time) *scanner {
+	p, ok := d.parsers.Get().(*pipeline.Parser)
+	if !ok {
+		p = pipeline.New(d.cfg)
+	}
+	kept, ok := d.memories.Get().(*Decoded)
+	if !ok {
+		kept = &Decoded{memory: new(pipeline.Memory)}
+	}
+	if dst == nil {
+		dst = kept.Records
+	}
+	p.Memory = kept.memory
+	s := newScanner(p, dst, body, now)
+	s.out.memory = kept.memory
+	s.out.Lines = slices.Grow(kept.Lines, cap(s.out.Records)-len(dst))
+	return s
 }
 
 func (d *Decoder) put(p *pipeline.Parser) {

@@ -133,6 +133,76 @@ func TestDecoderReuse(t *testing.T) {
 	}
 }
 
+// TestRelease checks that records made of what earlier ones were made of are
+// the same as others, whatever those held, and that a body which overlaps a
+// release in time is not touched by it.
+func TestRelease(t *testing.T) {
+	cfg := pipeline.Config{MaxFields: 400}
+	d := NewDecoder(cfg)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var held Decoded
+	var heldBody []byte
+	check := func(got Decoded, body []byte) {
+		t.Helper()
+		want, err := Decode(nil, body, receipt(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.memory, want.memory = nil, nil
+		if len(want.Records) == 0 { // nil or empty
+			got.Records, got.Lines, want.Records, want.Lines = nil, nil, nil, nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%.200q gives %+v, want %+v", body, got, want)
+		}
+	}
+	for i := range 300 {
+		var body []byte
+		for range rng.IntN(40) {
+			body = appendRandom(body, rng)
+		}
+		got, err := d.Decode(nil, body, receipt())
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(got, body)
+		if i%7 == 0 {
+			if heldBody != nil {
+				check(held, heldBody)
+				d.Release(held)
+			}
+			held, heldBody = got, body
+			continue
+		}
+		d.Release(got)
+		for _, rec := range got.Records {
+			if rec.Fields != nil {
+				t.Fatal("a released record still has fields")
+			}
+		}
+	}
+}
+
+// appendRandom appends a record that is small, wide, nested, full of escapes or
+// refused.
+func appendRandom(dst []byte, rng *rand.Rand) []byte {
+	switch rng.IntN(6) {
+	case 0:
+		dst = append(dst, `{"timestamp":"2025-03-04T05:06:07Z","level":"INFO"`...)
+		for i := range rng.IntN(500) { // some are over the limit
+			dst = fmt.Appendf(dst, `,"f%d":"v\t%d"`, i, i)
+		}
+		return append(dst, "}\n"...)
+	case 1:
+		return fmt.Appendf(dst, `{"message":"%s"}`+"\n", strings.Repeat(`a\"b`, rng.IntN(30_000)))
+	case 2:
+		return fmt.Appendf(dst, `{"a":{"b":[ %d ]},"a":%d,"timestamp":"no time","severity":"warn"}`+"\n", rng.IntN(9), rng.IntN(9))
+	case 3:
+		return append(dst, "{\"a\":1,\"b\":\"\xff\\n\",\"c\"}\n"...)
+	}
+	return fmt.Appendf(dst, `{"time":%d,"n":%d,"ok":true,"s":"x\u00e9"}`+"\n", 1_700_000_000+rng.IntN(1000), rng.IntN(1e6))
+}
+
 // TestHostile checks that hostile bodies cost neither much time nor memory and
 // spoil nothing after them. A quadratic decoder does not finish this.
 func TestHostile(t *testing.T) {
@@ -325,15 +395,14 @@ func FuzzDecode(f *testing.F) {
 func BenchmarkDecode(b *testing.B) {
 	data := smoke(b)
 	d := NewDecoder(pipeline.Config{})
-	var records []model.Record
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		got, err := d.Decode(records[:0], data, receipt())
+		got, err := d.Decode(nil, data, receipt())
 		if err != nil {
 			b.Fatal(err)
 		}
-		records = got.Records
+		d.Release(got)
 	}
 }
 

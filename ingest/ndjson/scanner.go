@@ -44,7 +44,6 @@ func newScanner(p *pipeline.Parser, dst []model.Record, body []byte, now time.Ti
 	s := &scanner{parser: p, text: text, line: 1, endAt: -1}
 	hint := min(strings.Count(text, "\n")+1, len(text)/hintBytes+1)
 	s.out.Records = slices.Grow(dst, hint)
-	s.out.Lines = make([]int, 0, hint)
 	return s
 }
 

@@ -16,16 +16,27 @@ func (p *Parser) finish() model.Record {
 	p.findTime(&rec)
 	p.findLevel()
 	p.addExtra()
-	out := p.arena.fields(p.live)
+	rec.Fields = withoutRemoved(p.arena.take(p.fields), p.live)
+	return rec
+}
+
+// withoutRemoved returns the fields that are live. Mostly only the first one is
+// not, the timestamp, and nothing has to move.
+func withoutRemoved(fields []model.Field, live int) []model.Field {
+	for len(fields) > live && fields[0].Kind == removed {
+		fields = fields[1:]
+	}
+	if len(fields) == live {
+		return fields
+	}
 	n := 0
-	for _, f := range p.fields {
-		if f.Kind != removed {
-			out[n] = f
+	for i := range fields {
+		if fields[i].Kind != removed {
+			fields[n] = fields[i]
 			n++
 		}
 	}
-	rec.Fields = out[:n:n]
-	return rec
+	return fields[:n:n]
 }
 
 // findTime takes the record's time from the first time field that holds one.

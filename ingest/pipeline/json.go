@@ -107,7 +107,7 @@ func (p *Parser) checkString(i int) (end int, asSent bool) {
 // compact rewrites checked JSON without white space, with control characters
 // escaped and bytes that are not UTF-8 replaced. Escapes stay as sent.
 func (p *Parser) compact(s string) string {
-	buf := p.arena.scratch[:0]
+	buf := p.arena.open()
 	inString := false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -126,11 +126,10 @@ func (p *Parser) compact(s string) string {
 		}
 		buf = append(buf, c)
 	}
-	p.arena.scratch = buf
 	if !utf8.Valid(buf) {
 		return p.valid(unsafeString(buf))
 	}
-	return p.arena.text(unsafeString(buf))
+	return p.arena.close(buf)
 }
 
 // Skip returns the offset after the object or array that starts at s[at],

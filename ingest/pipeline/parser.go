@@ -43,6 +43,10 @@ type Parser struct {
 	// another value is kept under "_original.".
 	Extra []model.Field
 
+	// Memory is what the records of the input are made of. Set it before Begin;
+	// nil means memory of the input's own.
+	Memory *Memory
+
 	s      string // the text being parsed
 	fields []model.Field
 	live   int // fields not removed
@@ -61,15 +65,13 @@ func (p *Parser) Config() Config { return p.cfg }
 // its length in bytes, a hint for allocation.
 func (p *Parser) Begin(now time.Time, size int) {
 	p.now = now
-	p.arena.begin(size)
+	p.arena.begin(p.Memory, size)
 }
 
 // End lets go of the input, so that a Parser at rest does not keep it alive.
 func (p *Parser) End() {
-	p.s, p.fault, p.Extra = "", nil, nil
-	clear(p.fields[:cap(p.fields)])
-	p.fields = p.fields[:0]
-	p.arena = arena{}
+	p.s, p.fault, p.fields, p.Extra, p.Memory = "", nil, nil, nil, nil
+	p.arena.end()
 }
 
 // Parse reads the JSON object that starts at s[at] and returns the record and
@@ -82,9 +84,10 @@ func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Faul
 		p.root, p.names, p.serial = &name{}, 0, 1
 	}
 	p.s, p.fault = s, nil
-	p.fields, p.live, p.slots = p.fields[:0], 0, [slotCount]int32{}
+	p.fields, p.live, p.slots = p.arena.room(), 0, [slotCount]int32{}
 	end = p.object(at, p.root, 1)
 	if end < 0 {
+		p.arena.wrote(p.fields)
 		fault = p.fault
 		if fault.Syntax {
 			return model.Record{}, fault.Offset, fault
@@ -97,8 +100,10 @@ func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Faul
 	}
 	switch {
 	case end-at > p.cfg.MaxLineBytes:
+		p.arena.wrote(p.fields)
 		return model.Record{}, end, &Fault{Message: fmt.Sprintf("record has %d bytes, limit %d", end-at, p.cfg.MaxLineBytes), Offset: at}
 	case p.live == 0:
+		p.arena.wrote(p.fields)
 		return model.Record{}, end, &Fault{Message: "empty record", Offset: at}
 	}
 	return p.finish(), end, nil
@@ -111,9 +116,8 @@ func (p *Parser) Text(line string) (model.Record, *Fault) {
 		return model.Record{}, &Fault{Field: model.FieldMessage, Message: fmt.Sprintf("line has %d bytes, limit %d", len(line), p.cfg.MaxLineBytes)}
 	}
 	line = p.valid(line)
-	fields := p.arena.fields(1)
-	fields[0] = model.Field{Name: model.FieldMessage, Kind: model.String, Text: line}
-	return model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits, Fields: fields}, nil
+	fields := append(p.arena.room(), model.Field{Name: model.FieldMessage, Kind: model.String, Text: line})
+	return model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits, Fields: p.arena.take(fields)}, nil
 }
 
 // syntax notes a fault of syntax and returns -1.

@@ -94,15 +94,14 @@ func (p *Parser) str(i int) (text string, end int, plain bool) {
 // unescape reads a string that has its first escape at p.s[at].
 func (p *Parser) unescape(start, at int) (text string, end int, plain bool) {
 	s := p.s
-	buf := append(p.arena.scratch[:0], s[start:at]...)
+	buf := append(p.arena.open(), s[start:at]...)
 	for at < len(s) {
 		switch c := s[at]; {
 		case c == '"':
-			p.arena.scratch = buf
 			if !utf8.Valid(buf) {
 				return p.valid(unsafeString(buf)), at + 1, false
 			}
-			return p.arena.text(unsafeString(buf)), at + 1, false
+			return p.arena.close(buf), at + 1, false
 		case c == '\n':
 			return "", p.syntax(at, "want the end of a string"), false
 		case c == '\\':

@@ -8,10 +8,10 @@ func (p *Parser) valid(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	buf := p.arena.scratch2[:0]
+	buf := p.arena.scratch[:0]
 	for _, r := range s { // a bad byte reads as U+FFFD, one byte long
 		buf = utf8.AppendRune(buf, r)
 	}
-	p.arena.scratch2 = buf
+	p.arena.scratch = buf
 	return p.arena.text(unsafeString(buf))
 }
