@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -30,7 +31,7 @@ type Hit struct {
 type Answer struct {
 	Hits   []Hit              // Newest
 	Count  int64              // Count and Distinct
-	Groups map[string]float64 // all else: value of the group (PerMinute: its start in Unix seconds) to number
+	Groups map[string]float64 // all else: value of the group (PerStep: its start in Unix seconds) to number
 	// Elapsed is the time from sending the question to the last byte of the
 	// answer.
 	Elapsed time.Duration
@@ -42,22 +43,40 @@ type found struct {
 	message uint64 // hash
 }
 
-// Truth is the answer of the scan to one question.
+// Truth is the right answer to one question.
 type Truth struct {
 	Question Question
 	matches  int64
-	found    []found // Newest: all matches, newest first
+	found    []found // Newest: those that may be in the answer, newest first
 	groups   map[string]float64
-	values   map[string][]float64 // P99By: sorted
+	values   map[string]between // P99By
+	distinct int64
+}
+
+// between is the numbers that are right for one percentile.
+type between struct{ lowest, highest float64 }
+
+// tally gathers the answer to a question from a scan.
+type tally struct {
+	question Question
+	matches  int64
+	found    []found
+	prune    int // length of found at which those that are too old leave it
+	groups   map[string]float64
+	values   map[string][]float64 // P99By
 	distinct map[uint64]struct{}
 }
 
-func newTruth(q Question) *Truth {
-	return &Truth{Question: q, groups: map[string]float64{}, values: map[string][]float64{}, distinct: map[uint64]struct{}{}}
+// pruneMin is how many matches of a Newest question are kept at least before
+// the oldest are thrown away.
+const pruneMin = 4096
+
+func newTally(q Question) *tally {
+	return &tally{question: q, prune: pruneMin, groups: map[string]float64{}, values: map[string][]float64{}, distinct: map[uint64]struct{}{}}
 }
 
-func (t *Truth) observe(r *Record) {
-	q := &t.Question
+func (t *tally) observe(r *Record) {
+	q := &t.question
 	if q.To != 0 && (r.Time < q.From || r.Time >= q.To) || !q.Where.Matches(r) {
 		return
 	}
@@ -65,10 +84,14 @@ func (t *Truth) observe(r *Record) {
 	switch q.Kind {
 	case Newest:
 		t.found = append(t.found, found{time: r.Time, message: xxhash.Sum64String(r.Message)})
+		if len(t.found) >= t.prune {
+			t.newest()
+			t.prune = 2*len(t.found) + pruneMin
+		}
 	case CountBy, Top:
 		t.groups[r.Text(q.GroupBy)]++
-	case PerMinute:
-		t.groups[minuteKey(r.Time)]++
+	case PerStep:
+		t.groups[stepKey(r.Time, q.Step)]++
 	case Distinct:
 		if v := r.Text(q.Field); v != "" {
 			t.distinct[xxhash.Sum64String(v)] = struct{}{}
@@ -81,42 +104,86 @@ func (t *Truth) observe(r *Record) {
 	}
 }
 
-func minuteKey(ns int64) string {
-	const minute = int64(time.Minute)
-	return fmt.Sprint((ns - ((ns%minute)+minute)%minute) / int64(time.Second))
-}
-
-func (t *Truth) finish() {
+// newest sorts the matches and leaves those that may be among the newest: up
+// to the limit, and all that share the time of the last one.
+func (t *tally) newest() {
 	slices.SortFunc(t.found, func(a, b found) int {
 		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.message, b.message))
 	})
-	for _, values := range t.values {
-		slices.Sort(values)
+	end := min(len(t.found), t.question.Limit)
+	for end > 0 && end < len(t.found) && t.found[end].time == t.found[end-1].time {
+		end++
 	}
+	t.found = t.found[:end]
+}
+
+// stepKey is the start of the step in Unix seconds.
+func stepKey(ns int64, step time.Duration) string {
+	size := int64(step)
+	return strconv.FormatInt((ns-((ns%size)+size)%size)/int64(time.Second), 10)
+}
+
+// truth is the answer as of now; the tally may go on.
+func (t *tally) truth() *Truth {
+	t.newest()
+	truth := &Truth{
+		Question: t.question, matches: t.matches, found: slices.Clone(t.found), groups: maps.Clone(t.groups),
+		values: map[string]between{}, distinct: int64(len(t.distinct)),
+	}
+	for group, values := range t.values {
+		slices.Sort(values)
+		truth.values[group] = percentilesOf(values)
+	}
+	return truth
+}
+
+// percentilesOf returns between which of the sorted values an answer may lie:
+// those whose rank is near enough.
+func percentilesOf(values []float64) between {
+	n := float64(len(values))
+	slack := max(quantileRankTolerance, 1/n)
+	lowest := max(int(math.Ceil(n*(percentile-slack)))-1, 0)
+	highest := min(int(math.Floor(n*(percentile+slack))), len(values)-1)
+	return between{values[lowest], values[highest]}
+}
+
+// scan answers the questions by looking at every record of the parts of a
+// corpus: the answers after each part are those to all parts until then.
+// Questions that the corpus does not have must not be among them.
+func scan(ctx context.Context, parts []*Corpus, questions []Question) ([][]*Truth, error) {
+	tallies := make([]*tally, len(questions))
+	for i, q := range questions {
+		tallies[i] = newTally(q)
+	}
+	var all [][]*Truth
+	for _, part := range parts {
+		err := part.Records(ctx, func(_ int64, r *Record) error {
+			for _, t := range tallies {
+				t.observe(r)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		truths := make([]*Truth, len(tallies))
+		for i, t := range tallies {
+			truths[i] = t.truth()
+		}
+		all = append(all, truths)
+	}
+	return all, nil
 }
 
 // Scan answers the questions by looking at every record of the corpus.
 // Questions that the corpus does not have are left out.
 func Scan(ctx context.Context, c *Corpus, questions []Question) ([]*Truth, error) {
-	var truths []*Truth
-	for _, q := range questions {
-		if q.Missing == "" {
-			truths = append(truths, newTruth(q))
-		}
-	}
-	err := c.Records(ctx, func(_ int64, r *Record) error {
-		for _, t := range truths {
-			t.observe(r)
-		}
-		return nil
-	})
+	questions = slices.DeleteFunc(slices.Clone(questions), func(q Question) bool { return q.Missing != "" })
+	all, err := scan(ctx, []*Corpus{c}, questions)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range truths {
-		t.finish()
-	}
-	return truths, nil
+	return all[0], nil
 }
 
 // Size is the size of the right answer: matching records, or groups.
@@ -125,7 +192,7 @@ func (t *Truth) Size() int64 {
 	case Newest, Count:
 		return t.matches
 	case Distinct:
-		return int64(len(t.distinct))
+		return t.distinct
 	case P99By:
 		return int64(len(t.values))
 	}
@@ -216,17 +283,13 @@ func (t *Truth) checkPercentiles(groups map[string]float64) error {
 	if len(groups) != len(t.values) {
 		return fmt.Errorf("answer has %d groups, the scan finds %d", len(groups), len(t.values))
 	}
-	for group, values := range t.values {
+	for group, right := range t.values {
 		got, ok := groups[group]
 		if !ok {
 			return fmt.Errorf("answer lacks the group %q", group)
 		}
-		n := float64(len(values))
-		below, _ := slices.BinarySearch(values, got)
-		upTo, _ := slices.BinarySearch(values, math.Nextafter(got, math.Inf(1)))
-		slack := max(quantileRankTolerance, 1/n)
-		if float64(below)/n > percentile+slack || float64(upTo)/n < percentile-slack {
-			return fmt.Errorf("p99 of %q is %v, which has the rank %.4f to %.4f", group, got, float64(below)/n, float64(upTo)/n)
+		if got < right.lowest || got > right.highest {
+			return fmt.Errorf("p99 of %q is %v, the scan finds %v to %v", group, got, right.lowest, right.highest)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package bench
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,12 +13,11 @@ func truthOf(q Question, records ...Record) *Truth {
 	if q.Where == nil {
 		q.Where = Everything{}
 	}
-	t := newTruth(q)
+	t := newTally(q)
 	for i := range records {
 		t.observe(&records[i])
 	}
-	t.finish()
-	return t
+	return t.truth()
 }
 
 func TestCheckNewest(t *testing.T) {
@@ -79,10 +79,11 @@ func TestCheckCountsAndGroups(t *testing.T) {
 }
 
 func TestCheckPercentiles(t *testing.T) {
-	truth := truthOf(Question{Kind: P99By, GroupBy: FieldComponent})
+	tally := newTally(Question{Kind: P99By, GroupBy: FieldComponent})
 	for i := range 10_000 {
-		truth.values["a"] = append(truth.values["a"], float64(i))
+		tally.values["a"] = append(tally.values["a"], float64(i))
 	}
+	truth := tally.truth()
 	for value, right := range map[float64]bool{9_899: true, 9_900: true, 9_930: true, 9_990: false, 9_800: false, 0: false} {
 		if err := truth.Check(Answer{Groups: map[string]float64{"a": value}}); (err == nil) != right {
 			t.Errorf("p99 %v: %v", value, err)
@@ -96,7 +97,7 @@ func TestCheckPercentiles(t *testing.T) {
 // The languages say the same; a look at the text shows it.
 func TestRendering(t *testing.T) {
 	s := &Survey{TraceID: "ab", Phrase: "two words", Frequent: "often", ErrorLevel: "error", ErrorComponent: "shop \"x\"", Either: "one", Or: "two", Not: "three",
-		Prefix: "pre", WindowWord: "now", WindowFrom: 0, WindowTo: 1_000_000_000, TextField: "metadata.ip", NumberField: "metadata.ms"}
+		Prefix: "pre", WindowWord: "now", WindowFrom: 0, WindowTo: 1_000_000_000, TextField: "metadata.ip", NumberField: "metadata.ms", Component: "shop", Step: time.Minute}
 	var stere, victoria []string
 	for _, q := range Questions(s) {
 		if q.Missing == "" {
@@ -139,14 +140,41 @@ func TestRendering(t *testing.T) {
 	}
 }
 
-func TestGeoMeanAndQuantiles(t *testing.T) {
-	if got := geoMean([]float64{1, 100, 0}); got < 9.99 || got > 10.01 {
-		t.Errorf("geometric mean is %v, want 10 (zeros are no figures)", got)
-	}
+func TestQuantiles(t *testing.T) {
 	if p50, p99 := quantiles(nil); p50 != 0 || p99 != 0 {
 		t.Error("quantiles of nothing are not 0")
 	}
 	if p50, p99 := quantiles([]time.Duration{3e6, 1e6, 2e6}); p50 != 2 || p99 != 3 {
 		t.Errorf("quantiles are %v and %v, want 2 and 3", p50, p99)
+	}
+}
+
+// TestTallyForgetsOnlyWhatIsTooOld compares a tally that threw matches away,
+// and went on after an answer, with one that saw all at once.
+func TestTallyForgetsOnlyWhatIsTooOld(t *testing.T) {
+	q := Question{Kind: Newest, Limit: 10, Where: Everything{}}
+	pruned, all := newTally(q), newTally(q)
+	all.prune = 1 << 30
+	for i := range 5 * pruneMin {
+		r := Record{Time: int64(i * 7919 % 5003), Message: strconv.Itoa(i)}
+		pruned.observe(&r)
+		all.observe(&r)
+		if i == pruneMin/2 {
+			pruned.truth()
+		}
+	}
+	if len(pruned.found) >= len(all.found) {
+		t.Error("nothing was thrown away")
+	}
+	if a, b := pruned.truth(), all.truth(); !slices.Equal(a.found, b.found) || a.matches != b.matches {
+		t.Errorf("have %d of %d, want %d of %d", len(a.found), a.matches, len(b.found), b.matches)
+	}
+}
+
+func TestStepFollowsTheTime(t *testing.T) {
+	for span, want := range map[time.Duration]string{time.Hour: "1m", 3 * day: "1m", 90 * day: "1h", 3000 * day: "1d"} {
+		if got := stepText(stepFor(span)); got != want {
+			t.Errorf("step of %v is %s, want %s", span, got, want)
+		}
 	}
 }

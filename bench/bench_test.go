@@ -19,7 +19,11 @@ import (
 	"github.com/stere-log/stere/index"
 )
 
-const testCorpus = "generate:6000:5"
+const (
+	testCorpus   = "generate:6000:5"
+	testVariants = 3 // of each question
+	testSeed     = 9
+)
 
 func open(t *testing.T) (*bench.Corpus, *bench.Survey) {
 	t.Helper()
@@ -27,7 +31,7 @@ func open(t *testing.T) (*bench.Corpus, *bench.Survey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := bench.TakeSurvey(t.Context(), c)
+	s, err := bench.TakeSurvey(t.Context(), c, testVariants, testSeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,11 +197,14 @@ func (f *fakeStere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /admin/flush":
 		f.mu.settled = true
 	case "POST /logs/search":
-		var request struct{ Query string }
+		var request struct {
+			Query   string
+			Filters struct{ TimeRange struct{ Start, End string } }
+		}
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 			f.t.Error(err)
 		}
-		answer, ok := f.answers[request.Query]
+		answer, ok := f.answers[request.Query+request.Filters.TimeRange.Start+request.Filters.TimeRange.End]
 		if !ok || !f.mu.settled {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, "unexpected query %s", request.Query)
@@ -218,8 +225,12 @@ func (f *fakeStere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func rightAnswers(t *testing.T, c *bench.Corpus, s *bench.Survey) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
-	for _, q := range bench.Questions(s) {
-		answers[bench.StereQuery(q)] = bench.NaiveAnswer(t, c, q)
+	questions := bench.Questions(s)
+	for _, variants := range bench.Variants(s, testVariants, testSeed) {
+		questions = append(questions, variants...)
+	}
+	for _, q := range questions {
+		answers[bench.StereQuery(q)+bench.StereRange(q)] = bench.NaiveAnswer(t, c, q)
 	}
 	return answers
 }
@@ -230,12 +241,12 @@ func TestRunReportsRightAndWrong(t *testing.T) {
 	for _, wrong := range []bool{false, true} {
 		fake := &fakeStere{t: t, answers: answers, wrong: wrong}
 		server := httptest.NewServer(fake)
-		report, err := bench.Run(t.Context(), bench.Config{Corpus: testCorpus, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir(), Repeats: 3, BatchLines: 700})
+		report, err := bench.Run(t.Context(), bench.Config{Corpora: []string{testCorpus}, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir(), Repeats: testVariants, Seed: testSeed, BatchLines: 700})
 		server.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
-		target := report.Targets[0]
+		target := report.Runs[0].Targets[0]
 		if int64(fake.mu.lines) != c.Lines || target.Ingest.Retries != 3 || target.Error != "" {
 			t.Errorf("%d lines arrived, %d retries, error %q; want %d, 3, none", fake.mu.lines, target.Ingest.Retries, target.Error, c.Lines)
 		}
@@ -262,11 +273,11 @@ func TestLostLinesAreAFault(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	report, err := bench.Run(t.Context(), bench.Config{Corpus: testCorpus, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir()})
+	report, err := bench.Run(t.Context(), bench.Config{Corpora: []string{testCorpus}, Targets: []string{"stere=" + server.URL}, WorkDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !report.Failed() || !strings.Contains(report.Targets[0].Error, "accepted") {
-		t.Fatalf("a target that drops lines is reported as %+v", report.Targets[0])
+	if !report.Failed() || !strings.Contains(report.Runs[0].Targets[0].Error, "accepted") {
+		t.Fatalf("a target that drops lines is reported as %+v", report.Runs[0].Targets[0])
 	}
 }

@@ -52,6 +52,14 @@ func newCaller(timeout time.Duration) *caller {
 	}
 }
 
+// with is the caller with one more header; the connections are shared.
+func (c *caller) with(name, value string) *caller {
+	other := *c
+	other.header = c.header.Clone()
+	other.header.Set(name, value)
+	return &other
+}
+
 func (c *caller) close() { c.client.CloseIdleConnections() }
 
 // do sends one request and reads the whole answer. Elapsed is the time of

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,10 +22,18 @@ const (
 // workersMax bounds the concurrent requests of a run.
 const workersMax = connectionsMax
 
+// variantsMax bounds the variants of a question.
+const variantsMax = 1_000
+
 // Config says what to measure. Zero values mean the defaults.
 type Config struct {
-	// Corpus is what OpenCorpus takes: a file, or generate:LINES[:SEED].
-	Corpus string
+	// Corpora are what OpenCorpus takes: a file, or generate:LINES[:SEED],
+	// with NAME= before it. Each is measured with fresh targets.
+	Corpora []string
+	// Grow cuts each corpus at these numbers of lines, which rise: a target
+	// takes in the first part and is asked, then the next, and so on. Empty
+	// means the whole corpus at once.
+	Grow []int64
 	// Targets are what ParseTarget takes, measured one after the other.
 	Targets []string
 	// Baseline is the name of the target that ratios refer to. Empty means
@@ -39,6 +49,20 @@ type Config struct {
 	// Repeats is how often each question is asked warm. 0 means
 	// DefaultRepeats.
 	Repeats int
+	// Variants is how many other subjects each question is asked about, each
+	// once. 0 means as many as Repeats.
+	Variants int
+	// SkipVaried leaves them out.
+	SkipVaried bool
+	// Seed draws them.
+	Seed uint64
+	// Idle is how long a settled target is left alone before its memory at
+	// rest is read. 0 means not at all.
+	Idle time.Duration
+	// Limits compresses each corpus with an external program, which is slow.
+	Limits bool
+	// Commit and Note stand in the report.
+	Commit, Note string
 	// SkipCold leaves out the cold runs, which need root.
 	SkipCold bool
 	// RequestTimeout bounds a request and a start. 0 means
@@ -56,8 +80,20 @@ type Config struct {
 // Validate lists all faults.
 func (c Config) Validate() error {
 	var faults []error
-	if c.Corpus == "" {
+	if len(c.Corpora) == 0 || slices.Contains(c.Corpora, "") {
 		faults = append(faults, errors.New("no corpus"))
+	}
+	for i, lines := range c.Grow {
+		if lines <= 0 || i > 0 && lines <= c.Grow[i-1] {
+			faults = append(faults, fmt.Errorf("sizes to grow to are %d, want them above 0 and rising", c.Grow))
+			break
+		}
+	}
+	if c.Variants < 0 || c.Variants > variantsMax {
+		faults = append(faults, fmt.Errorf("variants is %d, want 1 to %d", c.Variants, variantsMax))
+	}
+	if len(c.Corpora) > 1 && slices.ContainsFunc(c.Targets, func(spec string) bool { return strings.Contains(spec, "=http") }) {
+		faults = append(faults, errors.New("a target that runs already cannot be emptied: want one corpus"))
 	}
 	if len(c.Targets) == 0 {
 		faults = append(faults, errors.New("no target"))
@@ -74,7 +110,7 @@ func (c Config) Validate() error {
 	if c.Repeats < 0 {
 		faults = append(faults, fmt.Errorf("repeats is %d, want 1 or more", c.Repeats))
 	}
-	if c.RequestTimeout < 0 || c.SettleTimeout < 0 || c.QuestionBudget < 0 {
+	if c.RequestTimeout < 0 || c.SettleTimeout < 0 || c.QuestionBudget < 0 || c.Idle < 0 {
 		faults = append(faults, errors.New("a time limit is negative"))
 	}
 	return errors.Join(faults...)
@@ -91,6 +127,14 @@ func (c Config) withDefaults() Config {
 		c.Progress = io.Discard
 	}
 	return c
+}
+
+// variants is how many variants of each question there are.
+func (c Config) variants() int {
+	if c.SkipVaried {
+		return 0
+	}
+	return orDefault(c.Variants, c.Repeats)
 }
 
 func orDefault[T comparable](value, standard T) T {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,14 +33,17 @@ type Corpus struct {
 	Path  string
 	Lines int64
 	Bytes int64
+	// from and to bound a part of the file; to 0 means its end.
+	from, to int64
 }
 
 // OpenCorpus makes a corpus ready: "generate:LINES" or "generate:LINES:SEED"
 // generates one, all else is the path of an NDJSON file, plain, gzip or zstd.
-// Files it has to write go to workDir.
+// NAME= before it gives it a name. Files it has to write go to workDir.
 func OpenCorpus(ctx context.Context, spec, workDir string) (*Corpus, error) {
-	c := &Corpus{Name: spec, Path: spec}
-	if strings.HasPrefix(spec, generatePrefix) {
+	name, where := cutName(spec)
+	c := &Corpus{Name: name, Path: where}
+	if spec = where; strings.HasPrefix(spec, generatePrefix) {
 		if err := c.generate(spec, workDir); err != nil {
 			return nil, err
 		}
@@ -58,6 +62,15 @@ func OpenCorpus(ctx context.Context, spec, workDir string) (*Corpus, error) {
 		return nil, fmt.Errorf("corpus %s has no lines", spec)
 	}
 	return c, nil
+}
+
+// cutName cuts "NAME=WHERE". Without a name the corpus is called by what it
+// is: the name of the file, for a path may say things about a machine.
+func cutName(spec string) (name, where string) {
+	if name, where, ok := strings.Cut(spec, "="); ok && name != "" && !strings.ContainsAny(name, "/\\:.") {
+		return name, where
+	}
+	return filepath.Base(spec), spec
 }
 
 func (c *Corpus) generate(spec, workDir string) error {
@@ -137,7 +150,11 @@ func (c *Corpus) lines(ctx context.Context, use func(number int64, line []byte) 
 		return fmt.Errorf("open corpus: %w", err)
 	}
 	defer file.Close()
-	scanner := bufio.NewScanner(file)
+	end := c.to
+	if end == 0 {
+		end = math.MaxInt64
+	}
+	scanner := bufio.NewScanner(io.NewSectionReader(file, c.from, end-c.from))
 	scanner.Buffer(make([]byte, readBufferBytes), lineBytesMax)
 	number := int64(0)
 	for scanner.Scan() {
@@ -158,6 +175,51 @@ func (c *Corpus) lines(ctx context.Context, use func(number int64, line []byte) 
 	return nil
 }
 
+// Parts cuts the corpus at these numbers of lines, which must rise. What comes
+// after the last one is left out.
+func (c *Corpus) Parts(ctx context.Context, ends []int64) ([]*Corpus, error) {
+	if len(ends) == 0 || ends[len(ends)-1] > c.Lines {
+		return nil, fmt.Errorf("corpus %s has %d lines, want it cut at %d", c.Name, c.Lines, ends)
+	}
+	file, err := os.Open(c.Path)
+	if err != nil {
+		return nil, fmt.Errorf("open corpus: %w", err)
+	}
+	defer file.Close()
+	reader := bufio.NewReaderSize(file, readBufferBytes)
+	part := &Corpus{Name: c.Name, Path: c.Path}
+	var parts []*Corpus
+	offset, lines, whole := int64(0), int64(0), false
+	for len(parts) < len(ends) {
+		if lines%ctxCheckLines == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		piece, err := reader.ReadSlice('\n')
+		offset += int64(len(piece))
+		whole = whole || len(bytes.TrimRight(piece, "\r\n")) > 0
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue // of a long line
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("cut corpus %s: %w", c.Path, err)
+		}
+		if whole {
+			lines++
+			part.Lines++
+			whole = false
+		}
+		if lines == ends[len(parts)] {
+			part.to = offset
+			part.Bytes = offset - part.from
+			parts = append(parts, part)
+			part = &Corpus{Name: c.Name, Path: c.Path, from: offset}
+		} else if err != nil {
+			return nil, fmt.Errorf("cut corpus %s: it ends after %d lines", c.Path, lines)
+		}
+	}
+	return parts, nil
+}
+
 // Records calls use for each record, numbered from 0. The record is valid
 // during the call.
 func (c *Corpus) Records(ctx context.Context, use func(number int64, r *Record) error) error {
@@ -173,8 +235,9 @@ func (c *Corpus) Records(ctx context.Context, use func(number int64, r *Record) 
 
 // Batch is some lines of the corpus, each with its line feed.
 type Batch struct {
-	Lines int
-	Text  []byte
+	Lines  int
+	Text   []byte
+	Tenant int // whose they are; 0 is the default one
 }
 
 // Batches sends the corpus in batches of so many lines, and closes out.

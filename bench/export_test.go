@@ -15,6 +15,14 @@ import (
 // StereQuery gives tests the rendered query.
 func StereQuery(q Question) string { return stereQuery(q) }
 
+// StereRange gives tests the range of time as it is sent.
+func StereRange(q Question) string {
+	if q.To == 0 {
+		return ""
+	}
+	return formatTime(q.From) + formatTime(q.To-1)
+}
+
 // naiveLine is a line of the corpus as encoding/json sees it.
 type naiveLine struct {
 	Timestamp                 time.Time
@@ -83,7 +91,7 @@ func naiveGroups(q Question, lines []naiveLine) [][]any {
 	members := map[string][]float64{}
 	for _, l := range lines {
 		key := map[string]string{FieldLevel: l.Level, FieldComponent: l.Component}[q.GroupBy]
-		if q.Kind == PerMinute {
+		if q.Kind == PerStep {
 			key = l.Timestamp.UTC().Truncate(time.Minute).Format(time.RFC3339)
 		}
 		value := 0.0

@@ -5,29 +5,45 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/stere-log/stere/bench/machine"
 	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/result"
 )
 
 // repeatsMin is how often a question is asked whatever its budget.
 const repeatsMin = 3
 
-// run is one run under way.
+// How many variants of a question are compared with the scan. Those that need
+// the memory of every value are fewer.
+const (
+	variantsChecked      = 3
+	variantsCheckedHeavy = 1
+)
+
+// run is one run under way: one corpus, all targets.
 type run struct {
 	cfg       Config
 	corpus    *Corpus
+	steps     []step
 	questions []Question
-	truths    map[int]*Truth // by question number
+	variants  map[int][]Question // by question number
 }
 
-// Run measures the targets one after the other. The report names faults of
-// targets; an error means that there is no report.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
+// step is what is sent and asked at once: the whole corpus, or, where it
+// grows, the next part of it.
+type step struct {
+	part     *Corpus
+	truths   map[int]*Truth   // by question number
+	variants map[int][]*Truth // of the first variants
+	figures  *result.Run
+}
+
+// Run measures the targets one after the other with each corpus. The report
+// names faults of targets; an error means that there is no report.
+func Run(ctx context.Context, cfg Config) (*result.Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("bench config: %w", err)
 	}
@@ -35,6 +51,39 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := os.MkdirAll(cfg.WorkDir, 0o755); err != nil {
 		return nil, fmt.Errorf("make work folder: %w", err)
 	}
+	report := &result.Report{
+		Time: time.Now().UTC().Truncate(time.Second), Commit: cfg.Commit, Note: cfg.Note, Machine: machine.Describe(),
+		Settings: result.Settings{
+			Workers: cfg.Workers, BatchLines: cfg.BatchLines, Repeats: cfg.Repeats, Variants: cfg.variants(), Seed: cfg.Seed,
+			IdleSeconds: cfg.Idle.Seconds(),
+		},
+	}
+	memcpy := machine.MemcpyRate()
+	for _, spec := range cfg.Corpora {
+		// A target made anew has an empty folder.
+		targets, err := parseTargets(cfg)
+		if err != nil {
+			return nil, err
+		}
+		report.Baseline = orDefault(cfg.Baseline, targets[len(targets)-1].Name())
+		r := &run{cfg: cfg}
+		if err := r.prepare(ctx, spec); err != nil {
+			return nil, err
+		}
+		for _, t := range targets {
+			if err := r.measure(ctx, t); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range r.steps {
+			s.figures.Limits.MemcpyGBPerSec = memcpy
+			report.Runs = append(report.Runs, *s.figures)
+		}
+	}
+	return report, nil
+}
+
+func parseTargets(cfg Config) ([]Target, error) {
 	targets := make([]Target, len(cfg.Targets))
 	for i, spec := range cfg.Targets {
 		var err error
@@ -42,246 +91,240 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 			return nil, err
 		}
 	}
-	r := &run{cfg: cfg, truths: map[int]*Truth{}}
-	report, err := r.prepare(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report.Baseline = orDefault(cfg.Baseline, targets[len(targets)-1].Name())
-	for _, t := range targets {
-		figures := TargetReport{Name: t.Name()}
-		if err := r.measure(ctx, t, &figures); err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			figures.Error = err.Error()
-			r.say("%s: %v", t.Name(), err)
-		}
-		report.Targets = append(report.Targets, figures)
-	}
-	return report, nil
+	return targets, nil
 }
 
 func (r *run) say(format string, args ...any) { fmt.Fprintf(r.cfg.Progress, format+"\n", args...) }
 
-// prepare makes corpus, questions and right answers ready.
-func (r *run) prepare(ctx context.Context) (*Report, error) {
-	r.say("corpus %s", r.cfg.Corpus)
+// prepare makes a corpus, its questions and their right answers ready.
+func (r *run) prepare(ctx context.Context, spec string) error {
+	r.say("corpus %s", spec)
 	var err error
-	if r.corpus, err = OpenCorpus(ctx, r.cfg.Corpus, r.cfg.WorkDir); err != nil {
-		return nil, err
+	if r.corpus, err = OpenCorpus(ctx, spec, r.cfg.WorkDir); err != nil {
+		return err
 	}
-	r.say("choosing the words of the questions from %d lines", r.corpus.Lines)
-	survey, err := TakeSurvey(ctx, r.corpus)
+	parts := []*Corpus{r.corpus}
+	if len(r.cfg.Grow) > 0 {
+		if parts, err = r.corpus.Parts(ctx, r.cfg.Grow); err != nil {
+			return err
+		}
+	}
+	// The words come from the first part, so that every size has them.
+	r.say("choosing the words of the questions from %d lines", parts[0].Lines)
+	survey, err := TakeSurvey(ctx, parts[0], r.cfg.variants(), r.cfg.Seed)
 	if err != nil {
-		return nil, fmt.Errorf("survey corpus: %w", err)
+		return fmt.Errorf("survey corpus: %w", err)
 	}
 	r.questions = Questions(survey)
-	r.say("answering them by a scan")
-	truths, err := Scan(ctx, r.corpus, r.questions)
+	r.variants = Variants(survey, r.cfg.variants(), r.cfg.Seed)
+	limits, err := r.limits(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scan corpus: %w", err)
+		return err
 	}
-	for _, t := range truths {
-		r.truths[t.Question.Number] = t
+	r.say("answering them by a scan")
+	asked, checked := r.checked()
+	all, err := scan(ctx, parts, asked)
+	if err != nil {
+		return fmt.Errorf("scan corpus: %w", err)
 	}
-	return &Report{
-		Time:    time.Now().UTC(),
-		Machine: Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Go: runtime.Version()},
-		Corpus: CorpusReport{
-			Name: r.corpus.Name, Lines: r.corpus.Lines, Bytes: r.corpus.Bytes,
-			First: time.Unix(0, survey.First).UTC(), Last: time.Unix(0, survey.Last).UTC(),
-		},
-		Workers: r.cfg.Workers, Batch: r.cfg.BatchLines, Repeats: r.cfg.Repeats,
-	}, nil
+	lines, bytes := int64(0), int64(0)
+	for i, part := range parts {
+		lines, bytes = lines+part.Lines, bytes+part.Bytes
+		s := step{part: part, truths: map[int]*Truth{}, variants: map[int][]*Truth{}, figures: &result.Run{
+			Corpus: result.Corpus{
+				Name: r.corpus.Name, Lines: lines, Bytes: bytes,
+				First: time.Unix(0, survey.First).UTC(), Last: time.Unix(0, survey.Last).UTC(),
+			},
+			Growing: i > 0, Limits: limits,
+		}}
+		for k, t := range all[i] {
+			if n := t.Question.Number; k < checked {
+				s.truths[n] = t
+			} else {
+				s.variants[n] = append(s.variants[n], t)
+			}
+		}
+		r.steps = append(r.steps, s)
+	}
+	return nil
 }
 
-func (r *run) measure(ctx context.Context, t Target, figures *TargetReport) (err error) {
-	r.say("%s: starting", t.Name())
-	if err := t.Start(ctx); err != nil {
-		return fmt.Errorf("start: %w", err)
+// checked returns the questions that the scan answers: first so many that are
+// asked, then the first variants of each.
+func (r *run) checked() (questions []Question, own int) {
+	for _, q := range r.questions {
+		if q.Missing == "" {
+			questions = append(questions, q)
+		}
 	}
-	defer func() { err = errors.Join(err, t.Stop()) }()
-	if err := r.ingest(ctx, t, &figures.Ingest); err != nil {
+	own = len(questions)
+	for _, q := range questions[:own] {
+		n := variantsChecked
+		if q.Kind == Distinct || q.Kind == P99By {
+			n = variantsCheckedHeavy
+		}
+		variants := r.variants[q.Number]
+		questions = append(questions, variants[:min(len(variants), n)]...)
+	}
+	return questions, own
+}
+
+// limits measures what this machine can do at most with the corpus.
+func (r *run) limits(ctx context.Context) (machine.Limits, error) {
+	var l machine.Limits
+	var err error
+	if l.JSONMBPerSec, err = machine.JSONRate(r.corpus.Path); err != nil || !r.cfg.Limits {
+		return l, err
+	}
+	r.say("compressing it with %s", machine.ZstdCommand)
+	file, err := os.Open(r.corpus.Path)
+	if err != nil {
+		return l, fmt.Errorf("open corpus: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return l, fmt.Errorf("open corpus: %w", err)
+	}
+	bytes, took, err := machine.Zstd(ctx, file, info.Size(), func(percent int) { r.say("%s: %d %%", machine.ZstdCommand, percent) })
+	if errors.Is(err, machine.ErrNoZstd) {
+		r.say("%v", err)
+		return l, nil
+	}
+	l.ZstdBytes, l.ZstdSeconds = bytes, took.Seconds()
+	return l, err
+}
+
+// measure measures one target. Its faults stand in the figures; an error is
+// the end of the run.
+func (r *run) measure(ctx context.Context, t Target) error {
+	r.say("%s: starting", t.Name())
+	fault := t.Start(ctx)
+	if fault != nil {
+		fault = fmt.Errorf("start: %w", fault)
+	}
+	program := t.Program(ctx)
+	var before *result.Target
+	for _, s := range r.steps {
+		figures := result.Target{Name: t.Name(), Program: program}
+		if fault == nil {
+			fault = r.step(ctx, t, s, &figures, before)
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), t.Stop())
+		}
+		if fault != nil {
+			figures.Error = fault.Error()
+			r.say("%s: %v", t.Name(), fault)
+		}
+		s.figures.Targets = append(s.figures.Targets, figures)
+		before = &s.figures.Targets[len(s.figures.Targets)-1]
+	}
+	if err := t.Stop(); err != nil && before.Error == "" {
+		before.Error = err.Error()
+	}
+	return nil
+}
+
+// step sends one part of the corpus and asks all questions about all that the
+// target has by then.
+func (r *run) step(ctx context.Context, t Target, s step, figures, before *result.Target) error {
+	if err := r.ingest(ctx, t, s, &figures.Ingest, before); err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	for _, q := range r.questions {
-		answer := QuestionReport{Number: q.Number, Name: q.Name, Detail: q.Detail, Skipped: q.Missing}
+		answer := result.Question{Number: q.Number, Name: q.Name, Detail: q.Detail, Skipped: q.Missing}
 		if q.Missing == "" {
-			if err := r.warm(ctx, t, q, &answer); err != nil {
-				return fmt.Errorf("question %d: %w", q.Number, err)
-			}
+			r.first(ctx, t, q, s.truths[q.Number], &answer)
 		}
 		figures.Answers = append(figures.Answers, answer)
 	}
+	for i, q := range r.questions {
+		a := &figures.Answers[i]
+		if a.Skipped != "" || a.FirstMS == 0 {
+			continue
+		}
+		if err := r.warm(ctx, t, q, a); err != nil {
+			return fmt.Errorf("question %d: %w", q.Number, err)
+		}
+		r.varied(ctx, t, r.variants[q.Number], s.variants[q.Number], a)
+		r.say("%s: question %d %s: %.2f ms, varied %.2f ms, first %.2f ms, %d, %s", t.Name(), q.Number, q.Name,
+			a.P50MS, a.VariedMS, a.FirstMS, a.Size, orDefault(a.Wrong, "right"))
+	}
+	u, err := usage(t)
+	if err != nil {
+		return err
+	}
+	figures.PeakRSSMB = float64(u.PeakRSSBytes) / megabyte
 	if t.Owned() && !r.cfg.SkipCold {
-		if err := r.cold(ctx, t, figures); err != nil {
+		if err := r.cold(ctx, t, s, figures); err != nil {
 			return fmt.Errorf("cold runs: %w", err)
 		}
 	}
-	figures.sum()
-	return nil
+	figures.Sum()
+	return ctx.Err()
 }
 
-// sum fills in the figures over all questions.
-func (t *TargetReport) sum() {
-	var warm, cold []float64
-	for _, a := range t.Answers {
-		if a.Skipped != "" {
-			continue
-		}
-		t.QuestionsAsked++
-		if a.Wrong == "" {
-			t.RightAnswers++
-		}
-		warm, cold = append(warm, a.P50MS), append(cold, a.ColdMS)
-	}
-	t.WarmGeoMeanMS, t.ColdGeoMeanMS = geoMean(warm), geoMean(cold)
-}
-
-// ingest sends the corpus and measures until it is settled.
-func (r *run) ingest(ctx context.Context, t Target, figures *IngestReport) error {
-	before, err := usage(t)
-	if err != nil {
-		return err
-	}
-	r.say("%s: sending %d lines", t.Name(), r.corpus.Lines)
-	start := time.Now()
-	times, err := r.send(ctx, t, &figures.Retries)
-	if err != nil {
-		return err
-	}
-	took := time.Since(start)
-	r.say("%s: settling", t.Name())
-	settleCtx, cancel := context.WithTimeout(ctx, r.cfg.SettleTimeout)
-	defer cancel()
-	settling := time.Now()
-	if err := t.Settle(settleCtx); err != nil {
-		return fmt.Errorf("settle: %w", err)
-	}
-	figures.SettleSeconds = time.Since(settling).Seconds()
-	after, err := usage(t)
-	if err != nil {
-		return err
-	}
-	lines, raw := float64(r.corpus.Lines), float64(r.corpus.Bytes)
-	figures.Lines = r.corpus.Lines
-	figures.Seconds = took.Seconds()
-	figures.LinesPerSec = lines / took.Seconds()
-	figures.MBPerSec = raw / megabyte / took.Seconds()
-	figures.RequestP50MS, figures.RequestP99MS = quantiles(times)
-	figures.CPUSeconds = after.CPUSeconds - before.CPUSeconds
-	figures.CPUPerMillion = figures.CPUSeconds / lines * 1e6
-	figures.PeakRSSMB = float64(after.PeakRSSBytes) / megabyte
-	figures.RestRSSMB = float64(after.RSSBytes) / megabyte
-	figures.WrittenBytes = after.BytesWritten - before.BytesWritten
-	figures.WrittenPerRaw = float64(figures.WrittenBytes) / raw
-	disk, err := t.Disk()
-	if err != nil && !errors.Is(err, ErrNotMeasured) && !errors.Is(err, proc.ErrUnsupported) {
-		return err
-	}
-	figures.DiskBytes, figures.DiskApparent, figures.DiskFiles = disk.Allocated, disk.Apparent, disk.Files
-	figures.DiskParts = disk.Parts
-	figures.DiskPerRaw = float64(disk.Allocated) / raw
-	return nil
-}
-
-// usage is the usage of the server, zero where it cannot be read.
-func usage(t Target) (proc.Usage, error) {
-	u, err := t.Usage()
-	if errors.Is(err, ErrNotMeasured) || errors.Is(err, proc.ErrUnsupported) {
-		return proc.Usage{}, nil
-	}
-	return u, err
-}
-
-// send lets the workers send the corpus and returns the times of all requests.
-func (r *run) send(ctx context.Context, t Target, retries *int64) ([]time.Duration, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	batches := make(chan Batch, r.cfg.Workers)
-	var workers sync.WaitGroup
-	var retried atomic.Int64
-	times := make([][]time.Duration, r.cfg.Workers)
-	workers.Go(func() {
-		if err := r.corpus.Batches(ctx, r.cfg.BatchLines, batches); err != nil {
-			cancel(err)
-		}
-	})
-	for i := range times {
-		workers.Go(func() {
-			for b := range batches {
-				start := time.Now()
-				n, err := ingest(ctx, t, b)
-				times[i] = append(times[i], time.Since(start))
-				retried.Add(n)
-				if err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-	workers.Wait()
-	*retries = retried.Load()
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	return slices.Concat(times...), nil
-}
-
-// ingest sends one batch, again and again while the server is overloaded. The
-// time of a request includes that.
-func ingest(ctx context.Context, t Target, b Batch) (retries int64, err error) {
-	for {
-		err := t.Ingest(ctx, b)
-		var status *statusError
-		if err == nil || !errors.As(err, &status) || !status.overloaded() || retries == retriesMax {
-			return retries, err
-		}
-		retries++
-		timer := time.NewTimer(min(status.retryAfter, retryPauseMax))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return retries, context.Cause(ctx)
-		case <-timer.C:
-		}
-	}
-}
-
-// warm asks a question several times and checks the first answer.
-func (r *run) warm(ctx context.Context, t Target, q Question, report *QuestionReport) error {
+// first asks a question for the first time since the target has the records,
+// and checks the answer.
+func (r *run) first(ctx context.Context, t Target, q Question, truth *Truth, figures *result.Question) {
 	answer, err := t.Ask(ctx, q)
 	if errors.Is(err, ErrNotAsked) {
-		report.Skipped = err.Error()
-		return nil
+		figures.Skipped = err.Error()
+		return
 	}
-	truth := r.truths[q.Number]
-	report.Size = truth.Size()
+	figures.Size = truth.Size()
+	if err == nil {
+		figures.FirstMS = milliseconds(answer.Elapsed)
+		err = truth.Check(answer)
+	}
 	if err != nil {
-		report.Wrong = err.Error()
+		figures.Wrong = err.Error()
 		r.say("%s: question %d: %v", t.Name(), q.Number, err)
-		return ctx.Err()
 	}
-	if err := truth.Check(answer); err != nil {
-		report.Wrong = err.Error()
-	}
+}
+
+// warm asks a question several times.
+func (r *run) warm(ctx context.Context, t Target, q Question, figures *result.Question) error {
 	var times []time.Duration
 	began := time.Now()
 	for i := 0; i < r.cfg.Repeats && (i < repeatsMin || time.Since(began) < r.cfg.QuestionBudget); i++ {
-		if answer, err = t.Ask(ctx, q); err != nil {
+		answer, err := t.Ask(ctx, q)
+		if err != nil {
 			return err
 		}
 		times = append(times, answer.Elapsed)
 	}
-	report.P50MS, report.P99MS = quantiles(times)
-	r.say("%s: question %d %s: %.2f ms, %d, %s", t.Name(), q.Number, q.Name, report.P50MS, report.Size, orDefault(report.Wrong, "right"))
+	figures.P50MS, figures.P99MS = quantiles(times)
 	return nil
 }
 
+// varied asks each variant of a question once and checks the first of them.
+func (r *run) varied(ctx context.Context, t Target, variants []Question, truths []*Truth, figures *result.Question) {
+	var times []time.Duration
+	began := time.Now()
+	for i, q := range variants {
+		if i >= repeatsMin && time.Since(began) >= r.cfg.QuestionBudget {
+			break
+		}
+		answer, err := t.Ask(ctx, q)
+		if err == nil {
+			times = append(times, answer.Elapsed)
+			if i < len(truths) {
+				figures.Checked++
+				err = truths[i].Check(answer)
+			}
+		}
+		if err != nil && figures.Wrong == "" {
+			figures.Wrong = fmt.Sprintf("variant %d (%s): %v", i+1, q.Detail, err)
+		}
+	}
+	figures.Variants = len(times)
+	figures.VariedMS, _ = quantiles(times)
+}
+
 // cold asks each question once after a restart with an empty page cache.
-func (r *run) cold(ctx context.Context, t Target, figures *TargetReport) error {
+func (r *run) cold(ctx context.Context, t Target, s step, figures *result.Target) error {
 	for i := range figures.Answers {
 		a := &figures.Answers[i]
 		if a.Skipped != "" || a.P50MS == 0 {
@@ -301,7 +344,7 @@ func (r *run) cold(ctx context.Context, t Target, figures *TargetReport) error {
 		if err != nil {
 			return fmt.Errorf("question %d: %w", a.Number, err)
 		}
-		if err := r.truths[a.Number].Check(answer); err != nil && a.Wrong == "" {
+		if err := s.truths[a.Number].Check(answer); err != nil && a.Wrong == "" {
 			a.Wrong = "after a restart: " + err.Error()
 		}
 		a.ColdMS = milliseconds(answer.Elapsed)

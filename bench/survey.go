@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/valyala/fastjson"
@@ -69,6 +71,11 @@ type Survey struct {
 	WindowTo       int64
 	TextField      string
 	NumberField    string
+	// Component is the most frequent one. Step is what question 7 cuts the
+	// time into.
+	Component string
+	Step      time.Duration
+	Others    Others
 }
 
 // wordStats counts the lines that have a word.
@@ -102,10 +109,17 @@ type surveyor struct {
 	fields   map[string]*fieldStats
 	pairs    map[[2]string]int64
 	levels   map[string]int64
+	comps    map[string]int64
+	others   int // how many other subjects to draw
+	seed     uint64
+	random   *rand.Rand
+	traces   []string // a sample of traced ids
+	traced   int64
 }
 
-// TakeSurvey reads the corpus and chooses the words of the questions.
-func TakeSurvey(ctx context.Context, c *Corpus) (*Survey, error) {
+// TakeSurvey reads the corpus and chooses the words of the questions, and up
+// to others more of each kind for variants, drawn by the seed.
+func TakeSurvey(ctx context.Context, c *Corpus, others int, seed uint64) (*Survey, error) {
 	s := &surveyor{
 		survey:   Survey{Lines: c.Lines, Bytes: c.Bytes, First: math.MaxInt64, Last: math.MinInt64},
 		total:    c.Lines,
@@ -115,6 +129,10 @@ func TakeSurvey(ctx context.Context, c *Corpus) (*Survey, error) {
 		fields:   map[string]*fieldStats{},
 		pairs:    map[[2]string]int64{},
 		levels:   map[string]int64{},
+		comps:    map[string]int64{},
+		others:   others,
+		seed:     seed,
+		random:   rand.New(rand.NewPCG(seed, 0)),
 	}
 	if err := c.Records(ctx, s.observe); err != nil {
 		return nil, err
@@ -125,8 +143,14 @@ func TakeSurvey(ctx context.Context, c *Corpus) (*Survey, error) {
 
 func (s *surveyor) observe(number int64, r *Record) error {
 	s.survey.First, s.survey.Last = min(s.survey.First, r.Time), max(s.survey.Last, r.Time)
+	trace := r.Text(traceField)
 	if s.survey.TraceID == "" && number >= int64(traceAt*float64(s.total)) {
-		s.survey.TraceID = r.Text(traceField)
+		s.survey.TraceID = trace
+	} else {
+		s.observeTrace(trace)
+	}
+	if r.Component != "" && (len(s.comps) < pairsMax || s.comps[r.Component] > 0) {
+		s.comps[r.Component]++
 	}
 	if r.Level != "" {
 		s.levels[r.Level]++
@@ -312,13 +336,26 @@ func (s *surveyor) choose() {
 	}
 	v.Prefix = s.nearest(s.prefixes, nil, prefixShare*float64(s.total), byLines)
 	if w := s.nearest(s.words, nil, patternShare*float64(s.total), func(w *wordStats) int64 { return w.numbers }); w != "" {
-		v.Pattern = Pattern{Literal: w, Regexp: regexp.MustCompile(w + patternTail)}
+		v.Pattern = patternOf(w)
 	}
 	v.Phrase = s.rarePhrase()
 	v.WindowFrom = v.First + int64(windowAt*float64(v.Last-v.First))
 	v.WindowTo = v.WindowFrom + max(int64(windowFraction*float64(v.Last-v.First)), 1)
 	v.TextField = s.field("client_ip", func(f *fieldStats) int64 { return f.texts })
 	v.NumberField = s.field("duration_ms", func(f *fieldStats) int64 { return f.numbers })
+	v.Step = stepFor(time.Duration(v.Last - v.First))
+	most := int64(0)
+	for name, lines := range s.comps {
+		if lines > most || lines == most && name < v.Component {
+			most, v.Component = lines, name
+		}
+	}
+	s.chooseOthers(taken)
+}
+
+// patternOf is the regular expression of a word, which has letters only.
+func patternOf(word string) Pattern {
+	return Pattern{Literal: word, Regexp: regexp.MustCompile(word + patternTail)}
 }
 
 func (s *surveyor) errorLevel() string {
@@ -368,9 +405,8 @@ func (s *surveyor) rarePhrase() string {
 	var best *phraseStats
 	distance := func(p *phraseStats) float64 { return math.Abs(math.Log(float64(p.lines)) - math.Log(want)) }
 	for _, p := range s.phrases {
-		first, second, _ := strings.Cut(p.text, " ")
-		if s.words[first].mixed || s.words[second].mixed {
-			continue // in another case it might occur elsewhere
+		if !s.oneCase(p.text) {
+			continue
 		}
 		if best == nil || cmp.Or(cmp.Compare(distance(p), distance(best)), cmp.Compare(p.text, best.text)) < 0 {
 			best = p
@@ -380,6 +416,13 @@ func (s *surveyor) rarePhrase() string {
 		return ""
 	}
 	return best.text
+}
+
+// oneCase reports whether both words of a phrase occur in lower case only. In
+// another case it might occur elsewhere.
+func (s *surveyor) oneCase(phrase string) bool {
+	first, second, _ := strings.Cut(phrase, " ")
+	return !s.words[first].mixed && !s.words[second].mixed
 }
 
 // field returns the metadata field that has most values of the kind counted

@@ -2,9 +2,12 @@ package bench
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -28,18 +31,31 @@ type Target interface {
 	Start(ctx context.Context) error
 	// Stop ends the server; its data stays.
 	Stop() error
-	// Ingest sends one request and returns when it is acknowledged.
-	Ingest(ctx context.Context, b Batch) error
+	// Program says what is measured: what it says of its version, and a hash
+	// of the program. Empty if the server was not started here.
+	Program(ctx context.Context) string
+	// Ingest sends one request and returns when it is acknowledged. That lines
+	// were refused is no error.
+	Ingest(ctx context.Context, b Batch) (Receipt, error)
 	// Settle returns when what came in is stored in its final form.
 	Settle(ctx context.Context) error
 	// Ask asks a question.
 	Ask(ctx context.Context, q Question) (Answer, error)
 	// Usage is what the server process used since its start.
 	Usage() (proc.Usage, error)
+	// ResetPeak lets the most ever resident of Usage begin anew.
+	ResetPeak() error
 	// Disk is the size of the data folder.
 	Disk() (proc.Disk, error)
 	// Owned reports whether the server was started here and can be restarted.
 	Owned() bool
+}
+
+// Receipt is what a server says became of a batch.
+type Receipt struct {
+	Accepted int
+	Rejected int
+	Reason   string // of a refusal
 }
 
 // server is the part of a target that is the same for all: a process, or the
@@ -54,6 +70,9 @@ type server struct {
 	http    *caller
 	process *proc.Process
 	timeout time.Duration
+	// version are the arguments that make the program say its version.
+	version []string
+	env     []string
 }
 
 // Name implements Target.
@@ -76,7 +95,7 @@ func (s *server) Start(ctx context.Context) error {
 	}
 	s.http.base = "http://" + address
 	s.process, err = proc.Start(ctx, proc.Config{
-		Path: s.path, Args: s.args(s.dir, address), LogPath: s.logPath, Ready: s.ready, ReadyTimeout: s.timeout, StopTimeout: s.timeout,
+		Path: s.path, Args: s.args(s.dir, address), Env: s.env, LogPath: s.logPath, Ready: s.ready, ReadyTimeout: s.timeout, StopTimeout: s.timeout,
 	})
 	return err
 }
@@ -98,6 +117,39 @@ func (s *server) Usage() (proc.Usage, error) {
 		return proc.Usage{}, ErrNotMeasured
 	}
 	return s.process.Usage()
+}
+
+// ResetPeak implements Target.
+func (s *server) ResetPeak() error {
+	if s.process == nil {
+		return ErrNotMeasured
+	}
+	return s.process.ResetPeak()
+}
+
+// programHashBytes is how much of the program's SHA-256 names it.
+const programHashBytes = 6
+
+// Program implements Target.
+func (s *server) Program(ctx context.Context) string {
+	if !s.Owned() {
+		return ""
+	}
+	out, err := exec.CommandContext(ctx, s.path, s.version...).Output()
+	if err != nil {
+		out = nil // it has no such command; the hash must do
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	file, err := os.Open(s.path)
+	if err != nil {
+		return line
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return line
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s sha256:%x", line, sum.Sum(nil)[:programHashBytes]))
 }
 
 // Disk implements Target.

@@ -34,35 +34,38 @@ func newBulk(s server) *bulk {
 }
 
 // Ingest implements Target.
-func (t *bulk) Ingest(ctx context.Context, b Batch) error {
+func (t *bulk) Ingest(ctx context.Context, b Batch) (Receipt, error) {
 	body := make([]byte, 0, len(b.Text)+b.Lines*len(bulkAction))
 	for line := range bytes.Lines(b.Text) {
 		body = append(append(body, bulkAction...), line...)
 	}
 	text, _, err := t.http.do(ctx, http.MethodPost, "/_bulk", "application/x-ndjson", body)
 	if err != nil {
-		return err
+		return Receipt{}, err
 	}
 	var answer struct {
 		Errors bool
 		Items  []map[string]struct{ Status int }
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return fmt.Errorf("read answer to a bulk request: %w", err)
+		return Receipt{}, fmt.Errorf("read answer to a bulk request: %w", err)
 	}
 	// The items are looked at too: there are servers that refuse some of them
 	// and say errors:false.
+	r := Receipt{Accepted: len(answer.Items)}
 	for i, item := range answer.Items {
 		for _, result := range item {
 			if result.Status >= http.StatusMultipleChoices {
-				return fmt.Errorf("item %d has status %d", i, result.Status)
+				r.Accepted--
+				r.Rejected++
+				r.Reason = fmt.Sprintf("item %d has status %d", i, result.Status)
 			}
 		}
 	}
-	if answer.Errors || len(answer.Items) != b.Lines {
-		return fmt.Errorf("%d items for %d lines, errors %v", len(answer.Items), b.Lines, answer.Errors)
+	if answer.Errors && r.Rejected == 0 || len(answer.Items) != b.Lines {
+		return r, fmt.Errorf("%d items for %d lines, errors %v", len(answer.Items), b.Lines, answer.Errors)
 	}
-	return nil
+	return r, nil
 }
 
 // Settle implements Target.

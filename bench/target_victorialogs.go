@@ -27,6 +27,7 @@ const (
 
 func newVictoriaLogs(s server) *victoriaLogs {
 	t := &victoriaLogs{server: s}
+	t.version = []string{"-version"}
 	t.args = func(dir, address string) []string {
 		return []string{"-storageDataPath=" + dir, "-httpListenAddr=" + address, "-retentionPeriod=100y"}
 	}
@@ -38,9 +39,19 @@ func newVictoriaLogs(s server) *victoriaLogs {
 }
 
 // Ingest implements Target.
-func (t *victoriaLogs) Ingest(ctx context.Context, b Batch) error {
-	_, _, err := t.http.do(ctx, http.MethodPost, victoriaInsert, "application/stream+json", b.Text)
-	return err
+// It does not say which lines it left out, so that only a question shows what
+// it has.
+func (t *victoriaLogs) Ingest(ctx context.Context, b Batch) (Receipt, error) {
+	_, _, err := t.as(b.Tenant).do(ctx, http.MethodPost, victoriaInsert, "application/stream+json", b.Text)
+	return Receipt{Accepted: b.Lines}, err
+}
+
+// as is the caller that speaks for a tenant.
+func (t *victoriaLogs) as(tenant int) *caller {
+	if tenant == 0 {
+		return t.http
+	}
+	return t.http.with("AccountID", strconv.Itoa(tenant))
 }
 
 // Settle implements Target. The forced merge runs in the background, so it is
@@ -104,7 +115,7 @@ func (t *victoriaLogs) Ask(ctx context.Context, q Question) (Answer, error) {
 	if q.Kind == Newest {
 		form.Set("limit", strconv.Itoa(q.Limit))
 	}
-	text, elapsed, err := t.http.do(ctx, http.MethodPost, "/select/logsql/query", "application/x-www-form-urlencoded", []byte(form.Encode()))
+	text, elapsed, err := t.as(q.Tenant).do(ctx, http.MethodPost, "/select/logsql/query", "application/x-www-form-urlencoded", []byte(form.Encode()))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -140,7 +151,7 @@ func victoriaRow(q Question, row map[string]string, a *Answer) error {
 		return nil
 	}
 	group, number := row[q.GroupBy], row["n"]
-	if q.Kind == PerMinute {
+	if q.Kind == PerStep {
 		group = row["_time"]
 	}
 	if number == "" {
@@ -167,8 +178,8 @@ func victoriaQuery(q Question) string {
 		return where + " | stats count() n"
 	case CountBy:
 		return where + " | stats by (" + q.GroupBy + ") count() n"
-	case PerMinute:
-		return where + " | stats by (_time:1m) count() n"
+	case PerStep:
+		return where + " | stats by (_time:" + stepText(q.Step) + ") count() n"
 	case Top:
 		return where + " | stats by (" + q.GroupBy + ") count() n | sort by (n desc) limit " + strconv.Itoa(q.Limit)
 	case Distinct:

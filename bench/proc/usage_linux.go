@@ -21,6 +21,15 @@ const statBlock = 512
 // Usage reads what the process used so far.
 func (p *Process) Usage() (Usage, error) { return UsageOf(p.PID()) }
 
+// ResetPeak lets PeakRSSBytes begin anew with what is resident now.
+func (p *Process) ResetPeak() error {
+	const resetPeak = "5"
+	if err := os.WriteFile(filepath.Join("/proc", strconv.Itoa(p.PID()), "clear_refs"), []byte(resetPeak), 0); err != nil {
+		return fmt.Errorf("reset peak: %w", err)
+	}
+	return nil
+}
+
 // UsageOf reads what the process with this id used so far.
 func UsageOf(pid int) (Usage, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))

@@ -13,3 +13,6 @@ func DiskOf(string) (Disk, error) { return Disk{}, ErrUnsupported }
 
 // DropCaches writes dirty pages and empties the page cache of the machine.
 func DropCaches() error { return ErrUnsupported }
+
+// ResetPeak lets PeakRSSBytes begin anew with what is resident now.
+func (p *Process) ResetPeak() error { return ErrUnsupported }

@@ -1,7 +1,7 @@
 // Package tool is what the programs that measure share: they build the Stere
 // they run, and they write a report as a table or as JSON.
 //
-// Main functions: BuildStere and WriteReport. There is no state; each program
+// Main functions: BuildStere, Commit and WriteReport. There is no state; each program
 // calls them from its one goroutine.
 package tool
 
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // BuildStere builds Stere from the module in the current folder into dir and
@@ -24,6 +25,16 @@ func BuildStere(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("build stere: %w: %s", err, out)
 	}
 	return path, nil
+}
+
+// Commit returns the commit that the current folder is at, with "-dirty" if
+// files that it has are changed.
+func Commit(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
+	if err != nil {
+		return "", fmt.Errorf("read commit: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // Report is what can be written: as a table, and as JSON by its fields.

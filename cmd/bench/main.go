@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/bench/result"
 	"github.com/stere-log/stere/bench/tool"
 )
 
@@ -29,17 +30,27 @@ const (
 )
 
 type flags struct {
-	Corpus   string        `default:"generate:200000" help:"NDJSON file (plain, gzip or zstd), or generate:LINES[:SEED]." placeholder:"FILE|generate:N"`
-	Target   []string      `required:"" help:"What to measure, repeatable: stere (built from this folder), stere=PATH|URL, victorialogs=PATH|URL, bulk=URL. STERE_API_KEY is sent to URLs." placeholder:"KIND[=WHERE]"`
+	Target   []string      `xor:"what" required:"" help:"What to measure, repeatable: stere (built from this folder), stere=PATH|URL, victorialogs=PATH|URL, bulk=URL. STERE_API_KEY is sent to URLs." placeholder:"KIND[=WHERE]"`
+	Table    string        `xor:"what" required:"" help:"Measure nothing; print a report that is there as Markdown." placeholder:"FILE.json"`
+	Into     []string      `xor:"what" required:"" help:"Measure nothing; write the reports that a page names into it, repeatable." placeholder:"PAGE.md" type:"existingfile"`
+	Corpus   []string      `default:"generate:200000" sep:"none" help:"NDJSON file (plain, gzip or zstd), or generate:LINES[:SEED]; repeatable, each measured with fresh targets." placeholder:"[NAME=]FILE|generate:N"`
+	Grow     []int64       `help:"Sizes to which a target grows, in lines, measured at each." placeholder:"N,N,..."`
 	Baseline string        `help:"Target that ratios refer to. Default: the last one."`
 	Work     string        `help:"Folder for corpus, data and logs. Default: a temporary one, removed at the end." type:"path"`
 	Workers  int           `default:"4" help:"Concurrent writers."`
 	Lines    int           `default:"1000" help:"Lines in a request."`
 	Repeats  int           `default:"20" help:"How often each question is asked warm."`
+	Variants int           `help:"About how many other subjects each question is asked. Default: as many as repeats."`
+	NoVaried bool          `help:"Leave them out."`
+	Seed     uint64        `default:"1" help:"Draws the other subjects."`
 	NoCold   bool          `help:"Leave out the cold runs (they need root)."`
+	Idle     time.Duration `default:"20s" help:"How long a settled target is left alone before its memory at rest is read."`
+	Limits   bool          `help:"Compress each corpus with zstd -19 --long=27 (slow), as a limit for the disk."`
 	Settle   time.Duration `default:"30m" help:"Longest wait for a target to settle."`
 	Timeout  time.Duration `default:"2m" help:"Longest wait for a request or a start."`
+	Note     string        `help:"Stands in the report." placeholder:"TEXT"`
 	JSON     string        `help:"File for the result as JSON; - for the output, instead of the table." placeholder:"FILE|-"`
+	View     string        `enum:"short,full" default:"full" help:"Which lines the Markdown of --table has: short or full."`
 	Quiet    bool          `short:"q" help:"No progress."`
 }
 
@@ -62,11 +73,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench:", err)
 		return exitUsage
 	}
-	code, err := measure(ctx, f, stdout, stderr)
+	code, err := act(ctx, f, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 	}
 	return code
+}
+
+func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
+	switch {
+	case f.Table != "":
+		return table(f, stdout)
+	case len(f.Into) > 0:
+		return into(f.Into)
+	}
+	return measure(ctx, f, stdout, stderr)
 }
 
 func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
@@ -78,9 +99,14 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	} else if err := os.MkdirAll(f.Work, 0o755); err != nil {
 		return exitUsage, fmt.Errorf("make work folder: %w", err)
 	}
+	commit, err := tool.Commit(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "bench: the report has no commit:", err)
+	}
 	cfg := bench.Config{
-		Corpus: f.Corpus, Targets: f.Target, Baseline: f.Baseline, WorkDir: f.Work, Workers: f.Workers, BatchLines: f.Lines,
-		Repeats: f.Repeats, SkipCold: f.NoCold, RequestTimeout: f.Timeout, SettleTimeout: f.Settle,
+		Corpora: f.Corpus, Grow: f.Grow, Targets: f.Target, Baseline: f.Baseline, WorkDir: f.Work, Workers: f.Workers, BatchLines: f.Lines,
+		Repeats: f.Repeats, Variants: f.Variants, SkipVaried: f.NoVaried, Seed: f.Seed, Idle: f.Idle, Limits: f.Limits,
+		SkipCold: f.NoCold, RequestTimeout: f.Timeout, SettleTimeout: f.Settle, Commit: commit, Note: f.Note,
 	}
 	if !f.Quiet {
 		cfg.Progress = stderr
@@ -103,6 +129,37 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	}
 	if report.Failed() {
 		return exitFailed, nil
+	}
+	return exitOK, nil
+}
+
+// table prints a report that is there.
+func table(f flags, stdout io.Writer) (code int, err error) {
+	report, err := result.Read(f.Table)
+	if err != nil {
+		return exitUsage, err
+	}
+	if _, err := io.WriteString(stdout, report.Markdown(result.View(f.View))); err != nil {
+		return exitFailed, fmt.Errorf("write table: %w", err)
+	}
+	return exitOK, nil
+}
+
+// into writes the reports that the pages name into them. Paths of reports are
+// relative to the current folder, the root of the module.
+func into(pages []string) (code int, err error) {
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return exitUsage, fmt.Errorf("read page: %w", err)
+		}
+		updated, err := result.Update(".", string(text))
+		if err != nil {
+			return exitUsage, fmt.Errorf("page %s: %w", page, err)
+		}
+		if err := os.WriteFile(page, []byte(updated), 0o644); err != nil {
+			return exitFailed, fmt.Errorf("write page: %w", err)
+		}
 	}
 	return exitOK, nil
 }

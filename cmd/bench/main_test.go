@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/bench/result"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -52,7 +52,7 @@ func TestBulkTarget(t *testing.T) {
 	defer server.Close()
 	path := filepath.Join(t.TempDir(), "result.json")
 	var out, errs bytes.Buffer
-	code := run([]string{"--target", "bulk=" + server.URL, "--corpus", "generate:2500", "--workers", "1", "--work", t.TempDir(), "--json", path, "-q"}, &out, &errs)
+	code := run([]string{"--target", "bulk=" + server.URL, "--corpus", "generate:2500", "--workers", "1", "--idle", "0s", "--work", t.TempDir(), "--json", path, "-q"}, &out, &errs)
 	if code != exitOK || items != 2500 {
 		t.Fatalf("exit code %d, %d items: %s%s", code, items, &out, &errs)
 	}
@@ -60,11 +60,11 @@ func TestBulkTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var report bench.Report
+	var report result.Report
 	if err := json.Unmarshal(text, &report); err != nil {
 		t.Fatal(err)
 	}
-	if target := report.Targets[0]; target.Ingest.Lines != 2500 || target.QuestionsAsked != 0 {
+	if target := report.Runs[0].Targets[0]; target.Ingest.Lines != 2500 || target.QuestionsAsked != 0 {
 		t.Errorf("report says %d lines and %d questions", target.Ingest.Lines, target.QuestionsAsked)
 	}
 }
