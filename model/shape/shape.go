@@ -5,7 +5,9 @@
 // several such words joined by one and the same of '.', ':' and '-' (addresses,
 // versions, dates, times of day), or a UUID. It starts and ends at word
 // borders, so that every word of the message lies wholly in the static text or
-// wholly in one variable: what searches words may look at the two apart.
+// wholly in one variable: what searches words may look at the two apart. A
+// shape may also refer to other fields whose values the message repeats; what
+// these are is the caller's affair.
 // docs/format/shape.md says how this was chosen.
 //
 // A word is a maximal run of letters, digits and '_', as in package index;
@@ -17,6 +19,7 @@ package shape
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -30,17 +33,21 @@ const (
 const (
 	Placeholder = 0x11 // stands for the next variable
 	Escape      = 0x12 // the next byte stands for itself
+	Reference   = 0x13 // a decimal number up to the next Reference: that field's value
 )
 
-// ErrVariables says that the variables do not fit the shape.
+// ErrVariables says that the variables or references do not fit the shape.
 var ErrVariables = errors.New("variables do not fit the shape")
+
+// Span is where in a message a variable is.
+type Span struct{ Start, End uint16 }
 
 // Classes of bytes.
 const (
 	letter   = 1 // part of words
 	digit    = 2 // part of words that makes them variable
 	joiner   = 4 // joins variable words on both sides
-	reserved = 8 // Placeholder and Escape
+	reserved = 8 // Placeholder, Escape and Reference
 )
 
 var classes = func() (table [256]uint8) {
@@ -52,7 +59,7 @@ var classes = func() (table [256]uint8) {
 			table[c] = letter
 		case c == '.', c == ':', c == '-':
 			table[c] = joiner
-		case c == Placeholder, c == Escape:
+		case c == Placeholder, c == Escape, c == Reference:
 			table[c] = reserved
 		}
 	}
@@ -74,33 +81,90 @@ func Split(dst []string, message string) (shape string, vars []string, ok bool) 
 // Append is Split for callers that need the shape only to look it up: it
 // appends the shape's text to out and the variables to dst.
 func Append(out []byte, dst []string, message string) (shape []byte, vars []string, ok bool) {
+	var room [64]Span
+	out, spans, ok := AppendSpans(out, room[:0], message, 0, len(message))
+	for _, span := range spans {
+		dst = append(dst, message[span.Start:span.End])
+	}
+	return out, dst, ok
+}
+
+// AppendSpans appends the shape of message[from:to] to out and where its
+// variables are to dst. A caller that cuts a message into pieces must cut at
+// word borders (see Border). It reports false beyond the limits; what it
+// returns is as it was then. VariablesMax is for the whole of dst.
+func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []byte, spans []Span, ok bool) {
 	if len(message) > MessageMax {
 		return out, dst, false
 	}
 	start, before := len(out), len(dst)
-	copied := 0
-	for i := 0; i < len(message); {
-		switch classes[message[i]] {
+	text := message[:to]
+	copied := from
+	for i := from; i < len(text); {
+		switch classes[text[i]] {
 		case letter, digit:
-			end, variable := variableEnd(message, i)
+			end, variable := variableEnd(text, i)
 			if variable {
-				if len(dst)-before == VariablesMax {
+				if len(dst) == VariablesMax {
 					return out[:start], dst[:before], false
 				}
-				out = append(append(out, message[copied:i]...), Placeholder)
-				dst = append(dst, message[i:end])
+				out = append(append(out, text[copied:i]...), Placeholder)
+				dst = append(dst, Span{uint16(i), uint16(end)})
 				copied = end
 			}
 			i = end
 		case reserved:
-			out = append(append(out, message[copied:i]...), Escape, message[i])
+			out = append(append(out, text[copied:i]...), Escape, text[i])
 			i++
 			copied = i
 		default:
 			i++
 		}
 	}
-	return append(out, message[copied:]...), dst, true
+	return append(out, text[copied:]...), dst, true
+}
+
+// Border reports whether a word may end before message[at] or start there, so
+// that a cut there divides no word.
+func Border(message string, at int) bool {
+	return at == 0 || at == len(message) || classes[message[at-1]]&(letter|digit) == 0 || classes[message[at]]&(letter|digit) == 0
+}
+
+// AppendReference appends a reference to the field with the given number.
+func AppendReference(out []byte, number uint32) []byte {
+	return append(strconv.AppendUint(append(out, Reference), uint64(number), 10), Reference)
+}
+
+// referenceAt reads the reference whose first byte is shape[at].
+func referenceAt(shape string, at int) (number uint32, end int, err error) {
+	for end = at + 1; end < len(shape) && shape[end] != Reference; end++ {
+	}
+	if end < len(shape) {
+		if v, err := strconv.ParseUint(shape[at+1:end], 10, 32); err == nil {
+			return uint32(v), end + 1, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("reference at %d of the shape: %w", at, ErrVariables)
+}
+
+// References returns the numbers of the fields that a shape refers to, in
+// order, with repeats.
+func References(shape string) ([]uint32, error) {
+	var numbers []uint32
+	for i := 0; i < len(shape); i++ {
+		switch shape[i] {
+		case Escape:
+			i++
+		case Reference:
+			number, end, err := referenceAt(shape, i)
+			if err != nil {
+				return nil, err
+			}
+			numbers = append(numbers, number)
+			i = end - 1
+		}
+	}
+	return numbers, nil
 }
 
 // variableEnd returns the end of the variable that starts with the word at i,
@@ -162,28 +226,39 @@ func isUUID(text string) bool {
 	return true
 }
 
-// Join appends the message of a shape and its variables to dst.
-func Join(dst []byte, shape string, vars []string) ([]byte, error) {
-	used := 0
+// Join appends the message of a shape, its variables and the values of the
+// fields that it refers to, in order, to dst.
+func Join(dst []byte, shape string, vars, refs []string) ([]byte, error) {
 	for i := 0; i < len(shape); i++ {
 		switch c := shape[i]; c {
 		case Placeholder:
-			if used == len(vars) {
-				return nil, fmt.Errorf("join shape with %d variables: %w", len(vars), ErrVariables)
+			if len(vars) == 0 {
+				return nil, fmt.Errorf("join shape with too few variables: %w", ErrVariables)
 			}
-			dst = append(dst, vars[used]...)
-			used++
+			dst = append(dst, vars[0]...)
+			vars = vars[1:]
 		case Escape:
 			if i++; i == len(shape) {
 				return nil, fmt.Errorf("join shape that ends in an escape: %w", ErrVariables)
 			}
 			dst = append(dst, shape[i])
+		case Reference:
+			_, end, err := referenceAt(shape, i)
+			if err != nil {
+				return nil, err
+			}
+			if len(refs) == 0 {
+				return nil, fmt.Errorf("join shape with too few references: %w", ErrVariables)
+			}
+			dst = append(dst, refs[0]...)
+			refs = refs[1:]
+			i = end - 1
 		default:
 			dst = append(dst, c)
 		}
 	}
-	if used != len(vars) {
-		return nil, fmt.Errorf("join shape with %d of %d variables: %w", used, len(vars), ErrVariables)
+	if len(vars) != 0 || len(refs) != 0 {
+		return nil, fmt.Errorf("join shape with %d variables and %d references too many: %w", len(vars), len(refs), ErrVariables)
 	}
 	return dst, nil
 }
@@ -202,20 +277,30 @@ func Variables(shape string) int {
 	return count
 }
 
-// Static returns the static text of a shape, with a space for every variable.
-func Static(shape string) string {
-	if strings.IndexByte(shape, Placeholder) < 0 && strings.IndexByte(shape, Escape) < 0 {
+// Static returns the static text of a shape, with a space for every variable
+// and reference.
+func Static(shape string) string { return Literal(shape, ' ') }
+
+// Literal returns the static text of a shape, with the given byte for every
+// variable and reference.
+func Literal(shape string, gap byte) string {
+	if strings.IndexByte(shape, Placeholder) < 0 && strings.IndexByte(shape, Escape) < 0 && strings.IndexByte(shape, Reference) < 0 {
 		return shape
 	}
 	out := make([]byte, 0, len(shape))
 	for i := 0; i < len(shape); i++ {
 		switch c := shape[i]; c {
 		case Placeholder:
-			out = append(out, ' ')
+			out = append(out, gap)
 		case Escape:
 			if i++; i < len(shape) {
 				out = append(out, shape[i])
 			}
+		case Reference:
+			if _, end, err := referenceAt(shape, i); err == nil {
+				i = end - 1
+			}
+			out = append(out, gap)
 		default:
 			out = append(out, c)
 		}

@@ -16,6 +16,7 @@ func TestSplit(t *testing.T) {
 		{"took 15 ms", "took \x11 ms", []string{"15"}},
 		{"from 10.0.0.1:80", "from \x11:\x11", []string{"10.0.0.1", "80"}},
 		{"blk_-16 ok", "blk_-\x11 ok", []string{"16"}},
+		{"a\x13b", "a\x12\x13b", nil},
 		{"a\x11b\x12c 1", "a\x12\x11b\x12\x12c \x11", []string{"1"}},
 		{"v1.x.2", "\x11.x.\x11", []string{"v1", "2"}},
 		{"at 2024-01-02T03:04:05.678Z", "at \x11:\x11.\x11", []string{"2024-01-02T03", "04:05", "678Z"}},
@@ -30,7 +31,7 @@ func TestSplit(t *testing.T) {
 		if Variables(shape) != len(vars) {
 			t.Errorf("%q: %d variables, want %d", test.message, Variables(shape), len(vars))
 		}
-		message, err := Join(nil, shape, vars)
+		message, err := Join(nil, shape, vars, nil)
 		if err != nil || string(message) != test.message {
 			t.Errorf("%q: joined to %q, %v", test.message, message, err)
 		}
@@ -54,12 +55,42 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+func TestReferences(t *testing.T) {
+	message := "GET /a/b1 took 15 from 10.0.0.1 by x"
+	out, spans, ok := AppendSpans(nil, nil, message, 0, 4)
+	out = AppendReference(out, 7)
+	out, spans, ok2 := AppendSpans(out, spans, message, 9, 23)
+	out = AppendReference(out, 12)
+	out, spans, ok3 := AppendSpans(out, spans, message, 31, len(message))
+	name := string(out)
+	if want := "GET \x137\x13 took \x11 from \x1312\x13 by x"; name != want || !ok || !ok2 || !ok3 {
+		t.Fatalf("got %q", name)
+	}
+	if len(spans) != 1 || message[spans[0].Start:spans[0].End] != "15" || Variables(name) != 1 {
+		t.Errorf("spans %v", spans)
+	}
+	if got, err := References(name); err != nil || !slices.Equal(got, []uint32{7, 12}) {
+		t.Errorf("references %v, %v", got, err)
+	}
+	if got, err := Join(nil, name, []string{"15"}, []string{"/a/b1", "10.0.0.1"}); err != nil || string(got) != message {
+		t.Errorf("joined to %q, %v", got, err)
+	}
+	if got := Static(name); got != "GET   took   from   by x" {
+		t.Errorf("static %q", got)
+	}
+	for at, want := range map[int]bool{0: true, 3: true, 4: true, 1: false, 8: false, 9: true} {
+		if Border(message, at) != want {
+			t.Errorf("border at %d: not %v", at, want)
+		}
+	}
+}
+
 func TestJoinFaults(t *testing.T) {
 	for _, test := range []struct {
 		shape string
 		vars  []string
-	}{{"\x11", nil}, {"", []string{"a"}}, {"\x12", nil}} {
-		if got, err := Join(nil, test.shape, test.vars); err == nil {
+	}{{"\x11", nil}, {"", []string{"a"}}, {"\x12", nil}, {"\x131\x13", nil}, {"\x13x\x13", nil}, {"\x131", nil}} {
+		if got, err := Join(nil, test.shape, test.vars, nil); err == nil {
 			t.Errorf("%q with %q: joined to %q", test.shape, test.vars, got)
 		}
 	}
@@ -82,7 +113,7 @@ func FuzzSplit(f *testing.F) {
 		if !ok {
 			t.Skip("beyond the limits")
 		}
-		joined, err := Join(nil, shape, vars)
+		joined, err := Join(nil, shape, vars, nil)
 		if err != nil || string(joined) != message {
 			t.Fatalf("%q: joined to %q, %v", message, joined, err)
 		}

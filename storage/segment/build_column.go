@@ -48,13 +48,14 @@ func (b *builder) buildColumns() error {
 	})
 	b.schemaOf = make([]uint32, b.rows)
 	b.codes = make([]uint32, b.rows)
-	for _, id := range ids {
+	refs := &referrer{builder: b, of: map[uint32][]*trial{}}
+	for _, id := range referrersLast(ids) {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
 		c := columnBuilder{builder: b, number: uint32(len(b.meta.columns)),
 			meta: columnMeta{path: id.path, kind: id.kind, words: b.words}}
-		rows, err := c.build(inputs[id])
+		rows, err := c.build(inputs[id], refs)
 		if err != nil {
 			return fmt.Errorf("column %q: %w", id.path, err)
 		}
@@ -131,24 +132,43 @@ type columnBuilder struct {
 }
 
 // build merges and emits the column and returns the rows that have it.
-func (c *columnBuilder) build(inputs []columnInput) ([]uint32, error) {
-	if readers := textReaders(inputs); readers != nil {
-		src, err := c.mergeTexts(inputs, readers)
-		if err != nil || len(src.rows) == 0 {
-			return nil, err
-		}
-		c.meta.count = uint32(len(src.rows))
-		return src.rows, c.buildText(src)
-	}
+func (c *columnBuilder) build(inputs []columnInput, refs *referrer) ([]uint32, error) {
 	data, err := c.gather(inputs)
 	if err != nil || len(data.rows) == 0 {
 		return nil, err
 	}
 	c.meta.count = uint32(len(data.rows))
-	if data.isDict() {
-		return data.rows, c.buildDict(data)
+	used := refs
+	if !refersTo(columnID{c.meta.path, c.meta.kind}) {
+		used = nil
 	}
-	return data.rows, c.buildText(data.texts(c.meta.kind))
+	if data.isDict() {
+		err = c.buildDict(&data)
+	} else {
+		err = c.buildText(&data, used)
+	}
+	if used == nil {
+		refs.keep(c.number, data)
+	}
+	return data.rows, err
+}
+
+// refersTo reports whether a column's texts refer to other columns. Such a
+// column comes last, so that these are known.
+func refersTo(id columnID) bool { return id.path == model.FieldMessage && id.kind == model.String }
+
+// referrersLast moves the columns that refer to others to the end.
+func referrersLast(ids []columnID) []columnID {
+	slices.SortStableFunc(ids, func(x, y columnID) int {
+		switch {
+		case refersTo(x) == refersTo(y):
+			return 0
+		case refersTo(x):
+			return 1
+		}
+		return -1
+	})
+	return ids
 }
 
 // isDict decides by the number of distinct values and their length.
@@ -168,7 +188,7 @@ func (d *columnData) isDict() bool {
 }
 
 // buildDict sorts the dictionary and emits a value column.
-func (c *columnBuilder) buildDict(data columnData) error {
+func (c *columnBuilder) buildDict(data *columnData) error {
 	order := make([]uint32, len(data.dict))
 	for i := range order {
 		order[i] = uint32(i)
@@ -183,6 +203,7 @@ func (c *columnBuilder) buildDict(data columnData) error {
 	for i, code := range data.codes {
 		data.codes[i] = renumbered[code]
 	}
+	data.dict = sorted
 	return c.emitCoded(data.codes, sorted)
 }
 

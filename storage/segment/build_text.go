@@ -5,89 +5,119 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
-
-	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/column"
 )
 
-// textSource is the values of a text column.
-type textSource struct {
-	rows   []uint32          // output rows, ascending
-	shapes map[string]uint64 // shape -> about how many rows have it
-	next   func() (string, error)
+// unit is a text that is split: a distinct value, or a row's value where it
+// refers to other fields of the row.
+type unit struct {
+	shape uint32 // number in splitter.names + 1; 0 for a text without a shape
+	first uint32 // its first variable in splitter.spans
 }
 
-// texts returns the column as a source of texts. Values of another kind than
-// string have no shape.
-func (d *columnData) texts(kind model.Kind) textSource {
-	src := textSource{rows: d.rows, shapes: map[string]uint64{}}
-	if kind == model.String {
-		rowsOf := make([]uint64, len(d.dict))
-		for _, value := range d.codes {
-			rowsOf[value]++
-		}
-		var counter shapeCounter
-		for value, text := range d.dict {
-			counter.add(src.shapes, text, rowsOf[value])
-		}
-	}
-	at := 0
-	src.next = func() (string, error) {
-		at++
-		return d.dict[d.codes[at-1]], nil
-	}
-	return src
+// splitter splits the texts of a column.
+type splitter struct {
+	data    *columnData
+	units   []unit
+	byRow   bool // a unit is a row; else a distinct value
+	spans   []shape.Span
+	numbers map[string]uint32 // shape -> number
+	names   []string
+	rows    []uint32 // rows of each shape
+	refers  []bool   // whether each shape refers to fields
+
+	name  []byte
+	found []shape.Span // of the text at hand
 }
 
-// shapeCounter counts rows by shape; it keeps scratch space.
-type shapeCounter struct {
-	shape []byte
-	vars  []string
+// text returns the value of the i-th row of the column.
+func (s *splitter) text(i int) string { return s.data.dict[s.data.codes[i]] }
+
+func (s *splitter) unit(i int) *unit {
+	if s.byRow {
+		return &s.units[i]
+	}
+	return &s.units[s.data.codes[i]]
 }
 
-func (c *shapeCounter) add(into map[string]uint64, text string, rows uint64) {
-	var ok bool
-	if c.shape, c.vars, ok = shape.Append(c.shape[:0], c.vars[:0], text); ok {
-		if count, known := into[string(c.shape)]; known {
-			into[string(c.shape)] = count + rows
-		} else {
-			into[string(c.shape)] = rows
+// split finds the shapes of all values. Values of another kind than string
+// have none.
+func split(data *columnData, kind model.Kind, refs *referrer) *splitter {
+	s := &splitter{data: data, byRow: refs != nil, numbers: map[string]uint32{}}
+	if !s.byRow {
+		s.units = make([]unit, len(data.dict))
+		rowsOf := make([]uint32, len(data.dict))
+		for _, code := range data.codes {
+			rowsOf[code]++
+		}
+		for code, text := range data.dict {
+			if kind == model.String {
+				s.units[code] = s.add(text, nil, rowsOf[code])
+			}
+		}
+		return s
+	}
+	s.units = make([]unit, len(data.rows))
+	for i, row := range data.rows {
+		text := s.text(i)
+		s.units[i] = s.add(text, refs.cuts(row, text), 1)
+	}
+	// A shape with references that few rows have is worth less than the plain
+	// one, which they may share with others.
+	for i := range s.units {
+		if u := &s.units[i]; u.shape != 0 && s.refers[u.shape-1] && s.rows[u.shape-1] < shapeRows {
+			s.rows[u.shape-1]--
+			*u = s.add(s.text(i), nil, 1)
 		}
 	}
+	return s
+}
+
+// add splits a text around the cuts, which are replaced by references.
+func (s *splitter) add(text string, cuts []cut, rows uint32) unit {
+	s.name, s.found = s.name[:0], s.found[:0]
+	at, ok := 0, true
+	for _, c := range cuts {
+		if s.name, s.found, ok = shape.AppendSpans(s.name, s.found, text, at, c.start); !ok {
+			return s.add(text, nil, rows)
+		}
+		s.name = shape.AppendReference(s.name, c.column)
+		at = c.end
+	}
+	if s.name, s.found, ok = shape.AppendSpans(s.name, s.found, text, at, len(text)); !ok {
+		if len(cuts) > 0 {
+			return s.add(text, nil, rows)
+		}
+		return unit{}
+	}
+	number, known := s.numbers[string(s.name)]
+	if !known {
+		number = uint32(len(s.names))
+		name := string(s.name)
+		s.numbers[name] = number
+		s.names = append(s.names, name)
+		s.rows = append(s.rows, 0)
+		s.refers = append(s.refers, len(cuts) > 0)
+	}
+	s.rows[number] += rows
+	u := unit{number + 1, uint32(len(s.spans))}
+	s.spans = append(s.spans, s.found...)
+	return u
 }
 
 // buildText emits the column as shapes and variables, page after page. Shapes
 // of fewer than shapeRows rows are not worth an entry.
-func (c *columnBuilder) buildText(src textSource) error {
+func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	c.meta.text = true
 	c.filters = filterBuilder{words: hasWordFilters(c.meta.kind)}
-	e := textEncoder{columnBuilder: c, codeOf: map[string]uint32{}}
-	for name, rows := range src.shapes {
-		if rows >= shapeRows {
-			e.shapes = append(e.shapes, name)
-		}
-	}
-	slices.Sort(e.shapes)
-	for i, name := range e.shapes {
-		e.codeOf[name] = uint32(i) + 1
-	}
-	codes := make([]uint32, len(src.rows))
-	texts := make([]string, 0, PageRows)
+	e := textEncoder{columnBuilder: c, splitter: split(data, c.meta.kind, refs)}
+	e.rankShapes()
+	codes := make([]uint32, len(data.rows))
 	var plains [][]byte
 	for lo := 0; lo < len(codes); lo += PageRows {
-		page := codes[lo:min(lo+PageRows, len(codes))]
-		texts = texts[:0]
-		for range page {
-			text, err := src.next()
-			if err != nil {
-				return err
-			}
-			texts = append(texts, text)
-		}
-		variables, plain := e.page(texts, page)
+		variables, plain := e.page(lo, codes[lo:min(lo+PageRows, len(codes))])
 		plains = append(plains, plain)
 		c.filters.endPage()
 		if variables == nil {
@@ -108,45 +138,61 @@ func (c *columnBuilder) buildText(src textSource) error {
 	if err := c.emitCoded(codes, e.shapes); err != nil {
 		return err
 	}
+	if err := c.emitReferences(e.shapes); err != nil {
+		return err
+	}
 	return c.buildFilters()
 }
 
 // textEncoder encodes the pages of a text column.
 type textEncoder struct {
 	*columnBuilder
-	shapes []string
-	codeOf map[string]uint32
+	*splitter
+	shapes    []string // sorted: the dictionary
+	codeOf    []uint32 // number of a shape -> code, 0 for a rare one
+	variables []int    // of each code
 
-	shape []byte
-	vars  []string
-	first []int // of each text: its first variable in vars
+	slot  []string
+	coded []byte
 }
 
-// page encodes one text page and fills in its codes. It returns a directory
-// of (code, values, bytes) with the bytes of each group, and the compressed
-// texts of code 0.
-func (e *textEncoder) page(texts []string, codes []uint32) (variables, plain []byte) {
-	e.vars, e.first = e.vars[:0], e.first[:0]
-	groups := map[uint32][]int{} // code -> numbers of its texts
-	for i, text := range texts {
-		e.first = append(e.first, len(e.vars))
-		codes[i] = 0
-		if len(e.shapes) > 0 {
-			var ok bool
-			if e.shape, e.vars, ok = shape.Append(e.shape[:0], e.vars, text); ok {
-				codes[i] = e.codeOf[string(e.shape)]
-			}
+// rankShapes makes the dictionary.
+func (e *textEncoder) rankShapes() {
+	for number, name := range e.names {
+		if e.rows[number] >= shapeRows {
+			e.shapes = append(e.shapes, name)
 		}
-		groups[codes[i]] = append(groups[codes[i]], i)
 	}
-	if numbers, ok := groups[0]; ok {
-		rest := make([]string, len(numbers))
-		for i, number := range numbers {
-			rest[i] = texts[number]
-			e.filters.add(rest[i], plainWords)
+	slices.Sort(e.shapes)
+	e.codeOf = make([]uint32, len(e.names))
+	e.variables = make([]int, len(e.shapes)+1)
+	for i, name := range e.shapes {
+		e.codeOf[e.numbers[name]] = uint32(i) + 1
+		e.variables[i+1] = shape.Variables(name)
+	}
+}
+
+// page encodes the text page that starts with row lo of the column and fills
+// in its codes. It returns a directory of (code, values, bytes) with the bytes
+// of each group, and the compressed texts of code 0.
+func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
+	groups := map[uint32][]uint32{} // code -> rows of the column
+	var rest []string
+	for i := range codes {
+		codes[i] = 0
+		if u := e.unit(lo + i); u.shape != 0 {
+			codes[i] = e.codeOf[u.shape-1]
 		}
+		if codes[i] != 0 {
+			groups[codes[i]] = append(groups[codes[i]], uint32(lo+i))
+			continue
+		}
+		text := e.text(lo + i)
+		rest = append(rest, text)
+		e.filters.add(text, plainWords)
+	}
+	if len(rest) > 0 {
 		plain = e.compress(column.AppendStrings(nil, rest))
-		delete(groups, 0)
 	}
 	if len(groups) == 0 {
 		return nil, plain
@@ -156,7 +202,7 @@ func (e *textEncoder) page(texts []string, codes []uint32) (variables, plain []b
 	var last uint32
 	for _, code := range slices.Sorted(maps.Keys(groups)) {
 		before := len(bodies)
-		bodies = e.appendVariables(bodies, groups[code], shape.Variables(e.shapes[code-1]))
+		bodies = e.appendVariables(bodies, groups[code], e.variables[code])
 		directory = binary.AppendUvarint(directory, uint64(code-last))
 		directory = binary.AppendUvarint(directory, uint64(len(groups[code])))
 		directory = binary.AppendUvarint(directory, uint64(len(bodies)-before))
@@ -166,111 +212,19 @@ func (e *textEncoder) page(texts []string, codes []uint32) (variables, plain []b
 }
 
 // appendVariables appends, for each variable of a shape, the length and the
-// encoding of its values in the given texts.
-func (e *textEncoder) appendVariables(dst []byte, numbers []int, slots int) []byte {
-	slot := make([]string, len(numbers))
-	var coded []byte
+// encoding of its values in the given rows.
+func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []byte {
 	for s := range slots {
-		for i, number := range numbers {
-			slot[i] = e.vars[e.first[number]+s]
-			e.filters.add(slot[i], variableWords)
+		e.slot = e.slot[:0]
+		for _, i := range rows {
+			span := e.spans[int(e.unit(int(i)).first)+s]
+			value := e.text(int(i))[span.Start:span.End]
+			e.slot = append(e.slot, value)
+			e.filters.add(value, variableWords)
 		}
-		coded = column.AppendStrings(coded[:0], slot)
-		dst = binary.AppendUvarint(dst, uint64(len(coded)))
-		dst = append(dst, coded...)
+		e.coded = column.AppendStrings(e.coded[:0], e.slot)
+		dst = binary.AppendUvarint(dst, uint64(len(e.coded)))
+		dst = append(dst, e.coded...)
 	}
 	return dst
-}
-
-// wordSource tells where on a text page a word is.
-type wordSource uint8
-
-const (
-	variableWords wordSource = iota // in a variable
-	plainWords                      // in a text without a shape
-	wordSources
-)
-
-// filterBuilder gathers the words of a column's text pages.
-type filterBuilder struct {
-	words  bool // whether the column has filters at all
-	page   map[uint64]struct{}
-	pages  [][]uint64 // sorted word hashes of each page
-	edges  [wordSources]edges
-	recent string // the last text added: repeats are common
-}
-
-func (f *filterBuilder) add(text string, source wordSource) {
-	if !f.words || text == f.recent {
-		return
-	}
-	f.recent = text
-	if f.page == nil {
-		f.page = map[uint64]struct{}{}
-	}
-	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
-		word := index.Fold(text[start:end])
-		f.page[wordHash(word, source)] = struct{}{}
-		f.edges[source].add(word)
-		if piece, ok := headPiece(word); ok {
-			f.page[pieceHash(piece, headSalt, source)] = struct{}{}
-		}
-		if piece, ok := tailPiece(word); ok {
-			f.page[pieceHash(piece, tailSalt, source)] = struct{}{}
-		}
-	}
-}
-
-func (f *filterBuilder) endPage() {
-	f.pages = append(f.pages, slices.Sorted(maps.Keys(f.page)))
-	clear(f.page)
-	f.recent = ""
-}
-
-// Salts set apart what shares a filter.
-const (
-	plainSalt = 0x9e3779b97f4a7c15 // words of texts without a shape
-	headSalt  = 0xc2b2ae3d27d4eb4f // first bytes of words
-	tailSalt  = 0x165667b19e3779f9 // last bytes of words
-)
-
-// wordHash is the hash of a folded word in filters.
-func wordHash(word string, source wordSource) uint64 { return pieceHash(word, 0, source) }
-
-func pieceHash(piece string, salt uint64, source wordSource) uint64 {
-	hash := xxhash.Sum64String(piece) ^ salt
-	if source == plainWords {
-		hash ^= plainSalt
-	}
-	return hash
-}
-
-// pieceBytes is the length of the first and last pieces of words in filters.
-// Pieces with digits are too many to be worth it.
-const pieceBytes = 4
-
-// headPiece returns the piece that every word that starts so has in filters.
-func headPiece(prefix string) (string, bool) {
-	if len(prefix) < pieceBytes || hasDigit(prefix[:pieceBytes]) {
-		return "", false
-	}
-	return prefix[:pieceBytes], true
-}
-
-// tailPiece returns the piece that every word that ends so has in filters.
-func tailPiece(suffix string) (string, bool) {
-	at := len(suffix) - pieceBytes
-	if at < 0 || hasDigit(suffix[at:]) {
-		return "", false
-	}
-	return suffix[at:], true
-}
-
-func hasDigit(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= '0' && s[i] <= '9' {
-			return true
-		}
-	}
-	return false
 }

@@ -63,6 +63,17 @@ func (c *columnReader) estimate(p *probe) (uint64, error) {
 		}
 		rows += uint64(len(textPages)) * looseRows
 	}
+	refs, err := c.references()
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range refs {
+		n, err := ref.column.estimate(p)
+		if err != nil {
+			return 0, err
+		}
+		rows += n
+	}
 	return rows, nil
 }
 

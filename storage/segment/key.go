@@ -6,7 +6,7 @@ import "encoding/binary"
 const Version = 1
 
 // PageRows is how many values a page holds.
-const PageRows = 8192
+const PageRows = 32768
 
 // Sections are the first byte of a key. They are emitted in this order.
 const (
@@ -28,6 +28,7 @@ const (
 	itemDict   byte = 4 // chunk -> dictionary values
 	itemCounts byte = 5 // how often each code occurs
 	itemPages  byte = 6 // on which pages each code occurs
+	itemRefs   byte = 7 // which shapes refer to which columns
 )
 
 // Numbers that follow the pages in their section.

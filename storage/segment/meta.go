@@ -38,6 +38,7 @@ type columnMeta struct {
 	path   string
 	kind   model.Kind
 	text   bool   // codes are shapes, text pages follow
+	refers bool   // shapes refer to other columns
 	single bool   // every value is one folded word: not in the term index
 	count  uint32 // rows that have the field
 	dict   uint32 // dictionary entries
@@ -50,6 +51,7 @@ type columnMeta struct {
 const (
 	flagText   = 0x80
 	flagSingle = 0x40
+	flagRefers = 0x20
 )
 
 // pages returns how many pages n values take.
@@ -88,6 +90,9 @@ func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 		if c.single {
 			flags |= flagSingle
 		}
+		if c.refers {
+			flags |= flagRefers
+		}
 		dst = append(dst, flags)
 		dst = binary.AppendUvarint(dst, uint64(c.count))
 		dst = binary.AppendUvarint(dst, uint64(c.dict))
@@ -125,7 +130,8 @@ func ParseMeta(src []byte) (*Meta, error) {
 	for range columns {
 		c := columnMeta{path: r.String(), words: words}
 		flags := r.Byte()
-		c.kind, c.text, c.single = model.Kind(flags&^(flagText|flagSingle)), flags&flagText != 0, flags&flagSingle != 0
+		c.kind = model.Kind(flags &^ (flagText | flagSingle | flagRefers))
+		c.text, c.single, c.refers = flags&flagText != 0, flags&flagSingle != 0, flags&flagRefers != 0
 		c.count, c.dict, c.chunks = r.Bounded(m.Rows), r.Bounded(RowsMax), r.Uint32()
 		for range c.chunks {
 			c.heads = append(c.heads, r.String())

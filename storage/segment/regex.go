@@ -58,7 +58,7 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		}
 		var codes []uint32
 		for i, name := range shapes {
-			if strings.Contains(name, literal) {
+			if strings.Contains(shape.Literal(name, shape.Placeholder), literal) {
 				codes = append(codes, uint32(i)+1)
 			}
 		}
@@ -76,6 +76,11 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		if err != nil {
 			return nil, err
 		}
+		referring, err := c.rowsTouching(ctx, literal, index.AndNot(rest, loose))
+		if err != nil {
+			return nil, err
+		}
+		loose = index.Or(loose, referring)
 		plain := textScan{column: c, within: rest, needle: needle{text: index.Fold(literal)}}
 		plain.pages[plainWords] = c.allPages()
 		texts, err := plain.run(ctx)
@@ -102,7 +107,7 @@ func formOf(literal string) literalForm {
 	var letter, separator bool
 	for i := 0; i < len(literal); i++ {
 		switch b := literal[i]; {
-		case b >= utf8.RuneSelf, b >= '0' && b <= '9', b == shape.Placeholder, b == shape.Escape, b == '-':
+		case b >= utf8.RuneSelf, b >= '0' && b <= '9', b == shape.Placeholder, b == shape.Escape, b == shape.Reference, b == '-':
 			return literalOther
 		case index.IsWordRune(rune(b)):
 			letter = true
@@ -125,6 +130,23 @@ func (c *columnReader) rowsInside(ctx context.Context, literal string, skip []ui
 		test: func(text string) bool { return strings.Contains(text, literal) }}
 	scan.pages[variableWords] = c.allPages()
 	return scan.run(ctx)
+}
+
+// rowsWithLoosePiece adds to found the rows of within with a piece of a word
+// in a variable or in a text without a shape.
+func (c *columnReader) rowsWithLoosePiece(ctx context.Context, piece string, skip []uint32, found, within *index.DocSet) (*index.DocSet, error) {
+	rest := index.AndNot(within, found)
+	loose, err := c.rowsInside(ctx, piece, skip, rest)
+	if err != nil {
+		return nil, err
+	}
+	plain := textScan{column: c, within: rest, needle: needle{text: index.Fold(piece)}}
+	plain.pages[plainWords] = c.allPages()
+	texts, err := plain.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(index.Or(found, loose), texts), nil
 }
 
 // rowsAcross returns the rows of within with a variable in which a word ends

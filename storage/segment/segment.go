@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,9 +26,10 @@ type Segment struct {
 	meta    *Meta
 	get     Getter
 	cache   *Cache
-	number  uint64 // in the cache
-	words   uint32 // dictionary entries in all
-	columns []part.Column
+	number  uint64          // in the cache
+	words   uint32          // dictionary entries in all
+	columns []part.Column   // by number
+	ordered []part.Column   // by path and kind
 	singles []*columnReader // whose dictionary is its own index of words
 	named   map[string][]part.Column
 }
@@ -63,6 +65,10 @@ func newSegment(meta *Meta, get Getter, cache *Cache) *Segment {
 		name := model.QueryName(column.path)
 		s.named[name] = append(s.named[name], c)
 	}
+	s.ordered = slices.Clone(s.columns)
+	slices.SortFunc(s.ordered, func(a, b part.Column) int {
+		return cmp.Or(cmp.Compare(a.Path(), b.Path()), cmp.Compare(a.Kind(), b.Kind()))
+	})
 	return s
 }
 
@@ -86,7 +92,7 @@ func (s *Segment) TimeRange() (first, last int64) { return s.meta.FirstTime, s.m
 func (s *Segment) Columns(queryName string) []part.Column { return s.named[queryName] }
 
 // AllColumns implements part.Part.
-func (s *Segment) AllColumns() []part.Column { return s.columns }
+func (s *Segment) AllColumns() []part.Column { return s.ordered }
 
 func (s *Segment) cacheKey(item byte, column, number uint32) cacheKey {
 	return cacheKey{segment: s.number, column: column, item: item, number: number}
@@ -366,11 +372,6 @@ func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet
 	return found, nil
 }
 
-// Eval implements part.Part.
-func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
-	return part.Eval(ctx, s, e, within)
-}
-
 // Records implements part.Part.
 func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	times, err := s.Times(rows)
@@ -387,7 +388,7 @@ func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Reco
 		records[i].Time, records[i].TimeDigits = times[i], digits[i]
 		place[row] = i
 	}
-	for _, column := range s.columns {
+	for _, column := range s.ordered {
 		c := column.(*columnReader)
 		values, err := c.Gather(ctx, rows)
 		if err != nil {

@@ -78,6 +78,18 @@ func randomRecords(rng *rand.Rand, n int, index uint64) ([]model.RecordID, []mod
 			add("message", model.String, fmt.Sprintf("free \x11\x12 text %s %s %s", verbs[rng.IntN(7)], verbs[rng.IntN(7)], nouns[rng.IntN(5)]))
 		case 3:
 			add("message", model.Number, fmt.Sprint(rng.IntN(50)))
+		case 4: // repeats other fields
+			url := fmt.Sprintf("/%s/%s-%d?q=(%s)", nouns[rng.IntN(5)], verbs[rng.IntN(7)], rng.IntN(30), verbs[rng.IntN(7)])
+			agent := fmt.Sprintf("%s/%d.0 (%s; %s)", nouns[rng.IntN(5)], rng.IntN(20), verbs[rng.IntN(7)], verbs[rng.IntN(7)])
+			port := fmt.Sprint(1000 + rng.IntN(60000))
+			add("metadata.agent", model.String, agent)
+			add("metadata.port", model.Number, port)
+			add("metadata.url", model.String, url)
+			line := fmt.Sprintf("GET %s from port %s by \"%s\"", url, port, agent)
+			if rng.IntN(4) == 0 {
+				line = fmt.Sprintf("%s; %s failed, see %s", port, url, url)
+			}
+			add("message", model.String, line)
 		}
 		if rng.IntN(4) == 0 {
 			add("metadata.id", model.String, fmt.Sprintf("%016x", rng.Uint64()))
@@ -95,7 +107,7 @@ func randomRecords(rng *rand.Rand, n int, index uint64) ([]model.RecordID, []mod
 }
 
 func randomLeaf(rng *rand.Rand, records []model.Record) index.Leaf {
-	fields := []string{"", "", "message", "level", "component", "metadata.id", "metadata.size", "metadata.a.b", "missing"}
+	fields := []string{"", "", "message", "level", "component", "metadata.id", "metadata.size", "metadata.a.b", "metadata.url", "metadata.agent", "missing"}
 	leaf := index.Leaf{Field: fields[rng.IntN(len(fields))]}
 	// words and texts that occur
 	r := records[rng.IntN(len(records))]
@@ -116,14 +128,22 @@ func randomLeaf(rng *rand.Rand, records []model.Record) index.Leaf {
 		leaf.Pred = index.Prefix{Folded: word[:cut]}
 	case 3:
 		lo := rng.IntN(len(f.Text) + 1)
-		leaf.Pred = index.NewPhrase(f.Text[lo:])
+		leaf.Pred = index.NewPhrase(f.Text[lo : lo+rng.IntN(len(f.Text)-lo+1)])
 	case 4:
 		leaf.Pred = index.Equal{Text: f.Text}
 	case 5:
 		leaf.Pred = index.Compare(index.Op(1+rng.IntN(4)), []string{"50", "1000.5", "error", "svc-2", ""}[rng.IntN(5)])
 	case 6:
 		patterns := []string{`in [0-9]+ms`, `opened session`, `ed (file|user)`, `id=0`, `(?i)ACCEPTED`, `^free`, `größer`, `from 10\.0\.1\.`, `0\.`}
-		leaf.Pred = index.Regex{Re: regexp.MustCompile(patterns[rng.IntN(len(patterns))])}
+		pattern := patterns[rng.IntN(len(patterns))]
+		if lo := rng.IntN(len(f.Text) + 1); rng.IntN(2) == 0 {
+			pattern = regexp.QuoteMeta(f.Text[lo : lo+rng.IntN(len(f.Text)-lo+1)])
+		}
+		if re, err := regexp.Compile(pattern); err == nil { // not so where it cuts a rune
+			leaf.Pred = index.Regex{Re: re}
+		} else {
+			leaf.Pred = index.Exists{}
+		}
 	default:
 		leaf.Pred = index.Exists{}
 	}
@@ -205,12 +225,12 @@ func compareColumns(t *testing.T, rng *rand.Rand, want *memPart, got part.Part) 
 func TestIndexEqualsScan(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		n := []int{50, 3000, 9000, 17000}[seed]
+		n := []int{50, 3000, 9000, 45000}[seed]
 		ids1, records1 := randomRecords(rng, n, 10)
 		ids2, records2 := randomRecords(rng, n/2+1, 1000)
 		a, b := newMemPart(ids1, records1), newMemPart(ids2, records2)
 		segmentA, _ := build(t, Input{Part: a})
-		compareParts(t, rng, a, segmentA, 100)
+		compareParts(t, rng, a, segmentA, 150)
 
 		// a merge of a segment and a part of the other
 		rows := index.NewDocSet()
@@ -225,7 +245,7 @@ func TestIndexEqualsScan(t *testing.T) {
 		whole := newMemPart(append(ids, a.ids...), append(records, a.records...))
 		segmentB, _ := build(t, Input{Part: b})
 		merged, _ := build(t, Input{Part: segmentA}, Input{Part: segmentB, Rows: rows})
-		compareParts(t, rng, whole, merged, 100)
+		compareParts(t, rng, whole, merged, 150)
 	}
 }
 

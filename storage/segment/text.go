@@ -28,6 +28,7 @@ type textPage struct {
 type textGroup struct {
 	count uint32
 	shape string
+	refs  []uint32 // columns that the shape refers to, in order
 	slots [][]byte // the encoded values of each variable
 }
 
@@ -86,6 +87,11 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, dis
 			return err
 		}
 		g := &textGroup{count: uint32(counts[code]), shape: name}
+		if c.meta.refers {
+			if g.refs, err = shape.References(name); err != nil {
+				return errors.Join(ErrCorrupt, err)
+			}
+		}
 		body := wire.NewReader(r.Take(uint64(sizes[i])))
 		for range shape.Variables(name) {
 			g.slots = append(g.slots, body.Bytes())
@@ -119,7 +125,7 @@ func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32
 	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places))}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	err := c.eachCodePage(places, func(page uint32, from, to int, _ []uint32) error {
-		if err := g.page(page, places[from:to]); err != nil {
+		if err := g.page(ctx, page, places[from:to]); err != nil {
 			return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
 		return ctx.Err()
@@ -133,10 +139,11 @@ type textGatherer struct {
 	out     part.Values
 	numbers map[string]uint32
 	vars    []string
+	refs    []string
 	text    []byte
 }
 
-func (g *textGatherer) page(page uint32, places []uint32) error {
+func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) error {
 	p, err := g.column.textPage(page)
 	if err != nil {
 		return err
@@ -146,6 +153,10 @@ func (g *textGatherer) page(page uint32, places []uint32) error {
 		if plain, err = g.column.plainTexts(page, p.plain); err != nil {
 			return err
 		}
+	}
+	texts, err := g.column.referenceTexts(ctx, p, places)
+	if err != nil {
+		return err
 	}
 	decoded := map[uint32][][]string{}
 	for _, place := range places {
@@ -166,7 +177,8 @@ func (g *textGatherer) page(page uint32, places []uint32) error {
 		for _, slot := range slots {
 			g.vars = append(g.vars, slot[rank])
 		}
-		if g.text, err = shape.Join(g.text[:0], group.shape, g.vars); err != nil {
+		g.refs = texts.take(g.refs[:0], group.refs)
+		if g.text, err = shape.Join(g.text[:0], group.shape, g.vars, g.refs); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
 		if number, ok := g.numbers[string(g.text)]; ok {
@@ -176,6 +188,24 @@ func (g *textGatherer) page(page uint32, places []uint32) error {
 		g.add(string(g.text))
 	}
 	return nil
+}
+
+// referenceTexts reads the values that the texts at places refer to.
+func (c *columnReader) referenceTexts(ctx context.Context, p *textPage, places []uint32) (*referenceTexts, error) {
+	texts := &referenceTexts{}
+	if !c.meta.refers {
+		return texts, nil
+	}
+	list, err := c.presentRows()
+	if err != nil {
+		return nil, err
+	}
+	for _, place := range places {
+		if group := p.groups[p.codes[place%PageRows]]; group != nil && len(group.refs) > 0 {
+			texts.need(group.refs, rowAt(list, place))
+		}
+	}
+	return texts, texts.read(ctx, c)
 }
 
 func (g *textGatherer) add(text string) {

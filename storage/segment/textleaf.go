@@ -14,17 +14,17 @@ import (
 func (c *columnReader) textLeaf(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	switch pred := p.pred.(type) {
 	case index.Word:
-		return c.rowsWithWord(ctx, pred.Folded, c.ownEntries(p.entries), within)
+		return c.rowsWithWord(ctx, p, 0, within)
 	case index.Prefix:
-		return c.rowsWithPrefix(ctx, pred, c.ownEntries(p.entries), within)
+		return c.rowsWithPrefix(ctx, p, pred, within)
 	case index.Phrase:
-		if len(p.hints.Words) > 0 && !strings.ContainsAny(pred.Folded(), string([]byte{shape.Placeholder, shape.Escape})) {
+		if len(p.hints.Words) > 0 && !strings.ContainsAny(pred.Folded(), string([]byte{shape.Placeholder, shape.Escape, shape.Reference})) {
 			return c.rowsWithPhrase(ctx, p, within)
 		}
 	}
 	var err error
-	for _, word := range p.hints.Words {
-		if within, err = c.rowsWithWord(ctx, word, c.entriesWith(p, word), within); err != nil || within.IsEmpty() {
+	for i := range p.hints.Words {
+		if within, err = c.rowsWithWord(ctx, p, i, within); err != nil || within.IsEmpty() {
 			return within, err
 		}
 	}
@@ -41,13 +41,20 @@ func (c *columnReader) entriesWith(p *probe, word string) []uint32 {
 	return c.ownEntries(p.perWord[slices.Index(p.hints.Words, word)])
 }
 
-// rowsWithWord returns the rows of within with the word in the shape (codes)
-// or elsewhere in the text.
-func (c *columnReader) rowsWithWord(ctx context.Context, word string, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+// rowsWithWord returns the rows of within with the i-th word of the hint in
+// the shape or elsewhere in the text.
+func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within *index.DocSet) (*index.DocSet, error) {
+	word := p.hints.Words[i]
+	codes := c.entriesWith(p, word)
 	found, err := c.rowsOfCodes(ctx, codes, within)
 	if err != nil {
 		return nil, err
 	}
+	referring, err := c.rowsByReference(ctx, p.wordProbe(i), index.AndNot(within, found))
+	if err != nil {
+		return nil, err
+	}
+	found = index.Or(found, referring)
 	rows, err := c.rowsWithLooseWord(ctx, word, codes, index.AndNot(within, found), variableWords, plainWords)
 	if err != nil {
 		return nil, err
@@ -71,11 +78,17 @@ func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip 
 
 // rowsWithPrefix returns the rows of within with a word that starts so in the
 // shape (codes) or elsewhere in the text.
-func (c *columnReader) rowsWithPrefix(ctx context.Context, pred index.Prefix, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+func (c *columnReader) rowsWithPrefix(ctx context.Context, p *probe, pred index.Prefix, within *index.DocSet) (*index.DocSet, error) {
+	codes := c.ownEntries(p.entries)
 	found, err := c.rowsOfCodes(ctx, codes, within)
 	if err != nil {
 		return nil, err
 	}
+	referring, err := c.rowsByReference(ctx, p, index.AndNot(within, found))
+	if err != nil {
+		return nil, err
+	}
+	found = index.Or(found, referring)
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
 	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, bytes: column.NewNeedle(pred.Folded), needle: needle{text: pred.Folded, left: true}}
 	for source := range wordSources {
@@ -101,7 +114,7 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		if err != nil {
 			return nil, err
 		}
-		if !strings.Contains(name, string(rune(shape.Escape))) && p.pred.Match(c.meta.kind, name) {
+		if p.pred.Match(c.meta.kind, shape.Literal(name, shape.Placeholder)) {
 			static = append(static, code)
 		}
 	}
@@ -123,8 +136,13 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		}
 		loose = index.Or(loose, rows)
 	}
-	for _, word := range p.hints.Words {
-		if loose, err = c.rowsWithWord(ctx, word, c.entriesWith(p, word), loose); err != nil || loose.IsEmpty() {
+	referring, err := c.phraseByReference(ctx, p, index.AndNot(rest, loose))
+	if err != nil {
+		return nil, err
+	}
+	loose = index.Or(loose, referring)
+	for i := range p.hints.Words {
+		if loose, err = c.rowsWithWord(ctx, p, i, loose); err != nil || loose.IsEmpty() {
 			return found, err
 		}
 	}
@@ -133,6 +151,25 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	return index.Or(found, rows), nil
+}
+
+// phraseByReference returns the rows of within in which the phrase may reach
+// into a value that the text refers to. What does so has a word of the phrase,
+// unless it is about punctuation.
+func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	phrase := p.pred.(index.Phrase).Folded()
+	if strings.ContainsFunc(phrase, func(r rune) bool { return r != ' ' && !index.IsWordRune(r) }) {
+		return c.eachReference(ctx, within, func(_ reference, left *index.DocSet) (*index.DocSet, error) { return left, nil })
+	}
+	found := index.NewDocSet()
+	for i := range p.hints.Words {
+		rows, err := c.rowsByReference(ctx, p.wordProbe(i), index.AndNot(within, found))
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, rows)
+	}
+	return found, nil
 }
 
 // plainWithPhrase returns the rows of within without a shape that hold the

@@ -1,0 +1,211 @@
+package segment
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/model"
+)
+
+// reference tells which shapes of a column refer to another column: there the
+// other column's value stands in the text.
+type reference struct {
+	column *columnReader
+	codes  []uint32 // ascending
+}
+
+// references returns what the column's shapes refer to.
+func (c *columnReader) references() ([]reference, error) {
+	if !c.meta.refers {
+		return nil, nil
+	}
+	s := c.segment
+	return cached(s.cache, s.cacheKey(itemRefs, c.number, 0), func() ([]reference, int64, error) {
+		raw, err := s.frame(columnKey(c.number, itemRefs, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		r := wire.NewReader(raw)
+		var refs []reference
+		for range r.Bounded(c.number) {
+			number := r.Bounded(c.number)
+			n := r.Bounded(c.meta.dict)
+			if number >= c.number || r.Failed() {
+				r.Fail()
+				break
+			}
+			ref := reference{column: s.columns[number].(*columnReader)}
+			last := uint32(0)
+			for range n {
+				step := r.Bounded(c.meta.dict - last)
+				if last += step; step == 0 {
+					r.Fail()
+					break
+				}
+				ref.codes = append(ref.codes, last)
+			}
+			refs = append(refs, ref)
+		}
+		if !r.Done() {
+			return nil, 0, fmt.Errorf("references of %q: %w", c.meta.path, ErrCorrupt)
+		}
+		return refs, 4*int64(len(raw)) + 64*int64(len(refs)), nil
+	})
+}
+
+// rowsByReference returns the rows of within whose text refers to a value in
+// which the probe finds what it looks for.
+func (c *columnReader) rowsByReference(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
+	return c.eachReference(ctx, within, func(ref reference, left *index.DocSet) (*index.DocSet, error) {
+		return ref.column.leaf(ctx, p, left)
+	})
+}
+
+// eachReference joins what find returns for each reference, as far as the
+// shape of the row has it.
+func (c *columnReader) eachReference(ctx context.Context, within *index.DocSet, find func(ref reference, left *index.DocSet) (*index.DocSet, error)) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	refs, err := c.references()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		rows, err := find(ref, within)
+		if err != nil {
+			return nil, err
+		}
+		if rows.IsEmpty() {
+			continue
+		}
+		if rows, err = c.rowsOfCodes(ctx, ref.codes, rows); err != nil {
+			return nil, err
+		}
+		found.Or(rows)
+	}
+	return found, nil
+}
+
+// wordProbe is the probe of one word of the hint.
+func (p *probe) wordProbe(i int) *probe {
+	word := p.hints.Words[i]
+	pred := index.Word{Folded: word}
+	return &probe{pred: pred, hints: pred.Hints(), entries: p.perWord[i], perWord: p.perWord[i : i+1], narrowed: true, exact: true}
+}
+
+// referenceText returns the values that the groups' shapes refer to: for each
+// column the rows' values, in the order of rows.
+type referenceTexts struct {
+	rows   map[uint32][]uint32 // column -> rows that need its value, ascending
+	values map[uint32][]string
+	next   map[uint32]int
+}
+
+// need notes that a row's text refers to columns.
+func (t *referenceTexts) need(columns []uint32, row uint32) {
+	if t.rows == nil {
+		t.rows = map[uint32][]uint32{}
+	}
+	for i, number := range columns {
+		if !containsBefore(columns, i) {
+			t.rows[number] = append(t.rows[number], row)
+		}
+	}
+}
+
+// containsBefore reports whether columns[i] is among those before it.
+func containsBefore(columns []uint32, i int) bool {
+	for _, other := range columns[:i] {
+		if other == columns[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// read gets the values.
+func (t *referenceTexts) read(ctx context.Context, c *columnReader) error {
+	t.values, t.next = make(map[uint32][]string, len(t.rows)), make(map[uint32]int, len(t.rows))
+	for number, rows := range t.rows {
+		if number >= c.number {
+			return fmt.Errorf("%w: a reference to column %d", ErrCorrupt, number)
+		}
+		values, err := c.segment.columns[number].(*columnReader).Gather(ctx, index.DocSetOf(rows...))
+		if err != nil {
+			return err
+		}
+		if len(values.Rows) != len(rows) {
+			return fmt.Errorf("%w: %d values of column %d for %d references", ErrCorrupt, len(values.Rows), number, len(rows))
+		}
+		texts := make([]string, len(rows))
+		for i, code := range values.Codes {
+			texts[i] = values.Dict[code]
+		}
+		t.values[number] = texts
+	}
+	return nil
+}
+
+// take appends the next row's values of the columns to dst.
+func (t *referenceTexts) take(dst []string, columns []uint32) []string {
+	for i, number := range columns {
+		at := t.next[number]
+		if containsBefore(columns, i) {
+			at-- // this row's value was taken already
+		} else {
+			t.next[number] = at + 1
+		}
+		dst = append(dst, t.values[number][at])
+	}
+	return dst
+}
+
+// rowsTouching returns the rows of within whose text refers to a value that a
+// regular expression's literal may lie in or reach into. Such a value holds a
+// piece of a word of the literal, or the literal starts or ends beside words.
+func (c *columnReader) rowsTouching(ctx context.Context, literal string, within *index.DocSet) (*index.DocSet, error) {
+	first, _ := utf8.DecodeRuneInString(literal)
+	last, _ := utf8.DecodeLastRuneInString(literal)
+	open := !index.IsWordRune(first) && first != ' ' || !index.IsWordRune(last) && last != ' '
+	pieces := strings.FieldsFunc(literal, func(r rune) bool { return !index.IsWordRune(r) })
+	return c.eachReference(ctx, within, func(ref reference, left *index.DocSet) (*index.DocSet, error) {
+		if open {
+			return left, nil
+		}
+		found := index.NewDocSet()
+		for _, piece := range pieces {
+			rows, err := ref.column.rowsContaining(ctx, piece, left)
+			if err != nil {
+				return nil, err
+			}
+			found.Or(rows)
+		}
+		return found, nil
+	})
+}
+
+// rowsContaining returns rows of within, among them all whose value contains
+// a text that is a piece of one word.
+func (c *columnReader) rowsContaining(ctx context.Context, piece string, within *index.DocSet) (*index.DocSet, error) {
+	if c.meta.kind == model.Number && !numberWord(index.Fold(piece)) {
+		return index.NewDocSet(), nil
+	}
+	entries, err := c.dict()
+	if err != nil {
+		return nil, err
+	}
+	var codes []uint32
+	for i, entry := range entries {
+		if strings.Contains(entry, piece) {
+			codes = append(codes, uint32(i)+c.meta.codeBase())
+		}
+	}
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil || !c.meta.text {
+		return found, err
+	}
+	return c.rowsWithLoosePiece(ctx, piece, codes, found, within)
+}
