@@ -5,6 +5,10 @@ type counts struct{ of []uint64 }
 
 func (a *counts) add(group int, _ *cell, n uint64) { *at(&a.of, group) += n }
 
+func (a *counts) seal(n int) { grow(&a.of, n) }
+
+func (a *counts) bytes() int64 { return 8 * int64(len(a.of)) }
+
 func (a *counts) merge(group int, other aggregate, from int) {
 	*at(&a.of, group) += *at(&other.(*counts).of, from)
 }

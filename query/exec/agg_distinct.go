@@ -24,8 +24,9 @@ type distincts struct {
 // and sorting them now and then is several times faster than a map.
 type distinct struct {
 	hashes    []uint64
-	unique    int     // the first so many are sorted and different
-	registers []uint8 // HyperLogLog
+	unique    int        // the first so many are sorted and different
+	runs      [][]uint64 // of sealed states: each sorted and different; shared
+	registers []uint8    // HyperLogLog
 }
 
 // slack returns how many values, repeats included, are held before repeats are
@@ -77,7 +78,7 @@ func (a *distincts) compactAll() {
 	}
 	if a.kept > a.max {
 		for i := range a.of {
-			if len(a.of[i].hashes) >= registersWorth {
+			if a.of[i].unique >= registersWorth {
 				a.estimate(&a.of[i])
 			}
 		}
@@ -91,11 +92,25 @@ const distinctOver = 4
 
 // compact drops the repeats of a group.
 func (a *distincts) compact(d *distinct) {
-	before := len(d.hashes)
-	slices.Sort(d.hashes)
-	d.hashes = slices.Compact(d.hashes)
-	d.unique = len(d.hashes)
+	before := d.held()
+	slices.Sort(d.hashes[d.unique:])
+	fresh := slices.Compact(d.hashes[d.unique:])
+	if len(d.runs) > 0 || d.unique > 0 && len(fresh) > 0 {
+		d.hashes = union(append(d.runs, d.hashes[:d.unique:d.unique], fresh))
+	} else {
+		d.hashes = d.hashes[:d.unique+len(fresh)]
+	}
+	d.unique, d.runs = len(d.hashes), nil
 	a.kept -= before - d.unique
+}
+
+// held returns how many hashes, repeats included, a group holds.
+func (d *distinct) held() int {
+	n := len(d.hashes)
+	for _, run := range d.runs {
+		n += len(run)
+	}
+	return n
 }
 
 // estimate changes a group to registers.
@@ -104,11 +119,44 @@ func (a *distincts) estimate(d *distinct) {
 		return
 	}
 	d.registers = make([]uint8, registerCount)
-	for _, hash := range d.hashes {
-		d.register(hash)
+	a.kept -= d.held()
+	for _, run := range append(d.runs, d.hashes) {
+		for _, hash := range run {
+			d.register(hash)
+		}
 	}
-	a.kept -= len(d.hashes)
-	d.hashes = nil
+	d.hashes, d.runs, d.unique = nil, nil, 0
+}
+
+// union merges sorted lists of different hashes into one, two by two. It may
+// change the list of lists, not the lists.
+func union(runs [][]uint64) []uint64 {
+	for len(runs) > 1 {
+		merged := runs[:0]
+		for len(runs) > 1 {
+			merged = append(merged, unionOf(runs[0], runs[1]))
+			runs = runs[2:]
+		}
+		runs = append(merged, runs...)
+	}
+	return runs[0]
+}
+
+// unionOf merges two sorted lists of different hashes.
+func unionOf(a, b []uint64) []uint64 {
+	out := make([]uint64, 0, len(a)+len(b))
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		v, w := a[i], b[j]
+		out = append(out, min(v, w))
+		if v <= w {
+			i++
+		}
+		if w <= v {
+			j++
+		}
+	}
+	return append(append(out, a[i:]...), b[j:]...)
 }
 
 // register notes a hash: the register keeps the longest run of zeros.
@@ -118,11 +166,41 @@ func (d *distinct) register(hash uint64) {
 	d.registers[i] = max(d.registers[i], run)
 }
 
+// runMin is from how many hashes on those of a sealed state are taken over as
+// they are.
+const runMin = 256
+
+func (a *distincts) seal(n int) {
+	grow(&a.of, n)
+	for i := range a.of {
+		a.compact(&a.of[i])
+	}
+}
+
+func (a *distincts) bytes() (bytes int64) {
+	for i := range a.of {
+		d := &a.of[i]
+		bytes += 96 + 8*int64(cap(d.hashes)) + int64(len(d.registers))
+	}
+	return bytes
+}
+
 func (a *distincts) merge(group int, other aggregate, from int) {
 	d, o := at(&a.of, group), at(&other.(*distincts).of, from)
-	if o.registers == nil {
+	switch {
+	case o.registers != nil:
+	case d.registers != nil || len(o.hashes) < runMin:
 		for _, hash := range o.hashes {
 			a.insert(d, hash)
+		}
+		return
+	case a.full:
+		return
+	default:
+		d.runs = append(d.runs, o.hashes)
+		a.kept += len(o.hashes)
+		if a.kept > max(slack(a.max), 2*a.least) {
+			a.compactAll()
 		}
 		return
 	}

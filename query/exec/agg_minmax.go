@@ -37,6 +37,15 @@ func (a *extremes) add(group int, c *cell, _ uint64) {
 	}
 }
 
+func (a *extremes) seal(n int) { grow(&a.of, n) }
+
+func (a *extremes) bytes() (bytes int64) {
+	for i := range a.of {
+		bytes += cellBytes + int64(len(a.of[i].best.text))
+	}
+	return bytes
+}
+
 func (a *extremes) merge(group int, other aggregate, from int) {
 	if o := at(&other.(*extremes).of, from); o.any {
 		a.add(group, &o.best, 1)

@@ -22,7 +22,9 @@ type quantiles struct {
 type quantile struct {
 	n        uint64
 	values   []weighed
-	compact  int // values when they were last made distinct
+	compact  int        // values when they were last made distinct
+	run      valueRun   // of a sealed state instead of values, if there are many
+	runs     []valueRun // of sealed states that were merged; shared
 	buckets  map[int32]uint64
 	negative map[int32]uint64
 	zero     uint64
@@ -47,7 +49,11 @@ func (a *quantiles) add(group int, c *cell, n uint64) {
 	if !c.numeric {
 		return
 	}
-	a.insert(at(&a.of, group), weighed{c.number, n})
+	w := weighed{c.number, n}
+	if w.value == 0 {
+		w.value = 0 // not -0
+	}
+	a.insert(at(&a.of, group), w)
 }
 
 func (a *quantiles) insert(q *quantile, w weighed) {
@@ -68,6 +74,10 @@ func (a *quantiles) insert(q *quantile, w weighed) {
 
 // distinct merges repeats; it returns by how many values there are fewer.
 func (q *quantile) distinct() int {
+	for _, run := range q.runs {
+		q.values = run.appendTo(q.values)
+	}
+	q.runs = nil
 	before := len(q.values)
 	slices.SortFunc(q.values, func(v, w weighed) int { return cmp.Compare(v.value, w.value) })
 	kept := q.values[:0]
@@ -116,14 +126,43 @@ func (q *quantile) sketch(w weighed) {
 	}
 }
 
+func (a *quantiles) seal(n int) {
+	grow(&a.of, n)
+	for i := range a.of {
+		q := &a.of[i]
+		a.kept -= q.distinct()
+		if len(q.values) < runMin {
+			q.values = slices.Clip(q.values)
+		} else if q.run = newValueRun(q.values); len(q.run.values) > 0 {
+			q.values = nil
+		}
+	}
+}
+
+func (a *quantiles) bytes() (bytes int64) {
+	for i := range a.of {
+		q := &a.of[i]
+		bytes += 192 + 16*int64(cap(q.values)) + 12*int64(len(q.run.values)) + 32*int64(len(q.buckets)+len(q.negative))
+	}
+	return bytes
+}
+
 func (a *quantiles) merge(group int, other aggregate, from int) {
 	o := other.(*quantiles)
 	q, p := at(&a.of, group), at(&o.of, from)
+	if n := len(p.run.values); n > 0 && !a.sketched {
+		q.n += p.n
+		q.runs = append(q.runs, p.run)
+		if a.kept += n; a.kept > slack(a.max) {
+			a.compactAll()
+		}
+		return
+	}
 	if o.sketched && !a.sketched {
 		a.max = -1
 		a.compactAll()
 	}
-	for _, w := range p.values {
+	for _, w := range p.run.appendTo(p.values[:len(p.values):len(p.values)]) {
 		a.insert(q, w)
 	}
 	if !o.sketched {
@@ -155,6 +194,13 @@ func (a *quantiles) value(group int) any {
 	left := rank(a.percentile, q.n)
 	if a.sketched {
 		return renderNumber(q.estimate(left), false)
+	}
+	if len(q.runs) > 0 {
+		slices.SortFunc(q.values, func(v, w weighed) int { return cmp.Compare(v.value, w.value) })
+		own := newValueRun(q.values)
+		if len(own.values) == len(q.values) {
+			return renderNumber(ranked(append(q.runs, own), left), true)
+		}
 	}
 	q.distinct()
 	for _, w := range q.values {

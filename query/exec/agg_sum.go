@@ -53,6 +53,10 @@ func (s *sum) int(v int64) {
 	s.whole = t
 }
 
+func (a *sums) seal(n int) { grow(&a.of, n) }
+
+func (a *sums) bytes() int64 { return 40 * int64(len(a.of)) }
+
 func (a *sums) merge(group int, other aggregate, from int) {
 	s, o := at(&a.of, group), *at(&other.(*sums).of, from)
 	s.n += o.n

@@ -10,12 +10,18 @@ import (
 type aggregate interface {
 	// add folds n equal values into a group; c is nil for records as such.
 	add(group int, c *cell, n uint64)
-	// merge folds a group of another state of the same function into a group.
+	// seal prepares the state of n groups for reading: after it, merge into
+	// other states changes nothing here, and many may do so at once.
+	seal(n int)
+	// merge folds a group of another, sealed state of the same function into a
+	// group.
 	merge(group int, other aggregate, from int)
 	// value returns the result of a group.
 	value(group int) any
 	// approximate reports whether results are estimates.
 	approximate() bool
+	// bytes returns about how much memory the state takes.
+	bytes() int64
 	// over reports whether values had to be left out.
 	over() bool
 }
@@ -37,6 +43,13 @@ func newAggregate(agg plan.Agg, limits Limits) aggregate {
 		return &quantiles{percentile: agg.Percentile, max: limits.Values}
 	}
 	return &counts{}
+}
+
+// grow makes a list at least n long.
+func grow[T any](list *[]T, n int) {
+	if n > 0 {
+		at(list, n-1)
+	}
 }
 
 // at returns the element of a list that is as long as it needs to be.

@@ -55,6 +55,7 @@ func TestMerge(t *testing.T) {
 					whole.add(group, &c, n)
 					some.add(group, &c, n)
 				}
+				some.seal(2)
 				merged.merge(0, some, 0)
 				merged.merge(1, some, 1)
 			}

@@ -104,22 +104,28 @@ func (g *groups) visit(p part.Part) error {
 	if err != nil || lo >= hi {
 		return err
 	}
-	rows, err := g.matching(p, lo, hi)
-	if err != nil || rows.IsEmpty() {
+	found, err := g.remembered(p, lo, hi)
+	if err != nil || found == nil {
 		return err
 	}
-	g.mu.Lock()
-	g.mu.matched += rows.GetCardinality()
-	g.mu.Unlock()
+	g.add(found)
+	return nil
+}
+
+// part computes what the rows lo <= row < hi of a part amount to; nil is
+// nothing.
+func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
+	rows, err := g.matching(p, lo, hi)
+	if err != nil || rows.IsEmpty() {
+		return nil, err
+	}
 	switch keys := g.table.Keys; {
 	case len(keys) == 0:
 		return g.visitWhole(p, rows)
 	case len(keys) == 1 && g.countsOnly() && keys[0].Bucket > 0:
-		if done, err := g.visitBuckets(p, rows, int64(keys[0].Bucket)); done || err != nil {
-			return err
+		if found, err := g.visitBuckets(p, rows, int64(keys[0].Bucket)); found != nil || err != nil {
+			return found, err
 		}
-	case len(keys) == 1 && g.countsOnly() && keys[0].Field != plan.FieldTime && keys[0].Field != model.FieldID && paths(p, keys[0].Field) <= 1:
-		return g.visitValues(p, rows, keys[0].Field)
 	case len(keys) == 1 && keys[0].Bucket == 0 && g.single(p):
 		return g.visitFields(p, rows)
 	}
@@ -137,7 +143,7 @@ func (g *groups) countsOnly() bool {
 }
 
 // visitWhole adds rows that all are one group: from the counts of values.
-func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
+func (g *groups) visitWhole(p part.Part, rows *index.DocSet) (*partial, error) {
 	aggs := g.newAggs()
 	for i, agg := range g.table.Aggs {
 		switch {
@@ -147,7 +153,7 @@ func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
 			list := rows.ToArray()
 			values, err := g.gather(p, agg.Field, rows, list)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			addRows(aggs[i], newGrouping(len(list), nil, 1), values, agg)
 		default:
@@ -157,7 +163,7 @@ func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
 				}
 				values, err := source.Counts(g.ctx, rows)
 				if err != nil {
-					return err
+					return nil, err
 				}
 				for _, v := range values {
 					c := newCell(source.Kind(), v.Value)
@@ -166,61 +172,23 @@ func (g *groups) visitWhole(p part.Part, rows *index.DocSet) error {
 			}
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.fold(nil, nil, aggs, 0)
-	return nil
-}
-
-// visitValues counts rows by the values of one field.
-func (g *groups) visitValues(p part.Part, rows *index.DocSet, field string) error {
-	left := rows.GetCardinality()
-	for _, source := range p.Columns(field) {
-		if source.Kind() == model.Null {
-			continue
-		}
-		values, err := source.Counts(g.ctx, rows)
-		if err != nil {
-			return err
-		}
-		left -= g.addCounts(source.Kind(), values)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.addCount([]*cell{nil}, left)
-	return nil
-}
-
-// addCounts adds the counts of values of one kind; it returns their sum.
-func (g *groups) addCounts(kind model.Kind, values []part.ValueCount) (sum uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, v := range values {
-		c := cell{kind: kind, text: v.Value}
-		g.addCount([]*cell{&c}, v.Count)
-		sum += v.Count
-	}
-	return sum
+	return newPartial(rows.GetCardinality(), 1, 0, aggs), nil
 }
 
 // bucketsMax is how many buckets of a part are counted by their bounds; more
 // are counted row by row.
 const bucketsMax = 4 << 10
 
-// visitBuckets counts rows by time, from the bounds of the buckets; done is
-// false if there are too many.
-func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (done bool, err error) {
+// visitBuckets counts rows by time, from the bounds of the buckets; it returns
+// nil if there are too many.
+func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (*partial, error) {
 	first, last := p.TimeRange()
 	first, last = max(first, g.plan.From), min(last, g.plan.To)
 	// As floats, because the difference can be more than 63 bits.
 	if buckets := (float64(last)-float64(first))/float64(bucket) + 1; buckets > bucketsMax || buckets > float64(rows.GetCardinality()) {
-		return false, nil
+		return nil, nil
 	}
-	type count struct {
-		start int64
-		n     uint64
-	}
-	var all []count
+	found := newPartial(rows.GetCardinality(), 0, 1, g.newAggs())
 	low := uint32(rows.Minimum())
 	for start := bucketStart(first, bucket); start <= last; {
 		high, end := p.Rows(), start+bucket
@@ -228,12 +196,15 @@ func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (do
 			end = bucketStart(end, bucket) // the first bucket of all is cut
 		}
 		if end > start {
+			var err error
 			if high, err = before(p, end); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
 		if high > low {
-			all = append(all, count{start, rows.CardinalityInRange(uint64(low), uint64(high))})
+			if n := rows.CardinalityInRange(uint64(low), uint64(high)); n > 0 {
+				found.count(timeCell(start), n)
+			}
 			low = high
 		}
 		if end <= start {
@@ -241,26 +212,7 @@ func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (do
 		}
 		start = end
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, c := range all {
-		label := timeCell(c.start)
-		g.addCount([]*cell{&label}, c.n)
-	}
-	return true, nil
-}
-
-// addCount adds to every aggregate of a group, all of which count. The lock is
-// held.
-func (g *groups) addCount(label []*cell, n uint64) {
-	if n == 0 {
-		return
-	}
-	if group, ok := g.number(labelKey(nil, label), label); ok {
-		for _, agg := range g.mu.aggs {
-			agg.add(group, nil, n)
-		}
-	}
+	return found, nil
 }
 
 // number returns the number of the group with a label. The lock is held.
@@ -312,7 +264,7 @@ func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
 }
 
 // visitRows adds rows one by one, by codes.
-func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
+func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 	list := rows.ToArray()
 	keys := make([]column, len(g.table.Keys))
 	for i, key := range g.table.Keys {
@@ -323,13 +275,10 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
 			keys[i], err = g.gather(p, key.Field, rows, list)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	grouped := newGrouping(len(list), keys, g.max)
-	if grouped.over {
-		g.partial(fmt.Sprintf("there are more than %d groups", g.max))
-	}
 	aggs := g.newAggs()
 	columns := map[string]column{} // several aggregates often are of one field
 	for i, agg := range g.table.Aggs {
@@ -337,21 +286,20 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) error {
 		if agg.Field != "" && !known {
 			var err error
 			if values, err = g.gather(p, agg.Field, rows, list); err != nil {
-				return err
+				return nil, err
 			}
 			columns[agg.Field] = values
 		}
 		addRows(aggs[i], grouped, values, agg)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var key []byte
-	for group := range grouped.n {
-		label := grouped.label(group)
-		key = labelKey(key[:0], label)
-		g.fold(key, label, aggs, group)
+	found := newPartial(rows.GetCardinality(), 0, len(keys), aggs)
+	if grouped.over {
+		found.reason = fmt.Sprintf("there are more than %d groups", g.max)
 	}
-	return nil
+	for group := range grouped.n {
+		found.label(grouped.label(group))
+	}
+	return found, nil
 }
 
 // addRows folds the values of grouped rows into an aggregate. A record with

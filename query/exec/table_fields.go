@@ -29,10 +29,10 @@ func (g *groups) single(p part.Part) bool {
 // visitFields adds rows that are grouped by one field: which groups there are
 // and how big they are comes from the counts of values, and only the rows that
 // have a field are read for its aggregates.
-func (g *groups) visitFields(p part.Part, rows *index.DocSet) error {
+func (g *groups) visitFields(p part.Part, rows *index.DocSet) (*partial, error) {
 	keys, err := g.countedKeys(p, rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(keys.sizes) > g.max {
 		return g.visitRows(p, rows) // which leaves out what is too much
@@ -48,19 +48,15 @@ func (g *groups) visitFields(p part.Part, rows *index.DocSet) error {
 		case !gathered[agg.Field]:
 			gathered[agg.Field] = true
 			if err := g.addField(p, rows, agg.Field, keys, aggs); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var text []byte
+	found := newPartial(rows.GetCardinality(), 0, 1, aggs)
 	for group := range keys.sizes {
-		label := []*cell{keys.label(group)}
-		text = labelKey(text[:0], label)
-		g.fold(text, label, aggs, group)
+		found.label([]*cell{keys.label(group)})
 	}
-	return nil
+	return found, nil
 }
 
 // countedKeys are the groups of one part by one field, numbered. The last is

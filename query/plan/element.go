@@ -61,6 +61,9 @@ func (p Element) Match(kind model.Kind, text string) bool {
 	return decoder.Decode(&elements) == nil && slices.ContainsFunc(elements, p.is)
 }
 
+// Key implements part.Keyed.
+func (p Element) Key() string { return "element " + p.text }
+
 // is reports whether an element of an array is the one looked for.
 func (p Element) is(element any) bool {
 	switch element := element.(type) {

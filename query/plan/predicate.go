@@ -52,6 +52,9 @@ func (p PhrasePrefix) Match(_ model.Kind, text string) bool {
 // Hints implements index.Predicate.
 func (p PhrasePrefix) Hints() index.Hints { return p.hints }
 
+// Key implements part.Keyed: two texts with one folded form match the same.
+func (p PhrasePrefix) Key() string { return "phrase prefix " + p.folded }
+
 // regexWords returns folded words that every text contains which the
 // expression matches. Only words that the expression spells out between
 // characters that end words are certain.

@@ -42,6 +42,16 @@ type Part interface {
 	AllColumns() []Column
 }
 
+// Memo is implemented by parts that never change and keep what is computed of
+// them while there is room.
+type Memo interface {
+	// Memo returns the value under a key, or makes, keeps and returns it. The
+	// key must say everything that decides the value besides the part. The
+	// value is shared: nobody may change it. With bytes below 0 it is returned
+	// and not kept; else bytes is about what it takes.
+	Memo(key string, make func() (value any, bytes int64, err error)) (any, error)
+}
+
 // Column is one field of one kind in one part.
 type Column interface {
 	// Path returns the stored field path.

@@ -28,6 +28,7 @@ type cacheKey struct {
 	column  uint32
 	item    byte
 	number  uint32
+	text    string // of answers
 }
 
 type cacheEntry struct {
@@ -51,6 +52,8 @@ const (
 	cachedEntries
 	cachedFolded
 	cachedFilters
+	cachedAnswer
+	cachedRows
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means
@@ -74,11 +77,19 @@ func (c *Cache) Stats() (hits, misses uint64, bytes int64) {
 }
 
 func (c *Cache) get(key cacheKey) (any, bool) {
+	value, ok := c.peek(key)
+	if !ok {
+		c.misses.Add(1)
+	}
+	return value, ok
+}
+
+// peek is get for what is only one way to an answer: it counts no miss.
+func (c *Cache) peek(key cacheKey) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	element, ok := c.mu.items[key]
 	if !ok {
-		c.misses.Add(1)
 		return nil, false
 	}
 	c.hits.Add(1)
@@ -87,7 +98,7 @@ func (c *Cache) get(key cacheKey) (any, bool) {
 }
 
 func (c *Cache) put(key cacheKey, value any, bytes int64) {
-	bytes += 128 // the entry itself
+	bytes += 128 + int64(len(key.text)) // the entry itself
 	if bytes > c.limit/4 {
 		return // one value must not empty the cache
 	}

@@ -1,0 +1,142 @@
+package exec
+
+import (
+	"encoding/binary"
+
+	"github.com/stere-log/stere/storage/part"
+)
+
+// partial is what some rows of one part amount to: groups with different
+// labels and the state of every aggregate for them. A sealed one is only read,
+// so that it can be kept with the part and answer the same question again.
+type partial struct {
+	matched uint64
+	groups  int
+	keys    int
+	labels  []cell // keys of them for each group; kind 0 means no value
+	aggs    []aggregate
+	reason  string // why something was left out
+}
+
+func newPartial(matched uint64, groups, keys int, aggs []aggregate) *partial {
+	return &partial{matched: matched, groups: groups, keys: keys, aggs: aggs}
+}
+
+// label adds the label of one more group.
+func (p *partial) label(label []*cell) {
+	p.groups++
+	for _, c := range label {
+		if c == nil {
+			c = &cell{}
+		}
+		p.labels = append(p.labels, *c)
+	}
+}
+
+// count adds a group of so many rows, which all aggregates count.
+func (p *partial) count(label cell, n uint64) {
+	for _, agg := range p.aggs {
+		agg.add(p.groups, nil, n)
+	}
+	p.label([]*cell{&label})
+}
+
+// seal makes the states fit to be read by many at once.
+func (p *partial) seal() {
+	for _, agg := range p.aggs {
+		agg.seal(p.groups)
+	}
+}
+
+// cellBytes is about what a cell takes besides its text.
+const cellBytes = 96
+
+// bytes returns about what the partial takes, -1 if it should not be kept.
+func (p *partial) bytes() int64 {
+	if p.reason != "" {
+		return -1
+	}
+	bytes := int64(256 + cellBytes*len(p.labels))
+	for i := range p.labels {
+		bytes += int64(len(p.labels[i].text))
+	}
+	for _, agg := range p.aggs {
+		if agg.over() {
+			return -1
+		}
+		bytes += agg.bytes()
+	}
+	return bytes
+}
+
+// add folds what a part amounts to into the state of the table.
+func (g *groups) add(found *partial) {
+	if found.reason != "" {
+		g.partial(found.reason)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.matched += found.matched
+	label := make([]*cell, found.keys)
+	var key []byte
+	for group := range found.groups {
+		for i := range label {
+			if label[i] = &found.labels[group*found.keys+i]; label[i].kind == 0 {
+				label[i] = nil
+			}
+		}
+		key = labelKey(key[:0], label)
+		g.fold(key, label, found.aggs, group)
+	}
+}
+
+// remembered returns what rows of a part amount to: kept from the last time,
+// where all rows of a part that never changes are meant.
+func (g *groups) remembered(p part.Part, lo, hi uint32) (*partial, error) {
+	memo, ok := p.(part.Memo)
+	if ok && lo == 0 && hi == p.Rows() {
+		if key, ok := g.key(); ok {
+			value, err := memo.Memo(key, func() (any, int64, error) {
+				found, err := g.part(p, lo, hi)
+				if err != nil {
+					return nil, 0, err
+				}
+				if found == nil {
+					found = newPartial(0, 0, len(g.table.Keys), g.newAggs())
+				}
+				found.seal()
+				return found, found.bytes(), nil
+			})
+			if err != nil {
+				return nil, err
+			}
+			return value.(*partial), nil
+		}
+	}
+	found, err := g.part(p, lo, hi)
+	if found != nil {
+		found.seal()
+	}
+	return found, err
+}
+
+// key says all that decides what the rows of a part amount to; ok is false if
+// that cannot be said.
+func (g *groups) key() (key string, ok bool) {
+	dst, ok := part.AppendKey([]byte("table "), g.plan.Expr)
+	if !ok {
+		return "", false
+	}
+	for _, key := range g.table.Keys {
+		dst = binary.AppendVarint(append(dst, 1), int64(key.Bucket))
+		dst = append(binary.AppendUvarint(dst, uint64(len(key.Field))), key.Field...)
+	}
+	for _, agg := range g.table.Aggs {
+		dst = binary.AppendVarint(append(dst, 2, byte(agg.Func)), agg.Percentile)
+		dst = append(binary.AppendUvarint(dst, uint64(len(agg.Field))), agg.Field...)
+	}
+	for _, limit := range []int{g.max, g.limits.Distinct, g.limits.Values} {
+		dst = binary.AppendVarint(append(dst, 3), int64(limit))
+	}
+	return string(dst), true
+}

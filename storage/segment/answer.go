@@ -1,0 +1,84 @@
+package segment
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// A segment never changes, so neither do the answers to questions about it:
+// they are kept in the cache like pages, and go with the segment. Rows of
+// conditions are kept for the stretches of rows that they were asked for,
+// which are the same when the question is asked again.
+
+var _ part.Memo = (*Segment)(nil)
+
+// answerKeyMax is how long a key of an answer may be: expressions with
+// thousands of operands are not kept.
+const answerKeyMax = 4 << 10
+
+// Memo implements part.Memo.
+func (s *Segment) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
+	if len(key) > answerKeyMax {
+		value, _, err := make()
+		return value, err
+	}
+	at := s.cacheKey(cachedAnswer, 0, 0)
+	at.text = key
+	if value, ok := s.cache.get(at); ok {
+		return value, nil
+	}
+	value, bytes, err := make()
+	if err == nil && bytes >= 0 {
+		s.cache.put(at, value, bytes)
+	}
+	return value, err
+}
+
+// Eval implements part.Part. Rows of whole stretches are kept.
+func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	lo, hi, whole := s.stretch(within)
+	if !whole {
+		return part.Eval(ctx, s, e, within)
+	}
+	if _, all := e.(index.All); all {
+		return index.DocSetRange(lo, hi), nil
+	}
+	key, ok := part.AppendKey(make([]byte, 0, 64), e)
+	if !ok || len(key) > answerKeyMax {
+		return part.Eval(ctx, s, e, within)
+	}
+	at := s.cacheKey(cachedRows, 0, 0)
+	at.text = string(key)
+	if lo > 0 || hi < s.meta.Rows {
+		if all, ok := s.cache.peek(at); ok {
+			return index.And(all.(*index.DocSet), index.DocSetRange(lo, hi)), nil
+		}
+		at.text = string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, lo), hi))
+		at.number = 1 // a stretch: its key must not be taken for a whole one's
+	}
+	return cached(s.cache, at, func() (*index.DocSet, int64, error) {
+		rows, err := part.Eval(ctx, s, e, within)
+		if err != nil {
+			return nil, 0, err
+		}
+		rows = rows.Clone() // it may be a set that others hold
+		rows.RunOptimize()
+		return rows, int64(rows.GetSizeInBytes()), nil
+	})
+}
+
+// stretch returns the rows lo <= row < hi that within is; whole is false if
+// it is not all rows between two.
+func (s *Segment) stretch(within *index.DocSet) (lo, hi uint32, whole bool) {
+	if within == nil {
+		return 0, s.meta.Rows, true
+	}
+	if within.IsEmpty() {
+		return 0, 0, false
+	}
+	lo, hi = within.Minimum(), within.Maximum()+1
+	return lo, hi, within.GetCardinality() == uint64(hi-lo)
+}

@@ -1,0 +1,80 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// TestKeptRows checks that rows which are kept are those of the condition, for
+// all rows, stretches and other sets, in whatever order they are asked for.
+func TestKeptRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(41, 42))
+	ids, records := randomRecords(rng, 2*PageRows/5, 1)
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	ctx := context.Background()
+	for range 150 {
+		var e index.Expr = randomLeaf(rng, records)
+		if rng.IntN(2) == 0 {
+			e = index.AllOf{Of: []index.Expr{e, index.Not{Of: randomLeaf(rng, records)}}}
+		}
+		for range 6 {
+			var within *index.DocSet
+			lo := rng.Uint32N(s.Rows())
+			switch rng.IntN(4) {
+			case 0:
+				within = index.DocSetRange(lo, lo+1+rng.Uint32N(s.Rows()-lo))
+			case 1:
+				within = index.DocSetRange(0, s.Rows()/2)
+			case 2:
+				within = index.DocSetOf(lo, lo/2, lo/3)
+			}
+			have, err := s.Eval(ctx, e, within)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := part.Eval(ctx, s, e, within)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !have.Equals(want) {
+				t.Fatalf("%#v: have %d rows, want %d", e, have.GetCardinality(), want.GetCardinality())
+			}
+		}
+	}
+}
+
+// TestMemo checks what of answers is kept, and that closing forgets them.
+func TestMemo(t *testing.T) {
+	rng := rand.New(rand.NewPCG(43, 44))
+	ids, records := randomRecords(rng, 100, 1)
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	made := 0
+	ask := func(key string, bytes int64, err error) any {
+		value, _ := s.Memo(key, func() (any, int64, error) { made++; return made, bytes, err })
+		return value
+	}
+	for _, c := range []struct {
+		key   string
+		bytes int64
+		err   error
+		want  int
+	}{
+		{"a", 10, nil, 1}, {"a", 10, nil, 1}, {"b", 10, nil, 2}, {"a", 10, nil, 1},
+		{"partial", -1, nil, 3}, {"partial", -1, nil, 4}, {"fault", 10, errors.New("x"), 5}, {"fault", 10, nil, 6}, {"fault", 10, nil, 6},
+		{"big", 1 << 40, nil, 7}, {"big", 1 << 40, nil, 8},
+		{string(make([]byte, answerKeyMax+1)), 10, nil, 9}, {string(make([]byte, answerKeyMax+1)), 10, nil, 10},
+	} {
+		if have := ask(c.key, c.bytes, c.err); have != c.want {
+			t.Errorf("%.10q: have %v, want %d", c.key, have, c.want)
+		}
+	}
+	s.Close()
+	if _, _, bytes := s.cache.Stats(); bytes != 0 {
+		t.Errorf("%d bytes are kept of a closed segment", bytes)
+	}
+}
