@@ -23,10 +23,11 @@ const alignedMin = 512
 // AppendCodes appends the cheapest encoding of dictionary codes to dst. There
 // may be at most CountMax codes.
 func AppendCodes(dst []byte, codes []uint32) []byte {
-	return appendCodes(dst, codes, true)
+	var e Encoder
+	return e.AppendCodes(dst, codes)
 }
 
-func appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
+func (e *Encoder) appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
 	n := len(codes)
 	if n == 0 {
 		return append(dst, codesConstant, 0)
@@ -46,7 +47,7 @@ func appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
 	best := 2 + packedLen(n, width)
 	if mayNest && runs <= n/2 && runs/4 < best {
 		before := len(dst)
-		dst = appendCodeRuns(dst, codes, runs)
+		dst = e.appendCodeRuns(dst, codes, runs)
 		if len(dst)-before < best {
 			return dst
 		}
@@ -57,7 +58,7 @@ func appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
 	if mayNest && width > 3 {
 		before := len(dst)
 		var ok bool
-		if dst, ok = appendLocalCodes(dst, codes, width); ok && len(dst)-before < best {
+		if dst, ok = e.appendLocalCodes(dst, codes, width); ok && len(dst)-before < best {
 			return dst
 		}
 		dst = dst[:before]
@@ -87,8 +88,8 @@ func appendPlanes(dst []byte, codes []uint32) []byte {
 	return dst
 }
 
-func appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
-	heads, lengths := make([]uint32, 0, runs), make([]int64, 0, runs)
+func (e *Encoder) appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
+	heads, lengths := e.codeHeads[:0], e.lengths[:0]
 	start := 0
 	for i := 1; i <= len(codes); i++ {
 		if i == len(codes) || codes[i] != codes[start] {
@@ -96,13 +97,14 @@ func appendCodeRuns(dst []byte, codes []uint32, runs int) []byte {
 			start = i
 		}
 	}
+	e.codeHeads, e.lengths = heads, lengths
 	dst = binary.AppendUvarint(append(dst, codesRuns), uint64(len(heads)))
-	return appendInts(appendCodes(dst, heads, false), lengths, false)
+	return e.appendInts(e.appendCodes(dst, heads, false), lengths, false)
 }
 
 // appendLocalCodes writes the distinct codes once, in order, and then their
 // positions. It gives up once that cannot be worth it.
-func appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
+func (e *Encoder) appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
 	distinctMax := min(len(codes)/2, 1<<(width-1))
 	if len(codes) >= alignedMin {
 		distinctMax = min(distinctMax, 1<<8) // beyond, planes are better
@@ -125,8 +127,8 @@ func appendLocalCodes(dst []byte, codes []uint32, width uint) ([]byte, bool) {
 		positions[uint32(code)] = uint32(i)
 	}
 	dst = binary.AppendUvarint(append(dst, codesLocal), uint64(len(distinct)))
-	dst = appendInts(dst, distinct, false)
-	local := make([]uint32, len(codes))
+	dst = e.appendInts(dst, distinct, false)
+	local := resize(&e.local, len(codes))
 	for i, code := range codes {
 		local[i] = positions[code]
 	}

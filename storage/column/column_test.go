@@ -68,6 +68,7 @@ func TestCodes(t *testing.T) {
 // TestEncodingChosen pins what is picked for the forms that each encoding is
 // for, so that a change of the costs shows.
 func TestEncodingChosen(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
 	repeat := func(n int, f func(i int) string) (values []string) {
 		for i := range n {
 			values = append(values, f(i))
@@ -83,7 +84,10 @@ func TestEncodingChosen(t *testing.T) {
 		{"integers", repeat(99, func(i int) string { return fmt.Sprint(i*7 - 40) }), stringsIntegers},
 		{"padded", repeat(99, func(i int) string { return fmt.Sprintf("%06d", i) }), stringsPadded},
 		{"decimals", repeat(99, func(i int) string { return fmt.Sprintf("%.3f", float64(i-20)*1.7) }), stringsDecimals},
-		{"lower hex", repeat(99, func(i int) string { return fmt.Sprintf("%08x", uint32(i)*2654435761) }), stringsHexLower},
+		{"lower hex", repeat(99, func(int) string { return fmt.Sprintf("%08x", rng.Uint32()) }), stringsHexLower},
+		{"near hex", repeat(99, func(i int) string { return fmt.Sprintf("%08x", 1<<31+i*i) }), stringsHexInts},
+		{"sorted addresses", slices.Sorted(slices.Values(repeat(99, func(i int) string { return fmt.Sprintf("10.%d.%d.7", i, i*2) }))), stringsSorted},
+		{"sorted integers", slices.Sorted(slices.Values(repeat(999, func(i int) string { return fmt.Sprint(i*3 + i%2) }))), stringsSorted},
 		{"upper hex", repeat(99, func(i int) string { return fmt.Sprintf("%08X", uint32(i)*2654435761) }), stringsHexUpper},
 		{"odd hex", repeat(99, func(i int) string { return fmt.Sprintf("%x", 1000+i*i*i) }), stringsHexLower},
 		{"uuid", repeat(99, func(i int) string { return fmt.Sprintf("%08x-1234-4321-abcd-%012x", i*77777, i*999) }), stringsUUID},

@@ -3,6 +3,7 @@ package column
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -63,16 +64,33 @@ func FuzzTimes(f *testing.F) {
 	})
 }
 
+// manyAscending joins values that ascend as texts.
+func manyAscending(form func(i int) string) string {
+	var values []string
+	for i := range 60 {
+		values = append(values, form(i))
+	}
+	slices.Sort(values)
+	return strings.Join(values, ",")
+}
+
 func FuzzStrings(f *testing.F) {
 	for _, seed := range []string{
 		"1,2,3", "01,02,03", "1.5,2.5,-0.5", "0a,ff,0", "0A,FF", "1.2.3.4,10.0.0.1", "blk_1,blk_22", "a,b,a,b,a,b,a,b", "a b c,a c",
 		"00000000-0000-0000-0000-000000000000,12345678-1234-1234-1234-123456789abc", ",,", "x,", "-0,-1",
+		manyAscending(func(i int) string { return fmt.Sprint(1 + i*3) }), manyAscending(func(i int) string { return fmt.Sprintf("10.0.%d.7", i) }),
+		manyAscending(func(i int) string { return fmt.Sprintf("%06x", i*i) }),
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		values := strings.Split(text, ",")
-		got, rest, err := Strings(nil, AppendStrings(nil, values), len(values))
+		var e Encoder
+		first := e.AppendStrings(nil, values)
+		if again := e.AppendStrings(nil, values); !bytes.Equal(first, again) {
+			t.Fatalf("strings %q: %x and then %x", values, first, again)
+		}
+		got, rest, err := Strings(nil, first, len(values))
 		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
 			t.Fatalf("strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
 		}
@@ -86,6 +104,8 @@ func FuzzGarbage(f *testing.F) {
 	for _, c := range timeCases() {
 		f.Add(AppendTimes(nil, c.times, c.digits), uint16(len(c.times)))
 	}
+	f.Add(AppendStrings(nil, strings.Split(manyAscending(func(i int) string { return fmt.Sprint(i * 7) }), ",")), uint16(60))
+	f.Add(AppendStrings(nil, strings.Split(manyAscending(func(i int) string { return fmt.Sprintf("%06x", i*i) }), ",")), uint16(60))
 	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
 	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
 	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))

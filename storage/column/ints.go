@@ -44,10 +44,11 @@ func measureInts(values []int64) intsShape {
 // AppendInts appends the cheapest encoding of values to dst. There may be at
 // most CountMax values.
 func AppendInts(dst []byte, values []int64) []byte {
-	return appendInts(dst, values, true)
+	var e Encoder
+	return e.appendInts(dst, values, true)
 }
 
-func appendInts(dst []byte, values []int64, mayRun bool) []byte {
+func (e *Encoder) appendInts(dst []byte, values []int64, mayRun bool) []byte {
 	n := len(values)
 	if n == 0 {
 		return append(dst, intsConstant, 0)
@@ -63,33 +64,33 @@ func appendInts(dst []byte, values []int64, mayRun bool) []byte {
 	best := min(packed, delta)
 	if mayRun && s.runs <= n/2 && s.runs/4 < best {
 		before := len(dst)
-		dst = appendIntRuns(dst, values, s.runs)
+		dst = e.appendIntRuns(dst, values, s.runs)
 		if len(dst)-before < best {
 			return dst
 		}
 		dst = dst[:before]
 	}
 	if n >= skewedMin && best > skewedMin {
-		if s := chooseSkewed(values, &s); s.cost < best-best/skewedGain {
-			return s.append(dst, values)
+		if s := e.chooseSkewed(values, &s); s.cost < best-best/skewedGain {
+			return s.append(dst, e.written)
 		}
 	}
 	if delta < packed {
 		dst = binary.AppendVarint(append(dst, intsDelta), values[0])
 		dst = binary.AppendVarint(dst, s.lowDelta)
 		dst = append(dst, byte(deltaWidth))
-		deltas := make([]int64, n-1)
-		for i := range deltas {
-			deltas[i] = values[i+1] - values[i]
+		e.deltas = e.deltas[:0]
+		for i, v := range values[1:] {
+			e.deltas = append(e.deltas, v-values[i])
 		}
-		return appendPacked(dst, deltas, s.lowDelta, deltaWidth)
+		return appendPacked(dst, e.deltas, s.lowDelta, deltaWidth)
 	}
 	dst = binary.AppendVarint(append(dst, intsPacked), s.low)
 	return appendPacked(append(dst, byte(width)), values, s.low, width)
 }
 
-func appendIntRuns(dst []byte, values []int64, runs int) []byte {
-	heads, lengths := make([]int64, 0, runs), make([]int64, 0, runs)
+func (e *Encoder) appendIntRuns(dst []byte, values []int64, runs int) []byte {
+	heads, lengths := e.heads[:0], e.lengths[:0]
 	start := 0
 	for i := 1; i <= len(values); i++ {
 		if i == len(values) || values[i] != values[start] {
@@ -97,8 +98,9 @@ func appendIntRuns(dst []byte, values []int64, runs int) []byte {
 			start = i
 		}
 	}
+	e.heads, e.lengths = heads, lengths
 	dst = binary.AppendUvarint(append(dst, intsRuns), uint64(len(heads)))
-	return appendInts(appendInts(dst, heads, false), lengths, false)
+	return e.appendInts(e.appendInts(dst, heads, false), lengths, false)
 }
 
 // Ints appends the n values at the start of src to dst and returns them with

@@ -40,7 +40,7 @@ func MayHold(src []byte, n Needle) bool {
 		switch encoding {
 		case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
 			return within(missing, isDecimalByte)
-		case stringsHexLower, stringsHexUpper, stringsUUID:
+		case stringsHexLower, stringsHexUpper, stringsHexInts, stringsUUID:
 			return within(missing, isHexByte)
 		case stringsConstant:
 			text, _, err := readText(body, "constant")
@@ -54,6 +54,8 @@ func MayHold(src []byte, n Needle) bool {
 				return true
 			}
 			missing = without(without(missing, prefix), suffix)
+			src = body
+		case stringsSorted:
 			src = body
 		case stringsDict:
 			if _, src, err = readUvarint(body, "distinct count"); err != nil {

@@ -11,11 +11,13 @@ import (
 // TestMatch compares Match with decoding and trying every string.
 func TestMatch(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
+	ascending := 0
 	makers := []func() string{
 		func() string { return "same" },
 		func() string { return fmt.Sprint(rng.IntN(1000)) },
 		func() string { return fmt.Sprintf("%08x", rng.Uint32()) },
 		func() string { return fmt.Sprintf("10.0.%d.%d", rng.IntN(3), rng.IntN(256)) },
+		func() string { ascending += 1 + rng.IntN(9); return fmt.Sprintf("%08x", ascending) },
 		func() string { return []string{"GET", "PUT", "a longer text 7"}[rng.IntN(3)] },
 		func() string { return fmt.Sprintf("pre%dfix", rng.IntN(1e6)) },
 		func() string { return strings.Repeat("x", rng.IntN(9)) },
@@ -58,6 +60,8 @@ func TestMayHold(t *testing.T) {
 		{[]string{"10.0.0.1", "10.0.0.77"}, "time", false},
 		{[]string{"00ff", "beef", "1234"}, "beef", true},
 		{[]string{"00ff", "beef", "1234"}, "xyz", false},
+		{strings.Split(manyAscending(func(i int) string { return fmt.Sprint(i * 7) }), ","), "7", true},
+		{strings.Split(manyAscending(func(i int) string { return fmt.Sprint(i * 7) }), ","), "x", false},
 		{[]string{"Took", "Took"}, "took", true},
 		{[]string{"Took", "Took"}, "time", false},
 		{[]string{"id7ms", "id12ms", "id999ms"}, "ms", true},

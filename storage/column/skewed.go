@@ -22,9 +22,11 @@ const (
 
 // Limits of skewed integers.
 const (
-	skewedMin  = 24 // fewer values are not worth a code table
-	skewedSub  = 2  // bits below the highest that are part of a fine class
-	skewedGain = 32 // a 32nd of the size is not worth the slower decoding
+	skewedMin    = 24   // fewer values are not worth a code table
+	skewedSub    = 2    // bits below the highest that are part of a fine class
+	skewedGain   = 32   // a 32nd of the size is not worth the slower decoding
+	skewedSample = 2048 // values that decide which differences are taken
+	coarseMax    = 1024 // more values are worth the larger table of fine classes
 )
 
 // classOf returns the class of v, fine or coarse, and how many bits it leaves
@@ -57,57 +59,56 @@ type skewed struct {
 	cost   int // bytes, about
 }
 
-// each calls visit with what is written for each value.
-func (s *skewed) each(values []int64, visit func(v uint64)) {
+// written appends what is written for each value to dst.
+func (s *skewed) written(dst []uint64, values []int64) []uint64 {
 	switch s.mode {
 	case skewedOffsets:
 		for _, v := range values {
-			visit(uint64(v) - uint64(s.base))
+			dst = append(dst, uint64(v)-uint64(s.base))
 		}
 	case skewedSteps:
 		last := values[0]
 		for _, v := range values[1:] {
-			visit(uint64(v) - uint64(last) - uint64(s.base))
+			dst = append(dst, uint64(v)-uint64(last)-uint64(s.base))
 			last = v
 		}
 	case skewedZigzag:
 		last := values[0]
 		for _, v := range values[1:] {
 			delta := v - last
-			visit(uint64(delta<<1 ^ delta>>63))
+			dst = append(dst, uint64(delta<<1^delta>>63))
 			last = v
 		}
 	}
+	return dst
 }
 
 // measure counts classes and sets the cost.
-func (s *skewed) measure(values []int64) {
+func (s *skewed) measure(written []uint64) {
 	s.sub = skewedSub
-	open, n := 0, len(values)
-	if s.mode != skewedOffsets {
-		n--
-	}
-	s.each(values, func(v uint64) {
+	s.counts = [symbolsMax]uint32{}
+	open := 0
+	for _, v := range written {
 		class, more := classOf(v, skewedSub)
 		s.counts[class]++
 		open += int(more)
-	})
-	s.cost = s.price(n, open)
-	if n > skewedMin<<5 {
-		return // a larger table is nothing then
+	}
+	s.cost = s.price(len(written), open)
+	if len(written) > coarseMax {
+		return
 	}
 	coarse := *s
 	coarse.sub, coarse.counts = 0, [symbolsMax]uint32{}
 	open = 0
 	for class, count := range s.counts {
 		if count > 0 {
-			base, more := classBase(class, skewedSub)
-			class, length := classOf(base, 0)
+			base, _ := classBase(class, skewedSub)
+			class, more := classOf(base, 0)
 			coarse.counts[class] += count
-			open += int(count) * int(max(length, more))
+			open += int(count) * int(more)
 		}
 	}
-	if coarse.cost = coarse.price(n, open); coarse.cost < s.cost {
+	if coarse.cost = coarse.price(len(written), open); coarse.cost < s.cost {
 		*s = coarse
 	}
 }
@@ -127,32 +128,44 @@ func (s *skewed) price(n, open int) int {
 	return int(total/8) + (last-first)/2 + 10 + varintLen(s.base) + varintLen(s.first)
 }
 
-// chooseSkewed returns the cheapest way to write the values skewed.
-func chooseSkewed(values []int64, shape *intsShape) skewed {
-	var best skewed
+// chooseSkewed returns the cheapest way to write the values skewed. Which
+// differences are best is seen on a sample of many.
+func (e *Encoder) chooseSkewed(values []int64, shape *intsShape) skewed {
+	var best, s skewed
+	held := byte(0) // the mode whose values e.written has
+	sample := values
+	if len(sample) > skewedSample {
+		sample = values[(len(values)-skewedSample)/2:][:skewedSample]
+	}
 	for mode := range byte(skewedModes) {
-		s := skewed{mode: mode}
-		switch mode {
+		switch s = (skewed{mode: mode, first: values[0]}); mode {
 		case skewedOffsets:
-			s.base = shape.low
+			s.base, s.first = shape.low, 0
 		case skewedSteps:
-			s.base, s.first = shape.lowDelta, values[0]
+			s.base = shape.lowDelta
 		case skewedZigzag:
 			if shape.lowDelta >= 0 {
 				continue // steps are the same and better
 			}
-			s.first = values[0]
 		}
-		s.measure(values)
+		e.written = s.written(e.written[:0], sample)
+		held = mode
+		s.measure(e.written)
 		if mode == 0 || s.cost < best.cost {
 			best = s
 		}
 	}
+	if len(sample) < len(values) || best.mode != held {
+		e.written = best.written(e.written[:0], values)
+	}
+	if len(sample) < len(values) {
+		best.measure(e.written)
+	}
 	return best
 }
 
-// append writes the values.
-func (s *skewed) append(dst []byte, values []int64) []byte {
+// append appends the encoding of what is written for each value.
+func (s *skewed) append(dst []byte, written []uint64) []byte {
 	dst = append(dst, intsSkewed, s.mode|byte(s.sub)<<4)
 	dst = binary.AppendVarint(dst, s.base)
 	if s.mode != skewedOffsets {
@@ -175,7 +188,7 @@ func (s *skewed) append(dst []byte, values []int64) []byte {
 	}
 	var acc uint64
 	var held uint
-	s.each(values, func(v uint64) {
+	for _, v := range written {
 		class, open := classOf(v, s.sub)
 		acc |= uint64(codes[class]) << held
 		held += uint(lengths[class])
@@ -201,7 +214,7 @@ func (s *skewed) append(dst []byte, values []int64) []byte {
 			acc >>= 32
 			held -= 32
 		}
-	})
+	}
 	for ; held > 0; held -= min(held, 8) {
 		dst = append(dst, byte(acc))
 		acc >>= 8
@@ -227,9 +240,9 @@ func (s *skewed) span() (first, last int) {
 type skewedReader struct {
 	mode        byte
 	sub         uint
-	base, first int64
-	class       int // the only one
-	table       *decodeTable
+	base, start int64 // start is the first value, for differences
+	first, last int   // classes
+	table       decodeTable
 }
 
 func (r *skewedReader) header(src []byte) (_ []byte, err error) {
@@ -245,79 +258,73 @@ func (r *skewedReader) header(src []byte) (_ []byte, err error) {
 		return nil, err
 	}
 	if r.mode != skewedOffsets {
-		if r.first, src, err = readVarint(src, "first value"); err != nil {
+		if r.start, src, err = readVarint(src, "first value"); err != nil {
 			return nil, err
 		}
 	}
 	if len(src) < 2 {
 		return nil, fmt.Errorf("decode classes: %w", ErrCorrupt)
 	}
-	first, last := int(src[0]), int(src[1])
+	r.first, r.last = int(src[0]), int(src[1])
 	src = src[2:]
 	classes := 65
 	if r.sub != 0 {
 		classes = symbolsMax
 	}
-	if first > last || last >= classes {
-		return nil, fmt.Errorf("decode classes %d to %d: %w", first, last, ErrCorrupt)
+	if r.first > r.last || r.last >= classes {
+		return nil, fmt.Errorf("decode classes %d to %d: %w", r.first, r.last, ErrCorrupt)
 	}
-	if first == last {
-		r.class = first
+	if r.first == r.last {
+		r.table.entries[0] = uint16(r.first)
 		return src, nil
 	}
-	packed, src, err := readBytes(src, uint64(last-first+2)/2, "code lengths")
+	packed, src, err := readBytes(src, uint64(r.last-r.first+2)/2, "code lengths")
 	if err != nil {
 		return nil, err
 	}
 	var lengths [symbolsMax]uint8
-	for i := range last - first + 1 {
-		lengths[first+i] = packed[i/2] >> (i % 2 * 4) & 15
+	for i := range r.last - r.first + 1 {
+		lengths[r.first+i] = packed[i/2] >> (i % 2 * 4) & 15
 	}
-	r.table = new(decodeTable)
 	return src, r.table.build(&lengths)
+}
+
+// classTable tells base and open bits of each class.
+type classTable [symbolsMax]struct {
+	base uint64
+	open uint8
 }
 
 // values decodes what is written for each value and returns the bytes used.
 func (r *skewedReader) values(dst []int64, src []byte) (used int, err error) {
-	var bases [symbolsMax]uint64
-	var opens [symbolsMax]uint8
-	for class := range bases {
+	var classes classTable
+	for class := r.first; class <= r.last; class++ {
 		base, open := classBase(class, r.sub)
-		bases[class], opens[class] = base, uint8(open)
-		if r.sub == 0 && class == 64 {
-			break
-		}
+		classes[class].base, classes[class].open = base, uint8(open)
 	}
-	end := uint(len(src)) * 8
-	bit := uint(0)
-	entry, mask := uint16(r.class), uint64(0)
-	if r.table != nil {
-		mask = 1<<r.table.bits - 1
-	}
-	for i := range dst {
-		if bit > end {
-			return 0, fmt.Errorf("decode %d skewed integers: %w", len(dst), ErrCorrupt)
+	bit, i := uint(0), 0
+	mask := uint64(1)<<r.table.bits - 1
+	for ; i < len(dst) && bit>>3+8 <= uint(len(src)); i++ {
+		word := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
+		entry := r.table.entries[word&mask&(1<<codeBits-1)]
+		class, length := &classes[uint8(entry)], uint(entry>>8)
+		open := uint(class.open)
+		if length+open > 57 {
+			word = loadBits(src, bit+length, open)
+			length, bit = 0, bit+length
 		}
-		at := bit >> 3
-		var word uint64
-		if at+8 <= uint(len(src)) {
-			word = binary.LittleEndian.Uint64(src[at:]) >> (bit & 7)
-		} else {
-			word = loadBits(src, bit, 64)
-		}
-		if r.table != nil {
-			entry = r.table.entries[word&mask&(1<<codeBits-1)]
-		}
-		length, class := uint(entry>>8), uint8(entry)
-		open := uint(opens[class])
-		if length+open <= 57 {
-			dst[i] = int64(bases[class] + word>>length&(1<<open-1))
-		} else {
-			dst[i] = int64(bases[class] + loadBits(src, min(bit+length, end), open))
-		}
+		dst[i] = int64(class.base + word>>(length&63)&(1<<(open&63)-1))
 		bit += length + open
 	}
-	if bit > end {
+	end := uint(len(src)) * 8
+	for ; i < len(dst) && bit <= end; i++ {
+		entry := r.table.entries[loadBits(src, bit, codeBits)&mask]
+		class := &classes[uint8(entry)]
+		bit = min(bit+uint(entry>>8), end)
+		dst[i] = int64(class.base + loadBits(src, bit, uint(class.open)))
+		bit += uint(class.open)
+	}
+	if bit > end || i < len(dst) {
 		return 0, fmt.Errorf("decode %d skewed integers: %w", len(dst), ErrCorrupt)
 	}
 	return int(bit+7) / 8, nil
@@ -336,7 +343,7 @@ func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 	written := added
 	if r.mode != skewedOffsets {
 		written = added[1:]
-		added[0] = r.first
+		added[0] = r.start
 	}
 	used, err := r.values(written, src)
 	if err != nil {
@@ -348,12 +355,12 @@ func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 			added[i] += r.base
 		}
 	case skewedSteps:
-		for i, last := 0, r.first; i < len(written); i++ {
+		for i, last := 0, r.start; i < len(written); i++ {
 			last += written[i] + r.base
 			written[i] = last
 		}
 	case skewedZigzag:
-		for i, last := 0, r.first; i < len(written); i++ {
+		for i, last := 0, r.start; i < len(written); i++ {
 			last += int64(uint64(written[i])>>1) ^ -(written[i] & 1)
 			written[i] = last
 		}

@@ -22,6 +22,8 @@ const (
 	stringsIPv4     = 0x09 // ints
 	stringsDict     = 0x0a // distinct count, strings, codes
 	stringsAffix    = 0x0b // prefix, suffix, strings between
+	stringsSorted   = 0x0c // integers, padded, decimals or ipv4 in another order
+	stringsHexInts  = 0x0d // digits, ints
 )
 
 // Nesting of string encodings: a dictionary holds an affix holds the rest.
@@ -30,10 +32,11 @@ const nestingMax = 3
 // AppendStrings appends the cheapest encoding of values to dst. There may be
 // at most CountMax values with at most DecodedMax bytes.
 func AppendStrings(dst []byte, values []string) []byte {
-	return appendStrings(dst, values, nestingMax)
+	var e Encoder
+	return e.AppendStrings(dst, values)
 }
 
-func appendStrings(dst []byte, values []string, depth int) []byte {
+func (e *Encoder) appendStrings(dst []byte, values []string, depth int) []byte {
 	if len(values) == 0 {
 		return append(dst, stringsConstant, 0)
 	}
@@ -44,11 +47,11 @@ func appendStrings(dst []byte, values []string, depth int) []byte {
 		return append(dst, first...)
 	}
 	before := len(dst)
-	coded, typed := appendTyped(dst, values)
-	if depth > 0 {
+	coded, typed := e.appendTyped(dst, values)
+	if depth == nestingMax {
 		// The dictionary goes after the typed form, to be compared with it.
 		best := len(coded) - before
-		if dict, ok := appendDict(coded, values, total, depth); ok {
+		if dict, ok := e.appendDict(coded, values, total); ok {
 			if size := len(dict) - len(coded); !typed || size < best {
 				return append(dict[:before], dict[len(coded):]...)
 			}
@@ -63,25 +66,29 @@ func appendStrings(dst []byte, values []string, depth int) []byte {
 		dst = append(dst, first[:prefix]...)
 		dst = binary.AppendUvarint(dst, uint64(suffix))
 		dst = append(dst, first[len(first)-suffix:]...)
-		inner := make([]string, len(values))
+		inner := resize(&e.inner, len(values))
 		for i, value := range values {
 			inner[i] = value[prefix : len(value)-suffix]
 		}
-		return appendStrings(dst, inner, 0)
+		return e.appendStrings(dst, inner, 0)
 	}
-	return appendPlain(dst, values)
+	return e.appendPlain(dst, values)
 }
 
-func appendPlain(dst []byte, values []string) []byte {
-	lengths := make([]int64, len(values))
-	for i, value := range values {
-		lengths[i] = int64(len(value))
-	}
-	dst = AppendInts(append(dst, stringsPlain), lengths)
+func (e *Encoder) appendPlain(dst []byte, values []string) []byte {
+	dst = e.appendLengths(append(dst, stringsPlain), values)
 	for _, value := range values {
 		dst = append(dst, value...)
 	}
 	return dst
+}
+
+func (e *Encoder) appendLengths(dst []byte, values []string) []byte {
+	lengths := resize(&e.numbers, len(values))
+	for i, value := range values {
+		lengths[i] = int64(len(value))
+	}
+	return e.AppendInts(dst, lengths)
 }
 
 // affixes returns the lengths of the common prefix and of the common suffix
@@ -117,33 +124,30 @@ func affixes(values []string) (prefix, suffix, total int) {
 const dictProbe = 1024
 
 // appendDict writes distinct values and codes, if values repeat enough.
-func appendDict(dst []byte, values []string, total, depth int) ([]byte, bool) {
+func (e *Encoder) appendDict(dst []byte, values []string, total int) ([]byte, bool) {
 	if len(values) < 4 {
 		return dst, false
 	}
-	known := make(map[string]uint32, min(len(values)/2+1, dictProbe))
-	codes := make([]uint32, len(values))
-	var distinct []string
+	e.distinct.reset(min(len(values)/2+1, len(values)))
+	codes := resize(&e.codes, len(values))
 	bytes := 0
 	for i, value := range values {
-		code, ok := known[value]
-		if !ok {
-			if len(distinct) >= len(values)/2 || i >= dictProbe && len(distinct) > i-i/8 {
+		code, isNew := e.distinct.number(value)
+		if isNew {
+			if known := int(code); known >= len(values)/2 || i >= dictProbe && known > i-i/8 {
 				return dst, false
 			}
-			code = uint32(len(distinct))
-			known[value] = code
-			distinct = append(distinct, value)
 			bytes += len(value) + 1
 		}
 		codes[i] = code
 	}
+	distinct := e.distinct.values
 	if codesCost := packedLen(len(codes), widthOf(uint64(len(distinct)))); codesCost+bytes > total {
 		return dst, false
 	}
 	dst = binary.AppendUvarint(append(dst, stringsDict), uint64(len(distinct)))
-	dst = appendStrings(dst, distinct, min(depth-1, 1))
-	return AppendCodes(dst, codes), true
+	dst = e.appendStrings(dst, distinct, 1)
+	return e.AppendCodes(dst, codes), true
 }
 
 // Strings appends the n strings at the start of src to dst and returns them
@@ -175,6 +179,10 @@ func decodeStrings(dst []string, src []byte, n, depth int) ([]string, []byte, er
 		}
 	case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
 		return decodeNumeric(dst, src, n, encoding)
+	case stringsSorted:
+		return decodeSorted(dst, src, n)
+	case stringsHexInts:
+		return decodeHexNumbers(dst, src, n)
 	case stringsHexLower, stringsHexUpper:
 		return decodeHex(dst, src, n, encoding)
 	case stringsUUID:

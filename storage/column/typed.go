@@ -2,6 +2,7 @@ package column
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -9,6 +10,8 @@ import (
 const (
 	digitsMax = 18 // decimal digits that always fit an int64
 	uuidLen   = 36
+
+	hexDigitsMax = 16 // hexadecimal digits that always fit an int64
 )
 
 const (
@@ -17,73 +20,99 @@ const (
 )
 
 // appendTyped writes values that all have one of the known forms; if they have
-// none, dst comes back.
-func appendTyped(dst []byte, values []string) ([]byte, bool) {
-	for _, try := range [...]func([]byte, []string) ([]byte, bool){
-		appendIntegers, appendPadded, appendDecimals, appendIPv4, appendUUID,
-	} {
-		if coded, ok := try(dst, values); ok {
+// none, dst comes back. The first byte of the first value rules most forms out.
+func (e *Encoder) appendTyped(dst []byte, values []string) ([]byte, bool) {
+	first := values[0]
+	if first == "" {
+		return e.appendHexAny(dst, values)
+	}
+	c := first[0]
+	if c-'0' <= 9 || c == '-' {
+		if coded, ok := e.appendNumeric(dst, values); ok {
 			return coded, true
 		}
 	}
-	if coded, ok := appendHex(dst, values, stringsHexLower); ok {
-		return coded, true
-	}
-	if coded, ok := appendHex(dst, values, stringsHexUpper); ok {
-		return coded, true
-	}
-	return dst, false
-}
-
-// appendNumbers writes values that parse understands as integers.
-func appendNumbers(dst []byte, values []string, parse func(string) (int64, bool)) ([]byte, bool) {
-	if _, ok := parse(values[0]); !ok {
-		return dst, false // most attempts end here, before anything is allocated
-	}
-	numbers := make([]int64, len(values))
-	for i, value := range values {
-		number, ok := parse(value)
-		if !ok {
-			return dst, false
-		}
-		numbers[i] = number
-	}
-	return AppendInts(dst, numbers), true
-}
-
-func appendIntegers(dst []byte, values []string) ([]byte, bool) {
-	return appendNumbers(append(dst, stringsIntegers), values, parseInteger)
-}
-
-func appendPadded(dst []byte, values []string) ([]byte, bool) {
-	digits := len(values[0])
-	if digits == 0 || digits > digitsMax {
+	if hexValue(c, 'a') > 15 && hexValue(c, 'A') > 15 {
 		return dst, false
 	}
-	return appendNumbers(append(dst, stringsPadded, byte(digits)), values, func(s string) (int64, bool) {
+	if coded, ok := appendUUID(dst, values); ok {
+		return coded, true
+	}
+	return e.appendHexAny(dst, values)
+}
+
+func (e *Encoder) appendHexAny(dst []byte, values []string) ([]byte, bool) {
+	if coded, ok := e.appendHex(dst, values, stringsHexLower); ok {
+		return coded, true
+	}
+	return e.appendHex(dst, values, stringsHexUpper)
+}
+
+// appendNumeric writes values that are numbers or addresses.
+func (e *Encoder) appendNumeric(dst []byte, values []string) ([]byte, bool) {
+	first := values[0]
+	if e.parse(values, parseInteger) {
+		return e.appendNumbers(dst, values, stringsIntegers), true
+	}
+	if digits := len(first); digits <= digitsMax && e.parse(values, func(s string) (int64, bool) {
 		if len(s) != digits {
 			return 0, false
 		}
 		return parseDigits(s)
-	})
-}
-
-func appendDecimals(dst []byte, values []string) ([]byte, bool) {
-	first := values[0]
+	}) {
+		return e.appendNumbers(dst, values, stringsPadded, byte(digits)), true
+	}
 	scale := 0
 	for scale < len(first) && first[len(first)-1-scale] != '.' {
 		scale++
 	}
-	if scale == 0 || scale == len(first) || scale > digitsMax-1 {
+	if scale == 0 || scale == len(first) {
 		return dst, false
 	}
-	return appendNumbers(append(dst, stringsDecimals, byte(scale)), values, func(s string) (int64, bool) {
-		return parseDecimal(s, scale)
-	})
+	if scale < digitsMax && e.parse(values, func(s string) (int64, bool) { return parseDecimal(s, scale) }) {
+		return e.appendNumbers(dst, values, stringsDecimals, byte(scale)), true
+	}
+	if e.parse(values, parseIPv4) {
+		return e.appendNumbers(dst, values, stringsIPv4), true
+	}
+	return dst, false
 }
 
-func appendIPv4(dst []byte, values []string) ([]byte, bool) {
-	return appendNumbers(append(dst, stringsIPv4), values, parseIPv4)
+// parse sets e.numbers to what parse makes of all values, if it can.
+func (e *Encoder) parse(values []string, parse func(string) (int64, bool)) bool {
+	if _, ok := parse(values[0]); !ok {
+		return false
+	}
+	numbers := resize(&e.numbers, len(values))
+	for i, value := range values {
+		number, ok := parse(value)
+		if !ok {
+			return false
+		}
+		numbers[i] = number
+	}
+	return true
+}
+
+// appendNumbers writes e.numbers after a header. The order of values that
+// ascend as texts is known without being written, so that they may lie in the
+// order of the numbers.
+func (e *Encoder) appendNumbers(dst []byte, values []string, header ...byte) []byte {
+	if len(values) >= skewedMin && ascend(values) && !slices.IsSorted(e.numbers) {
+		slices.Sort(e.numbers)
+		dst = append(dst, stringsSorted)
+	}
+	return e.AppendInts(append(dst, header...), e.numbers)
+}
+
+// ascend reports whether values ascend strictly.
+func ascend(values []string) bool {
+	for i, value := range values[1:] {
+		if value <= values[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // parseDigits reads a run of decimal digits.
@@ -256,7 +285,7 @@ func hexValue(c, ten byte) byte {
 	return 16
 }
 
-func appendHex(dst []byte, values []string, encoding byte) ([]byte, bool) {
+func (e *Encoder) appendHex(dst []byte, values []string, encoding byte) ([]byte, bool) {
 	ten := byte('a')
 	if encoding == stringsHexUpper {
 		ten = 'A'
@@ -268,11 +297,10 @@ func appendHex(dst []byte, values []string, encoding byte) ([]byte, bool) {
 			}
 		}
 	}
-	lengths := make([]int64, len(values))
-	for i, value := range values {
-		lengths[i] = int64(len(value))
+	if coded, ok := e.appendHexNumbers(dst, values, encoding, ten); ok {
+		return coded, true
 	}
-	dst = AppendInts(append(dst, encoding), lengths)
+	dst = e.appendLengths(append(dst, encoding), values)
 	half, pending := byte(0), false
 	for _, value := range values {
 		for i := 0; i < len(value); i++ {
@@ -287,6 +315,75 @@ func appendHex(dst []byte, values []string, encoding byte) ([]byte, bool) {
 		dst = append(dst, half<<4)
 	}
 	return dst, true
+}
+
+// appendHexNumbers writes hexadecimal values of one length as integers, if they
+// are so near each other that this is worth losing their bytes: equal ones
+// elsewhere in the frame look alike only as bytes.
+func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding, ten byte) ([]byte, bool) {
+	digits := len(values[0])
+	if encoding != stringsHexLower || digits == 0 || digits > hexDigitsMax {
+		return dst, false
+	}
+	numbers := resize(&e.numbers, len(values))
+	for i, value := range values {
+		if len(value) != digits {
+			return dst, false
+		}
+		v := uint64(0)
+		for j := 0; j < len(value); j++ {
+			v = v<<4 | uint64(hexValue(value[j], ten))
+		}
+		numbers[i] = int64(v)
+	}
+	before := len(dst)
+	dst = e.AppendInts(append(dst, stringsHexInts, byte(digits)), numbers)
+	size := len(values) * digits / 2
+	if len(dst)-before < size/2 || len(dst)-before < size-size/16 && ascend(values) {
+		return dst, true
+	}
+	return dst[:before], false
+}
+
+func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error) {
+	digits, src, err := readByte(src, "digits")
+	if err != nil || digits == 0 || digits > hexDigitsMax {
+		return nil, nil, fmt.Errorf("decode strings of %d hexadecimal digits: %w", digits, ErrCorrupt)
+	}
+	numbers, src, err := Ints(nil, src, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := newBuilder(n, n*int(digits))
+	for _, number := range numbers {
+		for shift := 4 * int(digits-1); shift >= 0; shift -= 4 {
+			b.text = append(b.text, lowerDigits[uint64(number)>>shift&15])
+		}
+		b.end()
+	}
+	return b.strings(dst), src, nil
+}
+
+// decodeSorted decodes numbers and puts their texts in order.
+func decodeSorted(dst []string, src []byte, n int) ([]string, []byte, error) {
+	encoding, src, err := readByte(src, "encoding of sorted strings")
+	if err != nil {
+		return nil, nil, err
+	}
+	if !isNumeric(encoding) {
+		return nil, nil, fmt.Errorf("decode sorted strings: encoding %#x: %w", encoding, ErrCorrupt)
+	}
+	before := len(dst)
+	if dst, src, err = decodeNumeric(dst, src, n, encoding); err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(dst[before:])
+	return dst, src, nil
+}
+
+// isNumeric reports whether an encoding is one of integers.
+func isNumeric(encoding byte) bool {
+	return encoding >= stringsIntegers && encoding <= stringsDecimals || encoding == stringsIPv4
 }
 
 func decodeHex(dst []string, src []byte, n int, encoding byte) ([]string, []byte, error) {
