@@ -34,6 +34,10 @@ type scanner struct {
 // once.
 const hintBytes = 128
 
+// recordsHintMax is beyond which room for more records is made as they come: a
+// list that was so long already has room for most bodies.
+const recordsHintMax = 512
+
 // byteOrderMark may start a body.
 const byteOrderMark = "\xef\xbb\xbf"
 
@@ -42,8 +46,10 @@ func newScanner(p *pipeline.Parser, dst []model.Record, body []byte, now time.Ti
 	text = strings.TrimPrefix(text, byteOrderMark)
 	p.Begin(now, len(text))
 	s := &scanner{parser: p, text: text, line: 1, endAt: -1}
-	hint := min(strings.Count(text, "\n")+1, len(text)/hintBytes+1)
-	s.out.Records = slices.Grow(dst, hint)
+	s.out.Records = dst
+	if hint := len(text)/hintBytes + 1; hint > cap(dst)-len(dst) && cap(dst) < recordsHintMax {
+		s.out.Records = slices.Grow(dst, min(strings.Count(text, "\n")+1, hint))
+	}
 	return s
 }
 

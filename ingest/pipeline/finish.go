@@ -85,7 +85,7 @@ func (p *Parser) timeOf(f *model.Field, sure bool) (timestamp.Time, bool) {
 		t, ok = timestamp.ParseNumber(f.Text)
 		return t, ok && (sure || t.Nanos >= epochMin)
 	case model.String:
-		if t, ok = timestamp.Parse(f.Text, p.now); !ok || sure || t.Nanos >= epochMin {
+		if t, ok = p.times.Parse(f.Text, p.now); !ok || sure || t.Nanos >= epochMin {
 			return t, ok
 		}
 		_, isNumber := timestamp.ParseNumber(f.Text)

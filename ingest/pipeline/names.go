@@ -25,9 +25,41 @@ type name struct {
 	serial uint32 // the record in which the name last occurred
 	index  int32  // its field in that record, asObject for an object
 
-	first *name // the member that came first last time
-	next  *name // the sibling that came next last time
+	first guess // which member comes first
+	next  guess // which sibling comes next
 	kids  map[string]*name
+}
+
+// guess is which two names came at a place, the last one first. Two, because
+// sources that take turns, or a field that is not always there, make one wrong
+// every other time.
+type guess struct{ last, before *name }
+
+// find returns the name that is written at s[i], after its quote, if it is one
+// of the two.
+func (g *guess) find(s string, i int) *name {
+	if g.last != nil && g.last.isAt(s, i) {
+		return g.last
+	}
+	if g.before != nil && g.before.isAt(s, i) {
+		g.last, g.before = g.before, g.last
+		return g.last
+	}
+	return nil
+}
+
+// note remembers a name that was none of the two.
+func (g *guess) note(n *name) {
+	if g.last != n {
+		g.last, g.before = n, g.last
+	}
+}
+
+// isAt reports whether the name's key is what is written at s[i], with the
+// quote that ends it.
+func (n *name) isAt(s string, i int) bool {
+	end := i + len(n.key)
+	return n.plain && end < len(s) && s[end] == '"' && s[i:end] == n.key
 }
 
 // asObject is the index of a name that was an object in the current record.

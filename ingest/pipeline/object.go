@@ -49,21 +49,18 @@ func (p *Parser) object(i int, parent *name, depth int) int {
 	}
 }
 
-// key reads the key at s[i]: first it tries the one that came here last time.
+// key reads the key at s[i]: first it tries those that came here before.
 func (p *Parser) key(i int, parent, last *name) (*name, int) {
 	s := p.s
 	if i >= len(s) || s[i] != '"' {
 		return nil, p.syntax(i, "want a key")
 	}
-	guess := parent.first
+	guess := &parent.first
 	if last != nil {
-		guess = last.next
+		guess = &last.next
 	}
-	if guess != nil && guess.plain {
-		end := i + 1 + len(guess.key)
-		if end < len(s) && s[end] == '"' && s[i+1:end] == guess.key {
-			return guess, end + 1
-		}
+	if n := guess.find(s, i+1); n != nil {
+		return n, i + 1 + len(n.key) + 1
 	}
 	key, end, plain := p.str(i + 1)
 	if end < 0 {
@@ -76,11 +73,7 @@ func (p *Parser) key(i int, parent, last *name) (*name, int) {
 	if n.tooLong {
 		return nil, p.over(i, n.path, fmt.Sprintf("field path has %d bytes, limit %d", len(n.path), p.cfg.MaxNameBytes))
 	}
-	if last == nil {
-		parent.first = n
-	} else {
-		last.next = n
-	}
+	guess.note(n)
 	return n, end
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
 )
 
@@ -51,6 +52,7 @@ type Parser struct {
 	fields []model.Field
 	live   int // fields not removed
 	slots  [slotCount]int32
+	times  timestamp.Reader
 	fault  *Fault
 	arena  arena
 }
@@ -84,7 +86,8 @@ func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Faul
 		p.root, p.names, p.serial = &name{}, 0, 1
 	}
 	p.s, p.fault = s, nil
-	p.fields, p.live, p.slots = p.arena.room(), 0, [slotCount]int32{}
+	p.fields, p.live = p.arena.room(), 0
+	clear(p.slots[:int(slotTimes)+len(p.cfg.TimeFields)])
 	end = p.object(at, p.root, 1)
 	if end < 0 {
 		p.arena.wrote(p.fields)

@@ -104,6 +104,11 @@ func (p *Parser) unescape(start, at int) (text string, end int, plain bool) {
 			return p.arena.close(buf), at + 1, false
 		case c == '\n':
 			return "", p.syntax(at, "want the end of a string"), false
+		case c == '\\' && at+1 < len(s) && (s[at+1] == '"' || s[at+1] == '\\' || s[at+1] == '/'):
+			// The escaped byte stands for itself: it is copied with what follows.
+			next, _ := special(s, at+2)
+			buf = append(buf, s[at+1:next]...)
+			at = next
 		case c == '\\':
 			var ok bool
 			if buf, at, ok = escape(buf, s, at); !ok {

@@ -120,6 +120,26 @@ func TestAgainstStandardLibrary(t *testing.T) {
 	}
 }
 
+// TestReader checks that what a Reader has read before changes nothing.
+func TestReader(t *testing.T) {
+	seconds := []string{"00Z", "05Z", "59Z", "60Z", "61Z", "05.1Z", "05.123456789Z", "05.1234567891Z", "05.Z", "05,5Z", "05.5z", "05.5", "5Z", "05",
+		"0aZ", "05Z ", "05.5+01:00", "59.999999999Z", "05.5ZZ", "", "05\x00", "05.12a"}
+	minutes := []string{"2023-11-18T08:46:", "2023-11-18T08:47:", "2023-11-18 08:46:", "1969-12-31T23:59:", "1970-01-01T00:00:", "2262-04-11T23:47:",
+		"1677-09-21T00:12:", "1677-09-21T00:13:", "2023-02-29T08:46:", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"}
+	var r Reader
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 50_000 {
+		text := minutes[random.IntN(len(minutes))] + seconds[random.IntN(len(seconds))]
+		for range 1 + random.IntN(2) {
+			got, ok := r.Parse(text, now())
+			want, wantOK := Parse(text, now())
+			if got != want || ok != wantOK {
+				t.Fatalf("%q is %+v, %v, want %+v, %v", text, got, ok, want, wantOK)
+			}
+		}
+	}
+}
+
 func TestParseAllocatesNothing(t *testing.T) {
 	for _, text := range []string{"2023-11-18T08:46:14.674Z", "26/Jan/2019:19:45:47 +0330", "1700000000.25", "Mon, 02 Jan 2006 15:04:05 GMT", "Jan  2 15:04:05", "nonsense"} {
 		if n := testing.AllocsPerRun(10, func() { Parse(text, now()) }); n != 0 {
@@ -134,6 +154,13 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, ok := Parse(text, now())
+		var r Reader
+		r.Parse("2023-11-18T08:46:14.674Z", now())
+		for range 2 {
+			if again, okAgain := r.Parse(text, now()); again != got || okAgain != ok {
+				t.Fatalf("Parse(%q) = %+v, %v, of a Reader %+v, %v", text, got, ok, again, okAgain)
+			}
+		}
 		if !ok {
 			return
 		}

@@ -75,6 +75,7 @@ type encoder struct {
 	ids     map[columnKey]int32
 	spare   []*builder // kept for their memory
 	body    []byte
+	packed  []byte
 }
 
 type columnKey struct {
@@ -124,7 +125,7 @@ func (e *encoder) reset() {
 	e.columns = e.columns[:0]
 	clear(e.ids)
 	if e.body = e.body[:0]; cap(e.body) > spareBody {
-		e.body = nil
+		e.body, e.packed = nil, nil
 	}
 }
 
@@ -313,20 +314,19 @@ func codeWidth(values, rows int) int {
 	return widthLong
 }
 
-// seal appends header, compressed body and checksum.
+// seal appends header, compressed body and checksum. The body is packed aside:
+// packing wants room for the worst case, several times what a block takes.
 func (e *encoder) seal(dst []byte, rows int) []byte {
+	kind, packed := byte(bodyRaw), e.body
+	e.packed = slices.Grow(e.packed[:0], s2.MaxEncodedLen(len(e.body)))
+	if p := s2.Encode(e.packed[:cap(e.packed)], e.body); len(p) < len(e.body) {
+		kind, packed = bodyS2, p
+	}
 	start := len(dst)
-	dst = append(dst, Version, bodyS2)
+	dst = slices.Grow(dst, 2+2*binary.MaxVarintLen32+len(packed)+4)
+	dst = append(dst, Version, kind)
 	dst = binary.AppendUvarint(dst, uint64(rows))
 	dst = binary.AppendUvarint(dst, uint64(len(e.body)))
-	bodyAt := len(dst)
-	dst = slices.Grow(dst, s2.MaxEncodedLen(len(e.body))+4)
-	packed := s2.Encode(dst[bodyAt:cap(dst)], e.body)
-	if len(packed) < len(e.body) {
-		dst = dst[:bodyAt+len(packed)]
-	} else {
-		dst[start+1] = bodyRaw
-		dst = append(dst, e.body...)
-	}
+	dst = append(dst, packed...)
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
