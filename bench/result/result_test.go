@@ -159,3 +159,25 @@ func TestReadRefusesOtherVersions(t *testing.T) {
 		}
 	}
 }
+
+func TestChartIsOfACorpusThatGrows(t *testing.T) {
+	first, second := runOf("web"), runOf("web")
+	if _, err := report(first, second).Chart(); err == nil {
+		t.Error("two corpora have a chart of growth")
+	}
+	second.Growing = true
+	second.Corpus.Lines *= 3
+	c, err := report(first, second).Chart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.Panels {
+		if p.Title == "disk bytes per line" {
+			if s := p.Series[1]; s.Name != "b" || len(s.Points) != 2 || s.Points[1].X != 3*1_234_567 || s.Points[1].Y != 200 {
+				t.Errorf("have %+v", s)
+			}
+			return
+		}
+	}
+	t.Error("there is no panel of the disk")
+}

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/bench/odd"
 	"github.com/stere-log/stere/bench/result"
 	"github.com/stere-log/stere/bench/tool"
 )
@@ -35,6 +37,9 @@ type flags struct {
 	Into     []string      `xor:"what" required:"" help:"Measure nothing; write the reports that a page names into it, repeatable." placeholder:"PAGE.md" type:"existingfile"`
 	Corpus   []string      `default:"generate:200000" sep:"none" help:"NDJSON file (plain, gzip or zstd), or generate:LINES[:SEED]; repeatable, each measured with fresh targets." placeholder:"[NAME=]FILE|generate:N"`
 	Grow     []int64       `help:"Sizes to which a target grows, in lines, measured at each." placeholder:"N,N,..."`
+	Odd      bool          `help:"Send odd data instead of the corpora, ask no questions but how many lines there are."`
+	Case     []string      `help:"Which odd data, repeatable: fields, long line, unique, constant, disorder, tenants. Default: all."`
+	Scale    float64       `default:"1" help:"Share of the full size of odd data."`
 	Baseline string        `help:"Target that ratios refer to. Default: the last one."`
 	Work     string        `help:"Folder for corpus, data and logs. Default: a temporary one, removed at the end." type:"path"`
 	Workers  int           `default:"4" help:"Concurrent writers."`
@@ -51,6 +56,7 @@ type flags struct {
 	Note     string        `help:"Stands in the report." placeholder:"TEXT"`
 	JSON     string        `help:"File for the result as JSON; - for the output, instead of the table." placeholder:"FILE|-"`
 	View     string        `enum:"short,full" default:"full" help:"Which lines the Markdown of --table has: short or full."`
+	Chart    string        `help:"File for a chart of a corpus that grows; with --table too." placeholder:"FILE.svg" type:"path"`
 	Quiet    bool          `short:"q" help:"No progress."`
 }
 
@@ -120,10 +126,29 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 			cfg.Targets[i] = bench.KindStere + "=" + path
 		}
 	}
+	if f.Odd {
+		report, err := odd.Run(ctx, odd.Config{
+			Targets: cfg.Targets, Only: f.Case, WorkDir: f.Work, Scale: f.Scale, Seed: f.Seed, Commit: commit, Progress: cfg.Progress,
+		})
+		if err != nil {
+			return exitUsage, err
+		}
+		return write(report, f, stdout)
+	}
 	report, err := bench.Run(ctx, cfg)
 	if err != nil {
 		return exitUsage, err
 	}
+	// The figures first: a chart that cannot be drawn must not cost them.
+	code, err = write(report, f, stdout)
+	return code, errors.Join(err, draw(report, f.Chart))
+}
+
+// write writes a report, and says what its figures mean for the exit code.
+func write(report interface {
+	tool.Report
+	Failed() bool
+}, f flags, stdout io.Writer) (code int, err error) {
 	if err := tool.WriteReport(report, f.JSON, stdout); err != nil {
 		return exitFailed, err
 	}
@@ -131,6 +156,25 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 		return exitFailed, nil
 	}
 	return exitOK, nil
+}
+
+// draw writes the chart, if one is asked for.
+func draw(report *result.Report, path string) error {
+	if path == "" {
+		return nil
+	}
+	c, err := report.Chart()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := c.Write(&b); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write chart: %w", err)
+	}
+	return nil
 }
 
 // table prints a report that is there.
@@ -141,6 +185,9 @@ func table(f flags, stdout io.Writer) (code int, err error) {
 	}
 	if _, err := io.WriteString(stdout, report.Markdown(result.View(f.View))); err != nil {
 		return exitFailed, fmt.Errorf("write table: %w", err)
+	}
+	if err := draw(report, f.Chart); err != nil {
+		return exitFailed, err
 	}
 	return exitOK, nil
 }
