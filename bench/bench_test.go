@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -279,5 +280,145 @@ func TestLostLinesAreAFault(t *testing.T) {
 	}
 	if !report.Failed() || !strings.Contains(report.Runs[0].Targets[0].Error, "accepted") {
 		t.Fatalf("a target that drops lines is reported as %+v", report.Runs[0].Targets[0])
+	}
+}
+
+// TestVariantsAreOthers wants that no answer can have been given before, and
+// that the seed says which variants there are.
+func TestVariantsAreOthers(t *testing.T) {
+	c, s := open(t)
+	const many = 30
+	variants, again := bench.Variants(s, many, 1), bench.Variants(s, many, 1)
+	if fmt.Sprint(variants) != fmt.Sprint(again) {
+		t.Error("the same seed gives other variants")
+	}
+	if fmt.Sprint(variants) == fmt.Sprint(bench.Variants(s, many, 2)) {
+		t.Error("another seed gives the same variants")
+	}
+	for _, q := range bench.Questions(s) {
+		seen := map[string]bool{bench.StereQuery(q) + bench.StereRange(q): true}
+		for _, v := range variants[q.Number] {
+			if text := bench.StereQuery(v) + bench.StereRange(v); v.Kind != q.Kind || seen[text] {
+				t.Errorf("question %d is asked again: %s", q.Number, text)
+			} else {
+				seen[text] = true
+			}
+		}
+		if len(seen) != many+1 {
+			t.Errorf("question %d has %d variants, want %d", q.Number, len(seen)-1, many)
+		}
+	}
+	var all []bench.Question
+	for _, q := range variants {
+		all = append(all, q[:testVariants]...)
+	}
+	truths, err := bench.Scan(t.Context(), c, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, truth := range truths {
+		// The window of question 11 is anywhere, also where the word is not.
+		if truth.Size() == 0 && truth.Question.Number != 11 {
+			t.Errorf("a variant of question %d has no answer: %s", truth.Question.Number, truth.Question.Detail)
+		}
+	}
+}
+
+func TestPartsAreTheCorpus(t *testing.T) {
+	c, _ := open(t)
+	parts, err := c.Parts(t.Context(), []int64{1, 2_500, 6_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []int64
+	read := func(into *[]int64) func(int64, *bench.Record) error {
+		return func(_ int64, r *bench.Record) error {
+			*into = append(*into, r.Time)
+			return nil
+		}
+	}
+	if err := c.Records(t.Context(), read(&want)); err != nil {
+		t.Fatal(err)
+	}
+	bytes := int64(0)
+	for i, part := range parts {
+		before := len(got)
+		if err := part.Records(t.Context(), read(&got)); err != nil {
+			t.Fatal(err)
+		}
+		if lines := int64(len(got) - before); lines != part.Lines || lines != []int64{1, 2_499, 3_500}[i] {
+			t.Errorf("part %d says %d lines and has %d", i, part.Lines, lines)
+		}
+		bytes += part.Bytes
+	}
+	if bytes != c.Bytes || !slices.Equal(got, want) {
+		t.Errorf("parts have %d bytes and %d records, the corpus %d and %d", bytes, len(got), c.Bytes, len(want))
+	}
+	if _, err := c.Parts(t.Context(), []int64{6_001}); err == nil {
+		t.Error("a part beyond the end is no error")
+	}
+}
+
+// TestPartsOfAnUntidyFile has blank lines, a line longer than the buffer and
+// no line feed at its end.
+func TestPartsOfAnUntidyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.ndjson")
+	text := "\n{\"a\":1}\r\n\r\n{\"b\":\"" + strings.Repeat("x", 3<<20) + "\"}\n\n{\"c\":3}"
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := bench.OpenCorpus(t.Context(), "untidy="+path, t.TempDir())
+	if err != nil || c.Lines != 3 || c.Name != "untidy" {
+		t.Fatalf("have %+v, %v", c, err)
+	}
+	parts, err := c.Parts(t.Context(), []int64{1, 2, 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range parts {
+		batches := make(chan bench.Batch, 3)
+		if err := part.Batches(t.Context(), 10, batches); err != nil {
+			t.Fatal(err)
+		}
+		if b := <-batches; b.Lines != 1 || !bytes.Contains(b.Text, []byte{'{', '"', "abc"[i]}) {
+			t.Errorf("part %d has %d lines: %.20q", i, b.Lines, b.Text)
+		}
+	}
+}
+
+// TestGrowingAndLackingCorpora sends a corpus in two steps, and one that has
+// no level, no component and no fields.
+func TestGrowingAndLackingCorpora(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bare.ndjson")
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "{\"timestamp\":\"2026-01-01T00:%02d:00Z\",\"message\":\"plain line %d\"}\n", i%60, i)
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/_bulk" {
+			return
+		}
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(r.Body); err != nil {
+			t.Error(err)
+		}
+		items := strings.Repeat(`{"create":{"status":201}},`, bytes.Count(body.Bytes(), []byte("\n"))/2)
+		fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.TrimSuffix(items, ","))
+	}))
+	defer server.Close()
+	report, err := bench.Run(t.Context(), bench.Config{Corpora: []string{"bare=" + path}, Grow: []int64{50, 150}, Targets: []string{"bulk=" + server.URL}, WorkDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Runs) != 2 || report.Runs[0].Growing || !report.Runs[1].Growing || report.Runs[1].Corpus.Lines != 150 || report.Runs[1].Targets[0].Ingest.Lines != 100 {
+		t.Fatalf("have %+v", report.Runs)
+	}
+	for _, number := range []int{1, 4, 5, 6, 7, 8, 12, 13} {
+		if a := report.Runs[0].Targets[0].Answers[number-1]; a.Skipped == "" || strings.Contains(a.Skipped, "no questions") {
+			t.Errorf("question %d is asked: %+v", number, a)
+		}
 	}
 }

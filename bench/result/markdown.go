@@ -53,7 +53,11 @@ func (r *Report) where() string {
 	m := r.Machine
 	text := fmt.Sprintf("%d cores of %s, %.0f GiB, %s %s, %s", m.Cores, orText(m.CPU, m.Arch), float64(m.MemoryBytes)/(1<<30), m.OS, m.Kernel, m.Go)
 	if r.Commit != "" {
-		text += ", commit " + r.Commit[:min(len(r.Commit), 12)]
+		hash, dirty, _ := strings.Cut(r.Commit, "-")
+		text += ", commit " + hash[:min(len(hash), 12)]
+		if dirty != "" {
+			text += " with changes"
+		}
 	}
 	if r.Note != "" {
 		text += "; " + r.Note

@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stere-log/stere/bench/chart"
 )
@@ -21,7 +22,8 @@ func (r *Report) Chart() (chart.Chart, error) {
 		}
 	}
 	for _, line := range append(meanRows(), r.Runs[0].questionRows()...) {
-		if line.worst == nil && line.ratio {
+		// Four panels a question are more than anyone looks at.
+		if line.ratio && (strings.HasPrefix(line.name, "geometric mean") || strings.HasSuffix(line.name, ", p50 ms") || strings.HasSuffix(line.name, ", cold ms")) {
 			c.Panels = append(c.Panels, r.panel(line, true))
 		}
 	}
