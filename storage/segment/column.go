@@ -8,7 +8,6 @@ import (
 	"sort"
 
 	"github.com/stere-log/stere/index"
-	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
@@ -66,36 +65,6 @@ func (s *Segment) schemaRows() ([]*index.DocSet, error) {
 	})
 }
 
-// schemaColumns returns the columns of each schema, descending.
-func (s *Segment) schemaColumns() ([][]uint32, error) {
-	return cached(s.cache, s.cacheKey(cachedSchemas, 0, schemaList), func() ([][]uint32, int64, error) {
-		raw, err := s.frame(pageKey(sectionSchemas, schemaList))
-		if err != nil {
-			return nil, 0, err
-		}
-		r := wire.NewReader(raw)
-		list := make([][]uint32, 0, s.meta.schemas)
-		for range s.meta.schemas {
-			var columns []uint32
-			last := uint32(len(s.columns))
-			for range r.Bounded(uint32(len(s.columns))) {
-				step := r.Bounded(last)
-				last -= step
-				columns = append(columns, last)
-				if step == 0 || r.Failed() {
-					r.Fail()
-					break
-				}
-			}
-			list = append(list, columns)
-		}
-		if !r.Done() {
-			return nil, 0, fmt.Errorf("schemas: %w", ErrCorrupt)
-		}
-		return list, 4*int64(len(raw)) + 24*int64(len(list)), nil
-	})
-}
-
 // presence returns the rows that have the field.
 func (c *columnReader) presence() (*index.DocSet, error) {
 	s := c.segment
@@ -107,15 +76,13 @@ func (c *columnReader) presence() (*index.DocSet, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		lists, err := s.schemaColumns()
+		list, err := s.schemaList()
 		if err != nil {
 			return nil, 0, err
 		}
 		rows := index.NewDocSet()
-		for schema, columns := range lists {
-			if slices.Contains(columns, c.number) {
-				rows.Or(sets[schema])
-			}
+		for _, schema := range list.having(c.number) {
+			rows.Or(sets[schema])
 		}
 		rows.RunOptimize()
 		if rows.GetCardinality() != uint64(c.meta.count) {
@@ -139,38 +106,6 @@ func (c *columnReader) presentRows() ([]uint32, error) {
 		list := rows.ToArray()
 		return list, 4 * int64(len(list)), nil
 	})
-}
-
-// places returns those of the rows that have the field, and the number of
-// each one's value in the column.
-func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err error) {
-	list, err := c.presentRows()
-	if err != nil {
-		return nil, nil, err
-	}
-	asked := rows.ToArray()
-	if list == nil {
-		return asked, asked, nil
-	}
-	present, places = make([]uint32, 0, len(asked)), make([]uint32, 0, len(asked))
-	sparse := len(asked) < len(list)/16
-	at := 0
-	for _, row := range asked {
-		if sparse {
-			at += sort.Search(len(list)-at, func(i int) bool { return list[at+i] >= row })
-		} else {
-			for at < len(list) && list[at] < row {
-				at++
-			}
-		}
-		if at == len(list) {
-			break
-		}
-		if list[at] == row {
-			present, places = append(present, row), append(places, uint32(at))
-		}
-	}
-	return present, places, nil
 }
 
 // codes returns a page of codes; shared, not to be changed.

@@ -2,6 +2,8 @@ package segment
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 
 	"github.com/stere-log/stere/storage/column"
 )
@@ -46,7 +48,7 @@ func (s *schemas) columns(set uint32) []uint32 {
 // numbered by first appearance.
 func (b *builder) emitSchemas() error {
 	renumbered := map[uint32]uint32{}
-	var list []byte
+	var list, counts []byte
 	for lo := uint32(0); lo < b.rows; lo += PageRows {
 		page := b.schemaOf[lo:min(lo+PageRows, b.rows)]
 		for i, set := range page {
@@ -64,10 +66,28 @@ func (b *builder) emitSchemas() error {
 			}
 			page[i] = number
 		}
+		counts = appendSchemaCounts(counts, page)
 		if err := b.emit(pageKey(sectionSchemas, lo/PageRows), b.compress(column.AppendCodes(nil, page))); err != nil {
 			return err
 		}
 	}
 	b.meta.schemas = uint32(len(renumbered))
-	return b.emit(pageKey(sectionSchemas, schemaList), b.compress(list))
+	return b.emit(pageKey(sectionSchemas, schemaList), b.compress(append(list, counts...)))
+}
+
+// appendSchemaCounts appends how many rows of a page have each schema, so that
+// a few rows are found in a column without reading other pages.
+func appendSchemaCounts(dst []byte, page []uint32) []byte {
+	counts := map[uint32]uint32{}
+	for _, number := range page {
+		counts[number]++
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(counts)))
+	last := uint32(0)
+	for _, number := range slices.Sorted(maps.Keys(counts)) {
+		dst = binary.AppendUvarint(dst, uint64(number-last))
+		dst = binary.AppendUvarint(dst, uint64(counts[number]))
+		last = number
+	}
+	return dst
 }

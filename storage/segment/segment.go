@@ -388,8 +388,15 @@ func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Reco
 		records[i].Time, records[i].TimeDigits = times[i], digits[i]
 		place[row] = i
 	}
+	has, err := s.columnsOf(rows)
+	if err != nil {
+		return nil, err
+	}
 	for _, column := range s.ordered {
 		c := column.(*columnReader)
+		if !has[c.number] {
+			continue
+		}
 		values, err := c.Gather(ctx, rows)
 		if err != nil {
 			return nil, err
