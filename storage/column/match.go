@@ -3,6 +3,7 @@ package column
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // Needle is a text to look for, as the set of its bytes: a string without one
@@ -25,6 +26,11 @@ func NewNeedle(folded string) Needle {
 		}
 	}
 	return n
+}
+
+// Within reports whether all that is known of the needle is among bytes.
+func (n Needle) Within(bytes string) bool {
+	return n.any || within(n.bytes, func(b byte) bool { return strings.IndexByte(bytes, b) >= 0 })
 }
 
 // MayHold reports whether some string at the start of src may hold the
@@ -128,10 +134,11 @@ func Match(src []byte, n int, test func(string) bool) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return matchEach(values, test), nil
+	return MatchEach(values, test), nil
 }
 
-func matchEach(values []string, test func(string) bool) []bool {
+// MatchEach tells which of the values satisfy test: nil if none does.
+func MatchEach(values []string, test func(string) bool) []bool {
 	var hits []bool
 	for i, value := range values {
 		if test(value) {
@@ -153,7 +160,7 @@ func matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	matching := matchEach(distinct, test)
+	matching := MatchEach(distinct, test)
 	if matching == nil {
 		return nil, nil
 	}

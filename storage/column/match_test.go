@@ -33,7 +33,7 @@ func TestMatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := matchEach(values, func(s string) bool { return strings.Contains(s, piece) })
+			want := MatchEach(values, func(s string) bool { return strings.Contains(s, piece) })
 			if !slices.Equal(hits, want) {
 				t.Errorf("maker %d, %q: %v, want %v", i, piece, hits, want)
 			}

@@ -68,6 +68,7 @@ type builder struct {
 	meta    Meta
 	sources []source
 	rows    uint32
+	times   []int64 // of the rows
 
 	entryOf   map[uint64]uint32 // log index -> entry number
 	entries   []int64           // log indexes in order of first appearance
@@ -206,6 +207,7 @@ func (b *builder) mergeRows() error {
 			b.meta.FirstTime = c.times[c.at]
 		}
 		b.meta.LastTime = c.times[c.at]
+		b.times = append(b.times, c.times[c.at])
 		c.at++
 		if c.at == len(c.times) && c.next < c.source.n {
 			if err := c.fill(); err != nil {

@@ -152,9 +152,15 @@ type textEncoder struct {
 	codeOf    []uint32 // number of a shape -> code, 0 for a rare one
 	variables []int    // of each code
 
-	slot  []string
-	coded []byte
+	slot     []string
+	rowTimes []int64
+	coded    []byte
+	clocked  []byte
+	encoder  column.Encoder
 }
+
+// clockWorth is how many bytes a variable must take to be tried as a clock.
+const clockWorth = 16
 
 // rankShapes makes the dictionary.
 func (e *textEncoder) rankShapes() {
@@ -192,7 +198,7 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
 		e.filters.add(text, plainWords)
 	}
 	if len(rest) > 0 {
-		plain = e.compress(column.AppendStrings(nil, rest))
+		plain = e.compress(e.encoder.AppendStrings(nil, rest))
 	}
 	if len(groups) == 0 {
 		return nil, plain
@@ -222,7 +228,16 @@ func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []by
 			e.slot = append(e.slot, value)
 			e.filters.add(value, variableWords)
 		}
-		e.coded = column.AppendStrings(e.coded[:0], e.slot)
+		e.coded = e.encoder.AppendStrings(e.coded[:0], e.slot)
+		if _, ok := clockOf(e.slot[0]); ok && len(e.coded) > clockWorth {
+			e.rowTimes = e.rowTimes[:0]
+			for _, i := range rows {
+				e.rowTimes = append(e.rowTimes, e.builder.times[e.data.rows[i]])
+			}
+			if e.clocked, ok = appendClock(e.clocked[:0], e.slot, e.rowTimes); ok && len(e.clocked) < len(e.coded) {
+				e.coded, e.clocked = e.clocked, e.coded
+			}
+		}
 		dst = binary.AppendUvarint(dst, uint64(len(e.coded)))
 		dst = append(dst, e.coded...)
 	}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -88,6 +89,9 @@ func randomRecords(rng *rand.Rand, n int, index uint64) ([]model.RecordID, []mod
 			line := fmt.Sprintf("GET %s from port %s by \"%s\"", url, port, agent)
 			if rng.IntN(4) == 0 {
 				line = fmt.Sprintf("%s; %s failed, see %s", port, url, url)
+			}
+			if at := time.Unix(0, r.Time-rng.Int64N(3e6)).UTC(); rng.IntN(2) == 0 {
+				line = at.Format("15:04:05.000 ") + line + at.Add(3*time.Hour).Format(" [02/Jan/2006:15:04:05] 2006-01-02T15:04:05.000000Z")
 			}
 			add("message", model.String, line)
 		}

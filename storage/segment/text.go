@@ -11,7 +11,6 @@ import (
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
-	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -107,19 +106,6 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, dis
 	return nil
 }
 
-// values decodes the variables of a group.
-func (g *textGroup) values() ([][]string, error) {
-	out := make([][]string, len(g.slots))
-	for i, slot := range g.slots {
-		values, rest, err := column.Strings(nil, slot, int(g.count))
-		if err != nil || len(rest) != 0 {
-			return nil, errors.Join(ErrCorrupt, err)
-		}
-		out[i] = values
-	}
-	return out, nil
-}
-
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
 	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places))}
@@ -168,7 +154,7 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 		group := p.groups[code]
 		slots, ok := decoded[code]
 		if !ok {
-			if slots, err = group.values(); err != nil {
+			if slots, err = g.column.groupValues(ctx, page, p, code); err != nil {
 				return err
 			}
 			decoded[code] = slots

@@ -330,11 +330,9 @@ func (s *textScan) variables(page uint32) error {
 		if _, skipped := slices.BinarySearch(s.skip, code); skipped {
 			continue
 		}
-		for _, slot := range group.slots {
-			if !column.MayHold(slot, s.bytes) {
-				continue
-			}
-			hit, err := column.Match(slot, int(group.count), s.test)
+		var times []int64
+		for i, slot := range group.slots {
+			hit, err := s.matchSlot(page, p, code, i, slot, &times)
 			if err != nil {
 				return err
 			}
@@ -354,6 +352,24 @@ func (s *textScan) variables(page uint32) error {
 		}
 	}
 	return nil
+}
+
+// matchSlot tells which values of a variable satisfy the test, nil if none.
+func (s *textScan) matchSlot(page uint32, p *textPage, code uint32, i int, slot []byte, times *[]int64) ([]bool, error) {
+	if !isClock(slot) {
+		if !column.MayHold(slot, s.bytes) {
+			return nil, nil
+		}
+		return column.Match(slot, int(p.groups[code].count), s.test)
+	}
+	if !s.bytes.Within("0123456789:") {
+		return nil, nil
+	}
+	values, err := s.column.slotValues(page, p, code, i, times)
+	if err != nil {
+		return nil, err
+	}
+	return column.MatchEach(values, s.test), nil
 }
 
 // verify tries the predicate on the values of the rows.

@@ -1,0 +1,273 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/column"
+)
+
+// A clock is a form of the time of day in which messages repeat the time of
+// their record, in some zone and up to some delay. The values of a variable
+// are then stored as differences to the times of the rows.
+type clock byte
+
+// The forms of clocks. clockFraction is followed by its number of digits.
+const (
+	clockTime     clock = 1 // 15:04:05
+	clockMinute   clock = 2 // 04:05
+	clockYear     clock = 3 // 2006:15:04:05
+	clockFraction clock = 4 // digits of a fraction of a second: 4+3, 4+6 or 4+9
+)
+
+// slotClock is the encoding byte of a variable stored as differences to a
+// clock; the clock is its low bits. Encodings of strings are below it.
+const slotClock = 0x40
+
+const secondsOfDay = 24 * 60 * 60
+
+// clockOf returns the clock that a value may have been read from.
+func clockOf(value string) (clock, bool) {
+	switch len(value) {
+	case 3, 6, 9:
+		return clockFraction + clock(len(value)), allDigits(value)
+	case len("04:05"):
+		return clockMinute, value[2] == ':'
+	case len("15:04:05"):
+		return clockTime, value[2] == ':'
+	case len("2006:15:04:05"):
+		return clockYear, value[4] == ':'
+	}
+	return 0, false
+}
+
+func (k clock) valid() bool {
+	switch k {
+	case clockTime, clockMinute, clockYear, clockFraction + 3, clockFraction + 6, clockFraction + 9:
+		return true
+	}
+	return false
+}
+
+// unit is what the clock counts, in nanoseconds, and how many of them until it
+// starts again.
+func (k clock) unit() (nanos, period int64) {
+	switch k {
+	case clockTime, clockYear:
+		return 1e9, secondsOfDay
+	case clockMinute:
+		return 1e9, 60 * 60
+	}
+	period = 1
+	for range k - clockFraction {
+		period *= 10
+	}
+	return 1e9 / period, period
+}
+
+func allDigits(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// parse reads a value as a number of units; append of the number gives the
+// value back, for a clock with years only with the right year.
+func (k clock) parse(value string) (number int64, year int, ok bool) {
+	switch {
+	case k == clockYear && len(value) == len("2006:15:04:05") && allDigits(value[:4]) && value[4] == ':':
+		year, _ = strconv.Atoi(value[:4])
+		number, ok = sexagesimal(value[5:], 3)
+	case k == clockTime:
+		number, ok = sexagesimal(value, 3)
+	case k == clockMinute:
+		number, ok = sexagesimal(value, 2)
+	case k > clockFraction && len(value) == int(k-clockFraction) && allDigits(value):
+		number, _ = strconv.ParseInt(value, 10, 64)
+		ok = true
+	}
+	return number, year, ok
+}
+
+// sexagesimal reads pairs of digits with colons between them.
+func sexagesimal(value string, pairs int) (number int64, ok bool) {
+	if len(value) != 3*pairs-1 {
+		return 0, false
+	}
+	limit := byte(24)
+	if pairs == 2 {
+		limit = 60
+	}
+	for i := 0; i < len(value); i += 3 {
+		if !allDigits(value[i:i+2]) || i > 0 && value[i-1] != ':' {
+			return 0, false
+		}
+		pair := (value[i]-'0')*10 + value[i+1] - '0'
+		if pair >= limit {
+			return 0, false
+		}
+		number, limit = number*60+int64(pair), 60
+	}
+	return number, true
+}
+
+// append writes the value of a number of units.
+func (k clock) append(dst []byte, number int64, year int) []byte {
+	pair := func(n int64) { dst = append(dst, byte('0'+n/10), byte('0'+n%10)) }
+	if k > clockFraction {
+		start := len(dst)
+		for range k - clockFraction {
+			dst = append(dst, '0')
+		}
+		for i := len(dst) - 1; i >= start; i-- {
+			dst[i] = byte('0' + number%10)
+			number /= 10
+		}
+		return dst
+	}
+	if k == clockYear {
+		for _, n := range []int64{int64(year) / 100, int64(year) % 100} {
+			pair(n)
+		}
+		dst = append(dst, ':')
+	}
+	if k != clockMinute {
+		pair(number / 3600)
+		dst = append(dst, ':')
+	}
+	pair(number / 60 % 60)
+	dst = append(dst, ':')
+	pair(number % 60)
+	return dst
+}
+
+// floorDiv and floorMod round down.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+func floorMod(a, b int64) int64 { return a - floorDiv(a, b)*b }
+
+// yearAt is the year of a time moved by a difference of clocks in seconds.
+func yearAt(t, difference int64) int { return time.Unix(floorDiv(t, 1e9)+difference, 0).UTC().Year() }
+
+// appendClock appends the values as differences to a clock. It reports false
+// if they are not of one clock.
+func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
+	k, ok := clockOf(values[0])
+	if !ok {
+		return dst, false
+	}
+	unit, period := k.unit()
+	differences := make([]int64, len(values))
+	for i, value := range values {
+		number, year, ok := k.parse(value)
+		if !ok {
+			return dst, false
+		}
+		// Near the first difference, so that a delay makes no jump of a period.
+		near := -period / 2
+		if i > 0 && k != clockYear {
+			near += differences[0]
+		}
+		differences[i] = near + floorMod(number-floorDiv(times[i], unit)-near, period)
+		if k == clockYear && yearAt(times[i], differences[i]) != year {
+			return dst, false
+		}
+	}
+	return column.AppendInts(append(dst, slotClock|byte(k)), differences), true
+}
+
+// clockValues decodes what appendClock wrote.
+func clockValues(src []byte, times []int64) ([]string, error) {
+	k := clock(src[0] &^ slotClock)
+	if !k.valid() {
+		return nil, fmt.Errorf("clock %d: %w", k, ErrCorrupt)
+	}
+	differences, rest, err := column.Ints(nil, src[1:], len(times))
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(ErrCorrupt, err)
+	}
+	unit, period := k.unit()
+	values := make([]string, len(times))
+	var text []byte
+	for i, t := range times {
+		difference := differences[i]
+		if difference < -2*period || difference > 2*period {
+			return nil, fmt.Errorf("difference %d to a clock: %w", difference, ErrCorrupt)
+		}
+		year := 0
+		if k == clockYear {
+			if year = yearAt(t, difference); year < 0 || year > 9999 {
+				return nil, fmt.Errorf("year %d of a clock: %w", year, ErrCorrupt)
+			}
+		}
+		text = k.append(text[:0], floorMod(floorDiv(t, unit)+difference, period), year)
+		values[i] = string(text)
+	}
+	return values, nil
+}
+
+// isClock reports whether an encoded variable is differences to a clock.
+func isClock(slot []byte) bool { return len(slot) > 0 && slot[0]&slotClock != 0 }
+
+// groupTimes returns the times of the rows of a group on a text page.
+func (c *columnReader) groupTimes(page uint32, p *textPage, code uint32) ([]int64, error) {
+	list, err := c.presentRows()
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]uint32, 0, p.groups[code].count)
+	for place, other := range p.codes {
+		if other == code {
+			rows = append(rows, rowAt(list, page*PageRows+uint32(place)))
+		}
+	}
+	return c.segment.Times(index.DocSetOf(rows...))
+}
+
+// slotValues decodes one variable of a group; times are those of the group's
+// rows, asked for once.
+func (c *columnReader) slotValues(page uint32, p *textPage, code uint32, slot int, times *[]int64) ([]string, error) {
+	group := p.groups[code]
+	raw := group.slots[slot]
+	if isClock(raw) {
+		if *times == nil {
+			var err error
+			if *times, err = c.groupTimes(page, p, code); err != nil {
+				return nil, err
+			}
+		}
+		return clockValues(raw, *times)
+	}
+	values, rest, err := column.Strings(nil, raw, int(group.count))
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(ErrCorrupt, err)
+	}
+	return values, nil
+}
+
+// groupValues decodes the variables of a group.
+func (c *columnReader) groupValues(ctx context.Context, page uint32, p *textPage, code uint32) ([][]string, error) {
+	var times []int64
+	out := make([][]string, len(p.groups[code].slots))
+	for slot := range out {
+		values, err := c.slotValues(page, p, code, slot, &times)
+		if err != nil {
+			return nil, err
+		}
+		out[slot] = values
+	}
+	return out, ctx.Err()
+}

@@ -1,0 +1,71 @@
+package segment
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestClockRoundTrip(t *testing.T) {
+	layouts := map[string]bool{ // whether the layout has a clock
+		"15:04:05": true, "04:05": true, "2006:15:04:05": true, "000": true, "000000": true, "000000000": true,
+		"15.04.05": false, "2006-01-02": false, "05": false, "2006-15:04:05": false,
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for layout, want := range layouts {
+		for _, zone := range []time.Duration{0, 3*time.Hour + 30*time.Minute, -11 * time.Hour} {
+			var times []int64
+			var values []string
+			for i := range 500 {
+				at := time.Date(1969+rng.IntN(80), 12, 31, 23, 59, rng.IntN(60), rng.IntN(1e9), time.UTC).Add(time.Duration(i) * time.Minute)
+				times = append(times, at.UnixNano())
+				said := at.Add(zone - time.Duration(rng.IntN(2000))*time.Millisecond)
+				value := said.Format(layout)
+				if digits := len(layout); layout[0] == '0' && allDigits(layout) && digits%3 == 0 {
+					value = fmt.Sprintf("%09d", said.Nanosecond())[:digits]
+				}
+				values = append(values, value)
+			}
+			coded, ok := appendClock(nil, values, times)
+			if ok != want {
+				t.Errorf("%s: a clock: %v", layout, ok)
+			}
+			if !ok {
+				continue
+			}
+			got, err := clockValues(coded, times)
+			if err != nil || !slices.Equal(got, values) {
+				t.Errorf("%s at %v: %v", layout, zone, err)
+			}
+		}
+	}
+}
+
+func TestClockRefuses(t *testing.T) {
+	for _, value := range []string{"", "24:00:00", "12:60:00", "1a:00:00", "12:00-00", "60:00", "12:3a", "2026:24:00:00", "20x6:12:00:00", "12a", "1234"} {
+		if coded, ok := appendClock(nil, []string{value}, []int64{0}); ok {
+			t.Errorf("%q gives %x", value, coded)
+		}
+	}
+	if coded, ok := appendClock(nil, []string{"2025:12:00:00"}, []int64{0}); ok {
+		t.Errorf("another year gives %x", coded)
+	}
+}
+
+func FuzzClock(f *testing.F) {
+	for _, value := range []string{"12:34:56", "34:56", "1970:00:00:00", "123", "000000", "999999999"} {
+		f.Add(value, int64(1700000000e9), []byte{slotClock | 1, 1, 2})
+	}
+	f.Fuzz(func(t *testing.T, value string, at int64, src []byte) {
+		if coded, ok := appendClock(nil, []string{value}, []int64{at}); ok {
+			if got, err := clockValues(coded, []int64{at}); err != nil || got[0] != value {
+				t.Fatalf("%q at %d came back as %q, %v", value, at, got, err)
+			}
+		}
+		if len(src) > 0 {
+			_, _ = clockValues(src, []int64{at, at}) // must not panic
+		}
+	})
+}
