@@ -13,12 +13,20 @@ const (
 	codesRuns     = 0x03 // runs, codes of run values, ints of run lengths-1
 	codesLocal    = 0x04 // distinct count, ints of distinct codes, width, packed positions
 	codesPlanes   = 0x05 // the low bytes, the high bytes
+	codesRecent   = 0x06 // ints of how long ago a code was new; 0 for a new one
 )
 
 // alignedMin is from how many codes on whole bytes are better than packed bits:
 // what compresses the column afterwards then sees the codes and their
 // repetitions, which is worth more than the bits.
 const alignedMin = 512
+
+// Codes in order of first appearance are written by their age from so many
+// codes, and distinct ones, on: whole bytes are as good for fewer.
+const (
+	recentMin      = 128
+	recentDistinct = 64
+)
 
 // AppendCodes appends the cheapest encoding of dictionary codes to dst. There
 // may be at most CountMax codes.
@@ -68,6 +76,42 @@ func (e *Encoder) appendCodes(dst []byte, codes []uint32, mayNest bool) []byte {
 	}
 	width = aligned(n, width)
 	return appendPacked(append(dst, codesPacked, byte(width)), codes, 0, width)
+}
+
+// appendFirstSeen writes codes that are numbered in order of their first
+// appearance. What repeats of many was mostly new not long ago.
+func (e *Encoder) appendFirstSeen(dst []byte, codes []uint32, distinct int) []byte {
+	if distinct <= recentDistinct || len(codes) < recentMin {
+		return e.AppendCodes(dst, codes)
+	}
+	ages := resize(&e.numbers, len(codes))
+	next := uint32(0)
+	for i, code := range codes {
+		ages[i] = int64(next - code)
+		if code == next {
+			next++
+		}
+	}
+	return e.AppendInts(append(dst, codesRecent), ages)
+}
+
+func decodeRecent(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+	ages, src, err := Ints(nil, src, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, added := grow(dst, n)
+	next := uint32(0)
+	for i, age := range ages {
+		if age < 0 || age > int64(next) {
+			return nil, nil, fmt.Errorf("decode code %d before new ones: %w", age, ErrCorrupt)
+		}
+		added[i] = next - uint32(age)
+		if age == 0 {
+			next++
+		}
+	}
+	return all, src, nil
 }
 
 // aligned returns the width to pack n codes with: whole bytes if there are many.
@@ -179,6 +223,8 @@ func decodeCodes(dst []uint32, src []byte, n int, mayNest bool) ([]uint32, []byt
 			added[i] = uint32(low[i]) | uint32(high[i])<<8
 		}
 		return all, src[2*n:], nil
+	case encoding == codesRecent && mayNest:
+		return decodeRecent(dst, src, n)
 	case encoding == codesRuns && mayNest:
 		return decodeCodeRuns(dst, src, n)
 	case encoding == codesLocal && mayNest:

@@ -110,6 +110,33 @@ func TestEncodingChosen(t *testing.T) {
 	}
 }
 
+// TestFirstSeen has values that repeat soon after they are new, as ids of
+// traces do.
+func TestFirstSeen(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 4))
+	var values []string
+	for i := range 2000 {
+		values = append(values, fmt.Sprintf("%08x %d", (i/6-rng.IntN(min(i/6+1, 20)))*7919, i%2))
+	}
+	coded := AppendStrings(nil, values)
+	got, rest, err := Strings(nil, coded, len(values))
+	if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+		t.Fatalf("got %d, %d left, %v", len(got), len(rest), err)
+	}
+	if coded[0] != stringsDict {
+		t.Errorf("encoding %#x, want a dictionary", coded[0])
+	}
+	seen := 0
+	for i := range coded {
+		if codes, rest, err := Codes(nil, coded[i:], len(values)); err == nil && len(rest) == 0 && len(codes) > 0 && coded[i] == codesRecent {
+			seen++
+		}
+	}
+	if seen == 0 {
+		t.Error("no codes by age")
+	}
+}
+
 func TestStringsAwkward(t *testing.T) {
 	for _, values := range [][]string{
 		nil, {""}, {"", ""}, {"", "a"}, {"a", "aa"}, {"aa", "a"}, {"aba", "aa"}, {"abcabc", "abc"}, {"abc", "abcabc", "abc"},

@@ -17,8 +17,12 @@ const (
 // DefaultLevel is the compression level for segments.
 const DefaultLevel = 6
 
+// encoderWindow is how far back an encoder looks. It holds twice as much.
+const encoderWindow = 1 << 20
+
 // encoders makes one encoder per speed when it is first asked for. EncodeAll
-// keeps no state between calls and is safe for concurrent use.
+// keeps no state between calls and is safe for concurrent use; calls take turns,
+// because each at the same time costs the memory of another encoder.
 var encoders = [...]func() *zstd.Encoder{
 	zstd.SpeedFastest:           sync.OnceValue(func() *zstd.Encoder { return newEncoder(zstd.SpeedFastest) }),
 	zstd.SpeedDefault:           sync.OnceValue(func() *zstd.Encoder { return newEncoder(zstd.SpeedDefault) }),
@@ -35,7 +39,7 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 })
 
 func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(encoderWindow), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		panic("column: zstd encoder options: " + err.Error()) // a fault of this file, not of data
 	}

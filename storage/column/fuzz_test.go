@@ -106,6 +106,11 @@ func FuzzGarbage(f *testing.F) {
 	}
 	f.Add(AppendStrings(nil, strings.Split(manyAscending(func(i int) string { return fmt.Sprint(i * 7) }), ",")), uint16(60))
 	f.Add(AppendStrings(nil, strings.Split(manyAscending(func(i int) string { return fmt.Sprintf("%06x", i*i) }), ",")), uint16(60))
+	var many []string
+	for i := range 400 {
+		many = append(many, fmt.Sprint("name ", i-i%3))
+	}
+	f.Add(AppendStrings(nil, many), uint16(len(many)))
 	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
 	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
 	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))

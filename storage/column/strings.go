@@ -147,7 +147,7 @@ func (e *Encoder) appendDict(dst []byte, values []string, total int) ([]byte, bo
 	}
 	dst = binary.AppendUvarint(append(dst, stringsDict), uint64(len(distinct)))
 	dst = e.appendStrings(dst, distinct, 1)
-	return e.AppendCodes(dst, codes), true
+	return e.appendFirstSeen(dst, codes, len(distinct)), true
 }
 
 // Strings appends the n strings at the start of src to dst and returns them
