@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
@@ -101,6 +102,57 @@ func TestSameBytes(t *testing.T) {
 	if !slices.Equal(first, second) {
 		t.Error("the order of fields changes the bytes")
 	}
+}
+
+// TestKeptColumns checks that what an encoder keeps of earlier blocks, refused
+// ones among them, is not seen in later ones.
+func TestKeptColumns(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	kept := newEncoder()
+	for i := range 400 {
+		in := randomRecords(rng, i)
+		got, err := kept.encode(nil, in)
+		want, wantErr := newEncoder().encode(nil, in)
+		if (err == nil) != (wantErr == nil) || !slices.Equal(got, want) {
+			t.Fatalf("block %d has %d bytes, %v; a new encoder gives %d, %v", i, len(got), err, len(want), wantErr)
+		}
+		if len(kept.used) != 0 || len(kept.sorted) > keptColumns {
+			t.Fatalf("after block %d, %d of %d columns are in use", i, len(kept.used), len(kept.sorted))
+		}
+		for _, c := range kept.sorted {
+			if len(c.rows) != 0 || slices.ContainsFunc(c.values[:cap(c.values)], func(v string) bool { return v != "" }) {
+				t.Fatalf("after block %d, column %q is not empty", i, c.name)
+			}
+		}
+	}
+}
+
+// randomRecords returns records of a few sources; some blocks have a great many
+// fields, or values, and some are refused.
+func randomRecords(rng *rand.Rand, block int) []model.Record {
+	out := make([]model.Record, rng.IntN(300))
+	for i := range out {
+		source := rng.IntN(3)
+		for f := range 1 + rng.IntN(8) {
+			name, kind := fmt.Sprintf("s%d.f%d", source, f), model.String
+			switch {
+			case block%50 == 49:
+				name = fmt.Sprintf("many.%d.%d.%d", block, i, f)
+			case rng.IntN(20) == 0:
+				kind = model.Number
+			}
+			text := fmt.Sprint(rng.IntN(3))
+			if f%2 == 1 {
+				text = fmt.Sprint(rng.IntN(1 + 10*block))
+			}
+			out[i].Fields = append(out[i].Fields, model.Field{Name: name, Kind: kind, Text: text})
+		}
+	}
+	if len(out) > 0 && block%9 == 8 {
+		last := &out[len(out)-1]
+		last.Fields = append(last.Fields, last.Fields[0])
+	}
+	return out
 }
 
 func TestEncodeRefuses(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -55,25 +56,25 @@ var encoders = sync.Pool{New: func() any { return newEncoder() }}
 // no field may occur twice in one record.
 func Encode(dst []byte, records []model.Record) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	defer func() {
-		e.reset()
-		encoders.Put(e)
-	}()
-	if err := e.add(records); err != nil {
+	defer encoders.Put(e)
+	out, err := e.encode(dst, records)
+	if err != nil {
 		return nil, fmt.Errorf("encode block: %w", err)
 	}
-	if err := e.write(records); err != nil {
-		return nil, fmt.Errorf("encode block: %w", err)
-	}
-	return e.seal(dst, len(records)), nil
+	return out, nil
 }
 
-// encoder turns the fields of records into columns.
+// encoder turns the fields of records into columns. It keeps the columns from
+// block to block: the next one mostly has the same, of like size and in the same
+// order of fields.
 type encoder struct {
-	seed    maphash.Seed
-	columns []*builder
-	ids     map[columnKey]int32
-	spare   []*builder // kept for their memory
+	seed   maphash.Seed
+	ids    map[columnKey]*builder
+	sorted []*builder // all columns, by name and kind if inOrder
+	used   []*builder // those with cells in this block, in order of appearance
+	first  guess      // of a record
+
+	inOrder bool
 	body    []byte
 	packed  []byte
 }
@@ -86,70 +87,101 @@ type columnKey struct {
 // builder is a column that grows.
 type builder struct {
 	columnKey
-	next   int32 // the column that came after this one last time, or -1
+	next   guess
 	rows   []uint32
 	codes  []uint32
 	values []string
-	hashes []uint32 // of values, to compare before comparing text
+	hashes []uint64 // of values
 	slots  []uint32 // open addressing: code+1, or 0; a power of two of them
 	bytes  int
 }
 
-// Capacities kept between blocks; what grew beyond is given back.
+// guess is which two columns came at a place, the last one first. Two, because
+// sources that take turns make one wrong every other time.
+type guess struct{ last, before *builder }
+
+// What is kept between blocks; what grew beyond is given back.
 const (
-	spareCells  = 1 << 16
-	spareBody   = 16 << 20
-	spareBlocks = 1 << 10
+	keptBody    = 16 << 20 // bytes of the body
+	keptBytes   = 16 << 20 // of all columns
+	keptColumns = 1 << 12
+	keptCells   = 1 << 16 // of one column
 	slotsMin    = 16
 )
 
 func newEncoder() *encoder {
-	return &encoder{seed: maphash.MakeSeed(), ids: map[columnKey]int32{}}
+	return &encoder{seed: maphash.MakeSeed(), ids: map[columnKey]*builder{}}
+}
+
+// encode appends the block of records to dst and empties the encoder.
+func (e *encoder) encode(dst []byte, records []model.Record) ([]byte, error) {
+	defer e.reset()
+	if err := e.add(records); err != nil {
+		return nil, err
+	}
+	if err := e.write(records); err != nil {
+		return nil, err
+	}
+	return e.seal(dst, len(records)), nil
 }
 
 // reset drops the strings of the last block, which belong to the caller.
 func (e *encoder) reset() {
-	for _, c := range e.columns {
-		if len(e.spare) == spareBlocks {
-			break
-		}
-		if cap(c.codes) > spareCells || cap(c.values) > spareCells {
-			continue
-		}
-		clear(c.values)
-		clear(c.slots)
-		*c = builder{rows: c.rows[:0], codes: c.codes[:0], values: c.values[:0], hashes: c.hashes[:0], slots: c.slots}
-		e.spare = append(e.spare, c)
+	for _, c := range e.used {
+		c.reset()
 	}
-	clear(e.columns)
-	e.columns = e.columns[:0]
-	clear(e.ids)
-	if e.body = e.body[:0]; cap(e.body) > spareBody {
+	clear(e.used)
+	e.used = e.used[:0]
+	total := 0
+	for _, c := range e.sorted {
+		total += 4*cap(c.rows) + 4*cap(c.codes) + 16*cap(c.values) + 8*cap(c.hashes) + 4*cap(c.slots)
+	}
+	if len(e.sorted) > keptColumns || total > keptBytes {
+		e.ids, e.sorted, e.used, e.first = map[columnKey]*builder{}, nil, nil, guess{}
+	}
+	if e.body = e.body[:0]; cap(e.body) > keptBody {
 		e.body, e.packed = nil, nil
 	}
+}
+
+// reset empties a column.
+func (c *builder) reset() {
+	if cap(c.codes) > keptCells || len(c.slots) > slotsMin && len(c.values) < len(c.slots)/32 {
+		*c = builder{columnKey: c.columnKey, next: c.next, slots: make([]uint32, slotsMin)}
+		return
+	}
+	clear(c.values)
+	clear(c.slots)
+	c.rows, c.codes, c.values, c.hashes, c.bytes = c.rows[:0], c.codes[:0], c.values[:0], c.hashes[:0], 0
 }
 
 func (e *encoder) add(records []model.Record) error {
 	if len(records) > RowsMax {
 		return fmt.Errorf("%d records, at most %d: %w", len(records), RowsMax, ErrLimit)
 	}
-	cells, first := 0, int32(-1)
+	cells := 0
 	for row := range records {
 		fields := records[row].Fields
 		if cells += len(fields); cells > CellsMax {
 			return fmt.Errorf("more than %d fields: %w", CellsMax, ErrLimit)
 		}
-		guess := &first
+		guess := &e.first
 		for i := range fields {
 			field := &fields[i]
-			column, err := e.column(field, *guess)
-			if err != nil {
-				return err
+			c := guess.last
+			if c == nil || c.kind != field.Kind || c.name != field.Name {
+				var err error
+				if c, err = e.column(field, guess); err != nil {
+					return err
+				}
 			}
-			*guess = column
-			c := e.columns[column]
 			guess = &c.next
-			if n := len(c.rows); n > 0 && c.rows[n-1] == uint32(row) {
+			if n := len(c.rows); n == 0 {
+				if len(e.used) == ColumnsMax {
+					return fmt.Errorf("more than %d columns: %w", ColumnsMax, ErrLimit)
+				}
+				e.used = append(e.used, c)
+			} else if c.rows[n-1] == uint32(row) {
 				return fmt.Errorf("record %d has the field %q twice", row, field.Name)
 			}
 			c.rows = append(c.rows, uint32(row))
@@ -159,36 +191,27 @@ func (e *encoder) add(records []model.Record) error {
 	return nil
 }
 
-// column returns the number of a field's column. Records of one source have
-// the same fields in the same order, so the guess, what followed last time, is
-// mostly right and saves the map.
-func (e *encoder) column(field *model.Field, guess int32) (int32, error) {
-	if guess >= 0 {
-		if c := e.columns[guess]; c.kind == field.Kind && c.name == field.Name {
-			return guess, nil
+// column returns a field's column, which is not the one that came last time at
+// this place. Records of one source have the same fields in the same order, so
+// this is rare.
+func (e *encoder) column(field *model.Field, place *guess) (*builder, error) {
+	if c := place.before; c != nil && c.kind == field.Kind && c.name == field.Name {
+		place.last, place.before = c, place.last
+		return c, nil
+	}
+	c := e.ids[columnKey{field.Name, field.Kind}]
+	if c == nil {
+		if !field.Kind.Valid() {
+			return nil, fmt.Errorf("field %q has the unknown kind %d", field.Name, field.Kind)
 		}
+		// The name outlives the records.
+		c = &builder{columnKey: columnKey{strings.Clone(field.Name), field.Kind}, slots: make([]uint32, slotsMin)}
+		e.ids[c.columnKey] = c
+		e.sorted = append(e.sorted, c)
+		e.inOrder = false
 	}
-	key := columnKey{field.Name, field.Kind}
-	if id, ok := e.ids[key]; ok {
-		return id, nil
-	}
-	if !field.Kind.Valid() {
-		return 0, fmt.Errorf("field %q has the unknown kind %d", field.Name, field.Kind)
-	}
-	if len(e.columns) == ColumnsMax {
-		return 0, fmt.Errorf("more than %d columns: %w", ColumnsMax, ErrLimit)
-	}
-	var c *builder
-	if n := len(e.spare); n > 0 {
-		c, e.spare = e.spare[n-1], e.spare[:n-1]
-	} else {
-		c = &builder{slots: make([]uint32, slotsMin)}
-	}
-	c.columnKey, c.next = key, -1
-	id := int32(len(e.columns))
-	e.columns = append(e.columns, c)
-	e.ids[key] = id
-	return id, nil
+	place.last, place.before = c, place.last
+	return c, nil
 }
 
 // code returns the code of a value and makes one if it is new.
@@ -203,26 +226,26 @@ func (c *builder) code(seed maphash.Seed, value string) uint32 {
 	at := hash & mask
 	for ; c.slots[at] != 0; at = (at + 1) & mask {
 		code := c.slots[at] - 1
-		if c.hashes[code] == uint32(hash>>32) && c.values[code] == value {
+		if c.hashes[code] == hash && c.values[code] == value {
 			return code
 		}
 	}
 	code := uint32(len(c.values))
 	c.values = append(c.values, value)
-	c.hashes = append(c.hashes, uint32(hash>>32))
+	c.hashes = append(c.hashes, hash)
 	c.bytes += len(value)
 	c.slots[at] = code + 1
 	if len(c.values) > len(c.slots)/2 {
-		c.rehash(seed)
+		c.rehash()
 	}
 	return code
 }
 
-func (c *builder) rehash(seed maphash.Seed) {
+func (c *builder) rehash() {
 	c.slots = make([]uint32, 4*len(c.slots))
 	mask := uint64(len(c.slots) - 1)
-	for code, value := range c.values {
-		at := maphash.String(seed, value) & mask
+	for code, hash := range c.hashes {
+		at := hash & mask
 		for c.slots[at] != 0 {
 			at = (at + 1) & mask
 		}
@@ -233,7 +256,7 @@ func (c *builder) rehash(seed maphash.Seed) {
 // write fills the body.
 func (e *encoder) write(records []model.Record) error {
 	size := 20*len(records) + 64
-	for _, c := range e.columns {
+	for _, c := range e.used {
 		size += len(c.name) + c.bytes + 5*len(c.values) + 9*len(c.codes) + 16
 	}
 	if size > BodyMax {
@@ -241,12 +264,17 @@ func (e *encoder) write(records []model.Record) error {
 	}
 	body := slices.Grow(e.body[:0], size)
 	body = appendTimes(body, records)
-	slices.SortFunc(e.columns, func(a, b *builder) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind))
-	})
-	body = binary.AppendUvarint(body, uint64(len(e.columns)))
-	for _, c := range e.columns {
-		body = c.append(body, len(records))
+	if !e.inOrder {
+		slices.SortFunc(e.sorted, func(a, b *builder) int {
+			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind))
+		})
+		e.inOrder = true
+	}
+	body = binary.AppendUvarint(body, uint64(len(e.used)))
+	for _, c := range e.sorted {
+		if len(c.rows) > 0 {
+			body = c.append(body, len(records))
+		}
 	}
 	e.body = body
 	return nil
