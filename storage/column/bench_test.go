@@ -28,8 +28,9 @@ func BenchmarkInts(b *testing.B) {
 			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
 		})
 		b.Run(fmt.Sprintf("encode %d bits", width), func(b *testing.B) {
+			var e Encoder
 			for b.Loop() {
-				coded = AppendInts(coded[:0], values)
+				coded = e.AppendInts(coded[:0], values)
 			}
 			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
 		})
@@ -71,9 +72,10 @@ func BenchmarkStrings(b *testing.B) {
 		}
 		coded := AppendStrings(nil, values)
 		b.Run("encode "+name, func(b *testing.B) {
+			var e Encoder
 			b.ReportAllocs()
 			for b.Loop() {
-				coded = AppendStrings(coded[:0], values)
+				coded = e.AppendStrings(coded[:0], values)
 			}
 			b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
 		})
@@ -105,9 +107,10 @@ func BenchmarkTimes(b *testing.B) {
 	}
 	coded := AppendTimes(nil, times, digits)
 	b.Run("encode", func(b *testing.B) {
+		var e Encoder
 		b.ReportAllocs()
 		for b.Loop() {
-			coded = AppendTimes(coded[:0], times, digits)
+			coded = e.AppendTimes(coded[:0], times, digits)
 		}
 		b.ReportMetric(float64(len(coded))/rows, "bytes/row")
 	})

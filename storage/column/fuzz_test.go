@@ -52,7 +52,7 @@ func FuzzTimes(f *testing.F) {
 			d := uint32(rest[0]) % (TimeDigits + 1)
 			at := int64(binary.LittleEndian.Uint64(rest)) >> (shift % 64)
 			if shift < 128 {
-				at -= at % timeUnit(int(d))
+				at -= at % timeUnits[d]
 			}
 			times, digits = append(times, at), append(digits, d)
 		}

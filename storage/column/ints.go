@@ -79,11 +79,11 @@ func (e *Encoder) appendInts(dst []byte, values []int64, mayRun bool) []byte {
 		dst = binary.AppendVarint(append(dst, intsDelta), values[0])
 		dst = binary.AppendVarint(dst, s.lowDelta)
 		dst = append(dst, byte(deltaWidth))
-		e.deltas = e.deltas[:0]
-		for i, v := range values[1:] {
-			e.deltas = append(e.deltas, v-values[i])
+		deltas := resize(&e.deltas, n-1)
+		for i := range deltas {
+			deltas[i] = values[i+1] - values[i]
 		}
-		return appendPacked(dst, e.deltas, s.lowDelta, deltaWidth)
+		return appendPacked(dst, deltas, s.lowDelta, deltaWidth)
 	}
 	dst = binary.AppendVarint(append(dst, intsPacked), s.low)
 	return appendPacked(append(dst, byte(width)), values, s.low, width)

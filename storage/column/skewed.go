@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Skewed integers: each value is a class, written with a prefix code, and the
@@ -61,6 +62,7 @@ type skewed struct {
 
 // written appends what is written for each value to dst.
 func (s *skewed) written(dst []uint64, values []int64) []uint64 {
+	dst = slices.Grow(dst, len(values))
 	switch s.mode {
 	case skewedOffsets:
 		for _, v := range values {

@@ -14,66 +14,71 @@ const (
 // have, and the largest precision of a time.
 const TimeDigits = 9
 
-// timeUnits returns the nanoseconds of a unit with so many fraction digits.
-func timeUnit(digits int) int64 {
-	unit := int64(1)
-	for range TimeDigits - digits {
-		unit *= 10
-	}
-	return unit
-}
+// timeUnits are the nanoseconds of the last of so many fraction digits. Read
+// only.
+var timeUnits = [TimeDigits + 1]int64{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1}
 
 // AppendTimes appends times in nanoseconds, each with the number of fraction
 // digits of a second that it has, to dst. Times that ascend cost least. There
 // are as many digits as times, at most CountMax.
 func AppendTimes(dst []byte, times []int64, digits []uint32) []byte {
+	var e Encoder
+	return e.AppendTimes(dst, times, digits)
+}
+
+// AppendTimes is the method of the function with its name.
+func (e *Encoder) AppendTimes(dst []byte, times []int64, digits []uint32) []byte {
 	var rows [TimeDigits + 1]int
 	fits := len(times) > 0
 	for i, t := range times {
-		if digits[i] > TimeDigits || t%timeUnit(int(digits[i])) != 0 {
+		if digits[i] > TimeDigits || t%timeUnits[digits[i]] != 0 {
 			fits = false
 			break
 		}
 		rows[digits[i]]++
 	}
 	if !fits {
-		return AppendCodes(AppendInts(append(dst, timesPlain), times), digits)
+		return e.AppendCodes(e.AppendInts(append(dst, timesPlain), times), digits)
 	}
+	dst = e.AppendCodes(append(dst, timesSplit), digits)
 	// Which precision is the coarse one is tried: it is what keeps the order,
 	// and finer rows add the digits that it leaves out.
-	var best []byte
+	start, best := len(dst), 0
 	for coarse, count := range rows {
 		if count == 0 {
 			continue
 		}
-		if coded := appendSplitTimes(nil, times, digits, rows, coarse); best == nil || len(coded) < len(best) {
-			best = coded
+		before := len(dst)
+		dst = e.appendSplitTimes(dst, times, digits, rows, coarse)
+		switch size := len(dst) - before; {
+		case best == 0:
+			best = size
+		case size < best:
+			best = copy(dst[start:], dst[before:])
 		}
+		dst = dst[:start+best]
 	}
-	dst = append(dst, timesSplit)
-	dst = AppendCodes(dst, digits)
-	return append(dst, best...)
+	return dst
 }
 
-func appendSplitTimes(dst []byte, times []int64, digits []uint32, rows [TimeDigits + 1]int, coarse int) []byte {
-	unit := timeUnit(coarse)
-	scratch := make([]int64, len(times))
+func (e *Encoder) appendSplitTimes(dst []byte, times []int64, digits []uint32, rows [TimeDigits + 1]int, coarse int) []byte {
+	unit := timeUnits[coarse]
+	scratch := resize(&e.numbers, len(times))
 	for i, t := range times {
 		scratch[i] = floorDiv(t, unit)
 	}
-	dst = AppendInts(append(dst, byte(coarse)), scratch)
+	dst = e.AppendInts(append(dst, byte(coarse)), scratch)
 	for fine := coarse + 1; fine <= TimeDigits; fine++ {
 		if rows[fine] == 0 {
 			continue
 		}
 		scratch = scratch[:0]
-		fineUnit := timeUnit(fine)
 		for i, t := range times {
 			if digits[i] == uint32(fine) {
-				scratch = append(scratch, (t-floorDiv(t, unit)*unit)/fineUnit)
+				scratch = append(scratch, (t-floorDiv(t, unit)*unit)/timeUnits[fine])
 			}
 		}
-		dst = AppendInts(dst, scratch)
+		dst = e.AppendInts(dst, scratch)
 	}
 	return dst
 }
@@ -134,7 +139,7 @@ func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []in
 	if coarse > TimeDigits || finest > TimeDigits {
 		return nil, nil, nil, fmt.Errorf("decode times of %d and %d digits: %w", coarse, finest, ErrCorrupt)
 	}
-	unit := timeUnit(int(coarse))
+	unit := timeUnits[coarse]
 	added := times[beforeTimes:]
 	for i := range added {
 		added[i] *= unit
@@ -147,7 +152,7 @@ func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []in
 		if finer, src, err = Ints(nil, src, rows[fine]); err != nil {
 			return nil, nil, nil, err
 		}
-		fineUnit := timeUnit(fine)
+		fineUnit := timeUnits[fine]
 		for i, d := range digits[beforeDigits:] {
 			if d == uint32(fine) {
 				added[i] += finer[0] * fineUnit

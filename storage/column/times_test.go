@@ -27,7 +27,7 @@ func timeCases() map[string]struct {
 		for range 3000 {
 			t += rng.Int64N(200_000_000)
 			d := mix[rng.IntN(len(mix))]
-			all.times = append(all.times, t/timeUnit(int(d))*timeUnit(int(d)))
+			all.times = append(all.times, t/timeUnits[d]*timeUnits[d])
 			all.digits = append(all.digits, d)
 		}
 		cases[name] = all
