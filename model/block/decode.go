@@ -51,7 +51,7 @@ func decode(src []byte) (*Block, error) {
 	if header.bad {
 		return nil, fmt.Errorf("header: %w", ErrCorrupt)
 	}
-	body, err := decompress(src[1], header.src, size)
+	body, err := decompress(src[1], header.src[header.at:], size)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func decodeBody(body []byte, rows int) (*Block, error) {
 		b.Times[i] = last
 	}
 	b.TimeDigits = r.bytes(rows)
-	columns := r.count(min(ColumnsMax, len(r.src)))
+	columns := r.count(min(ColumnsMax, r.left()))
 	b.Columns = make([]Column, 0, columns)
 	cells := 0
 	for range columns {
@@ -100,8 +100,8 @@ func decodeBody(body []byte, rows int) (*Block, error) {
 		cells += len(c.Codes)
 		b.Columns = append(b.Columns, c)
 	}
-	if r.bad || len(r.src) != 0 {
-		return nil, fmt.Errorf("body with %d bytes left: %w", len(r.src), ErrCorrupt)
+	if r.bad || r.left() != 0 {
+		return nil, fmt.Errorf("body with %d bytes left: %w", r.left(), ErrCorrupt)
 	}
 	return b, nil
 }
@@ -111,50 +111,61 @@ func before(a, b *Column) bool {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind)) < 0
 }
 
-// reader consumes a body. After the first fault it is bad and gives zeros.
+// reader consumes a body. After the first fault it is bad and gives zeros. It
+// moves an offset rather than the slice: a pointer stored for every number is
+// one that the collector may have to hear of.
 type reader struct {
 	src []byte
+	at  int
 	bad bool
 }
 
 func (r *reader) fail() {
 	r.bad = true
-	r.src = nil
+	r.src, r.at = nil, 0
 }
 
+// left returns how many bytes there are.
+func (r *reader) left() int { return len(r.src) - r.at }
+
 func (r *reader) varint() int64 {
-	v, size := binary.Varint(r.src)
+	v, size := binary.Varint(r.src[r.at:])
 	if size <= 0 {
 		r.fail()
 		return 0
 	}
-	r.src = r.src[size:]
+	r.at += size
 	return v
 }
 
 // count reads a number from 0 to limit.
 func (r *reader) count(limit int) int {
-	if len(r.src) > 0 && r.src[0] < 0x80 && int(r.src[0]) <= limit {
-		v := int(r.src[0])
-		r.src = r.src[1:]
+	if r.at < len(r.src) && r.src[r.at] < 0x80 && int(r.src[r.at]) <= limit {
+		v := int(r.src[r.at])
+		r.at++
 		return v
 	}
-	v, size := binary.Uvarint(r.src)
+	return r.longCount(limit)
+}
+
+// longCount is count for numbers of any length.
+func (r *reader) longCount(limit int) int {
+	v, size := binary.Uvarint(r.src[r.at:])
 	if size <= 0 || v > uint64(limit) {
 		r.fail()
 		return 0
 	}
-	r.src = r.src[size:]
+	r.at += size
 	return int(v)
 }
 
 func (r *reader) bytes(length int) []byte {
-	if length > len(r.src) {
+	if length > r.left() {
 		r.fail()
 		return nil
 	}
-	taken := r.src[:length:length]
-	r.src = r.src[length:]
+	taken := r.src[r.at : r.at+length : r.at+length]
+	r.at += length
 	return taken
 }
 
@@ -165,7 +176,7 @@ func (r *reader) text(length int) string {
 }
 
 func (r *reader) column(rows, cellsMax int) Column {
-	c := Column{Name: r.text(r.count(len(r.src)))}
+	c := Column{Name: r.text(r.count(r.left()))}
 	if kind := r.bytes(1); !r.bad {
 		c.Kind = model.Kind(kind[0])
 	}
@@ -177,7 +188,7 @@ func (r *reader) column(rows, cellsMax int) Column {
 	if count < rows {
 		c.Rows = r.rows(count, rows)
 	}
-	values := r.count(min(count, len(r.src)))
+	values := r.count(min(count, r.left()))
 	if r.bad || values == 0 {
 		r.fail()
 		return Column{}
@@ -188,7 +199,7 @@ func (r *reader) column(rows, cellsMax int) Column {
 }
 
 func (r *reader) rows(count, rows int) []uint32 {
-	if count > len(r.src) {
+	if count > r.left() {
 		r.fail()
 		return nil
 	}
@@ -208,10 +219,10 @@ func (r *reader) rows(count, rows int) []uint32 {
 
 func (r *reader) values(count int) []string {
 	list := make([]string, count)
-	lengths := r.src
+	again := *r // once for the sum, once for the texts
 	total := 0
 	for range list {
-		if total += r.count(BodyMax); total > len(r.src) {
+		if total += r.count(BodyMax); total > r.left() {
 			r.fail()
 			return nil
 		}
@@ -221,7 +232,6 @@ func (r *reader) values(count int) []string {
 		return nil
 	}
 	at := 0
-	again := reader{src: lengths}
 	for i := range list {
 		end := at + again.count(BodyMax)
 		list[i] = text[at:end]
