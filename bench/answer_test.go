@@ -121,14 +121,14 @@ func TestRendering(t *testing.T) {
 	wantVictoria := []string{
 		`"metadata.trace_id":="ab"`,
 		`"two words"`,
-		`often`,
+		`"often"`,
 		`{level="error",component="shop \"x\""}`,
-		`({level="error"} and (one or two) and !three) | stats count() n`,
+		`({level="error"} and ("one" or "two") and !"three") | stats count() n`,
 		`* | stats by (level) count() n`,
 		`{level="error"} | stats by (_time:1m) count() n`,
 		`* | stats by (component) count() n | sort by (n desc) limit 10`,
-		`pre* | stats count() n`,
-		`_time:[1970-01-01T00:00:00.000000000Z, 1970-01-01T00:00:01.000000000Z) now`,
+		`"pre"* | stats count() n`,
+		`_time:[1970-01-01T00:00:00.000000000Z, 1970-01-01T00:00:01.000000000Z) "now"`,
 		`* | stats count_uniq("metadata.ip") n`,
 		`* | stats by (component) quantile(0.99, "metadata.ms") n`,
 	}

@@ -93,7 +93,7 @@ func (c *caller) do(ctx context.Context, method, path, contentType string, body 
 		}
 		return nil, elapsed, &statusError{
 			status: res.StatusCode, retryAfter: time.Duration(seconds) * time.Second,
-			text: string(answer[:min(len(answer), errorTextBytesMax)]),
+			text: string(bytes.TrimSpace(answer[:min(len(answer), errorTextBytesMax)])),
 		}
 	}
 	return answer, elapsed, nil

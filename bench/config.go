@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +83,13 @@ func (c Config) Validate() error {
 	var faults []error
 	if len(c.Corpora) == 0 || slices.Contains(c.Corpora, "") {
 		faults = append(faults, errors.New("no corpus"))
+	}
+	for _, spec := range c.Corpora { // found missing after hours of the first, it would cost them
+		if _, where := cutName(spec); where != "" && !strings.HasPrefix(where, generatePrefix) {
+			if _, err := os.Stat(where); err != nil {
+				faults = append(faults, fmt.Errorf("corpus %s: %w", spec, err))
+			}
+		}
 	}
 	for i, lines := range c.Grow {
 		if lines <= 0 || i > 0 && lines <= c.Grow[i-1] {

@@ -42,7 +42,8 @@ type step struct {
 }
 
 // Run measures the targets one after the other with each corpus. The report
-// names faults of targets; an error means that there is no report.
+// names faults of targets. With an error it has the corpora that were done by
+// then, so that hours are not lost; it is nil if there is none.
 func Run(ctx context.Context, cfg Config) (*result.Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("bench config: %w", err)
@@ -60,27 +61,43 @@ func Run(ctx context.Context, cfg Config) (*result.Report, error) {
 	}
 	memcpy := machine.MemcpyRate()
 	for _, spec := range cfg.Corpora {
-		// A target made anew has an empty folder.
-		targets, err := parseTargets(cfg)
-		if err != nil {
+		runs, baseline, err := measureCorpus(ctx, cfg, spec)
+		for i := range runs {
+			runs[i].Limits.MemcpyGBPerSec = memcpy
+		}
+		if err == nil {
+			report.Baseline = baseline
+			report.Runs = append(report.Runs, runs...)
+			continue
+		}
+		if len(report.Runs) == 0 {
 			return nil, err
 		}
-		report.Baseline = orDefault(cfg.Baseline, targets[len(targets)-1].Name())
-		r := &run{cfg: cfg}
-		if err := r.prepare(ctx, spec); err != nil {
-			return nil, err
-		}
-		for _, t := range targets {
-			if err := r.measure(ctx, t); err != nil {
-				return nil, err
-			}
-		}
-		for _, s := range r.steps {
-			s.figures.Limits.MemcpyGBPerSec = memcpy
-			report.Runs = append(report.Runs, *s.figures)
-		}
+		return report, err
 	}
 	return report, nil
+}
+
+// measureCorpus measures all targets with one corpus.
+func measureCorpus(ctx context.Context, cfg Config, spec string) (runs []result.Run, baseline string, err error) {
+	// A target made anew has an empty folder.
+	targets, err := parseTargets(cfg)
+	if err != nil {
+		return nil, "", err
+	}
+	r := &run{cfg: cfg}
+	if err := r.prepare(ctx, spec); err != nil {
+		return nil, "", err
+	}
+	for _, t := range targets {
+		if err := r.measure(ctx, t); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, s := range r.steps {
+		runs = append(runs, *s.figures)
+	}
+	return runs, orDefault(cfg.Baseline, targets[len(targets)-1].Name()), nil
 }
 
 func parseTargets(cfg Config) ([]Target, error) {

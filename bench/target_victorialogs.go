@@ -195,12 +195,12 @@ func victoriaCondition(c Condition) string {
 			return stream
 		}
 		return strconv.Quote(c.Field) + ":=" + strconv.Quote(c.Value)
-	case Word:
-		return c.Text
+	case Word: // in quotes, as some words are names of pipes
+		return strconv.Quote(c.Text)
 	case Phrase:
 		return strconv.Quote(c.Text)
 	case Prefix:
-		return c.Text + "*"
+		return strconv.Quote(c.Text) + "*"
 	case Pattern:
 		return "~" + strconv.Quote(c.Regexp.String())
 	case All:

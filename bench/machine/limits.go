@@ -19,7 +19,8 @@ import (
 const (
 	memcpyBytes   = 128 << 20
 	memcpyRounds  = 5
-	jsonBytesMax  = 128 << 20
+	jsonBytesMax  = 64 << 20
+	jsonRounds    = 3
 	jsonLineMax   = 16 << 20
 	readerBytes   = 1 << 20
 	progressParts = 10
@@ -61,20 +62,27 @@ func MemcpyRate() float64 {
 }
 
 // JSONRate returns how many bytes (10^6) of the lines of a file one core
-// parses in a second. The file is read before the clock starts.
+// parses in a second, the best of some rounds. The file is read before the
+// clock starts.
 func JSONRate(path string) (float64, error) {
 	lines, bytes, err := head(path)
 	if err != nil {
 		return 0, err
 	}
 	var parser fastjson.Parser
-	start := time.Now()
-	for _, line := range lines {
-		if _, err := parser.ParseBytes(line); err != nil {
-			return 0, fmt.Errorf("parse line of %s: %w", path, err)
+	best := time.Duration(0)
+	for range jsonRounds {
+		start := time.Now()
+		for _, line := range lines {
+			if _, err := parser.ParseBytes(line); err != nil {
+				return 0, fmt.Errorf("parse line of %s: %w", path, err)
+			}
+		}
+		if took := time.Since(start); best == 0 || took < best {
+			best = took
 		}
 	}
-	return perSecond(bytes, time.Since(start)) / 1e6, nil
+	return perSecond(bytes, best) / 1e6, nil
 }
 
 // head reads the first lines of a file.

@@ -137,6 +137,10 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	}
 	report, err := bench.Run(ctx, cfg)
 	if err != nil {
+		if report != nil {
+			_, writeErr := write(report, f, stdout)
+			err = errors.Join(err, writeErr)
+		}
 		return exitUsage, err
 	}
 	// The figures first: a chart that cannot be drawn must not cost them.

@@ -68,3 +68,40 @@ func TestBulkTarget(t *testing.T) {
 		t.Errorf("report says %d lines and %d questions", target.Ingest.Lines, target.QuestionsAsked)
 	}
 }
+
+// TestTableAndInto prints a report and writes it into a page.
+func TestTableAndInto(t *testing.T) {
+	t.Chdir(t.TempDir())
+	report := result.Report{Baseline: "a", Runs: []result.Run{{Corpus: result.Corpus{Name: "web", Lines: 5}, Targets: []result.Target{{Name: "a", Ingest: result.Ingest{LinesPerSec: 7}}}}}}
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := "before\n<!-- bench: r.json short -->\n<!-- /bench -->\nafter\n"
+	for name, text := range map[string]string{"r.json": string(text), "page.md": page, "bad.md": "<!-- bench: r.json short -->"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--table", "r.json"}, exitOK, "| lines/s | 7 |"},
+		{[]string{"--table", "none.json"}, exitUsage, "none.json"},
+		{[]string{"--table", "r.json", "--chart", "c.svg"}, exitFailed, "grows"},
+		{[]string{"--table", "r.json", "--target", "stere"}, exitUsage, "--target"},
+		{[]string{"--into", "page.md"}, exitOK, ""},
+		{[]string{"--into", "bad.md"}, exitUsage, "bad.md"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(tc.args, &out, &errs); code != tc.code || !strings.Contains(out.String()+errs.String(), tc.says) {
+			t.Errorf("%v: exit code %d, want %d; output: %s%s", tc.args, code, tc.code, &out, &errs)
+		}
+	}
+	written, err := os.ReadFile("page.md")
+	if err != nil || !strings.Contains(string(written), "| lines/s | 7 |") || !strings.HasSuffix(string(written), "<!-- /bench -->\nafter\n") {
+		t.Errorf("the page is %s, %v", written, err)
+	}
+}
