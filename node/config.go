@@ -24,8 +24,9 @@ const (
 	DefaultShards          = 2
 	DefaultReserveBytes    = 512 << 20
 	DefaultReserveShare    = 50 // the reserve is at most 1/50 of the disk
-	DefaultBlockCache      = 64 << 20
-	DefaultSegmentCache    = 256 << 20
+	DefaultBlockCache      = 16 << 20
+	DefaultSegmentCache    = 96 << 20
+	DefaultLogMemory       = 2 << 20 // only members that lag behind read what is in it
 	DefaultShutdownTimeout = 30 * time.Second
 	DefaultSlowDisk        = 10 * time.Second
 	diskInterval           = time.Second
@@ -51,10 +52,10 @@ type Config struct {
 	// ReserveBytes is how much disk stays free: below it, ingest is refused.
 	// Default 512 MiB or 2 % of the disk, whichever is less.
 	ReserveBytes      int64
-	BlockCacheBytes   int64         // blocks of the store in memory; default 64 MiB
-	SegmentCacheBytes int64         // decoded pages of segments in memory; default 256 MiB
+	BlockCacheBytes   int64         // blocks of the store in memory; default 16 MiB
+	SegmentCacheBytes int64         // decoded pages of segments in memory; default 96 MiB
 	LogLanes          int           // files that the shards' log is written to in parallel; 0: the log's choice
-	LogMemoryBytes    int64         // newest log entries kept in memory, per lane; 0: the log's choice
+	LogMemoryBytes    int64         // newest log entries kept in memory, per lane; default 2 MiB
 	SlowDisk          time.Duration // a write that takes longer ends the node; default 10 s
 	ShutdownTimeout   time.Duration // for requests under way when the node stops; default 30 s
 
@@ -121,6 +122,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Shards, DefaultShards)
 	setDefault(&c.BlockCacheBytes, DefaultBlockCache)
 	setDefault(&c.SegmentCacheBytes, DefaultSegmentCache)
+	setDefault(&c.LogMemoryBytes, DefaultLogMemory)
 	setDefault(&c.SlowDisk, DefaultSlowDisk)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
 	if c.FS == nil {

@@ -45,6 +45,7 @@ func (c *serveCommand) Run(p *program) (err error) {
 		previous := debug.SetMemoryLimit(effective.size("memory-target"))
 		defer debug.SetMemoryLimit(previous)
 	}
+	defer releaseWhenIdle(p.ctx)()
 	running, err := p.startNode(effective)
 	if err != nil {
 		return err

@@ -20,11 +20,11 @@ const formatVersion = pebble.FormatMajorVersion(24)
 
 // Named limits.
 const (
-	defaultCacheBytes = 64 << 20
+	defaultCacheBytes = 16 << 20
 	defaultDiskSlow   = 10 * time.Second
-	memTableBytes     = 1 << 20
+	memTableBytes     = 256 << 10 // manifests only; the store's log takes as much on disk
 	openFilesMax      = 4096
-	ballastBytes      = 1 << 20
+	ballastBytes      = 256 << 10
 )
 
 // Config says where the store lives. The zero value of a field means its
@@ -32,7 +32,7 @@ const (
 type Config struct {
 	FS         FS
 	Dir        string        // the store's own folder
-	CacheBytes int64         // blocks kept in memory; default 64 MiB
+	CacheBytes int64         // blocks kept in memory; default 16 MiB
 	DiskSlow   time.Duration // a write that takes longer is fatal; default 10 s
 	Logger     *slog.Logger  // default: discard
 	// OnFatal is called once, from any goroutine, when nothing written can be
@@ -130,8 +130,8 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 	return o
 }
 
-// withBallast keeps a megabyte in reserve that are given back when the
-// disk is full, so that a manifest that is being written can still be written.
+// withBallast keeps some bytes in reserve that are given back when the disk
+// is full, so that a manifest that is being written can still be written.
 func (e *Engine) withBallast(fs FS) FS {
 	name := fs.PathJoin(e.cfg.Dir, "BALLAST")
 	if _, _, known := Free(fs, e.cfg.Dir); !known {
