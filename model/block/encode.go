@@ -102,8 +102,8 @@ type guess struct{ last, before *builder }
 
 // What is kept between blocks; what grew beyond is given back.
 const (
-	keptBody    = 16 << 20 // bytes of the body
-	keptBytes   = 16 << 20 // of all columns
+	keptBody    = 8 << 20 // bytes of the body
+	keptBytes   = 8 << 20 // of all columns
 	keptColumns = 1 << 12
 	keptCells   = 1 << 16 // of one column
 	slotsMin    = 16
