@@ -29,13 +29,22 @@ func IsWordRune(r rune) bool {
 
 // Fold returns s in the lower case in which words compare.
 func Fold(s string) string {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			return strings.Map(unicode.ToLower, s)
+	return strings.ToLower(s) // rune by rune, and fast where all is ASCII
+}
+
+// AppendFold appends Fold(s) to dst.
+func AppendFold(dst []byte, s string) []byte {
+	start := len(dst)
+	dst = append(dst, s...)
+	for i, c := range dst[start:] {
+		if c >= utf8.RuneSelf {
+			return append(dst[:start], Fold(s)...)
+		}
+		if c-'A' <= 'Z'-'A' {
+			dst[start+i] = c + ('a' - 'A')
 		}
 	}
-	return s
+	return dst
 }
 
 // NextWord returns the bounds of the first word of s at or after from; start

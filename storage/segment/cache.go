@@ -46,7 +46,6 @@ const (
 	cachedPresence
 	cachedPresentRows
 	cachedCodeRows
-	cachedSchemaRows
 	cachedTermHeads
 	cachedTerms
 	cachedEntries

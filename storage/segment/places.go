@@ -193,6 +193,94 @@ func (s *Segment) schemaPage(x *schemaIndex, page uint32) (*schemaPage, error) {
 	})
 }
 
+// havingOn reports which of the numbers of a page stand for schemas with the
+// column, and lists them.
+func (x *schemaIndex) havingOn(page, column uint32) (having []bool, numbers []int) {
+	counts, has := x.pages[page], x.having(column)
+	having = make([]bool, len(counts))
+	for number, count := range counts {
+		if _, ok := slices.BinarySearch(has, count.schema); ok {
+			having[number] = true
+			numbers = append(numbers, number)
+		}
+	}
+	return having, numbers
+}
+
+// eachPresent calls visit with the rows of each page that have the field.
+func (c *columnReader) eachPresent(visit func(rows []uint32)) error {
+	s := c.segment
+	x, err := s.schemaList()
+	if err != nil {
+		return err
+	}
+	bases, err := c.bases()
+	if err != nil {
+		return err
+	}
+	rows := make([]uint32, 0, PageRows)
+	for page := range pages(s.meta.Rows) {
+		first := page * PageRows
+		rows = rows[:0]
+		switch bases[page+1] - bases[page] {
+		case 0:
+			continue
+		case uint32(pageLen(s.meta.Rows, page)):
+			for place := range uint32(pageLen(s.meta.Rows, page)) {
+				rows = append(rows, first+place)
+			}
+		default:
+			p, err := s.schemaPage(x, page)
+			if err != nil {
+				return err
+			}
+			having, numbers := x.havingOn(page, c.number)
+			if len(numbers) == 1 {
+				for _, place := range p.of(numbers[0]) {
+					rows = append(rows, first+uint32(place))
+				}
+				break
+			}
+			for place, number := range p.numbers {
+				if having[number] {
+					rows = append(rows, first+uint32(place))
+				}
+			}
+		}
+		visit(rows)
+	}
+	return nil
+}
+
+// presence returns the rows that have the field.
+func (c *columnReader) presence() (*index.DocSet, error) {
+	s := c.segment
+	if c.full() {
+		return index.DocSetRange(0, s.meta.Rows), nil
+	}
+	return cached(s.cache, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
+		rows := index.NewDocSet()
+		if err := c.eachPresent(rows.AddMany); err != nil {
+			return nil, 0, err
+		}
+		rows.RunOptimize()
+		return rows, int64(rows.GetSizeInBytes()), nil
+	})
+}
+
+// presentRows returns the rows that have the field as a list, nil if all do.
+func (c *columnReader) presentRows() ([]uint32, error) {
+	if c.full() {
+		return nil, nil
+	}
+	s := c.segment
+	return cached(s.cache, s.cacheKey(cachedPresentRows, c.number, 0), func() ([]uint32, int64, error) {
+		list := make([]uint32, 0, c.meta.count)
+		err := c.eachPresent(func(rows []uint32) { list = append(list, rows...) })
+		return list, 4 * int64(len(list)), err
+	})
+}
+
 // columnsOf reports which columns some of the rows have.
 func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 	has := make([]bool, len(s.columns))
@@ -264,7 +352,6 @@ func (c *columnReader) sparsePlaces(asked []uint32) (present, places []uint32, e
 	if err != nil {
 		return nil, nil, err
 	}
-	has := x.having(c.number)
 	for len(asked) > 0 {
 		page := asked[0] / PageRows
 		end := sort.Search(len(asked), func(i int) bool { return asked[i]/PageRows > page })
@@ -277,13 +364,8 @@ func (c *columnReader) sparsePlaces(asked []uint32) (present, places []uint32, e
 		if err != nil {
 			return nil, nil, err
 		}
-		w := pageWalk{page: p, base: bases[page], having: make([]bool, len(x.pages[page]))}
-		for number, count := range x.pages[page] {
-			if _, ok := slices.BinarySearch(has, count.schema); ok {
-				w.having[number] = true
-				w.numbers = append(w.numbers, number)
-			}
-		}
+		w := pageWalk{page: p, base: bases[page]}
+		w.having, w.numbers = x.havingOn(page, c.number)
 		for _, row := range on {
 			place := row % PageRows
 			if w.having[p.numbers[place]] {

@@ -67,10 +67,11 @@ func (c *columnReader) foldedPage(page, n uint32) (*foldedPage, error) {
 		var b strings.Builder
 		b.Grow(int(textBytes(texts)))
 		p := &foldedPage{ends: make([]uint32, 0, n)}
+		var folded []byte
 		for _, text := range texts {
-			b.WriteString(index.Fold(text))
-			p.ends = append(p.ends, uint32(b.Len()))
-			b.WriteByte('\n')
+			folded = append(index.AppendFold(folded[:0], text), '\n')
+			b.Write(folded)
+			p.ends = append(p.ends, uint32(b.Len()-1))
 		}
 		p.text = b.String()
 		for i := range len(p.text) {
