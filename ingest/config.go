@@ -19,6 +19,10 @@ const (
 // More than one only helps if blocks are full.
 const SendersMax = 4
 
+// StretchBytes is how many bytes of values without a key go to one shard before
+// the next has its turn.
+const StretchBytes = 64 << 20
+
 // BatchesMax is how many batches are put together in one block.
 const BatchesMax = 1024
 

@@ -19,10 +19,14 @@ import (
 // request waits for nobody, and under load the number of blocks is bounded by
 // the time that one takes, not by the number of requests. The rejected simpler
 // way, a fixed delay, makes the lone request slow and the busy shard no faster.
+//
+// Requests without a key go to one shard for StretchBytes, then to the next:
+// what came together is stored together, which compresses better, and while a
+// shard seals, another takes what comes.
 type Writer struct {
 	shards  Shards
 	cfg     Config
-	turn    atomic.Uint32 // rotates requests without key over shards
+	offered atomic.Uint64 // bytes of requests without key: rotates them over shards
 	senders sync.WaitGroup
 	cancel  context.CancelFunc
 	ctx     context.Context // of all Appends: no request may cancel another's
@@ -103,7 +107,14 @@ func (w *Writer) Write(ctx context.Context, req Request) (Result, error) {
 	}
 	defer w.leave(size)
 	parts := w.split(req, shards, text)
-	if req.Key == "" || len(parts) == 1 {
+	if req.Key == "" {
+		result, err := w.send(ctx, req, parts)
+		if err != nil {
+			w.offered.Add(StretchBytes) // the next may fare better elsewhere
+		}
+		return result, err
+	}
+	if len(parts) == 1 {
 		return w.send(ctx, req, parts)
 	}
 	// The first part answers for the key: if it was used for another body, no
@@ -152,18 +163,18 @@ func (w *Writer) leave(size int64) {
 // split cuts a request into parts of one block at most and gives each its
 // shard and keys. Text is the length of all values.
 func (w *Writer) split(req Request, shards []model.ShardID, text int) []part {
-	var turn uint32
+	var turn uint64
 	if req.Key == "" {
-		turn = w.turn.Add(1)
+		turn = w.offered.Add(uint64(text)) / StretchBytes
 	} else {
-		turn = hashShard(req.Tenant, req.Key)
+		turn = uint64(hashShard(req.Tenant, req.Key))
 	}
 	var parts []part
 	start, bytes := 0, 0
 	cut := func(end int) {
 		// The shard follows from the number of the part, which follows from the
 		// records: a repeat is cut alike.
-		shard := shards[(uint64(turn)+uint64(len(parts)))%uint64(len(shards))]
+		shard := shards[(turn+uint64(len(parts)))%uint64(len(shards))]
 		parts = append(parts, newPart(req, shard, start, end, bytes))
 		start, bytes = end, 0
 	}
