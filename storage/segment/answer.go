@@ -3,8 +3,11 @@ package segment
 import (
 	"context"
 	"encoding/binary"
+	"slices"
+	"strings"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -68,6 +71,67 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
+}
+
+// recordsKept is up to how many records, read at once, are kept one by one:
+// those of a page, which are shown again and again. More are a scan.
+const recordsKept = 1000
+
+// Records implements part.Part.
+func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
+	if rows.GetCardinality() > recordsKept {
+		return s.readRecords(ctx, rows)
+	}
+	asked := rows.ToArray()
+	records := make([]model.Record, len(asked))
+	var missing []int // in asked
+	left := index.NewDocSet()
+	for i, row := range asked {
+		if record, ok := s.cache.get(s.cacheKey(cachedRecord, 0, row)); ok {
+			records[i] = record.(model.Record)
+			continue
+		}
+		missing = append(missing, i)
+		left.Add(row)
+	}
+	if len(missing) == 0 {
+		return records, nil
+	}
+	read, err := s.readRecords(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range missing {
+		record, bytes := compact(read[n])
+		records[i] = record
+		s.cache.put(s.cacheKey(cachedRecord, 0, asked[i]), record, bytes)
+	}
+	return records, nil
+}
+
+// fieldBytes is what a field takes besides its text.
+const fieldBytes = 40
+
+// compact returns a copy of the record whose texts hold on to nothing but
+// themselves, and its size.
+func compact(r model.Record) (model.Record, int64) {
+	var size int
+	for i := range r.Fields {
+		size += len(r.Fields[i].Text)
+	}
+	var texts strings.Builder
+	texts.Grow(size)
+	for i := range r.Fields {
+		texts.WriteString(r.Fields[i].Text)
+	}
+	all := texts.String()
+	fields := slices.Clone(r.Fields)
+	for i := range fields {
+		n := len(fields[i].Text)
+		fields[i].Text, all = all[:n], all[n:]
+	}
+	r.Fields = fields
+	return r, int64(size + fieldBytes*len(fields))
 }
 
 // stretch returns the rows lo <= row < hi that within is; whole is false if

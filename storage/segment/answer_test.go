@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -44,6 +46,34 @@ func TestKeptRows(t *testing.T) {
 			if !have.Equals(want) {
 				t.Fatalf("%#v: have %d rows, want %d", e, have.GetCardinality(), want.GetCardinality())
 			}
+		}
+	}
+}
+
+// TestKeptRecords checks that records that are kept are those that are read,
+// whichever of them are asked for together.
+func TestKeptRecords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(45, 46))
+	ids, records := randomRecords(rng, 3*recordsKept, 1)
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	ctx := context.Background()
+	for range 40 {
+		rows := index.NewDocSet()
+		for range rng.IntN(2 * recordsKept) {
+			rows.Add(rng.Uint32N(s.Rows()))
+		}
+		have, err := s.Records(ctx, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := s.readRecords(ctx, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(have, want, func(a, b model.Record) bool {
+			return a.Time == b.Time && a.TimeDigits == b.TimeDigits && slices.Equal(a.Fields, b.Fields)
+		}) {
+			t.Fatalf("records of %d rows are not those that were read", rows.GetCardinality())
 		}
 	}
 }

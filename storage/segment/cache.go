@@ -54,6 +54,7 @@ const (
 	cachedAnswer
 	cachedRows
 	cachedBases
+	cachedRecord
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

@@ -207,7 +207,7 @@ func (s *Segment) firstAt(t int64) (uint32, error) {
 
 // eachPage calls visit with the rows on each page, as places on the page.
 func eachPage(rows *index.DocSet, visit func(page uint32, places []uint32) error) error {
-	places := make([]uint32, 0, PageRows)
+	places := make([]uint32, 0, min(PageRows, rows.GetCardinality()))
 	page := uint32(0)
 	it := rows.Iterator()
 	for it.HasNext() {
@@ -372,8 +372,8 @@ func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet
 	return found, nil
 }
 
-// Records implements part.Part.
-func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
+// readRecords returns the rows as records, in row order.
+func (s *Segment) readRecords(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	times, err := s.Times(rows)
 	if err != nil {
 		return nil, err
