@@ -274,6 +274,15 @@ func appendAddress(dst []byte, v uint32) []byte {
 	return dst
 }
 
+// lowerValues are the values of hexadecimal digits in lower case, 16 for other
+// bytes. Read only.
+var lowerValues = func() (values [256]byte) {
+	for c := range values {
+		values[c] = hexValue(byte(c), 'a')
+	}
+	return values
+}()
+
 // hexValue returns the value of a hexadecimal digit of one case, or 16.
 func hexValue(c, ten byte) byte {
 	if d := c - '0'; d <= 9 {
@@ -416,23 +425,23 @@ func decodeHex(dst []string, src []byte, n int, encoding byte) ([]string, []byte
 func uuidDash(i int) bool { return i == 8 || i == 13 || i == 18 || i == 23 }
 
 func appendUUID(dst []byte, values []string) ([]byte, bool) {
-	for _, value := range values {
-		if len(value) != uuidLen {
-			return dst, false
-		}
-		for i := 0; i < uuidLen; i++ {
-			if uuidDash(i) && value[i] != '-' || !uuidDash(i) && hexValue(value[i], 'a') > 15 {
-				return dst, false
-			}
-		}
-	}
+	before := len(dst)
 	dst = append(dst, stringsUUID)
 	for _, value := range values {
+		if len(value) != uuidLen || value[8] != '-' || value[13] != '-' || value[18] != '-' || value[23] != '-' {
+			return dst[:before], false
+		}
+		all := byte(0) // of the values: 16 in it is no digit
 		for i := 0; i < uuidLen; i += 2 {
 			if uuidDash(i) {
 				i++
 			}
-			dst = append(dst, hexValue(value[i], 'a')<<4|hexValue(value[i+1], 'a'))
+			high, low := lowerValues[value[i]], lowerValues[value[i+1]]
+			all |= high | low
+			dst = append(dst, high<<4|low)
+		}
+		if all > 15 {
+			return dst[:before], false
 		}
 	}
 	return dst, true
