@@ -54,6 +54,7 @@ type Config struct {
 	ReserveBytes      int64
 	BlockCacheBytes   int64         // blocks of the store in memory; default 16 MiB
 	SegmentCacheBytes int64         // decoded pages of segments in memory; default 96 MiB
+	HeadCacheBytes    int64         // decoded blocks of heads in memory; default 64 MiB
 	LogLanes          int           // files that the shards' log is written to in parallel; 0: the log's choice
 	LogMemoryBytes    int64         // newest log entries kept in memory, per lane; default 2 MiB
 	SlowDisk          time.Duration // a write that takes longer ends the node; default 10 s
@@ -88,7 +89,7 @@ func (c Config) Validate() error {
 	for _, v := range []struct {
 		name  string
 		value int64
-	}{{"ReserveBytes", c.ReserveBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes},
+	}{{"ReserveBytes", c.ReserveBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes}, {"HeadCacheBytes", c.HeadCacheBytes},
 		{"LogLanes", int64(c.LogLanes)}, {"LogMemoryBytes", c.LogMemoryBytes}, {"SlowDisk", int64(c.SlowDisk)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)}} {
 		fault(v.value < 0, "%s is %d, want 0 (default) or more", v.name, v.value)
@@ -122,6 +123,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Shards, DefaultShards)
 	setDefault(&c.BlockCacheBytes, DefaultBlockCache)
 	setDefault(&c.SegmentCacheBytes, DefaultSegmentCache)
+	setDefault(&c.HeadCacheBytes, storage.DefaultHeadCacheBytes)
 	setDefault(&c.LogMemoryBytes, DefaultLogMemory)
 	setDefault(&c.SlowDisk, DefaultSlowDisk)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)

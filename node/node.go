@@ -104,7 +104,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	env := storage.Env{Engine: n.store, Cache: n.cache, Logger: n.logger}
+	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: storage.NewHeadCache(n.cfg.HeadCacheBytes), Logger: n.logger}
 	building, logged := make(chan struct{}, 1), new(replica.Counter)
 	for number := range uint32(n.identity.Shards) {
 		cfg := n.cfg.shardConfig(env, number)

@@ -73,6 +73,7 @@ type changes struct {
 type quarantinedBlock struct {
 	tenant model.TenantID
 	block  *headBlock
+	err    error
 }
 
 func (c *changes) abort() {
@@ -117,9 +118,9 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 	for _, tenant := range slices.Sorted(maps.Keys(job.runs)) {
 		var parts []part.Part
 		for _, b := range job.runs[tenant] {
-			p := b.read()
-			if b.err != nil {
-				c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b})
+			p, err := b.take()
+			if err != nil {
+				c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b, err})
 				continue
 			}
 			if p.Rows() > 0 {
@@ -196,6 +197,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	defer s.mu.Unlock()
 	old := s.mu.set
 	s.mu.set = old.with(added, c.removed)
+	s.env.Heads.drop(job.runs)
 	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
 	s.mu.durable, s.mu.exists = job.state, true
 	for _, q := range c.quarantined {
@@ -235,7 +237,7 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 		batch.DeleteRange(numberKey(prefixDedup, shard, durable.DedupFirst), numberKey(prefixDedup, shard, job.state.DedupFirst))
 	}
 	for _, q := range c.quarantined {
-		s.logger.Error("a block cannot be read and is put aside", "index", q.block.index, "tenant", q.tenant, "bytes", len(q.block.encoded), "error", q.block.err)
+		s.logger.Error("a block cannot be read and is put aside", "index", q.block.index, "tenant", q.tenant, "bytes", len(q.block.encoded), "error", q.err)
 		value := binary.AppendUvarint([]byte{manifestVersion}, uint64(len(q.tenant)))
 		batch.Set(numberKey(prefixQuarantine, shard, q.block.index), append(append(value, q.tenant...), q.block.encoded...))
 	}

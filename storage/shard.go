@@ -29,6 +29,7 @@ const (
 type Env struct {
 	Engine *engine.Engine
 	Cache  *segment.Cache
+	Heads  *HeadCache
 	Logger *slog.Logger // default: discard
 }
 
@@ -164,6 +165,9 @@ func Open(ctx context.Context, env Env, cfg Config) (*Shard, error) {
 	if env.Cache == nil {
 		env.Cache = segment.NewCache(0)
 	}
+	if env.Heads == nil {
+		env.Heads = NewHeadCache(0)
+	}
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -269,7 +273,7 @@ func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error
 // Append applies the command at a log index and returns one result per batch.
 func (s *Shard) Append(index uint64, a Append) []BatchResult {
 	results := make([]BatchResult, len(a.Batches))
-	b := &headBlock{shard: s.cfg.Shard, index: index, encoded: a.Block}
+	b := &headBlock{shard: s.cfg.Shard, index: index, encoded: a.Block, cache: s.env.Heads}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.applied = index

@@ -134,7 +134,7 @@ func (s *Shard) View(tenant model.TenantID) (*View, error) {
 	}
 	for _, run := range runs {
 		for _, b := range run {
-			view.Parts = append(view.Parts, b.read())
+			view.Parts = append(view.Parts, b)
 		}
 	}
 	return view, nil

@@ -62,6 +62,9 @@ func (c *column) Kind() model.Kind { return c.stored.Kind }
 
 // Count implements part.Column.
 func (c *column) Count() uint32 {
+	if len(c.part.dropped) == 0 { // which is asked of every column
+		return uint32(len(c.stored.Codes))
+	}
 	c.ready()
 	return uint32(len(c.codes))
 }

@@ -1,0 +1,84 @@
+package head
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+)
+
+// Narrowing leaves out no value that matches, whatever stands beside it.
+func TestNarrowLeavesOutNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	pieces := []string{"err", "or", "ERR", "Or", " ", "", "\u212aelvin", "kelvin", "İstanbul", "i", "\xff", "-", "longwordlongword", strings.Repeat("x ", 9000)}
+	predicates := []index.Predicate{
+		index.Word{Folded: "error"}, index.Word{Folded: "or"}, index.Word{Folded: "kelvin"}, index.Prefix{Folded: "err"},
+		index.NewPhrase("Err or"), index.NewPhrase("kelvin - error"), index.Word{Folded: "i̇stanbul"}, index.Equal{Text: "ERRor"}, index.Exists{},
+	}
+	for round := range 300 {
+		values := make([]string, 1+rng.IntN(40))
+		for i := range values {
+			for range rng.IntN(5) {
+				values[i] += pieces[rng.IntN(len(pieces))]
+			}
+		}
+		for _, predicate := range predicates {
+			needle := needleOf(predicate.Hints())
+			if needle == "" {
+				continue
+			}
+			tried := make([]uint8, len(values))
+			narrow(tried, values, needle)
+			for code, value := range values {
+				if tried[code] == differs && predicate.Match(model.String, value) {
+					t.Fatalf("round %d: %+v is left out of %q", round, predicate, value)
+				}
+				if tried[code] != differs && !strings.Contains(index.Fold(value), needle) && !crosses(values, code, needle) {
+					t.Fatalf("round %d: %+v is not left out of %q", round, predicate, value)
+				}
+			}
+		}
+	}
+}
+
+// crosses reports whether the needle begins in a value and ends in another.
+func crosses(values []string, code int, needle string) bool {
+	return strings.Contains(index.Fold(strings.Join(values[code:], "")), needle)
+}
+
+// A word in a block as the log has them: all values are looked through.
+func BenchmarkWord(b *testing.B) {
+	const rows = 10_000
+	records := make([]model.Record, rows)
+	for i := range records {
+		records[i] = model.Record{Time: int64(i), Fields: []model.Field{
+			{Name: "message", Kind: model.String, Text: fmt.Sprintf("Request %d of client 10.0.%d.%d was answered in %d ms because the cache had it", i, i%256, i/256, i%977)},
+		}}
+	}
+	coded, err := block.Encode(nil, records)
+	if err != nil {
+		b.Fatal(err)
+	}
+	decoded, err := block.Decode(coded)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := New(1, 1, decoded, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	all := index.DocSetRange(0, rows)
+	for b.Loop() {
+		if _, err := p.Leaf(b.Context(), index.Leaf{Pred: index.Word{Folded: "client"}}, all); err != nil {
+			b.Fatal(err)
+		}
+		if found, err := p.Leaf(b.Context(), index.Leaf{Pred: index.Word{Folded: "9731"}}, all); err != nil || found.GetCardinality() != 1 {
+			b.Fatal(found, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows/2, "ns/row")
+}
