@@ -78,6 +78,54 @@ func TestKeptRecords(t *testing.T) {
 	}
 }
 
+// TestAnswersStay checks that pages push out no answers that keep to their
+// share, and that the cache keeps to its limit whatever comes.
+func TestAnswersStay(t *testing.T) {
+	const limit = 64 << 10
+	c := NewCache(limit)
+	page := func(n uint32) cacheKey { return cacheKey{segment: 1, item: itemCodes, number: n} }
+	answer := func(n uint32) cacheKey { return cacheKey{segment: 1, item: cachedAnswer, number: n} }
+	check := func(what string) {
+		t.Helper()
+		var bytes, answers int64
+		for key, element := range c.mu.items {
+			n := element.Value.(*cacheEntry).bytes
+			bytes += n
+			answers += n * int64(key.class())
+		}
+		if bytes != c.mu.bytes || answers != c.mu.answers || bytes > limit {
+			t.Errorf("%s: %d bytes, %d of answers; counted %d, %d; limit %d", what, bytes, answers, c.mu.bytes, c.mu.answers, limit)
+		}
+	}
+	c.put(answer(0), "kept", 1000)
+	for n := range uint32(1000) {
+		c.put(page(n), n, 1000)
+	}
+	check("pages")
+	if _, ok := c.get(answer(0)); !ok {
+		t.Error("pages have pushed out the answer")
+	}
+	if _, ok := c.get(page(999)); !ok {
+		t.Error("the last page is not kept")
+	}
+	for n := range uint32(1000) {
+		c.put(answer(n+1), n, 1000)
+		c.put(page(n), n, 1000)
+	}
+	check("answers and pages")
+	if c.mu.answers > limit/answersShare+2000 {
+		t.Errorf("answers take %d bytes of %d", c.mu.answers, limit)
+	}
+	for n := range uint32(1000) {
+		c.put(answer(n), n, 1000)
+	}
+	c.drop(1)
+	check("dropped")
+	if c.mu.bytes != 0 || len(c.mu.items) != 0 {
+		t.Errorf("%d bytes are kept of a dropped segment", c.mu.bytes)
+	}
+}
+
 // TestMemo checks what of answers is kept, and that closing forgets them.
 func TestMemo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(43, 44))

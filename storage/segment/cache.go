@@ -9,17 +9,24 @@ import (
 // DefaultCacheBytes is the size of a cache made with 0.
 const DefaultCacheBytes = 64 << 20
 
-// Cache keeps decoded pages, dictionaries and sets of rows of many segments,
-// least recently used out first. It is safe for concurrent use.
+// answersShare is the share of a cache, one part in so many, that pages leave
+// to answers: these are small and dear, and a single scan reads more pages
+// than there is room for.
+const answersShare = 4
+
+// Cache keeps decoded pages, dictionaries, sets of rows and answers of many
+// segments, least recently used out first, pages before answers while those
+// take no more than their share. It is safe for concurrent use.
 type Cache struct {
 	limit        int64
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
 	mu           struct {
 		sync.Mutex
-		bytes int64
-		order *list.List // of *cacheEntry, most recent in front
-		items map[cacheKey]*list.Element
+		bytes   int64
+		answers int64         // of bytes
+		order   [2]*list.List // of *cacheEntry, most recent in front: pages, answers
+		items   map[cacheKey]*list.Element
 	}
 }
 
@@ -29,6 +36,15 @@ type cacheKey struct {
 	item    byte
 	number  uint32
 	text    string // of answers
+}
+
+// class is 1 for answers and 0 for pages.
+func (k *cacheKey) class() int {
+	switch k.item {
+	case cachedAnswer, cachedRows, cachedRecord:
+		return 1
+	}
+	return 0
 }
 
 type cacheEntry struct {
@@ -64,7 +80,7 @@ func NewCache(bytes int64) *Cache {
 		bytes = DefaultCacheBytes
 	}
 	c := &Cache{limit: bytes}
-	c.mu.order = list.New()
+	c.mu.order = [2]*list.List{list.New(), list.New()}
 	c.mu.items = map[cacheKey]*list.Element{}
 	return c
 }
@@ -94,7 +110,7 @@ func (c *Cache) peek(key cacheKey) (any, bool) {
 		return nil, false
 	}
 	c.hits.Add(1)
-	c.mu.order.MoveToFront(element)
+	c.mu.order[key.class()].MoveToFront(element)
 	return element.Value.(*cacheEntry).value, true
 }
 
@@ -108,10 +124,15 @@ func (c *Cache) put(key cacheKey, value any, bytes int64) {
 	if _, ok := c.mu.items[key]; ok {
 		return
 	}
-	c.mu.items[key] = c.mu.order.PushFront(&cacheEntry{key: key, value: value, bytes: bytes})
+	c.mu.items[key] = c.mu.order[key.class()].PushFront(&cacheEntry{key: key, value: value, bytes: bytes})
 	c.mu.bytes += bytes
+	c.mu.answers += bytes * int64(key.class())
 	for c.mu.bytes > c.limit {
-		c.remove(c.mu.order.Back())
+		last := c.mu.order[0].Back()
+		if last == nil || c.mu.answers > c.limit/answersShare {
+			last = c.mu.order[1].Back()
+		}
+		c.remove(last)
 	}
 }
 
@@ -128,9 +149,12 @@ func (c *Cache) drop(segment uint64) {
 
 // remove takes an element out; the caller holds the lock.
 func (c *Cache) remove(element *list.Element) {
-	entry := c.mu.order.Remove(element).(*cacheEntry)
+	entry := element.Value.(*cacheEntry)
+	class := entry.key.class()
+	c.mu.order[class].Remove(element)
 	delete(c.mu.items, entry.key)
 	c.mu.bytes -= entry.bytes
+	c.mu.answers -= entry.bytes * int64(class)
 }
 
 // cached returns the value under key, or makes, keeps and returns it.
