@@ -306,9 +306,11 @@ type pageLists struct {
 // pagesOf reports for each page whether one of the codes may be on it.
 func (c *columnReader) pagesOf(codes []uint32) ([]bool, error) {
 	on := make([]bool, c.pages())
-	if len(on) == 1 {
-		on[0] = true
-		return on, nil
+	if len(on) == 1 || c.meta.dict+c.meta.codeBase() == 1 {
+		for page := range on {
+			on[page] = true
+		}
+		return on, nil // such a column has no lists
 	}
 	lists, err := c.pageLists()
 	if err != nil {

@@ -67,6 +67,9 @@ func randomRecords(rng *rand.Rand, n int, index uint64) ([]model.RecordID, []mod
 			r.Fields = append(r.Fields, model.Field{Name: name, Kind: kind, Text: text})
 		}
 		add("component", model.String, fmt.Sprintf("svc-%d", rng.IntN(5)))
+		if rng.IntN(20) > 0 {
+			add("environment", model.String, "production")
+		}
 		if rng.IntN(3) > 0 {
 			add("level", model.String, []string{"info", "error", "warn"}[rng.IntN(3)])
 		}

@@ -159,6 +159,12 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	phrase := p.pred.(index.Phrase).Folded()
 	if strings.ContainsFunc(phrase, func(r rune) bool { return r != ' ' && !index.IsWordRune(r) }) {
+		var err error
+		for i := range p.hints.Words {
+			if within, err = c.rowsWithWord(ctx, p, i, within); err != nil || within.IsEmpty() {
+				return within, err
+			}
+		}
 		return c.eachReference(ctx, within, func(_ reference, left *index.DocSet) (*index.DocSet, error) { return left, nil })
 	}
 	found := index.NewDocSet()
