@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -343,6 +344,61 @@ func (h *history) verify() {
 	}
 	if len(stored) != len(entries) {
 		h.t.Errorf("%d segments are stored, the manifest has %d", len(stored), len(entries))
+	}
+}
+
+// A segment with enough rows is never built again; of smaller ones a tenant
+// has one in the end.
+func TestLargeSegmentsStay(t *testing.T) {
+	h := newHistory(t, 9)
+	const enough = 60
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax, h.cfg.MergeFan = enough, 1<<20, 3
+	h.reopen()
+	large := map[SegmentID]bool{}
+	for round := range 30 {
+		for range 1 + h.rng.IntN(20) {
+			h.append()
+		}
+		h.seal(h.shard.PreparedMerges())
+		h.runSeal()
+		for _, plan := range h.shard.PlanMerges(round%5 == 4) {
+			for _, id := range plan.Inputs {
+				if large[id] {
+					t.Fatalf("round %d: merge of segment %s, which is large", round, id)
+				}
+			}
+			if err := h.shard.BuildMerge(t.Context(), plan); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := map[SegmentID]bool{}
+		for _, e := range h.shard.Entries() {
+			now[e.ID] = e.Rows >= enough
+		}
+		for id := range large {
+			if !now[id] {
+				t.Fatalf("round %d: segment %s is gone", round, id)
+			}
+		}
+		large = now
+		maps.DeleteFunc(large, func(_ SegmentID, is bool) bool { return !is })
+	}
+	h.seal(h.shard.PreparedMerges())
+	h.runSeal()
+	h.settle()
+	small := map[model.TenantID]int{}
+	for _, e := range h.shard.Entries() {
+		if e.Rows < enough {
+			small[e.Tenant]++
+		}
+	}
+	for tenant, count := range small {
+		if count > 1 {
+			t.Errorf("tenant %s has %d small segments after settling", tenant, count)
+		}
+	}
+	if len(large) == 0 {
+		t.Error("no segment became large")
 	}
 }
 
