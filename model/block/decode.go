@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 	"unsafe"
 
-	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/stere-log/stere/model"
 )
@@ -58,17 +58,23 @@ func decode(src []byte) (*Block, error) {
 	return decodeBody(body, rows)
 }
 
+// sizelessMax is the longest content whose frame need not tell its length.
+const sizelessMax = 255
+
 func decompress(kind byte, packed []byte, size int) ([]byte, error) {
 	switch kind {
 	case bodyRaw:
 		if len(packed) == size {
 			return packed, nil
 		}
-	case bodyS2:
-		if length, err := s2.DecodedLen(packed); err == nil && length == size {
-			if body, err := s2.Decode(nil, packed); err == nil {
-				return body, nil
-			}
+	case bodyZstd:
+		// The frame must claim what the header claims before there is room for it.
+		var frame zstd.Header
+		if frame.Decode(packed) != nil || frame.HasFCS && frame.FrameContentSize != uint64(size) || !frame.HasFCS && size > sizelessMax {
+			break
+		}
+		if body, err := decompressor().DecodeAll(packed, make([]byte, 0, size)); err == nil && len(body) == size {
+			return body, nil
 		}
 	}
 	return nil, fmt.Errorf("body of kind %d with %d bytes: %w", kind, size, ErrCorrupt)

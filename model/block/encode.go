@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/stere-log/stere/model"
 )
 
@@ -35,8 +33,8 @@ var ErrCorrupt = errors.New("corrupt block")
 
 // How a body is compressed.
 const (
-	bodyRaw = 0
-	bodyS2  = 1
+	bodyRaw  = 0
+	bodyZstd = 1 // a frame without checksum
 )
 
 // How codes are written; with as many values as rows they are 0, 1, 2 …, and
@@ -344,11 +342,11 @@ func codeWidth(values, rows int) int {
 
 // seal appends header, compressed body and checksum. The body is packed aside:
 // packing wants room for the worst case, several times what a block takes.
+// Blocks are written to the log as they are, so what they save is not written.
 func (e *encoder) seal(dst []byte, rows int) []byte {
 	kind, packed := byte(bodyRaw), e.body
-	e.packed = slices.Grow(e.packed[:0], s2.MaxEncodedLen(len(e.body)))
-	if p := s2.Encode(e.packed[:cap(e.packed)], e.body); len(p) < len(e.body) {
-		kind, packed = bodyS2, p
+	if e.packed = compressor().EncodeAll(e.body, e.packed[:0]); len(e.packed) < len(e.body) {
+		kind, packed = bodyZstd, e.packed
 	}
 	start := len(dst)
 	dst = slices.Grow(dst, 2+2*binary.MaxVarintLen32+len(packed)+4)
