@@ -24,10 +24,48 @@ func dayOf(t int64) int64 {
 	return day
 }
 
-// built is a segment that is finished outside the store.
-type built struct {
-	Entry
-	table *engine.Table
+// output is segments that are finished outside the store and the tables that
+// hold them: small segments share one, because a file for each of thousands of
+// tenants would take far more than their records.
+type output struct {
+	built  []Entry
+	tables []*engine.Table
+	open   bool // the last table takes more
+}
+
+// tableBytes is up to what size a table takes another segment.
+const tableBytes = 4 << 20
+
+// table returns the table for the next segment.
+func (o *output) table(e *engine.Engine) (*engine.Table, error) {
+	if o.open && o.tables[len(o.tables)-1].Bytes() >= tableBytes {
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+	}
+	if !o.open {
+		table, err := e.NewTable()
+		if err != nil {
+			return nil, err
+		}
+		o.tables, o.open = append(o.tables, table), true
+	}
+	return o.tables[len(o.tables)-1], nil
+}
+
+// finish makes the last table durable.
+func (o *output) finish() error {
+	if !o.open {
+		return nil
+	}
+	o.open = false
+	return o.tables[len(o.tables)-1].Finish()
+}
+
+func (o *output) abort() {
+	for _, table := range o.tables {
+		table.Abort()
+	}
 }
 
 // buildRequest says what to build segments from and how to name them.
@@ -38,48 +76,39 @@ type buildRequest struct {
 	parts    []part.Part
 }
 
-// build makes one segment per piece of the parts (see cutByDay).
-func (s *Shard) build(ctx context.Context, r buildRequest) (made []*built, err error) {
-	defer func() {
-		if err != nil {
-			(&changes{built: made}).abort()
-			made = nil
-		}
-	}()
+// build adds one segment per piece of the parts (see cutByDay) to out. After
+// an error out is of no use but to be aborted.
+func (s *Shard) build(ctx context.Context, r buildRequest, out *output) error {
 	pieces, err := cutByDay(r.parts, s.cfg.DayCutRows)
 	if err != nil {
-		return nil, fmt.Errorf("cut rows of tenant %s: %w", r.tenant, err)
+		return fmt.Errorf("cut rows of tenant %s: %w", r.tenant, err)
 	}
-	for _, piece := range pieces {
-		one, err := s.buildOne(ctx, r, SegmentID{r.sequence, r.ordinal + uint32(len(made))}, piece)
-		if err != nil {
-			return made, err
+	for i, piece := range pieces {
+		if err := s.buildOne(ctx, r, SegmentID{r.sequence, r.ordinal + uint32(i)}, piece, out); err != nil {
+			return err
 		}
-		made = append(made, one)
 	}
-	return made, nil
+	return nil
 }
 
-func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inputs []segment.Input) (*built, error) {
-	table, err := s.env.Engine.NewTable()
+func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inputs []segment.Input, out *output) error {
+	table, err := out.table(s.env.Engine)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	before := table.Bytes()
 	prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
 	meta, err := segment.Build(ctx, inputs, segment.Options{Shard: s.cfg.Shard, Level: s.cfg.Level}, func(key, value []byte) error {
 		return table.Set(append(prefix[:len(prefix):len(prefix)], key...), value)
 	})
-	if err == nil {
-		err = table.Finish()
-	}
 	if err != nil {
-		table.Abort()
-		return nil, fmt.Errorf("build segment %s of tenant %s: %w", id, r.tenant, err)
+		return fmt.Errorf("build segment %s of tenant %s: %w", id, r.tenant, err)
 	}
-	return &built{table: table, Entry: Entry{
+	out.built = append(out.built, Entry{
 		ID: id, Tenant: r.tenant, Rows: meta.Rows, FirstTime: meta.FirstTime, LastTime: meta.LastTime,
-		MinIndex: meta.MinIndex, MaxIndex: meta.MaxIndex, Bytes: table.Bytes(),
-	}}, nil
+		MinIndex: meta.MinIndex, MaxIndex: meta.MaxIndex, Bytes: table.Bytes() - before,
+	})
+	return nil
 }
 
 // dayRun is the rows lo <= row < hi of a part; all are of one day.

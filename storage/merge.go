@@ -25,10 +25,8 @@ const (
 // preparedMerge is a merge that is built and waits to be adopted by a seal.
 type preparedMerge struct {
 	Merge
-	built []*built
+	output
 }
-
-func (m *preparedMerge) abort() { (&changes{built: m.built}).abort() }
 
 func (s *segmentSet) has(ids []SegmentID) bool {
 	for _, id := range ids {
@@ -266,9 +264,14 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 		}
 	}
 	r.parts = parts
-	made, err := s.build(ctx, r)
+	prepared := &preparedMerge{Merge: merge}
+	err := s.build(ctx, r, &prepared.output)
+	if err == nil {
+		err = prepared.finish()
+	}
 	if err != nil {
+		prepared.abort()
 		return nil, fmt.Errorf("merge %d of shard %d: %w", merge.Number, s.cfg.Shard, err)
 	}
-	return &preparedMerge{Merge: merge, built: made}, nil
+	return prepared, nil
 }

@@ -65,7 +65,7 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 
 // changes is what a seal job does to the manifest.
 type changes struct {
-	built       []*built
+	output
 	removed     []SegmentID
 	quarantined []quarantinedBlock
 }
@@ -74,12 +74,6 @@ type quarantinedBlock struct {
 	tenant model.TenantID
 	block  *headBlock
 	err    error
-}
-
-func (c *changes) abort() {
-	for _, b := range c.built {
-		b.table.Abort()
-	}
 }
 
 // RunSeal makes the oldest applied seal durable and returns its state; done is
@@ -114,7 +108,7 @@ func (s *Shard) RunSeal(ctx context.Context) (state State, done bool, err error)
 
 // sealHead builds the segments of the frozen blocks, tenant by tenant.
 func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
-	sequence, ordinal := sealSequence(job.state.Index), uint32(0)
+	sequence := sealSequence(job.state.Index)
 	for _, tenant := range slices.Sorted(maps.Keys(job.runs)) {
 		var parts []part.Part
 		for _, b := range job.runs[tenant] {
@@ -127,14 +121,12 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 				parts = append(parts, p)
 			}
 		}
-		made, err := s.build(ctx, buildRequest{tenant: tenant, sequence: sequence, ordinal: ordinal, parts: parts})
-		if err != nil {
+		request := buildRequest{tenant: tenant, sequence: sequence, ordinal: uint32(len(c.built)), parts: parts}
+		if err := s.build(ctx, request, &c.output); err != nil {
 			return err
 		}
-		c.built = append(c.built, made...)
-		ordinal += uint32(len(made))
 	}
-	return nil
+	return c.finish()
 }
 
 // adoptMerges takes the merges of the command, prepared ones if they are here.
@@ -155,6 +147,7 @@ func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, 
 			}
 		}
 		c.built = append(c.built, prepared.built...)
+		c.tables = append(c.tables, prepared.tables...)
 		c.removed = append(c.removed, merge.Inputs...)
 	}
 	for _, id := range job.command.Drops {
@@ -179,11 +172,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	if !s.current(job) {
 		return ErrOvertaken
 	}
-	tables := make([]*engine.Table, len(c.built))
-	for i, b := range c.built {
-		tables[i] = b.table
-	}
-	if err := s.env.Engine.Ingest(ctx, tables...); err != nil {
+	if err := s.env.Engine.Ingest(ctx, c.tables...); err != nil {
 		return err
 	}
 	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {
@@ -191,7 +180,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	}
 	added := make([]*sealed, len(c.built))
 	for i, b := range c.built {
-		added[i] = s.openSegment(b.Entry)
+		added[i] = s.openSegment(b)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +214,7 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 	var batch engine.Batch
 	shard := s.cfg.Shard
 	for _, b := range c.built {
-		batch.Set(segmentKey(prefixEntry, shard, b.ID), b.Entry.append(nil))
+		batch.Set(segmentKey(prefixEntry, shard, b.ID), b.append(nil))
 	}
 	for _, id := range c.removed {
 		batch.Delete(segmentKey(prefixEntry, shard, id))
