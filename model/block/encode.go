@@ -23,7 +23,7 @@ const (
 )
 
 // Version is the format that Encode writes.
-const Version = 1
+const Version = 2
 
 // ErrLimit says that records exceed a limit of blocks: send fewer at once.
 var ErrLimit = errors.New("batch exceeds a limit of blocks")

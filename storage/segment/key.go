@@ -3,7 +3,7 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 1
+const Version = 2
 
 // PageRows is how many values a page holds.
 const PageRows = 32768

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // ErrCorrupt says that stored bytes are not what Build wrote.
@@ -68,7 +69,11 @@ func (c *columnMeta) codeBase() uint32 {
 // AppendBinary appends the directory's bytes; ParseMeta reads them.
 func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 	start := len(dst)
-	dst = append(dst, Version)
+	dst = column.Compress(append(dst, Version), m.appendBody(nil), column.DefaultLevel)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
+}
+
+func (m *Meta) appendBody(dst []byte) []byte {
 	for _, v := range []uint64{uint64(m.Shard), uint64(m.Rows), m.MinIndex, m.MaxIndex, uint64(m.Bytes),
 		uint64(m.entries), uint64(m.terms), uint64(m.schemas), uint64(len(m.columns))} {
 		dst = binary.AppendUvarint(dst, v)
@@ -101,7 +106,7 @@ func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 			dst = appendString(dst, head)
 		}
 	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
+	return dst
 }
 
 // ParseMeta reads a directory.
@@ -109,10 +114,14 @@ func ParseMeta(src []byte) (*Meta, error) {
 	if len(src) < 5 || crc32.Checksum(src[:len(src)-4], castagnoli) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
 		return nil, fmt.Errorf("directory: %w: checksum does not match", ErrCorrupt)
 	}
-	r := wire.NewReader(src[:len(src)-4])
-	if v := r.Byte(); v != Version {
-		return nil, fmt.Errorf("directory: format version %d, this program reads %d", v, Version)
+	if v := src[0]; v != Version {
+		return nil, fmt.Errorf("directory: format version %d, this program reads %d: run the version of Stere that wrote it, or start with a new data folder and send the records again", v, Version)
 	}
+	body, err := column.Decompress(nil, src[1:len(src)-4], frameMax)
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w: %w", ErrCorrupt, err)
+	}
+	r := wire.NewReader(body)
 	m := &Meta{Shard: model.ShardID(r.Uint32()), Rows: r.Bounded(RowsMax)}
 	m.MinIndex, m.MaxIndex, m.Bytes = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
 	m.entries, m.terms, m.schemas = r.Bounded(RowsMax), r.Uint32(), r.Bounded(RowsMax)
