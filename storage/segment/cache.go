@@ -21,6 +21,7 @@ type Cache struct {
 	limit        int64
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
+	codes        codesScratch
 	mu           struct {
 		sync.Mutex
 		bytes   int64
@@ -60,7 +61,7 @@ const (
 	cachedIDs
 	cachedSchemas
 	cachedPresence
-	cachedPresentRows
+	cachedPresentPage
 	cachedCodeRows
 	cachedTermHeads
 	cachedTerms

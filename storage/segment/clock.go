@@ -224,15 +224,15 @@ func isClock(slot []byte) bool { return len(slot) > 0 && slot[0]&slotClock != 0 
 
 // groupTimes returns the times of the rows of a group on a text page.
 func (c *columnReader) groupTimes(page uint32, p *textPage, code uint32) ([]int64, error) {
-	list, err := c.presentRows()
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]uint32, 0, p.groups[code].count)
+	numbers := make([]uint32, 0, p.groups[code].count)
 	for place, other := range p.codes {
 		if other == code {
-			rows = append(rows, rowAt(list, page*PageRows+uint32(place)))
+			numbers = append(numbers, page*PageRows+uint32(place))
 		}
+	}
+	rows, err := c.rowsOf(nil, numbers)
+	if err != nil {
+		return nil, err
 	}
 	return c.segment.Times(index.DocSetOf(rows...))
 }

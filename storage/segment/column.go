@@ -44,7 +44,7 @@ func (c *columnReader) codes(page uint32) ([]uint32, error) {
 		return zeroCodes[:n], nil
 	}
 	return cached(s.cache, s.cacheKey(itemCodes, c.number, page), func() ([]uint32, int64, error) {
-		codes, err := s.codesPage(columnKey(c.number, itemCodes, page), n, size)
+		codes, err := s.codesPage(make([]uint32, 0, n), columnKey(c.number, itemCodes, page), n, size)
 		return codes, 4 * int64(n), err
 	})
 }

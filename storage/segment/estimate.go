@@ -15,7 +15,7 @@ var _ part.Estimator = (*Segment)(nil)
 // and the pages that may hold a word. A leaf it knows nothing of may hold for
 // every row.
 func (s *Segment) Estimate(leaf index.Leaf) (uint64, error) {
-	p, err := s.newProbe(leaf.Pred)
+	p, err := s.newProbe(leaf)
 	if err != nil {
 		return 0, err
 	}

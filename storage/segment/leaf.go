@@ -25,7 +25,7 @@ func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSe
 	if leaf.Field != "" {
 		columns = s.named[leaf.Field]
 	}
-	p, err := s.newProbe(leaf.Pred)
+	p, err := s.newProbe(leaf)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,15 @@ type probe struct {
 	regex    *regexHint
 }
 
-func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
+func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {
+	pred := leaf.Pred
 	p := &probe{pred: pred, hints: pred.Hints()}
+	singles, err := s.singlesOf(leaf.Field)
+	if err != nil {
+		return nil, err
+	}
 	for _, word := range p.hints.Words {
-		entries, err := s.lookup(word)
+		entries, err := s.lookup(word, singles)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +82,7 @@ func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
 		p.narrow(entries)
 	}
 	if p.hints.WordPrefix != "" {
-		entries, err := s.lookupPrefix(p.hints.WordPrefix)
+		entries, err := s.lookupPrefix(p.hints.WordPrefix, singles)
 		if err != nil {
 			return nil, err
 		}
@@ -91,6 +96,39 @@ func (s *Segment) newProbe(pred index.Predicate) (*probe, error) {
 		p.regex = newRegexHint(re.Re)
 	}
 	return p, nil
+}
+
+// singlesOf returns those columns whose dictionary is their own index that a
+// leaf on a field can meet: its own and what these refer to. A dictionary that
+// is not among them need not be read.
+func (s *Segment) singlesOf(field string) ([]*columnReader, error) {
+	if field == "" || len(s.singles) == 0 {
+		return s.singles, nil
+	}
+	meets := make([]bool, len(s.columns))
+	for _, column := range s.named[field] {
+		meets[column.(*columnReader).number] = true
+	}
+	// References lead to columns with lower numbers.
+	for number := len(meets) - 1; number >= 0; number-- {
+		if !meets[number] {
+			continue
+		}
+		refs, err := s.columns[number].(*columnReader).references()
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			meets[ref.column.number] = true
+		}
+	}
+	var singles []*columnReader
+	for _, c := range s.singles {
+		if meets[c.number] {
+			singles = append(singles, c)
+		}
+	}
+	return singles, nil
 }
 
 // narrow keeps the entries that are in the list too.
@@ -260,10 +298,6 @@ func (c *columnReader) codeRows(ctx context.Context, code uint32) (*index.DocSet
 // scanCodes reads the code pages that hold one of the codes and, if within is
 // not nil, a row of within.
 func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
-	list, err := c.presentRows()
-	if err != nil {
-		return nil, err
-	}
 	on, err := c.pagesOf(codes)
 	if err != nil {
 		return nil, err
@@ -273,10 +307,17 @@ func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *in
 		wanted[code] = true
 	}
 	found := index.NewDocSet()
-	rows := make([]uint32, 0, PageRows)
+	var numbers, rows []uint32
 	for page, ok := range on {
-		if !ok || within != nil && !c.touches(within, list, uint32(page)) {
+		if !ok {
 			continue
+		}
+		if within != nil {
+			if touches, err := c.touches(within, uint32(page)); err != nil {
+				return nil, err
+			} else if !touches {
+				continue
+			}
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -285,11 +326,14 @@ func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *in
 		if err != nil {
 			return nil, err
 		}
-		rows = rows[:0]
+		numbers = numbers[:0]
 		for place, code := range pageCodes {
 			if wanted[code] {
-				rows = append(rows, rowAt(list, uint32(page)*PageRows+uint32(place)))
+				numbers = append(numbers, uint32(page)*PageRows+uint32(place))
 			}
+		}
+		if rows, err = c.rowsOf(rows[:0], numbers); err != nil {
+			return nil, err
 		}
 		found.AddMany(rows)
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
@@ -152,42 +153,64 @@ func countBoth(page []schemaCount, schemas []uint32) (sum uint32) {
 type schemaPage struct {
 	numbers []uint16 // place on the page -> number among the page's schemas
 	start   []uint32 // number -> its first place in places
-	places  []uint16 // on the page, ascending for each number
+	once    sync.Once
+	places  []uint16 // on the page, ascending for each number; made when asked for
 }
 
 // of returns the places with a number.
-func (p *schemaPage) of(number int) []uint16 { return p.places[p.start[number]:p.start[number+1]] }
+func (p *schemaPage) of(number int) []uint16 {
+	p.once.Do(func() {
+		p.places = make([]uint16, len(p.numbers))
+		next := slices.Clone(p.start)
+		for place, number := range p.numbers {
+			p.places[next[number]] = uint16(place)
+			next[number]++
+		}
+	})
+	return p.places[p.start[number]:p.start[number+1]]
+}
 
 // A place on a page is kept in 16 bits.
 const _ = uint(1<<16 - PageRows)
+
+// codesScratch lends room for a page of codes that is kept in another form.
+type codesScratch struct{ pool sync.Pool }
+
+func (s *codesScratch) take() *[]uint32 {
+	if codes, ok := s.pool.Get().(*[]uint32); ok {
+		return codes
+	}
+	codes := make([]uint32, 0, PageRows)
+	return &codes
+}
 
 // schemaPage reads a page of schema codes.
 func (s *Segment) schemaPage(x *schemaIndex, page uint32) (*schemaPage, error) {
 	return cached(s.cache, s.cacheKey(cachedSchemas, 0, page), func() (*schemaPage, int64, error) {
 		n := pageLen(s.meta.Rows, page)
-		codes, err := s.codesPage(pageKey(sectionSchemas, page), n, s.meta.schemas)
+		scratch := s.cache.codes.take()
+		defer s.cache.codes.pool.Put(scratch)
+		codes, err := s.codesPage((*scratch)[:0], pageKey(sectionSchemas, page), n, s.meta.schemas)
 		if err != nil {
 			return nil, 0, err
 		}
 		counts := x.pages[page]
-		p := &schemaPage{numbers: make([]uint16, n), start: make([]uint32, len(counts)+1), places: make([]uint16, n)}
-		next := make([]uint32, len(counts))
+		numberOf := make([]uint16, s.meta.schemas)
 		for i, count := range counts {
-			next[i] = p.start[i]
-			p.start[i+1] = p.start[i] + count.rows
+			numberOf[count.schema] = uint16(i) // as many as rows at most
 		}
-		known, number := ^uint32(0), 0
+		p := &schemaPage{numbers: make([]uint16, n), start: make([]uint32, len(counts)+1)}
+		seen := make([]uint32, len(counts))
 		for place, code := range codes {
-			if code != known {
-				known = code
-				number = sort.Search(len(counts), func(i int) bool { return counts[i].schema >= code })
-			}
-			if number == len(counts) || counts[number].schema != code || next[number] == p.start[number+1] {
+			number := numberOf[code]
+			p.numbers[place] = number
+			seen[number]++ // schemas that are not of the page count for the first
+		}
+		for i, count := range counts {
+			p.start[i+1] = p.start[i] + count.rows
+			if seen[i] != count.rows {
 				return nil, 0, fmt.Errorf("schemas of page %d: %w: not what the list counts", page, ErrCorrupt)
 			}
-			p.numbers[place] = uint16(number)
-			p.places[next[number]] = uint16(place)
-			next[number]++
 		}
 		return p, 4*int64(n) + 8*int64(len(counts)), nil
 	})
@@ -207,49 +230,59 @@ func (x *schemaIndex) havingOn(page, column uint32) (having []bool, numbers []in
 	return having, numbers
 }
 
-// eachPresent calls visit with the rows of each page that have the field.
-func (c *columnReader) eachPresent(visit func(rows []uint32)) error {
+// presentPage tells which rows of a page have a field.
+type presentPage struct {
+	bits  [presentWords]uint64
+	ranks [presentWords]uint16 // bits before each word
+}
+
+const presentWords = PageRows / 64
+
+// presentPage returns the presence of the field on a page of rows. Callers
+// have made sure that some rows have it and some do not.
+func (c *columnReader) presentPage(page uint32) (*presentPage, error) {
 	s := c.segment
-	x, err := s.schemaList()
-	if err != nil {
-		return err
-	}
-	bases, err := c.bases()
-	if err != nil {
-		return err
-	}
-	rows := make([]uint32, 0, PageRows)
-	for page := range pages(s.meta.Rows) {
-		first := page * PageRows
-		rows = rows[:0]
-		switch bases[page+1] - bases[page] {
-		case 0:
-			continue
-		case uint32(pageLen(s.meta.Rows, page)):
-			for place := range uint32(pageLen(s.meta.Rows, page)) {
-				rows = append(rows, first+place)
-			}
-		default:
-			p, err := s.schemaPage(x, page)
-			if err != nil {
-				return err
-			}
-			having, numbers := x.havingOn(page, c.number)
-			if len(numbers) == 1 {
-				for _, place := range p.of(numbers[0]) {
-					rows = append(rows, first+uint32(place))
-				}
-				break
-			}
-			for place, number := range p.numbers {
-				if having[number] {
-					rows = append(rows, first+uint32(place))
-				}
+	return cached(s.cache, c.presentKey(page), func() (*presentPage, int64, error) {
+		x, err := s.schemaList()
+		if err != nil {
+			return nil, 0, err
+		}
+		schemas, err := s.schemaPage(x, page)
+		if err != nil {
+			return nil, 0, err
+		}
+		having := make([]uint64, len(x.pages[page]))
+		has := x.having(c.number)
+		for number, count := range x.pages[page] {
+			if _, ok := slices.BinarySearch(has, count.schema); ok {
+				having[number] = 1
 			}
 		}
-		visit(rows)
-	}
-	return nil
+		p, sum := &presentPage{}, 0
+		numbers := schemas.numbers
+		for word := range p.bits {
+			var set uint64
+			for i, number := range numbers[:min(64, len(numbers))] {
+				set |= having[number] << (i & 63)
+			}
+			numbers = numbers[min(64, len(numbers)):]
+			p.bits[word], p.ranks[word] = set, uint16(sum)
+			sum += bits.OnesCount64(set)
+		}
+		return p, 10 * presentWords, nil
+	})
+}
+
+func (c *columnReader) presentKey(page uint32) cacheKey {
+	return c.segment.cacheKey(cachedPresentPage, c.number, page)
+}
+
+// rank returns how many rows before a place have the field, and whether the
+// row there has.
+func (p *presentPage) rank(place uint32) (rank uint32, has bool) {
+	word, bit := place/64, place%64
+	set := p.bits[word]
+	return uint32(p.ranks[word]) + uint32(bits.OnesCount64(set&(1<<bit-1))), set>>bit&1 != 0
 }
 
 // presence returns the rows that have the field.
@@ -259,26 +292,114 @@ func (c *columnReader) presence() (*index.DocSet, error) {
 		return index.DocSetRange(0, s.meta.Rows), nil
 	}
 	return cached(s.cache, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
-		rows := index.NewDocSet()
-		if err := c.eachPresent(rows.AddMany); err != nil {
+		bases, err := c.bases()
+		if err != nil {
 			return nil, 0, err
+		}
+		rows := index.NewDocSet()
+		list := make([]uint32, 0, PageRows)
+		for page := range pages(s.meta.Rows) {
+			n := bases[page+1] - bases[page]
+			if n == uint32(pageLen(s.meta.Rows, page)) {
+				rows.AddRange(uint64(page)*PageRows, uint64(page)*PageRows+uint64(n))
+				continue
+			}
+			if n == 0 {
+				continue
+			}
+			p, err := c.presentPage(page)
+			if err != nil {
+				return nil, 0, err
+			}
+			list = p.appendRows(list[:0], page*PageRows)
+			rows.AddMany(list)
 		}
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
 }
 
-// presentRows returns the rows that have the field as a list, nil if all do.
-func (c *columnReader) presentRows() ([]uint32, error) {
-	if c.full() {
-		return nil, nil
+// appendRows appends the rows of the page, which starts at first.
+func (p *presentPage) appendRows(dst []uint32, first uint32) []uint32 {
+	for word, set := range p.bits {
+		for ; set != 0; set &= set - 1 {
+			dst = append(dst, first+uint32(word)*64+uint32(bits.TrailingZeros64(set)))
+		}
 	}
-	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedPresentRows, c.number, 0), func() ([]uint32, int64, error) {
-		list := make([]uint32, 0, c.meta.count)
-		err := c.eachPresent(func(rows []uint32) { list = append(list, rows...) })
-		return list, 4 * int64(len(list)), err
-	})
+	return dst
+}
+
+// rowsOf appends the rows of the values with the given numbers, which ascend.
+// Only schema pages of these rows are read.
+func (c *columnReader) rowsOf(dst, numbers []uint32) ([]uint32, error) {
+	if c.full() {
+		return append(dst, numbers...), nil
+	}
+	bases, err := c.bases()
+	if err != nil {
+		return nil, err
+	}
+	for len(numbers) > 0 {
+		page := c.rowPage(bases, numbers[0])
+		end := sort.Search(len(numbers), func(i int) bool { return numbers[i] >= bases[page+1] })
+		on := numbers[:end]
+		numbers = numbers[end:]
+		first, base := page*PageRows, bases[page]
+		if bases[page+1]-base == uint32(pageLen(c.segment.meta.Rows, page)) {
+			for _, number := range on {
+				dst = append(dst, first+number-base)
+			}
+			continue
+		}
+		p, err := c.presentPage(page)
+		if err != nil {
+			return nil, err
+		}
+		dst = p.appendSelected(dst, first, base, on)
+	}
+	return dst, nil
+}
+
+// appendSelected appends the rows of the numbers, of which base is the first
+// on the page.
+func (p *presentPage) appendSelected(dst []uint32, first, base uint32, numbers []uint32) []uint32 {
+	word, known := 0, -1
+	var set uint64 // what is left of the word
+	var rank uint32
+	for _, number := range numbers {
+		wanted := number - base
+		for word+1 < presentWords && uint32(p.ranks[word+1]) <= wanted {
+			word++
+		}
+		if word != known {
+			known, set, rank = word, p.bits[word], uint32(p.ranks[word])
+		}
+		for ; rank < wanted; rank++ {
+			set &= set - 1
+		}
+		dst = append(dst, first+uint32(word)*64+uint32(bits.TrailingZeros64(set)))
+	}
+	return dst
+}
+
+// rowPage returns the page of rows on which the value with a number is.
+func (c *columnReader) rowPage(bases []uint32, number uint32) uint32 {
+	return uint32(sort.Search(len(bases)-1, func(i int) bool { return bases[i+1] > number }))
+}
+
+// rowSpan returns rows first <= row < end among which those of a page of
+// values are; it reads no schema page.
+func (c *columnReader) rowSpan(page uint32) (first, end uint32, err error) {
+	n := uint32(pageLen(c.meta.count, page))
+	if c.full() {
+		return page * PageRows, page*PageRows + n, nil
+	}
+	bases, err := c.bases()
+	if err != nil {
+		return 0, 0, err
+	}
+	last := c.rowPage(bases, page*PageRows+n-1)
+	return c.rowPage(bases, page*PageRows) * PageRows, min(c.segment.meta.Rows, (last+1)*PageRows), nil
 }
 
 // columnsOf reports which columns some of the rows have.
@@ -307,10 +428,9 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 	return has, err
 }
 
-// sparseShare is the share of a segment's rows, one in so many, up to which
-// the places of rows are found page by page and not from the list of all rows
-// that have the field.
-const sparseShare = 16
+// walkMax is up to how many rows of a page are looked up without the page's
+// presence, unless that is known.
+const walkMax = 256
 
 // places returns those of the rows that have the field, and the number of
 // each one's value in the column.
@@ -319,58 +439,61 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 	if c.full() {
 		return asked, asked, nil
 	}
-	if len(asked) < int(c.segment.meta.Rows/sparseShare) {
-		return c.sparsePlaces(asked)
-	}
-	list, err := c.presentRows()
-	if err != nil {
-		return nil, nil, err
-	}
-	present, places = make([]uint32, 0, len(asked)), make([]uint32, 0, len(asked))
-	at := 0
-	for _, row := range asked {
-		for at < len(list) && list[at] < row {
-			at++
-		}
-		if at == len(list) {
-			break
-		}
-		if list[at] == row {
-			present, places = append(present, row), append(places, uint32(at))
-		}
-	}
-	return present, places, nil
-}
-
-// sparsePlaces is places for few rows: only their schema pages are read.
-func (c *columnReader) sparsePlaces(asked []uint32) (present, places []uint32, err error) {
-	x, err := c.segment.schemaList()
-	if err != nil {
-		return nil, nil, err
-	}
 	bases, err := c.bases()
 	if err != nil {
 		return nil, nil, err
 	}
+	present, places = make([]uint32, 0, len(asked)), make([]uint32, 0, len(asked))
 	for len(asked) > 0 {
 		page := asked[0] / PageRows
 		end := sort.Search(len(asked), func(i int) bool { return asked[i]/PageRows > page })
 		on := asked[:end]
 		asked = asked[end:]
-		if bases[page] == bases[page+1] {
-			continue // no row of the page has the field
+		switch bases[page+1] - bases[page] {
+		case 0: // no row of the page has the field
+			continue
+		case uint32(pageLen(c.segment.meta.Rows, page)):
+			for _, row := range on {
+				present, places = append(present, row), append(places, bases[page]+row%PageRows)
+			}
+			continue
 		}
-		p, err := c.segment.schemaPage(x, page)
+		if _, known := c.segment.cache.peek(c.presentKey(page)); !known && len(on) <= walkMax {
+			present, places, err = c.walkPlaces(present, places, page, bases[page], on)
+			if err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		p, err := c.presentPage(page)
 		if err != nil {
 			return nil, nil, err
 		}
-		w := pageWalk{page: p, base: bases[page]}
-		w.having, w.numbers = x.havingOn(page, c.number)
 		for _, row := range on {
-			place := row % PageRows
-			if w.having[p.numbers[place]] {
-				present, places = append(present, row), append(places, w.rank(uint16(place)))
+			if rank, has := p.rank(row % PageRows); has {
+				present, places = append(present, row), append(places, bases[page]+rank)
 			}
+		}
+	}
+	return present, places, nil
+}
+
+// walkPlaces is places for few rows of a page.
+func (c *columnReader) walkPlaces(present, places []uint32, page, base uint32, on []uint32) (_, _ []uint32, err error) {
+	x, err := c.segment.schemaList()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := c.segment.schemaPage(x, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := pageWalk{page: p, base: base}
+	w.having, w.numbers = x.havingOn(page, c.number)
+	for _, row := range on {
+		place := row % PageRows
+		if w.having[p.numbers[place]] {
+			present, places = append(present, row), append(places, w.rank(uint16(place)))
 		}
 	}
 	return present, places, nil

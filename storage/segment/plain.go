@@ -158,30 +158,39 @@ func (s *textScan) plain(page uint32) error {
 	if err != nil {
 		return err
 	}
-	var rows []uint32
+	var numbers []uint32
 	for place, code := range codes {
 		if code == 0 {
-			rows = append(rows, rowAt(s.list, page*PageRows+uint32(place)))
+			numbers = append(numbers, page*PageRows+uint32(place))
 		}
 	}
-	if len(rows) == 0 {
+	if len(numbers) == 0 {
 		return nil
 	}
-	folded, err := s.column.foldedPage(page, uint32(len(rows)))
+	folded, err := s.column.foldedPage(page, uint32(len(numbers)))
 	if err != nil {
 		return err
 	}
-	hit := func(text int) { s.found.Add(rows[text]) }
-	if s.asked(page) > len(rows)/fewTexts {
-		folded.find(s.needle, 0, len(rows), hit)
-		return nil
+	asked, err := s.asked(page)
+	if err != nil {
+		return err
+	}
+	var hits []uint32
+	hit := func(text int) { hits = append(hits, numbers[text]) }
+	if asked > len(numbers)/fewTexts {
+		folded.find(s.needle, 0, len(numbers), hit)
+		return s.add(hits)
+	}
+	rows, err := s.column.rowsOf(make([]uint32, 0, len(numbers)), numbers)
+	if err != nil {
+		return err
 	}
 	for text, row := range rows {
 		if s.within.Contains(row) {
 			folded.find(s.needle, text, text+1, hit)
 		}
 	}
-	return nil
+	return s.add(hits)
 }
 
 // fewTexts is the share of a page's texts, one in so many, up to which they
@@ -189,8 +198,7 @@ func (s *textScan) plain(page uint32) error {
 const fewTexts = 8
 
 // asked returns how many rows of within may be on a page.
-func (s *textScan) asked(page uint32) int {
-	first := rowAt(s.list, page*PageRows)
-	last := rowAt(s.list, page*PageRows+uint32(pageLen(s.column.meta.count, page))-1)
-	return int(s.within.CardinalityInRange(uint64(first), uint64(last)+1))
+func (s *textScan) asked(page uint32) (int, error) {
+	first, end, err := s.column.rowSpan(page)
+	return int(s.within.CardinalityInRange(uint64(first), uint64(end))), err
 }

@@ -132,13 +132,13 @@ func (s *Segment) frame(key []byte) ([]byte, error) {
 	return out, nil
 }
 
-// codesPage reads n codes, each below limit.
-func (s *Segment) codesPage(key []byte, n int, limit uint32) ([]uint32, error) {
+// codesPage reads n codes, each below limit, into dst, which is empty.
+func (s *Segment) codesPage(dst []uint32, key []byte, n int, limit uint32) ([]uint32, error) {
 	raw, err := s.frame(key)
 	if err != nil {
 		return nil, err
 	}
-	codes, rest, err := column.Codes(make([]uint32, 0, n), raw, n)
+	codes, rest, err := column.Codes(dst, raw, n)
 	if err != nil || len(rest) != 0 {
 		return nil, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
 	}

@@ -142,14 +142,14 @@ func (s *Segment) termChunk(number uint32) (*termChunk, error) {
 }
 
 // lookup returns the numbers of the dictionary entries that hold the word,
-// ascending.
-func (s *Segment) lookup(word string) ([]uint32, error) {
+// ascending: of singles and of all columns in the term index.
+func (s *Segment) lookup(word string, singles []*columnReader) ([]uint32, error) {
 	numbers, err := s.lookupTerm(word)
 	if err != nil {
 		return nil, err
 	}
 	shared := true // with the cache
-	for _, c := range s.singles {
+	for _, c := range singles {
 		number, found, err := c.find(word)
 		if err != nil {
 			return nil, err
@@ -189,7 +189,7 @@ func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 
 // lookupPrefix returns the numbers of the dictionary entries with a word that
 // starts with prefix, ascending, without repeats.
-func (s *Segment) lookupPrefix(prefix string) ([]uint32, error) {
+func (s *Segment) lookupPrefix(prefix string, singles []*columnReader) ([]uint32, error) {
 	heads, err := s.termHeads()
 	if err != nil {
 		return nil, err
@@ -209,7 +209,7 @@ func (s *Segment) lookupPrefix(prefix string) ([]uint32, error) {
 			break
 		}
 	}
-	for _, c := range s.singles {
+	for _, c := range singles {
 		if numbers, err = c.appendPrefix(numbers, prefix); err != nil {
 			return nil, err
 		}

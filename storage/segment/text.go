@@ -182,13 +182,13 @@ func (c *columnReader) referenceTexts(ctx context.Context, p *textPage, places [
 	if !c.meta.refers {
 		return texts, nil
 	}
-	list, err := c.presentRows()
+	rows, err := c.rowsOf(make([]uint32, 0, len(places)), places)
 	if err != nil {
 		return nil, err
 	}
-	for _, place := range places {
+	for i, place := range places {
 		if group := p.groups[p.codes[place%PageRows]]; group != nil && len(group.refs) > 0 {
-			texts.need(group.refs, rowAt(list, place))
+			texts.need(group.refs, rows[i])
 		}
 	}
 	return texts, texts.read(ctx, c)
@@ -238,19 +238,13 @@ func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], er
 	})
 }
 
-// rowAt returns the row of the n-th value.
-func rowAt(list []uint32, n uint32) uint32 {
-	if list == nil {
-		return n
+// touches reports whether some row of a page may be in within.
+func (c *columnReader) touches(within *index.DocSet, page uint32) (bool, error) {
+	first, end, err := c.rowSpan(page)
+	if err != nil {
+		return false, err
 	}
-	return list[n]
-}
-
-// touches reports whether some row of a page is in within.
-func (c *columnReader) touches(within *index.DocSet, list []uint32, page uint32) bool {
-	first := rowAt(list, page*PageRows)
-	last := rowAt(list, page*PageRows+uint32(pageLen(c.meta.count, page))-1)
 	it := within.Iterator()
 	it.AdvanceIfNeeded(first)
-	return it.HasNext() && it.PeekNext() <= last
+	return it.HasNext() && it.PeekNext() < end, nil
 }

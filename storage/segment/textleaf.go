@@ -297,7 +297,6 @@ type textScan struct {
 	pages  [wordSources][]uint32
 
 	found *index.DocSet
-	list  []uint32 // the column's present rows
 }
 
 func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
@@ -305,16 +304,16 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	if s.within.IsEmpty() {
 		return s.found, nil
 	}
-	var err error
-	if s.list, err = s.column.presentRows(); err != nil {
-		return nil, err
-	}
 	for source, scan := range []func(uint32) error{variableWords: s.variables, plainWords: s.plain} {
 		for _, page := range s.pages[source] {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if !s.column.touches(s.within, s.list, page) {
+			touches, err := s.column.touches(s.within, page)
+			if err != nil {
+				return nil, err
+			}
+			if !touches {
 				continue
 			}
 			if err := scan(page); err != nil {
@@ -350,13 +349,25 @@ func (s *textScan) variables(page uint32) error {
 	if len(hits) == 0 {
 		return nil
 	}
+	var numbers []uint32
 	for place, code := range p.codes {
 		for _, hit := range hits[code] {
 			if hit[p.ranks[place]] {
-				s.found.Add(rowAt(s.list, page*PageRows+uint32(place)))
+				numbers = append(numbers, page*PageRows+uint32(place))
+				break
 			}
 		}
 	}
+	return s.add(numbers)
+}
+
+// add notes that the values with these numbers, which ascend, are found.
+func (s *textScan) add(numbers []uint32) error {
+	rows, err := s.column.rowsOf(nil, numbers)
+	if err != nil {
+		return err
+	}
+	s.found.AddMany(rows)
 	return nil
 }
 
