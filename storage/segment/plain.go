@@ -1,10 +1,10 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
@@ -52,9 +52,9 @@ func textBytes(texts []string) int64 {
 // foldedPage is the folded texts of code 0 on a page, one after the other, so
 // that all are searched in one go.
 type foldedPage struct {
-	text  string
+	text  []byte
 	ends  []uint32    // end of each text; a line feed follows it
-	often [256]uint32 // how often each byte occurs
+	often [256]uint32 // how often each byte occurs, in a sample
 }
 
 func (c *columnReader) foldedPage(page, n uint32) (*foldedPage, error) {
@@ -64,32 +64,34 @@ func (c *columnReader) foldedPage(page, n uint32) (*foldedPage, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		var b strings.Builder
-		b.Grow(int(textBytes(texts)))
-		p := &foldedPage{ends: make([]uint32, 0, n)}
-		var folded []byte
+		size := len(texts) // the line feeds
 		for _, text := range texts {
-			folded = append(index.AppendFold(folded[:0], text), '\n')
-			b.Write(folded)
-			p.ends = append(p.ends, uint32(b.Len()-1))
+			size += len(text)
 		}
-		p.text = b.String()
-		for i := range len(p.text) {
+		p := &foldedPage{text: make([]byte, 0, size), ends: make([]uint32, 0, n)}
+		for _, text := range texts {
+			p.text = append(index.AppendFold(p.text, text), '\n')
+			p.ends = append(p.ends, uint32(len(p.text)-1))
+		}
+		for i := 0; i < len(p.text); i += oftenStep {
 			p.often[p.text[i]]++
 		}
 		return p, int64(len(p.text)) + 4*int64(n) + 4*int64(len(p.often)), nil
 	})
 }
 
-// rarest returns the place in the text of the byte that is rarest on the page,
-// and how often that occurs there.
-func (p *foldedPage) rarest(text string) (place int, often uint32) {
+// oftenStep is of how many bytes of a page one is counted: which is rare shows
+// in a sample.
+const oftenStep = 7
+
+// rarest returns the place in the text of the byte that is rarest on the page.
+func (p *foldedPage) rarest(text string) (place int) {
 	for i := range len(text) {
 		if p.often[text[i]] < p.often[text[place]] {
 			place = i
 		}
 	}
-	return place, p.often[text[place]]
+	return place
 }
 
 // next returns where the text begins next in p.text[at:limit], limit if
@@ -97,11 +99,11 @@ func (p *foldedPage) rarest(text string) (place int, often uint32) {
 // times faster than to look for the first one.
 func (p *foldedPage) next(text string, rarest, at, limit int) int {
 	for at+len(text) <= limit {
-		i := strings.IndexByte(p.text[at+rarest:limit], text[rarest])
+		i := bytes.IndexByte(p.text[at+rarest:limit], text[rarest])
 		if i < 0 || at+i+len(text) > limit {
 			return limit
 		}
-		if at += i; p.text[at:at+len(text)] == text {
+		if at += i; string(p.text[at:at+len(text)]) == text {
 			return at
 		}
 		at++
@@ -115,10 +117,7 @@ func (p *foldedPage) find(n needle, from, to int, hit func(text int)) {
 	if n.text == "" || from >= to {
 		return
 	}
-	rarest, often := p.rarest(n.text)
-	if often == 0 {
-		return
-	}
+	rarest := p.rarest(n.text)
 	begin, limit := 0, int(p.ends[to-1])
 	if from > 0 {
 		begin = int(p.ends[from-1]) + 1
@@ -134,12 +133,12 @@ func (p *foldedPage) find(n needle, from, to int, hit func(text int)) {
 		end := start + len(n.text)
 		at = start + 1
 		if left && start > 0 {
-			if before, _ := utf8.DecodeLastRuneInString(p.text[:start]); index.IsWordRune(before) {
+			if before, _ := utf8.DecodeLastRune(p.text[:start]); index.IsWordRune(before) {
 				continue
 			}
 		}
 		if right {
-			if after, _ := utf8.DecodeRuneInString(p.text[end:]); index.IsWordRune(after) {
+			if after, _ := utf8.DecodeRune(p.text[end:]); index.IsWordRune(after) {
 				continue
 			}
 		}

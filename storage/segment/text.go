@@ -26,9 +26,26 @@ type textPage struct {
 // textGroup is the values of one shape on a page.
 type textGroup struct {
 	count uint32
-	shape string
-	refs  []uint32 // columns that the shape refers to, in order
 	slots [][]byte // the encoded values of each variable
+}
+
+// textShape is a shape by its code. Only who builds texts needs it: the
+// dictionary of shapes is not read to look for a word in variables.
+type textShape struct {
+	name string
+	refs []uint32 // columns that it refers to, in order
+}
+
+func (c *columnReader) textShape(code uint32) (textShape, error) {
+	name, err := c.entry(code - 1)
+	if err != nil || !c.meta.refers {
+		return textShape{name: name}, err
+	}
+	refs, err := shape.References(name)
+	if err != nil {
+		return textShape{}, errors.Join(ErrCorrupt, err)
+	}
+	return textShape{name, refs}, nil
 }
 
 func (c *columnReader) textPage(page uint32) (*textPage, error) {
@@ -56,7 +73,7 @@ func (c *columnReader) textPage(page uint32) (*textPage, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if err := c.parseGroups(p, raw, counts, distinct); err != nil {
+		if err := p.parseGroups(raw, counts, distinct); err != nil {
 			return nil, 0, fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
 		return p, int64(len(raw)) + 2*int64(len(codes)) + 256*int64(len(p.groups)), nil
@@ -64,7 +81,7 @@ func (c *columnReader) textPage(page uint32) (*textPage, error) {
 }
 
 // parseGroups reads a text page and checks its directory against the codes.
-func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, distinct int) error {
+func (p *textPage) parseGroups(raw []byte, counts []uint16, distinct int) error {
 	r := wire.NewReader(raw)
 	n := r.Bounded(PageRows)
 	if int(n) != distinct {
@@ -73,26 +90,17 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, dis
 	codes, sizes := make([]uint32, n), make([]uint32, n)
 	var last uint32
 	for i := range codes {
-		last += r.Bounded(c.meta.dict)
+		last += r.Bounded(uint32(len(counts)))
 		codes[i] = last
-		if r.Failed() || last > c.meta.dict || last == 0 || counts[last] == 0 || r.Uint32() != uint32(counts[last]) {
+		if r.Failed() || last == 0 || int(last) >= len(counts) || counts[last] == 0 || r.Uint32() != uint32(counts[last]) {
 			return ErrCorrupt
 		}
 		sizes[i] = r.Uint32()
 	}
 	for i, code := range codes {
-		name, err := c.entry(code - 1)
-		if err != nil {
-			return err
-		}
-		g := &textGroup{count: uint32(counts[code]), shape: name}
-		if c.meta.refers {
-			if g.refs, err = shape.References(name); err != nil {
-				return errors.Join(ErrCorrupt, err)
-			}
-		}
+		g := &textGroup{count: uint32(counts[code])}
 		body := wire.NewReader(r.Take(uint64(sizes[i])))
-		for range shape.Variables(name) {
+		for body.Len() > 0 {
 			g.slots = append(g.slots, body.Bytes())
 		}
 		if !body.Done() {
@@ -108,7 +116,7 @@ func (c *columnReader) parseGroups(p *textPage, raw []byte, counts []uint16, dis
 
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
-	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places))}
+	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	err := c.eachCodePage(places, func(page uint32, from, to int, _ []uint32) error {
 		if err := g.page(ctx, page, places[from:to]); err != nil {
@@ -124,6 +132,7 @@ type textGatherer struct {
 	column  *columnReader
 	out     part.Values
 	numbers map[string]uint32
+	shapes  map[uint32]textShape // by code, of those met
 	vars    []string
 	refs    []string
 	text    []byte
@@ -140,7 +149,10 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 			return err
 		}
 	}
-	texts, err := g.column.referenceTexts(ctx, p, places)
+	if err := g.meet(p, places); err != nil {
+		return err
+	}
+	texts, err := g.referenceTexts(ctx, p, places)
 	if err != nil {
 		return err
 	}
@@ -151,7 +163,6 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 			g.add(plain[rank])
 			continue
 		}
-		group := p.groups[code]
 		slots, ok := decoded[code]
 		if !ok {
 			if slots, err = g.column.groupValues(ctx, page, p, code); err != nil {
@@ -163,8 +174,9 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 		for _, slot := range slots {
 			g.vars = append(g.vars, slot[rank])
 		}
-		g.refs = texts.take(g.refs[:0], group.refs)
-		if g.text, err = shape.Join(g.text[:0], group.shape, g.vars, g.refs); err != nil {
+		form := g.shapes[code]
+		g.refs = texts.take(g.refs[:0], form.refs)
+		if g.text, err = shape.Join(g.text[:0], form.name, g.vars, g.refs); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
 		if number, ok := g.numbers[string(g.text)]; ok {
@@ -176,9 +188,25 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 	return nil
 }
 
+// meet reads the shapes of the texts at places, as far as they are not known.
+func (g *textGatherer) meet(p *textPage, places []uint32) error {
+	for _, place := range places {
+		code := p.codes[place%PageRows]
+		if _, known := g.shapes[code]; known || code == 0 {
+			continue
+		}
+		form, err := g.column.textShape(code)
+		if err != nil {
+			return err
+		}
+		g.shapes[code] = form
+	}
+	return nil
+}
+
 // referenceTexts reads the values that the texts at places refer to.
-func (c *columnReader) referenceTexts(ctx context.Context, p *textPage, places []uint32) (*referenceTexts, error) {
-	texts := &referenceTexts{}
+func (g *textGatherer) referenceTexts(ctx context.Context, p *textPage, places []uint32) (*referenceTexts, error) {
+	c, texts := g.column, &referenceTexts{}
 	if !c.meta.refers {
 		return texts, nil
 	}
@@ -187,8 +215,8 @@ func (c *columnReader) referenceTexts(ctx context.Context, p *textPage, places [
 		return nil, err
 	}
 	for i, place := range places {
-		if group := p.groups[p.codes[place%PageRows]]; group != nil && len(group.refs) > 0 {
-			texts.need(group.refs, rows[i])
+		if refs := g.shapes[p.codes[place%PageRows]].refs; len(refs) > 0 {
+			texts.need(refs, rows[i])
 		}
 	}
 	return texts, texts.read(ctx, c)
