@@ -24,6 +24,10 @@ const (
 	clockFraction clock = 4 // digits of a fraction of a second: 4+3, 4+6 or 4+9
 )
 
+// clockTimeMax is up to which distance from 1970, in nanoseconds, differences
+// to the times of records are exact: up to four periods more must fit.
+const clockTimeMax = 1<<63 - 1 - 4*1e9*secondsOfDay
+
 // slotClock is the encoding byte of a variable stored as differences to a
 // clock; the clock is its low bits. Encodings of strings are below it.
 const slotClock = 0x40
@@ -173,7 +177,7 @@ func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
 	differences := make([]int64, len(values))
 	for i, value := range values {
 		number, year, ok := k.parse(value)
-		if !ok {
+		if !ok || times[i] < -clockTimeMax || times[i] > clockTimeMax {
 			return dst, false
 		}
 		// Near the first difference, so that a delay makes no jump of a period.

@@ -167,9 +167,10 @@ func (t *referenceTexts) take(dst []string, columns []uint32) []string {
 // regular expression's literal may lie in or reach into. Such a value holds a
 // piece of a word of the literal, or the literal starts or ends beside words.
 func (c *columnReader) rowsTouching(ctx context.Context, literal string, within *index.DocSet) (*index.DocSet, error) {
-	first, _ := utf8.DecodeRuneInString(literal)
-	last, _ := utf8.DecodeLastRuneInString(literal)
-	open := !index.IsWordRune(first) && first != ' ' || !index.IsWordRune(last) && last != ' '
+	ends := strings.Trim(literal, " ") // no value starts or ends with a space
+	first, _ := utf8.DecodeRuneInString(ends)
+	last, _ := utf8.DecodeLastRuneInString(ends)
+	open := !index.IsWordRune(first) || !index.IsWordRune(last)
 	pieces := strings.FieldsFunc(literal, func(r rune) bool { return !index.IsWordRune(r) })
 	return c.eachReference(ctx, within, func(ref reference, left *index.DocSet) (*index.DocSet, error) {
 		if open {
