@@ -2,6 +2,7 @@ package exec
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/stere-log/stere/storage/part"
 )
@@ -69,6 +70,21 @@ func (p *partial) bytes() int64 {
 	return bytes
 }
 
+// detach copies the texts, which are pieces of decoded pages: one that is kept
+// would hold a page that nobody counts any more.
+func (p *partial) detach() {
+	for i := range p.labels {
+		p.labels[i].text = strings.Clone(p.labels[i].text)
+	}
+	for _, agg := range p.aggs {
+		if values, ok := agg.(*extremes); ok {
+			for i := range values.of {
+				values.of[i].best.text = strings.Clone(values.of[i].best.text)
+			}
+		}
+	}
+}
+
 // add folds what a part amounts to into the state of the table.
 func (g *groups) add(found *partial) {
 	if found.reason != "" {
@@ -105,7 +121,11 @@ func (g *groups) remembered(p part.Part, lo, hi uint32) (*partial, error) {
 					found = newPartial(0, 0, len(g.table.Keys), g.newAggs())
 				}
 				found.seal()
-				return found, found.bytes(), nil
+				bytes := found.bytes()
+				if bytes >= 0 {
+					found.detach()
+				}
+				return found, bytes, nil
 			})
 			if err != nil {
 				return nil, err

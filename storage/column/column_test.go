@@ -1,6 +1,7 @@
 package column
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -176,5 +177,17 @@ func TestCompress(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestHexIntsBounded checks that a few bytes do not decode to more text than
+// an array may have.
+func TestHexIntsBounded(t *testing.T) {
+	src := []byte{stringsHexInts, hexDigitsMax, intsConstant, 0}
+	if _, _, err := Strings(nil, src, DecodedMax/hexDigitsMax+1); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("too much text: %v", err)
+	}
+	if texts, _, err := Strings(nil, src, 2); err != nil || len(texts) != 2 || texts[1] != strings.Repeat("0", hexDigitsMax) {
+		t.Errorf("two texts: %q, %v", texts, err)
 	}
 }

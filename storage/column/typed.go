@@ -359,6 +359,9 @@ func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error)
 	if err != nil || digits == 0 || digits > hexDigitsMax {
 		return nil, nil, fmt.Errorf("decode strings of %d hexadecimal digits: %w", digits, ErrCorrupt)
 	}
+	if n > DecodedMax/int(digits) {
+		return nil, nil, fmt.Errorf("decode %d strings of %d hexadecimal digits: %w", n, digits, ErrCorrupt)
+	}
 	numbers, src, err := Ints(nil, src, n)
 	if err != nil {
 		return nil, nil, err
