@@ -168,6 +168,20 @@ func TestRepeatedFlushDoesNothing(t *testing.T) {
 	}
 }
 
+// Who has nothing to seal does not wait for what another shard builds.
+func TestNothingToSealWaitsForNobody(t *testing.T) {
+	building := make(chan struct{}, 1)
+	r, stop := start(t, vfs.NewMem(), &memoryLog{}, Config{Building: building, SealAge: time.Hour})
+	defer stop()
+	building <- struct{}{} // another shard builds
+	defer func() { <-building }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.runSeals(ctx); err != nil {
+		t.Errorf("a shard with nothing to seal waits: %v", err)
+	}
+}
+
 func TestWaitingRecordsAreSealed(t *testing.T) {
 	r, _ := start(t, vfs.NewMem(), &memoryLog{}, Config{SealAge: time.Millisecond})
 	if _, err := r.Append(t.Context(), appendOf(t, 1, 1)); err != nil {

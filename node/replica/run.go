@@ -139,7 +139,11 @@ func (r *Replica) runSeals(ctx context.Context) error {
 	r.sealing.Lock()
 	defer r.sealing.Unlock()
 	for {
-		if st := r.shard.Status(); st.Pending > 0 && !r.cfg.Room(st.FrozenBytes) {
+		st := r.shard.Status()
+		if st.Pending == 0 {
+			return nil // without waiting for what others build
+		}
+		if !r.cfg.Room(st.FrozenBytes) {
 			return errNoRoom
 		}
 		var state storage.State
