@@ -30,7 +30,8 @@ func dayOf(t int64) int64 {
 type output struct {
 	built  []Entry
 	tables []*engine.Table
-	open   bool // the last table takes more
+	open   bool   // the last table takes more
+	next   uint32 // ordinal of the next segment
 }
 
 // tableBytes is up to what size a table takes another segment.
@@ -72,19 +73,21 @@ func (o *output) abort() {
 type buildRequest struct {
 	tenant   model.TenantID
 	sequence uint64
-	ordinal  uint32 // of the first segment
 	parts    []part.Part
 }
 
 // build adds one segment per piece of the parts (see cutByDay) to out. After
-// an error out is of no use but to be aborted.
+// an error out is of no use but to be aborted, or for other segments after
+// segment.ErrTooLarge: out.built must then forget what build added.
 func (s *Shard) build(ctx context.Context, r buildRequest, out *output) error {
 	pieces, err := cutByDay(r.parts, s.cfg.DayCutRows)
 	if err != nil {
 		return fmt.Errorf("cut rows of tenant %s: %w", r.tenant, err)
 	}
-	for i, piece := range pieces {
-		if err := s.buildOne(ctx, r, SegmentID{r.sequence, r.ordinal + uint32(i)}, piece, out); err != nil {
+	for _, piece := range pieces {
+		id := SegmentID{r.sequence, out.next}
+		out.next++
+		if err := s.buildOne(ctx, r, id, piece, out); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,7 +89,7 @@ func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*se
 		group, rows = nil, 0
 	}
 	for _, one := range ordered {
-		if int(one.Rows) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] {
+		if int(one.Rows) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] || s.mu.large[one.ID] {
 			continue
 		}
 		if len(group) == mergeInputsMax || rows+int(one.Rows) > s.cfg.MergeRowsMax {
@@ -174,7 +175,9 @@ func (s *Shard) BuildMerge(ctx context.Context, merge Merge) error {
 	s.mu.RUnlock()
 	defer set.release()
 	prepared, err := s.prepare(ctx, merge, set)
-	if isDamage(err) {
+	if errors.Is(err, segment.ErrTooLarge) {
+		s.leaveOut(merge)
+	} else if isDamage(err) {
 		s.findDamage(ctx, merge, set)
 	}
 	if err != nil {
@@ -188,6 +191,16 @@ func (s *Shard) BuildMerge(ctx context.Context, merge Merge) error {
 	}
 	s.mu.prepared[merge.Number] = prepared
 	return nil
+}
+
+// leaveOut keeps segments whose texts are too large for one from being merged
+// again.
+func (s *Shard) leaveOut(merge Merge) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range merge.Inputs {
+		s.mu.large[id] = true
+	}
 }
 
 // findDamage reads every input of a merge to the end and leaves those that

@@ -121,12 +121,31 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 				parts = append(parts, p)
 			}
 		}
-		request := buildRequest{tenant: tenant, sequence: sequence, ordinal: uint32(len(c.built)), parts: parts}
-		if err := s.build(ctx, request, &c.output); err != nil {
+		if err := s.buildParts(ctx, buildRequest{tenant: tenant, sequence: sequence, parts: parts}, &c.output); err != nil {
 			return err
 		}
 	}
 	return c.finish()
+}
+
+// buildParts is build for parts that may have too large texts for one segment:
+// they get several then. What has been written of the one is under a name that
+// no manifest has, and goes when the shard is opened next.
+func (s *Shard) buildParts(ctx context.Context, r buildRequest, out *output) error {
+	built := len(out.built)
+	err := s.build(ctx, r, out)
+	if !errors.Is(err, segment.ErrTooLarge) || len(r.parts) < 2 {
+		return err
+	}
+	out.built = out.built[:built]
+	parts := r.parts
+	for _, half := range [][]part.Part{parts[:len(parts)/2], parts[len(parts)/2:]} {
+		r.parts = half
+		if err := s.buildParts(ctx, r, out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adoptMerges takes the merges of the command, prepared ones if they are here.
@@ -160,7 +179,7 @@ func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, 
 
 // isDamage tells errors of the data from errors of the machine.
 func isDamage(err error) bool {
-	return errors.Is(err, ErrInput) || errors.Is(err, engine.ErrCorrupt) || errors.Is(err, engine.ErrNotFound) || errors.Is(err, segment.ErrCorrupt)
+	return errors.Is(err, ErrInput) || errors.Is(err, engine.ErrCorrupt) || errors.Is(err, engine.ErrNotFound) || errors.Is(err, segment.ErrCorrupt) || errors.Is(err, segment.ErrTooLarge)
 }
 
 // publish makes the job durable, in the order that a crash at any point

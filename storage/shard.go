@@ -123,6 +123,7 @@ type Shard struct {
 		prepared      map[uint64]*preparedMerge // by merge number
 		reserved      uint64                    // highest merge number planned here
 		damaged       map[SegmentID]bool        // found unreadable by a merge; left alone
+		large         map[SegmentID]bool        // texts too large to be merged; left alone
 		quarantined   map[model.TenantID]int    // blocks put aside, ever
 	}
 }
@@ -213,6 +214,7 @@ func (s *Shard) install(m manifest) {
 	s.mu.dedup = newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs, s.mu.prepared, s.mu.damaged = nil, map[uint64]*preparedMerge{}, map[SegmentID]bool{}
+	s.mu.large = map[SegmentID]bool{}
 	s.mu.set = newSegmentSet(all, s.garbage)
 }
 

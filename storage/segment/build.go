@@ -32,6 +32,10 @@ type Options struct {
 // ErrEmpty says that the inputs have no rows.
 var ErrEmpty = errors.New("no rows to build a segment from")
 
+// ErrTooLarge says that the texts of a page or of a chunk of a dictionary are
+// more than readers take: build several segments.
+var ErrTooLarge = errors.New("texts of a page are too large")
+
 // Build merges the rows of the inputs in order of (time, record id) into one
 // segment and emits its keys and values, keys ascending. It holds one column
 // at a time: its memory is some 16 bytes a row plus the largest column's
@@ -82,6 +86,8 @@ type builder struct {
 	terms map[string][]uint32 // word -> dictionary numbers, ascending
 	words uint32              // dictionary entries numbered so far
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
+
+	oversize bool // something could not be read back
 }
 
 // source is an input with the rows' places in the output.
@@ -137,6 +143,9 @@ func (b *builder) open(inputs []Input) error {
 
 // emit hands on a key and value with its checksum.
 func (b *builder) emit(key, value []byte) error {
+	if b.oversize {
+		return ErrTooLarge
+	}
 	value = binary.LittleEndian.AppendUint32(value, crc32.Checksum(value, castagnoli))
 	b.meta.Bytes += int64(len(value))
 	return b.out(key, value)
@@ -290,7 +299,25 @@ func (p *rowPage) reset() {
 	clear(p.expect)
 }
 
-func (b *builder) compress(raw []byte) []byte { return column.Compress(nil, raw, b.opts.Level) }
+func (b *builder) compress(raw []byte) []byte {
+	if len(raw) > column.DecodedMax {
+		b.oversize = true
+		return nil
+	}
+	return column.Compress(nil, raw, b.opts.Level)
+}
+
+// check notes when encoded texts are more than can be read back.
+func (b *builder) check(coded []byte, texts []string) {
+	total := 0
+	for _, text := range texts {
+		total += len(text)
+	}
+	if total > column.DecodedMax/2 && !b.oversize { // rare enough to try
+		_, _, err := column.Strings(nil, coded, len(texts))
+		b.oversize = err != nil
+	}
+}
 
 func (b *builder) emitEntries() error {
 	b.meta.entries = uint32(len(b.entries))

@@ -242,7 +242,9 @@ func (c *columnBuilder) emitDict(sorted []string) error {
 	for lo := 0; lo < len(sorted); lo += dictChunk {
 		chunk := sorted[lo:min(lo+dictChunk, len(sorted))]
 		c.meta.heads = append(c.meta.heads, chunk[0])
-		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(column.AppendStrings(nil, chunk))); err != nil {
+		coded := column.AppendStrings(nil, chunk)
+		c.check(coded, chunk)
+		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(coded)); err != nil {
 			return err
 		}
 		c.meta.chunks++

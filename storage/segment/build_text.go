@@ -198,7 +198,9 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
 		e.filters.add(text, plainWords)
 	}
 	if len(rest) > 0 {
-		plain = e.compress(e.encoder.AppendStrings(nil, rest))
+		coded := e.encoder.AppendStrings(nil, rest)
+		e.check(coded, rest)
+		plain = e.compress(coded)
 	}
 	if len(groups) == 0 {
 		return nil, plain
@@ -229,6 +231,7 @@ func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []by
 			e.filters.add(value, variableWords)
 		}
 		e.coded = e.encoder.AppendStrings(e.coded[:0], e.slot)
+		e.check(e.coded, e.slot)
 		if _, ok := clockOf(e.slot[0]); ok && len(e.coded) > clockWorth {
 			e.rowTimes = e.rowTimes[:0]
 			for _, i := range rows {

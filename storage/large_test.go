@@ -1,0 +1,75 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/storage/segment"
+)
+
+// TestTextsTooLargeForOneSegment seals and merges lines of 1 MiB, more of them
+// than a page of a segment can give back: each must be read once afterwards.
+func TestTextsTooLargeForOneSegment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a gigabyte of memory")
+	}
+	h := newHistory(t, 3)
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax = 0, 0
+	h.reopen()
+	text := bytes.Repeat([]byte{'.'}, 3<<20)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := 0; i < len(text); i += 4096 {
+		copy(text[i:], fmt.Sprint(rng.Uint64()))
+	}
+	lines := string(text)
+	const blocks, rows = 3, 90
+	for i := range blocks {
+		records := make([]model.Record, rows)
+		for j := range records {
+			at := (i*rows + j) * 4096
+			records[j] = model.Record{Time: h.clock + int64(j), Fields: []model.Field{{Name: "message", Kind: model.String, Text: lines[at : at+1<<20]}}}
+		}
+		encoded, err := block.Encode(nil, records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.shard.Append(uint64(i+1), Append{Tenant: "a", Time: h.clock, Batches: []Batch{{Rows: rows}}, Block: encoded})
+	}
+	h.shard.Seal(blocks+1, 1, SealCommand{Time: h.clock})
+	if _, _, err := h.shard.RunSeal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	plans := h.shard.PlanMerges(true)
+	if len(plans) != 1 || len(plans[0].Inputs) < 2 {
+		t.Fatalf("plans are %v, want one for the segments of the seal", plans)
+	}
+	if err := h.shard.BuildMerge(t.Context(), plans[0]); !errors.Is(err, segment.ErrTooLarge) {
+		t.Errorf("merge gives %v, want %v", err, segment.ErrTooLarge)
+	}
+	if again := h.shard.PlanMerges(true); len(again) > 0 {
+		t.Errorf("plans are %v, want none again", again)
+	}
+	view, err := h.shard.View("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Release()
+	found := readAll(t, view)
+	for i := range blocks {
+		for j := range rows {
+			at := (i*rows + j) * 4096
+			r, ok := found[model.RecordID{Shard: h.cfg.Shard, Index: uint64(i + 1), Ordinal: uint32(j)}]
+			if !ok || r.Fields[0].Text != lines[at:at+1<<20] {
+				t.Fatalf("record %d of block %d is not what was written", j, i)
+			}
+		}
+	}
+	if len(found) != blocks*rows {
+		t.Errorf("%d records, want %d", len(found), blocks*rows)
+	}
+}
