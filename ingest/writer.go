@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -109,7 +110,7 @@ func (w *Writer) Write(ctx context.Context, req Request) (Result, error) {
 	parts := w.split(req, shards, text)
 	if req.Key == "" {
 		result, err := w.send(ctx, req, parts)
-		if err != nil {
+		if errors.Is(err, ErrBusy) || errors.Is(err, ErrUnavailable) {
 			w.offered.Add(StretchBytes) // the next may fare better elsewhere
 		}
 		return result, err

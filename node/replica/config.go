@@ -18,7 +18,7 @@ const (
 	DefaultIdleAge     = time.Minute
 	DefaultIdleBytes   = 32 << 20
 	DefaultHeadFactor  = 2
-	DefaultHeadWait    = 10 * time.Second
+	DefaultHeadWait    = 25 * time.Second // a seal may wait for the build of another shard; within ingest.DefaultTimeout
 	sealerInterval     = 250 * time.Millisecond
 	retryDelayMin      = 100 * time.Millisecond
 	retryDelayMax      = 30 * time.Second
