@@ -38,8 +38,9 @@ var ErrTooLarge = errors.New("texts of a page are too large")
 
 // Build merges the rows of the inputs in order of (time, record id) into one
 // segment and emits its keys and values, keys ascending. It holds one column
-// at a time: its memory is some 16 bytes a row plus the largest column's
-// distinct values.
+// at a time, and up to referenceKept bytes of others for what messages repeat:
+// its memory is that, some 16 bytes a row and the largest column's distinct
+// values.
 func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, value []byte) error) (Meta, error) {
 	b := builder{ctx: ctx, opts: opts, out: emit, terms: map[string][]uint32{}}
 	if b.opts.Level == 0 {

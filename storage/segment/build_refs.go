@@ -13,12 +13,15 @@ import (
 // Which values a message may refer to. Short ones would occur by chance, and
 // a field of few values costs nothing as static text.
 const (
-	referenceMin      = 4       // bytes of a value
-	referenceMax      = 4 << 10 // bytes of a value
-	referenceDistinct = 16      // distinct values of the field
-	referenceTries    = 64      // rows of a schema after which a field is judged
-	referenceShare    = 32      // one in so many must have hit
-	cutsMax           = 32      // references in a message
+	referenceMin      = 4         // bytes of a value
+	referenceMax      = 4 << 10   // bytes of a value
+	referenceDistinct = 16        // distinct values of the field
+	referenceTries    = 64        // rows of a schema after which a field is judged
+	referenceShare    = 32        // one in so many must have hit
+	cutsMax           = 32        // references in a message
+	referenceColumns  = 256       // fields of a schema that are tried
+	referenceTrials   = 1 << 20   // fields of all schemas that are remembered
+	referenceKept     = 256 << 20 // bytes of columns that are kept for messages
 )
 
 // cut is a stretch of a message that repeats the value of a column.
@@ -33,6 +36,8 @@ type referrer struct {
 	builder *builder
 	columns []referred
 	of      map[uint32][]*trial // schema -> the columns worth trying
+	trying  int                 // trials in of
+	kept    int                 // bytes of columns
 	list    []cut
 	values  []candidate
 }
@@ -57,7 +62,15 @@ type candidate struct {
 
 // keep offers a column to the messages that come later.
 func (r *referrer) keep(number uint32, data columnData) {
-	if len(data.dict) >= referenceDistinct {
+	if len(data.dict) < referenceDistinct {
+		return
+	}
+	bytes := 8*len(data.rows) + 16*len(data.dict)
+	for _, value := range data.dict {
+		bytes += len(value)
+	}
+	if r.kept+bytes <= referenceKept {
+		r.kept += bytes
 		r.columns = append(r.columns, referred{number: number, data: data})
 	}
 }
@@ -68,9 +81,13 @@ func (r *referrer) trials(schema uint32) []*trial {
 	if !ok {
 		for _, number := range r.builder.schemas.columns(schema) {
 			i, found := slices.BinarySearchFunc(r.columns, number, func(c referred, n uint32) int { return cmp.Compare(c.number, n) })
-			if found {
+			if found && len(list) < referenceColumns {
 				list = append(list, &trial{column: &r.columns[i]})
 			}
+		}
+		if r.trying += len(list); r.trying > referenceTrials {
+			clear(r.of) // schemas that hardly repeat have nothing to learn from
+			r.trying = len(list)
 		}
 		r.of[schema] = list
 	}
