@@ -123,6 +123,15 @@ func (b *headBlock) Eval(ctx context.Context, e index.Expr, within *index.DocSet
 	return b.read().Eval(ctx, e, within)
 }
 
+// bodyShare is how many times smaller than its body a block counts at least: a
+// seal reads all bodies of the head, and repeated lines pack to next to nothing.
+const bodyShare = 6
+
+// blockWeight is what a block counts for in the size of the head.
+func blockWeight(encoded []byte) int64 {
+	return int64(max(len(encoded), block.BodySize(encoded)/bodyShare))
+}
+
 // headRun is the blocks of one tenant in log order. It only grows, so that a
 // reader may keep the slice as it was.
 type headRun []*headBlock

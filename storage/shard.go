@@ -296,7 +296,7 @@ func (s *Shard) Append(index uint64, a Append) []BatchResult {
 	active := &s.mu.active
 	active.runs[a.Tenant] = append(active.runs[a.Tenant], b)
 	active.rows += int(b.rows)
-	active.bytes += int64(len(a.Block))
+	active.bytes += blockWeight(a.Block)
 	active.blocks++
 	return results
 }

@@ -62,6 +62,15 @@ func checkRoundTrip(t *testing.T, in []model.Record) {
 	if rows, err := Rows(coded); err != nil || rows != len(in) {
 		t.Errorf("header has %d rows, %v, want %d", rows, err, len(in))
 	}
+	text := 0
+	for i := range b.Columns {
+		for _, value := range b.Columns[i].Values {
+			text += len(value)
+		}
+	}
+	if size := BodySize(coded); size < text+2*len(in) {
+		t.Errorf("header has a body of %d bytes, its values are %d", size, text)
+	}
 	if got, want := records(b), sorted(in); len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -34,6 +34,21 @@ func Rows(src []byte) (int, error) {
 	return int(rows), nil
 }
 
+// BodySize returns how many bytes a block takes when it is read, from its
+// header alone, 0 if that cannot be read.
+func BodySize(src []byte) int {
+	if len(src) < 2 || src[0] != Version {
+		return 0
+	}
+	header := reader{src: src[2:]}
+	header.count(RowsMax)
+	size := header.count(BodyMax)
+	if header.bad {
+		return 0
+	}
+	return size
+}
+
 func decode(src []byte) (*Block, error) {
 	if len(src) < 6 {
 		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
