@@ -31,6 +31,7 @@ type Node struct {
 	lock     io.Closer
 	store    *engine.Engine
 	cache    *segment.Cache
+	heads    *storage.HeadCache
 	host     *raft.Host
 	shards   []*shard // number i at index i
 	disk     *diskWatch
@@ -104,7 +105,8 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: storage.NewHeadCache(n.cfg.HeadCacheBytes), Logger: n.logger}
+	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
+	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
 	building, logged := make(chan struct{}, 1), new(replica.Counter)
 	for number := range uint32(n.identity.Shards) {
 		cfg := n.cfg.shardConfig(env, number)
@@ -121,6 +123,12 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		opened.Attach(one.group)
 	}
 	return nil
+}
+
+// CacheBytes returns how much the caches of segments and heads hold.
+func (n *Node) CacheBytes() int64 {
+	_, _, bytes := n.cache.Stats()
+	return bytes + n.heads.Bytes()
 }
 
 // openPaths connects the way in and the way out.

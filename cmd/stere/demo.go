@@ -360,7 +360,8 @@ type runningNode struct {
 	url, key   string
 	keyCreated bool
 	cancel     context.CancelFunc
-	done       chan error // one value: how the node ended
+	cached     func() int64 // bytes that caches hold
+	done       chan error   // one value: how the node ended
 	ended      bool
 	err        error
 }

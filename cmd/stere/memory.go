@@ -33,10 +33,11 @@ type releaser struct {
 	idle      int    // intervals in a row
 	dirty     bool   // memory has been allocated since it was last given back
 	release   func() // debug.FreeOSMemory
+	tick      func() // every interval
 }
 
-func newReleaser(release func()) *releaser {
-	return &releaser{release: release, samples: []metrics.Sample{
+func newReleaser(release, tick func()) *releaser {
+	return &releaser{release: release, tick: tick, samples: []metrics.Sample{
 		{Name: metricAllocated}, {Name: metricFree}, {Name: metricObjects}, {Name: metricLive}}}
 }
 
@@ -49,6 +50,7 @@ func (r *releaser) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			r.tick()
 			metrics.Read(r.samples)
 			r.look(r.value(0), r.value(1), r.value(2), r.value(3))
 		}
@@ -86,13 +88,26 @@ func (r *releaser) look(allocated, free, objects, live uint64) {
 	}
 }
 
-// releaseWhenIdle watches the process until stop is called.
-func releaseWhenIdle(ctx context.Context) (stop func()) {
+// cacheOverhead is what a byte in a cache takes, in halves: its accounting leaves
+// out what the allocator rounds up.
+const cacheOverhead = 3
+
+// watchMemory gives memory back when the process is idle, and keeps its limit
+// at target plus what caches hold, until stop is called. A limit that caches
+// eat up would have the collector run all the time. A target of 0 leaves the
+// limit alone.
+func watchMemory(ctx context.Context, target int64, cached func() int64) (stop func()) {
+	tick := func() {
+		if target > 0 {
+			debug.SetMemoryLimit(target + cached()*cacheOverhead/2)
+		}
+	}
+	tick()
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newReleaser(debug.FreeOSMemory).run(ctx)
+		newReleaser(debug.FreeOSMemory, tick).run(ctx)
 	}()
 	return func() {
 		cancel()

@@ -5,7 +5,7 @@ import "testing"
 // Memory is given back once after each time of work, when that is over.
 func TestMemoryIsGivenBackWhenIdle(t *testing.T) {
 	given := 0
-	r := newReleaser(func() { given++ })
+	r := newReleaser(func() { given++ }, func() {})
 	allocated := uint64(0)
 	look := func(grown, free, garbage uint64) {
 		allocated += grown

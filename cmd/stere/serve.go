@@ -39,17 +39,18 @@ func (c *serveCommand) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
+	target := int64(0)
 	if p.getenv("GOMEMLIMIT") == "" {
 		// The process is this node's; what it decodes comes in bursts whose
 		// garbage must not stand beside the next one.
-		previous := debug.SetMemoryLimit(effective.size("memory-target"))
-		defer debug.SetMemoryLimit(previous)
+		target = effective.size("memory-target")
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(target))
 	}
-	defer releaseWhenIdle(p.ctx)()
 	running, err := p.startNode(effective)
 	if err != nil {
 		return err
 	}
+	defer watchMemory(p.ctx, target, running.cached)()
 	if running.keyCreated {
 		fmt.Fprintf(p.stdout, "Made the admin key, which is printed only this once and kept in %s/%s:\n  %s\n", effective.text("data"), auth.AdminKeyFile, running.key)
 	}
@@ -75,6 +76,7 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 		cancel()
 		return nil, err
 	}
+	running.cached = opened.CacheBytes
 	running.url = urlOf(opened.Addr().String())
 	if err := p.noteNode(running.url, effective.text("data")); err != nil {
 		cfg.Logger.Debug("other commands need --data", "error", err)

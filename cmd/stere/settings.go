@@ -43,7 +43,7 @@ func settings() []setting {
 		{key: "body-limit", fallback: "64MiB", env: []string{"STERE_BODY_LIMIT"}, check: isSize, help: "of one request body, decompressed"},
 		{key: "body-memory", fallback: "144MiB", env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
 		{key: "record-memory", fallback: "128MiB", env: []string{"STERE_RECORD_MEMORY"}, check: isSize, help: "of the decoded records of all requests under way"},
-		{key: "memory-target", fallback: "304MiB", env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the whole process: near it memory is collected harder; GOMEMLIMIT goes before"},
+		{key: "memory-target", fallback: "304MiB", env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the process without its caches: near it memory is collected harder; GOMEMLIMIT goes before"},
 		{key: "connections", fallback: "4096", env: []string{"STERE_CONNECTIONS"}, check: isCount, help: "at the same time"},
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
