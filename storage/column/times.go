@@ -65,7 +65,7 @@ func (e *Encoder) appendSplitTimes(dst []byte, times []int64, digits []uint32, r
 	unit := timeUnits[coarse]
 	scratch := resize(&e.numbers, len(times))
 	for i, t := range times {
-		scratch[i] = floorDiv(t, unit)
+		scratch[i] = FloorDiv(t, unit)
 	}
 	dst = e.AppendInts(append(dst, byte(coarse)), scratch)
 	for fine := coarse + 1; fine <= TimeDigits; fine++ {
@@ -75,7 +75,7 @@ func (e *Encoder) appendSplitTimes(dst []byte, times []int64, digits []uint32, r
 		scratch = scratch[:0]
 		for i, t := range times {
 			if digits[i] == uint32(fine) {
-				scratch = append(scratch, (t-floorDiv(t, unit)*unit)/timeUnits[fine])
+				scratch = append(scratch, (t-FloorDiv(t, unit)*unit)/timeUnits[fine])
 			}
 		}
 		dst = e.AppendInts(dst, scratch)
@@ -83,7 +83,8 @@ func (e *Encoder) appendSplitTimes(dst []byte, times []int64, digits []uint32, r
 	return dst
 }
 
-func floorDiv(a, b int64) int64 {
+// FloorDiv divides and rounds down.
+func FloorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
 		q--

@@ -152,19 +152,13 @@ func (k clock) append(dst []byte, number int64, year int) []byte {
 	return dst
 }
 
-// floorDiv and floorMod round down.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-func floorMod(a, b int64) int64 { return a - floorDiv(a, b)*b }
+// floorMod is what division that rounds down leaves.
+func floorMod(a, b int64) int64 { return a - column.FloorDiv(a, b)*b }
 
 // yearAt is the year of a time moved by a difference of clocks in seconds.
-func yearAt(t, difference int64) int { return time.Unix(floorDiv(t, 1e9)+difference, 0).UTC().Year() }
+func yearAt(t, difference int64) int {
+	return time.Unix(column.FloorDiv(t, 1e9)+difference, 0).UTC().Year()
+}
 
 // appendClock appends the values as differences to a clock. It reports false
 // if they are not of one clock.
@@ -185,7 +179,7 @@ func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
 		if i > 0 && k != clockYear {
 			near += differences[0]
 		}
-		differences[i] = near + floorMod(number-floorDiv(times[i], unit)-near, period)
+		differences[i] = near + floorMod(number-column.FloorDiv(times[i], unit)-near, period)
 		if k == clockYear && yearAt(times[i], differences[i]) != year {
 			return dst, false
 		}
@@ -217,7 +211,7 @@ func clockValues(src []byte, times []int64) ([]string, error) {
 				return nil, fmt.Errorf("year %d of a clock: %w", year, ErrCorrupt)
 			}
 		}
-		text = k.append(text[:0], floorMod(floorDiv(t, unit)+difference, period), year)
+		text = k.append(text[:0], floorMod(column.FloorDiv(t, unit)+difference, period), year)
 		values[i] = string(text)
 	}
 	return values, nil

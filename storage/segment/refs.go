@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -110,20 +111,10 @@ func (t *referenceTexts) need(columns []uint32, row uint32) {
 		t.rows = map[uint32][]uint32{}
 	}
 	for i, number := range columns {
-		if !containsBefore(columns, i) {
+		if !slices.Contains(columns[:i], number) {
 			t.rows[number] = append(t.rows[number], row)
 		}
 	}
-}
-
-// containsBefore reports whether columns[i] is among those before it.
-func containsBefore(columns []uint32, i int) bool {
-	for _, other := range columns[:i] {
-		if other == columns[i] {
-			return true
-		}
-	}
-	return false
 }
 
 // read gets the values.
@@ -153,7 +144,7 @@ func (t *referenceTexts) read(ctx context.Context, c *columnReader) error {
 func (t *referenceTexts) take(dst []string, columns []uint32) []string {
 	for i, number := range columns {
 		at := t.next[number]
-		if containsBefore(columns, i) {
+		if slices.Contains(columns[:i], number) {
 			at-- // this row's value was taken already
 		} else {
 			t.next[number] = at + 1
