@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Needle is a text to look for, as the set of its bytes: a string without one
@@ -92,7 +93,14 @@ func within(needle []byte, in func(byte) bool) bool {
 }
 
 // without returns the bytes of the needle that are not in text, in any case.
+// Folding may lead from beyond ASCII to any of them (U+212A to k), so a text
+// with such bytes may have them all.
 func without(needle, text []byte) []byte {
+	for _, b := range text {
+		if b >= utf8.RuneSelf {
+			return nil
+		}
+	}
 	var missing []byte
 	for _, b := range needle {
 		upper := b

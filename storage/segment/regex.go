@@ -9,6 +9,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // literalMin is the shortest literal that is worth a look.
@@ -125,7 +126,7 @@ func formOf(literal string) literalForm {
 
 // rowsInside returns the rows of within with the literal in a variable.
 func (c *columnReader) rowsInside(ctx context.Context, literal string, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
-	scan := textScan{column: c, within: within, skip: skip, bytes: foldedNeedle(index.Fold(literal)),
+	scan := textScan{column: c, within: within, skip: skip, bytes: column.NewNeedle(index.Fold(literal)),
 		test: func(text string) bool { return strings.Contains(text, literal) }}
 	scan.pages[variableWords] = c.allPages()
 	return scan.run(ctx)
@@ -160,7 +161,7 @@ func (c *columnReader) rowsAcross(ctx context.Context, literal string, skip []ui
 		if err != nil {
 			return nil, err
 		}
-		scan := textScan{column: c, within: within, skip: skip, bytes: foldedNeedle(head),
+		scan := textScan{column: c, within: within, skip: skip, bytes: column.NewNeedle(head),
 			test: func(text string) bool { return hasWordSuffix(text, head) }}
 		scan.pages[variableWords] = pages
 		if found, err = scan.run(ctx); err != nil {
@@ -175,7 +176,7 @@ func (c *columnReader) rowsAcross(ctx context.Context, literal string, skip []ui
 		return nil, err
 	}
 	prefix := index.Prefix{Folded: tail}
-	scan := textScan{column: c, within: index.AndNot(within, found), skip: skip, bytes: foldedNeedle(tail),
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: skip, bytes: column.NewNeedle(tail),
 		test: func(text string) bool { return prefix.Match(c.meta.kind, text) }}
 	scan.pages[variableWords] = pages
 	rows, err := scan.run(ctx)

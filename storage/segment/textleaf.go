@@ -44,18 +44,6 @@ func besideWords(r rune) bool {
 	return r >= utf8.RuneSelf && !index.IsWordRune(r) || r == shape.Placeholder || r == shape.Escape || r == shape.Reference
 }
 
-// foldedNeedle is the needle of a folded text. It leaves out the letters that
-// folding leads to from beyond ASCII (from U+0130 and U+212A): a value may have
-// the word and not the byte.
-func foldedNeedle(folded string) column.Needle {
-	return column.NewNeedle(strings.Map(func(r rune) rune {
-		if r == 'i' || r == 'k' {
-			return -1
-		}
-		return r
-	}, folded))
-}
-
 // entriesWith returns the codes of the shapes with a word of the probe's hint.
 func (c *columnReader) entriesWith(p *probe, word string) []uint32 {
 	return c.ownEntries(p.perWord[slices.Index(p.hints.Words, word)])
@@ -86,7 +74,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 // in a text without a shape, as sources say. Shapes in skip are not looked at.
 func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
-	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: foldedNeedle(word), needle: wordNeedle(word)}
+	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word)}
 	var err error
 	for _, source := range sources {
 		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
@@ -110,7 +98,7 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, p *probe, pred index.
 	}
 	found = index.Or(found, referring)
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
-	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, bytes: foldedNeedle(pred.Folded), needle: needle{text: pred.Folded, left: true}}
+	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, bytes: column.NewNeedle(pred.Folded), needle: needle{text: pred.Folded, left: true}}
 	for source := range wordSources {
 		if scan.pages[source], err = c.pagesWithPrefix(pred.Folded, source); err != nil {
 			return nil, err
