@@ -241,6 +241,9 @@ func (b *builder) mergeRows() error {
 			page.reset()
 		}
 	}
+	if err := b.emitMarks(); err != nil {
+		return err
+	}
 	for number, value := range idPages {
 		if err := b.emit(pageKey(sectionIDs, uint32(number)), value); err != nil {
 			return err

@@ -10,7 +10,7 @@ const PageRows = 32768
 
 // Sections are the first byte of a key. They are emitted in this order.
 const (
-	sectionTimes   byte = 1 // page -> times
+	sectionTimes   byte = 1 // page -> times; timeMarks -> records of each minute
 	sectionIDs     byte = 2 // page -> entry codes and ordinals
 	sectionColumn  byte = 3 // column, item, number -> see below
 	sectionFilters byte = 4 // column, group -> text page filters and word summary
@@ -35,6 +35,7 @@ const (
 const (
 	schemaList uint32 = 0xffffffff
 	termHeads  uint32 = 0xffffffff
+	timeMarks  uint32 = 0xffffffff
 )
 
 func pageKey(section byte, number uint32) []byte {

@@ -194,6 +194,9 @@ func (s *Segment) firstAt(t int64) (uint32, error) {
 	if t > s.meta.LastTime {
 		return s.meta.Rows, nil
 	}
+	if row, ok, err := s.marked(t); ok || err != nil {
+		return row, err
+	}
 	// the row is on the last page that starts before t, or the first of the next
 	page := sort.Search(len(s.meta.pageTimes), func(i int) bool { return s.meta.pageTimes[i] >= t }) - 1
 	page = max(page, 0)
