@@ -37,6 +37,28 @@ func BenchmarkInts(b *testing.B) {
 	}
 }
 
+// BenchmarkSkewed is the lengths of runs on a page of a segment: short ones are
+// frequent.
+func BenchmarkSkewed(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, spread := range []float64{2, 30, 1e6} {
+		values := make([]int64, benchRows)
+		for i := range values {
+			values[i] = int64(rng.ExpFloat64() * spread)
+		}
+		coded := AppendInts(nil, values)
+		b.Run(fmt.Sprintf("decode about %.0f", spread), func(b *testing.B) {
+			dst := make([]int64, 0, benchRows)
+			for b.Loop() {
+				if _, _, err := Ints(dst, coded, benchRows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(benchRows)/float64(b.N), "ns/value")
+		})
+	}
+}
+
 func BenchmarkCodes(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, high := range []uint32{3, 200, 5000, 1 << 20} {

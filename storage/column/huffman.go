@@ -120,15 +120,17 @@ func assignCodes(codes *[symbolsMax]uint16, lengths *[symbolsMax]uint8) bool {
 	return filled == 1<<codeBits
 }
 
-// decodeTable maps the next bits of a stream to a symbol (low byte) and the
-// length of its code (high byte).
+// decodeTable maps the next bits of a stream to a symbol (low byte), the
+// length of its code (4 bits) and, from bit 16 on, that length and how many
+// open bits follow the code.
 type decodeTable struct {
-	entries [1 << codeBits]uint16
-	bits    uint
+	entries [1 << codeBits]uint32
+	bits    uint // of the longest code
+	longest uint // code with its open bits
 }
 
 // build fills the table for a code.
-func (t *decodeTable) build(lengths *[symbolsMax]uint8) error {
+func (t *decodeTable) build(lengths, open *[symbolsMax]uint8) error {
 	var codes [symbolsMax]uint16
 	if !assignCodes(&codes, lengths) {
 		return fmt.Errorf("decode prefix code: %w", ErrCorrupt)
@@ -139,10 +141,18 @@ func (t *decodeTable) build(lengths *[symbolsMax]uint8) error {
 		if length == 0 {
 			continue
 		}
-		entry := uint16(length)<<8 | uint16(symbol)
+		whole := uint(length) + uint(open[symbol])
+		t.longest = max(t.longest, whole)
+		entry := uint32(whole)<<16 | uint32(length)<<8 | uint32(symbol)
 		for at := int(codes[symbol]); at < size; at += 1 << length {
 			t.entries[at] = entry
 		}
 	}
 	return nil
+}
+
+// single fills the table for one symbol, which has no code.
+func (t *decodeTable) single(symbol, open uint8) {
+	t.longest = uint(open)
+	t.entries[0] = uint32(open)<<16 | uint32(symbol)
 }

@@ -28,6 +28,7 @@ const (
 	skewedGain   = 32   // a 32nd of the size is not worth the slower decoding
 	skewedSample = 2048 // values that decide which differences are taken
 	coarseMax    = 1024 // more values are worth the larger table of fine classes
+	loadedBits   = 56   // that a load of 64 bits has from any bit of a byte on
 )
 
 // classOf returns the class of v, fine or coarse, and how many bits it leaves
@@ -276,8 +277,13 @@ func (r *skewedReader) header(src []byte) (_ []byte, err error) {
 	if r.first > r.last || r.last >= classes {
 		return nil, fmt.Errorf("decode classes %d to %d: %w", r.first, r.last, ErrCorrupt)
 	}
+	var open [symbolsMax]uint8
+	for class := r.first; class <= r.last; class++ {
+		_, bits := classBase(class, r.sub)
+		open[class] = uint8(bits)
+	}
 	if r.first == r.last {
-		r.table.entries[0] = uint16(r.first)
+		r.table.single(uint8(r.first), open[r.first])
 		return src, nil
 	}
 	packed, src, err := readBytes(src, uint64(r.last-r.first+2)/2, "code lengths")
@@ -288,46 +294,45 @@ func (r *skewedReader) header(src []byte) (_ []byte, err error) {
 	for i := range r.last - r.first + 1 {
 		lengths[r.first+i] = packed[i/2] >> (i % 2 * 4) & 15
 	}
-	return src, r.table.build(&lengths)
+	return src, r.table.build(&lengths, &open)
 }
 
-// classTable tells base and open bits of each class.
-type classTable [symbolsMax]struct {
-	base uint64
-	open uint8
-}
+// classTable tells of each class its least value and which bits are open.
+type classTable [1 << 8]struct{ base, open uint64 }
 
 // values decodes what is written for each value and returns the bytes used.
 func (r *skewedReader) values(dst []int64, src []byte) (used int, err error) {
 	var classes classTable
 	for class := r.first; class <= r.last; class++ {
 		base, open := classBase(class, r.sub)
-		classes[class].base, classes[class].open = base, uint8(open)
+		classes[class].base, classes[class].open = base, 1<<open-1
 	}
-	bit, i := uint(0), 0
-	mask := uint64(1)<<r.table.bits - 1
-	for ; i < len(dst) && bit>>3+8 <= uint(len(src)); i++ {
-		word := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
-		entry := r.table.entries[word&mask&(1<<codeBits-1)]
-		class, length := &classes[uint8(entry)], uint(entry>>8)
-		open := uint(class.open)
-		if length+open > 57 {
-			word = loadBits(src, bit+length, open)
-			length, bit = 0, bit+length
+	bit, mask := uint(0), uint64(1)<<r.table.bits-1
+	if longest := max(r.table.longest, 1); longest <= loadedBits {
+		// So many values are whole in each load. What the next value waits for
+		// is only how long the one before is, which the table has.
+		per := int(loadedBits / longest)
+		for ; len(dst) >= per && bit>>3+8 <= uint(len(src)); dst = dst[per:] {
+			word := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
+			for i := range dst[:per] {
+				entry := r.table.entries[word&mask&(1<<codeBits-1)]
+				class := &classes[uint8(entry)]
+				dst[i] = int64(class.base + word>>(entry>>8&15)&class.open)
+				word >>= entry >> 16 & 63
+				bit += uint(entry >> 16)
+			}
 		}
-		dst[i] = int64(class.base + word>>(length&63)&(1<<(open&63)-1))
-		bit += length + open
 	}
 	end := uint(len(src)) * 8
-	for ; i < len(dst) && bit <= end; i++ {
+	for ; len(dst) > 0 && bit <= end; dst = dst[1:] {
 		entry := r.table.entries[loadBits(src, bit, codeBits)&mask]
 		class := &classes[uint8(entry)]
-		bit = min(bit+uint(entry>>8), end)
-		dst[i] = int64(class.base + loadBits(src, bit, uint(class.open)))
-		bit += uint(class.open)
+		length := uint(entry >> 8 & 15)
+		dst[0] = int64(class.base + loadBits(src, min(bit+length, end), uint(entry>>16)-length))
+		bit += uint(entry >> 16)
 	}
-	if bit > end || i < len(dst) {
-		return 0, fmt.Errorf("decode %d skewed integers: %w", len(dst), ErrCorrupt)
+	if bit > end || len(dst) > 0 {
+		return 0, fmt.Errorf("decode skewed integers, %d missing: %w", len(dst), ErrCorrupt)
 	}
 	return int(bit+7) / 8, nil
 }
