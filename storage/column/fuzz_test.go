@@ -94,7 +94,28 @@ func FuzzStrings(f *testing.F) {
 		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
 			t.Fatalf("strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
 		}
+		joined, rest, err := JoinedStrings(first, len(values))
+		if got := split(joined); err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+			t.Fatalf("joined strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
+		}
 	})
+}
+
+// split returns the values of joined strings.
+func split(joined Joined) []string {
+	var distinct, values []string
+	begin := uint32(0)
+	for _, end := range joined.Ends {
+		distinct = append(distinct, string(joined.Text[begin:end]))
+		begin = end
+	}
+	if joined.Codes == nil {
+		return distinct
+	}
+	for _, code := range joined.Codes {
+		values = append(values, distinct[code])
+	}
+	return values
 }
 
 func FuzzGarbage(f *testing.F) {
@@ -127,6 +148,9 @@ func FuzzGarbage(f *testing.F) {
 		}
 		if values, _, err := Strings(nil, data, n); err == nil && len(values) != n {
 			t.Fatalf("got %d strings, want %d", len(values), n)
+		}
+		if joined, _, err := JoinedStrings(data, n); err == nil && len(split(joined)) != n {
+			t.Fatalf("got %d joined strings, want %d", len(split(joined)), n)
 		}
 		if raw, err := Decompress(nil, data, n); err == nil && len(raw) > n {
 			t.Fatalf("got %d bytes, want at most %d", len(raw), n)

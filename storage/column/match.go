@@ -2,7 +2,6 @@ package column
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -160,11 +159,7 @@ func MatchEach(values []string, test func(string) bool) []bool {
 }
 
 func matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
-	count, src, err := readUvarint(src, "distinct count")
-	if err != nil || count > uint64(n) {
-		return nil, fmt.Errorf("match %d distinct of %d strings: %w", count, n, ErrCorrupt)
-	}
-	distinct, src, err := decodeStrings(nil, src, int(count), min(nestingMax-1, 1))
+	distinct, src, err := readDict(src, n, nestingMax)
 	if err != nil {
 		return nil, err
 	}
@@ -172,15 +167,12 @@ func matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
 	if matching == nil {
 		return nil, nil
 	}
-	codes, _, err := Codes(nil, src, n)
+	codes, _, err := dictCodes(src, n, len(distinct))
 	if err != nil {
 		return nil, err
 	}
 	hits := make([]bool, n)
 	for i, code := range codes {
-		if int(code) >= len(distinct) {
-			return nil, fmt.Errorf("match code %d of %d strings: %w", code, len(distinct), ErrCorrupt)
-		}
 		hits[i] = matching[code]
 	}
 	return hits, nil

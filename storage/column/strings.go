@@ -246,26 +246,42 @@ func sumLengths(lengths []int64, limit uint64) (uint64, error) {
 }
 
 func decodeDict(dst []string, src []byte, n, depth int) ([]string, []byte, error) {
-	count, src, err := readUvarint(src, "distinct count")
-	if err != nil || count > uint64(n) {
-		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
-	}
-	distinct, src, err := decodeStrings(nil, src, int(count), min(depth-1, 1))
+	distinct, src, err := readDict(src, n, depth)
 	if err != nil {
 		return nil, nil, err
 	}
-	codes, src, err := Codes(nil, src, n)
+	codes, src, err := dictCodes(src, n, len(distinct))
 	if err != nil {
 		return nil, nil, err
 	}
 	all, added := grow(dst, n)
 	for i, code := range codes {
-		if int(code) >= len(distinct) {
-			return nil, nil, fmt.Errorf("decode code %d of %d strings: %w", code, len(distinct), ErrCorrupt)
-		}
 		added[i] = distinct[code]
 	}
 	return all, src, nil
+}
+
+// readDict returns the distinct strings of a dictionary of n values.
+func readDict(src []byte, n, depth int) ([]string, []byte, error) {
+	count, src, err := readUvarint(src, "distinct count")
+	if err != nil || count > uint64(n) {
+		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
+	}
+	return decodeStrings(nil, src, int(count), min(depth-1, 1))
+}
+
+// dictCodes returns which of the distinct strings each of n values is.
+func dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
+	codes, src, err := Codes(nil, src, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, code := range codes {
+		if int(code) >= distinct {
+			return nil, nil, fmt.Errorf("decode code %d of %d strings: %w", code, distinct, ErrCorrupt)
+		}
+	}
+	return codes, src, nil
 }
 
 func decodeAffix(dst []string, src []byte, n int) ([]string, []byte, error) {

@@ -66,7 +66,6 @@ const (
 	cachedTermHeads
 	cachedTerms
 	cachedEntries
-	cachedFolded
 	cachedFilters
 	cachedAnswer
 	cachedRows

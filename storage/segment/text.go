@@ -143,12 +143,7 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 	if err != nil {
 		return err
 	}
-	var plain []string
-	if p.plain > 0 {
-		if plain, err = g.column.plainTexts(page, p.plain); err != nil {
-			return err
-		}
-	}
+	var plain *plainPage // read when one of its texts is asked for
 	if err := g.meet(p, places); err != nil {
 		return err
 	}
@@ -160,7 +155,12 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 	for _, place := range places {
 		code, rank := p.codes[place%PageRows], p.ranks[place%PageRows]
 		if code == 0 {
-			g.add(plain[rank])
+			if plain == nil {
+				if plain, err = g.column.plainPage(page, p.plain); err != nil {
+					return err
+				}
+			}
+			g.add(plain.value(uint32(rank)))
 			continue
 		}
 		slots, ok := decoded[code]
@@ -179,11 +179,7 @@ func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) e
 		if g.text, err = shape.Join(g.text[:0], form.name, g.vars, g.refs); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
-		if number, ok := g.numbers[string(g.text)]; ok {
-			g.out.Codes = append(g.out.Codes, number)
-			continue
-		}
-		g.add(string(g.text))
+		g.add(g.text)
 	}
 	return nil
 }
@@ -222,12 +218,12 @@ func (g *textGatherer) referenceTexts(ctx context.Context, p *textPage, places [
 	return texts, texts.read(ctx, c)
 }
 
-func (g *textGatherer) add(text string) {
-	number, ok := g.numbers[text]
+func (g *textGatherer) add(text []byte) {
+	number, ok := g.numbers[string(text)]
 	if !ok {
 		number = uint32(len(g.out.Dict))
-		g.numbers[text] = number
-		g.out.Dict = append(g.out.Dict, text)
+		g.out.Dict = append(g.out.Dict, string(text))
+		g.numbers[g.out.Dict[number]] = number
 	}
 	g.out.Codes = append(g.out.Codes, number)
 }
@@ -275,4 +271,12 @@ func (c *columnReader) touches(within *index.DocSet, page uint32) (bool, error) 
 	it := within.Iterator()
 	it.AdvanceIfNeeded(first)
 	return it.HasNext() && it.PeekNext() < end, nil
+}
+
+func textBytes(texts []string) int64 {
+	bytes := 16 * int64(len(texts))
+	for _, text := range texts {
+		bytes += int64(len(text))
+	}
+	return bytes
 }
