@@ -109,7 +109,7 @@ func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inpu
 	}
 	out.built = append(out.built, Entry{
 		ID: id, Tenant: r.tenant, Rows: meta.Rows, FirstTime: meta.FirstTime, LastTime: meta.LastTime,
-		MinIndex: meta.MinIndex, MaxIndex: meta.MaxIndex, Bytes: table.Bytes() - before,
+		MinIndex: meta.MinIndex, MaxIndex: meta.MaxIndex, Bytes: table.Bytes() - before, TextBytes: meta.TextBytes,
 	})
 	return nil
 }

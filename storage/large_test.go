@@ -19,7 +19,7 @@ func TestTextsTooLargeForOneSegment(t *testing.T) {
 		t.Skip("takes a gigabyte of memory")
 	}
 	h := newHistory(t, 3)
-	h.cfg.DayCutRows, h.cfg.MergeRowsMax = 0, 0
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax, h.cfg.MergeBytesMax = 0, 0, 1<<40
 	h.reopen()
 	text := bytes.Repeat([]byte{'.'}, 3<<20)
 	rng := rand.New(rand.NewPCG(1, 2))

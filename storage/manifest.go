@@ -11,7 +11,7 @@ import (
 )
 
 // manifestVersion is the first byte of every manifest value.
-const manifestVersion = 1
+const manifestVersion = 2
 
 // State is the manifest's position in the log and what else a shard has to
 // remember between seals. It is as of its seal entry.
@@ -33,6 +33,7 @@ type Entry struct {
 	FirstTime, LastTime int64
 	MinIndex, MaxIndex  uint64
 	Bytes               int64
+	TextBytes           int64 // of the values of all records, as they were sent
 }
 
 func (s *State) append(dst []byte) []byte {
@@ -66,7 +67,8 @@ func (e *Entry) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, e.LastTime)
 	dst = binary.AppendUvarint(dst, e.MinIndex)
 	dst = binary.AppendUvarint(dst, e.MaxIndex)
-	return binary.AppendUvarint(dst, uint64(e.Bytes))
+	dst = binary.AppendUvarint(dst, uint64(e.Bytes))
+	return binary.AppendUvarint(dst, uint64(e.TextBytes))
 }
 
 func parseEntry(key, src []byte) (Entry, error) {
@@ -79,7 +81,8 @@ func parseEntry(key, src []byte) (Entry, error) {
 	e := Entry{ID: id, Tenant: model.TenantID(r.String())}
 	e.Rows = r.Uint32()
 	e.FirstTime, e.LastTime = r.Varint(), r.Varint()
-	e.MinIndex, e.MaxIndex, e.Bytes = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
+	e.MinIndex, e.MaxIndex = r.Uvarint(), r.Uvarint()
+	e.Bytes, e.TextBytes = int64(r.Uvarint()), int64(r.Uvarint())
 	return e, r.done("entry")
 }
 

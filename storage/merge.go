@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/stere-log/stere/index"
@@ -40,7 +41,7 @@ func (s *segmentSet) has(ids []SegmentID) bool {
 
 // PlanMerges returns merges worth doing now and gives them numbers. It plans
 // nothing while a seal is under way. With settle set it merges all small
-// segments as far as MergeRowsMax allows, else only runs of like segments.
+// segments as far as MergeRowsMax and MergeBytesMax allow, else only runs of like segments.
 func (s *Shard) PlanMerges(settle bool) []Merge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,32 +75,40 @@ func (s *Shard) PlanMerges(settle bool) []Merge {
 }
 
 // mergeGroups divides a tenant's small segments, ordered by time, into runs
-// that may become one, up to MergeRowsMax rows. A segment of DayCutRows rows
-// or more stays as it is: a record is written again only while its segment is
-// small. A merge is cut by day only into such segments, so each merge leaves
-// fewer small ones and settling comes to an end.
+// that may become one, up to MergeRowsMax rows or rows of MergeBytesMax. A
+// segment of the size of DayCutRows rows or more stays as it is: a record is
+// written again only while its segment is small. A merge is cut by day only
+// into such segments, so each merge leaves fewer small ones and settling comes
+// to an end.
 func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*sealed {
 	var groups [][]*sealed
 	var group []*sealed
-	rows := 0
+	size := 0
 	flush := func() {
 		if len(group) > 1 {
 			groups = append(groups, group)
 		}
-		group, rows = nil, 0
+		group, size = nil, 0
 	}
 	for _, one := range ordered {
-		if int(one.Rows) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] || s.mu.large[one.ID] {
+		if s.size(one) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] || s.mu.large[one.ID] {
 			continue
 		}
-		if len(group) == mergeInputsMax || rows+int(one.Rows) > s.cfg.MergeRowsMax {
+		if len(group) == mergeInputsMax || size+s.size(one) > s.cfg.MergeRowsMax {
 			flush()
 		}
 		group = append(group, one)
-		rows += int(one.Rows)
+		size += s.size(one)
 	}
 	flush()
 	return groups
+}
+
+// size is how many rows a segment counts for: as many as it has, and more if
+// they are heavier than the rows of which MergeRowsMax make MergeBytesMax.
+func (s *Shard) size(one *sealed) int {
+	weight := float64(one.TextBytes) / float64(s.cfg.MergeBytesMax) * float64(s.cfg.MergeRowsMax)
+	return max(int(one.Rows), int(math.Ceil(weight)))
 }
 
 // likeSegments returns the run of a group that is worth merging now: MergeFan
@@ -113,11 +122,11 @@ func (s *Shard) likeSegments(group []*sealed) []*sealed {
 	}
 	for tier := 0; tier <= top; tier++ {
 		best := s.runOfTier(group, tier)
-		rows := 0
+		size := 0
 		for _, one := range best {
-			rows += int(one.Rows)
+			size += s.size(one)
 		}
-		if len(best) >= s.cfg.MergeFan || len(best) > 1 && rows >= mergeFullFactor*s.cfg.DayCutRows {
+		if len(best) >= s.cfg.MergeFan || len(best) > 1 && size >= mergeFullFactor*s.cfg.DayCutRows {
 			return best
 		}
 	}
@@ -143,7 +152,7 @@ func (s *Shard) runOfTier(group []*sealed, tier int) []*sealed {
 // tier is the segment's size on a logarithmic scale of base MergeFan.
 func (s *Shard) tier(one *sealed) int {
 	tier := 0
-	for rows := int(one.Rows) / mergeTierRows; rows > 0; rows /= s.cfg.MergeFan {
+	for size := s.size(one) / mergeTierRows; size > 0; size /= s.cfg.MergeFan {
 		tier++
 	}
 	return tier

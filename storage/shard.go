@@ -18,11 +18,12 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultDedupMax     = 1 << 18
-	DefaultDedupKeep    = 24 * time.Hour
-	DefaultDayCutRows   = 131_072
-	DefaultMergeRowsMax = 524_288
-	DefaultMergeFan     = 8
+	DefaultDedupMax      = 1 << 18
+	DefaultDedupKeep     = 24 * time.Hour
+	DefaultDayCutRows    = 131_072
+	DefaultMergeRowsMax  = 524_288
+	DefaultMergeBytesMax = bodyShare * 24 << 20 // no more than a head of 24 MiB may hold
+	DefaultMergeFan      = 8
 )
 
 // Env is what the shards of a node share. Engine must be given.
@@ -49,6 +50,11 @@ type Config struct {
 	DayCutRows int
 	// MergeRowsMax is how many rows a merge makes at most.
 	MergeRowsMax int
+	// MergeBytesMax is how many bytes of values a merge makes at most: it takes
+	// a multiple of that in memory. By default merges need no more than seals.
+	// Segments of MergeBytesMax * DayCutRows / MergeRowsMax bytes stay as they
+	// are.
+	MergeBytesMax int64
 	// MergeFan is how many segments of like size are merged into one.
 	MergeFan int
 	// Level is the compression level of segments; 0 means segment.Build's.
@@ -62,7 +68,7 @@ func (c Config) Validate() error {
 		name  string
 		value int64
 	}{{"DedupMax", int64(c.DedupMax)}, {"DedupKeep", int64(c.DedupKeep)}, {"DayCutRows", int64(c.DayCutRows)},
-		{"MergeRowsMax", int64(c.MergeRowsMax)}, {"MergeFan", int64(c.MergeFan)},
+		{"MergeRowsMax", int64(c.MergeRowsMax)}, {"MergeBytesMax", c.MergeBytesMax}, {"MergeFan", int64(c.MergeFan)},
 		{"Level", int64(c.Level)}} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("%s is %d, want 0 (default) or more", v.name, v.value))
@@ -82,6 +88,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.DedupKeep, DefaultDedupKeep)
 	setDefault(&c.DayCutRows, DefaultDayCutRows)
 	setDefault(&c.MergeRowsMax, DefaultMergeRowsMax)
+	setDefault(&c.MergeBytesMax, DefaultMergeBytesMax)
 	setDefault(&c.MergeFan, DefaultMergeFan)
 	return c
 }

@@ -52,7 +52,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{
 		t: t, rng: rng, fs: vfs.NewCrashableMem(), clock: 1_700_000_000_000_000_000, minutes: 1 + rng.Int64N(90),
 		want: map[model.TenantID]map[model.RecordID]model.Record{},
-		cfg: Config{Shard: 3, DayCutRows: 1 + rng.IntN(60), MergeFan: 2 + rng.IntN(4), MergeRowsMax: 50 + rng.IntN(2000),
+		cfg: Config{Shard: 3, DayCutRows: 1 + rng.IntN(60), MergeFan: 2 + rng.IntN(4), MergeRowsMax: 50 + rng.IntN(2000), MergeBytesMax: 1000 + rng.Int64N(100_000),
 			DedupMax: 5 + rng.IntN(100), DedupKeep: time.Duration(1+rng.IntN(48)) * time.Hour},
 	}
 	h.open()
@@ -352,7 +352,7 @@ func (h *history) verify() {
 func TestLargeSegmentsStay(t *testing.T) {
 	h := newHistory(t, 9)
 	const enough = 60
-	h.cfg.DayCutRows, h.cfg.MergeRowsMax, h.cfg.MergeFan = enough, 1<<20, 3
+	h.cfg.DayCutRows, h.cfg.MergeRowsMax, h.cfg.MergeBytesMax, h.cfg.MergeFan = enough, 1<<20, 0, 3
 	h.reopen()
 	large := map[SegmentID]bool{}
 	for round := range 30 {

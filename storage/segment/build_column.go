@@ -105,6 +105,7 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 				renumbered[code] = number + 1
 			}
 			b.codes[out] = renumbered[code]
+			b.meta.TextBytes += int64(len(values.Dict[code]))
 			count++
 		})
 	}

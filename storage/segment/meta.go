@@ -27,6 +27,7 @@ type Meta struct {
 	FirstTime, LastTime int64  // Unix ns of the first and the last record
 	MinIndex, MaxIndex  uint64 // log indexes of the entries that brought the records
 	Bytes               int64  // of all values emitted before the directory
+	TextBytes           int64  // of all values of its rows; known to Build, not in the directory
 	entries             uint32
 	terms               uint32 // chunks of the term index
 	schemas             uint32
