@@ -13,7 +13,8 @@
 //     file and the offset. A torn tail is told from rot by the synced offset
 //     that every record carries (docs/format/wal.md).
 //   - A file is only ever appended to, never by a second Open, never reused.
-//   - Files die oldest first, when no entry in them is needed.
+//   - Files die oldest first, when no entry in them is needed: those that a
+//     truncation frees are gone when it returns.
 //   - After a write or sync that failed for any reason but lack of space every
 //     call is refused and OnFatal was called once: the process must end.
 //   - Lack of space refuses the request (ErrNoSpace) and nothing else; the log

@@ -170,6 +170,9 @@ func answer(batch []*request, err error) {
 	}
 }
 
+// shortens reports whether the request only takes entries away.
+func (r *request) shortens() bool { return r.op == opPrefix || r.op == opSuffix || r.op == opDrop }
+
 // process carries out a batch and answers it.
 func (l *lane) process(batch []*request) {
 	if err := l.log.Err(); err != nil {
@@ -190,10 +193,21 @@ func (l *lane) process(batch []*request) {
 	if err != nil && isNoSpace(err) {
 		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
-	answer(batch, err)
+	// Who shortened a log may look at the disk next, so the files that are not
+	// needed go before the answer; nobody else waits for that.
+	for _, r := range batch {
+		if !r.shortens() {
+			r.done <- err
+		}
+	}
 	if err == nil {
 		l.leaveDead()
 		l.removeDead()
+	}
+	for _, r := range batch {
+		if r.shortens() {
+			r.done <- err
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -492,15 +493,44 @@ func TestTruncationRemovesFiles(t *testing.T) {
 	if err := idle.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	// Files are removed after the answer and before the next request.
-	if err := busy.Set([]byte("key"), nil); err != nil {
-		t.Fatal(err)
-	}
 	if s := w.Stats(); s.Files > 2 || len(w.Groups()) != 1 {
 		t.Fatalf("%+v with groups %v, want few files", s, w.Groups())
 	}
 	if got := busy.Bytes(59); got != headerSize+logFixed+500 {
 		t.Fatalf("%d bytes above 59", got)
+	}
+}
+
+// slowRemove gives the goroutines of others their turn before a file goes.
+type slowRemove struct{ vfs.FS }
+
+func (fs slowRemove) Remove(name string) error {
+	for range 1000 {
+		runtime.Gosched()
+	}
+	return fs.FS.Remove(name)
+}
+
+// What a truncation frees is free when it returns.
+func TestTruncationReturnsWithoutFiles(t *testing.T) {
+	fs := vfs.NewMem()
+	cfg := testConfig(slowRemove{fs})
+	cfg.Lanes = 1
+	w := mustOpen(t, cfg)
+	defer mustClose(t, w)
+	g := w.Group(1)
+	for round := range uint64(20) {
+		for i := range uint64(10) {
+			if err := g.StoreLog(&hraft.Log{Index: 10*round + i + 1, Data: make([]byte, 500)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := g.TruncatePrefix(10*round + 10); err != nil {
+			t.Fatal(err)
+		}
+		if files := walFiles(t, fs, "/data/wal/lane-00"); len(files) > 2 {
+			t.Fatalf("round %d: the log is %v after a truncation to one entry", round, files)
+		}
 	}
 }
 
