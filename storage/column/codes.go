@@ -253,19 +253,30 @@ func decodeCodeRuns(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
 	return all, src, nil
 }
 
-func decodeLocalCodes(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+// decodeDistinct reads the distinct codes of n, or fewer.
+func decodeDistinct(src []byte, n int) (distinct []uint32, rest []byte, err error) {
 	count, src, err := readUvarint(src, "distinct count")
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d distinct of %d codes: %w", count, n, ErrCorrupt)
 	}
-	distinct, src, err := decodeInts(nil, src, int(count), false)
+	codes, src, err := decodeInts(nil, src, int(count), false)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, code := range distinct {
+	distinct = make([]uint32, len(codes))
+	for i, code := range codes {
 		if code < 0 || code > 1<<32-1 {
 			return nil, nil, fmt.Errorf("decode distinct code %d: %w", code, ErrCorrupt)
 		}
+		distinct[i] = uint32(code)
+	}
+	return distinct, src, nil
+}
+
+func decodeLocalCodes(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
+	distinct, src, err := decodeDistinct(src, n)
+	if err != nil {
+		return nil, nil, err
 	}
 	width, src, err := readWidth(src, n, 32)
 	if err != nil {
@@ -277,7 +288,7 @@ func decodeLocalCodes(dst []uint32, src []byte, n int) ([]uint32, []byte, error)
 		if int(position) >= len(distinct) {
 			return nil, nil, fmt.Errorf("decode code at %d of %d distinct: %w", position, len(distinct), ErrCorrupt)
 		}
-		added[i] = uint32(distinct[position])
+		added[i] = distinct[position]
 	}
 	return all, src[packedLen(n, width):], nil
 }

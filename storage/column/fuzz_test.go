@@ -12,6 +12,9 @@ import (
 // fuzzCount keeps garbage from asking for more than the machine of a test has.
 const fuzzCount = 1 << 12
 
+// fuzzLimit is above the codes of pages that are looked at.
+const fuzzLimit = 1 << 17
+
 func FuzzInts(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, uint8(0))
 	f.Add(bytes.Repeat([]byte{7}, 200), uint8(3))
@@ -38,6 +41,13 @@ func FuzzCodes(f *testing.F) {
 		got, rest, err := Codes(nil, AppendCodes(nil, codes), len(codes))
 		if err != nil || len(rest) != 0 || !slices.Equal(got, codes) {
 			t.Fatalf("codes: got %v, %d left, %v, want %v", got, len(rest), err, codes)
+		}
+		if len(codes) > 0 && len(codes) < PageMax && slices.Max(codes) < fuzzLimit {
+			p, err := ParseCodePage(AppendCodes(nil, codes), len(codes), fuzzLimit)
+			if err != nil {
+				t.Fatalf("page of codes: %v of %v", err, codes)
+			}
+			checkPage(t, p, codes, fuzzLimit)
 		}
 	})
 }
@@ -135,6 +145,11 @@ func FuzzGarbage(f *testing.F) {
 	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
 	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
 	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))
+	codes := make([]uint32, 2000)
+	for i := range codes {
+		codes[i] = uint32(i / 5 * i / 7 % 300)
+	}
+	f.Add(AppendCodes(nil, codes), uint16(len(codes)))
 	f.Fuzz(func(t *testing.T, data []byte, count uint16) {
 		n := int(count) % fuzzCount
 		if values, _, err := Ints(nil, data, n); err == nil && len(values) != n {
@@ -145,6 +160,13 @@ func FuzzGarbage(f *testing.F) {
 		}
 		if codes, _, err := Codes(nil, data, n); err == nil && len(codes) != n {
 			t.Fatalf("got %d codes, want %d", len(codes), n)
+		}
+		if p, err := ParseCodePage(data, n, fuzzLimit); err == nil {
+			codes, _, err := Codes(nil, data, n)
+			if err != nil {
+				t.Fatalf("a page of codes that are none: %v", err)
+			}
+			checkPage(t, p, codes, fuzzLimit)
 		}
 		if values, _, err := Strings(nil, data, n); err == nil && len(values) != n {
 			t.Fatalf("got %d strings, want %d", len(values), n)

@@ -242,72 +242,71 @@ func (s *skewed) span() (first, last int) {
 // skewedReader decodes what skewed.append wrote.
 type skewedReader struct {
 	mode        byte
-	sub         uint
 	base, start int64 // start is the first value, for differences
-	first, last int   // classes
+	src         []byte
+	bit         uint // of src, up to which values were read
 	table       decodeTable
+	// classes tells of each class its least value and which bits are open.
+	classes [1 << 8]struct{ base, open uint64 }
 }
 
-func (r *skewedReader) header(src []byte) (_ []byte, err error) {
+// header reads what stands before the values.
+func (r *skewedReader) header(src []byte) error {
 	mode, src, err := readByte(src, "mode of integers")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.mode, r.sub = mode&15, uint(mode>>4)
-	if r.mode >= skewedModes || r.sub != 0 && r.sub != skewedSub {
-		return nil, fmt.Errorf("decode skewed integers: mode %#x: %w", mode, ErrCorrupt)
+	sub := uint(mode >> 4)
+	r.mode = mode & 15
+	if r.mode >= skewedModes || sub != 0 && sub != skewedSub {
+		return fmt.Errorf("decode skewed integers: mode %#x: %w", mode, ErrCorrupt)
 	}
 	if r.base, src, err = readVarint(src, "base"); err != nil {
-		return nil, err
+		return err
 	}
 	if r.mode != skewedOffsets {
 		if r.start, src, err = readVarint(src, "first value"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(src) < 2 {
-		return nil, fmt.Errorf("decode classes: %w", ErrCorrupt)
+		return fmt.Errorf("decode classes: %w", ErrCorrupt)
 	}
-	r.first, r.last = int(src[0]), int(src[1])
+	first, last := int(src[0]), int(src[1])
 	src = src[2:]
 	classes := 65
-	if r.sub != 0 {
+	if sub != 0 {
 		classes = symbolsMax
 	}
-	if r.first > r.last || r.last >= classes {
-		return nil, fmt.Errorf("decode classes %d to %d: %w", r.first, r.last, ErrCorrupt)
+	if first > last || last >= classes {
+		return fmt.Errorf("decode classes %d to %d: %w", first, last, ErrCorrupt)
 	}
 	var open [symbolsMax]uint8
-	for class := r.first; class <= r.last; class++ {
-		_, bits := classBase(class, r.sub)
+	for class := first; class <= last; class++ {
+		base, bits := classBase(class, sub)
+		r.classes[class].base, r.classes[class].open = base, 1<<bits-1
 		open[class] = uint8(bits)
 	}
-	if r.first == r.last {
-		r.table.single(uint8(r.first), open[r.first])
-		return src, nil
+	if first == last {
+		r.src = src
+		r.table.single(uint8(first), open[first])
+		return nil
 	}
-	packed, src, err := readBytes(src, uint64(r.last-r.first+2)/2, "code lengths")
+	packed, src, err := readBytes(src, uint64(last-first+2)/2, "code lengths")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var lengths [symbolsMax]uint8
-	for i := range r.last - r.first + 1 {
-		lengths[r.first+i] = packed[i/2] >> (i % 2 * 4) & 15
+	for i := range last - first + 1 {
+		lengths[first+i] = packed[i/2] >> (i % 2 * 4) & 15
 	}
-	return src, r.table.build(&lengths, &open)
+	r.src = src
+	return r.table.build(&lengths, &open)
 }
 
-// classTable tells of each class its least value and which bits are open.
-type classTable [1 << 8]struct{ base, open uint64 }
-
-// values decodes what is written for each value and returns the bytes used.
-func (r *skewedReader) values(dst []int64, src []byte) (used int, err error) {
-	var classes classTable
-	for class := r.first; class <= r.last; class++ {
-		base, open := classBase(class, r.sub)
-		classes[class].base, classes[class].open = base, 1<<open-1
-	}
-	bit, mask := uint(0), uint64(1)<<r.table.bits-1
+// next decodes what is written for each of the next values.
+func (r *skewedReader) next(dst []int64) error {
+	src, bit, mask := r.src, r.bit, uint64(1)<<r.table.bits-1
 	if longest := max(r.table.longest, 1); longest <= loadedBits {
 		// So many values are whole in each load. What the next value waits for
 		// is only how long the one before is, which the table has.
@@ -316,7 +315,7 @@ func (r *skewedReader) values(dst []int64, src []byte) (used int, err error) {
 			word := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
 			for i := range dst[:per] {
 				entry := r.table.entries[word&mask&(1<<codeBits-1)]
-				class := &classes[uint8(entry)]
+				class := &r.classes[uint8(entry)]
 				dst[i] = int64(class.base + word>>(entry>>8&15)&class.open)
 				word >>= entry >> 16 & 63
 				bit += uint(entry >> 16)
@@ -326,21 +325,24 @@ func (r *skewedReader) values(dst []int64, src []byte) (used int, err error) {
 	end := uint(len(src)) * 8
 	for ; len(dst) > 0 && bit <= end; dst = dst[1:] {
 		entry := r.table.entries[loadBits(src, bit, codeBits)&mask]
-		class := &classes[uint8(entry)]
+		class := &r.classes[uint8(entry)]
 		length := uint(entry >> 8 & 15)
 		dst[0] = int64(class.base + loadBits(src, min(bit+length, end), uint(entry>>16)-length))
 		bit += uint(entry >> 16)
 	}
+	r.bit = bit
 	if bit > end || len(dst) > 0 {
-		return 0, fmt.Errorf("decode skewed integers, %d missing: %w", len(dst), ErrCorrupt)
+		return fmt.Errorf("decode skewed integers, %d missing: %w", len(dst), ErrCorrupt)
 	}
-	return int(bit+7) / 8, nil
+	return nil
 }
+
+// rest returns what follows the values that were read.
+func (r *skewedReader) rest() []byte { return r.src[(r.bit+7)/8:] }
 
 func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 	var r skewedReader
-	src, err := r.header(src)
-	if err != nil {
+	if err := r.header(src); err != nil {
 		return nil, nil, err
 	}
 	if n == 0 {
@@ -352,8 +354,7 @@ func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 		written = added[1:]
 		added[0] = r.start
 	}
-	used, err := r.values(written, src)
-	if err != nil {
+	if err := r.next(written); err != nil {
 		return nil, nil, err
 	}
 	switch r.mode {
@@ -372,5 +373,5 @@ func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 			written[i] = last
 		}
 	}
-	return all, src[used:], nil
+	return all, r.rest(), nil
 }

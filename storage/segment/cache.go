@@ -21,7 +21,7 @@ type Cache struct {
 	limit        int64
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
-	codes        codesScratch
+	scans        scanRooms
 	mu           struct {
 		sync.Mutex
 		bytes   int64
@@ -71,6 +71,7 @@ const (
 	cachedRows
 	cachedBases
 	cachedRecord
+	cachedCodes
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

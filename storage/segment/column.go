@@ -35,23 +35,6 @@ func (c *columnReader) full() bool { return c.meta.count == c.segment.meta.Rows 
 
 func (c *columnReader) pages() uint32 { return pages(c.meta.count) }
 
-// codes returns a page of codes; shared, not to be changed.
-func (c *columnReader) codes(page uint32) ([]uint32, error) {
-	s := c.segment
-	n := pageLen(c.meta.count, page)
-	size := c.meta.dict + c.meta.codeBase()
-	if size == 1 {
-		return zeroCodes[:n], nil
-	}
-	return cached(s.cache, s.cacheKey(itemCodes, c.number, page), func() ([]uint32, int64, error) {
-		codes, err := s.codesPage(make([]uint32, 0, n), columnKey(c.number, itemCodes, page), n, size)
-		return codes, 4 * int64(n), err
-	})
-}
-
-// zeroCodes is the page of a column with a single code. Read only.
-var zeroCodes [PageRows]uint32
-
 // dictChunk returns a chunk of the dictionary.
 func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 	s := c.segment
@@ -108,23 +91,6 @@ func (c *columnReader) find(value string) (number uint32, found bool, err error)
 	return uint32(chunk)*dictChunk + uint32(i), found, nil
 }
 
-// eachCodePage calls visit with the codes of each page of places.
-func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes []uint32) error) error {
-	for from := 0; from < len(places); {
-		page := places[from] / PageRows
-		to := from + sort.Search(len(places)-from, func(i int) bool { return places[from+i]/PageRows > page })
-		codes, err := c.codes(page)
-		if err != nil {
-			return err
-		}
-		if err := visit(page, from, to, codes); err != nil {
-			return err
-		}
-		from = to
-	}
-	return nil
-}
-
 // Gather implements part.Column.
 func (c *columnReader) Gather(ctx context.Context, rows *index.DocSet) (part.Values, error) {
 	if rows == nil {
@@ -143,10 +109,8 @@ func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (
 		return c.gatherTexts(ctx, present, places)
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	err := c.eachCodePage(places, func(_ uint32, from, to int, codes []uint32) error {
-		for _, place := range places[from:to] {
-			out.Codes = append(out.Codes, codes[place%PageRows])
-		}
+	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
 		return ctx.Err()
 	})
 	if err != nil {

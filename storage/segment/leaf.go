@@ -8,6 +8,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -271,10 +272,12 @@ func (c *columnReader) directRows(codes []uint32, within *index.DocSet) (*index.
 		return nil, err
 	}
 	found := index.NewDocSet()
-	err = c.eachCodePage(places, func(_ uint32, from, to int, page []uint32) error {
-		for i := from; i < to; i++ {
-			if _, ok := slices.BinarySearch(codes, page[places[i]%PageRows]); ok {
-				found.Add(present[i])
+	var own []uint32 // of the rows
+	err = c.eachCodePage(places, func(page uint32, from, to int, p *column.CodePage) error {
+		own = p.AppendAt(own[:0], places[from:to], page*PageRows)
+		for i, code := range own {
+			if _, ok := slices.BinarySearch(codes, code); ok {
+				found.Add(present[from+i])
 			}
 		}
 		return nil
@@ -293,51 +296,6 @@ func (c *columnReader) codeRows(ctx context.Context, code uint32) (*index.DocSet
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
-}
-
-// scanCodes reads the code pages that hold one of the codes and, if within is
-// not nil, a row of within.
-func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
-	on, err := c.pagesOf(codes)
-	if err != nil {
-		return nil, err
-	}
-	wanted := make([]bool, c.meta.dict+c.meta.codeBase())
-	for _, code := range codes {
-		wanted[code] = true
-	}
-	found := index.NewDocSet()
-	var numbers, rows []uint32
-	for page, ok := range on {
-		if !ok {
-			continue
-		}
-		if within != nil {
-			if touches, err := c.touches(within, uint32(page)); err != nil {
-				return nil, err
-			} else if !touches {
-				continue
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		pageCodes, err := c.codes(uint32(page))
-		if err != nil {
-			return nil, err
-		}
-		numbers = numbers[:0]
-		for place, code := range pageCodes {
-			if wanted[code] {
-				numbers = append(numbers, uint32(page)*PageRows+uint32(place))
-			}
-		}
-		if rows, err = c.rowsOf(rows[:0], numbers); err != nil {
-			return nil, err
-		}
-		found.AddMany(rows)
-	}
-	return found, nil
 }
 
 // pageLists tells on which pages each code occurs.

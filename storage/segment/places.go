@@ -9,6 +9,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // schemaIndex is the list of schemas: which columns each has, and on which
@@ -104,25 +105,34 @@ func (s *Segment) parseSchemas(raw []byte) (*schemaIndex, error) {
 	return x, nil
 }
 
-// bases returns for each page of rows how many rows before it have the field.
-func (c *columnReader) bases() ([]uint32, error) {
+// pagePresence tells how the rows that have a field are spread over pages.
+type pagePresence struct {
+	bases  []uint32 // of each page of rows: how many rows before it have the field
+	having bitSet   // schemas with the field
+}
+
+func (c *columnReader) pagePresence() (*pagePresence, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedBases, c.number, 0), func() ([]uint32, int64, error) {
+	return cached(s.cache, s.cacheKey(cachedBases, c.number, 0), func() (*pagePresence, int64, error) {
 		x, err := s.schemaList()
 		if err != nil {
 			return nil, 0, err
 		}
 		has := x.having(c.number)
-		bases := make([]uint32, 0, len(x.pages)+1)
+		p := &pagePresence{bases: make([]uint32, 0, len(x.pages)+1), having: newBitSet(s.meta.schemas)}
+		for _, schema := range has {
+			p.having.add(schema)
+		}
 		sum := uint32(0)
 		for _, page := range x.pages {
-			bases = append(bases, sum)
+			p.bases = append(p.bases, sum)
 			sum += countBoth(page, has)
 		}
 		if sum != c.meta.count {
 			return nil, 0, fmt.Errorf("column %q: %w: %d rows, directory says %d", c.meta.path, ErrCorrupt, sum, c.meta.count)
 		}
-		return append(bases, sum), 4 * int64(len(bases)+1), nil
+		p.bases = append(p.bases, sum)
+		return p, 4*int64(len(p.bases)) + 8*int64(len(p.having)), nil
 	})
 }
 
@@ -149,127 +159,133 @@ func countBoth(page []schemaCount, schemas []uint32) (sum uint32) {
 	return sum
 }
 
-// schemaPage tells for a page of rows which has which schema, both ways.
+// schemaPage tells for a page of rows which has which schema.
 type schemaPage struct {
-	numbers []uint16 // place on the page -> number among the page's schemas
-	start   []uint32 // number -> its first place in places
-	once    sync.Once
-	places  []uint16 // on the page, ascending for each number; made when asked for
-}
-
-// of returns the places with a number.
-func (p *schemaPage) of(number int) []uint16 {
-	p.once.Do(func() {
-		p.places = make([]uint16, len(p.numbers))
-		next := slices.Clone(p.start)
-		for place, number := range p.numbers {
-			p.places[next[number]] = uint16(place)
-			next[number]++
-		}
-	})
-	return p.places[p.start[number]:p.start[number+1]]
-}
-
-// A place on a page is kept in 16 bits.
-const _ = uint(1<<16 - PageRows)
-
-// codesScratch lends room for a page of codes that is kept in another form.
-type codesScratch struct{ pool sync.Pool }
-
-func (s *codesScratch) take() *[]uint32 {
-	if codes, ok := s.pool.Get().(*[]uint32); ok {
-		return codes
-	}
-	codes := make([]uint32, 0, PageRows)
-	return &codes
+	codes *column.CodePage
+	once  sync.Once
+	stops *schemaStops // made when asked for
+	err   error
 }
 
 // schemaPage reads a page of schema codes.
-func (s *Segment) schemaPage(x *schemaIndex, page uint32) (*schemaPage, error) {
+func (s *Segment) schemaPage(page uint32) (*schemaPage, error) {
 	return cached(s.cache, s.cacheKey(cachedSchemas, 0, page), func() (*schemaPage, int64, error) {
-		n := pageLen(s.meta.Rows, page)
-		scratch := s.cache.codes.take()
-		defer s.cache.codes.pool.Put(scratch)
-		codes, err := s.codesPage((*scratch)[:0], pageKey(sectionSchemas, page), n, s.meta.schemas)
+		codes, err := s.readCodes(pageKey(sectionSchemas, page), pageLen(s.meta.Rows, page), s.meta.schemas)
 		if err != nil {
 			return nil, 0, err
 		}
-		counts := x.pages[page]
-		numberOf := make([]uint16, s.meta.schemas)
-		for i, count := range counts {
-			numberOf[count.schema] = uint16(i) // as many as rows at most
-		}
-		p := &schemaPage{numbers: make([]uint16, n), start: make([]uint32, len(counts)+1)}
-		seen := make([]uint32, len(counts))
-		for place, code := range codes {
-			number := numberOf[code]
-			p.numbers[place] = number
-			seen[number]++ // schemas that are not of the page count for the first
-		}
-		for i, count := range counts {
-			p.start[i+1] = p.start[i] + count.rows
-			if seen[i] != count.rows {
-				return nil, 0, fmt.Errorf("schemas of page %d: %w: not what the list counts", page, ErrCorrupt)
-			}
-		}
-		return p, 4*int64(n) + 8*int64(len(counts)), nil
+		return &schemaPage{codes: codes}, codes.Bytes() + schemaStopsBytes, nil
 	})
 }
 
-// havingOn reports which of the numbers of a page stand for schemas with the
-// column, and lists them.
-func (x *schemaIndex) havingOn(page, column uint32) (having []bool, numbers []int) {
-	counts, has := x.pages[page], x.having(column)
-	having = make([]bool, len(counts))
-	for number, count := range counts {
-		if _, ok := slices.BinarySearch(has, count.schema); ok {
-			having[number] = true
-			numbers = append(numbers, number)
+// schemaStops counts the rows of each schema up to every so many rows of a
+// page, so that a row's place in a column is found from the stop before it.
+type schemaStops struct {
+	shift   uint          // there is a stop every 1 << shift rows
+	schemas []schemaCount // of the page
+	before  []uint16      // stop, schema of the page -> rows before the stop
+	runs    []uint16      // stop -> the run of codes that it is in
+}
+
+// schemaStopsBytes is about what the stops of a page take.
+const schemaStopsBytes = 2 * PageRows
+
+// Stops are so far apart that they count as much as a page has rows, and a few
+// runs at least.
+const stopShiftMin = 7
+
+// Places on a page, and runs of one, are kept in 16 bits.
+const _ = uint(1<<16 - 1 - PageRows)
+
+// stopsOf returns the stops of a page.
+func (p *schemaPage) stopsOf(x *schemaIndex, page uint32) (*schemaStops, error) {
+	p.once.Do(func() { p.stops, p.err = newSchemaStops(p.codes, x, page) })
+	return p.stops, p.err
+}
+
+func newSchemaStops(codes *column.CodePage, x *schemaIndex, page uint32) (*schemaStops, error) {
+	schemas := x.pages[page]
+	s := &schemaStops{schemas: schemas, shift: max(stopShiftMin, uint(bits.Len(uint(len(schemas)))))}
+	numbers := make([]uint16, len(x.schemas))
+	for number, count := range schemas {
+		numbers[count.schema] = uint16(number) // as many as rows at most
+	}
+	counts := make([]uint16, len(schemas))
+	at, stop := uint32(0), uint32(0)
+	for run := range codes.Runs() {
+		schema, end := codes.Run(run)
+		number := numbers[schema]
+		if schemas[number].schema != schema {
+			return nil, fmt.Errorf("schemas of page %d: %w: not what the list has", page, ErrCorrupt)
+		}
+		for ; stop < end; stop += 1 << s.shift {
+			s.runs = append(s.runs, uint16(run))
+			s.before = append(s.before, counts...)
+			s.before[len(s.before)-len(counts)+int(number)] += uint16(stop - at)
+		}
+		counts[number] += uint16(end - at)
+		at = end
+	}
+	for number, count := range schemas {
+		if uint32(counts[number]) != count.rows {
+			return nil, fmt.Errorf("schemas of page %d: %w: not what the list counts", page, ErrCorrupt)
 		}
 	}
-	return having, numbers
+	return s, nil
+}
+
+// rank returns how many rows before a place have one of the schemas, and
+// whether the row there has.
+func (s *schemaStops) rank(codes *column.CodePage, having bitSet, place uint32) (rank uint32, has bool) {
+	stop := int(place >> s.shift)
+	for number, before := range s.before[stop*len(s.schemas):][:len(s.schemas)] {
+		if having.has(s.schemas[number].schema) {
+			rank += uint32(before)
+		}
+	}
+	at := uint32(stop) << s.shift
+	for run := int(s.runs[stop]); ; run++ {
+		schema, end := codes.Run(run)
+		has = having.has(schema)
+		if has {
+			rank += min(end, place) - at
+		}
+		if end > place {
+			return rank, has
+		}
+		at = end
+	}
 }
 
 // presentPage tells which rows of a page have a field.
 type presentPage struct {
-	bits  [presentWords]uint64
-	ranks [presentWords]uint16 // bits before each word
+	bits  pageBits
+	ranks [pageWords]uint16 // bits before each word
 }
-
-const presentWords = PageRows / 64
 
 // presentPage returns the presence of the field on a page of rows. Callers
 // have made sure that some rows have it and some do not.
 func (c *columnReader) presentPage(page uint32) (*presentPage, error) {
 	s := c.segment
 	return cached(s.cache, c.presentKey(page), func() (*presentPage, int64, error) {
-		x, err := s.schemaList()
+		presence, err := c.pagePresence()
 		if err != nil {
 			return nil, 0, err
 		}
-		schemas, err := s.schemaPage(x, page)
+		schemas, err := s.schemaPage(page)
 		if err != nil {
 			return nil, 0, err
 		}
-		having := make([]uint64, len(x.pages[page]))
-		has := x.having(c.number)
-		for number, count := range x.pages[page] {
-			if _, ok := slices.BinarySearch(has, count.schema); ok {
-				having[number] = 1
-			}
+		p, sum := &presentPage{}, uint32(0)
+		schemas.codes.Mark(p.bits[:], presence.having)
+		for word, set := range p.bits {
+			p.ranks[word] = uint16(sum)
+			sum += uint32(bits.OnesCount64(set))
 		}
-		p, sum := &presentPage{}, 0
-		numbers := schemas.numbers
-		for word := range p.bits {
-			var set uint64
-			for i, number := range numbers[:min(64, len(numbers))] {
-				set |= having[number] << (i & 63)
-			}
-			numbers = numbers[min(64, len(numbers)):]
-			p.bits[word], p.ranks[word] = set, uint16(sum)
-			sum += bits.OnesCount64(set)
+		if sum != presence.bases[page+1]-presence.bases[page] {
+			return nil, 0, fmt.Errorf("schemas of page %d: %w: not what the list counts", page, ErrCorrupt)
 		}
-		return p, 10 * presentWords, nil
+		return p, 10 * pageWords, nil
 	})
 }
 
@@ -292,16 +308,16 @@ func (c *columnReader) presence() (*index.DocSet, error) {
 		return index.DocSetRange(0, s.meta.Rows), nil
 	}
 	return cached(s.cache, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
-		bases, err := c.bases()
+		presence, err := c.pagePresence()
 		if err != nil {
 			return nil, 0, err
 		}
-		rows := index.NewDocSet()
-		list := make([]uint32, 0, PageRows)
+		found := s.newRowSet()
+		defer found.done(s)
 		for page := range pages(s.meta.Rows) {
-			n := bases[page+1] - bases[page]
+			n := presence.bases[page+1] - presence.bases[page]
 			if n == uint32(pageLen(s.meta.Rows, page)) {
-				rows.AddRange(uint64(page)*PageRows, uint64(page)*PageRows+uint64(n))
+				found.found.AddRange(uint64(page)*PageRows, uint64(page)*PageRows+uint64(n))
 				continue
 			}
 			if n == 0 {
@@ -311,22 +327,12 @@ func (c *columnReader) presence() (*index.DocSet, error) {
 			if err != nil {
 				return nil, 0, err
 			}
-			list = p.appendRows(list[:0], page*PageRows)
-			rows.AddMany(list)
+			found.add(page, &p.bits)
 		}
+		rows := found.rows()
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
-}
-
-// appendRows appends the rows of the page, which starts at first.
-func (p *presentPage) appendRows(dst []uint32, first uint32) []uint32 {
-	for word, set := range p.bits {
-		for ; set != 0; set &= set - 1 {
-			dst = append(dst, first+uint32(word)*64+uint32(bits.TrailingZeros64(set)))
-		}
-	}
-	return dst
 }
 
 // rowsOf appends the rows of the values with the given numbers, which ascend.
@@ -335,10 +341,11 @@ func (c *columnReader) rowsOf(dst, numbers []uint32) ([]uint32, error) {
 	if c.full() {
 		return append(dst, numbers...), nil
 	}
-	bases, err := c.bases()
+	presence, err := c.pagePresence()
 	if err != nil {
 		return nil, err
 	}
+	bases := presence.bases
 	for len(numbers) > 0 {
 		page := c.rowPage(bases, numbers[0])
 		end := sort.Search(len(numbers), func(i int) bool { return numbers[i] >= bases[page+1] })
@@ -368,7 +375,7 @@ func (p *presentPage) appendSelected(dst []uint32, first, base uint32, numbers [
 	var rank uint32
 	for _, number := range numbers {
 		wanted := number - base
-		for word+1 < presentWords && uint32(p.ranks[word+1]) <= wanted {
+		for word+1 < pageWords && uint32(p.ranks[word+1]) <= wanted {
 			word++
 		}
 		if word != known {
@@ -394,10 +401,11 @@ func (c *columnReader) rowSpan(page uint32) (first, end uint32, err error) {
 	if c.full() {
 		return page * PageRows, page*PageRows + n, nil
 	}
-	bases, err := c.bases()
+	presence, err := c.pagePresence()
 	if err != nil {
 		return 0, 0, err
 	}
+	bases := presence.bases
 	last := c.rowPage(bases, page*PageRows+n-1)
 	return c.rowPage(bases, page*PageRows) * PageRows, min(c.segment.meta.Rows, (last+1)*PageRows), nil
 }
@@ -409,16 +417,18 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := newBitSet(s.meta.schemas)
+	var schemas []uint32
 	err = eachPage(rows, func(page uint32, places []uint32) error {
-		p, err := s.schemaPage(x, page)
+		p, err := s.schemaPage(page)
 		if err != nil {
 			return err
 		}
-		seen := make([]bool, len(x.pages[page]))
-		for _, place := range places {
-			if number := p.numbers[place]; !seen[number] {
-				seen[number] = true
-				for _, column := range x.schemas[x.pages[page][number].schema] {
+		schemas = p.codes.AppendAt(schemas[:0], places, 0)
+		for _, schema := range schemas {
+			if !seen.has(schema) {
+				seen.add(schema)
+				for _, column := range x.schemas[schema] {
 					has[column] = true
 				}
 			}
@@ -430,7 +440,7 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 
 // walkMax is up to how many rows of a page are looked up without the page's
 // presence, unless that is known.
-const walkMax = 256
+const walkMax = 128
 
 // places returns those of the rows that have the field, and the number of
 // each one's value in the column.
@@ -439,27 +449,30 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 	if c.full() {
 		return asked, asked, nil
 	}
-	bases, err := c.bases()
+	presence, err := c.pagePresence()
 	if err != nil {
 		return nil, nil, err
 	}
-	present, places = make([]uint32, 0, len(asked)), make([]uint32, 0, len(asked))
+	bases := presence.bases
+	most := min(len(asked), int(c.meta.count))
+	present, places = make([]uint32, 0, most), make([]uint32, 0, most)
 	for len(asked) > 0 {
 		page := asked[0] / PageRows
 		end := sort.Search(len(asked), func(i int) bool { return asked[i]/PageRows > page })
 		on := asked[:end]
 		asked = asked[end:]
-		switch bases[page+1] - bases[page] {
+		base, n := bases[page], bases[page+1]-bases[page]
+		switch n {
 		case 0: // no row of the page has the field
 			continue
 		case uint32(pageLen(c.segment.meta.Rows, page)):
 			for _, row := range on {
-				present, places = append(present, row), append(places, bases[page]+row%PageRows)
+				present, places = append(present, row), append(places, base+row%PageRows)
 			}
 			continue
 		}
 		if _, known := c.segment.cache.peek(c.presentKey(page)); !known && len(on) <= walkMax {
-			present, places, err = c.walkPlaces(present, places, page, bases[page], on)
+			present, places, err = c.walkPlaces(present, places, page, presence, on)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -469,9 +482,16 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 		if err != nil {
 			return nil, nil, err
 		}
+		if len(on) == pageLen(c.segment.meta.Rows, page) {
+			present = p.bits.appendTo(present, page*PageRows)
+			for number := range n {
+				places = append(places, base+number)
+			}
+			continue
+		}
 		for _, row := range on {
 			if rank, has := p.rank(row % PageRows); has {
-				present, places = append(present, row), append(places, bases[page]+rank)
+				present, places = append(present, row), append(places, base+rank)
 			}
 		}
 	}
@@ -479,51 +499,36 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 }
 
 // walkPlaces is places for few rows of a page.
-func (c *columnReader) walkPlaces(present, places []uint32, page, base uint32, on []uint32) (_, _ []uint32, err error) {
+func (c *columnReader) walkPlaces(present, places []uint32, page uint32, presence *pagePresence, on []uint32) (_, _ []uint32, err error) {
 	x, err := c.segment.schemaList()
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := c.segment.schemaPage(x, page)
+	p, err := c.segment.schemaPage(page)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := pageWalk{page: p, base: base}
-	w.having, w.numbers = x.havingOn(page, c.number)
+	stops, err := p.stopsOf(x, page)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, row := range on {
-		place := row % PageRows
-		if w.having[p.numbers[place]] {
-			present, places = append(present, row), append(places, w.rank(uint16(place)))
+		if rank, has := stops.rank(p.codes, presence.having, row%PageRows); has {
+			present, places = append(present, row), append(places, presence.bases[page]+rank)
 		}
 	}
 	return present, places, nil
 }
 
-// pageWalk counts the rows of a page that have a field, place by place.
-type pageWalk struct {
-	page    *schemaPage
-	base    uint32
-	having  []bool // by number
-	numbers []int  // that have it
-	at, sum uint32 // the place up to which sum is counted
-}
-
-// rank returns the number in the column of the value at a place; places
-// ascend. Near places are counted, far ones looked up in the lists of places.
-func (w *pageWalk) rank(place uint16) uint32 {
-	if steps := uint32(place) - w.at; int(steps) > len(w.numbers)*16 {
-		w.sum = 0
-		for _, number := range w.numbers {
-			of := w.page.of(number)
-			w.sum += uint32(sort.Search(len(of), func(i int) bool { return of[i] >= place }))
+// eachPlacesPage calls visit for each page of places.
+func eachPlacesPage(places []uint32, visit func(page uint32, from, to int) error) error {
+	for from := 0; from < len(places); {
+		page := places[from] / PageRows
+		to := from + sort.Search(len(places)-from, func(i int) bool { return places[from+i]/PageRows > page })
+		if err := visit(page, from, to); err != nil {
+			return err
 		}
-	} else {
-		for _, number := range w.page.numbers[w.at:place] {
-			if w.having[number] {
-				w.sum++
-			}
-		}
+		from = to
 	}
-	w.at = uint32(place)
-	return w.base + w.sum
+	return nil
 }

@@ -132,24 +132,6 @@ func (s *Segment) frame(key []byte) ([]byte, error) {
 	return out, nil
 }
 
-// codesPage reads n codes, each below limit, into dst, which is empty.
-func (s *Segment) codesPage(dst []uint32, key []byte, n int, limit uint32) ([]uint32, error) {
-	raw, err := s.frame(key)
-	if err != nil {
-		return nil, err
-	}
-	codes, rest, err := column.Codes(dst, raw, n)
-	if err != nil || len(rest) != 0 {
-		return nil, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
-	}
-	for _, code := range codes {
-		if code >= limit {
-			return nil, fmt.Errorf("segment codes %x: %w: code %d of %d", key, ErrCorrupt, code, limit)
-		}
-	}
-	return codes, nil
-}
-
 // pageLen returns how many of n values are on a page.
 func pageLen(n, page uint32) int { return int(min(PageRows, n-page*PageRows)) }
 

@@ -118,7 +118,7 @@ func (p *textPage) parseGroups(raw []byte, counts []uint16, distinct int) error 
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
 	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	err := c.eachCodePage(places, func(page uint32, from, to int, _ []uint32) error {
+	err := eachPlacesPage(places, func(page uint32, from, to int) error {
 		if err := g.page(ctx, page, places[from:to]); err != nil {
 			return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}

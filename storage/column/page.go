@@ -1,0 +1,354 @@
+package column
+
+import (
+	"fmt"
+	"math/bits"
+	"sort"
+)
+
+// PageMax is up to how many codes a CodePage has.
+const PageMax = 1<<16 - 1
+
+// CodePage is an array of codes in the form in which it was stored: runs stay
+// runs and bytes stay bytes, so that to find the places of a code is cheaper
+// than to decode all of them. It is read only.
+type CodePage struct {
+	n         int
+	low, high []byte   // of the heads: their codes, of codes below 256 only low
+	local     []uint32 // what the heads stand for if not for themselves
+	wide      []uint32 // the heads in any other form, instead of low
+	ends      []uint16 // where the run of each head ends; nil: each is one value
+	bytes     int
+}
+
+// ParseCodePage reads the n codes that fill src, which the page holds on to.
+// Each must be below limit.
+func ParseCodePage(src []byte, n int, limit uint32) (*CodePage, error) {
+	if n <= 0 || n > PageMax {
+		return nil, fmt.Errorf("decode page of %d codes: %w", n, ErrTooLong)
+	}
+	p := &CodePage{n: n, bytes: len(src)}
+	rest, err := p.parse(src)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("decode page of codes: %d bytes left: %w", len(rest), ErrCorrupt)
+	}
+	p.bytes += 4*(len(p.local)+len(p.wide)) + 2*len(p.ends)
+	if top := p.top(); top >= limit {
+		return nil, fmt.Errorf("decode page of codes: code %d of %d: %w", top, limit, ErrCorrupt)
+	}
+	return p, nil
+}
+
+// ConstantPage returns the page of n times the code 0, n up to PageMax.
+func ConstantPage(n int) *CodePage {
+	return &CodePage{n: n, wide: []uint32{0}, ends: []uint16{uint16(n)}}
+}
+
+func (p *CodePage) parse(src []byte) ([]byte, error) {
+	encoding, rest, err := readByte(src, "encoding of codes")
+	if err != nil {
+		return nil, err
+	}
+	switch encoding {
+	case codesConstant:
+		p.ends = []uint16{uint16(p.n)}
+		return p.parseHeads(src, 1, false)
+	case codesRuns:
+		count, rest, err := readUvarint(rest, "run count")
+		if err != nil || count > uint64(p.n) {
+			return nil, fmt.Errorf("decode %d runs of %d codes: %w", count, p.n, ErrCorrupt)
+		}
+		if rest, err = p.parseHeads(rest, int(count), false); err != nil {
+			return nil, err
+		}
+		return p.parseEnds(rest, int(count))
+	}
+	return p.parseHeads(src, p.n, true)
+}
+
+// parseHeads reads the heads of so many runs, or so many codes.
+func (p *CodePage) parseHeads(src []byte, count int, mayNest bool) (rest []byte, err error) {
+	encoding, rest, err := readByte(src, "encoding of codes")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case encoding == codesPlanes && len(rest)/2 >= count:
+		p.low, p.high = rest[:count:count], rest[count:2*count:2*count]
+		return rest[2*count:], nil
+	case encoding == codesLocal && mayNest:
+		if p.local, rest, err = decodeDistinct(rest, count); err != nil {
+			return nil, err
+		}
+		if width, rest, err := readWidth(rest, count, 32); err == nil && width == 8 {
+			p.low = rest[:count:count]
+			return rest[count:], nil
+		}
+		p.local = nil
+	case encoding == codesPacked:
+		if width, rest, err := readWidth(rest, count, 32); err == nil && width == 8 {
+			p.low = rest[:count:count]
+			return rest[count:], nil
+		}
+	}
+	p.wide, rest, err = decodeCodes(nil, src, count, mayNest)
+	return rest, err
+}
+
+// endsChunk is how many lengths of runs are decoded at a time: they stay in the
+// nearest cache, and what is kept is small.
+const endsChunk = 256
+
+// parseEnds reads the lengths of so many runs.
+func (p *CodePage) parseEnds(src []byte, count int) ([]byte, error) {
+	p.ends = make([]uint16, 0, count)
+	if count == 0 || len(src) < 2 || src[0] != intsSkewed || src[1]&15 != skewedOffsets {
+		lengths, rest, err := decodeInts(nil, src, count, false)
+		if err != nil || !p.addEnds(lengths, 0) {
+			return nil, fmt.Errorf("decode %d runs of codes: %w", count, ErrCorrupt)
+		}
+		return rest, p.endsWhole()
+	}
+	var r skewedReader
+	if err := r.header(src[1:]); err != nil {
+		return nil, err
+	}
+	var chunk [endsChunk]int64
+	for count > 0 {
+		lengths := chunk[:min(count, endsChunk)]
+		if err := r.next(lengths); err != nil {
+			return nil, err
+		}
+		if !p.addEnds(lengths, r.base) {
+			return nil, fmt.Errorf("decode runs of codes: %w", ErrCorrupt)
+		}
+		count -= len(lengths)
+	}
+	return r.rest(), p.endsWhole()
+}
+
+// addEnds adds runs of these lengths and base, each one less than it is.
+func (p *CodePage) addEnds(lengths []int64, base int64) bool {
+	at := uint64(0)
+	if len(p.ends) > 0 {
+		at = uint64(p.ends[len(p.ends)-1])
+	}
+	ends := p.ends[len(p.ends) : len(p.ends)+len(lengths)]
+	for i, length := range lengths {
+		if uint64(length+base) >= uint64(p.n)-at {
+			return false
+		}
+		at += uint64(length+base) + 1
+		ends[i] = uint16(at)
+	}
+	p.ends = p.ends[:len(p.ends)+len(lengths)]
+	return true
+}
+
+// endsWhole checks that the runs make up the page.
+func (p *CodePage) endsWhole() error {
+	if len(p.ends) == 0 || int(p.ends[len(p.ends)-1]) != p.n {
+		return fmt.Errorf("decode runs of codes: not %d in all: %w", p.n, ErrCorrupt)
+	}
+	return nil
+}
+
+// top returns the greatest code. Positions beyond the distinct codes count as
+// the greatest there is.
+func (p *CodePage) top() (top uint32) {
+	switch {
+	case p.high != nil:
+		for i, high := range p.high {
+			top = max(top, uint32(high)<<8|uint32(p.low[i]))
+		}
+	case p.low != nil:
+		for _, low := range p.low {
+			top = max(top, uint32(low))
+		}
+		if p.local == nil {
+			return top
+		}
+		if int(top) >= len(p.local) {
+			return 1<<32 - 1
+		}
+		top = 0
+		for _, code := range p.local {
+			top = max(top, code)
+		}
+	default:
+		for _, code := range p.wide {
+			top = max(top, code)
+		}
+	}
+	return top
+}
+
+// Bytes returns about how much memory the page takes.
+func (p *CodePage) Bytes() int64 { return int64(p.bytes) }
+
+// head returns the code of a run, or of a place if there are no runs.
+func (p *CodePage) head(i int) uint32 {
+	switch {
+	case p.high != nil:
+		return uint32(p.high[i])<<8 | uint32(p.low[i])
+	case p.local != nil:
+		return p.local[p.low[i]]
+	case p.low != nil:
+		return uint32(p.low[i])
+	}
+	return p.wide[i]
+}
+
+// Runs returns how many runs the page has: stretches with one code. Two that
+// touch may have the same.
+func (p *CodePage) Runs() int {
+	if p.ends == nil {
+		return p.n
+	}
+	return len(p.ends)
+}
+
+// Run returns the code of a run and the place after it.
+func (p *CodePage) Run(i int) (code, end uint32) {
+	if p.ends == nil {
+		return p.head(i), uint32(i) + 1
+	}
+	return p.head(i), uint32(p.ends[i])
+}
+
+// AppendTo appends all codes.
+func (p *CodePage) AppendTo(dst []uint32) []uint32 {
+	all, added := grow(dst, p.n)
+	if p.ends == nil {
+		for i := range added {
+			added[i] = p.head(i)
+		}
+		return all
+	}
+	from := 0
+	for i, end := range p.ends {
+		code, run := p.head(i), added[from:end]
+		for j := range run {
+			run[j] = code
+		}
+		from = int(end)
+	}
+	return all
+}
+
+// fewAsked is the share of the runs, one in so many, up to which the run of
+// each asked place is searched for.
+const fewAsked = 16
+
+// AppendAt appends the codes at places, which ascend; first is the place at
+// which the page begins.
+func (p *CodePage) AppendAt(dst []uint32, places []uint32, first uint32) []uint32 {
+	if len(places) == p.n {
+		return p.AppendTo(dst)
+	}
+	all, added := grow(dst, len(places))
+	if p.ends == nil {
+		for i, place := range places {
+			added[i] = p.head(int(place - first))
+		}
+		return all
+	}
+	run := 0
+	few := len(places) < len(p.ends)/fewAsked
+	for i, place := range places {
+		place -= first
+		if few {
+			left := p.ends[run:]
+			run += sort.Search(len(left), func(k int) bool { return uint32(left[k]) > place })
+		}
+		for uint32(p.ends[run]) <= place {
+			run++
+		}
+		added[i] = p.head(run)
+	}
+	return all
+}
+
+// Mark sets the bit of each place whose code is in wanted and clears that of
+// each other one, and reports whether there is any. Both are sets of bits: of
+// the places of the page, and of all codes below the limit.
+func (p *CodePage) Mark(places, wanted []uint64) bool {
+	if p.local != nil {
+		local := make([]uint64, (len(p.local)+63)/64)
+		for i, code := range p.local {
+			local[i>>6] |= wanted[code>>6] >> (code & 63) & 1 << (i & 63)
+		}
+		wanted = local
+	}
+	places = places[:(p.n+63)/64]
+	if p.ends == nil {
+		return p.markHeads(places, wanted)
+	}
+	clear(places)
+	var heads [(PageMax + 63) / 64]uint64
+	if !p.markHeads(heads[:(len(p.ends)+63)/64], wanted) {
+		return false
+	}
+	for word, set := range heads[:(len(p.ends)+63)/64] {
+		for ; set != 0; set &= set - 1 {
+			run := word<<6 + bits.TrailingZeros64(set)
+			from := uint(0)
+			if run > 0 {
+				from = uint(p.ends[run-1])
+			}
+			setRange(places, from, uint(p.ends[run]))
+		}
+	}
+	return true
+}
+
+// setRange sets the bits from <= bit < to, of which there is one at least.
+func setRange(set []uint64, from, to uint) {
+	word, last := from>>6, (to-1)>>6
+	if word == last {
+		set[word] |= (1<<(to-from) - 1) << (from & 63)
+		return
+	}
+	set[word] |= ^uint64(0) << (from & 63)
+	for word++; word < last; word++ {
+		set[word] = ^uint64(0)
+	}
+	set[last] |= ^uint64(0) >> (-to & 63)
+}
+
+// markHeads sets the bits of those heads that are wanted, clears the others and
+// reports whether there is any.
+func (p *CodePage) markHeads(marks, wanted []uint64) bool {
+	low, high, wide := p.low, p.high, p.wide
+	var any uint64
+	for word := range marks {
+		var set uint64
+		switch {
+		case high != nil:
+			n := min(64, len(low))
+			top := high[:n]
+			for i, b := range low[:n] {
+				set |= wanted[uint(top[i])<<2|uint(b)>>6] >> (b & 63) & 1 << (i & 63)
+			}
+			low, high = low[n:], high[n:]
+		case low != nil:
+			n := min(64, len(low))
+			for i, b := range low[:n] {
+				set |= wanted[b>>6] >> (b & 63) & 1 << (i & 63)
+			}
+			low = low[n:]
+		default:
+			n := min(64, len(wide))
+			for i, code := range wide[:n] {
+				set |= wanted[code>>6] >> (code & 63) & 1 << (i & 63)
+			}
+			wide = wide[n:]
+		}
+		marks[word] = set
+		any |= set
+	}
+	return any != 0
+}

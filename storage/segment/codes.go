@@ -1,0 +1,295 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"sync"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/column"
+)
+
+// readCodes reads n codes, each below limit. They are kept as they are stored.
+func (s *Segment) readCodes(key []byte, n int, limit uint32) (*column.CodePage, error) {
+	raw, err := s.frame(key)
+	if err != nil {
+		return nil, err
+	}
+	p, err := column.ParseCodePage(raw, n, limit)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
+	}
+	return p, nil
+}
+
+// codePage returns a page of codes.
+func (c *columnReader) codePage(page uint32) (*column.CodePage, error) {
+	s := c.segment
+	n := pageLen(c.meta.count, page)
+	size := c.meta.dict + c.meta.codeBase()
+	if size == 1 {
+		return column.ConstantPage(n), nil
+	}
+	return cached(s.cache, s.cacheKey(itemCodes, c.number, page), func() (*column.CodePage, int64, error) {
+		p, err := s.readCodes(columnKey(c.number, itemCodes, page), n, size)
+		if err != nil {
+			return nil, 0, err
+		}
+		return p, p.Bytes(), nil
+	})
+}
+
+// codes returns a page of codes, decoded; shared, not to be changed.
+func (c *columnReader) codes(page uint32) ([]uint32, error) {
+	s := c.segment
+	n := pageLen(c.meta.count, page)
+	if c.meta.dict+c.meta.codeBase() == 1 {
+		return zeroCodes[:n], nil
+	}
+	return cached(s.cache, s.cacheKey(cachedCodes, c.number, page), func() ([]uint32, int64, error) {
+		p, err := c.codePage(page)
+		if err != nil {
+			return nil, 0, err
+		}
+		return p.AppendTo(make([]uint32, 0, n)), 4 * int64(n), nil
+	})
+}
+
+// zeroCodes is the page of a column with a single code. Read only.
+var zeroCodes [PageRows]uint32
+
+// eachCodePage calls visit with the codes of each page of places.
+func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes *column.CodePage) error) error {
+	return eachPlacesPage(places, func(page uint32, from, to int) error {
+		codes, err := c.codePage(page)
+		if err != nil {
+			return err
+		}
+		return visit(page, from, to, codes)
+	})
+}
+
+// bitSet is a set of codes, or of schemas.
+type bitSet []uint64
+
+func newBitSet(size uint32) bitSet { return make(bitSet, (uint64(size)+63)/64) }
+
+func (b bitSet) add(n uint32) { b[n/64] |= 1 << (n % 64) }
+
+func (b bitSet) has(n uint32) bool { return b[n/64]>>(n%64)&1 != 0 }
+
+// pageBits are places on a page, or numbers of values on one.
+type pageBits [pageWords]uint64
+
+const pageWords = PageRows / 64
+
+// at returns 64 bits from a place on, which may be up to 63 before the page.
+func (b *pageBits) at(place int) uint64 {
+	if place < 0 {
+		return b[0] << -place
+	}
+	word, bit := place/64, place%64
+	if word >= pageWords {
+		return 0
+	}
+	set := b[word] >> bit
+	if bit > 0 && word+1 < pageWords {
+		set |= b[word+1] << (64 - bit)
+	}
+	return set
+}
+
+// anyIn reports whether there is a place from <= place < to.
+func (b *pageBits) anyIn(from, to int) bool {
+	for ; from < to; from += 64 {
+		if b.at(from)&(1<<min(64, to-from)-1) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// appendTo appends the places, added to first.
+func (b *pageBits) appendTo(dst []uint32, first uint32) []uint32 {
+	for word, set := range b {
+		for ; set != 0; set &= set - 1 {
+			dst = append(dst, first+uint32(word)*64+uint32(bits.TrailingZeros64(set)))
+		}
+	}
+	return dst
+}
+
+func (b *pageBits) count() (n int) {
+	for _, set := range b {
+		n += bits.OnesCount64(set)
+	}
+	return n
+}
+
+// deposit puts the lowest bits of set, in order, where mask has bits.
+func deposit(set, mask uint64) (out uint64) {
+	if mask == ^uint64(0) {
+		return set
+	}
+	set &= 1<<bits.OnesCount64(mask) - 1
+	for ; set != 0; set >>= 1 {
+		lowest := mask & -mask
+		out |= lowest & -(set & 1)
+		mask ^= lowest
+	}
+	return out
+}
+
+// rowSet collects rows page by page: few one by one, many as bits.
+type rowSet struct {
+	found *index.DocSet
+	room  *scanRoom
+}
+
+// scanRoom is what a look through code pages needs for a while.
+type scanRoom struct {
+	marks pageBits // numbers of values on a page
+	rows  pageBits
+	list  []uint32 // rows of a page, where they are few
+	dense []uint64 // rows of the segment, up to the last page that has many
+}
+
+// scanRooms lends such room.
+type scanRooms struct{ pool sync.Pool }
+
+func (s *scanRooms) take() *scanRoom {
+	if room, ok := s.pool.Get().(*scanRoom); ok {
+		return room
+	}
+	return &scanRoom{}
+}
+
+// fewRows is up to how many rows of a page are added to a set one by one.
+const fewRows = 1024
+
+// newRowSet returns an empty set. Its done must be called.
+func (s *Segment) newRowSet() *rowSet {
+	r := &rowSet{found: index.NewDocSet(), room: s.cache.scans.take()}
+	r.room.dense = r.room.dense[:0]
+	return r
+}
+
+// add adds rows of a page.
+func (r *rowSet) add(page uint32, rows *pageBits) {
+	room := r.room
+	if rows.count() <= fewRows {
+		room.list = rows.appendTo(room.list[:0], page*PageRows)
+		r.found.AddMany(room.list)
+		return
+	}
+	from, to := int(page)*pageWords, int(page+1)*pageWords
+	for len(room.dense) < to {
+		room.dense = append(room.dense, make([]uint64, to-len(room.dense))...)
+	}
+	for i, set := range rows {
+		room.dense[from+i] |= set
+	}
+}
+
+// rows returns the set.
+func (r *rowSet) rows() *index.DocSet {
+	if len(r.room.dense) == 0 {
+		return r.found
+	}
+	many := index.NewDocSet()
+	many.FromDense(r.room.dense, true)
+	many.Or(r.found)
+	return many
+}
+
+// done gives back what the set has borrowed.
+func (r *rowSet) done(s *Segment) { s.cache.scans.pool.Put(r.room) }
+
+// addNumbers adds the rows of the values in marks, the numbers of which are
+// those of a page of values.
+func (r *rowSet) addNumbers(c *columnReader, page uint32, marks *pageBits) error {
+	if c.full() {
+		r.add(page, marks)
+		return nil
+	}
+	presence, err := c.pagePresence()
+	if err != nil {
+		return err
+	}
+	bases := presence.bases
+	first, count := page*PageRows, uint32(pageLen(c.meta.count, page))
+	for on := c.rowPage(bases, first); int(on)+1 < len(bases) && bases[on] < first+count; on++ {
+		// where the numbers of the page of rows begin and end on the page of values
+		from, to := int(bases[on])-int(first), int(bases[on+1])-int(first)
+		if !marks.anyIn(max(from, 0), min(to, int(count))) {
+			continue
+		}
+		rows := &r.room.rows
+		if n := pageLen(c.segment.meta.Rows, on); to-from == n {
+			for word := range rows {
+				rows[word] = 0
+				if place := word * 64; place < n && from+place > -64 {
+					rows[word] = marks.at(from+place) & (1<<min(64, n-place) - 1)
+				}
+			}
+		} else {
+			p, err := c.presentPage(on)
+			if err != nil {
+				return err
+			}
+			for word, mask := range p.bits {
+				rows[word] = 0
+				if number := from + int(p.ranks[word]); mask != 0 && number > -64 {
+					rows[word] = deposit(marks.at(number), mask)
+				}
+			}
+		}
+		r.add(on, rows)
+	}
+	return nil
+}
+
+// scanCodes reads the code pages that hold one of the codes and, if within is
+// not nil, a row of within.
+func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	on, err := c.pagesOf(codes)
+	if err != nil {
+		return nil, err
+	}
+	wanted := newBitSet(c.meta.dict + c.meta.codeBase())
+	for _, code := range codes {
+		wanted.add(code)
+	}
+	found := c.segment.newRowSet()
+	defer found.done(c.segment)
+	marks := &found.room.marks
+	for page, ok := range on {
+		if !ok {
+			continue
+		}
+		if within != nil {
+			if touches, err := c.touches(within, uint32(page)); err != nil {
+				return nil, err
+			} else if !touches {
+				continue
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p, err := c.codePage(uint32(page))
+		if err != nil {
+			return nil, err
+		}
+		clear(marks[(pageLen(c.meta.count, uint32(page))+63)/64:])
+		if !p.Mark(marks[:], wanted) {
+			continue
+		}
+		if err := found.addNumbers(c, uint32(page), marks); err != nil {
+			return nil, err
+		}
+	}
+	return found.rows(), nil
+}
