@@ -79,8 +79,7 @@ type builder struct {
 	entries   []int64           // log indexes in order of first appearance
 	entrySpan [][2]int64        // first and last page of each entry
 
-	schemaOf []uint32 // row -> schema
-	schemas  schemas
+	schemas schemas
 
 	filterValues []keyValue // of all columns
 

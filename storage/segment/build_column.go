@@ -46,7 +46,7 @@ func (b *builder) buildColumns() error {
 	ids := slices.SortedFunc(maps.Keys(inputs), func(x, y columnID) int {
 		return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.kind, y.kind))
 	})
-	b.schemaOf = make([]uint32, b.rows)
+	b.schemas = newSchemas(b.rows)
 	b.codes = make([]uint32, b.rows)
 	refs := &referrer{builder: b, of: map[uint32][]*trial{}}
 	for _, id := range referrersLast(ids) {
@@ -62,9 +62,7 @@ func (b *builder) buildColumns() error {
 		if len(rows) == 0 {
 			continue
 		}
-		for _, row := range rows {
-			b.schemaOf[row] = b.schemas.step(b.schemaOf[row], c.number)
-		}
+		b.schemas.add(c.number, rows)
 		b.meta.columns = append(b.meta.columns, c.meta)
 		b.words += c.meta.dict
 	}

@@ -116,7 +116,7 @@ func (r *referrer) cuts(row uint32, message string) []cut {
 	if len(message) < referenceMin || len(message) > shape.MessageMax {
 		return nil
 	}
-	for _, t := range r.trials(r.builder.schemaOf[row]) {
+	for _, t := range r.trials(r.builder.schemas.of[row]) {
 		if t.tries >= referenceTries && t.hits*referenceShare < t.tries {
 			continue
 		}

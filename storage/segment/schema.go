@@ -8,55 +8,100 @@ import (
 	"github.com/stere-log/stere/storage/column"
 )
 
-// schemas numbers the sets of columns that rows have. A set is built column
-// by column: (set so far, next column) leads to the next set. Set 0 is empty.
+// schemas divides rows into classes of the same set of columns. A column that
+// all rows of a class have is added to the class in place; else those that have
+// it become a new class, which goes on where the old one was at that moment. So
+// there are never more classes than rows, and a column of a class costs a byte
+// or two, however many different sets there are.
 type schemas struct {
-	next    map[[2]uint32]uint32
-	parents [][2]uint32 // set -> (set without its last column, last column)
-	last    [3]uint32   // the last step taken: set, column -> set
+	of      []uint32 // row -> class
+	classes []class
+	seen    []uint32 // rows of each class that have the column at hand
+	touched []uint32 // classes with such rows
 }
 
-func (s *schemas) step(set, column uint32) uint32 {
-	if s.last[0] == set && s.last[1] == column && s.last[2] != 0 {
-		return s.last[2]
-	}
-	if s.next == nil {
-		s.next = map[[2]uint32]uint32{}
-		s.parents = append(s.parents, [2]uint32{})
-	}
-	key := [2]uint32{set, column}
-	to, ok := s.next[key]
-	if !ok {
-		to = uint32(len(s.parents))
-		s.next[key] = to
-		s.parents = append(s.parents, key)
-	}
-	s.last = [3]uint32{set, column, to}
-	return to
+// class is rows of the same set of columns.
+type class struct {
+	rows    uint32
+	parent  uint32 // class that it was a part of; the first one is its own parent
+	shared  uint32 // bytes of the parent's columns that are its own, too
+	last    uint32 // greatest column
+	columns []byte // what follows: uvarint differences to the last column
 }
 
-// columns returns the columns of a set, descending.
-func (s *schemas) columns(set uint32) []uint32 {
+func newSchemas(rows uint32) schemas {
+	return schemas{of: make([]uint32, rows), classes: []class{{rows: rows}}, seen: make([]uint32, 1)}
+}
+
+// add says which rows have a column, which is greater than those before.
+func (s *schemas) add(column uint32, rows []uint32) {
+	for _, row := range rows {
+		number := s.of[row]
+		if s.seen[number]++; s.seen[number] == 1 {
+			s.touched = append(s.touched, number)
+		}
+	}
+	for _, number := range s.touched {
+		c := &s.classes[number]
+		if s.seen[number] == c.rows {
+			c.columns = binary.AppendUvarint(c.columns, uint64(column-c.last))
+			c.last = column
+			s.seen[number] = number // its rows stay
+			continue
+		}
+		next := uint32(len(s.classes))
+		c.rows -= s.seen[number]
+		s.classes = append(s.classes, class{
+			rows: s.seen[number], parent: number, shared: uint32(len(c.columns)), last: column,
+			columns: binary.AppendUvarint(nil, uint64(column-c.last)),
+		})
+		s.seen = append(s.seen, 0)
+		s.seen[number] = next
+	}
+	for _, row := range rows {
+		s.of[row] = s.seen[s.of[row]]
+	}
+	for _, number := range s.touched {
+		s.seen[number] = 0
+	}
+	s.touched = s.touched[:0]
+}
+
+// columns returns the columns of a class, descending.
+func (s *schemas) columns(number uint32) []uint32 {
+	pieces := [][]byte{s.classes[number].columns}
+	for number != 0 {
+		c := &s.classes[number]
+		pieces = append(pieces, s.classes[c.parent].columns[:c.shared])
+		number = c.parent
+	}
 	var columns []uint32
-	for ; set != 0; set = s.parents[set][0] {
-		columns = append(columns, s.parents[set][1])
+	var last uint32
+	for _, piece := range slices.Backward(pieces) {
+		for len(piece) > 0 {
+			difference, n := binary.Uvarint(piece)
+			last += uint32(difference)
+			columns = append(columns, last)
+			piece = piece[n:]
+		}
 	}
+	slices.Reverse(columns)
 	return columns
 }
 
 // emitSchemas writes a schema code per row and the list of schemas in use,
 // numbered by first appearance.
 func (b *builder) emitSchemas() error {
-	renumbered := map[uint32]uint32{}
+	renumbered := make([]uint32, len(b.schemas.classes)) // class -> number + 1
+	var used uint32
 	var list, counts []byte
 	for lo := uint32(0); lo < b.rows; lo += PageRows {
-		page := b.schemaOf[lo:min(lo+PageRows, b.rows)]
-		for i, set := range page {
-			number, ok := renumbered[set]
-			if !ok {
-				number = uint32(len(renumbered))
-				renumbered[set] = number
-				columns := b.schemas.columns(set)
+		page := b.schemas.of[lo:min(lo+PageRows, b.rows)]
+		for i, number := range page {
+			if renumbered[number] == 0 {
+				used++
+				renumbered[number] = used
+				columns := b.schemas.columns(number)
 				list = binary.AppendUvarint(list, uint64(len(columns)))
 				last := uint32(len(b.meta.columns))
 				for _, c := range columns {
@@ -64,14 +109,14 @@ func (b *builder) emitSchemas() error {
 					last = c
 				}
 			}
-			page[i] = number
+			page[i] = renumbered[number] - 1
 		}
 		counts = appendSchemaCounts(counts, page)
 		if err := b.emit(pageKey(sectionSchemas, lo/PageRows), b.compress(column.AppendCodes(nil, page))); err != nil {
 			return err
 		}
 	}
-	b.meta.schemas = uint32(len(renumbered))
+	b.meta.schemas = used
 	return b.emit(pageKey(sectionSchemas, schemaList), b.compress(append(list, counts...)))
 }
 
