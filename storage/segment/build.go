@@ -32,9 +32,10 @@ type Options struct {
 // ErrEmpty says that the inputs have no rows.
 var ErrEmpty = errors.New("no rows to build a segment from")
 
-// ErrTooLarge says that the texts of a page or of a chunk of a dictionary are
-// more than readers take: build several segments.
-var ErrTooLarge = errors.New("texts of a page are too large")
+// ErrTooLarge says that the columns, or the texts of a page or of a chunk of a
+// dictionary, are more than readers take: build several segments. A block never
+// has too many columns.
+var ErrTooLarge = errors.New("columns or texts are too large for a segment")
 
 // Build merges the rows of the inputs in order of (time, record id) into one
 // segment and emits its keys and values, keys ascending. It holds one column
@@ -86,6 +87,7 @@ type builder struct {
 	terms map[string][]uint32 // word -> dictionary numbers, ascending
 	words uint32              // dictionary entries numbered so far
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
+	few   []uint32            // scratch: rows of a column that few have
 
 	oversize bool // something could not be read back
 }

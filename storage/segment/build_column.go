@@ -46,6 +46,9 @@ func (b *builder) buildColumns() error {
 	ids := slices.SortedFunc(maps.Keys(inputs), func(x, y columnID) int {
 		return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.kind, y.kind))
 	})
+	if len(ids) > columnsMax {
+		return fmt.Errorf("%d columns, at most %d: %w", len(ids), columnsMax, ErrTooLarge)
+	}
 	b.schemas = newSchemas(b.rows)
 	b.codes = make([]uint32, b.rows)
 	refs := &referrer{builder: b, of: map[uint32][]*trial{}}
@@ -77,12 +80,17 @@ type columnData struct {
 	dict  []string
 }
 
+// fewShare is in how many rows one may have a column for its rows to be sorted
+// instead of looked for among all: of wide records each column has few.
+const fewShare = 64
+
 // gather merges a column of several sources into output rows and one
 // dictionary.
 func (b *builder) gather(inputs []columnInput) (columnData, error) {
 	numbers := map[string]uint32{}
 	var dict []string
-	var count uint32
+	var count int
+	few := b.few[:0]
 	for _, in := range inputs {
 		s := &b.sources[in.source]
 		values, err := in.column.Gather(b.ctx, s.rows)
@@ -104,18 +112,31 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 			}
 			b.codes[out] = renumbered[code]
 			b.meta.TextBytes += int64(len(values.Dict[code]))
-			count++
+			if count++; count <= len(b.codes)/fewShare {
+				few = append(few, out)
+			}
 		})
 	}
+	b.few = few
 	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: dict}
-	for row, code := range b.codes {
-		if code != 0 {
-			data.rows = append(data.rows, uint32(row))
+	add := func(row uint32) {
+		if code := b.codes[row]; code != 0 {
+			data.rows = append(data.rows, row)
 			data.codes = append(data.codes, code-1)
 			b.codes[row] = 0
 		}
 	}
-	if len(data.rows) != int(count) {
+	if len(few) == count {
+		slices.Sort(few)
+		for _, row := range few {
+			add(row)
+		}
+	} else {
+		for row := range uint32(len(b.codes)) {
+			add(row)
+		}
+	}
+	if len(data.rows) != count {
 		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
 	}
 	return data, nil

@@ -1,11 +1,17 @@
 package segment
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 )
 
 // randomSchemas gives each column to some of the rows; it returns the columns
@@ -88,4 +94,57 @@ func BenchmarkSchemasOfWideRecords(b *testing.B) {
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(rows*each), "live-B/cell")
 	runtime.KeepAlive(s)
 	runtime.KeepAlive(having)
+}
+
+// Records of which each has other fields come back, of several inputs whose
+// rows alternate.
+func TestWideRecords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	var inputs []Input
+	want := map[model.RecordID]model.Record{}
+	for number := range uint64(2) {
+		var ids []model.RecordID
+		var records []model.Record
+		for i := range 400 {
+			r := model.Record{Time: 10*int64(rng.IntN(1000)) + int64(number)}
+			for _, field := range rng.Perm(500)[:10] {
+				r.Fields = append(r.Fields, model.Field{Name: fmt.Sprintf("f%03d", field), Kind: model.Number, Text: fmt.Sprint(i)})
+			}
+			slices.SortFunc(r.Fields, func(a, b model.Field) int { return cmp.Compare(a.Name, b.Name) })
+			id := model.RecordID{Shard: 3, Index: number + 1, Ordinal: uint32(i)}
+			ids, records, want[id] = append(ids, id), append(records, r), r
+		}
+		inputs = append(inputs, Input{Part: newMemPart(ids, records)})
+	}
+	s, _ := build(t, inputs...)
+	rows := index.DocSetRange(0, s.Rows())
+	got, err := s.Records(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := s.IDs(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range ids {
+		if !reflect.DeepEqual(got[i], want[id]) {
+			t.Fatalf("record %v is %v, want %v", id, got[i], want[id])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d records, want %d", len(got), len(want))
+	}
+}
+
+// A segment of more columns than can be read is not built.
+func TestTooManyColumns(t *testing.T) {
+	var record model.Record
+	for i := range columnsMax + 1 {
+		record.Fields = append(record.Fields, model.Field{Name: fmt.Sprintf("f%06d", i), Kind: model.Null})
+	}
+	p := newMemPart([]model.RecordID{{Shard: 3, Index: 1}}, []model.Record{record})
+	_, err := Build(t.Context(), []Input{{Part: p}}, Options{}, func(_, _ []byte) error { return nil })
+	if !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d columns give %v, want %v", columnsMax+1, err, ErrTooLarge)
+	}
 }
