@@ -1,6 +1,7 @@
 package column
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -180,14 +181,36 @@ func TestCompress(t *testing.T) {
 	}
 }
 
-// TestHexIntsBounded checks that a few bytes do not decode to more text than
-// an array may have.
-func TestHexIntsBounded(t *testing.T) {
-	src := []byte{stringsHexInts, hexDigitsMax, intsConstant, 0}
-	if _, _, err := Strings(nil, src, DecodedMax/hexDigitsMax+1); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("too much text: %v", err)
+// A few bytes do not decode to more text than an array may have.
+func TestTypedTextIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		src   []byte
+		least int // bytes of a text
+	}{
+		"padded":   {[]byte{stringsPadded, digitsMax, intsConstant, 0}, digitsMax},
+		"decimals": {[]byte{stringsDecimals, digitsMax - 1, intsConstant, 0}, digitsMax - 1},
+		"ipv4":     {[]byte{stringsIPv4, intsConstant, 0}, addressMin},
+		"sorted":   {[]byte{stringsSorted, stringsIPv4, intsConstant, 0}, addressMin},
+		"hex ints": {[]byte{stringsHexInts, hexDigitsMax, intsConstant, 0}, hexDigitsMax},
+		"uuid":     {[]byte{stringsUUID}, uuidLen},
+	} {
+		if _, _, err := Strings(nil, c.src, DecodedMax/c.least+1); !errors.Is(err, ErrTooLong) {
+			t.Errorf("%s: too much text: %v, want %v", name, err, ErrTooLong)
+		}
+		texts, _, err := Strings(nil, c.src, 2)
+		if name != "uuid" && (err != nil || len(texts) != 2 || len(texts[1]) < c.least) {
+			t.Errorf("%s: two texts: %q, %v", name, texts, err)
+		}
 	}
-	if texts, _, err := Strings(nil, src, 2); err != nil || len(texts) != 2 || texts[1] != strings.Repeat("0", hexDigitsMax) {
-		t.Errorf("two texts: %q, %v", texts, err)
+}
+
+// Numbers are long only once they are known.
+func TestIntegersAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a gigabyte of memory")
+	}
+	src := binary.AppendVarint([]byte{stringsIntegers, intsConstant}, math.MinInt64)
+	if _, _, err := Strings(nil, src, DecodedMax/20+1); !errors.Is(err, ErrTooLong) {
+		t.Errorf("too much text: %v, want %v", err, ErrTooLong)
 	}
 }

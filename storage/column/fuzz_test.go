@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +145,9 @@ func FuzzGarbage(f *testing.F) {
 	f.Add(AppendStrings(nil, many), uint16(len(many)))
 	f.Add(AppendStrings(nil, []string{"blk_1", "blk_2", "blk_33"}), uint16(3))
 	f.Add(AppendStrings(nil, []string{"aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb", "aaaa", "bbbb"}), uint16(8))
+	for _, header := range [][]byte{{stringsIntegers}, {stringsPadded, digitsMax}, {stringsDecimals, digitsMax - 1}, {stringsIPv4}, {stringsSorted, stringsDecimals, digitsMax - 1}} {
+		f.Add(binary.AppendVarint(append(header, intsConstant), math.MinInt64), uint16(fuzzCount-1))
+	}
 	f.Add(Compress(nil, bytes.Repeat([]byte("abc"), 100), 3), uint16(300))
 	codes := make([]uint32, 2000)
 	for i := range codes {

@@ -12,6 +12,9 @@ const (
 	uuidLen   = 36
 
 	hexDigitsMax = 16 // hexadecimal digits that always fit an int64
+
+	addressMin = len("0.0.0.0")
+	numericMax = 21 // bytes of the text of a number or an address
 )
 
 const (
@@ -203,7 +206,7 @@ func parseIPv4(s string) (int64, bool) {
 }
 
 func decodeNumeric(dst []string, src []byte, n int, encoding byte) ([]string, []byte, error) {
-	digits := byte(0)
+	digits, least := byte(0), 1
 	var err error
 	if encoding == stringsPadded || encoding == stringsDecimals {
 		if digits, src, err = readByte(src, "digits"); err != nil {
@@ -212,13 +215,22 @@ func decodeNumeric(dst []string, src []byte, n int, encoding byte) ([]string, []
 		if digits == 0 || digits > digitsMax {
 			return nil, nil, fmt.Errorf("decode strings of %d digits: %w", digits, ErrCorrupt)
 		}
+		least = int(digits)
+	} else if encoding == stringsIPv4 {
+		least = addressMin
+	}
+	if n > DecodedMax/least {
+		return nil, nil, fmt.Errorf("decode %d strings of %d bytes or more: %w", n, least, ErrTooLong)
 	}
 	numbers, src, err := Ints(nil, src, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	b := newBuilder(n, n*8)
+	b := newBuilder(n, min(n*8, DecodedMax))
 	for _, number := range numbers {
+		if len(b.text) > DecodedMax-numericMax {
+			return nil, nil, fmt.Errorf("decode %d numbers: %w", n, ErrTooLong)
+		}
 		switch encoding {
 		case stringsIntegers:
 			b.text = strconv.AppendInt(b.text, number, 10)
@@ -237,7 +249,7 @@ func decodeNumeric(dst []string, src []byte, n int, encoding byte) ([]string, []
 	return b.strings(dst), src, nil
 }
 
-// appendZeroPadded writes v with at least the given digits.
+// appendZeroPadded writes the given number of digits of v, zeros first.
 func appendZeroPadded(dst []byte, v uint64, digits int) []byte {
 	start := len(dst)
 	for range digits {
@@ -360,7 +372,7 @@ func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error)
 		return nil, nil, fmt.Errorf("decode strings of %d hexadecimal digits: %w", digits, ErrCorrupt)
 	}
 	if n > DecodedMax/int(digits) {
-		return nil, nil, fmt.Errorf("decode %d strings of %d hexadecimal digits: %w", n, digits, ErrCorrupt)
+		return nil, nil, fmt.Errorf("decode %d strings of %d hexadecimal digits: %w", n, digits, ErrTooLong)
 	}
 	numbers, src, err := Ints(nil, src, n)
 	if err != nil {
@@ -403,7 +415,7 @@ func decodeHex(dst []string, src []byte, n int, encoding byte) ([]string, []byte
 	if err != nil {
 		return nil, nil, err
 	}
-	total, err := sumLengths(lengths, uint64(len(src))*2)
+	total, err := sumLengths(lengths, min(uint64(len(src))*2, DecodedMax))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -451,6 +463,9 @@ func appendUUID(dst []byte, values []string) ([]byte, bool) {
 }
 
 func decodeUUID(dst []string, src []byte, n int) ([]string, []byte, error) {
+	if n > DecodedMax/uuidLen {
+		return nil, nil, fmt.Errorf("decode %d uuids: %w", n, ErrTooLong)
+	}
 	packed, src, err := readBytes(src, uint64(n)*16, "uuids")
 	if err != nil {
 		return nil, nil, err
