@@ -2,10 +2,17 @@ package column
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
 )
+
+// ErrCorrupt says that encoded bytes do not follow their format.
+var ErrCorrupt = errors.New("corrupt column")
+
+// ErrTooLong says that decoding would exceed a limit.
+var ErrTooLong = errors.New("column is longer than its limit")
 
 // readUvarint reads an unsigned varint.
 func readUvarint(src []byte, what string) (uint64, []byte, error) {
