@@ -105,6 +105,15 @@ func FuzzStrings(f *testing.F) {
 		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
 			t.Fatalf("strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
 		}
+		var at []uint32
+		var want []string
+		for i := len(values) - 1; i >= 0; i -= 1 + i%3 {
+			at, want = append(at, uint32(i)), append(want, values[i])
+		}
+		some, rest, err := StringsAt(nil, first, len(values), at)
+		if err != nil || len(rest) != 0 || !slices.Equal(some, want) {
+			t.Fatalf("strings at %d: got %q, %d left, %v, want %q", at, some, len(rest), err, want)
+		}
 		joined, rest, err := JoinedStrings(first, len(values))
 		if got := split(joined); err != nil || len(rest) != 0 || !slices.Equal(got, values) {
 			t.Fatalf("joined strings: got %q, %d left, %v, want %q", got, len(rest), err, values)
@@ -174,6 +183,9 @@ func FuzzGarbage(f *testing.F) {
 		}
 		if values, _, err := Strings(nil, data, n); err == nil && len(values) != n {
 			t.Fatalf("got %d strings, want %d", len(values), n)
+		}
+		if values, _, err := StringsAt(nil, data, n, []uint32{7, 1}); err == nil && len(values) != 2 {
+			t.Fatalf("got %d strings, want 2", len(values))
 		}
 		if joined, _, err := JoinedStrings(data, n); err == nil && len(split(joined)) != n {
 			t.Fatalf("got %d joined strings, want %d", len(split(joined)), n)

@@ -1,56 +1,81 @@
 package column
 
 import (
-	"bytes"
-	"strings"
 	"unicode/utf8"
 )
 
 // Needle is a text to look for, as the set of its bytes: a string without one
 // of them cannot hold it.
 type Needle struct {
-	bytes []byte // each once, letters in lower case
-	any   bool   // nothing is known
+	bytes asciiSet // letters in lower case
+	any   bool     // nothing is known
+}
+
+// asciiSet is a set of bytes below 0x80.
+type asciiSet [2]uint64
+
+func (s *asciiSet) add(b byte) { s[b>>6&1] |= 1 << (b & 63) }
+
+func (s asciiSet) empty() bool { return s[0]|s[1] == 0 }
+
+func (s asciiSet) without(other asciiSet) asciiSet {
+	return asciiSet{s[0] &^ other[0], s[1] &^ other[1]}
+}
+
+// asciiOf returns the set of the bytes of a text, letters in lower case. It
+// reports false if there are others.
+func asciiOf[T string | []byte](text T) (set asciiSet, ok bool) {
+	for i := range len(text) {
+		b := text[i]
+		if b >= utf8.RuneSelf {
+			return asciiSet{}, false
+		}
+		if b-'A' <= 'Z'-'A' {
+			b += 'a' - 'A'
+		}
+		set.add(b)
+	}
+	return set, true
 }
 
 // NewNeedle returns the needle of a text in lower case. Bytes beyond ASCII
 // tell nothing, because folding may lead to or from them.
 func NewNeedle(folded string) Needle {
-	var n Needle
-	for i := 0; i < len(folded); i++ {
-		if folded[i] >= 0x80 {
-			return Needle{any: true}
-		}
-		if bytes.IndexByte(n.bytes, folded[i]) < 0 {
-			n.bytes = append(n.bytes, folded[i])
-		}
-	}
-	return n
+	set, ok := asciiOf(folded)
+	return Needle{bytes: set, any: !ok}
 }
 
 // Within reports whether all that is known of the needle is among bytes.
 func (n Needle) Within(bytes string) bool {
-	return n.any || within(n.bytes, func(b byte) bool { return strings.IndexByte(bytes, b) >= 0 })
+	set, ok := asciiOf(bytes)
+	return n.any || !ok || n.bytes.without(set).empty()
 }
+
+// decimalBytes are what numbers and IPv4 addresses are made of, '+' to ':';
+// hexBytes are hexadecimal digits in lower case and the dash of UUIDs. Read only.
+var (
+	decimalBytes = asciiSet{1<<(':'+1) - 1<<'+', 0}
+	hexBytes     = asciiSet{1<<('9'+1) - 1<<'0' | 1<<'-', (1<<6 - 1) << ('a' & 63)}
+)
 
 // MayHold reports whether some string at the start of src may hold the
 // needle, whatever its case, as far as the encoding alone can tell.
 func MayHold(src []byte, n Needle) bool {
-	if n.any || len(n.bytes) == 0 {
-		return true
-	}
 	missing := n.bytes
-	for depth := 0; depth <= nestingMax && len(src) > 0; depth++ {
+	for depth := 0; depth <= nestingMax && len(src) > 0 && !n.any; depth++ {
+		if missing.empty() {
+			return true
+		}
 		encoding, body := src[0], src[1:]
 		var err error
 		switch encoding {
 		case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
-			return within(missing, isDecimalByte)
+			return missing.without(decimalBytes).empty()
 		case stringsHexLower, stringsHexUpper, stringsHexInts, stringsUUID:
-			return within(missing, isHexByte)
+			return missing.without(hexBytes).empty()
 		case stringsConstant:
 			text, _, err := readText(body, "constant")
-			return err != nil || len(without(missing, text)) == 0
+			return err != nil || missing.withoutText(text).empty()
 		case stringsAffix:
 			var prefix, suffix []byte
 			if prefix, body, err = readText(body, "prefix"); err != nil {
@@ -59,7 +84,7 @@ func MayHold(src []byte, n Needle) bool {
 			if suffix, body, err = readText(body, "suffix"); err != nil {
 				return true
 			}
-			missing = without(without(missing, prefix), suffix)
+			missing = missing.withoutText(prefix).withoutText(suffix)
 			src = body
 		case stringsSorted:
 			src = body
@@ -70,47 +95,19 @@ func MayHold(src []byte, n Needle) bool {
 		default:
 			return true
 		}
-		if len(missing) == 0 {
-			return true
-		}
 	}
 	return true
 }
 
-// isDecimalByte reports whether numbers and IPv4 addresses are made of b.
-func isDecimalByte(b byte) bool { return b >= '+' && b <= '9' || b == ':' }
-
-func isHexByte(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b == '-' }
-
-func within(needle []byte, in func(byte) bool) bool {
-	for _, b := range needle {
-		if !in(b) {
-			return false
-		}
+// withoutText returns the bytes that are not in text, in any case. Folding may
+// lead from beyond ASCII to any of them (U+212A to k), so a text with such
+// bytes may have them all.
+func (s asciiSet) withoutText(text []byte) asciiSet {
+	set, ok := asciiOf(text)
+	if !ok {
+		return asciiSet{}
 	}
-	return true
-}
-
-// without returns the bytes of the needle that are not in text, in any case.
-// Folding may lead from beyond ASCII to any of them (U+212A to k), so a text
-// with such bytes may have them all.
-func without(needle, text []byte) []byte {
-	for _, b := range text {
-		if b >= utf8.RuneSelf {
-			return nil
-		}
-	}
-	var missing []byte
-	for _, b := range needle {
-		upper := b
-		if b >= 'a' && b <= 'z' {
-			upper = b - 'a' + 'A'
-		}
-		if bytes.IndexByte(text, b) < 0 && bytes.IndexByte(text, upper) < 0 {
-			missing = append(missing, b)
-		}
-	}
-	return missing
+	return s.without(set)
 }
 
 // Match tells which of the n strings at the start of src satisfy test: nil if

@@ -156,45 +156,79 @@ func Strings(dst []string, src []byte, n int) ([]string, []byte, error) {
 	if err := checkCount(n); err != nil {
 		return nil, nil, err
 	}
-	return decodeStrings(dst, src, n, nestingMax)
+	return decodeStrings(dst, src, n, nestingMax, nil)
 }
 
-func decodeStrings(dst []string, src []byte, n, depth int) ([]string, []byte, error) {
+// StringsAt is Strings of those values alone whose places are in at; the rest
+// is decoded as far as their encoding demands.
+func StringsAt(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+	if err := checkCount(n); err != nil {
+		return nil, nil, err
+	}
+	for _, place := range at {
+		if int(place) >= n {
+			return nil, nil, fmt.Errorf("decode string %d of %d: %w", place, n, ErrCorrupt)
+		}
+	}
+	if at == nil {
+		at = []uint32{}
+	}
+	return decodeStrings(dst, src, n, nestingMax, at)
+}
+
+// selected returns the values at some places, all of them for nil.
+func selected[T any](values []T, at []uint32) []T {
+	if at == nil {
+		return values
+	}
+	chosen := make([]T, len(at))
+	for i, place := range at {
+		chosen[i] = values[place]
+	}
+	return chosen
+}
+
+// decodeStrings decodes n strings; where at is not nil, it returns those at
+// these places.
+func decodeStrings(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
 	encoding, src, err := readByte(src, "encoding of strings")
 	if err != nil {
 		return nil, nil, err
 	}
 	switch encoding {
 	case stringsPlain:
-		return decodePlain(dst, src, n)
+		return decodePlain(dst, src, n, at)
 	case stringsConstant:
-		return decodeConstant(dst, src, n)
+		return decodeConstant(dst, src, n, at)
 	case stringsDict:
 		if depth > 0 {
-			return decodeDict(dst, src, n, depth)
+			return decodeDict(dst, src, n, depth, at)
 		}
 	case stringsAffix:
 		if depth > 0 {
-			return decodeAffix(dst, src, n)
+			return decodeAffix(dst, src, n, at)
 		}
 	case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
-		return decodeNumeric(dst, src, n, encoding)
+		return decodeNumeric(dst, src, n, encoding, at)
 	case stringsSorted:
-		return decodeSorted(dst, src, n)
+		return decodeSorted(dst, src, n, at)
 	case stringsHexInts:
-		return decodeHexNumbers(dst, src, n)
+		return decodeHexNumbers(dst, src, n, at)
 	case stringsHexLower, stringsHexUpper:
-		return decodeHex(dst, src, n, encoding)
+		return decodeHex(dst, src, n, encoding, at)
 	case stringsUUID:
-		return decodeUUID(dst, src, n)
+		return decodeUUID(dst, src, n, at)
 	}
 	return nil, nil, fmt.Errorf("decode strings: encoding %#x: %w", encoding, ErrCorrupt)
 }
 
-func decodeConstant(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodeConstant(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	text, src, err := readText(src, "constant")
 	if err != nil {
 		return nil, nil, err
+	}
+	if at != nil {
+		n = len(at)
 	}
 	all, added := grow(dst, n)
 	value := string(text)
@@ -212,7 +246,7 @@ func readText(src []byte, what string) ([]byte, []byte, error) {
 	return readBytes(src, length, what)
 }
 
-func decodePlain(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodePlain(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	lengths, src, err := Ints(nil, src, n)
 	if err != nil {
 		return nil, nil, err
@@ -221,15 +255,34 @@ func decodePlain(dst []string, src []byte, n int) ([]string, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if at != nil {
+		return appendParts(dst, src[:total], lengths, at), src[total:], nil
+	}
 	text := string(src[:total])
 	all, added := grow(dst, n)
-	at := 0
+	begin := 0
 	for i := range added {
-		end := at + int(lengths[i])
-		added[i] = text[at:end]
-		at = end
+		end := begin + int(lengths[i])
+		added[i] = text[begin:end]
+		begin = end
 	}
 	return all, src[total:], nil
+}
+
+// appendParts appends the strings at some places of a text. The lengths become
+// the places where strings end.
+func appendParts(dst []string, text []byte, lengths []int64, at []uint32) []string {
+	for i := 1; i < len(lengths); i++ {
+		lengths[i] += lengths[i-1]
+	}
+	for _, place := range at {
+		begin := int64(0)
+		if place > 0 {
+			begin = lengths[place-1]
+		}
+		dst = append(dst, string(text[begin:lengths[place]]))
+	}
+	return dst
 }
 
 // sumLengths adds lengths up and checks that none is negative and the sum is
@@ -245,7 +298,7 @@ func sumLengths(lengths []int64, limit uint64) (uint64, error) {
 	return total, nil
 }
 
-func decodeDict(dst []string, src []byte, n, depth int) ([]string, []byte, error) {
+func decodeDict(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
 	distinct, src, err := readDict(src, n, depth)
 	if err != nil {
 		return nil, nil, err
@@ -254,7 +307,8 @@ func decodeDict(dst []string, src []byte, n, depth int) ([]string, []byte, error
 	if err != nil {
 		return nil, nil, err
 	}
-	all, added := grow(dst, n)
+	codes = selected(codes, at)
+	all, added := grow(dst, len(codes))
 	for i, code := range codes {
 		added[i] = distinct[code]
 	}
@@ -267,7 +321,7 @@ func readDict(src []byte, n, depth int) ([]string, []byte, error) {
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
 	}
-	return decodeStrings(nil, src, int(count), min(depth-1, 1))
+	return decodeStrings(nil, src, int(count), min(depth-1, 1), nil)
 }
 
 // dictCodes returns which of the distinct strings each of n values is.
@@ -284,7 +338,7 @@ func dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
 	return codes, src, nil
 }
 
-func decodeAffix(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodeAffix(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	prefix, src, err := readText(src, "prefix")
 	if err != nil {
 		return nil, nil, err
@@ -293,7 +347,7 @@ func decodeAffix(dst []string, src []byte, n int) ([]string, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	inner, src, err := decodeStrings(nil, src, n, 0)
+	inner, src, err := decodeStrings(nil, src, n, 0, at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -304,7 +358,7 @@ func decodeAffix(dst []string, src []byte, n int) ([]string, []byte, error) {
 			return nil, nil, fmt.Errorf("decode strings with %d common bytes: %w", affix, ErrTooLong)
 		}
 	}
-	b := newBuilder(n, total)
+	b := newBuilder(len(inner), total)
 	for _, value := range inner {
 		b.text = append(append(append(b.text, prefix...), value...), suffix...)
 		b.end()

@@ -205,7 +205,7 @@ func parseIPv4(s string) (int64, bool) {
 	return v<<8 | int64(octet), dots == 3 && digits > 0
 }
 
-func decodeNumeric(dst []string, src []byte, n int, encoding byte) ([]string, []byte, error) {
+func decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
 	digits, least := byte(0), 1
 	var err error
 	if encoding == stringsPadded || encoding == stringsDecimals {
@@ -226,7 +226,8 @@ func decodeNumeric(dst []string, src []byte, n int, encoding byte) ([]string, []
 	if err != nil {
 		return nil, nil, err
 	}
-	b := newBuilder(n, min(n*8, DecodedMax))
+	numbers = selected(numbers, at)
+	b := newBuilder(len(numbers), min(len(numbers)*8, DecodedMax))
 	for _, number := range numbers {
 		if len(b.text) > DecodedMax-numericMax {
 			return nil, nil, fmt.Errorf("decode %d numbers: %w", n, ErrTooLong)
@@ -366,7 +367,7 @@ func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding, ten by
 	return dst[:before], false
 }
 
-func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodeHexNumbers(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	digits, src, err := readByte(src, "digits")
 	if err != nil || digits == 0 || digits > hexDigitsMax {
 		return nil, nil, fmt.Errorf("decode strings of %d hexadecimal digits: %w", digits, ErrCorrupt)
@@ -378,7 +379,8 @@ func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	b := newBuilder(n, n*int(digits))
+	numbers = selected(numbers, at)
+	b := newBuilder(len(numbers), len(numbers)*int(digits))
 	for _, number := range numbers {
 		for shift := 4 * int(digits-1); shift >= 0; shift -= 4 {
 			b.text = append(b.text, lowerDigits[uint64(number)>>shift&15])
@@ -389,7 +391,7 @@ func decodeHexNumbers(dst []string, src []byte, n int) ([]string, []byte, error)
 }
 
 // decodeSorted decodes numbers and puts their texts in order.
-func decodeSorted(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodeSorted(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	encoding, src, err := readByte(src, "encoding of sorted strings")
 	if err != nil {
 		return nil, nil, err
@@ -397,12 +399,12 @@ func decodeSorted(dst []string, src []byte, n int) ([]string, []byte, error) {
 	if !isNumeric(encoding) {
 		return nil, nil, fmt.Errorf("decode sorted strings: encoding %#x: %w", encoding, ErrCorrupt)
 	}
-	before := len(dst)
-	if dst, src, err = decodeNumeric(dst, src, n, encoding); err != nil {
+	values, src, err := decodeNumeric(nil, src, n, encoding, nil)
+	if err != nil {
 		return nil, nil, err
 	}
-	slices.Sort(dst[before:])
-	return dst, src, nil
+	slices.Sort(values)
+	return append(dst, selected(values, at)...), src, nil
 }
 
 // isNumeric reports whether an encoding is one of integers.
@@ -410,7 +412,7 @@ func isNumeric(encoding byte) bool {
 	return encoding >= stringsIntegers && encoding <= stringsDecimals || encoding == stringsIPv4
 }
 
-func decodeHex(dst []string, src []byte, n int, encoding byte) ([]string, []byte, error) {
+func decodeHex(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
 	lengths, src, err := Ints(nil, src, n)
 	if err != nil {
 		return nil, nil, err
@@ -427,6 +429,9 @@ func decodeHex(dst []string, src []byte, n int, encoding byte) ([]string, []byte
 	b := newBuilder(n, int(packed*2))
 	for _, pair := range src[:packed] {
 		b.text = append(b.text, digits[pair>>4], digits[pair&15])
+	}
+	if at != nil {
+		return appendParts(dst, b.text, lengths, at), src[packed:], nil
 	}
 	end := 0
 	for _, length := range lengths {
@@ -462,13 +467,20 @@ func appendUUID(dst []byte, values []string) ([]byte, bool) {
 	return dst, true
 }
 
-func decodeUUID(dst []string, src []byte, n int) ([]string, []byte, error) {
+func decodeUUID(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	if n > DecodedMax/uuidLen {
 		return nil, nil, fmt.Errorf("decode %d uuids: %w", n, ErrTooLong)
 	}
 	packed, src, err := readBytes(src, uint64(n)*16, "uuids")
 	if err != nil {
 		return nil, nil, err
+	}
+	if at != nil {
+		chosen := make([]byte, 0, 16*len(at))
+		for _, place := range at {
+			chosen = append(chosen, packed[16*place:][:16]...)
+		}
+		packed, n = chosen, len(at)
 	}
 	b := newBuilder(n, n*uuidLen)
 	for i, pair := range packed {

@@ -71,7 +71,6 @@ const (
 	cachedRows
 	cachedBases
 	cachedRecord
-	cachedCodes
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -187,13 +186,14 @@ func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
 	return column.AppendInts(append(dst, slotClock|byte(k)), differences), true
 }
 
-// clockValues decodes what appendClock wrote.
-func clockValues(src []byte, times []int64) ([]string, error) {
+// clockValues decodes what appendClock wrote of count values: those at the
+// ranks, all of them for nil; times are theirs.
+func clockValues(src []byte, count int, ranks []uint32, times []int64) ([]string, error) {
 	k := clock(src[0] &^ slotClock)
 	if !k.valid() {
 		return nil, fmt.Errorf("clock %d: %w", k, ErrCorrupt)
 	}
-	differences, rest, err := column.Ints(nil, src[1:], len(times))
+	differences, rest, err := column.Ints(nil, src[1:], count)
 	if err != nil || len(rest) != 0 {
 		return nil, errors.Join(ErrCorrupt, err)
 	}
@@ -201,7 +201,14 @@ func clockValues(src []byte, times []int64) ([]string, error) {
 	values := make([]string, len(times))
 	var text []byte
 	for i, t := range times {
-		difference := differences[i]
+		rank := i
+		if ranks != nil {
+			rank = int(ranks[i])
+		}
+		if rank >= count {
+			return nil, fmt.Errorf("value %d of %d of a clock: %w", rank, count, ErrCorrupt)
+		}
+		difference := differences[rank]
 		if difference < -2*period || difference > 2*period {
 			return nil, fmt.Errorf("difference %d to a clock: %w", difference, ErrCorrupt)
 		}
@@ -221,51 +228,17 @@ func clockValues(src []byte, times []int64) ([]string, error) {
 func isClock(slot []byte) bool { return len(slot) > 0 && slot[0]&slotClock != 0 }
 
 // groupTimes returns the times of the rows of a group on a text page.
-func (c *columnReader) groupTimes(page uint32, p *textPage, code uint32) ([]int64, error) {
-	numbers := make([]uint32, 0, p.groups[code].count)
-	for place, other := range p.codes {
-		if other == code {
-			numbers = append(numbers, page*PageRows+uint32(place))
-		}
+func (c *columnReader) groupTimes(page uint32, group *textGroup) ([]int64, error) {
+	numbers, err := c.numbersOf(page, group.code)
+	if err != nil {
+		return nil, err
+	}
+	if len(numbers) != int(group.count) {
+		return nil, fmt.Errorf("%w: %d rows of code %d, %d values", ErrCorrupt, len(numbers), group.code, group.count)
 	}
 	rows, err := c.rowsOf(nil, numbers)
 	if err != nil {
 		return nil, err
 	}
 	return c.segment.Times(index.DocSetOf(rows...))
-}
-
-// slotValues decodes one variable of a group; times are those of the group's
-// rows, asked for once.
-func (c *columnReader) slotValues(page uint32, p *textPage, code uint32, slot int, times *[]int64) ([]string, error) {
-	group := p.groups[code]
-	raw := group.slots[slot]
-	if isClock(raw) {
-		if *times == nil {
-			var err error
-			if *times, err = c.groupTimes(page, p, code); err != nil {
-				return nil, err
-			}
-		}
-		return clockValues(raw, *times)
-	}
-	values, rest, err := column.Strings(nil, raw, int(group.count))
-	if err != nil || len(rest) != 0 {
-		return nil, errors.Join(ErrCorrupt, err)
-	}
-	return values, nil
-}
-
-// groupValues decodes the variables of a group.
-func (c *columnReader) groupValues(ctx context.Context, page uint32, p *textPage, code uint32) ([][]string, error) {
-	var times []int64
-	out := make([][]string, len(p.groups[code].slots))
-	for slot := range out {
-		values, err := c.slotValues(page, p, code, slot, &times)
-		if err != nil {
-			return nil, err
-		}
-		out[slot] = values
-	}
-	return out, ctx.Err()
 }

@@ -35,9 +35,13 @@ func TestClockRoundTrip(t *testing.T) {
 			if !ok {
 				continue
 			}
-			got, err := clockValues(coded, times)
+			got, err := clockValues(coded, len(values), nil, times)
 			if err != nil || !slices.Equal(got, values) {
 				t.Errorf("%s at %v: %v", layout, zone, err)
+			}
+			got, err = clockValues(coded, len(values), []uint32{7, 499}, []int64{times[7], times[499]})
+			if err != nil || !slices.Equal(got, []string{values[7], values[499]}) {
+				t.Errorf("%s at %v: two values: %v", layout, zone, err)
 			}
 		}
 	}
@@ -60,12 +64,13 @@ func FuzzClock(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string, at int64, src []byte) {
 		if coded, ok := appendClock(nil, []string{value}, []int64{at}); ok {
-			if got, err := clockValues(coded, []int64{at}); err != nil || got[0] != value {
+			if got, err := clockValues(coded, 1, nil, []int64{at}); err != nil || got[0] != value {
 				t.Fatalf("%q at %d came back as %q, %v", value, at, got, err)
 			}
 		}
 		if len(src) > 0 {
-			_, _ = clockValues(src, []int64{at, at}) // must not panic
+			_, _ = clockValues(src, 2, nil, []int64{at, at}) // must not panic
+			_, _ = clockValues(src, 2, []uint32{2}, []int64{at})
 		}
 	})
 }

@@ -41,25 +41,6 @@ func (c *columnReader) codePage(page uint32) (*column.CodePage, error) {
 	})
 }
 
-// codes returns a page of codes, decoded; shared, not to be changed.
-func (c *columnReader) codes(page uint32) ([]uint32, error) {
-	s := c.segment
-	n := pageLen(c.meta.count, page)
-	if c.meta.dict+c.meta.codeBase() == 1 {
-		return zeroCodes[:n], nil
-	}
-	return cached(s.cache, s.cacheKey(cachedCodes, c.number, page), func() ([]uint32, int64, error) {
-		p, err := c.codePage(page)
-		if err != nil {
-			return nil, 0, err
-		}
-		return p.AppendTo(make([]uint32, 0, n)), 4 * int64(n), nil
-	})
-}
-
-// zeroCodes is the page of a column with a single code. Read only.
-var zeroCodes [PageRows]uint32
-
 // eachCodePage calls visit with the codes of each page of places.
 func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes *column.CodePage) error) error {
 	return eachPlacesPage(places, func(page uint32, from, to int) error {

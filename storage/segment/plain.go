@@ -138,27 +138,11 @@ func (p *plainPage) holding(n needle, values []uint32) []uint32 {
 // are searched one by one.
 const fewTexts = 8
 
-// plainValues returns the numbers in the column of the values of code 0 on a
-// page.
-func (c *columnReader) plainValues(page uint32) ([]uint32, error) {
-	codes, err := c.codes(page)
-	if err != nil {
-		return nil, err
-	}
-	var numbers []uint32
-	for place, code := range codes {
-		if code == 0 {
-			numbers = append(numbers, page*PageRows+uint32(place))
-		}
-	}
-	return numbers, nil
-}
-
 // plain looks for the scan's needle in those texts without a shape on a page
 // that are in within.
 func (s *textScan) plain(page uint32) error {
 	c := s.column
-	numbers, err := c.plainValues(page)
+	numbers, err := c.numbersOf(page, 0)
 	if err != nil || len(numbers) == 0 {
 		return err
 	}

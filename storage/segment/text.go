@@ -1,9 +1,11 @@
 package segment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/FastFilter/xorfilter"
 
@@ -11,22 +13,47 @@ import (
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
-// textPage is a page of texts, decompressed; groups are decoded when asked
-// for.
+// textPage is a page of texts, decompressed: of each shape on it the values,
+// encoded. What is asked for is decoded.
 type textPage struct {
-	codes  []uint32
-	ranks  []uint16 // number of each value among those of its code
-	groups map[uint32]*textGroup
-	plain  uint32 // values of code 0, kept apart
+	groups []textGroup // codes ascend
 }
 
 // textGroup is the values of one shape on a page.
 type textGroup struct {
-	count uint32
-	slots [][]byte // the encoded values of each variable
+	code, count uint32
+	body        []byte // of each variable the length and the encoded values
+}
+
+// group returns the values of a code.
+func (p *textPage) group(code uint32) (*textGroup, error) {
+	i, found := slices.BinarySearchFunc(p.groups, code, func(g textGroup, code uint32) int { return cmp.Compare(g.code, code) })
+	if !found {
+		return nil, fmt.Errorf("%w: no values of code %d", ErrCorrupt, code)
+	}
+	return &p.groups[i], nil
+}
+
+// eachSlot calls visit with the encoded values of each variable.
+func (g *textGroup) eachSlot(visit func(slot []byte) error) error {
+	r := wire.NewReader(g.body)
+	for r.Len() > 0 {
+		slot := r.Bytes()
+		if r.Failed() {
+			break
+		}
+		if err := visit(slot); err != nil {
+			return err
+		}
+	}
+	if !r.Done() {
+		return fmt.Errorf("%w: variables of code %d", ErrCorrupt, g.code)
+	}
+	return nil
 }
 
 // textShape is a shape by its code. Only who builds texts needs it: the
@@ -48,78 +75,99 @@ func (c *columnReader) textShape(code uint32) (textShape, error) {
 	return textShape{name, refs}, nil
 }
 
+// textPage returns the values of the shapes on a page.
 func (c *columnReader) textPage(page uint32) (*textPage, error) {
 	s := c.segment
 	return cached(s.cache, s.cacheKey(itemText, c.number, page), func() (*textPage, int64, error) {
-		codes, err := c.codes(page)
-		if err != nil {
-			return nil, 0, err
-		}
-		p := &textPage{codes: codes, ranks: make([]uint16, len(codes)), groups: map[uint32]*textGroup{}}
-		counts := make([]uint16, c.meta.dict+1)
-		distinct := 0
-		for i, code := range codes {
-			if counts[code] == 0 && code != 0 {
-				distinct++
-			}
-			p.ranks[i] = counts[code]
-			counts[code]++
-		}
-		p.plain = uint32(counts[0])
-		if distinct == 0 {
-			return p, 2 * int64(len(codes)), nil
+		if shapes, err := c.hasShapes(page); err != nil || !shapes {
+			return &textPage{}, 0, err // where there is no shape, nothing is stored
 		}
 		raw, err := s.frame(columnKey(c.number, itemText, page))
 		if err != nil {
 			return nil, 0, err
 		}
-		if err := p.parseGroups(raw, counts, distinct); err != nil {
+		p, err := parseTextPage(raw, c.meta.dict)
+		if err != nil {
 			return nil, 0, fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
-		return p, int64(len(raw)) + 2*int64(len(codes)) + 256*int64(len(p.groups)), nil
+		return p, int64(len(raw)) + 32*int64(len(p.groups)), nil
 	})
 }
 
-// parseGroups reads a text page and checks its directory against the codes.
-func (p *textPage) parseGroups(raw []byte, counts []uint16, distinct int) error {
+// hasShapes reports whether some text of a page has a shape.
+func (c *columnReader) hasShapes(page uint32) (bool, error) {
+	codes, err := c.codePage(page)
+	if err != nil {
+		return false, err
+	}
+	for i := range codes.Runs() {
+		if code, _ := codes.Run(i); code != 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// placesOf returns the places on a page of codes at which there is a wanted
+// one.
+func (c *columnReader) placesOf(p *column.CodePage, wanted bitSet) []uint32 {
+	scans := &c.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	clear(room.marks[:])
+	if !p.Mark(room.marks[:], wanted) {
+		return nil
+	}
+	return room.marks.appendTo(make([]uint32, 0, room.marks.count()), 0)
+}
+
+// numbersOf returns the numbers in the column of the values of a code on a
+// page.
+func (c *columnReader) numbersOf(page, code uint32) ([]uint32, error) {
+	p, err := c.codePage(page)
+	if err != nil {
+		return nil, err
+	}
+	wanted := newBitSet(c.meta.dict + 1)
+	wanted.add(code)
+	numbers := c.placesOf(p, wanted)
+	for i := range numbers {
+		numbers[i] += page * PageRows
+	}
+	return numbers, nil
+}
+
+// parseTextPage reads the directory of a text page; codes are up to dict.
+func parseTextPage(raw []byte, dict uint32) (*textPage, error) {
 	r := wire.NewReader(raw)
-	n := r.Bounded(PageRows)
-	if int(n) != distinct {
-		return ErrCorrupt
-	}
-	codes, sizes := make([]uint32, n), make([]uint32, n)
+	p := &textPage{groups: make([]textGroup, min(r.Bounded(PageRows), dict, uint32(len(raw))))}
+	sizes := make([]uint32, len(p.groups))
 	var last uint32
-	for i := range codes {
-		last += r.Bounded(uint32(len(counts)))
-		codes[i] = last
-		if r.Failed() || last == 0 || int(last) >= len(counts) || counts[last] == 0 || r.Uint32() != uint32(counts[last]) {
-			return ErrCorrupt
-		}
+	for i := range p.groups {
+		step := r.Bounded(dict - last)
+		last += step
+		p.groups[i] = textGroup{code: last, count: r.Bounded(PageRows)}
 		sizes[i] = r.Uint32()
-	}
-	for i, code := range codes {
-		g := &textGroup{count: uint32(counts[code])}
-		body := wire.NewReader(r.Take(uint64(sizes[i])))
-		for body.Len() > 0 {
-			g.slots = append(g.slots, body.Bytes())
+		if r.Failed() || step == 0 || p.groups[i].count == 0 {
+			return nil, ErrCorrupt
 		}
-		if !body.Done() {
-			return ErrCorrupt
-		}
-		p.groups[code] = g
 	}
-	if !r.Done() || len(p.groups) != int(n) {
-		return ErrCorrupt
+	for i, size := range sizes {
+		p.groups[i].body = r.Take(uint64(size))
 	}
-	return nil
+	if !r.Done() {
+		return nil, ErrCorrupt
+	}
+	return p, nil
 }
 
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
 	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	err := eachPlacesPage(places, func(page uint32, from, to int) error {
-		if err := g.page(ctx, page, places[from:to]); err != nil {
+	g.seen = make([]uint16, c.meta.dict+1)
+	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+		if err := g.page(ctx, page, codes, present[from:to], places[from:to]); err != nil {
 			return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
 		return ctx.Err()
@@ -133,85 +181,154 @@ type textGatherer struct {
 	out     part.Values
 	numbers map[string]uint32
 	shapes  map[uint32]textShape // by code, of those met
+	seen    []uint16             // by code: values up to a place of the page
 	vars    []string
 	refs    []string
 	text    []byte
 }
 
-func (g *textGatherer) page(ctx context.Context, page uint32, places []uint32) error {
-	p, err := g.column.textPage(page)
+// askedGroup is those values of a code on a page that are asked for.
+type askedGroup struct {
+	form  textShape
+	ranks []uint32 // among the code's values on the page
+	rows  []uint32
+	slots [][]string // of each variable
+	taken int
+}
+
+func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage, rows, places []uint32) error {
+	codes := p.AppendAt(nil, places, page*PageRows)
+	asked, err := g.askedGroups(p, codes, rows, places)
 	if err != nil {
 		return err
 	}
-	var plain *plainPage // read when one of its texts is asked for
-	if err := g.meet(p, places); err != nil {
-		return err
-	}
-	texts, err := g.referenceTexts(ctx, p, places)
+	texts, err := g.referenceTexts(ctx, asked, codes, rows)
 	if err != nil {
 		return err
 	}
-	decoded := map[uint32][][]string{}
-	for _, place := range places {
-		code, rank := p.codes[place%PageRows], p.ranks[place%PageRows]
+	var plain *plainPage
+	if of := asked[0]; of != nil {
+		if plain, err = g.column.plainPage(page, uint32(g.seen[0])); err != nil {
+			return err
+		}
+	}
+	for _, code := range codes {
+		of := asked[code]
+		at := of.taken
+		of.taken++
 		if code == 0 {
-			if plain == nil {
-				if plain, err = g.column.plainPage(page, p.plain); err != nil {
-					return err
-				}
-			}
-			g.add(plain.value(uint32(rank)))
+			g.add(plain.value(of.ranks[at]))
 			continue
 		}
-		slots, ok := decoded[code]
-		if !ok {
-			if slots, err = g.column.groupValues(ctx, page, p, code); err != nil {
+		if of.slots == nil {
+			if err := g.column.decodeAsked(page, code, of); err != nil {
 				return err
 			}
-			decoded[code] = slots
 		}
 		g.vars = g.vars[:0]
-		for _, slot := range slots {
-			g.vars = append(g.vars, slot[rank])
+		for _, slot := range of.slots {
+			g.vars = append(g.vars, slot[at])
 		}
-		form := g.shapes[code]
-		g.refs = texts.take(g.refs[:0], form.refs)
-		if g.text, err = shape.Join(g.text[:0], form.name, g.vars, g.refs); err != nil {
+		g.refs = texts.take(g.refs[:0], of.form.refs)
+		if g.text, err = shape.Join(g.text[:0], of.form.name, g.vars, g.refs); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
 		g.add(g.text)
 	}
-	return nil
+	return ctx.Err()
 }
 
-// meet reads the shapes of the texts at places, as far as they are not known.
-func (g *textGatherer) meet(p *textPage, places []uint32) error {
-	for _, place := range places {
-		code := p.codes[place%PageRows]
-		if _, known := g.shapes[code]; known || code == 0 {
+// askedGroups collects by code what is asked for: the codes, rows and places
+// of some values, which ascend. It leaves in g.seen how often each of the codes
+// is on the page.
+func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uint32) (map[uint32]*askedGroup, error) {
+	asked := map[uint32]*askedGroup{}
+	wanted := newBitSet(uint32(len(g.seen)))
+	for _, code := range codes {
+		if wanted.has(code) {
 			continue
 		}
-		form, err := g.column.textShape(code)
+		wanted.add(code)
+		form, err := g.shape(code)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		g.shapes[code] = form
+		asked[code] = &askedGroup{form: form}
+		g.seen[code] = 0
 	}
-	return nil
+	next := 0
+	alike := g.column.placesOf(p, wanted)
+	alikeCodes := p.AppendAt(nil, alike, 0)
+	for i, place := range alike {
+		code := alikeCodes[i]
+		if next < len(places) && places[next]%PageRows == place {
+			of := asked[code]
+			of.ranks, of.rows = append(of.ranks, uint32(g.seen[code])), append(of.rows, rows[next])
+			next++
+		}
+		g.seen[code]++
+	}
+	return asked, nil
 }
 
-// referenceTexts reads the values that the texts at places refer to.
-func (g *textGatherer) referenceTexts(ctx context.Context, p *textPage, places []uint32) (*referenceTexts, error) {
+// shape returns the shape of a code; that of 0 is empty.
+func (g *textGatherer) shape(code uint32) (textShape, error) {
+	form, known := g.shapes[code]
+	if known || code == 0 {
+		return form, nil
+	}
+	form, err := g.column.textShape(code)
+	g.shapes[code] = form
+	return form, err
+}
+
+// decodeAsked decodes the variables of the values that are asked for.
+func (c *columnReader) decodeAsked(page, code uint32, of *askedGroup) error {
+	p, err := c.textPage(page)
+	if err != nil {
+		return err
+	}
+	group, err := p.group(code)
+	if err != nil {
+		return err
+	}
+	of.slots = [][]string{}
+	var times []int64
+	return group.eachSlot(func(slot []byte) error {
+		var values []string
+		if isClock(slot) {
+			if times == nil {
+				if times, err = c.segment.Times(index.DocSetOf(of.rows...)); err != nil {
+					return err
+				}
+			}
+			values, err = clockValues(slot, int(group.count), of.ranks, times)
+		} else {
+			values, err = stringsOf(slot, int(group.count), of.ranks)
+		}
+		of.slots = append(of.slots, values)
+		return err
+	})
+}
+
+// stringsOf decodes the values of a variable at the ranks.
+func stringsOf(slot []byte, count int, ranks []uint32) ([]string, error) {
+	values, rest, err := column.StringsAt(nil, slot, count, ranks)
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(ErrCorrupt, err)
+	}
+	return values, nil
+}
+
+// referenceTexts reads the values that the texts in rows, which have the
+// codes, refer to.
+func (g *textGatherer) referenceTexts(ctx context.Context, asked map[uint32]*askedGroup, codes, rows []uint32) (*referenceTexts, error) {
 	c, texts := g.column, &referenceTexts{}
 	if !c.meta.refers {
 		return texts, nil
 	}
-	rows, err := c.rowsOf(make([]uint32, 0, len(places)), places)
-	if err != nil {
-		return nil, err
-	}
-	for i, place := range places {
-		if refs := g.shapes[p.codes[place%PageRows]].refs; len(refs) > 0 {
+	for i, code := range codes {
+		if refs := asked[code].form.refs; len(refs) > 0 {
 			texts.need(refs, rows[i])
 		}
 	}

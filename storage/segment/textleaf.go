@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -338,33 +339,56 @@ func (s *textScan) variables(page uint32) error {
 	if err != nil {
 		return err
 	}
-	hits := map[uint32][][]bool{}
-	for code, group := range p.groups {
-		if _, skipped := slices.BinarySearch(s.skip, code); skipped {
+	var hits [][]bool // of each group with some
+	var hitCodes []uint32
+	skip := s.skip
+	for i := range p.groups {
+		group := &p.groups[i]
+		for len(skip) > 0 && skip[0] < group.code {
+			skip = skip[1:]
+		}
+		if len(skip) > 0 && skip[0] == group.code {
 			continue
 		}
-		var times []int64
-		for i, slot := range group.slots {
-			hit, err := s.matchSlot(page, p, code, i, slot, &times)
-			if err != nil {
-				return err
-			}
-			if hit != nil {
-				hits[code] = append(hits[code], hit)
-			}
+		hit, err := s.matchGroup(page, group)
+		if err != nil {
+			return err
+		}
+		if hit != nil {
+			hits, hitCodes = append(hits, hit), append(hitCodes, group.code)
 		}
 	}
 	if len(hits) == 0 {
 		return nil
 	}
-	var numbers []uint32
-	for place, code := range p.codes {
-		for _, hit := range hits[code] {
-			if hit[p.ranks[place]] {
-				numbers = append(numbers, page*PageRows+uint32(place))
-				break
-			}
+	return s.addHits(page, hitCodes, hits)
+}
+
+// addHits notes the values of the codes on a page, by their rank, that are
+// hits.
+func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error {
+	p, err := s.column.codePage(page)
+	if err != nil {
+		return err
+	}
+	wanted := newBitSet(s.column.meta.dict + 1)
+	left := make(map[uint32][]bool, len(hits))
+	for i, code := range hitCodes {
+		wanted.add(code)
+		left[code] = hits[i]
+	}
+	places := s.column.placesOf(p, wanted)
+	codes := p.AppendAt(nil, places, 0)
+	numbers := places[:0]
+	for i, place := range places {
+		hit := left[codes[i]]
+		if len(hit) == 0 {
+			return fmt.Errorf("text page %d of %q: %w: more values of code %d than variables", page, s.column.meta.path, ErrCorrupt, codes[i])
 		}
+		if hit[0] {
+			numbers = append(numbers, page*PageRows+place)
+		}
+		left[codes[i]] = hit[1:]
 	}
 	return s.add(numbers)
 }
@@ -379,22 +403,45 @@ func (s *textScan) add(numbers []uint32) error {
 	return nil
 }
 
-// matchSlot tells which values of a variable satisfy the test, nil if none.
-func (s *textScan) matchSlot(page uint32, p *textPage, code uint32, i int, slot []byte, times *[]int64) ([]bool, error) {
+// matchGroup tells which values of a group have a variable that satisfies the
+// test, nil if none.
+func (s *textScan) matchGroup(page uint32, group *textGroup) (hits []bool, err error) {
+	var times []int64
+	err = group.eachSlot(func(slot []byte) error {
+		hit, err := s.matchSlot(page, group, slot, &times)
+		if hits == nil {
+			hits = hit
+		} else {
+			for i, found := range hit {
+				hits[i] = hits[i] || found
+			}
+		}
+		return err
+	})
+	return hits, err
+}
+
+// matchSlot tells which values of a variable satisfy the test, nil if none;
+// times are those of the group's rows, asked for once.
+func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *[]int64) ([]bool, error) {
+	count := int(group.count)
 	if !isClock(slot) {
 		if !column.MayHold(slot, s.bytes) {
 			return nil, nil
 		}
-		return column.Match(slot, int(p.groups[code].count), s.test)
+		return column.Match(slot, count, s.test)
 	}
 	if !s.bytes.Within("0123456789:") {
 		return nil, nil
 	}
-	values, err := s.column.slotValues(page, p, code, i, times)
-	if err != nil {
-		return nil, err
+	if *times == nil {
+		var err error
+		if *times, err = s.column.groupTimes(page, group); err != nil {
+			return nil, err
+		}
 	}
-	return column.MatchEach(values, s.test), nil
+	values, err := clockValues(slot, count, nil, *times)
+	return column.MatchEach(values, s.test), err
 }
 
 // verify tries the predicate on the values of the rows.
