@@ -22,6 +22,14 @@ func intCases() map[string][]int64 {
 		cases["steps"] = append(cases["steps"], int64(i)*1000)
 		cases["times"] = append(cases["times"], 1_700_000_000_000_000_000+int64(i)*1_000_000+rng.Int64N(1000))
 	}
+	for i := range 5000 { // in pairs, with values between that take more bits
+		v := int64(rng.ExpFloat64() * 2)
+		if i%97 == 0 {
+			v = rng.Int64N(1 << (i % 40))
+		}
+		cases["short"] = append(cases["short"], v)
+		cases["short steps"] = append(cases["short steps"], int64(i)*50+v)
+	}
 	for width := range 65 {
 		name := fmt.Sprintf("width %d", width)
 		for range 67 {

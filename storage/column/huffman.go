@@ -120,13 +120,14 @@ func assignCodes(codes *[symbolsMax]uint16, lengths *[symbolsMax]uint8) bool {
 	return filled == 1<<codeBits
 }
 
-// decodeTable maps the next bits of a stream to a symbol (low byte), the
-// length of its code (4 bits) and, from bit 16 on, that length and how many
-// open bits follow the code.
+// decodeTable maps the next bits of a stream to how many bits a code takes with
+// the open bits that follow it (low byte), how many without them (next byte),
+// and its symbol (from bit 16 on).
 type decodeTable struct {
 	entries [1 << codeBits]uint32
 	bits    uint // of the longest code
 	longest uint // code with its open bits
+	usual   uint // bits of a code with its open bits
 }
 
 // build fills the table for a code.
@@ -143,16 +144,18 @@ func (t *decodeTable) build(lengths, open *[symbolsMax]uint8) error {
 		}
 		whole := uint(length) + uint(open[symbol])
 		t.longest = max(t.longest, whole)
-		entry := uint32(whole)<<16 | uint32(length)<<8 | uint32(symbol)
+		t.usual += whole << (codeBits - length)
+		entry := uint32(symbol)<<16 | uint32(length)<<8 | uint32(whole)
 		for at := int(codes[symbol]); at < size; at += 1 << length {
 			t.entries[at] = entry
 		}
 	}
+	t.usual >>= codeBits
 	return nil
 }
 
 // single fills the table for one symbol, which has no code.
 func (t *decodeTable) single(symbol, open uint8) {
-	t.longest = uint(open)
-	t.entries[0] = uint32(open)<<16 | uint32(symbol)
+	t.longest, t.usual = uint(open), uint(open)
+	t.entries[0] = uint32(symbol)<<16 | uint32(open)
 }

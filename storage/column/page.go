@@ -116,6 +116,9 @@ func (p *CodePage) parseEnds(src []byte, count int) ([]byte, error) {
 	if err := r.header(src[1:]); err != nil {
 		return nil, err
 	}
+	if count >= pairedMin {
+		r.pair()
+	}
 	var chunk [endsChunk]int64
 	for count > 0 {
 		lengths := chunk[:min(count, endsChunk)]

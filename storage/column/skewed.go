@@ -28,6 +28,8 @@ const (
 	skewedGain   = 32   // a 32nd of the size is not worth the slower decoding
 	skewedSample = 2048 // values that decide which differences are taken
 	coarseMax    = 1024 // more values are worth the larger table of fine classes
+	pairBits     = 10   // of the table of pairs
+	pairedMin    = 2048 // fewer values are not worth that table
 	loadedBits   = 56   // that a load of 64 bits has from any bit of a byte on
 )
 
@@ -248,6 +250,11 @@ type skewedReader struct {
 	table       decodeTable
 	// classes tells of each class its least value and which bits are open.
 	classes [1 << 8]struct{ base, open uint64 }
+	// pairs tells for the next bits the two values that they are, if paired:
+	// 8 bits for how many bits they take, 8 for how many values they are, 16
+	// for the first and 16 for the second. 0 is a value that takes more bits.
+	pairs  [1 << pairBits]uint64
+	paired bool
 }
 
 // header reads what stands before the values.
@@ -304,8 +311,74 @@ func (r *skewedReader) header(src []byte) error {
 	return r.table.build(&lengths, &open)
 }
 
+// pair fills the table of pairs if most values come in such.
+func (r *skewedReader) pair() {
+	if r.table.usual > pairBits/2 {
+		return
+	}
+	mask := uint64(1)<<r.table.bits - 1
+	for at := range uint64(len(r.pairs)) {
+		first, used := r.value(at, mask)
+		if used > pairBits {
+			continue
+		}
+		second, more := r.value(at>>used, mask)
+		if used+more > pairBits {
+			r.pairs[at] = first<<16 | 1<<8 | uint64(used)
+			continue
+		}
+		r.pairs[at] = second<<32 | first<<16 | 2<<8 | uint64(used+more)
+	}
+	r.paired = true
+}
+
+// value returns the value at the start of the next bits and how many of them
+// it takes.
+func (r *skewedReader) value(word, mask uint64) (v uint64, used uint) {
+	entry := r.table.entries[word&mask&(1<<codeBits-1)]
+	class := &r.classes[uint8(entry>>16)]
+	return class.base + word>>(entry>>8&15)&class.open, uint(entry & 0xff)
+}
+
+// nextPairs decodes most of the next values, if they come in pairs, and returns
+// the others.
+func (r *skewedReader) nextPairs(dst []int64) []int64 {
+	const per = loadedBits / pairBits
+	bit, at := r.bit, 0
+	for at+2*per <= len(dst) && bit>>3+8 <= uint(len(r.src)) {
+		word := binary.LittleEndian.Uint64(r.src[bit>>3:]) >> (bit & 7)
+		for range per {
+			pair := r.pairs[word%(1<<pairBits)]
+			two := dst[at : at+2 : at+2]
+			two[0], two[1] = int64(pair>>16&0xffff), int64(pair>>32)
+			word >>= pair & 63
+			bit += uint(pair & 63)
+			at += int(pair >> 8 & 3)
+			if pair == 0 {
+				r.bit = bit
+				if r.nextEach(dst[at:at+1]) != nil {
+					return dst[at:]
+				}
+				bit = r.bit
+				at++
+				break
+			}
+		}
+	}
+	r.bit = bit
+	return dst[at:]
+}
+
 // next decodes what is written for each of the next values.
 func (r *skewedReader) next(dst []int64) error {
+	if r.paired {
+		dst = r.nextPairs(dst)
+	}
+	return r.nextEach(dst)
+}
+
+// nextEach decodes value by value.
+func (r *skewedReader) nextEach(dst []int64) error {
 	src, bit, mask := r.src, r.bit, uint64(1)<<r.table.bits-1
 	if longest := max(r.table.longest, 1); longest <= loadedBits {
 		// So many values are whole in each load. What the next value waits for
@@ -314,21 +387,20 @@ func (r *skewedReader) next(dst []int64) error {
 		for ; len(dst) >= per && bit>>3+8 <= uint(len(src)); dst = dst[per:] {
 			word := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
 			for i := range dst[:per] {
-				entry := r.table.entries[word&mask&(1<<codeBits-1)]
-				class := &r.classes[uint8(entry)]
-				dst[i] = int64(class.base + word>>(entry>>8&15)&class.open)
-				word >>= entry >> 16 & 63
-				bit += uint(entry >> 16)
+				v, used := r.value(word, mask)
+				dst[i] = int64(v)
+				word >>= used & 63
+				bit += used
 			}
 		}
 	}
 	end := uint(len(src)) * 8
 	for ; len(dst) > 0 && bit <= end; dst = dst[1:] {
 		entry := r.table.entries[loadBits(src, bit, codeBits)&mask]
-		class := &r.classes[uint8(entry)]
+		class := &r.classes[uint8(entry>>16)]
 		length := uint(entry >> 8 & 15)
-		dst[0] = int64(class.base + loadBits(src, min(bit+length, end), uint(entry>>16)-length))
-		bit += uint(entry >> 16)
+		dst[0] = int64(class.base + loadBits(src, min(bit+length, end), uint(entry&0xff)-length))
+		bit += uint(entry & 0xff)
 	}
 	r.bit = bit
 	if bit > end || len(dst) > 0 {
@@ -353,6 +425,9 @@ func decodeSkewed(dst []int64, src []byte, n int) ([]int64, []byte, error) {
 	if r.mode != skewedOffsets {
 		written = added[1:]
 		added[0] = r.start
+	}
+	if n >= pairedMin {
+		r.pair()
 	}
 	if err := r.next(written); err != nil {
 		return nil, nil, err
