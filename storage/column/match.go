@@ -1,20 +1,24 @@
 package column
 
 import (
+	"bytes"
 	"unicode/utf8"
 )
 
 // Needle is a text to look for, as the set of its bytes: a string without one
 // of them cannot hold it.
 type Needle struct {
-	bytes asciiSet // letters in lower case
-	any   bool     // nothing is known
+	bytes   asciiSet // letters in lower case
+	any     bool     // nothing is known
+	letters []byte   // those of bytes that only plain text stands for, lower case
 }
 
 // asciiSet is a set of bytes below 0x80.
 type asciiSet [2]uint64
 
 func (s *asciiSet) add(b byte) { s[b>>6&1] |= 1 << (b & 63) }
+
+func (s asciiSet) has(b byte) bool { return s[b>>6&1]>>(b&63)&1 != 0 }
 
 func (s asciiSet) empty() bool { return s[0]|s[1] == 0 }
 
@@ -42,7 +46,25 @@ func asciiOf[T string | []byte](text T) (set asciiSet, ok bool) {
 // tell nothing, because folding may lead to or from them.
 func NewNeedle(folded string) Needle {
 	set, ok := asciiOf(folded)
-	return Needle{bytes: set, any: !ok}
+	n := Needle{bytes: set, any: !ok}
+	for letter := byte('g'); ok && letter <= 'z'; letter++ {
+		if letter != 'i' && letter != 'k' && set.has(letter) {
+			n.letters = append(n.letters, letter)
+		}
+	}
+	return n
+}
+
+// AmongEncoded reports whether some of the strings encoded in src, one array or
+// several, may hold the needle: every letter of it must be there as it is, but
+// for hexadecimal digits and those to which folding leads from beyond ASCII.
+func (n Needle) AmongEncoded(src []byte) bool {
+	for _, letter := range n.letters {
+		if bytes.IndexByte(src, letter) < 0 && bytes.IndexByte(src, letter-('a'-'A')) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Within reports whether all that is known of the needle is among bytes.

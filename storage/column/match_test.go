@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TestMatch compares Match with decoding and trying every string.
@@ -40,7 +42,7 @@ func TestMatch(t *testing.T) {
 		}
 		for _, value := range values {
 			for _, piece := range []string{value, value[:len(value)/2], value[len(value)/2:]} {
-				if !MayHold(src, NewNeedle(strings.ToLower(piece))) {
+				if n := NewNeedle(strings.ToLower(piece)); !MayHold(src, n) || !n.AmongEncoded(src) {
 					t.Fatalf("maker %d: %q is said not to hold %q", i, value, piece)
 				}
 			}
@@ -71,6 +73,22 @@ func TestMayHold(t *testing.T) {
 	} {
 		if got := MayHold(AppendStrings(nil, test.values), NewNeedle(test.needle)); got != test.want {
 			t.Errorf("%q, %q: %v, want %v", test.values, test.needle, got, test.want)
+		}
+	}
+}
+
+// TestAmongEncoded checks that no text is left out for a letter to which
+// folding leads from beyond ASCII, and that others are.
+func TestAmongEncoded(t *testing.T) {
+	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
+		if lower := unicode.ToLower(r); lower < utf8.RuneSelf && !NewNeedle(string(lower)).AmongEncoded([]byte(string(r))) {
+			t.Errorf("%c is said not to hold %c", r, lower)
+		}
+	}
+	src := AppendStrings(AppendStrings(nil, []string{"7", "8"}), []string{"Took 5", "x"})
+	for needle, want := range map[string]bool{"took": true, "tool": false, "tax": true, "größe": true, "7": true, "": true} {
+		if got := NewNeedle(needle).AmongEncoded(src); got != want {
+			t.Errorf("%q: %v, want %v", needle, got, want)
 		}
 	}
 }

@@ -39,17 +39,37 @@ func (c *columnReader) pages() uint32 { return pages(c.meta.count) }
 func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 	s := c.segment
 	return cached(s.cache, s.cacheKey(itemDict, c.number, chunk), func() ([]string, int64, error) {
-		n := int(min(dictChunk, c.meta.dict-chunk*dictChunk))
 		raw, err := s.frame(columnKey(c.number, itemDict, chunk))
 		if err != nil {
 			return nil, 0, err
 		}
-		values, rest, err := column.Strings(make([]string, 0, n), raw, n)
-		if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
-			return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
-		}
-		return values, textBytes(values), nil
+		return c.decodeChunk(chunk, raw)
 	})
+}
+
+// decodeChunk decodes a chunk of the dictionary and says how big it is.
+func (c *columnReader) decodeChunk(chunk uint32, raw []byte) ([]string, int64, error) {
+	n := int(min(dictChunk, c.meta.dict-chunk*dictChunk))
+	values, rest, err := column.Strings(make([]string, 0, n), raw, n)
+	if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
+		return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
+	}
+	return values, textBytes(values), nil
+}
+
+// chunkHolding is dictChunk if an entry may hold the needle, as far as the
+// encoding tells, or nil.
+func (c *columnReader) chunkHolding(chunk uint32, needle column.Needle) ([]string, error) {
+	s := c.segment
+	key := s.cacheKey(itemDict, c.number, chunk)
+	if known, ok := s.cache.peek(key); ok {
+		return known.([]string), nil
+	}
+	raw, err := s.frame(columnKey(c.number, itemDict, chunk))
+	if err != nil || !column.MayHold(raw, needle) {
+		return nil, err
+	}
+	return cached(s.cache, key, func() ([]string, int64, error) { return c.decodeChunk(chunk, raw) })
 }
 
 // entry returns an entry of the dictionary.

@@ -10,6 +10,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // reference tells which shapes of a column refer to another column: there the
@@ -185,14 +186,17 @@ func (c *columnReader) rowsContaining(ctx context.Context, piece string, within 
 	if c.meta.kind == model.Number && !numberWord(index.Fold(piece)) {
 		return index.NewDocSet(), nil
 	}
-	entries, err := c.dict()
-	if err != nil {
-		return nil, err
-	}
+	needle := column.NewNeedle(index.Fold(piece))
 	var codes []uint32
-	for i, entry := range entries {
-		if strings.Contains(entry, piece) {
-			codes = append(codes, uint32(i)+c.meta.codeBase())
+	for chunk := range c.meta.chunks {
+		entries, err := c.chunkHolding(chunk, needle)
+		if err != nil {
+			return nil, err
+		}
+		for i, entry := range entries {
+			if strings.Contains(entry, piece) {
+				codes = append(codes, chunk*dictChunk+uint32(i)+c.meta.codeBase())
+			}
 		}
 	}
 	found, err := c.rowsOfCodes(ctx, codes, within)
