@@ -1,8 +1,10 @@
 package column
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sort"
 )
 
@@ -164,9 +166,13 @@ func (p *CodePage) endsWhole() error {
 func (p *CodePage) top() (top uint32) {
 	switch {
 	case p.high != nil:
+		highest := slices.Max(p.high)
 		for i, high := range p.high {
-			top = max(top, uint32(high)<<8|uint32(p.low[i]))
+			if high == highest {
+				top = max(top, uint32(p.low[i]))
+			}
 		}
+		return uint32(highest)<<8 | top
 	case p.low != nil:
 		for _, low := range p.low {
 			top = max(top, uint32(low))
@@ -325,6 +331,9 @@ func setRange(set []uint64, from, to uint) {
 // markHeads sets the bits of those heads that are wanted, clears the others and
 // reports whether there is any.
 func (p *CodePage) markHeads(marks, wanted []uint64) bool {
+	if codes, few := fewOf(wanted); few && p.high != nil {
+		return p.markFew(marks, codes)
+	}
 	low, high, wide := p.low, p.high, p.wide
 	var any uint64
 	for word := range marks {
@@ -352,6 +361,57 @@ func (p *CodePage) markHeads(marks, wanted []uint64) bool {
 		}
 		marks[word] = set
 		any |= set
+	}
+	return any != 0
+}
+
+// fewCodes is up to how many codes are looked for one after the other.
+const fewCodes = 3
+
+// fewOf returns the members of a set if they are few.
+func fewOf(wanted []uint64) (codes []uint32, few bool) {
+	codes = make([]uint32, 0, fewCodes)
+	for word, set := range wanted {
+		for ; set != 0; set &= set - 1 {
+			if len(codes) == fewCodes {
+				return nil, false
+			}
+			codes = append(codes, uint32(word)<<6|uint32(bits.TrailingZeros64(set)))
+		}
+	}
+	return codes, true
+}
+
+// markFew is markHeads of planes for few codes: eight heads are compared at a
+// time.
+func (p *CodePage) markFew(marks []uint64, codes []uint32) bool {
+	const (
+		each   = 0x0101010101010101
+		sevens = 0x7f * each
+		gather = 0x0102040810204080 // brings the lowest bits of eight bytes together
+	)
+	clear(marks)
+	whole := len(p.low) &^ 63
+	var any uint64
+	for _, code := range codes {
+		low, high := uint64(code&0xff)*each, uint64(code>>8)*each
+		for at := 0; at < whole; at += 64 {
+			lows, highs := p.low[at:at+64:at+64], p.high[at:at+64:at+64]
+			var set uint64
+			for i := 0; i < 64; i += 8 {
+				differ := (binary.LittleEndian.Uint64(lows[i:]) ^ low) | (binary.LittleEndian.Uint64(highs[i:]) ^ high)
+				same := ^((differ&sevens + sevens) | differ | sevens)
+				set |= (same >> 7 * gather) >> 56 << i
+			}
+			marks[at>>6] |= set
+			any |= set
+		}
+		for i := whole; i < len(p.low); i++ {
+			if uint32(p.high[i])<<8|uint32(p.low[i]) == code {
+				marks[i>>6] |= 1 << (i & 63)
+				any = 1
+			}
+		}
 	}
 	return any != 0
 }

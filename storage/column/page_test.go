@@ -35,9 +35,10 @@ func checkPage(t *testing.T, p *CodePage, codes []uint32, limit uint32) {
 	}
 	wanted := make([]uint64, limit/64+1)
 	places := make([]uint64, len(codes)/64+1)
-	for _, step := range []int{1, 2, 7} {
+	distinct := slices.Compact(slices.Sorted(slices.Values(codes)))
+	for _, step := range []int{1, 2, 7, len(distinct)/3 + 1, len(distinct)} {
 		clear(wanted)
-		for i, code := range slices.Compact(slices.Sorted(slices.Values(codes))) {
+		for i, code := range distinct {
 			if i%step == 0 {
 				wanted[code/64] |= 1 << (code % 64)
 			}
@@ -128,7 +129,7 @@ func BenchmarkCodePage(b *testing.B) {
 		}
 	})
 	places := make([]uint64, 512)
-	for name, every := range map[string]int{"mark few": 100, "mark half": 2} {
+	for name, every := range map[string]int{"mark one": 400, "mark some": 50, "mark half": 2} {
 		wanted := make([]uint64, 7)
 		for code := 0; code < 400; code += every {
 			wanted[code/64] |= 1 << (code % 64)

@@ -440,7 +440,7 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 
 // walkMax is up to how many rows of a page are looked up without the page's
 // presence, unless that is known.
-const walkMax = 128
+const walkMax = 32
 
 // places returns those of the rows that have the field, and the number of
 // each one's value in the column.
