@@ -102,6 +102,22 @@ func (b *pageBits) appendTo(dst []uint32, first uint32) []uint32 {
 	return dst
 }
 
+// between returns the places from <= place < to.
+func (b *pageBits) between(from, to uint32) *pageBits {
+	if from == 0 && to == PageRows {
+		return b
+	}
+	var some pageBits
+	for word := from / 64; word*64 < to; word++ {
+		some[word] = b[word]
+	}
+	if from < to {
+		some[from/64] &= ^uint64(0) << (from % 64)
+		some[(to-1)/64] &= ^uint64(0) >> (63 - (to-1)%64)
+	}
+	return &some
+}
+
 func (b *pageBits) count() (n int) {
 	for _, set := range b {
 		n += bits.OnesCount64(set)

@@ -445,6 +445,9 @@ const walkMax = 32
 // places returns those of the rows that have the field, and the number of
 // each one's value in the column.
 func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err error) {
+	if lo, hi, whole := c.segment.stretch(rows); whole {
+		return c.placesBetween(lo, hi)
+	}
 	asked := rows.ToArray()
 	if c.full() {
 		return asked, asked, nil
@@ -482,13 +485,6 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(on) == pageLen(c.segment.meta.Rows, page) {
-			present = p.bits.appendTo(present, page*PageRows)
-			for number := range n {
-				places = append(places, base+number)
-			}
-			continue
-		}
 		for _, row := range on {
 			if rank, has := p.rank(row % PageRows); has {
 				present, places = append(present, row), append(places, base+rank)
@@ -496,6 +492,49 @@ func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err
 		}
 	}
 	return present, places, nil
+}
+
+// placesBetween is places for the rows lo <= row < hi.
+func (c *columnReader) placesBetween(lo, hi uint32) (present, places []uint32, err error) {
+	if c.full() {
+		present = appendRange(make([]uint32, 0, hi-lo), lo, hi)
+		return present, present, nil
+	}
+	presence, err := c.pagePresence()
+	if err != nil {
+		return nil, nil, err
+	}
+	most := min(hi-lo, c.meta.count)
+	present, places = make([]uint32, 0, most), make([]uint32, 0, most)
+	for page := lo / PageRows; page < pages(hi); page++ {
+		base, n := presence.bases[page], presence.bases[page+1]-presence.bases[page]
+		first := page * PageRows
+		from, to := max(lo, first)-first, min(hi-first, PageRows)
+		switch n {
+		case 0: // no row of the page has the field
+			continue
+		case uint32(pageLen(c.segment.meta.Rows, page)):
+			present, places = appendRange(present, first+from, first+to), appendRange(places, base+from, base+to)
+			continue
+		}
+		p, err := c.presentPage(page)
+		if err != nil {
+			return nil, nil, err
+		}
+		number, _ := p.rank(from)
+		before := len(present)
+		present = p.bits.between(from, to).appendTo(present, first)
+		places = appendRange(places, base+number, base+number+uint32(len(present)-before))
+	}
+	return present, places, nil
+}
+
+// appendRange appends the numbers from lo to hi-1.
+func appendRange(dst []uint32, lo, hi uint32) []uint32 {
+	for ; lo < hi; lo++ {
+		dst = append(dst, lo)
+	}
+	return dst
 }
 
 // walkPlaces is places for few rows of a page.
