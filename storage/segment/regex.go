@@ -16,7 +16,10 @@ import (
 const literalMin = 3
 
 // regexHint holds literals that every match of an expression contains.
-type regexHint struct{ literals []string }
+type regexHint struct {
+	literals []string
+	prog     *syntax.Prog
+}
 
 func newRegexHint(re *regexp.Regexp) *regexHint {
 	parsed, err := syntax.Parse(re.String(), syntax.Perl)
@@ -25,6 +28,9 @@ func newRegexHint(re *regexp.Regexp) *regexHint {
 	}
 	h := &regexHint{}
 	h.collect(parsed)
+	if h.prog, err = syntax.Compile(parsed.Simplify()); err != nil {
+		return &regexHint{}
+	}
 	return h
 }
 
@@ -56,12 +62,7 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		if form == literalOther || within.IsEmpty() {
 			continue
 		}
-		var codes []uint32
-		for i, name := range shapes {
-			if strings.Contains(name, literal) { // what a shape marks, no literal of this form has
-				codes = append(codes, uint32(i)+1)
-			}
-		}
+		codes := hint.staticCodes(shapes, literal)
 		found, err := c.rowsOfCodes(ctx, codes, within)
 		if err != nil {
 			return nil, err
@@ -90,6 +91,20 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		within = index.Or(index.Or(found, loose), texts)
 	}
 	return within, nil
+}
+
+// staticCodes returns the codes of those shapes with a literal in their static
+// text that the expression may match there.
+func (h *regexHint) staticCodes(shapes []string, literal string) []uint32 {
+	var codes []uint32
+	relaxed := newRelaxed(h.prog, literal)
+	for i, name := range shapes {
+		// What a shape marks, no literal of this form has.
+		if strings.Contains(name, literal) && (relaxed == nil || relaxed.mayMatch(name)) {
+			codes = append(codes, uint32(i)+1)
+		}
+	}
+	return codes
 }
 
 // literalForm tells where an occurrence of a literal can be, by the facts of
