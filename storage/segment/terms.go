@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // termChunkBytes is the raw size at which a chunk of the term index ends.
@@ -69,46 +70,88 @@ func (b *builder) emitTerms() error {
 	return b.emit(pageKey(sectionTerms, termHeads), b.compress(heads))
 }
 
-// termChunk is a decoded chunk of the term index.
+// termChunk is a chunk of the term index: its words, and where in the chunk the
+// numbers of each are, which are read when they are asked for.
 type termChunk struct {
-	words    []string
-	postings [][]uint32
+	raw     []byte
+	words   []byte // one after the other
+	ends    []uint32
+	numbers []uint32 // of each word: where in raw
 }
 
-func parseTermChunk(raw []byte, numbers uint32) (*termChunk, error) {
-	t := &termChunk{}
+// termBytes is about how many bytes of a chunk a term takes.
+const termBytes = 12
+
+func parseTermChunk(raw []byte) (*termChunk, error) {
+	guess := len(raw) / termBytes
+	t := &termChunk{raw: raw, words: make([]byte, 0, len(raw)), ends: make([]uint32, 0, guess), numbers: make([]uint32, 0, guess)}
 	r := wire.NewReader(raw)
-	var last string
+	last := 0 // where the last word begins
 	for r.Len() > 0 {
+		begin := len(t.words)
 		shared := r.Uint32()
-		if uint64(shared) > uint64(len(last)) {
+		if uint64(shared) > uint64(begin-last) {
 			r.Fail()
 			break
 		}
-		word := last[:shared] + r.String()
-		count := r.Bounded(numbers)
-		if r.Failed() || uint64(count) > uint64(r.Len()) {
-			r.Fail()
-			break
+		t.words = append(append(t.words, t.words[last:][:shared]...), r.Bytes()...)
+		if len(t.words) > column.DecodedMax {
+			r.Fail() // few bytes may stand for a lot of words
 		}
-		list := make([]uint32, count)
-		var number uint64
-		for i := range list {
-			number += r.Uvarint()
-			if number >= uint64(numbers) {
-				r.Fail()
-				break
-			}
-			list[i] = uint32(number)
-		}
-		t.words = append(t.words, word)
-		t.postings = append(t.postings, list)
-		last = word
+		t.ends, t.numbers = append(t.ends, uint32(len(t.words))), append(t.numbers, uint32(len(raw)-r.Len()))
+		r.Take(varintsLen(r.Rest()))
+		last = begin
 	}
 	if r.Failed() {
 		return nil, fmt.Errorf("term index: %w", ErrCorrupt)
 	}
 	return t, nil
+}
+
+// varintsLen returns how many bytes at the start of src are a count and so many
+// varints; more than there are if they are not all there.
+func varintsLen(src []byte) uint64 {
+	left, at := binary.Uvarint(src)
+	if at <= 0 {
+		return uint64(len(src)) + 1
+	}
+	for ; left > 0; left-- {
+		for at < len(src) && src[at] >= 0x80 {
+			at++
+		}
+		if at++; at > len(src) {
+			break
+		}
+	}
+	return uint64(at)
+}
+
+// word returns a word; it shares the chunk's memory.
+func (t *termChunk) word(i int) []byte {
+	begin := uint32(0)
+	if i > 0 {
+		begin = t.ends[i-1]
+	}
+	return t.words[begin:t.ends[i]]
+}
+
+// search returns where the first word is that is not before the given one.
+func (t *termChunk) search(word string) int {
+	return sort.Search(len(t.ends), func(i int) bool { return string(t.word(i)) >= word })
+}
+
+// appendNumbers appends the numbers of a word's entries, each below limit.
+func (t *termChunk) appendNumbers(dst []uint32, i int, limit uint32) ([]uint32, error) {
+	r := wire.NewReader(t.raw[t.numbers[i]:])
+	var number uint64
+	for range r.Uvarint() {
+		number += r.Uvarint()
+		if number >= uint64(limit) || r.Failed() {
+			return nil, fmt.Errorf("term index: %w: numbers of %q", ErrCorrupt, t.word(i))
+		}
+		dst = append(dst, uint32(number))
+	}
+	return dst, nil
 }
 
 // termHeads returns the first words of the chunks.
@@ -136,8 +179,11 @@ func (s *Segment) termChunk(number uint32) (*termChunk, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		chunk, err := parseTermChunk(raw, s.words)
-		return chunk, 6 * int64(len(raw)), err
+		chunk, err := parseTermChunk(raw)
+		if err != nil {
+			return nil, 0, err
+		}
+		return chunk, int64(cap(raw)+cap(chunk.words)) + 4*int64(cap(chunk.ends)+cap(chunk.numbers)), nil
 	})
 }
 
@@ -148,26 +194,23 @@ func (s *Segment) lookup(word string, singles []*columnReader) ([]uint32, error)
 	if err != nil {
 		return nil, err
 	}
-	shared := true // with the cache
+	sorted := true
 	for _, c := range singles {
 		number, found, err := c.find(word)
 		if err != nil {
 			return nil, err
 		}
 		if found {
-			if shared {
-				numbers, shared = slices.Clone(numbers), false
-			}
-			numbers = append(numbers, c.meta.words+number)
+			numbers, sorted = append(numbers, c.meta.words+number), false
 		}
 	}
-	if !shared {
+	if !sorted {
 		slices.Sort(numbers)
 	}
 	return numbers, nil
 }
 
-// lookupTerm asks the term index; the answer is shared.
+// lookupTerm asks the term index.
 func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 	heads, err := s.termHeads()
 	if err != nil {
@@ -181,8 +224,8 @@ func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i, found := slices.BinarySearch(chunk.words, word); found {
-		return chunk.postings[i], nil
+	if i := chunk.search(word); i < len(chunk.ends) && string(chunk.word(i)) == word {
+		return chunk.appendNumbers(nil, i, s.words)
 	}
 	return nil, nil
 }
@@ -201,11 +244,13 @@ func (s *Segment) lookupPrefix(prefix string, singles []*columnReader) ([]uint32
 		if err != nil {
 			return nil, err
 		}
-		i := sort.SearchStrings(chunk.words, prefix)
-		for ; i < len(chunk.words) && strings.HasPrefix(chunk.words[i], prefix); i++ {
-			numbers = append(numbers, chunk.postings[i]...)
+		i := chunk.search(prefix)
+		for ; i < len(chunk.ends) && strings.HasPrefix(string(chunk.word(i)), prefix); i++ {
+			if numbers, err = chunk.appendNumbers(numbers, i, s.words); err != nil {
+				return nil, err
+			}
 		}
-		if i < len(chunk.words) {
+		if i < len(chunk.ends) {
 			break
 		}
 	}
