@@ -3,13 +3,13 @@ package query
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
-	"github.com/stere-log/stere/storage/part"
 )
 
 // sourceFields are the fields that say where a record comes from.
@@ -30,27 +30,30 @@ func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.Record
 }
 
 func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.RecordID) (*Hit, error) {
-	parts, missing, release, err := e.parts(ctx, tenant)
+	from, err := e.source(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	hit, err := find(ctx, parts, missing, id)
+	defer from.release()
+	hit, err := e.find(ctx, from, tenant, id)
 	if err != nil {
 		return nil, err
 	}
 	return &Hit{ID: hit.ID, Record: hit.Record}, nil
 }
 
-// find returns the record with an id. That it is not there is certain only if
-// no part is missing.
-func find(ctx context.Context, parts []part.Part, missing string, id model.RecordID) (exec.Hit, error) {
-	hit, ok, err := exec.Find(ctx, parts, id)
-	switch {
+// find returns the record with an id. Of the leaves it asks the one that reads
+// the record's shard. That the record is not there is certain only if nothing is
+// missing.
+func (e *Engine) find(ctx context.Context, from *source, tenant model.TenantID, id model.RecordID) (exec.Hit, error) {
+	limits := e.config.limits()
+	asked := &leafRequest{kind: leafFetch, Request: Request{Tenant: tenant}, limits: limits}
+	hit, ok, outcome, err := exec.Find(ctx, from.of(id.Shard, asked), id, limits)
+	switch complete, reason := from.outcome(outcome.Complete, outcome.Reason); {
 	case err != nil:
 		return hit, fmt.Errorf("get record %s: %w", id, err)
-	case !ok && missing != "":
-		return hit, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, missing)
+	case !ok && !complete:
+		return hit, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, reason)
 	case !ok:
 		return hit, ErrNotFound
 	}
@@ -74,23 +77,21 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 	if before < 0 || after < 0 || before > e.config.ContextMax || after > e.config.ContextMax {
 		return nil, &RequestError{Field: "context", Message: fmt.Sprintf("asks for %d before and %d after, want 0 to %d", before, after, e.config.ContextMax)}
 	}
-	parts, missing, release, err := e.parts(ctx, tenant)
+	from, err := e.source(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	hit, err := find(ctx, parts, missing, id)
+	defer from.release()
+	hit, err := e.find(ctx, from, tenant, id)
 	if err != nil {
 		return nil, err
 	}
-	result := &ContextResult{Hit: Hit{ID: hit.ID, Record: hit.Record}, Complete: missing == "", Reason: missing}
-	var filters []plan.Filter
+	result := &ContextResult{Hit: Hit{ID: hit.ID, Record: hit.Record}, Complete: true}
 	for _, name := range sourceFields() {
 		field, ok := hit.Record.Get(name)
 		if !ok || field.Text == "" || field.Kind == model.Null {
 			continue
 		}
-		filters = append(filters, plan.Filter{Field: name, Values: []string{field.Text}})
 		result.Source = append(result.Source, Filter{Field: name, Values: []string{field.Text}})
 	}
 	for _, side := range [...]struct {
@@ -101,7 +102,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		if side.n == 0 {
 			continue
 		}
-		found, err := exec.Around(ctx, parts, filters, hit.Position, side.desc, side.n, e.config.limits())
+		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n)
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", id, err)
 		}
@@ -110,7 +111,28 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 			result.Complete, result.Reason = false, found.Reason
 		}
 	}
+	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
 	slices.Reverse(result.Before)
 	result.Elapsed = time.Since(started)
 	return result, nil
+}
+
+// nextTo returns the records next to a position that satisfy a request: those
+// before it if desc, nearest first.
+func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at exec.Position, desc bool, n int) (*exec.RecordsResult, error) {
+	request.Sort = []SortKey{{Field: plan.FieldTime, Desc: desc}}
+	// Zero is no bound, which is right too: the position decides.
+	request.From = at.Time
+	if desc {
+		request.From, request.To = 0, at.Time
+		if at.Time < math.MaxInt64 {
+			request.To++
+		}
+	}
+	p, err := makePlan(request, 0)
+	if err != nil {
+		return nil, err
+	}
+	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: e.config.limits()}
+	return exec.Records(ctx, from.all(asked), p, asked.page, asked.limits)
 }

@@ -10,6 +10,17 @@ var (
 	// tenant's data cannot be read.
 	ErrIncomplete = errors.New("part of the data cannot be read")
 
+	// ErrLeafVersion says that another node speaks of leaves in a version that is
+	// not known here, as in the middle of an update.
+	ErrLeafVersion = errors.New("unknown version of leaf calls")
+
+	// ErrLeafRequest says that the request of a leaf call is damaged or asks for
+	// more than a request may.
+	ErrLeafRequest = errors.New("invalid leaf request")
+
+	// ErrLeafAnswer says that the answer to a leaf call is damaged or too large.
+	ErrLeafAnswer = errors.New("invalid leaf answer")
+
 	// ErrCursor says that a cursor is damaged or belongs to another query.
 	ErrCursor = errors.New("invalid cursor: it is damaged or belongs to another query")
 )

@@ -11,19 +11,40 @@ import (
 
 // Shards gives access to what is stored. The node implements it.
 type Shards interface {
-	// Views returns what the tenant has in each shard at one moment.
+	// Views returns what the tenant has in each shard at one moment; of shards
+	// that other nodes read, how to ask them.
 	Views(ctx context.Context, tenant model.TenantID) ([]View, error)
 }
 
 // View is what a tenant has in a shard. Parts can be read until Release, which
 // is called once and may be nil.
 type View struct {
+	Shard   model.ShardID
 	Parts   []part.Part
 	Release func()
+	// Leaf reads the shard on another node; it is nil for one that is read here,
+	// and there are no Parts with it. Views with equal leaves are read by one
+	// call, so leaves must be comparable, as pointers are.
+	Leaf Leaf
 	// Missing says what of the shard cannot be read, if anything; every answer
 	// from the view is partial then.
 	Missing string
 }
+
+// Leaf reads shards on another node: package query makes the request and reads
+// the answer, whoever implements it carries the bytes. It may ask several nodes
+// that have the shards, one after the other or at once, as the answers of all
+// are good. It is safe for concurrent use.
+type Leaf interface {
+	// Ask returns what Engine.Leaf returned to the request on a node that has the
+	// shards of all views with this leaf. It returns soon after the end of the
+	// context. An answer has at most LeafAnswerMax bytes.
+	Ask(ctx context.Context, request []byte) (answer []byte, err error)
+}
+
+// Local returns this node's own views of some of a tenant's shards, with no
+// Leaf in them. An error says that another node should be asked.
+type Local func(ctx context.Context, tenant model.TenantID, shards []model.ShardID) ([]View, error)
 
 // Request asks for a page of records, or for a table if the text says so.
 type Request struct {

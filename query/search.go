@@ -5,37 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
-	"github.com/stere-log/stere/storage/part"
 )
-
-// parts returns the parts of a tenant, why some are missing, and a function
-// that releases them.
-func (e *Engine) parts(ctx context.Context, tenant model.TenantID) (parts []part.Part, missing string, release func(), err error) {
-	if err := tenant.Validate(); err != nil {
-		return nil, "", nil, &RequestError{Field: "tenant", Message: err.Error()}
-	}
-	views, err := e.shards.Views(ctx, tenant)
-	if err != nil {
-		return nil, "", nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
-	}
-	for _, view := range views {
-		parts = append(parts, view.Parts...)
-		if missing == "" {
-			missing = view.Missing
-		}
-	}
-	return parts, missing, func() {
-		for _, view := range views {
-			if view.Release != nil {
-				view.Release()
-			}
-		}
-	}, nil
-}
 
 // Search answers a request. Its errors are *syntax.Error for the text,
 // *RequestError and ErrCursor for the rest of the request, and errors of the
@@ -58,27 +31,26 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.plan(&request, at)
+	p, err := makePlan(&request, at.Now)
 	if err != nil {
 		return nil, err
 	}
-	parts, missing, release, err := e.parts(ctx, request.Tenant)
+	from, err := e.source(ctx, request.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer from.release()
 	var result *Result
 	if p.Table != nil {
-		result, err = e.table(ctx, parts, p, &request, at)
+		result, err = e.table(ctx, from, p, &request, at)
 	} else {
-		result, err = e.records(ctx, parts, p, &request, at)
+		result, err = e.records(ctx, from, p, &request, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}
-	if missing != "" {
-		result.Complete, result.Reason, result.TotalExact = false, missing, false
-	}
+	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
+	result.TotalExact = result.TotalExact && result.Complete
 	result.Elapsed = time.Since(started)
 	return result, nil
 }
@@ -111,13 +83,13 @@ func (e *Engine) check(request *Request) error {
 	return nil
 }
 
-// plan says what a request means.
-func (e *Engine) plan(request *Request, at *cursor) (*plan.Plan, error) {
+// makePlan says what a request means.
+func makePlan(request *Request, now int64) (*plan.Plan, error) {
 	query, err := syntax.Parse(request.Text)
 	if err != nil {
 		return nil, err
 	}
-	options := plan.Options{Now: time.Unix(0, at.Now), From: request.From, To: request.To}
+	options := plan.Options{Now: time.Unix(0, now), From: request.From, To: request.To}
 	for _, filter := range request.Filters {
 		options.Filters = append(options.Filters, plan.Filter(filter))
 	}
@@ -136,7 +108,7 @@ func (e *Engine) limit(asked, fallback int) int {
 }
 
 // records answers with a page of records.
-func (e *Engine) records(ctx context.Context, parts []part.Part, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
 	fallback := e.config.Limit
 	if p.Limit != plan.Unlimited {
 		fallback = max(1, p.Limit)
@@ -149,11 +121,7 @@ func (e *Engine) records(ctx context.Context, parts []part.Part, p *plan.Plan, r
 	if request.Cursor == "" {
 		page.Skip = p.Offset
 	} else {
-		sorts := 0
-		if !p.ByTime() {
-			sorts = len(p.Sort)
-		}
-		after, err := at.position(sorts)
+		after, err := at.position(exec.SortsOf(p))
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +130,8 @@ func (e *Engine) records(ctx context.Context, parts []part.Part, p *plan.Plan, r
 	if p.Limit != plan.Unlimited {
 		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
 	}
-	found, err := exec.Records(ctx, parts, p, page, e.config.limits())
+	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
+	found, err := exec.Records(ctx, from.all(asked), p, page, asked.limits)
 	if err != nil {
 		return nil, err
 	}
@@ -198,12 +167,13 @@ func (e *Engine) hits(found []exec.Hit) []Hit {
 }
 
 // table answers with a page of a table's rows.
-func (e *Engine) table(ctx context.Context, parts []part.Part, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
 	limit := e.limit(request.Limit, e.config.LimitMax)
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}
-	found, err := exec.Table(ctx, parts, p, at.Seen+limit+1, e.config.limits())
+	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
+	found, err := exec.Table(ctx, from.all(asked), p, at.Seen+limit+1, asked.limits)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,11 @@
 package exec
 
+import (
+	"encoding/binary"
+
+	"github.com/stere-log/stere/internal/wire"
+)
+
 // counts counts records, or values that are there.
 type counts struct{ of []uint64 }
 
@@ -18,3 +24,16 @@ func (a *counts) value(group int) any { return int64(*at(&a.of, group)) }
 func (a *counts) approximate() bool { return false }
 
 func (a *counts) over() bool { return false }
+
+func (a *counts) encode(dst []byte, n int) []byte {
+	for group := range n {
+		dst = binary.AppendUvarint(dst, *at(&a.of, group))
+	}
+	return dst
+}
+
+func (a *counts) decode(r *wire.Reader, n int) {
+	for group := 0; group < n && !r.Failed(); group++ {
+		a.of = append(a.of, r.Uvarint())
+	}
+}

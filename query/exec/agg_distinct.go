@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/stere-log/stere/internal/wire"
 )
 
 // distincts counts different values. It holds a 64-bit hash of each: one
@@ -240,4 +242,59 @@ func (a *distincts) approximate() bool {
 		}
 	}
 	return false
+}
+
+// registerWidest is the most that a register can hold.
+const registerWidest = 64 - registerBits + 1
+
+func (a *distincts) encode(dst []byte, n int) []byte {
+	full := byte(0)
+	if a.full {
+		full = 1
+	}
+	dst = append(dst, full)
+	for group := range n {
+		d := at(&a.of, group)
+		if d.registers != nil {
+			dst = append(append(dst, 0), d.registers...)
+			continue
+		}
+		dst = binary.AppendUvarint(dst, uint64(len(d.hashes))+1)
+		for _, hash := range d.hashes {
+			dst = binary.LittleEndian.AppendUint64(dst, hash)
+		}
+	}
+	return dst
+}
+
+func (a *distincts) decode(r *wire.Reader, n int) {
+	a.full = r.Byte() != 0
+	for group := 0; group < n && !r.Failed(); group++ {
+		a.of = append(a.of, takeDistinct(r))
+	}
+}
+
+// takeDistinct takes the state of one group.
+func takeDistinct(r *wire.Reader) (d distinct) {
+	const size = 8
+	held := r.Uvarint()
+	if held == 0 {
+		d.registers = slices.Clone(r.Take(registerCount))
+		if len(d.registers) > 0 && slices.Max(d.registers) > registerWidest {
+			r.Fail()
+		}
+		return d
+	}
+	if held--; held > uint64(r.Len()/size) {
+		r.Fail()
+		return d
+	}
+	taken := r.Take(held * size)
+	d.hashes, d.unique = make([]uint64, held), int(held)
+	for i := range d.hashes {
+		if d.hashes[i] = binary.LittleEndian.Uint64(taken[size*i:]); i > 0 && d.hashes[i] <= d.hashes[i-1] {
+			r.Fail()
+		}
+	}
+	return d
 }

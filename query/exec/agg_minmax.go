@@ -1,9 +1,16 @@
 package exec
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+
+	"github.com/stere-log/stere/internal/wire"
+)
 
 // extremes finds the least value, or with sign -1 the greatest: of those that
-// read as numbers if there are any, else of the texts.
+// read as numbers if there are any, else of the texts. Of equal numbers that are
+// written differently it is the one whose text comes first (last), so that the
+// order in which parts are read does not show.
 type extremes struct {
 	sign int
 	of   []extreme
@@ -20,14 +27,25 @@ func (a *extremes) before(c, best *cell) bool {
 	if c.numeric != best.numeric {
 		return c.numeric
 	}
-	order := cmp.Compare(c.text, best.text)
+	order := 0
 	if c.numeric {
-		order = cmp.Compare(c.number, best.number)
-		if c.isWhole && best.isWhole {
-			order = cmp.Compare(c.whole, best.whole)
-		}
+		order = cmp.Or(cmp.Compare(c.number, best.number), cmp.Compare(c.digits(), best.digits()))
 	}
-	return a.sign*order < 0
+	return a.sign*cmp.Or(order, cmp.Compare(c.text, best.text), cmp.Compare(c.kind, best.kind)) < 0
+}
+
+// digits returns the whole number next to a number, exactly for one that is
+// written whole: it orders numbers that are the same float.
+func (c *cell) digits() int64 {
+	switch {
+	case c.isWhole:
+		return c.whole
+	case c.number >= math.MaxInt64:
+		return math.MaxInt64
+	case c.number <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(c.number)
 }
 
 func (a *extremes) add(group int, c *cell, _ uint64) {
@@ -68,3 +86,24 @@ func (a *extremes) value(group int) any {
 func (a *extremes) approximate() bool { return false }
 
 func (a *extremes) over() bool { return false }
+
+func (a *extremes) encode(dst []byte, n int) []byte {
+	for group := range n {
+		e := at(&a.of, group)
+		if !e.any {
+			e = &extreme{}
+		}
+		dst = appendCell(dst, &e.best)
+	}
+	return dst
+}
+
+func (a *extremes) decode(r *wire.Reader, n int) {
+	for group := 0; group < n && !r.Failed(); group++ {
+		c := takeCell(r)
+		if c.kind != 0 && !c.isTime {
+			c = newCell(c.kind, c.text)
+		}
+		a.of = append(a.of, extreme{any: c.kind != 0, best: c})
+	}
+}

@@ -131,11 +131,16 @@ func (a *quantiles) seal(n int) {
 	for i := range a.of {
 		q := &a.of[i]
 		a.kept -= q.distinct()
-		if len(q.values) < runMin {
-			q.values = slices.Clip(q.values)
-		} else if q.run = newValueRun(q.values); len(q.run.values) > 0 {
-			q.values = nil
-		}
+		q.pack()
+	}
+}
+
+// pack makes a run of many values that are distinct.
+func (q *quantile) pack() {
+	if len(q.values) < runMin {
+		q.values = slices.Clip(q.values)
+	} else if q.run = newValueRun(q.values); len(q.run.values) > 0 {
+		q.values = nil
 	}
 }
 

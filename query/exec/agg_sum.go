@@ -1,22 +1,32 @@
 package exec
 
-import "math"
+import (
+	"encoding/binary"
 
-// sums adds up the values that read as numbers; with mean, it divides by their
-// number. Whole numbers add up exactly while the sum fits into 64 bits.
+	"github.com/stere-log/stere/internal/wire"
+)
+
+// sums adds up the values that read as numbers, without rounding; with mean, it
+// divides by their number. Whole numbers alone come out whole while the sum
+// fits into 64 bits.
 type sums struct {
 	mean bool
 	of   []sum
 }
 
-// sum is the state of one group.
+// sum is the state of one group: that of the whole numbers and, if there are
+// others, that of the rest.
 type sum struct {
-	n        uint64
-	whole    int64
-	inexact  bool    // a value was not whole, or whole is too small
-	number   float64 // the same sum
-	residual float64 // what rounding took from number (Neumaier)
+	n     uint64
+	whole whole128
+	rest  *exactSum
 }
+
+// sumBytes and exactBytes are about what a sum takes, without and with a rest.
+const (
+	sumBytes   = 40
+	exactBytes = 96
+)
 
 func (a *sums) add(group int, c *cell, n uint64) {
 	if !c.numeric {
@@ -24,63 +34,114 @@ func (a *sums) add(group int, c *cell, n uint64) {
 	}
 	s := at(&a.of, group)
 	s.n += n
-	s.float(c.number * float64(n))
-	product := c.whole * int64(n)
-	if !c.isWhole || n > math.MaxInt64 || c.whole != 0 && product/c.whole != int64(n) {
-		s.inexact = true
+	if c.isWhole {
+		s.whole.add(c.whole, n)
 		return
 	}
-	s.int(product)
-}
-
-// float adds to the sum of floats.
-func (s *sum) float(v float64) {
-	t := s.number + v
-	if math.Abs(s.number) >= math.Abs(v) {
-		s.residual += (s.number - t) + v
-	} else {
-		s.residual += (v - t) + s.number
+	if s.rest == nil {
+		s.rest = &exactSum{}
 	}
-	s.number = t
-}
-
-// int adds to the sum of whole numbers.
-func (s *sum) int(v int64) {
-	t := s.whole + v
-	if (t > s.whole) != (v > 0) && v != 0 {
-		s.inexact = true
-	}
-	s.whole = t
+	s.rest.add(c.number, n)
 }
 
 func (a *sums) seal(n int) { grow(&a.of, n) }
 
-func (a *sums) bytes() int64 { return 40 * int64(len(a.of)) }
+func (a *sums) bytes() (bytes int64) {
+	for i := range a.of {
+		if bytes += sumBytes; a.of[i].rest != nil {
+			bytes += exactBytes
+		}
+	}
+	return bytes
+}
 
 func (a *sums) merge(group int, other aggregate, from int) {
 	s, o := at(&a.of, group), *at(&other.(*sums).of, from)
 	s.n += o.n
-	s.float(o.number)
-	s.residual += o.residual
-	s.inexact = s.inexact || o.inexact
-	s.int(o.whole)
+	s.whole.merge(o.whole)
+	if o.rest == nil {
+		return
+	}
+	if s.rest == nil {
+		s.rest = &exactSum{}
+	}
+	s.rest.merge(o.rest)
 }
 
 func (a *sums) value(group int) any {
 	s := at(&a.of, group)
+	whole, fits := s.whole.int64()
 	switch {
 	case s.n == 0:
 		return nil
-	case !a.mean && !s.inexact:
-		return s.whole
-	case a.mean && !s.inexact:
-		return renderNumber(float64(s.whole)/float64(s.n), false)
 	case a.mean:
-		return renderNumber((s.number+s.residual)/float64(s.n), false)
+		return renderNumber(s.float()/float64(s.n), false)
+	case s.rest == nil && fits:
+		return whole
 	}
-	return renderNumber(s.number+s.residual, false)
+	return renderNumber(s.float(), false)
+}
+
+// float returns the float next to the sum.
+func (s *sum) float() float64 {
+	if whole, fits := s.whole.int64(); fits && s.rest == nil {
+		return float64(whole)
+	}
+	var all exactSum
+	if s.rest != nil {
+		all.merge(s.rest)
+	}
+	all.addWhole(s.whole)
+	return all.value()
 }
 
 func (a *sums) approximate() bool { return false }
 
 func (a *sums) over() bool { return false }
+
+// What the first byte of an encoded sum says is in it.
+const (
+	sumWide byte = 1 << iota // the whole numbers have 128 bits
+	sumRest                  // there are others
+)
+
+func (a *sums) encode(dst []byte, n int) []byte {
+	for group := range n {
+		s := at(&a.of, group)
+		whole, fits := s.whole.int64()
+		flags := byte(0)
+		if !fits {
+			flags |= sumWide
+		}
+		if s.rest != nil {
+			flags |= sumRest
+		}
+		dst = binary.AppendUvarint(append(dst, flags), s.n)
+		if fits {
+			dst = binary.AppendVarint(dst, whole)
+		} else {
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(s.whole.high))
+			dst = binary.LittleEndian.AppendUint64(dst, s.whole.low)
+		}
+		if s.rest != nil {
+			dst = s.rest.encode(dst)
+		}
+	}
+	return dst
+}
+
+func (a *sums) decode(r *wire.Reader, n int) {
+	for group := 0; group < n && !r.Failed(); group++ {
+		flags := r.Byte()
+		s := sum{n: r.Uvarint()}
+		if flags&sumWide == 0 {
+			s.whole.add(r.Varint(), 1)
+		} else {
+			s.whole = whole128{high: int64(takeUint64(r)), low: takeUint64(r)}
+		}
+		if flags&sumRest != 0 {
+			s.rest = decodeExactSum(r)
+		}
+		a.of = append(a.of, s)
+	}
+}

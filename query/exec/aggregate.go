@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/query/plan"
 )
 
@@ -24,6 +25,11 @@ type aggregate interface {
 	bytes() int64
 	// over reports whether values had to be left out.
 	over() bool
+	// encode appends the sealed state of n groups, for another node.
+	encode(dst []byte, n int) []byte
+	// decode takes what encode appended for n groups into an empty state, which
+	// is a sealed one then. Bytes that make no sense make the reader fail.
+	decode(r *wire.Reader, n int)
 }
 
 // newAggregate returns the empty state of a function.

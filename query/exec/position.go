@@ -18,6 +18,14 @@ type Position struct {
 	ID     model.RecordID
 }
 
+// SortsOf returns how many sort values the positions of a plan have.
+func SortsOf(p *plan.Plan) int {
+	if p.ByTime() {
+		return 0
+	}
+	return len(p.Sort)
+}
+
 // Class orders values of different types: numbers, texts, nothing.
 type Class uint8
 

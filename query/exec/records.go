@@ -59,30 +59,50 @@ func nextWindow(size uint32, matches, need uint64) uint32 {
 }
 
 // Records finds one page of the records that satisfy the plan.
-func Records(ctx context.Context, parts []part.Part, p *plan.Plan, page Page, limits Limits) (*RecordsResult, error) {
-	r := newRun(ctx, parts, p, limits)
-	defer r.cancel()
-	s := &search{run: r, page: page, facets: newFacets(page.Facets, limits.Groups)}
+func Records(ctx context.Context, from Source, p *plan.Plan, page Page, limits Limits) (*RecordsResult, error) {
+	s := newSearch(ctx, from, p, page, limits)
+	asked := s.ask(s.ctx, s.takeFrom)
+	defer asked.end()
+	exact, err := s.look()
+	if err != nil {
+		return nil, err
+	}
+	if err := asked.wait(); err != nil {
+		return nil, err
+	}
+	return s.result(exact)
+}
+
+// newSearch returns a run of Records that has not begun.
+func newSearch(ctx context.Context, from Source, p *plan.Plan, page Page, limits Limits) *search {
+	s := &search{run: newRun(ctx, from, p, limits), page: page, facets: newFacets(page.Facets, limits.Groups)}
+	s.answers = make([]*recordsFound, len(from.Remotes))
 	size := page.Size + page.Skip + 1
-	timed := p.ByTime()
-	desc := timed && (len(p.Sort) == 0 || p.Sort[0].Desc)
-	if timed {
+	if p.ByTime() {
+		desc := len(p.Sort) == 0 || p.Sort[0].Desc
 		s.desc = desc
 		s.found = newCollector(size, func(a, b *Position) int { return compareTimes(desc, a, b) })
 	} else {
 		s.found = newCollector(size, func(a, b *Position) int { return comparePositions(p.Sort, a, b) })
 	}
 	s.order()
+	return s
+}
+
+// look looks for the page in the parts and counts. It reports whether all that
+// matches in them is counted.
+func (s *search) look() (exact bool, err error) {
 	visit := s.visitSorted
-	if timed {
+	if s.plan.ByTime() {
 		visit = s.visitTimed
 	}
-	if err := r.settle(r.each(len(s.queue), func(i int) error {
+	err = s.settle(s.each(len(s.queue), func(i int) error {
 		return wrapPart(visit(s.queue[i]))
-	})); err != nil {
-		return nil, err
+	}))
+	if err != nil {
+		return false, err
 	}
-	return s.result()
+	return s.countLeft()
 }
 
 // wrapPart says what was being done when a part gave an error.
@@ -102,10 +122,13 @@ type search struct {
 	found  *collector
 	facets *facets
 
+	answers []*recordsFound // of the remotes, nil where there is none
+
 	mu struct {
 		sync.Mutex
-		total uint64
-		left  []stretch // rows that nobody has evaluated
+		total   uint64
+		atLeast bool      // a remote has not counted all
+		left    []stretch // rows that nobody has evaluated
 	}
 }
 
@@ -176,7 +199,7 @@ func (s *search) visitTimed(i int) error {
 	if err != nil || lo >= hi {
 		return err
 	}
-	if s.plan.Cheap || len(s.page.Facets) > 0 || hi-lo <= windowFirst {
+	if s.plan.Cheap && s.page.Total || len(s.page.Facets) > 0 || hi-lo <= windowFirst {
 		if !s.reaches(i) && !s.page.Total && len(s.page.Facets) == 0 {
 			return nil
 		}

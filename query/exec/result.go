@@ -8,27 +8,29 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/query/plan"
-	"github.com/stere-log/stere/storage/part"
 )
 
-// result counts what is left to count and reads the records of the page.
-func (s *search) result() (*RecordsResult, error) {
-	exact, err := s.countLeft()
-	if err != nil {
-		return nil, err
-	}
+// result reads the records of the page; exact says that all is counted that
+// matches in the parts.
+func (s *search) result(exact bool) (*RecordsResult, error) {
 	found := s.found.sorted()
 	found = found[min(len(found), s.page.Skip):]
 	result := &RecordsResult{HasMore: len(found) > s.page.Size}
 	found = found[:min(len(found), s.page.Size)]
-	if result.Hits, err = s.fetch(found); err != nil {
+	hits, err := s.fetch(found)
+	if err != nil {
 		return nil, err
+	}
+	if result.Hits, err = s.fetchFar(found, hits); err != nil {
+		return nil, err
+	}
+	if len(result.Hits) == 0 && len(found) > 0 {
+		result.HasMore = false // there is nothing that a page could begin after
 	}
 	result.Facets = s.facets.result(s.run)
 	result.Outcome = s.outcome()
 	result.Total = s.mu.total
-	result.TotalExact = exact && result.Complete
+	result.TotalExact = exact && !s.mu.atLeast && result.Complete
 	return result, nil
 }
 
@@ -74,12 +76,15 @@ func (s *search) countLeft() (bool, error) {
 	return false, err
 }
 
-// fetch reads the records of the candidates, in their order.
+// fetch reads the records of those candidates that are in parts; each is at the
+// place of its candidate.
 func (s *search) fetch(found []candidate) ([]Hit, error) {
 	hits := make([]Hit, len(found))
 	byPart := map[int][]int{} // positions in found
 	for n, c := range found {
-		byPart[c.part] = append(byPart[c.part], n)
+		if c.part < len(s.parts) {
+			byPart[c.part] = append(byPart[c.part], n)
+		}
 	}
 	var order []int
 	for i := range byPart {
@@ -128,35 +133,32 @@ func project(record model.Record, names []string) model.Record {
 	return record
 }
 
-// Find returns the record with an id; ok is false if no part has it.
-func Find(ctx context.Context, parts []part.Part, id model.RecordID) (hit Hit, ok bool, err error) {
-	for _, p := range parts {
+// Find returns the record with an id; ok is false if it was not found, which is
+// certain only if the outcome is complete.
+func Find(ctx context.Context, from Source, id model.RecordID, limits Limits) (hit Hit, ok bool, outcome Outcome, err error) {
+	for _, p := range from.Parts {
 		rows, err := p.Eval(ctx, index.IDs{Of: []model.RecordID{id}}, nil)
 		if err != nil {
-			return Hit{}, false, wrapPart(err)
+			return Hit{}, false, Outcome{}, wrapPart(err)
 		}
 		if rows.IsEmpty() {
 			continue
 		}
 		records, err := p.Records(ctx, rows)
 		if err != nil {
-			return Hit{}, false, wrapPart(err)
+			return Hit{}, false, Outcome{}, wrapPart(err)
 		}
-		return Hit{ID: id, Record: records[0], Position: Position{Time: records[0].Time, ID: id}}, true, nil
+		return newHit(id, records[0]), true, Outcome{Complete: true}, nil
 	}
-	return Hit{}, false, nil
+	r := newRun(ctx, Source{Remotes: from.Remotes}, nil, limits)
+	record, err := r.findFar(id)
+	if err != nil || record == nil {
+		return Hit{}, false, r.outcome(), err
+	}
+	return newHit(id, *record), true, Outcome{Complete: true}, nil
 }
 
-// Around finds records next to a position that satisfy filters: those before
-// it if desc, nearest first.
-func Around(ctx context.Context, parts []part.Part, filters []plan.Filter, at Position, desc bool, n int, limits Limits) (*RecordsResult, error) {
-	all := index.AllOf{}
-	for _, filter := range filters {
-		all.Of = append(all.Of, plan.FilterExpr(filter))
-	}
-	p := &plan.Plan{Expr: all, From: at.Time, To: plan.NoTo, Limit: plan.Unlimited, Sort: []plan.SortKey{{Field: plan.FieldTime, Desc: desc}}}
-	if desc {
-		p.From, p.To = minTime, nextTime(at.Time)
-	}
-	return Records(ctx, parts, p, Page{Size: n, After: &at}, limits)
+// newHit returns the hit of a record in the order of time.
+func newHit(id model.RecordID, record model.Record) Hit {
+	return Hit{ID: id, Record: record, Position: Position{Time: record.Time, ID: id}}
 }

@@ -155,7 +155,7 @@ func (g *groups) sort(rows [][]any, want int) [][]any {
 	for i := range g.table.Keys {
 		order = append(order, plan.ColumnSort{Column: i})
 	}
-	return sortRows(rows, order, nil, want)
+	return sortRows(rows, &rowOrder{keys: order, fields: make([]string, len(order)), groups: len(g.table.Keys)}, want)
 }
 
 // needed returns how many of the rows in default order the first rows after
@@ -187,6 +187,7 @@ type sortedRow struct {
 type rowOrder struct {
 	keys   []plan.ColumnSort
 	fields []string // of the keys' columns
+	groups int      // so many first columns differ in any two rows
 }
 
 func (o *rowOrder) compare(a, b *sortedRow) int {
@@ -203,24 +204,24 @@ func (o *rowOrder) compare(a, b *sortedRow) int {
 			return result
 		}
 	}
+	// Groups whose values are equal and written differently (1, 1.0) come in an
+	// order that does not depend on which was found first.
+	for i := range o.groups {
+		if result := strings.Compare(fmt.Sprint(a.row[i]), fmt.Sprint(b.row[i])); result != 0 {
+			return result
+		}
+	}
 	return cmp.Compare(a.place, b.place)
 }
 
-// sortRows returns the first want rows of an order. With columns, a column
-// named level orders by severity.
-func sortRows(rows [][]any, keys []plan.ColumnSort, columns []Column, want int) [][]any {
-	if len(keys) == 0 {
+// sortRows returns the first want rows of an order.
+func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
+	if len(order.keys) == 0 {
 		return rows
-	}
-	order := &rowOrder{keys: keys, fields: make([]string, len(keys))}
-	for i, key := range keys {
-		if columns != nil {
-			order.fields[i] = plan.QueryName(columns[key.Column].Name)
-		}
 	}
 	kept := &rowHeap{order: order}
 	for n, row := range rows {
-		next := sortedRow{first: anySortValue(order.fields[0], row[keys[0].Column]), row: row, place: n}
+		next := sortedRow{first: anySortValue(order.fields[0], row[order.keys[0].Column]), row: row, place: n}
 		switch {
 		case len(kept.of) < want:
 			kept.of = append(kept.of, next)
@@ -280,7 +281,11 @@ func anySortValue(field string, v any) SortValue {
 func (t *TableResult) take(step plan.Step) {
 	switch {
 	case step.Sort != nil:
-		t.Rows = sortRows(t.Rows, step.Sort, t.Columns, math.MaxInt)
+		order := &rowOrder{keys: step.Sort, fields: make([]string, len(step.Sort))}
+		for i, key := range step.Sort { // a column named level orders by severity
+			order.fields[i] = plan.QueryName(t.Columns[key.Column].Name)
+		}
+		t.Rows = sortRows(t.Rows, order, math.MaxInt)
 	case step.Keep != nil:
 		columns := make([]Column, len(step.Keep))
 		for i, column := range step.Keep {

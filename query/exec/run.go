@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,18 +43,20 @@ type run struct {
 	ctx    context.Context // with the time budget: its end makes a partial answer
 	cancel context.CancelFunc
 	parts  []part.Part
+	far    []Remote
 	plan   *plan.Plan
 	limits Limits
 
 	mu struct {
 		sync.Mutex
 		reason string
+		failed map[int]string // remotes that are missing, and why
 	}
 }
 
-func newRun(ctx context.Context, parts []part.Part, p *plan.Plan, limits Limits) *run {
+func newRun(ctx context.Context, from Source, p *plan.Plan, limits Limits) *run {
 	inner, cancel := context.WithTimeout(ctx, limits.Time)
-	return &run{outer: ctx, ctx: inner, cancel: cancel, parts: parts, plan: p, limits: limits}
+	return &run{outer: ctx, ctx: inner, cancel: cancel, parts: from.Parts, far: from.Remotes, plan: p, limits: limits}
 }
 
 // partial makes the answer a partial one; the first reason stays.
@@ -64,11 +68,30 @@ func (r *run) partial(reason string) {
 	}
 }
 
-// outcome says how complete the answer is.
+// outcome says how complete the answer is: first what is missing as a whole,
+// then what limit was met.
 func (r *run) outcome() Outcome {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Outcome{Complete: r.mu.reason == "", Reason: r.mu.reason}
+	var reasons []string
+	for _, i := range slices.Sorted(maps.Keys(r.mu.failed)) {
+		reasons = append(reasons, r.mu.failed[i])
+	}
+	if r.mu.reason != "" {
+		reasons = append(reasons, r.mu.reason)
+	}
+	return Outcome{Complete: len(reasons) == 0, Reason: JoinReasons(reasons)}
+}
+
+// reasonsMax is how many reasons are named.
+const reasonsMax = 8
+
+// JoinReasons makes one reason of several.
+func JoinReasons(reasons []string) string {
+	if more := len(reasons) - reasonsMax; more > 0 {
+		reasons = append(slices.Clone(reasons[:reasonsMax]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // settle turns the end of the time budget into a partial answer.

@@ -29,12 +29,16 @@ type TableResult struct {
 
 // Table groups the records that satisfy the plan and aggregates each group.
 // Rows after the first wantRows may be left out.
-func Table(ctx context.Context, parts []part.Part, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
-	r := newRun(ctx, parts, p, limits)
-	defer r.cancel()
+func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
+	r := newRun(ctx, from, p, limits)
 	groups := newGroups(r)
-	err := r.settle(r.each(len(parts), func(i int) error { return wrapPart(groups.visit(parts[i])) }))
+	asked := r.ask(r.ctx, groups.takeFrom)
+	defer asked.end()
+	err := r.settle(r.each(len(r.parts), func(i int) error { return wrapPart(groups.visit(r.parts[i])) }))
 	if err != nil {
+		return nil, err
+	}
+	if err := asked.wait(); err != nil {
 		return nil, err
 	}
 	result := groups.result(wantRows)
