@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -52,7 +51,10 @@ func (r *run) ask(ctx context.Context, do func(ctx context.Context, i int) error
 			for i := int(a.next.Add(1)) - 1; i < len(r.far); i = int(a.next.Add(1)) - 1 {
 				err := ctx.Err()
 				if err == nil {
-					err = Guard(func() error { return do(ctx, i) })
+					a.stop(Guard(func() error {
+						err = do(ctx, i)
+						return nil
+					}))
 				}
 				if err != nil {
 					a.fail(ctx, i, err)
@@ -65,18 +67,18 @@ func (r *run) ask(ctx context.Context, do func(ctx context.Context, i int) error
 
 // fail notes that a remote gave no answer.
 func (a *asking) fail(ctx context.Context, i int, err error) {
-	fault := new(PanicError)
 	switch outer := a.run.outer.Err(); {
-	case errors.As(err, &fault):
 	case outer != nil:
-		err = outer
+		a.stop(outer)
 	case ctx.Err() != nil:
-		a.run.missing(i, fmt.Sprintf("%s gave no answer in time", a.run.far[i].Name))
-		return
+		a.run.missing(i, a.run.far[i].Name+" gave no answer in time")
 	default:
 		a.run.missing(i, fmt.Sprintf("%s gave no answer: %s", a.run.far[i].Name, cut(err.Error())))
-		return
 	}
+}
+
+// stop notes what ends the whole run.
+func (a *asking) stop(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.failed == nil {
