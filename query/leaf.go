@@ -57,7 +57,7 @@ func (e *Engine) leafBody(ctx context.Context, from *source, request *leafReques
 	limits := e.leafLimits(request.limits)
 	switch {
 	case request.kind == leafFetch:
-		return exec.FetchAnswer(ctx, from.parts, request.ids, p.Fields)
+		return exec.FetchAnswer(ctx, from.parts, p, request.ids, limits)
 	case (request.kind == leafTable) != (p.Table != nil):
 		return nil, fmt.Errorf("%w: a text of another kind", ErrLeafRequest)
 	case request.kind == leafTable:

@@ -47,24 +47,37 @@ func RecordsAnswer(ctx context.Context, parts []part.Part, p *plan.Plan, page Pa
 	return s.appendRecords(dst, found[:min(len(found), page.Size)])
 }
 
-// recordsBatch is how many records are read at once for an answer.
-const recordsBatch = 1 << 10
-
 // appendRecords appends the records of the first candidates, as many as fit.
 func (s *search) appendRecords(dst []byte, found []candidate) ([]byte, error) {
 	names := namesOut{}
-	for limit := len(dst) + answerBytes; len(found) > 0; {
-		n := min(len(found), recordsBatch)
-		hits, err := s.fetch(found[:n])
+	return s.appendHits(dst, found, func(dst []byte, hit *Hit) []byte { return names.append(dst, &hit.Record) })
+}
+
+// recordsFirst and recordsBatch are how many records are read at once for an
+// answer, first and at most.
+const (
+	recordsFirst = 64
+	recordsBatch = 1 << 10
+)
+
+// appendHits reads candidates and appends them, at least one and as many as fit.
+func (s *search) appendHits(dst []byte, found []candidate, write func(dst []byte, hit *Hit) []byte) ([]byte, error) {
+	start := len(dst)
+	for done := 0; done < len(found); {
+		n := recordsFirst
+		if done > 0 { // as many as will fit, if they are like those before
+			n = min(recordsBatch, 1+(start+answerBytes-len(dst))/(1+(len(dst)-start)/done))
+		}
+		hits, err := s.fetch(found[done:min(len(found), done+n)])
 		if err != nil {
 			return nil, err
 		}
 		for i := range hits {
-			if dst = names.append(dst, &hits[i].Record); len(dst) >= limit {
+			if dst = write(dst, &hits[i]); len(dst) >= start+answerBytes {
 				return dst, nil
 			}
 		}
-		found = found[n:]
+		done += len(hits)
 	}
 	return dst, nil
 }
@@ -114,10 +127,12 @@ const FetchMax = 1 << 10
 // FetchAnswer returns those of the records with the ids that the parts have, in
 // the form that Remote.Fetch hands on: at least one if there is one, and as
 // many of the first as fit.
-func FetchAnswer(ctx context.Context, parts []part.Part, ids []model.RecordID, fields []string) ([]byte, error) {
-	found := map[model.RecordID]candidate{}
+func FetchAnswer(ctx context.Context, parts []part.Part, p *plan.Plan, ids []model.RecordID, limits Limits) ([]byte, error) {
+	s := newSearch(ctx, Source{Parts: parts}, p, Page{}, limits)
+	defer s.cancel()
+	places := map[model.RecordID]candidate{}
 	for i, p := range parts {
-		rows, err := p.Eval(ctx, index.IDs{Of: ids}, nil)
+		rows, err := p.Eval(s.ctx, index.IDs{Of: ids}, nil)
 		if err != nil {
 			return nil, wrapPart(err)
 		}
@@ -129,26 +144,19 @@ func FetchAnswer(ctx context.Context, parts []part.Part, ids []model.RecordID, f
 			return nil, wrapPart(err)
 		}
 		for n, row := range rows.ToArray() {
-			found[have[n]] = candidate{Position: Position{ID: have[n]}, part: i, row: row}
+			places[have[n]] = candidate{Position: Position{ID: have[n]}, part: i, row: row}
 		}
 	}
-	dst, names := []byte{answerFetch}, namesOut{}
+	var found []candidate
 	for _, id := range ids {
-		c, ok := found[id]
-		if !ok {
-			continue
-		}
-		records, err := parts[c.part].Records(ctx, index.DocSetOf(c.row))
-		if err != nil {
-			return nil, wrapPart(err)
-		}
-		record := project(records[0], fields)
-		dst = names.append(appendID(dst, id), &record)
-		if len(dst) >= answerBytes {
-			break
+		if c, ok := places[id]; ok {
+			found = append(found, c)
 		}
 	}
-	return dst, nil
+	names := namesOut{}
+	return s.appendHits([]byte{answerFetch}, found, func(dst []byte, hit *Hit) []byte {
+		return names.append(appendID(dst, hit.ID), &hit.Record)
+	})
 }
 
 // takeFetched takes what another node answered to Fetch.

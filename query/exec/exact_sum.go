@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/stere-log/stere/internal/wire"
 )
@@ -77,7 +78,8 @@ func (s *exactSum) addBits(negative bool, high, low uint64, shift int) {
 	s.addLimbs(shift/limbBits, limbs[:n], 1)
 }
 
-// addLimbs adds limbs of which none is beyond heavy * 2^32.
+// addLimbs adds limbs of which none is beyond heavy * 2^32, which is at most
+// half of heavyMax.
 func (s *exactSum) addLimbs(low int, limbs []int64, heavy int64) {
 	if s.heavy+heavy > heavyMax {
 		s.carry()
@@ -100,9 +102,14 @@ func (s *exactSum) addLimbs(low int, limbs []int64, heavy int64) {
 
 // merge adds another sum, which stays as it is.
 func (s *exactSum) merge(other *exactSum) {
-	if len(other.limbs) > 0 {
-		s.addLimbs(other.low, other.limbs, other.heavy)
+	if len(other.limbs) == 0 {
+		return
 	}
+	if other.heavy > heavyMax/2 {
+		other = &exactSum{low: other.low, limbs: slices.Clone(other.limbs)}
+		other.carry()
+	}
+	s.addLimbs(other.low, other.limbs, other.heavy)
 }
 
 // carry brings all limbs but the last into 0 to 2^32-1, and the last below
@@ -125,7 +132,7 @@ func (s *exactSum) carry() {
 // magnitude returns the sum as limbs of 32 bits without zeros at either end,
 // where they begin, and the sign.
 func (s *exactSum) magnitude() (negative bool, low int, limbs []uint32) {
-	t := exactSum{low: s.low, limbs: append([]int64(nil), s.limbs...)}
+	t := exactSum{low: s.low, limbs: slices.Clone(s.limbs)}
 	t.carry()
 	if n := len(t.limbs); n > 0 && t.limbs[n-1] < 0 {
 		negative = true

@@ -1,0 +1,158 @@
+package query
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/exec"
+)
+
+// fullRequest has something of everything.
+func fullRequest() *leafRequest {
+	return &leafRequest{
+		kind: leafPage, shards: []model.ShardID{0, 7, math.MaxUint32},
+		Request: Request{Tenant: "t", Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
+			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}},
+		now: -5,
+		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
+			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
+		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8},
+		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}},
+	}
+}
+
+// TestLeafRequestTravels checks that requests come out as they went in and that
+// damaged ones are refused.
+func TestLeafRequestTravels(t *testing.T) {
+	want := fullRequest()
+	data, err := want.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := decodeLeafRequest(data)
+	if err != nil || !reflect.DeepEqual(have, want) {
+		t.Fatalf("have %+v (%v)\nwant %+v", have, err, want)
+	}
+	for end := range data {
+		if _, err := decodeLeafRequest(data[:end]); !errors.Is(err, ErrLeafRequest) {
+			t.Fatalf("%d of %d bytes: %v", end, len(data), err)
+		}
+	}
+	for bit := range 8 * len(data) {
+		damaged := bytes.Clone(data)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if _, err := decodeLeafRequest(damaged); !errors.Is(err, ErrLeafRequest) && (bit >= 8 || !errors.Is(err, ErrLeafVersion)) {
+			t.Fatalf("bit %d: %v", bit, err)
+		}
+	}
+	for name, change := range map[string]func(*leafRequest){
+		"no shard": func(q *leafRequest) { q.shards = nil },
+		"tenant":   func(q *leafRequest) { q.Tenant = "a/b" },
+		"kind":     func(q *leafRequest) { q.kind = 9 },
+		"page":     func(q *leafRequest) { q.page.Size = leafPageMax + 1 },
+		"ids":      func(q *leafRequest) { q.ids = make([]model.RecordID, exec.FetchMax+1) },
+	} {
+		q := fullRequest()
+		change(q)
+		data, err := q.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeLeafRequest(data); !errors.Is(err, ErrLeafRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	q := fullRequest()
+	q.Text = string(make([]byte, LeafRequestMax))
+	if _, err := q.encode(); !errors.Is(err, ErrLeafRequest) {
+		t.Errorf("too large: %v", err)
+	}
+}
+
+// TestLeafRefuses checks requests that read well and mean nothing.
+func TestLeafRefuses(t *testing.T) {
+	none := func(_ context.Context, _ model.TenantID, shards []model.ShardID) (views []View, err error) {
+		for _, shard := range shards {
+			views = append(views, View{Shard: shard})
+		}
+		return views, nil
+	}
+	engine := New(nil, Config{})
+	for name, c := range map[string]struct {
+		change func(*leafRequest)
+		local  Local
+	}{
+		"kind":     {func(q *leafRequest) { q.kind = leafTable }, none},
+		"records":  {func(q *leafRequest) { q.Text = "* | stats count()" }, none},
+		"position": {func(q *leafRequest) { q.Sort = q.Sort[:1] }, none},
+		"text":     {func(q *leafRequest) { q.Text = "(" }, none},
+		"shard":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return []View{{Shard: 7}}, nil }},
+		"other":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return []View{{Shard: 1}}, nil }},
+		"error":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return nil, errors.New("gone") }},
+	} {
+		q := fullRequest()
+		q.Text = "a"
+		c.change(q)
+		data, err := q.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := engine.Leaf(t.Context(), c.local, data); err == nil {
+			t.Errorf("%s: have %d bytes and no error", name, len(answer))
+		}
+	}
+	well := fullRequest()
+	well.Text = "a"
+	data, err := well.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.Leaf(t.Context(), none, data); err != nil {
+		t.Errorf("nothing wrong: %v", err)
+	}
+}
+
+// FuzzLeafRequest feeds any bytes to a node that is asked.
+func FuzzLeafRequest(f *testing.F) {
+	data, err := fullRequest().encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[:len(data)-checksumBytes])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		q, err := decodeLeafRequest(sealed(bytes.Clone(data)))
+		if err != nil {
+			return
+		}
+		again, err := q.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := decodeLeafRequest(again); err != nil || !reflect.DeepEqual(same, q) {
+			t.Fatalf("have %+v (%v)\nwant %+v", same, err, q)
+		}
+	})
+}
+
+// FuzzLeafAnswer feeds any bytes to a root as the frame of an answer.
+func FuzzLeafAnswer(f *testing.F) {
+	f.Add(encodeLeafAnswer("shard 1 is broken", []byte{1, 2, 3}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, data := range [][]byte{data, sealed(bytes.Clone(data))} {
+			missing, body, err := decodeLeafAnswer(data)
+			if err != nil {
+				continue
+			}
+			m, b, err := decodeLeafAnswer(encodeLeafAnswer(missing, body))
+			if err != nil || m != missing || !bytes.Equal(b, body) {
+				t.Fatalf("have %q, %v (%v), want %q, %v", m, b, err, missing, body)
+			}
+		}
+	})
+}
