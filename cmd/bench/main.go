@@ -2,6 +2,7 @@
 // questions. See docs/benchmark.md.
 //
 //	go run ./cmd/bench --target stere
+//	go run ./cmd/bench --placement
 //	go run ./cmd/bench --corpus generate:2000000 --target stere --target victorialogs=/usr/local/bin/victoria-logs
 package main
 
@@ -19,8 +20,10 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench"
+	"github.com/stere-log/stere/bench/chart"
 	"github.com/stere-log/stere/bench/odd"
 	"github.com/stere-log/stere/bench/result"
+	"github.com/stere-log/stere/bench/scale"
 	"github.com/stere-log/stere/bench/tool"
 )
 
@@ -39,6 +42,8 @@ type flags struct {
 	Grow     []int64       `help:"Sizes to which a target grows, in lines, measured at each." placeholder:"N,N,..."`
 	Odd      bool          `help:"Send odd data instead of the corpora, ask no questions but how many lines there are."`
 	Case     []string      `help:"Which odd data, repeatable: fields, long line, unique, constant, disorder, tenants. Default: all."`
+	Plans    bool          `name:"placement" xor:"what" required:"" help:"Measure no store; plan for clusters of up to a thousand nodes that are lists in memory, and carry the plans out."`
+	Nodes    []int         `help:"Sizes of these clusters. Default: 10, 30, 100, 300 and 1000." placeholder:"N,N,..."`
 	Scale    float64       `default:"1" help:"Share of the full size of odd data."`
 	Baseline string        `help:"Target that ratios refer to. Default: the last one."`
 	Work     string        `help:"Folder for corpus, data and logs. Default: a temporary one, removed at the end." type:"path"`
@@ -56,7 +61,7 @@ type flags struct {
 	Note     string        `help:"Stands in the report." placeholder:"TEXT"`
 	JSON     string        `help:"File for the result as JSON; - for the output, instead of the table." placeholder:"FILE|-"`
 	View     string        `enum:"short,full" default:"full" help:"Which lines the Markdown of --table has: short or full."`
-	Chart    string        `help:"File for a chart of a corpus that grows; with --table too." placeholder:"FILE.svg" type:"path"`
+	Chart    string        `help:"File for a chart of a corpus that grows, with --table too, or of plans." placeholder:"FILE.svg" type:"path"`
 	Quiet    bool          `short:"q" help:"No progress."`
 }
 
@@ -92,6 +97,8 @@ func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err 
 		return table(f, stdout)
 	case len(f.Into) > 0:
 		return into(f.Into)
+	case f.Plans:
+		return plans(ctx, f, stdout, stderr)
 	}
 	return measure(ctx, f, stdout, stderr)
 }
@@ -148,6 +155,26 @@ func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, 
 	return code, errors.Join(err, draw(report, f.Chart))
 }
 
+// plans measures plans for large clusters.
+func plans(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
+	cfg := scale.Config{Nodes: f.Nodes, Seed: f.Seed}
+	if cfg.Commit, err = tool.Commit(ctx); err != nil {
+		fmt.Fprintln(stderr, "bench: the report has no commit:", err)
+	}
+	if !f.Quiet {
+		cfg.Progress = stderr
+	}
+	report, err := scale.Run(ctx, cfg)
+	if err != nil {
+		return exitUsage, err
+	}
+	code, err = write(report, f, stdout)
+	if f.Chart != "" {
+		err = errors.Join(err, writeChart(report.Chart(), f.Chart))
+	}
+	return code, err
+}
+
 // write writes a report, and says what its figures mean for the exit code.
 func write(report interface {
 	tool.Report
@@ -171,6 +198,10 @@ func draw(report *result.Report, path string) error {
 	if err != nil {
 		return err
 	}
+	return writeChart(c, path)
+}
+
+func writeChart(c chart.Chart, path string) error {
 	var b bytes.Buffer
 	if err := c.Write(&b); err != nil {
 		return err
