@@ -36,7 +36,8 @@ type Size struct {
 // Step is an event, and how the cluster came to rest after it.
 type Step struct {
 	Event string `json:"event"`
-	// The first plan covers everything that is to be done.
+	// The first plan covers everything that is to be done. It is made some times
+	// over, and the fastest counts; the plans of later rounds are made once.
 	FirstPlanMS      float64 `json:"firstPlanMs"`
 	FirstPlanMoves   int     `json:"firstPlanMoves"`
 	FirstPlanAllocMB float64 `json:"firstPlanAllocMb"`

@@ -165,16 +165,10 @@ func (c *cluster) settle(ctx context.Context) (Step, error) {
 		if step.Rounds == roundsMax {
 			return step, fmt.Errorf("no rest after %d rounds", roundsMax)
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		began := time.Now()
-		result := placement.Plan(c.state, placement.Limits{})
-		ms := float64(time.Since(began)) / float64(time.Millisecond)
-		runtime.ReadMemStats(&after)
+		result, ms, megabytes := c.plan(step.Rounds == 0)
 		step.PlanMSMax = max(step.PlanMSMax, ms)
 		if step.Rounds == 0 {
-			step.FirstPlanMS, step.FirstPlanMoves = ms, len(result.Moves)
-			step.FirstPlanAllocMB = float64(after.TotalAlloc-before.TotalAlloc) / 1e6
+			step.FirstPlanMS, step.FirstPlanMoves, step.FirstPlanAllocMB = ms, len(result.Moves), megabytes
 		}
 		// What tenants grow to is said once.
 		for _, g := range result.Growths {
@@ -200,6 +194,29 @@ func (c *cluster) settle(ctx context.Context) (Step, error) {
 	step.LoadLeast, step.LoadMost = c.load()
 	step.LeadersLeast, step.LeadersMost = c.lead()
 	return step, nil
+}
+
+// firstPlans is how often the first plan is made; the fastest counts, because
+// what else the machine does only slows it down.
+const firstPlans = 5
+
+func (c *cluster) plan(first bool) (result placement.Result, ms, megabytes float64) {
+	repeats := 1
+	if first {
+		repeats = firstPlans
+	}
+	var before, after runtime.MemStats
+	for i := range repeats {
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		result = placement.Plan(c.state, placement.Limits{})
+		took := float64(time.Since(began)) / float64(time.Millisecond)
+		runtime.ReadMemStats(&after)
+		if i == 0 || took < ms {
+			ms = took
+		}
+	}
+	return result, ms, float64(after.TotalAlloc-before.TotalAlloc) / 1e6
 }
 
 func (c *cluster) grow(g placement.Growth) {
