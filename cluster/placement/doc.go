@@ -20,7 +20,8 @@
 //   - Carrying it out never leaves a shard with fewer healthy replicas than it
 //     had, unless it had more than are wanted.
 //   - No node gets a second replica of a shard.
-//   - The replicas of a shard lie in no fewer zones than before.
+//   - The replicas of a shard lie in no fewer zones than before, unless what
+//     was in a zone is lost or drained and the zone has no other node for it.
 //   - A shard has one move at a time.
 //   - No node gets what would fill its disk beyond DiskRefuse.
 //

@@ -63,7 +63,7 @@ func (c *cluster) problem(kind ProblemKind, s *shard, format string, args ...any
 // each other: the emptiest of a zone. More would find hardly a better one.
 const candidatesMax = 16
 
-// place of a search for a node that takes a replica.
+// search is what a node must be like to take a replica.
 type search struct {
 	shard *shard
 	from  int32   // the replica that it takes the place of, or none
