@@ -112,6 +112,7 @@ func oddRecords(random *rand.Rand, n int) []model.Record {
 		if random.IntN(3) == 0 {
 			add("big", pick(whole))
 		}
+		r.Fields = append(r.Fields, model.Field{Name: "same", Kind: model.Number, Text: pick([]string{"1", "1.0", "1e0", "2", "2.0"})})
 		if random.IntN(5) == 0 {
 			r.Fields = append(r.Fields, model.Field{Name: "flag", Kind: model.Bool, Text: strconv.FormatBool(random.IntN(2) == 0)})
 		} else if random.IntN(5) == 0 {
@@ -214,7 +215,7 @@ func randomRequest(random *rand.Rand) query.Request {
 	}
 	by := ""
 	if random.IntN(3) > 0 {
-		by = " by (" + pick("odd", "big", "level", "component", "n", "_time", "_time:7s", "_time:10s, level", "odd, big", "a.b", "a.b, flag", "flag", "none", "_id") + ")"
+		by = " by (" + pick("odd", "same", "same, level", "big", "level", "component", "n", "_time", "_time:7s", "_time:10s, level", "odd, big", "a.b", "a.b, flag", "flag", "none", "_id") + ")"
 	}
 	request.Text += pick(" | stats "+strings.Join(append(aggs, "count()"), ", ")+by, " | stats count(), "+strings.Join(aggs, ", ")+by, " | stats "+aggs[0]+" as x"+by+" | sort x desc | limit 5",
 		" | top 4 "+pick("odd", "big", "level", "a.b", "n", "flag"), " | stats count()"+by+" | offset 2 | fields count()")
