@@ -19,7 +19,7 @@ import (
 const (
 	BodyBytesDefault      = 64 << 20
 	BodyMemoryDefault     = 144 << 20
-	RecordMemoryDefault   = 128 << 20
+	RecordMemoryDefault   = 64 << 20
 	BodyWaitDefault       = 5 * time.Second
 	HeaderBytesDefault    = 32 << 10
 	ConnectionsDefault    = 4096

@@ -23,9 +23,7 @@ const (
 	DefaultListen          = "127.0.0.1:7100"
 	DefaultShards          = 2
 	DefaultReserveBytes    = 512 << 20
-	DefaultReserveShare    = 50 // the reserve is at most 1/50 of the disk
-	DefaultBlockCache      = 16 << 20
-	DefaultSegmentCache    = 96 << 20
+	DefaultReserveShare    = 50      // the reserve is at most 1/50 of the disk
 	DefaultLogMemory       = 2 << 20 // only members that lag behind read what is in it
 	DefaultShutdownTimeout = 30 * time.Second
 	DefaultSlowDisk        = 10 * time.Second
@@ -51,14 +49,21 @@ type Config struct {
 
 	// ReserveBytes is how much disk stays free: below it, ingest is refused.
 	// Default 512 MiB or 2 % of the disk, whichever is less.
-	ReserveBytes      int64
-	BlockCacheBytes   int64         // blocks of the store in memory; default 16 MiB
-	SegmentCacheBytes int64         // decoded pages of segments in memory; default 96 MiB
-	HeadCacheBytes    int64         // decoded blocks of heads in memory; default 64 MiB
-	LogLanes          int           // files that the shards' log is written to in parallel; 0: the log's choice
-	LogMemoryBytes    int64         // newest log entries kept in memory, per lane; default 2 MiB
-	SlowDisk          time.Duration // a write that takes longer ends the node; default 10 s
-	ShutdownTimeout   time.Duration // for requests under way when the node stops; default 30 s
+	ReserveBytes int64
+
+	// MemoryBytes is about how much memory the node takes at most; default
+	// DefaultMemory. The caches below, the limits of API on bodies and records
+	// and the size of heads that is sealed get their shares of it, unless they
+	// are set.
+	MemoryBytes       int64
+	BlockCacheBytes   int64 // blocks of the store in memory
+	SegmentCacheBytes int64 // decoded pages of segments in memory
+	HeadCacheBytes    int64 // decoded blocks of heads in memory
+
+	LogLanes        int           // files that the shards' log is written to in parallel; 0: the log's choice
+	LogMemoryBytes  int64         // newest log entries kept in memory, per lane; default 2 MiB
+	SlowDisk        time.Duration // a write that takes longer ends the node; default 10 s
+	ShutdownTimeout time.Duration // for requests under way when the node stops; default 30 s
 
 	// Replica holds when heads are sealed; its Env, Storage.Shard, Logger,
 	// Building, Logged and Room are set by the node.
@@ -89,7 +94,7 @@ func (c Config) Validate() error {
 	for _, v := range []struct {
 		name  string
 		value int64
-	}{{"ReserveBytes", c.ReserveBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes}, {"HeadCacheBytes", c.HeadCacheBytes},
+	}{{"ReserveBytes", c.ReserveBytes}, {"MemoryBytes", c.MemoryBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes}, {"HeadCacheBytes", c.HeadCacheBytes},
 		{"LogLanes", int64(c.LogLanes)}, {"LogMemoryBytes", c.LogMemoryBytes}, {"SlowDisk", int64(c.SlowDisk)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)}} {
 		fault(v.value < 0, "%s is %d, want 0 (default) or more", v.name, v.value)
@@ -121,9 +126,7 @@ func isLoopback(address string) bool {
 func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, DefaultListen)
 	setDefault(&c.Shards, DefaultShards)
-	setDefault(&c.BlockCacheBytes, DefaultBlockCache)
-	setDefault(&c.SegmentCacheBytes, DefaultSegmentCache)
-	setDefault(&c.HeadCacheBytes, storage.DefaultHeadCacheBytes)
+	c.shareMemory()
 	setDefault(&c.LogMemoryBytes, DefaultLogMemory)
 	setDefault(&c.SlowDisk, DefaultSlowDisk)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
@@ -152,9 +155,11 @@ func setDefault[T comparable](value *T, to T) {
 	}
 }
 
-// shardConfig is the configuration of one replica, without what it shares.
-func (c Config) shardConfig(env storage.Env, shard uint32) replica.Config {
+// shardConfig is the configuration of one of a number of replicas, without
+// what it shares.
+func (c Config) shardConfig(env storage.Env, shard uint32, shards int) replica.Config {
 	r := c.Replica
+	setDefault(&r.SealBytes, c.sealBytes(shards))
 	r.Env, r.Logger = env, c.Logger
 	r.Storage.Shard = shardID(shard)
 	r.Now = func() int64 { return c.Now().UnixNano() }

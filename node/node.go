@@ -109,7 +109,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
 	building, logged := make(chan struct{}, 1), new(replica.Counter)
 	for number := range uint32(n.identity.Shards) {
-		cfg := n.cfg.shardConfig(env, number)
+		cfg := n.cfg.shardConfig(env, number, n.identity.Shards)
 		cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
 		opened, err := replica.Open(ctx, cfg)
 		if err != nil {

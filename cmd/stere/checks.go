@@ -106,6 +106,28 @@ func parseSize(text string) (int64, error) {
 
 func isSize(text string) error { _, err := parseSize(text); return err }
 
+// memoryMin is the least memory of a node.
+const memoryMin = 64 << 20
+
+func isMemory(text string) error {
+	n, err := parseSize(text)
+	if err == nil && n < memoryMin {
+		err = fmt.Errorf("%q is less than %s", text, sizeText(memoryMin))
+	}
+	return err
+}
+
+// sizeText writes a number of bytes as parseSize reads it.
+func sizeText(n int64) string {
+	switch {
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	case n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
 func isURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -118,7 +118,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	}
 	cfg := node.Config{
 		DataDir: effective.text("data"), Listen: effective.text("listen"), Shards: effective.count("shards"),
-		ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
+		MemoryBytes: effective.size("memory"), ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
 		API: api.Config{
 			Version: version(), Environment: effective.text("environment"), APIKeyHeader: effective.text("api-key-header"),
 			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"), RecordMemory: effective.size("record-memory"),

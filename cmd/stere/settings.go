@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/query/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -22,7 +23,8 @@ type setting struct {
 	fallback string
 	env      []string // the first that is set counts
 	secret   bool
-	later    bool // accepted and checked, but nothing uses it yet
+	later    bool                    // accepted and checked, but nothing uses it yet
+	share    func(node.Memory) int64 // what it is where nothing else is said
 	check    func(string) error
 	help     string
 }
@@ -40,10 +42,11 @@ func settings() []setting {
 		{key: "jwt-secret", env: one("JWT_SECRET"), secret: true, help: "signs bearer tokens (HS256); without it they are refused"},
 		{key: "api-key-header", fallback: "X-API-Key", env: one("API_KEY_HEADER"), check: isHeader, help: "the header with the API key"},
 		{key: "elastic-version", env: []string{"STERE_ELASTIC_VERSION"}, check: isVersion, help: "the Elasticsearch version reported to shippers"},
-		{key: "body-limit", fallback: "64MiB", env: []string{"STERE_BODY_LIMIT"}, check: isSize, help: "of one request body, decompressed"},
-		{key: "body-memory", fallback: "144MiB", env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
-		{key: "record-memory", fallback: "128MiB", env: []string{"STERE_RECORD_MEMORY"}, check: isSize, help: "of the decoded records of all requests under way"},
-		{key: "memory-target", fallback: "304MiB", env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the process without its caches: near it memory is collected harder; GOMEMLIMIT goes before"},
+		{key: "memory", fallback: "512MiB", env: []string{"STERE_MEMORY"}, check: isMemory, help: "that the process takes at most, about; the sizes of bodies, of records and of caches and the target are shares of it"},
+		{key: "body-limit", share: func(m node.Memory) int64 { return m.Body }, env: []string{"STERE_BODY_LIMIT"}, check: isSize, help: "of one request body, decompressed"},
+		{key: "body-memory", share: func(m node.Memory) int64 { return m.Bodies }, env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
+		{key: "record-memory", share: func(m node.Memory) int64 { return m.Records }, env: []string{"STERE_RECORD_MEMORY"}, check: isSize, help: "of the decoded records of all requests under way"},
+		{key: "memory-target", share: func(m node.Memory) int64 { return m.Work }, env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the process without its caches: near it memory is collected harder; GOMEMLIMIT goes before"},
 		{key: "connections", fallback: "4096", env: []string{"STERE_CONNECTIONS"}, check: isCount, help: "at the same time"},
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
@@ -144,6 +147,9 @@ func (p *program) resolve(flags *settingFlags) (values, error) {
 			faults = append(faults, fmt.Errorf("%s (%s): %w", s.key, v.origin, err))
 		}
 	}
+	if len(faults) == 0 {
+		effective.share(table)
+	}
 	faults = append(faults, p.misspelt(table)...)
 	if listen := effective.text("listen"); effective.bool("insecure-no-auth") && isAddress(listen) == nil && !isLoopback(listen) {
 		faults = append(faults, fmt.Errorf("insecure-no-auth (%s): only allowed on a loopback address, not on %s", effective["insecure-no-auth"].origin, listen))
@@ -152,6 +158,16 @@ func (p *program) resolve(flags *settingFlags) (values, error) {
 		return nil, usageError{fmt.Errorf("the configuration has %d fault(s):\n%w", len(faults), errors.Join(faults...))}
 	}
 	return effective, nil
+}
+
+// share gives the settings that are shares of the memory theirs.
+func (v values) share(table []setting) {
+	memory := node.DivideMemory(v.size("memory"))
+	for _, s := range table {
+		if s.share != nil && v[s.key].text == "" {
+			v[s.key] = value{sizeText(s.share(memory)), "share of memory"}
+		}
+	}
 }
 
 // clientVariables are the STERE_ variables that are no settings.
