@@ -1,0 +1,167 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// JoinError returns why no seed has answered yet, or no longer: nil if one has,
+// or if there are none.
+func (g *Gossip) JoinError() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mu.joinError
+}
+
+// join asks seeds while there are no other members; otherwise now and then one
+// of those that should be there and are not.
+func (g *Gossip) join() {
+	wait := retryMin
+	for {
+		g.mu.Lock()
+		alone := g.others() == 0
+		g.mu.Unlock()
+		pause := healInterval
+		if alone {
+			g.setJoinError(g.ask(g.seeds()))
+			if g.JoinError() != nil {
+				pause, wait = wait, min(2*wait, retryMax)
+			} else {
+				wait = retryMin
+			}
+		} else {
+			g.setJoinError(nil)
+			wait = retryMin
+			if absent := g.absent(); len(absent) > 0 {
+				g.list.Join([]string{absent[rand.IntN(len(absent))]})
+			}
+		}
+		if alone && len(g.config.Seeds) == 0 {
+			pause = healInterval
+		}
+		select {
+		case <-time.After(pause):
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+// found is the addresses that seeds have now.
+type found struct {
+	addresses []string
+	failed    error
+}
+
+// seeds resolves the seeds, and knows members from before; this node is left out.
+func (g *Gossip) seeds() found {
+	f := found{}
+	for _, seed := range g.config.Seeds {
+		host, port, err := splitPort(seed)
+		if err != nil {
+			continue // Validate has seen it
+		}
+		ctx, cancel := context.WithTimeout(g.ctx, lookupTimeout)
+		ips, err := g.lookup(ctx, host)
+		cancel()
+		if err != nil {
+			f.failed = errors.Join(f.failed, fmt.Errorf("resolve seed %s: %w", seed, err))
+			continue
+		}
+		for _, ip := range ips {
+			if address := net.JoinHostPort(ip, strconv.Itoa(port)); address != g.Addr() {
+				f.addresses = append(f.addresses, address)
+			}
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, m := range g.mu.members {
+		if id != g.config.NodeID && m.state == Dead {
+			f.addresses = append(f.addresses, m.address)
+		}
+	}
+	return f
+}
+
+// absent returns addresses at which there should be members that are not alive:
+// those of the dead, and seeds that nobody has.
+func (g *Gossip) absent() []string {
+	f := g.seeds()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	alive := map[string]bool{}
+	for _, m := range g.mu.members {
+		if m.state == Alive {
+			alive[m.address] = true
+		}
+	}
+	absent := f.addresses[:0]
+	for _, address := range f.addresses {
+		if !alive[address] {
+			absent = append(absent, address)
+		}
+	}
+	return absent
+}
+
+// ask joins through all addresses; one that answers is enough.
+func (g *Gossip) ask(f found) error {
+	if len(f.addresses) == 0 && f.failed == nil {
+		return nil // no seeds, or this node is the only one
+	}
+	failed := f.failed
+	for _, address := range f.addresses {
+		if g.ctx.Err() != nil {
+			return g.ctx.Err()
+		}
+		if _, err := g.list.Join([]string{address}); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("seed %s: %w", address, meaning(err)))
+		}
+	}
+	g.mu.Lock()
+	others := g.others()
+	g.mu.Unlock()
+	if others > 0 {
+		return nil
+	}
+	if failed == nil {
+		failed = errors.New("what answers is no other member of this cluster")
+	}
+	return fmt.Errorf("%w: %w", ErrNoAnswer, failed)
+}
+
+func (g *Gossip) setJoinError(err error) {
+	g.mu.Lock()
+	before, others := g.mu.joinError, g.others()
+	g.mu.joinError = err
+	g.mu.Unlock()
+	switch {
+	case g.ctx.Err() != nil:
+	case err != nil:
+		g.notes.warn("join", "this node is alone: it goes on trying its seeds", "error", err)
+	case before != nil && others > 0:
+		g.config.Logger.Info("this node has found other members")
+	}
+}
+
+// meaning gives the library's errors about secrets, which are texts, a name.
+func meaning(err error) error {
+	text := err.Error()
+	for part, means := range map[string]error{
+		"no installed keys could decrypt":                            ErrOtherSecret,
+		"remote state is encrypted and encryption is not configured": ErrNeedsSecret,
+		"encryption is configured but remote state is not encrypted": ErrSpeaksPlain,
+	} {
+		if strings.Contains(text, part) {
+			return fmt.Errorf("%w (%w)", means, err)
+		}
+	}
+	return err
+}
