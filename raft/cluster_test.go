@@ -3,6 +3,7 @@ package raft
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -10,56 +11,92 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	hraft "github.com/hashicorp/raft"
 )
 
-// cluster is three nodes in one process, with simulated time.
+// cluster is a few nodes in one process, with simulated time and one group.
 type cluster struct {
 	t     *testing.T
 	names []string
-	fs    map[string]vfs.FS
-	wires map[string]*hraft.InmemTransport
+	net   *network
+	fs    map[string]*vfs.MemFS
 	nodes map[string]*node
 	cut   map[string]bool
+	rng   *rand.Rand
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, size int) *cluster {
 	c := &cluster{
-		t: t, names: []string{"n1", "n2", "n3"}, fs: map[string]vfs.FS{}, cut: map[string]bool{},
-		wires: map[string]*hraft.InmemTransport{}, nodes: map[string]*node{},
+		t: t, net: newNetwork(), cut: map[string]bool{}, rng: rand.New(rand.NewPCG(1, uint64(size))),
+		fs: map[string]*vfs.MemFS{}, nodes: map[string]*node{},
+	}
+	for i := range size {
+		c.names = append(c.names, fmt.Sprint("n", i+1))
 	}
 	for _, name := range c.names {
-		c.fs[name] = vfs.NewMem()
-		c.start(name)
+		c.start(name, c.names...)
 	}
+	t.Cleanup(c.close)
 	return c
 }
 
-func (c *cluster) start(name string) {
+// start starts a node; its voters matter if it has nothing stored.
+func (c *cluster) start(name string, voters ...string) {
 	c.t.Helper()
-	_, c.wires[name] = hraft.NewInmemTransport(hraft.ServerAddress(name))
+	if c.fs[name] == nil {
+		c.fs[name] = vfs.NewCrashableMem()
+		if err := makeRoot(c.fs[name]); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	cfg := testConfig(c.fs[name])
-	cfg.NodeID = name
-	wire := c.wires[name]
-	cfg.Transport = func(uint32) hraft.Transport { return wire }
-	n, err := startNode(cfg, c.names...)
+	cfg.NodeID, cfg.Streams = name, c.net.streams(name)
+	n, err := startMember(cfg, voters)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.nodes[name] = n
+}
+
+// add starts a node that waits to be made a member.
+func (c *cluster) add(name string) {
+	c.t.Helper()
+	c.names = append(c.names, name)
+	c.start(name)
+}
+
+// kill ends a process, without a last word, and keeps what its disk has: all
+// of it, or after a power cut what was synced and some of the rest.
+func (c *cluster) kill(power bool, names ...string) {
+	c.t.Helper()
+	for _, name := range names {
+		for _, other := range c.names {
+			c.net.block(name, other)
+			c.net.block(other, name)
+		}
+	}
+	// Only now nothing of what one disk loses can have been seen by another.
+	for _, name := range names {
+		kept := 100
+		if power {
+			kept = c.rng.IntN(101)
+		}
+		c.fs[name] = c.fs[name].CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: c.rng})
+	}
+	for _, name := range names {
+		c.net.crash(name)
+		_ = c.nodes[name].host.Close()
+		c.nodes[name] = nil
+	}
 	c.connect()
 }
 
 // connect makes the network what cut says.
 func (c *cluster) connect() {
+	c.net.heal()
 	for _, a := range c.names {
 		for _, b := range c.names {
-			if a == b || c.wires[a] == nil || c.wires[b] == nil {
-				continue
-			}
-			c.wires[a].Disconnect(hraft.ServerAddress(b))
-			if !c.cut[a] && !c.cut[b] {
-				c.wires[a].Connect(hraft.ServerAddress(b), c.wires[b])
+			if a != b && (c.cut[a] || c.cut[b]) {
+				c.net.block(a, b)
 			}
 		}
 	}
@@ -80,10 +117,11 @@ func (c *cluster) leader() string {
 	c.t.Helper()
 	for range 1000 {
 		for _, name := range c.names {
-			if _, self := c.nodes[name].group.Leader(); self && !c.cut[name] {
-				if c.nodes[name].group.Barrier(c.t.Context()) == nil {
-					return name
-				}
+			if c.nodes[name] == nil || c.cut[name] {
+				continue
+			}
+			if _, self := c.nodes[name].group.Leader(); self && c.nodes[name].group.Barrier(c.t.Context()) == nil {
+				return name
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -110,7 +148,7 @@ func (c *cluster) agree(want []string) {
 	c.t.Helper()
 	for range 3000 {
 		same := true
-		for _, name := range c.names {
+		for _, name := range c.running() {
 			same = same && slices.Equal(c.nodes[name].ledger.data(), want)
 		}
 		if same {
@@ -118,7 +156,7 @@ func (c *cluster) agree(want []string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	for _, name := range c.names {
+	for _, name := range c.running() {
 		c.t.Errorf("%s has %d commands, want %d: %.200q", name, len(c.nodes[name].ledger.data()), len(want), c.nodes[name].ledger.data())
 	}
 	c.t.FailNow()
@@ -126,9 +164,30 @@ func (c *cluster) agree(want []string) {
 
 func (c *cluster) close() {
 	c.t.Helper()
-	for _, name := range c.names {
+	for _, name := range c.running() {
 		c.nodes[name].close(c.t)
 	}
+}
+
+func (c *cluster) running() (out []string) {
+	for _, name := range c.names {
+		if c.nodes[name] != nil {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// until waits for what must become true.
+func (c *cluster) until(what string, is func() bool) {
+	c.t.Helper()
+	for range 3000 {
+		if is() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.t.Fatalf("in vain: %s", what)
 }
 
 func (c *cluster) other(not string) string {
@@ -139,7 +198,7 @@ func (c *cluster) other(not string) string {
 // the manifest and the tail, also after it is restarted in between.
 func TestCatchUpBySnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t)
+		c := newCluster(t, 3)
 		var want []string
 		add := func(n int) {
 			for range n {
@@ -151,6 +210,7 @@ func TestCatchUpBySnapshot(t *testing.T) {
 		c.agree(want)
 		away := c.other(c.leader())
 		c.isolate(away)
+		time.Sleep(time.Minute) // so long that the others keep nothing for it
 		add(2 * trailingMax)
 		for _, name := range c.names {
 			if name != away {
@@ -174,7 +234,6 @@ func TestCatchUpBySnapshot(t *testing.T) {
 		if c.nodes[away].ledger.restores != 0 {
 			t.Fatal("needed another snapshot after a restart")
 		}
-		c.close()
 	})
 }
 
@@ -182,7 +241,7 @@ func TestCatchUpBySnapshot(t *testing.T) {
 // reaches beyond the snapshot that it is given, with another history.
 func TestSnapshotBelowDivergedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t)
+		c := newCluster(t, 3)
 		var want []string
 		add := func(n int) {
 			for range n {
@@ -204,6 +263,7 @@ func TestSnapshotBelowDivergedLog(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		time.Sleep(time.Minute)
 		last, _ := c.nodes[old].group.log.LastIndex()
 		add(2 * trailingMax)
 		for _, name := range c.names {
@@ -220,13 +280,12 @@ func TestSnapshotBelowDivergedLog(t *testing.T) {
 		if c.nodes[old].ledger.restores == 0 {
 			t.Fatal("caught up without a snapshot: the test is too mild")
 		}
-		c.close()
 	})
 }
 
 func TestLeaderFailover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t)
+		c := newCluster(t, 3)
 		var want []string
 		for i := range 6 {
 			for range 5 {
@@ -246,6 +305,5 @@ func TestLeaderFailover(t *testing.T) {
 			c.heal()
 		}
 		c.agree(want)
-		c.close()
 	})
 }

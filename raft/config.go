@@ -20,13 +20,19 @@ const (
 	// SnapshotMax is the largest snapshot (manifest) in bytes.
 	SnapshotMax = 256 << 20
 
-	appendEntriesMax = 16      // entries of one message to a follower
+	appendEntriesMax = 16      // entries of one message to a follower, see also messageMax
 	trailingMax      = 16      // sealed entries kept for followers that are a little behind
 	trailingBytesMax = 4 << 20 // bytes of these
 	spaceRetry       = 100 * time.Millisecond
 	stepDownWait     = 2 * time.Millisecond
 	stepDownTries    = 20
 	drainTimeout     = 5 * time.Second // for proposals under way at Close
+	behindMax        = 64 << 20        // bytes kept for each group while a member catches up
+	callsMax         = 256             // reads and changes of members under way in a group
+	voterLagMax      = 1024            // entries that a learner may lack to become a voter
+	silence          = 3               // election timeouts after which a member counts as away
+	farewells        = 5               // times that a removed member is told
+	appliedPoll      = 5 * time.Millisecond
 )
 
 // Config says how a Host works. The zero value of a field means its default;
@@ -53,10 +59,13 @@ type Config struct {
 	// neither applied nor refused. Defaults 256 and 64 MiB.
 	InFlight      int
 	InFlightBytes int64
-	// Transport connects a group with its members on other nodes, whose
-	// address is their node id. The group closes it if it has a Close method.
-	// Default: none, for groups of one.
-	Transport func(group uint32) hraft.Transport
+	// NetworkTimeout is how long a message may make no progress, or wait for
+	// its answer, before its connection counts as broken. Default ten times
+	// ElectionTimeout.
+	NetworkTimeout time.Duration
+	// Streams connects a group with its members on other nodes. Default: none,
+	// for groups of one.
+	Streams func(group uint32) (Streams, error)
 	// OnFatal is called once when the log can no longer be trusted; the
 	// process must end. It must not call back.
 	OnFatal func(error)
@@ -75,6 +84,9 @@ func (c Config) Validate() error {
 	}
 	if c.CommitTimeout != 0 && c.CommitTimeout < time.Millisecond {
 		faults = append(faults, fmt.Errorf("CommitTimeout is %v, want at least 1ms", c.CommitTimeout))
+	}
+	if c.NetworkTimeout < 0 {
+		faults = append(faults, fmt.Errorf("NetworkTimeout is %v, want 0 or more", c.NetworkTimeout))
 	}
 	if c.InFlight < 0 {
 		faults = append(faults, fmt.Errorf("InFlight is %d, want 0 or more", c.InFlight))
@@ -98,8 +110,8 @@ func (c Config) withDefaults() Config {
 	if c.InFlightBytes == 0 {
 		c.InFlightBytes = 64 << 20
 	}
-	if c.Transport == nil {
-		c.Transport = func(uint32) hraft.Transport { return solo{address: hraft.ServerAddress(c.NodeID)} }
+	if c.NetworkTimeout == 0 {
+		c.NetworkTimeout = 10 * c.ElectionTimeout
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -134,6 +146,8 @@ func (c Config) library(group uint32) *hraft.Config {
 	// It forgets the membership and can hang the start.
 	r.RestoreCommittedLogs = false
 	r.NoLegacyTelemetry = true
+	// A leader that removes itself must still answer the one who asked for it.
+	r.ShutdownOnRemove = false
 	r.Logger = newLogger(c.Logger.With("group", group))
 	return r
 }

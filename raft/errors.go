@@ -19,6 +19,15 @@ var (
 	// ErrUncertain says that the outcome is unknown: the command may have been
 	// applied, may be applied later, or never.
 	ErrUncertain = errors.New("outcome of the command is unknown")
+	// ErrChanging says that another change of the members is not committed
+	// yet; nothing was done.
+	ErrChanging = errors.New("another change of the members is under way")
+	// ErrNotMember says that a node is not the member that it would have to
+	// be; nothing was done.
+	ErrNotMember = errors.New("node is not such a member of the group")
+	// ErrBehind says that a member is away or lacks too many entries; nothing
+	// was done.
+	ErrBehind = errors.New("member is away or too far behind")
 	// ErrLogLost says that the manifest is ahead of the log's last vote: the
 	// log was deleted or replaced by an older one.
 	ErrLogLost = errors.New("log is older than the manifest")

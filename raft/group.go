@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	hraft "github.com/hashicorp/raft"
@@ -20,11 +21,21 @@ type Group struct {
 	raft      *hraft.Raft
 	snapshots *snapshots
 	facade    *facade
-	budget    *budget
+	progress  *progress
+	budget    *budget       // proposals
+	calls     *budget       // reads and changes of members
+	changing  chan struct{} // holds a token while members are changed
+	electing  chan struct{} // holds a token while an election is asked for
+	parting   chan struct{} // holds a token while it is found out whether this is a member
+	readTerm  atomic.Uint64 // term in which something is committed
+	namedAt   atomic.Uint64 // newest index of committed members with this node
+
+	removed    chan struct{}
+	removeOnce sync.Once
 
 	closing   chan struct{} // ends what waits
+	spawn     sync.Mutex    // held while closing is closed and while wg grows
 	wg        sync.WaitGroup
-	electing  chan struct{} // holds a token while an election is asked for
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -33,34 +44,67 @@ func (h *Host) start(id uint32, sm StateMachine, voters []string) (*Group, error
 	g := &Group{
 		id: id, host: h, log: h.log.Group(id), snapshots: &snapshots{sm: sm},
 		budget:   newBudget(h.cfg.InFlight, h.cfg.InFlightBytes),
-		closing:  make(chan struct{}),
+		calls:    newBudget(callsMax, 0),
+		changing: make(chan struct{}, 1),
 		electing: make(chan struct{}, 1),
+		parting:  make(chan struct{}, 1),
+		removed:  make(chan struct{}),
+		closing:  make(chan struct{}),
 	}
 	pos, _, sealed, err := g.snapshots.position()
 	if err != nil {
 		return nil, err
 	}
+	g.progress = newProgress(pos.Index)
 	if sealed {
 		// A member that got the manifest's term has stored it.
 		if term, err := g.log.GetUint64(keyTerm); err != nil || term < pos.Term {
 			return nil, errors.Join(fmt.Errorf("log is at term %d, manifest at %d: %w", term, pos.Term, ErrLogLost), err)
 		}
 	}
+	if removed, err := g.log.GetUint64(keyRemoved); err != nil {
+		return nil, err
+	} else if removed > 0 {
+		g.removeOnce.Do(func() { close(g.removed) })
+	}
 	if err := h.bootstrap(g.log, sealed, voters); err != nil {
 		return nil, err
 	}
-	transport, facade := newFacade(h.cfg.Transport(id))
-	g.facade = facade
-	if err := g.run(transport, &machine{sm: sm, snapshots: g.snapshots}); err != nil {
-		return nil, errors.Join(err, facade.Close())
+	if err := g.connect(); err != nil {
+		return nil, err
 	}
-	g.wg.Go(func() { facade.forward(g.closing) })
+	if err := g.run(&machine{sm: sm, snapshots: g.snapshots, progress: g.progress, named: g.named}); err != nil {
+		return nil, errors.Join(err, g.facade.Close())
+	}
+	g.wg.Go(g.facade.forward)
 	g.hurry()
 	return g, nil
 }
 
+// connect makes what the library sends with.
+func (g *Group) connect() error {
+	cfg := g.host.cfg
+	g.facade = &facade{
+		inner: solo{address: hraft.ServerAddress(cfg.NodeID)}, self: cfg.NodeID, beat: cfg.ElectionTimeout,
+		log: g.log, closing: g.closing, rpc: make(chan hraft.RPC), parted: g.parted,
+	}
+	if cfg.Streams == nil {
+		return nil
+	}
+	streams, err := cfg.Streams(g.id)
+	if err != nil {
+		return fmt.Errorf("connect with other nodes: %w", err)
+	}
+	g.facade.layer = newLayer(streams, cfg.NodeID, cfg.NetworkTimeout)
+	g.facade.inner = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+		Stream: g.facade.layer, MaxPool: poolMax, MaxRPCsInFlight: inFlightMax, Timeout: cfg.NetworkTimeout,
+		Logger: newLogger(cfg.Logger.With("group", g.id)),
+	})
+	return nil
+}
+
 // run starts the library, in a goroutine that store may end.
-func (g *Group) run(transport hraft.Transport, fsm hraft.FSM) error {
+func (g *Group) run(fsm hraft.FSM) error {
 	s := &store{log: g.log, shared: g.host.log, snapshots: g.snapshots, closing: g.closing}
 	err := g.host.log.Err()
 	if err != nil {
@@ -69,19 +113,18 @@ func (g *Group) run(transport hraft.Transport, fsm hraft.FSM) error {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err = fmt.Errorf("log has failed while it was read: %w", ErrShutdown)
-		g.raft, err = hraft.NewRaft(g.host.cfg.library(g.id), fsm, s, s, g.snapshots, transport)
+		g.raft, err = hraft.NewRaft(g.host.cfg.library(g.id), fsm, s, s, g.snapshots, g.facade)
 	})
 	wg.Wait()
+	if err == nil {
+		g.facade.raft.Store(g.raft)
+	}
 	return err
 }
 
 // alone reports whether this node is the only member.
 func (g *Group) alone() bool {
-	f := g.raft.GetConfiguration()
-	if f.Error() != nil {
-		return false
-	}
-	servers := f.Configuration().Servers
+	servers := g.facade.servers()
 	return len(servers) == 1 && servers[0].ID == hraft.ServerID(g.host.cfg.NodeID)
 }
 
@@ -96,12 +139,12 @@ func (g *Group) hurry() {
 	default:
 		return
 	}
-	g.wg.Go(func() {
+	g.background(func() {
 		defer func() { <-g.electing }()
 		// The library answers a failed write before it steps down.
 		for range stepDownTries {
 			if g.raft.State() == hraft.Follower {
-				g.facade.elect(g.closing)
+				g.facade.elect()
 				return
 			}
 			select {
@@ -279,7 +322,9 @@ func (g *Group) Leader() (nodeID string, self bool) {
 
 // Truncate deletes log entries that the durable manifest covers: all up to
 // sealedIndex or, where there are followers, all but the seal itself and a few
-// before it for those that are a little behind.
+// before it for those that are a little behind. The leader also keeps what a
+// member that is catching up needs next, within limits: else such a one would
+// be given one manifest after the other and never reach the tail.
 func (g *Group) Truncate(sealedIndex uint64) error {
 	pos, _, ok, err := g.snapshots.position()
 	if err != nil {
@@ -296,7 +341,30 @@ func (g *Group) Truncate(sealedIndex uint64) error {
 	for keep > 1 && g.log.Bytes(sealedIndex-keep)-g.log.Bytes(sealedIndex) > trailingBytesMax {
 		keep--
 	}
-	return g.log.TruncatePrefix(sealedIndex + 1 - keep)
+	return g.log.TruncatePrefix(g.needed(sealedIndex + 1 - keep))
+}
+
+// needed lowers the first index that is kept to the newest entry of every
+// member that is there and behind it.
+func (g *Group) needed(first uint64) uint64 {
+	oldest, err := g.log.FirstIndex()
+	term := g.raft.CurrentTerm()
+	if err != nil || !g.facade.leads(term) {
+		return first
+	}
+	lowest := first
+	for _, s := range g.facade.servers() {
+		p := g.facade.peers.get(string(s.ID), term)
+		at := max(p.match, p.installing)
+		away := p.installing == 0 && time.Since(p.contact) > silence*g.host.cfg.ElectionTimeout
+		if away || at == 0 || at >= lowest || at+1 < oldest {
+			continue
+		}
+		if g.log.Bytes(at)-g.log.Bytes(first-1) <= behindMax {
+			lowest = at
+		}
+	}
+	return lowest
 }
 
 // LogBytes returns the size of the entries that the manifest does not cover:
@@ -316,17 +384,29 @@ func (g *Group) Applied() uint64 { return g.raft.AppliedIndex() }
 func (g *Group) Close() error {
 	g.closeOnce.Do(func() {
 		g.budget.close()
+		g.calls.close()
 		// The library forgets what is queued when it stops, so wait for that.
 		t := time.NewTimer(drainTimeout)
 		defer t.Stop()
-		select {
-		case <-g.budget.idle:
-		case <-g.host.log.Failed():
-		case <-t.C:
+		for _, b := range []*budget{g.budget, g.calls} {
+			select {
+			case <-b.idle:
+			case <-g.host.log.Failed():
+			case <-t.C:
+				t.Reset(0)
+			}
 		}
+		g.spawn.Lock()
 		close(g.closing)
-		if err := g.raft.Shutdown().Error(); err != nil {
-			g.closeErr = fmt.Errorf("stop group %d: %w", g.id, err)
+		g.spawn.Unlock()
+		stopped := g.raft.Shutdown()
+		// Before it waits: a member that does not answer would be waited for.
+		g.closeErr = g.facade.Close()
+		if err := stopped.Error(); err != nil {
+			g.closeErr = errors.Join(g.closeErr, err)
+		}
+		if g.closeErr != nil {
+			g.closeErr = fmt.Errorf("stop group %d: %w", g.id, g.closeErr)
 		}
 		g.wg.Wait()
 		g.host.mu.Lock()

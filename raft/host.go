@@ -111,6 +111,36 @@ func (h *Host) bootstrap(log *wal.GroupLog, sealed bool, voters []string) error 
 	return log.SetUint64(keyTerm, 1)
 }
 
+// Destroy stops this node's member of a group and deletes its log and votes,
+// durably. Nothing of the group comes back after a crash, and a later start
+// begins with nothing. The owner calls it before it deletes what the state
+// machine has stored: a manifest without a log is an error (ErrLogLost), a log
+// without its manifest is not found out. A node that was a voter must have been
+// removed by the others before, and may only come back as a learner.
+func (h *Host) Destroy(groupID uint32) error {
+	h.mu.Lock()
+	g, claimed := h.groups[groupID]
+	if claimed && g == nil {
+		h.mu.Unlock()
+		return fmt.Errorf("destroy group %d: it starts or is destroyed", groupID)
+	}
+	h.mu.Unlock()
+	if g != nil {
+		if err := g.Close(); err != nil {
+			return fmt.Errorf("destroy group %d: %w", groupID, err)
+		}
+	}
+	if err := h.claim(groupID); err != nil {
+		return fmt.Errorf("destroy group %d: %w", groupID, err)
+	}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.groups, groupID)
+	}()
+	return h.log.Group(groupID).Remove()
+}
+
 // Close stops all groups, in parallel, and closes the log. Proposals under way
 // are waited for.
 func (h *Host) Close() error {

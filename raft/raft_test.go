@@ -32,7 +32,9 @@ type node struct {
 	ledger *ledger
 }
 
-func startNode(cfg Config, voters ...string) (*node, error) {
+func startNode(cfg Config) (*node, error) { return startMember(cfg, []string{cfg.NodeID}) }
+
+func startMember(cfg Config, voters []string) (*node, error) {
 	if err := cfg.FS.MkdirAll("/data", 0o755); err != nil {
 		return nil, err
 	}
@@ -43,9 +45,6 @@ func startNode(cfg Config, voters ...string) (*node, error) {
 	h, err := Open(cfg)
 	if err != nil {
 		return nil, err
-	}
-	if len(voters) == 0 {
-		voters = []string{cfg.NodeID}
 	}
 	g, err := h.StartWith(7, l, voters)
 	if err != nil {

@@ -127,26 +127,26 @@ func (s *snapshots) Create(_ hraft.SnapshotVersion, index, term uint64, c hraft.
 }
 
 // restore hands the received snapshot to the state machine, on the goroutine
-// that applies.
-func (s *snapshots) restore(r io.Reader) error {
+// that applies, and returns its index.
+func (s *snapshots) restore(r io.Reader) (index uint64, err error) {
 	s.mu.Lock()
 	in := s.incoming
 	s.mu.Unlock()
 	if in == nil {
-		return errors.New("restore: no snapshot was received")
+		return 0, errors.New("restore: no snapshot was received")
 	}
 	if err := s.sm.Restore(in.pos, r); err != nil {
-		return fmt.Errorf("restore snapshot at index %d: %w", in.pos.Index, err)
+		return 0, fmt.Errorf("restore snapshot at index %d: %w", in.pos.Index, err)
 	}
 	s.mu.Lock()
 	s.incoming = nil
 	s.mu.Unlock()
 	// After this the library deletes the log that the snapshot replaces.
 	if pos, ok := s.sm.Snapshot(); !ok || pos.Index < in.pos.Index {
-		return fmt.Errorf("restore snapshot at index %d: the state machine is at %d after it", in.pos.Index, pos.Index)
+		return 0, fmt.Errorf("restore snapshot at index %d: the state machine is at %d after it", in.pos.Index, pos.Index)
 	}
 	s.advance(in.pos)
-	return nil
+	return in.pos.Index, nil
 }
 
 // sink collects a snapshot from the leader.

@@ -55,16 +55,25 @@ func decodeConfiguration(b []byte) (c hraft.Configuration, err error) {
 type machine struct {
 	sm        StateMachine
 	snapshots *snapshots
+	progress  *progress
+	// named is called when members that are committed have this node.
+	named func(index uint64, c hraft.Configuration)
 }
 
 var _ hraft.ConfigurationStore = (*machine)(nil)
 
 // Apply is called by the library for committed commands.
-func (m *machine) Apply(l *hraft.Log) any { return m.sm.Apply(l.Index, l.Term, l.Data) }
+func (m *machine) Apply(l *hraft.Log) any {
+	result := m.sm.Apply(l.Index, l.Term, l.Data)
+	m.progress.advance(l.Index)
+	return result
+}
 
 // StoreConfiguration is called by the library for committed configurations.
 func (m *machine) StoreConfiguration(index uint64, c hraft.Configuration) {
 	m.sm.Configured(index, hraft.EncodeConfiguration(c))
+	m.named(index, c)
+	m.progress.advance(index)
 }
 
 // Snapshot is never wanted.
@@ -76,5 +85,10 @@ func (m *machine) Snapshot() (hraft.FSMSnapshot, error) {
 // received, on the goroutine that also calls Apply.
 func (m *machine) Restore(r io.ReadCloser) error {
 	defer r.Close()
-	return m.snapshots.restore(r)
+	index, err := m.snapshots.restore(r)
+	if err != nil {
+		return err
+	}
+	m.progress.advance(index)
+	return nil
 }

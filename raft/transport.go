@@ -2,20 +2,27 @@ package raft
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	hraft "github.com/hashicorp/raft"
 )
 
 var errNoPeers = errors.New("node has no transport to other nodes")
 
+// transport is what the library sends with.
+type transport interface {
+	hraft.Transport
+	hraft.WithPreVote
+}
+
 // solo is the transport of a node that has no peers.
 type solo struct{ address hraft.ServerAddress }
 
-var (
-	_ hraft.Transport   = solo{}
-	_ hraft.WithPreVote = solo{}
-)
+var _ transport = solo{}
 
 // Consumer returns no channel: nobody sends anything.
 func (s solo) Consumer() <-chan hraft.RPC { return nil }
@@ -62,62 +69,188 @@ func (s solo) TimeoutNow(hraft.ServerID, hraft.ServerAddress, *hraft.TimeoutNowR
 	return errNoPeers
 }
 
-// facade is a transport into which the group itself can put a request: that
-// it should stand for election at once.
+// facade stands between the library and a transport. On the way in it puts
+// requests of the group itself beside those of peers and keeps from the
+// library what it must not see (forward). On the way out it bounds messages,
+// learns how far the members are (peers) and takes the edge off failures
+// (replication.go).
 type facade struct {
-	hraft.Transport
-	rpc chan hraft.RPC
+	inner   transport
+	layer   *layer // nil for solo
+	self    string
+	beat    time.Duration // the group's election timeout
+	log     entries
+	closing <-chan struct{}
+	rpc     chan hraft.RPC
+	peers   peers
+	raft    atomic.Pointer[hraft.Raft] // nil until it has started
+	// parted is called when a leader says that the members of an index, which
+	// are committed, are without this node.
+	parted func(index uint64)
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
-// votingFacade is a facade of a transport that knows pre-votes.
-type votingFacade struct {
-	*facade
-	hraft.WithPreVote
-}
-
-func newFacade(inner hraft.Transport) (hraft.Transport, *facade) {
-	f := &facade{Transport: inner, rpc: make(chan hraft.RPC)}
-	if v, ok := inner.(hraft.WithPreVote); ok {
-		return votingFacade{f, v}, f
-	}
-	return f, f
-}
+var (
+	_ transport       = (*facade)(nil)
+	_ hraft.WithClose = (*facade)(nil)
+)
 
 // Consumer returns the requests of peers and our own.
 func (f *facade) Consumer() <-chan hraft.RPC { return f.rpc }
 
-// Close closes the transport behind.
+// LocalAddr returns the node id.
+func (f *facade) LocalAddr() hraft.ServerAddress { return hraft.ServerAddress(f.self) }
+
+// EncodePeer returns the address's bytes.
+func (f *facade) EncodePeer(_ hraft.ServerID, a hraft.ServerAddress) []byte { return []byte(a) }
+
+// DecodePeer is the inverse of EncodePeer.
+func (f *facade) DecodePeer(b []byte) hraft.ServerAddress { return hraft.ServerAddress(b) }
+
+// Close ends all connections, and waits for those who serve them.
 func (f *facade) Close() error {
-	if c, ok := f.Transport.(hraft.WithClose); ok {
-		return c.Close()
+	f.closeOnce.Do(func() {
+		if c, ok := f.inner.(hraft.WithClose); ok {
+			f.closeErr = c.Close()
+		}
+		if f.layer != nil {
+			f.layer.users.Wait()
+		}
+	})
+	return f.closeErr
+}
+
+// SetHeartbeatHandler takes the function that answers heartbeats without
+// waiting for the disk. It runs beside the library's main goroutine, so it is
+// given only those that change nothing; the others go the way of all requests.
+func (f *facade) SetHeartbeatHandler(fast func(hraft.RPC)) {
+	f.inner.SetHeartbeatHandler(func(rpc hraft.RPC) {
+		request, ok := rpc.Command.(*hraft.AppendEntriesRequest)
+		r := f.raft.Load()
+		if ok && r != nil && r.State() == hraft.Follower && r.CurrentTerm() == request.Term {
+			fast(rpc)
+			return
+		}
+		f.pass(rpc)
+	})
+}
+
+func (f *facade) pass(rpc hraft.RPC) {
+	select {
+	case f.rpc <- rpc:
+	case <-f.closing:
 	}
-	return nil
 }
 
 // forward passes on the requests of peers until closing is closed.
-func (f *facade) forward(closing <-chan struct{}) {
-	from := f.Transport.Consumer()
+func (f *facade) forward() {
+	from := f.inner.Consumer()
 	for {
 		select {
-		case r := <-from:
-			select {
-			case f.rpc <- r:
-			case <-closing:
-				return
+		case rpc := <-from:
+			if !f.intercept(rpc) {
+				f.pass(rpc)
 			}
-		case <-closing:
+		case <-f.closing:
 			return
 		}
 	}
 }
 
-// elect asks the member to stand for election.
-func (f *facade) elect(closing <-chan struct{}) {
-	// Without a version the library would reject it as from an older node.
-	request := &hraft.TimeoutNowRequest{RPCHeader: hraft.RPCHeader{ProtocolVersion: hraft.ProtocolVersionMax}}
-	r := hraft.RPC{Command: request, RespChan: make(chan hraft.RPCResponse, 1)}
-	select {
-	case f.rpc <- r:
-	case <-closing:
+// intercept answers what the library must not see: what it would panic of, and
+// elections in which this node has no say. The library lets a member without
+// configuration vote; here such a one may have been destroyed and forgotten
+// whom it voted for.
+func (f *facade) intercept(rpc hraft.RPC) bool {
+	if err := sane(rpc.Command); err != nil {
+		if rpc.Reader != nil {
+			_, _ = io.Copy(io.Discard, rpc.Reader)
+		}
+		rpc.Respond(nil, err)
+		return true
 	}
+	switch c := rpc.Command.(type) {
+	case *hraft.AppendEntriesRequest:
+		if string(c.Leader) == farewell {
+			f.parted(c.PrevLogEntry)
+			rpc.Respond(&hraft.AppendEntriesResponse{RPCHeader: f.header(), Term: c.Term, Success: true}, nil)
+			return true
+		}
+	case *hraft.RequestVoteRequest, *hraft.RequestPreVoteRequest:
+		if len(f.servers()) == 0 {
+			rpc.Respond(nil, errNoMember)
+			return true
+		}
+	case *hraft.TimeoutNowRequest:
+		if s, ok := f.server(f.self); !ok || s.Suffrage != hraft.Voter {
+			rpc.Respond(nil, errNoMember)
+			return true
+		}
+	}
+	return false
+}
+
+var errNoMember = errors.New("node does not vote in the group")
+
+// sane reports what in a request would make the library panic.
+func sane(command any) error {
+	switch c := command.(type) {
+	case *hraft.InstallSnapshotRequest:
+		if c.Size < 0 || c.Size > SnapshotMax {
+			return fmt.Errorf("snapshot has %d bytes, the largest %d", c.Size, SnapshotMax)
+		}
+		_, err := decodeConfiguration(c.Configuration)
+		return err
+	case *hraft.AppendEntriesRequest:
+		for i, e := range c.Entries {
+			if e == nil || e.Index != c.PrevLogEntry+1+uint64(i) {
+				return fmt.Errorf("entry %d of a message does not adjoin the one before", i)
+			}
+			switch e.Type {
+			case hraft.LogCommand, hraft.LogNoop, hraft.LogBarrier:
+			case hraft.LogConfiguration:
+				if _, err := decodeConfiguration(e.Data); err != nil {
+					return fmt.Errorf("entry %d: %w", e.Index, err)
+				}
+			default:
+				return fmt.Errorf("entry %d is of unknown type %d", e.Index, e.Type)
+			}
+		}
+	}
+	return nil
+}
+
+// servers returns the newest members known here, committed or not.
+func (f *facade) servers() []hraft.Server {
+	r := f.raft.Load()
+	if r == nil {
+		return nil
+	}
+	c := r.GetConfiguration()
+	if c.Error() != nil {
+		return nil
+	}
+	return c.Configuration().Servers
+}
+
+func (f *facade) server(id string) (hraft.Server, bool) {
+	for _, s := range f.servers() {
+		if string(s.ID) == id {
+			return s, true
+		}
+	}
+	return hraft.Server{}, false
+}
+
+// header is what every message begins with. Without a version the library
+// would reject it as from an older node.
+func (f *facade) header() hraft.RPCHeader {
+	return hraft.RPCHeader{ProtocolVersion: hraft.ProtocolVersionMax, ID: []byte(f.self), Addr: []byte(f.self)}
+}
+
+// elect asks the member to stand for election.
+func (f *facade) elect() {
+	f.pass(hraft.RPC{Command: &hraft.TimeoutNowRequest{RPCHeader: f.header()}, RespChan: make(chan hraft.RPCResponse, 1)})
 }

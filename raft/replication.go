@@ -1,0 +1,349 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	hraft "github.com/hashicorp/raft"
+)
+
+const (
+	// extendMax is how many messages one call of the library may become.
+	extendMax = 64
+	// farewell in the field Leader of a message without entries, which the
+	// library does not use, tells a member that it is none any more.
+	farewell = "\x00farewell"
+)
+
+// entries is what the replication reads of the log.
+type entries interface {
+	GetLog(index uint64, out *hraft.Log) error
+	LastIndex() (uint64, error)
+}
+
+// peer is what a leader knows of another member. It is of one term.
+type peer struct {
+	match      uint64    // it has the entries up to here, or is close to it
+	installing uint64    // index of the snapshot that is on its way, 0: none
+	asked      uint64    // ticket of the newest request that it agreed to
+	contact    time.Time // when it last answered
+}
+
+// peers is what the messages of this member as a leader tell of the others.
+// The library knows it too, and keeps it to itself.
+type peers struct {
+	tickets atomic.Uint64
+
+	mu   sync.Mutex
+	term uint64
+	byID map[string]*peer
+}
+
+// ticket numbers a request before it is sent.
+func (p *peers) ticket() uint64 { return p.tickets.Add(1) }
+
+// update changes what is known of a member, unless it is of an older term.
+func (p *peers) update(id string, term uint64, change func(*peer)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if term < p.term {
+		return
+	}
+	if term > p.term || p.byID == nil {
+		p.term, p.byID = term, map[string]*peer{}
+	}
+	one := p.byID[id]
+	if one == nil {
+		one = &peer{}
+		p.byID[id] = one
+	}
+	change(one)
+}
+
+// get returns what is known of a member in a term.
+func (p *peers) get(id string, term uint64) peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one := p.byID[id]; one != nil && p.term == term {
+		return *one
+	}
+	return peer{}
+}
+
+// answered takes in the answer to a message with entries or a heartbeat.
+func (p *peers) answered(id string, ticket uint64, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) {
+	if resp.Term > req.Term {
+		return
+	}
+	p.update(id, req.Term, func(one *peer) {
+		one.contact = time.Now()
+		if !resp.Success {
+			one.match = max(one.match, min(resp.LastLog, max(req.PrevLogEntry, 1)-1))
+			return
+		}
+		one.asked = max(one.asked, ticket)
+		one.match = max(one.match, req.PrevLogEntry+uint64(len(req.Entries)))
+	})
+}
+
+// leads reports whether this member leads in a term.
+func (f *facade) leads(term uint64) bool {
+	r := f.raft.Load()
+	return r != nil && r.State() == hraft.Leader && r.CurrentTerm() == term
+}
+
+// cut returns how many of the first entries one message takes.
+func cut(entries []*hraft.Log) int {
+	bytes := 0
+	for i, e := range entries {
+		bytes += len(e.Data) + len(e.Extensions)
+		if bytes > messageMax && i > 0 {
+			return i
+		}
+	}
+	return len(entries)
+}
+
+// AppendEntries sends entries or a heartbeat. It may send fewer entries than
+// it is given, which it then takes out of the request: the library looks there
+// for what was sent, and sends the rest in its next call.
+func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) error {
+	req.Entries = req.Entries[:cut(req.Entries)]
+	ticket := f.peers.ticket()
+	err := f.inner.AppendEntries(id, to, req, resp)
+	if err == nil {
+		f.peers.answered(string(id), ticket, req, resp)
+		return nil
+	}
+	if req.LeaderCommitIndex > 0 || req.PrevLogEntry > 0 || len(req.Entries) > 0 { // no heartbeat
+		f.outage(string(id), req.Term)
+	}
+	return err
+}
+
+// outage waits, after entries did not reach a member, until a heartbeat does.
+// The library would wait by itself, twice as long after every failure: up to
+// ten seconds after the member can be reached again.
+func (f *facade) outage(id string, term uint64) {
+	since := time.Now()
+	t := time.NewTicker(max(f.beat/10, time.Millisecond))
+	defer t.Stop()
+	for {
+		if _, member := f.server(id); !member || !f.leads(term) || f.peers.get(id, term).contact.After(since) {
+			return
+		}
+		select {
+		case <-t.C:
+		case <-f.closing:
+			return
+		}
+	}
+}
+
+// InstallSnapshot sends a snapshot.
+func (f *facade) InstallSnapshot(id hraft.ServerID, to hraft.ServerAddress, req *hraft.InstallSnapshotRequest, resp *hraft.InstallSnapshotResponse, data io.Reader) error {
+	f.peers.update(string(id), req.Term, func(p *peer) { p.installing = req.LastLogIndex })
+	err := f.inner.InstallSnapshot(id, to, req, resp, data)
+	f.peers.update(string(id), req.Term, func(p *peer) {
+		p.installing = 0
+		if err == nil && resp.Success {
+			p.match, p.contact = max(p.match, req.LastLogIndex), time.Now()
+		}
+	})
+	if err != nil {
+		f.outage(string(id), req.Term)
+	}
+	return err
+}
+
+// RequestVote asks for a vote.
+func (f *facade) RequestVote(id hraft.ServerID, to hraft.ServerAddress, req *hraft.RequestVoteRequest, resp *hraft.RequestVoteResponse) error {
+	return f.again(to, func() error { return f.inner.RequestVote(id, to, req, resp) })
+}
+
+// RequestPreVote asks whether there would be a vote.
+func (f *facade) RequestPreVote(id hraft.ServerID, to hraft.ServerAddress, req *hraft.RequestPreVoteRequest, resp *hraft.RequestPreVoteResponse) error {
+	return f.again(to, func() error { return f.inner.RequestPreVote(id, to, req, resp) })
+}
+
+// TimeoutNow asks a member to stand for election. While it waits the library
+// takes no command, so it does not wait for long.
+func (f *facade) TimeoutNow(id hraft.ServerID, to hraft.ServerAddress, req *hraft.TimeoutNowRequest, _ *hraft.TimeoutNowResponse) error {
+	return f.briefly(func() error {
+		return f.again(to, func() error { return f.inner.TimeoutNow(id, to, req, &hraft.TimeoutNowResponse{}) })
+	})
+}
+
+// farewell tells a member that it is none any more since an index.
+func (f *facade) farewell(id string, term, index uint64) error {
+	req := &hraft.AppendEntriesRequest{RPCHeader: f.header(), Term: term, Leader: []byte(farewell), PrevLogEntry: index}
+	return f.briefly(func() error {
+		return f.inner.AppendEntries(hraft.ServerID(id), hraft.ServerAddress(id), req, &hraft.AppendEntriesResponse{})
+	})
+}
+
+// briefly calls a function and does not wait for it longer than for an
+// election.
+func (f *facade) briefly(call func() error) error {
+	if f.layer == nil || !f.layer.enter() {
+		return ErrShutdown
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer f.layer.users.Done()
+		done <- call()
+	}()
+	t := time.NewTimer(f.beat)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return context.DeadlineExceeded
+	case <-f.closing:
+		return ErrShutdown
+	}
+}
+
+// again repeats a call that failed on a pooled connection, which is likely to
+// be older than the peer's process. The library asks once in an election, and
+// an election more is an outage more.
+func (f *facade) again(to hraft.ServerAddress, call func() error) error {
+	for try := 0; ; try++ {
+		before := uint64(0)
+		if f.layer != nil {
+			before = f.layer.dialled(string(to))
+		}
+		err := call()
+		if err == nil || try == poolMax || f.layer == nil || errors.Is(err, os.ErrDeadlineExceeded) || f.layer.dialled(string(to)) != before {
+			return err
+		}
+		select {
+		case <-f.closing:
+			return err
+		default:
+		}
+	}
+}
+
+// AppendEntriesPipeline opens a pipeline to a member that is up to date.
+func (f *facade) AppendEntriesPipeline(id hraft.ServerID, to hraft.ServerAddress) (hraft.AppendPipeline, error) {
+	inner, err := f.inner.AppendEntriesPipeline(id, to)
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{
+		inner: inner, facade: f, id: string(id),
+		sent: make(chan uint64, inFlightMax+1), done: make(chan hraft.AppendFuture), closed: make(chan struct{}),
+	}
+	p.decoder.Go(p.decode)
+	return p, nil
+}
+
+// pipeline bounds the messages of a pipeline and sends what the library leaves
+// for later: it sends once for each time it is told of new entries, so that
+// what is more than one message would wait until it is told again.
+type pipeline struct {
+	inner  hraft.AppendPipeline
+	facade *facade
+	id     string
+
+	sent    chan uint64 // tickets of the messages under way, in order
+	done    chan hraft.AppendFuture
+	closed  chan struct{}
+	decoder sync.WaitGroup
+	once    sync.Once
+}
+
+// AppendEntries sends entries and what the log has after them. The request
+// then ends with the last one sent, where the library looks for it.
+func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	next := *req
+	var future hraft.AppendFuture
+	for range extendMax {
+		part := next
+		n := cut(next.Entries)
+		part.Entries = next.Entries[:n]
+		var err error
+		if future, err = p.send(&part, resp); err != nil {
+			return nil, err
+		}
+		resp = new(hraft.AppendEntriesResponse)
+		if n > 0 {
+			last := part.Entries[n-1]
+			req.Entries = part.Entries
+			next.PrevLogEntry, next.PrevLogTerm = last.Index, last.Term
+		}
+		next.Entries = next.Entries[n:]
+		if len(next.Entries) == 0 {
+			next.Entries = p.more(&next)
+		}
+		if len(next.Entries) == 0 {
+			break
+		}
+	}
+	return future, nil
+}
+
+func (p *pipeline) send(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	select {
+	case p.sent <- p.facade.peers.ticket():
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+	return p.inner.AppendEntries(req, resp)
+}
+
+// more reads the entries of one message that the log has after a request.
+func (p *pipeline) more(req *hraft.AppendEntriesRequest) (out []*hraft.Log) {
+	last, err := p.facade.log.LastIndex()
+	if err != nil {
+		return nil
+	}
+	bytes := 0
+	for i := req.PrevLogEntry + 1; i <= last && len(out) < appendEntriesMax && bytes < messageMax; i++ {
+		e := new(hraft.Log)
+		if err := p.facade.log.GetLog(i, e); err != nil || e.Term > req.Term {
+			break // truncated, or another member leads by now
+		}
+		out = append(out, e)
+		bytes += len(e.Data) + len(e.Extensions)
+	}
+	return out
+}
+
+// decode looks at the answers on their way to the library.
+func (p *pipeline) decode() {
+	for {
+		select {
+		case a := <-p.inner.Consumer():
+			if a.Error() == nil {
+				p.facade.peers.answered(p.id, <-p.sent, a.Request(), a.Response())
+			}
+			select {
+			case p.done <- a:
+			case <-p.closed:
+				return
+			}
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+// Consumer returns the answers, in order.
+func (p *pipeline) Consumer() <-chan hraft.AppendFuture { return p.done }
+
+// Close ends the pipeline.
+func (p *pipeline) Close() error {
+	err := p.inner.Close()
+	p.once.Do(func() { close(p.closed) })
+	p.decoder.Wait()
+	return err
+}
