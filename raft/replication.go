@@ -240,7 +240,8 @@ func (f *facade) AppendEntriesPipeline(id hraft.ServerID, to hraft.ServerAddress
 	}
 	p := &pipeline{
 		inner: inner, facade: f, id: string(id),
-		sent: make(chan uint64, inFlightMax+1), done: make(chan hraft.AppendFuture), closed: make(chan struct{}),
+		sent: make(chan uint64, inFlightMax+1), done: make(chan hraft.AppendFuture),
+		broken: make(chan struct{}), closed: make(chan struct{}),
 	}
 	p.decoder.Go(p.decode)
 	return p, nil
@@ -248,7 +249,10 @@ func (f *facade) AppendEntriesPipeline(id hraft.ServerID, to hraft.ServerAddress
 
 // pipeline bounds the messages of a pipeline and sends what the library leaves
 // for later: it sends once for each time it is told of new entries, so that
-// what is more than one message would wait until it is told again.
+// what is more than one message would wait until it is told again. It also ends
+// what would never end: after a bad answer the library looks at no more, and if
+// it then sends once more, before it sees that, it waits for answers to be
+// looked at.
 type pipeline struct {
 	inner  hraft.AppendPipeline
 	facade *facade
@@ -256,6 +260,7 @@ type pipeline struct {
 
 	sent    chan uint64 // tickets of the messages under way, in order
 	done    chan hraft.AppendFuture
+	broken  chan struct{} // closed after a bad answer
 	closed  chan struct{}
 	decoder sync.WaitGroup
 	once    sync.Once
@@ -293,8 +298,13 @@ func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.Ap
 
 func (p *pipeline) send(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
 	select {
+	case <-p.broken:
+		return nil, net.ErrClosed
+	default:
+	}
+	select {
 	case p.sent <- p.facade.peers.ticket():
-	case <-p.closed:
+	case <-p.broken:
 		return nil, net.ErrClosed
 	}
 	return p.inner.AppendEntries(req, resp)
@@ -320,16 +330,26 @@ func (p *pipeline) more(req *hraft.AppendEntriesRequest) (out []*hraft.Log) {
 
 // decode looks at the answers on their way to the library.
 func (p *pipeline) decode() {
+	good := true
 	for {
 		select {
 		case a := <-p.inner.Consumer():
+			if !good {
+				continue
+			}
+			ticket := <-p.sent
+			req, resp := a.Request(), a.Response()
+			good = a.Error() == nil && resp.Success && resp.Term <= req.Term
 			if a.Error() == nil {
-				p.facade.peers.answered(p.id, <-p.sent, a.Request(), a.Response())
+				p.facade.peers.answered(p.id, ticket, req, resp)
 			}
 			select {
 			case p.done <- a:
 			case <-p.closed:
 				return
+			}
+			if !good {
+				close(p.broken)
 			}
 		case <-p.closed:
 			return
