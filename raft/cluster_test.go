@@ -19,9 +19,24 @@ type cluster struct {
 	names []string
 	net   *network
 	fs    map[string]*vfs.MemFS
-	nodes map[string]*node
 	cut   map[string]bool
 	rng   *rand.Rand
+	loads int
+
+	mu    sync.Mutex // for readers beside the test
+	nodes map[string]*node
+}
+
+func (c *cluster) node(name string) *node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[name]
+}
+
+func (c *cluster) set(name string, n *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[name] = n
 }
 
 func newCluster(t *testing.T, size int) *cluster {
@@ -54,7 +69,7 @@ func (c *cluster) start(name string, voters ...string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.nodes[name] = n
+	c.set(name, n)
 }
 
 // add starts a node that waits to be made a member.
@@ -85,7 +100,7 @@ func (c *cluster) kill(power bool, names ...string) {
 	for _, name := range names {
 		c.net.crash(name)
 		_ = c.nodes[name].host.Close()
-		c.nodes[name] = nil
+		c.set(name, nil)
 	}
 	c.connect()
 }

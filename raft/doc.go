@@ -9,7 +9,21 @@
 // durable manifest, members that are far behind are given that, and whoever
 // seals truncates the log (Group.Truncate) after the manifest is durable.
 //
+// With Config.Streams a group has members on other nodes, and the library's
+// network transport runs over the streams. Around it (facade, layer) messages
+// get a bound in bytes, every connection and goroutine an end, and a leader
+// learns how far the others are: for Members, for Truncate, which keeps what
+// one that is catching up needs, and for ReadIndex, which counts only answers
+// to what was sent after it was asked. A node becomes a learner first
+// (AddLearner on the leader; the node starts the group with no voters), then a
+// voter, and is removed, hears of it (Removed) and destroys the group. Whether
+// a learner is complete is for its owner to know: the log only tells how many
+// entries it has.
+//
 // Invariants:
+//   - A member without configuration does not vote: it may have been destroyed
+//     and have forgotten for whom it did.
+//   - What comes from another node and would make the library panic is refused.
 //   - Propose without an error means: durable on a quorum and applied here.
 //   - ErrNotLeader, ErrNoSpace, ErrTooLarge and ErrShutdown mean that the
 //     command was not and will not be applied (see wal.ErrNoSpace for the one

@@ -35,10 +35,11 @@ type ledger struct {
 	confAt   uint64
 	sealed   *manifest
 	restores int
+	seen     map[string]bool // commands that begin with "id:" count once
 }
 
 func newLedger(fs vfs.FS, path string) (*ledger, error) {
-	l := &ledger{fs: fs, path: path}
+	l := &ledger{fs: fs, path: path, seen: map[string]bool{}}
 	f, err := fs.Open(path)
 	if err != nil {
 		return l, nil
@@ -52,9 +53,19 @@ func newLedger(fs vfs.FS, path string) (*ledger, error) {
 	if err := json.Unmarshal(b, l.sealed); err != nil {
 		return nil, err
 	}
-	l.entries = slices.Clone(l.sealed.Entries)
+	l.load(l.sealed.Entries)
 	l.conf, l.confAt = l.sealed.Pos.Configuration, l.sealed.Pos.ConfigurationIndex
 	return l, nil
+}
+
+func (l *ledger) load(entries []applied) {
+	l.entries = slices.Clone(entries)
+	clear(l.seen)
+	for _, e := range entries {
+		if bytes.HasPrefix(e.Data, []byte("id:")) {
+			l.seen[string(e.Data)] = true
+		}
+	}
 }
 
 func (l *ledger) Apply(index, term uint64, command []byte) any {
@@ -62,6 +73,12 @@ func (l *ledger) Apply(index, term uint64, command []byte) any {
 	defer l.mu.Unlock()
 	if n := len(l.entries); n > 0 && l.entries[n-1].Index >= index {
 		return errors.New("applied twice")
+	}
+	if l.seen[string(command)] {
+		return 0
+	}
+	if bytes.HasPrefix(command, []byte("id:")) {
+		l.seen[string(command)] = true
 	}
 	l.entries = append(l.entries, applied{index, term, command})
 	return len(l.entries)
@@ -100,7 +117,7 @@ func (l *ledger) Restore(pos Position, r io.Reader) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.restores++
-	l.entries = slices.Clone(m.Entries)
+	l.load(m.Entries)
 	l.conf, l.confAt = pos.Configuration, pos.ConfigurationIndex
 	return l.store(&m)
 }
@@ -109,6 +126,9 @@ func (l *ledger) Restore(pos Position, r io.Reader) error {
 func (l *ledger) seal() (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.entries) == 0 {
+		return 0, errors.New("nothing to seal")
+	}
 	last := l.entries[len(l.entries)-1]
 	return last.Index, l.store(&manifest{
 		Pos:     Position{Index: last.Index, Term: last.Term, Configuration: l.conf, ConfigurationIndex: l.confAt},

@@ -40,6 +40,9 @@ func (n *network) heal() {
 	defer n.mu.Unlock()
 	n.cut = map[[2]string]bool{}
 	n.changed.Broadcast()
+	for c := range n.conns {
+		c.changed.Broadcast()
+	}
 }
 
 // crash ends all connections of a node at once.
@@ -48,11 +51,9 @@ func (n *network) crash(node string) {
 	defer n.mu.Unlock()
 	for c := range n.conns {
 		if c.local == node || c.remote == node {
-			c.closed, c.in.eof, c.out.eof = true, true, true
-			delete(n.conns, c)
+			c.end()
 		}
 	}
-	n.changed.Broadcast()
 }
 
 // streams are those of one group on one node.
@@ -96,7 +97,7 @@ func (s *memStreams) Close() error {
 	defer s.n.mu.Unlock()
 	s.closed = true
 	for _, c := range s.waiting {
-		c.closed, c.in.eof, c.out.eof = true, true, true
+		c.end()
 	}
 	if s.n.listen[s.node][s.group] == s {
 		delete(s.n.listen[s.node], s.group)
@@ -126,9 +127,9 @@ func (s *memStreams) Dial(node string, timeout time.Duration) (net.Conn, error) 
 	if to == nil {
 		return nil, fmt.Errorf("connection to %s refused", node)
 	}
-	a, b := &queue{}, &queue{}
-	mine := &memConn{n: s.n, local: s.node, remote: node, in: a, out: b}
-	theirs := &memConn{n: s.n, local: node, remote: s.node, in: b, out: a}
+	a, b, changed := &queue{}, &queue{}, sync.NewCond(&s.n.mu)
+	mine := &memConn{n: s.n, changed: changed, local: s.node, remote: node, in: a, out: b}
+	theirs := &memConn{n: s.n, changed: changed, local: node, remote: s.node, in: b, out: a}
 	s.n.conns[mine], s.n.conns[theirs] = true, true
 	to.waiting = append(to.waiting, theirs)
 	s.n.changed.Broadcast()
@@ -156,6 +157,7 @@ type queue struct {
 
 type memConn struct {
 	n             *network
+	changed       *sync.Cond // of both ends
 	local, remote string
 	in, out       *queue
 	closed        bool
@@ -181,12 +183,12 @@ func (c *memConn) Read(b []byte) (int, error) {
 				c.in.pieces = c.in.pieces[1:]
 			}
 			c.in.bytes -= k
-			c.n.changed.Broadcast()
+			c.changed.Broadcast()
 			return k, nil
 		case len(c.in.pieces) == 0 && c.in.eof:
 			return 0, io.EOF
 		}
-		c.n.changed.Wait()
+		c.changed.Wait()
 	}
 }
 
@@ -204,23 +206,33 @@ func (c *memConn) Write(b []byte) (int, error) {
 		case c.out.bytes < queueBytesMax:
 			c.out.pieces = append(c.out.pieces, piece{time.Now().Add(c.n.delay), append([]byte(nil), b...)})
 			c.out.bytes += len(b)
-			c.n.changed.Broadcast()
+			c.changed.Broadcast()
 			if c.n.delay > 0 {
-				time.AfterFunc(c.n.delay, c.n.broadcast)
+				time.AfterFunc(c.n.delay, c.broadcast)
 			}
 			return len(b), nil
 		}
-		c.n.changed.Wait()
+		c.changed.Wait()
 	}
 }
 
 func (c *memConn) Close() error {
 	c.n.mu.Lock()
 	defer c.n.mu.Unlock()
+	c.end()
+	return nil
+}
+
+func (c *memConn) end() {
 	c.closed, c.in.eof, c.out.eof = true, true, true
 	delete(c.n.conns, c)
-	c.n.changed.Broadcast()
-	return nil
+	c.changed.Broadcast()
+}
+
+func (c *memConn) broadcast() {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	c.changed.Broadcast()
 }
 
 func (c *memConn) SetDeadline(t time.Time) error {
@@ -234,7 +246,7 @@ func (c *memConn) setDeadline(which *time.Time, t time.Time) error {
 	c.n.mu.Lock()
 	defer c.n.mu.Unlock()
 	*which = t
-	time.AfterFunc(time.Until(t), c.n.broadcast)
+	time.AfterFunc(time.Until(t), c.broadcast)
 	return nil
 }
 

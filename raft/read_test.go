@@ -1,0 +1,140 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	hraft "github.com/hashicorp/raft"
+)
+
+// What was acknowledged before a read is seen by it, on every member.
+func TestReadsSeeWhatWasAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		c.net.delay = time.Millisecond
+		want := c.fill(nil, 3)
+		for i := range 20 {
+			if i%5 == 4 {
+				c.on(func(g *Group) error { return g.Transfer(t.Context(), "") })
+			}
+			want = c.fill(want, 1)
+			var index uint64
+			c.on(func(g *Group) (err error) { index, err = g.ReadIndex(t.Context()); return err })
+			for _, name := range c.names {
+				if err := c.nodes[name].group.WaitApplied(t.Context(), index); err != nil {
+					t.Fatal(err)
+				}
+				if got := len(c.nodes[name].ledger.data()); got < len(want) {
+					t.Fatalf("%s shows %d of %d commands", name, got, len(want))
+				}
+			}
+		}
+		s := c.nodes[c.leader()].group.Stats()
+		if !s.Leads || s.Leader != c.leader() || s.Commit < uint64(len(want)) || s.Last < s.Commit || s.Applied == 0 || !s.Contact.IsZero() {
+			t.Errorf("%+v", s)
+		}
+		s = c.nodes[c.other(c.leader())].group.Stats()
+		if s.Leads || s.Leader != c.leader() || time.Since(s.Contact) > time.Second {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A leader that others have left behind answers no read.
+func TestStaleLeaderAnswersNoRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		want := c.fill(nil, 3)
+		old := c.nodes[c.leader()].group
+		if _, err := old.ReadIndex(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.isolate(c.leader())
+		if index, err := old.ReadIndex(t.Context()); !errors.Is(err, ErrNotLeader) {
+			t.Fatalf("%d %v", index, err)
+		}
+		c.heal()
+		c.agree(want)
+	})
+}
+
+// Answers to older messages do not confirm a leader.
+func TestOnlyNewAnswersConfirm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		c.fill(nil, 3)
+		g := c.nodes[c.leader()].group
+		time.Sleep(time.Second)
+		term := g.raft.CurrentTerm()
+		if !g.agreed(term, 0) {
+			t.Fatal("nobody has followed")
+		}
+		if now := g.facade.peers.ticket(); g.agreed(term, now) {
+			t.Fatal("confirmed before anybody could have answered")
+		}
+		if g.agreed(term+1, 0) || g.agreed(term-1, 0) {
+			t.Fatal("confirmed in another term")
+		}
+	})
+}
+
+// Entries that mean nothing to the state machine do not hold up who waits.
+func TestWaitAppliedPassesEmptyEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		c.fill(nil, 3)
+		for _, name := range c.names {
+			g := c.nodes[c.leader()].group
+			for range 3 {
+				if err := g.Barrier(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.nodes[name].group.WaitApplied(t.Context(), g.Stats().Commit); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A wait also ends with the group.
+		g := c.nodes["n1"].group
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := g.WaitApplied(t.Context(), 1e6); !errors.Is(err, ErrShutdown) {
+				t.Error(err)
+			}
+		})
+		time.Sleep(time.Second)
+		c.nodes["n1"].close(t)
+		wg.Wait()
+	})
+}
+
+// Messages that would make the library panic are refused.
+func TestMessagesAreChecked(t *testing.T) {
+	members := hraft.EncodeConfiguration(hraft.Configuration{Servers: []hraft.Server{{ID: "n1", Address: "n1"}}})
+	entry := func(index uint64, kind hraft.LogType, data []byte) *hraft.Log {
+		return &hraft.Log{Index: index, Type: kind, Data: data}
+	}
+	for i, one := range []struct {
+		good    bool
+		command any
+	}{
+		{true, &hraft.AppendEntriesRequest{}},
+		{true, &hraft.AppendEntriesRequest{PrevLogEntry: 6, Entries: []*hraft.Log{entry(7, hraft.LogCommand, nil), entry(8, hraft.LogConfiguration, members)}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{nil}}},
+		{false, &hraft.AppendEntriesRequest{PrevLogEntry: 6, Entries: []*hraft.Log{entry(8, hraft.LogCommand, nil)}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, hraft.LogConfiguration, []byte("x"))}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, 99, nil)}}},
+		{true, &hraft.InstallSnapshotRequest{Configuration: members}},
+		{false, &hraft.InstallSnapshotRequest{}},
+		{false, &hraft.InstallSnapshotRequest{Configuration: members, Size: SnapshotMax + 1}},
+		{false, &hraft.InstallSnapshotRequest{Configuration: members, Size: -1}},
+	} {
+		if err := sane(one.command); (err == nil) != one.good {
+			t.Error(fmt.Sprint(i), err)
+		}
+	}
+}
