@@ -1,8 +1,10 @@
 package raft
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -128,6 +130,10 @@ func TestMessagesAreChecked(t *testing.T) {
 		{false, &hraft.AppendEntriesRequest{PrevLogEntry: 6, Entries: []*hraft.Log{entry(8, hraft.LogCommand, nil)}}},
 		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, hraft.LogConfiguration, []byte("x"))}}},
 		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, 99, nil)}}},
+		{true, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, fragmentType, nil), entry(1, hraft.LogCommand, nil)}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, fragmentType, nil)}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, fragmentType, nil), entry(2, hraft.LogCommand, nil)}}},
+		{false, &hraft.AppendEntriesRequest{Entries: []*hraft.Log{entry(1, fragmentType, nil), nil}}},
 		{true, &hraft.InstallSnapshotRequest{Configuration: members}},
 		{false, &hraft.InstallSnapshotRequest{}},
 		{false, &hraft.InstallSnapshotRequest{Configuration: members, Size: SnapshotMax + 1}},
@@ -136,5 +142,35 @@ func TestMessagesAreChecked(t *testing.T) {
 		if err := sane(one.command); (err == nil) != one.good {
 			t.Error(fmt.Sprint(i), err)
 		}
+	}
+}
+
+// Large entries come out as they went in, whatever the border.
+func TestFragments(t *testing.T) {
+	var want []*hraft.Log
+	for i, size := range []int{0, 1, fragmentMax - 1, fragmentMax, fragmentMax + 1, 2 * fragmentMax, 5*fragmentMax + 7} {
+		data := make([]byte, size)
+		for k := range data {
+			data[k] = byte(k % 251)
+		}
+		want = append(want, &hraft.Log{Index: uint64(i + 1), Term: 3, Data: data, Extensions: []byte{byte(i)}})
+	}
+	sent := split(want)
+	for _, e := range sent {
+		if len(e.Data) > fragmentMax {
+			t.Fatalf("%d bytes travel as one", len(e.Data))
+		}
+	}
+	got, err := join(slices.Clone(sent))
+	if err != nil || len(got) != len(want) {
+		t.Fatal(len(got), err)
+	}
+	for i := range want {
+		if !bytes.Equal(got[i].Data, want[i].Data) || got[i].Index != want[i].Index || got[i].Type != want[i].Type || !bytes.Equal(got[i].Extensions, want[i].Extensions) {
+			t.Fatalf("entry %d differs", i)
+		}
+	}
+	if small := want[:2]; &split(small)[0] != &small[0] {
+		t.Error("small entries are copied")
 	}
 }

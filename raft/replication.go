@@ -3,6 +3,7 @@ package raft
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -88,7 +89,10 @@ func (p *peers) answered(id string, ticket uint64, req *hraft.AppendEntriesReque
 			return
 		}
 		one.asked = max(one.asked, ticket)
-		one.match = max(one.match, req.PrevLogEntry+uint64(len(req.Entries)))
+		one.match = max(one.match, req.PrevLogEntry)
+		if n := len(req.Entries); n > 0 {
+			one.match = max(one.match, req.Entries[n-1].Index)
+		}
 	})
 }
 
@@ -110,13 +114,83 @@ func cut(entries []*hraft.Log) int {
 	return len(entries)
 }
 
+// The library's decoder takes large bytes in steps of fragmentMax and copies
+// what it has at each, so that its work grows with the square of the size.
+// Hence large entries travel as several: all but the last are of a type of
+// their own. Only messages have them, the log never.
+const (
+	fragmentMax                = 256 << 10
+	fragmentType hraft.LogType = 200
+)
+
+var errFragment = errors.New("fragments of an entry do not fit")
+
+// split returns entries as they travel. The bytes are shared.
+func split(entries []*hraft.Log) []*hraft.Log {
+	large := 0
+	for _, e := range entries {
+		large += len(e.Data) / fragmentMax
+	}
+	if large == 0 {
+		return entries
+	}
+	out := make([]*hraft.Log, 0, len(entries)+large)
+	for _, e := range entries {
+		if len(e.Data) <= fragmentMax {
+			out = append(out, e)
+			continue
+		}
+		rest := e.Data
+		for len(rest) > fragmentMax {
+			out = append(out, &hraft.Log{Index: e.Index, Term: e.Term, Type: fragmentType, Data: rest[:fragmentMax]})
+			rest = rest[fragmentMax:]
+		}
+		last := *e
+		last.Data = rest
+		out = append(out, &last)
+	}
+	return out
+}
+
+// join is the inverse of split.
+func join(entries []*hraft.Log) ([]*hraft.Log, error) {
+	out := entries[:0]
+	from, bytes := -1, 0 // the fragments of the entry that is not complete
+	for i, e := range entries {
+		if e == nil || from >= 0 && e.Index != entries[from].Index {
+			return nil, fmt.Errorf("entry %d of a message: %w", i, errFragment)
+		}
+		if e.Type == fragmentType {
+			if from < 0 {
+				from = i
+			}
+			bytes += len(e.Data)
+			continue
+		}
+		if from >= 0 {
+			data := make([]byte, 0, bytes+len(e.Data))
+			for _, f := range entries[from : i+1] {
+				data = append(data, f.Data...)
+			}
+			e.Data, from, bytes = data, -1, 0
+		}
+		out = append(out, e)
+	}
+	if from >= 0 {
+		return nil, errFragment
+	}
+	return out, nil
+}
+
 // AppendEntries sends entries or a heartbeat. It may send fewer entries than
 // it is given, which it then takes out of the request: the library looks there
 // for what was sent, and sends the rest in its next call.
 func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) error {
 	req.Entries = req.Entries[:cut(req.Entries)]
+	sent := *req
+	sent.Entries = split(req.Entries)
 	ticket := f.peers.ticket()
-	err := f.inner.AppendEntries(id, to, req, resp)
+	err := f.inner.AppendEntries(id, to, &sent, resp)
 	if err == nil {
 		f.peers.answered(string(id), ticket, req, resp)
 		return nil
@@ -274,15 +348,15 @@ func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.Ap
 	for range extendMax {
 		part := next
 		n := cut(next.Entries)
-		part.Entries = next.Entries[:n]
+		part.Entries = split(next.Entries[:n])
 		var err error
 		if future, err = p.send(&part, resp); err != nil {
 			return nil, err
 		}
 		resp = new(hraft.AppendEntriesResponse)
 		if n > 0 {
-			last := part.Entries[n-1]
-			req.Entries = part.Entries
+			last := next.Entries[n-1]
+			req.Entries = next.Entries[:n]
 			next.PrevLogEntry, next.PrevLogTerm = last.Index, last.Term
 		}
 		next.Entries = next.Entries[n:]

@@ -170,3 +170,47 @@ func processorTime() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// What it costs three hosts in one process to have a command, all together.
+// The sizes are those of a coalesced batch and of a large one.
+func BenchmarkReplicate(b *testing.B) {
+	names := []string{"n1", "n2", "n3"}
+	for _, size := range []int{256 << 10, 4 << 20} {
+		b.Run(fmt.Sprint(size>>10, "KiB"), func(b *testing.B) {
+			addresses := &book{where: map[string]string{}}
+			var all []*Group
+			for _, name := range names {
+				h, err := Open(Config{NodeID: name, FS: vfs.Default, Dir: b.TempDir() + "/wal", Memory: 16 << 20, Streams: addresses.streams(name)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer h.Close()
+				g, err := h.StartWith(1, &counter{}, names)
+				if err != nil {
+					b.Fatal(err)
+				}
+				all = append(all, g)
+			}
+			command := make([]byte, size)
+			propose := func() bool {
+				for _, g := range all {
+					if _, _, err := g.Propose(b.Context(), command); err == nil {
+						return true
+					}
+				}
+				return false
+			}
+			for !propose() {
+				time.Sleep(time.Millisecond) // until there is a leader
+			}
+			b.SetBytes(int64(size))
+			used := processorTime()
+			for b.Loop() {
+				if !propose() {
+					b.Fatal("leadership was lost")
+				}
+			}
+			b.ReportMetric(float64((processorTime()-used).Microseconds())/float64(b.N)/float64(size)*(1<<20)/1000, "cpu-ms/MiB")
+		})
+	}
+}

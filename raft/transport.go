@@ -194,7 +194,8 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 
 var errNoMember = errors.New("node does not vote in the group")
 
-// sane reports what in a request would make the library panic.
+// sane puts entries together again and reports what in a request would make
+// the library panic.
 func sane(command any) error {
 	switch c := command.(type) {
 	case *hraft.InstallSnapshotRequest:
@@ -204,8 +205,12 @@ func sane(command any) error {
 		_, err := decodeConfiguration(c.Configuration)
 		return err
 	case *hraft.AppendEntriesRequest:
+		var err error
+		if c.Entries, err = join(c.Entries); err != nil {
+			return err
+		}
 		for i, e := range c.Entries {
-			if e == nil || e.Index != c.PrevLogEntry+1+uint64(i) {
+			if e.Index != c.PrevLogEntry+1+uint64(i) {
 				return fmt.Errorf("entry %d of a message does not adjoin the one before", i)
 			}
 			switch e.Type {
