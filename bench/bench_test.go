@@ -32,7 +32,7 @@ func open(t *testing.T) (*bench.Corpus, *bench.Survey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := bench.TakeSurvey(t.Context(), c, testVariants, testSeed)
+	s, err := bench.TakeSurvey(t.Context(), c, nil, testVariants, testSeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,48 @@ func TestSurveyIsDeterministicAndComplete(t *testing.T) {
 		if q.Missing != "" {
 			t.Errorf("question %d has no words: %s", q.Number, q.Missing)
 		}
+	}
+}
+
+// A word that a later part of a corpus has in another case is not chosen.
+func TestWordsHaveOneCaseInAllParts(t *testing.T) {
+	c, first := open(t)
+	words := func(s *bench.Survey) (all []string) {
+		one, two, _ := strings.Cut(s.Phrase, " ")
+		all = append(all, one, two, s.Frequent, s.Either, s.Or, s.Not, s.Pattern.Literal, s.WindowWord)
+		for _, more := range [][]string{s.Others.Frequent, s.Others.Either, s.Others.Or, s.Others.Not, s.Others.Patterns, s.Others.Window} {
+			all = append(all, more...)
+		}
+		return all
+	}
+	var lines strings.Builder
+	upper := map[string]bool{}
+	for i, word := range append(words(first), first.Prefix+"es") {
+		upper[word] = true
+		fmt.Fprintf(&lines, `{"timestamp":"2026-01-01T00:00:00Z","message":"line %d: %s, twice %[2]s"}`+"\n", i, strings.ToUpper(word[:1])+word[1:])
+	}
+	path := filepath.Join(t.TempDir(), "later.ndjson")
+	if err := os.WriteFile(path, []byte(lines.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	later, err := bench.OpenCorpus(t.Context(), path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := bench.TakeSurvey(t.Context(), c, []*bench.Corpus{later}, testVariants, testSeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words(s) {
+		if upper[word] {
+			t.Errorf("%q is chosen, and the later part has it in another case", word)
+		}
+	}
+	if s.Prefix == first.Prefix || s.Prefix == "" || s.Frequent == "" {
+		t.Errorf("the prefix is %q and the word %q, want others than %q and %q", s.Prefix, s.Frequent, first.Prefix, first.Frequent)
+	}
+	if s.Lines != first.Lines || s.Last != first.Last {
+		t.Errorf("the survey is of %d lines, want those of the first part, %d", s.Lines, first.Lines)
 	}
 }
 
@@ -154,8 +196,8 @@ func TestBadSpecs(t *testing.T) {
 			t.Errorf("target %q accepted", spec)
 		}
 	}
-	err := bench.Config{Workers: -1, Repeats: -1}.Validate()
-	for _, word := range []string{"corpus", "target", "work folder", "workers", "repeats"} {
+	err := bench.Config{Workers: -1, Repeats: -1, Targets: []string{"stere=a", "stere=b"}}.Validate()
+	for _, word := range []string{"corpus", "target", "work folder", "workers", "repeats", "two targets are called stere"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("error does not name %s: %v", word, err)
 		}

@@ -128,7 +128,7 @@ func (r *run) prepare(ctx context.Context, spec string) error {
 	}
 	// The words come from the first part, so that every size has them.
 	r.say("choosing the words of the questions from %d lines", parts[0].Lines)
-	survey, err := TakeSurvey(ctx, parts[0], r.cfg.variants(), r.cfg.Seed)
+	survey, err := TakeSurvey(ctx, parts[0], parts[1:], r.cfg.variants(), r.cfg.Seed)
 	if err != nil {
 		return fmt.Errorf("survey corpus: %w", err)
 	}

@@ -118,8 +118,9 @@ type surveyor struct {
 }
 
 // TakeSurvey reads the corpus and chooses the words of the questions, and up
-// to others more of each kind for variants, drawn by the seed.
-func TakeSurvey(ctx context.Context, c *Corpus, others int, seed uint64) (*Survey, error) {
+// to others more of each kind for variants, drawn by the seed. What is sent
+// after the corpus has none of the words in another case.
+func TakeSurvey(ctx context.Context, c *Corpus, later []*Corpus, others int, seed uint64) (*Survey, error) {
 	s := &surveyor{
 		survey:   Survey{Lines: c.Lines, Bytes: c.Bytes, First: math.MaxInt64, Last: math.MinInt64},
 		total:    c.Lines,
@@ -136,6 +137,11 @@ func TakeSurvey(ctx context.Context, c *Corpus, others int, seed uint64) (*Surve
 	}
 	if err := c.Records(ctx, s.observe); err != nil {
 		return nil, err
+	}
+	for _, part := range later {
+		if err := part.Records(ctx, s.observeCase); err != nil {
+			return nil, err
+		}
 	}
 	s.choose()
 	return &s.survey, nil
@@ -228,6 +234,26 @@ func (s *surveyor) observeWords(number int64, r *Record) {
 		}
 		previous, previousEnd = word, end
 	}
+}
+
+// observeCase notes which of the known words a later record has in another
+// case: targets that ignore case find it there.
+func (s *surveyor) observeCase(_ int64, r *Record) error {
+	note := func(stats map[string]*wordStats, text string) {
+		if plain, mixed := letters(text); plain && mixed {
+			if w := stats[index.Fold(text)]; w != nil {
+				w.mixed = true
+			}
+		}
+	}
+	m := r.Message
+	for start, end := index.NextWord(m, 0); start < len(m); start, end = index.NextWord(m, end) {
+		note(s.words, m[start:end])
+		if end-start >= prefixBytes {
+			note(s.prefixes, m[start:start+prefixBytes])
+		}
+	}
+	return nil
 }
 
 // word finds or makes the statistics of the folded word.
