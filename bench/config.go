@@ -106,6 +106,14 @@ func (c Config) Validate() error {
 	if len(c.Targets) == 0 {
 		faults = append(faults, errors.New("no target"))
 	}
+	kinds := map[string]bool{}
+	for _, spec := range c.Targets {
+		kind, _, _ := strings.Cut(spec, "=")
+		if kinds[kind] {
+			faults = append(faults, fmt.Errorf("two targets are called %s: they would have the same folder and figures", kind))
+		}
+		kinds[kind] = true
+	}
 	if c.WorkDir == "" {
 		faults = append(faults, errors.New("no work folder"))
 	}
