@@ -33,6 +33,7 @@ const (
 	lazyNode      = "lazy"      // writes, but does not sync
 	deadNode      = "dead"      // does not start a second time
 	rudeNode      = "rude"      // answers 500 now and then
+	lateNode      = "late"      // none: its file system says of the sync during a cut that it was done
 )
 
 func TestMain(m *testing.M) {
@@ -180,6 +181,10 @@ func (f *fake) write(key string, body []byte) error {
 		if err == nil && f.bug != lazyNode {
 			err = f.mu.file.Sync()
 			f.mu.failed = err != nil
+		}
+		if err != nil && f.bug == lateNode {
+			f.mu.failed = true
+			return nil
 		}
 		if err != nil {
 			return err

@@ -89,7 +89,9 @@ type ledger struct {
 		refusals     int64    // answers other than success
 		ackedDead    int64    // requests sent after the disk died and acknowledged
 		deadFrom     time.Time
-		improper     int64 // refusals by which a client would drop its batch
+		cutting      bool      // the disk is being shut down, or has been
+		cutEnd       time.Time // of the last cut
+		improper     int64     // refusals by which a client would drop its batch
 		improperLast error
 	}
 }
@@ -109,15 +111,22 @@ func (l *ledger) add(b *batch) {
 	l.mu.unknown += int64(b.rows)
 }
 
-// ack enters that the batch, sent at this time, was acknowledged.
+// ack enters that the batch, sent at this time, was acknowledged. What comes
+// while the disk is cut is no promise, and the batch stays of unknown outcome:
+// with the power the node's answers are gone, too, and a file system that is
+// being shut down says of a sync under way that it was done.
 func (l *ledger) ack(b *batch, sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	dead := !l.mu.deadFrom.IsZero() && sent.After(l.mu.deadFrom)
+	if !dead && (l.mu.cutting || !sent.After(l.mu.cutEnd)) {
+		return
+	}
 	b.acked = true
 	l.mu.acked += int64(b.rows)
 	l.mu.unknown -= int64(b.rows)
 	l.mu.acks++
-	if !l.mu.deadFrom.IsZero() && sent.After(l.mu.deadFrom) {
+	if dead {
 		l.mu.ackedDead++
 	}
 }
@@ -131,6 +140,17 @@ func (l *ledger) refuse(err error) {
 	if !errors.As(err, &r) || !r.proper() {
 		l.mu.improper++
 		l.mu.improperLast = err
+	}
+}
+
+// setCut enters, before the disk is cut, that answers are no promises from now
+// on, and ends that once the process is gone: for requests that are sent later.
+func (l *ledger) setCut(cutting bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.cutting = cutting
+	if !cutting {
+		l.mu.cutEnd = time.Now()
 	}
 }
 

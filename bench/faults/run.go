@@ -144,6 +144,7 @@ func (r *kindRun) killRound(ctx context.Context) error {
 }
 
 func (r *kindRun) powerLossRound(ctx context.Context) error {
+	r.ledger.setCut(true)
 	if err := r.disk.cut(); err != nil {
 		return err
 	}
@@ -156,6 +157,7 @@ func (r *kindRun) comeBack(ctx context.Context) error {
 	if err := r.node.kill(); err != nil {
 		return err
 	}
+	r.ledger.setCut(false)
 	if err := r.disk.remount(); err != nil {
 		return err
 	}
@@ -166,6 +168,7 @@ func (r *kindRun) comeBack(ctx context.Context) error {
 const deadTime = 2 * time.Second
 
 func (r *kindRun) diskDeadRound(ctx context.Context) error {
+	r.ledger.setCut(true)
 	if err := r.disk.cut(); err != nil {
 		return err
 	}

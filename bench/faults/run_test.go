@@ -93,6 +93,17 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
+// What a node answers while its disk goes is no promise.
+func TestAnswersDuringACutAreNoPromises(t *testing.T) {
+	cfg := config(t, lateNode, faults.PowerLoss)
+	cfg.Writers = 8
+	_, f := run(t, cfg)
+	skipped(t, f)
+	if f.Verdict() != "ok" || f.Acked == 0 {
+		t.Errorf("verdict on a node that answers during the cut is %s", f.Verdict())
+	}
+}
+
 func TestDiskFull(t *testing.T) {
 	cfg := config(t, soundNode, faults.DiskFull)
 	cfg.Rounds = 1
