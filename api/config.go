@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,20 +116,20 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.BodyBytes, BodyBytesDefault)
-	orDefault(&c.BodyMemory, BodyMemoryDefault)
-	orDefault(&c.RecordMemory, RecordMemoryDefault)
-	orDefault(&c.BodyWait, BodyWaitDefault)
-	orDefault(&c.HeaderBytes, HeaderBytesDefault)
-	orDefault(&c.Connections, ConnectionsDefault)
-	orDefault(&c.HeaderTimeout, HeaderTimeoutDefault)
-	orDefault(&c.BodyTimeout, BodyTimeoutDefault)
-	orDefault(&c.IdleTimeout, IdleTimeoutDefault)
-	orDefault(&c.WriteTimeout, WriteTimeoutDefault)
-	orDefault(&c.RequestTimeout, RequestTimeoutDefault)
-	orDefault(&c.FlushTimeout, FlushTimeoutDefault)
-	orDefault(&c.APIKeyHeader, v1.HeaderAPIKey)
-	orDefault(&c.Name, "stere")
+	c.BodyBytes = cmp.Or(c.BodyBytes, BodyBytesDefault)
+	c.BodyMemory = cmp.Or(c.BodyMemory, BodyMemoryDefault)
+	c.RecordMemory = cmp.Or(c.RecordMemory, RecordMemoryDefault)
+	c.BodyWait = cmp.Or(c.BodyWait, BodyWaitDefault)
+	c.HeaderBytes = cmp.Or(c.HeaderBytes, HeaderBytesDefault)
+	c.Connections = cmp.Or(c.Connections, ConnectionsDefault)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, HeaderTimeoutDefault)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, BodyTimeoutDefault)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, IdleTimeoutDefault)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, WriteTimeoutDefault)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, RequestTimeoutDefault)
+	c.FlushTimeout = cmp.Or(c.FlushTimeout, FlushTimeoutDefault)
+	c.APIKeyHeader = cmp.Or(c.APIKeyHeader, v1.HeaderAPIKey)
+	c.Name = cmp.Or(c.Name, "stere")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -142,11 +143,4 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	return c
-}
-
-func orDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
 }

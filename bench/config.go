@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -133,12 +134,12 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.Workers = orDefault(c.Workers, DefaultWorkers)
-	c.BatchLines = orDefault(c.BatchLines, DefaultBatchLines)
-	c.Repeats = orDefault(c.Repeats, DefaultRepeats)
-	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
-	c.SettleTimeout = orDefault(c.SettleTimeout, DefaultSettleTimeout)
-	c.QuestionBudget = orDefault(c.QuestionBudget, DefaultQuestionBudget)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.BatchLines = cmp.Or(c.BatchLines, DefaultBatchLines)
+	c.Repeats = cmp.Or(c.Repeats, DefaultRepeats)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.SettleTimeout = cmp.Or(c.SettleTimeout, DefaultSettleTimeout)
+	c.QuestionBudget = cmp.Or(c.QuestionBudget, DefaultQuestionBudget)
 	if c.Progress == nil {
 		c.Progress = io.Discard
 	}
@@ -150,13 +151,5 @@ func (c Config) variants() int {
 	if c.SkipVaried {
 		return 0
 	}
-	return orDefault(c.Variants, c.Repeats)
-}
-
-func orDefault[T comparable](value, standard T) T {
-	var zero T
-	if value == zero {
-		return standard
-	}
-	return value
+	return cmp.Or(c.Variants, c.Repeats)
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func measureCorpus(ctx context.Context, cfg Config, spec string) (runs []result.
 	for _, s := range r.steps {
 		runs = append(runs, *s.figures)
 	}
-	return runs, orDefault(cfg.Baseline, targets[len(targets)-1].Name()), nil
+	return runs, cmp.Or(cfg.Baseline, targets[len(targets)-1].Name()), nil
 }
 
 func parseTargets(cfg Config) ([]Target, error) {
@@ -266,7 +267,7 @@ func (r *run) step(ctx context.Context, t Target, s step, figures, before *resul
 		}
 		r.varied(ctx, t, r.variants[q.Number], s.variants[q.Number], a)
 		r.say("%s: question %d %s: %.2f ms, varied %.2f ms, first %.2f ms, %d, %s", t.Name(), q.Number, q.Name,
-			a.P50MS, a.VariedMS, a.FirstMS, a.Size, orDefault(a.Wrong, "right"))
+			a.P50MS, a.VariedMS, a.FirstMS, a.Size, cmp.Or(a.Wrong, "right"))
 	}
 	u, err := usage(t)
 	if err != nil {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -124,12 +125,12 @@ func isLoopback(address string) bool {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.Listen, DefaultListen)
-	setDefault(&c.Shards, DefaultShards)
+	c.Listen = cmp.Or(c.Listen, DefaultListen)
+	c.Shards = cmp.Or(c.Shards, DefaultShards)
 	c.shareMemory()
-	setDefault(&c.LogMemoryBytes, DefaultLogMemory)
-	setDefault(&c.SlowDisk, DefaultSlowDisk)
-	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.LogMemoryBytes = cmp.Or(c.LogMemoryBytes, DefaultLogMemory)
+	c.SlowDisk = cmp.Or(c.SlowDisk, DefaultSlowDisk)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	if c.FS == nil {
 		c.FS = engine.DiskFS()
 	}
@@ -148,18 +149,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func setDefault[T comparable](value *T, to T) {
-	var zero T
-	if *value == zero {
-		*value = to
-	}
-}
-
 // shardConfig is the configuration of one of a number of replicas, without
 // what it shares.
 func (c Config) shardConfig(env storage.Env, shard uint32, shards int) replica.Config {
 	r := c.Replica
-	setDefault(&r.SealBytes, c.sealBytes(shards))
+	r.SealBytes = cmp.Or(r.SealBytes, c.sealBytes(shards))
 	r.Env, r.Logger = env, c.Logger
 	r.Storage.Shard = shardID(shard)
 	r.Now = func() int64 { return c.Now().UnixNano() }

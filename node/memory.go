@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/storage"
@@ -57,18 +59,18 @@ func DivideMemory(bytes int64) Memory {
 
 // shareMemory sets the budgets that are not set to their share.
 func (c *Config) shareMemory() {
-	setDefault(&c.MemoryBytes, DefaultMemory)
+	c.MemoryBytes = cmp.Or(c.MemoryBytes, DefaultMemory)
 	m := DivideMemory(c.MemoryBytes)
-	setDefault(&c.BlockCacheBytes, m.BlockCache)
-	setDefault(&c.SegmentCacheBytes, m.SegmentCache)
-	setDefault(&c.HeadCacheBytes, m.HeadCache)
-	setDefault(&c.API.BodyBytes, m.Body)
-	setDefault(&c.API.BodyMemory, m.Bodies)
-	setDefault(&c.API.RecordMemory, m.Records)
+	c.BlockCacheBytes = cmp.Or(c.BlockCacheBytes, m.BlockCache)
+	c.SegmentCacheBytes = cmp.Or(c.SegmentCacheBytes, m.SegmentCache)
+	c.HeadCacheBytes = cmp.Or(c.HeadCacheBytes, m.HeadCache)
+	c.API.BodyBytes = cmp.Or(c.API.BodyBytes, m.Body)
+	c.API.BodyMemory = cmp.Or(c.API.BodyMemory, m.Bodies)
+	c.API.RecordMemory = cmp.Or(c.API.RecordMemory, m.Records)
 	// The budgets of the interface make requests wait; the writer's refuses.
-	setDefault(&c.Ingest.InFlightBytes, max(ingest.DefaultInFlightBytes, m.Bodies+m.Records))
-	setDefault(&c.Query.MemoryBytes, int(min(c.MemoryBytes, groupsMax)))
-	setDefault(&c.Replica.Storage.MergeBytesMax, min(storage.DefaultMergeBytesMax, m.Bodies))
+	c.Ingest.InFlightBytes = cmp.Or(c.Ingest.InFlightBytes, max(ingest.DefaultInFlightBytes, m.Bodies+m.Records))
+	c.Query.MemoryBytes = cmp.Or(c.Query.MemoryBytes, int(min(c.MemoryBytes, groupsMax)))
+	c.Replica.Storage.MergeBytesMax = cmp.Or(c.Replica.Storage.MergeBytesMax, min(storage.DefaultMergeBytesMax, m.Bodies))
 }
 
 // sealBytes is the size of a head that is sealed: the heads of all shards may

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/engine"
 	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment"
@@ -16,13 +17,7 @@ import (
 const dayNanos = 24 * 60 * 60 * 1_000_000_000
 
 // dayOf returns the UTC day of a time, counted from 1970-01-01.
-func dayOf(t int64) int64 {
-	day := t / dayNanos
-	if t%dayNanos < 0 {
-		day--
-	}
-	return day
-}
+func dayOf(t int64) int64 { return column.FloorDiv(t, dayNanos) }
 
 // output is segments that are finished outside the store and the tables that
 // hold them: small segments share one, because a file for each of thousands of

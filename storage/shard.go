@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,20 +85,13 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.DedupMax, DefaultDedupMax)
-	setDefault(&c.DedupKeep, DefaultDedupKeep)
-	setDefault(&c.DayCutRows, DefaultDayCutRows)
-	setDefault(&c.MergeRowsMax, DefaultMergeRowsMax)
-	setDefault(&c.MergeBytesMax, DefaultMergeBytesMax)
-	setDefault(&c.MergeFan, DefaultMergeFan)
+	c.DedupMax = cmp.Or(c.DedupMax, DefaultDedupMax)
+	c.DedupKeep = cmp.Or(c.DedupKeep, DefaultDedupKeep)
+	c.DayCutRows = cmp.Or(c.DayCutRows, DefaultDayCutRows)
+	c.MergeRowsMax = cmp.Or(c.MergeRowsMax, DefaultMergeRowsMax)
+	c.MergeBytesMax = cmp.Or(c.MergeBytesMax, DefaultMergeBytesMax)
+	c.MergeFan = cmp.Or(c.MergeFan, DefaultMergeFan)
 	return c
-}
-
-func setDefault[T comparable](value *T, to T) {
-	var zero T
-	if *value == zero {
-		*value = to
-	}
 }
 
 // Shard is one shard's records on this node. See the package comment for who

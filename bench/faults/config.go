@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -127,29 +128,21 @@ func (c Config) withDefaults() Config {
 	if len(c.Faults) == 0 {
 		c.Faults = Kinds()
 	}
-	c.Rounds = orDefault(c.Rounds, DefaultRounds)
-	c.Writers = orDefault(c.Writers, DefaultWriters)
-	c.BatchRows = orDefault(c.BatchRows, DefaultBatchRows)
-	c.RowsPerSecond = orDefault(c.RowsPerSecond, DefaultRowsPerSecond)
-	c.MinRows = orDefault(c.MinRows, DefaultMinRows)
-	c.UptimeMin = orDefault(c.UptimeMin, DefaultUptimeMin)
-	c.UptimeMax = max(orDefault(c.UptimeMax, DefaultUptimeMax), c.UptimeMin)
-	c.SettleEvery = orDefault(c.SettleEvery, DefaultSettleEvery)
-	c.FullEvery = orDefault(c.FullEvery, DefaultFullEvery)
-	c.ImageMB = orDefault(c.ImageMB, DefaultImageMB)
-	c.ReadyTimeout = orDefault(c.ReadyTimeout, DefaultReadyTimeout)
-	c.ResumeTimeout = orDefault(c.ResumeTimeout, DefaultResumeTimeout)
-	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
+	c.Rounds = cmp.Or(c.Rounds, DefaultRounds)
+	c.Writers = cmp.Or(c.Writers, DefaultWriters)
+	c.BatchRows = cmp.Or(c.BatchRows, DefaultBatchRows)
+	c.RowsPerSecond = cmp.Or(c.RowsPerSecond, DefaultRowsPerSecond)
+	c.MinRows = cmp.Or(c.MinRows, DefaultMinRows)
+	c.UptimeMin = cmp.Or(c.UptimeMin, DefaultUptimeMin)
+	c.UptimeMax = max(cmp.Or(c.UptimeMax, DefaultUptimeMax), c.UptimeMin)
+	c.SettleEvery = cmp.Or(c.SettleEvery, DefaultSettleEvery)
+	c.FullEvery = cmp.Or(c.FullEvery, DefaultFullEvery)
+	c.ImageMB = cmp.Or(c.ImageMB, DefaultImageMB)
+	c.ReadyTimeout = cmp.Or(c.ReadyTimeout, DefaultReadyTimeout)
+	c.ResumeTimeout = cmp.Or(c.ResumeTimeout, DefaultResumeTimeout)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	if c.Progress == nil {
 		c.Progress = io.Discard
 	}
 	return c
-}
-
-func orDefault[T comparable](value, standard T) T {
-	var zero T
-	if value == zero {
-		return standard
-	}
-	return value
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,14 +85,14 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.SealBytes, DefaultSealBytes)
-	setDefault(&c.SealRows, DefaultSealRows)
-	setDefault(&c.SealBlocks, DefaultSealBlocks)
-	setDefault(&c.SealAge, DefaultSealAge)
-	setDefault(&c.IdleAge, DefaultIdleAge)
-	setDefault(&c.IdleBytes, DefaultIdleBytes)
-	setDefault(&c.HeadFactor, DefaultHeadFactor)
-	setDefault(&c.HeadWait, DefaultHeadWait)
+	c.SealBytes = cmp.Or(c.SealBytes, DefaultSealBytes)
+	c.SealRows = cmp.Or(c.SealRows, DefaultSealRows)
+	c.SealBlocks = cmp.Or(c.SealBlocks, DefaultSealBlocks)
+	c.SealAge = cmp.Or(c.SealAge, DefaultSealAge)
+	c.IdleAge = cmp.Or(c.IdleAge, DefaultIdleAge)
+	c.IdleBytes = cmp.Or(c.IdleBytes, DefaultIdleBytes)
+	c.HeadFactor = cmp.Or(c.HeadFactor, DefaultHeadFactor)
+	c.HeadWait = cmp.Or(c.HeadWait, DefaultHeadWait)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -108,11 +109,4 @@ func (c Config) withDefaults() Config {
 		c.Room = func(int64) bool { return true }
 	}
 	return c
-}
-
-func setDefault[T comparable](value *T, to T) {
-	var zero T
-	if *value == zero {
-		*value = to
-	}
 }
