@@ -1,7 +1,7 @@
-// Package tool is what the programs that measure share: they build the Stere
-// they run, and they write a report as a table or as JSON.
+// Package tool is what the programs that measure share: how they begin, the Stere
+// they build and run, and a report as a table or as JSON.
 //
-// Main functions: BuildStere, Commit and WriteReport. There is no state; each program
+// Main functions: Run, WorkFolder, BuildStere, Commit and WriteReport. There is no state; each program
 // calls them from its one goroutine.
 package tool
 

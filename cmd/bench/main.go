@@ -13,11 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench"
 	"github.com/stere-log/stere/bench/chart"
@@ -31,7 +27,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1 // a target failed or gave a wrong answer
-	exitUsage  = 2
+	exitUsage  = tool.ExitUsage
 )
 
 type flags struct {
@@ -68,27 +64,7 @@ type flags struct {
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var f flags
-	done := -1
-	parser, err := kong.New(&f, kong.Name("bench"), kong.Description("Measures log stores with the same corpus and the same thirteen questions."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { done = code }))
-	if err == nil {
-		_, err = parser.Parse(args)
-	}
-	if done >= 0 {
-		return done
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return exitUsage
-	}
-	code, err := act(ctx, f, stdout, stderr)
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-	}
-	return code
+	return tool.Run("bench", "Measures log stores with the same corpus and the same thirteen questions.", args, stdout, stderr, act)
 }
 
 func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
@@ -104,13 +80,12 @@ func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err 
 }
 
 func measure(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
-	if f.Work == "" {
-		if f.Work, err = os.MkdirTemp("", "stere-bench-"); err != nil {
-			return exitUsage, fmt.Errorf("make work folder: %w", err)
-		}
+	temporary := f.Work == ""
+	if f.Work, err = tool.WorkFolder(f.Work, "bench"); err != nil {
+		return exitUsage, err
+	}
+	if temporary {
 		defer func() { err = errors.Join(err, os.RemoveAll(f.Work)) }()
-	} else if err := os.MkdirAll(f.Work, 0o755); err != nil {
-		return exitUsage, fmt.Errorf("make work folder: %w", err)
 	}
 	commit, err := tool.Commit(ctx)
 	if err != nil {

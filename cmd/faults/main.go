@@ -12,11 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/stere-log/stere/bench/faults"
 	"github.com/stere-log/stere/bench/tool"
@@ -26,7 +22,7 @@ import (
 const (
 	exitOK       = 0
 	exitViolated = 1 // or void
-	exitUsage    = 2
+	exitUsage    = tool.ExitUsage
 )
 
 type flags struct {
@@ -49,37 +45,14 @@ type flags struct {
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var f flags
-	done := -1
-	parser, err := kong.New(&f, kong.Name("faults"), kong.Description("Kills a real Stere under load, cuts its power, fills and breaks its disk, and checks that nothing acknowledged is lost."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { done = code }))
-	if err == nil {
-		_, err = parser.Parse(args)
-	}
-	if done >= 0 {
-		return done
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "faults:", err)
-		return exitUsage
-	}
-	code, err := inject(ctx, f, stdout, stderr)
-	if err != nil {
-		fmt.Fprintln(stderr, "faults:", err)
-	}
-	return code
+	const description = "Kills a real Stere under load, cuts its power, fills and breaks its disk, and checks that nothing acknowledged is lost."
+	return tool.Run("faults", description, args, stdout, stderr, inject)
 }
 
 func inject(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
 	temporary := f.Work == ""
-	if temporary {
-		if f.Work, err = os.MkdirTemp("", "stere-faults-"); err != nil {
-			return exitUsage, fmt.Errorf("make work folder: %w", err)
-		}
-	} else if err := os.MkdirAll(f.Work, 0o755); err != nil {
-		return exitUsage, fmt.Errorf("make work folder: %w", err)
+	if f.Work, err = tool.WorkFolder(f.Work, "faults"); err != nil {
+		return exitUsage, err
 	}
 	defer func() {
 		switch {
