@@ -172,7 +172,12 @@ func (c *cluster) agree(want []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	for _, name := range c.running() {
-		c.t.Errorf("%s has %d commands, want %d: %.200q", name, len(c.nodes[name].ledger.data()), len(want), c.nodes[name].ledger.data())
+		got := c.nodes[name].ledger.data()
+		at := 0
+		for at < min(len(got), len(want)) && got[at] == want[at] {
+			at++
+		}
+		c.t.Errorf("%s has %d commands, want %d, the first %d are the same", name, len(got), len(want), at)
 	}
 	c.t.FailNow()
 }

@@ -20,7 +20,7 @@ const (
 	// SnapshotMax is the largest snapshot (manifest) in bytes.
 	SnapshotMax = 256 << 20
 
-	appendEntriesMax = 16      // entries of one message to a follower, see also messageMax
+	appendEntriesMax = 16      // entries that the library reads for one message, see fit
 	trailingMax      = 16      // sealed entries kept for followers that are a little behind
 	trailingBytesMax = 4 << 20 // bytes of these
 	spaceRetry       = 100 * time.Millisecond

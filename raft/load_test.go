@@ -373,7 +373,8 @@ func TestLargeCommands(t *testing.T) {
 func TestCatchUpWhileLeaderTruncates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3)
-		c.net.delay = 30 * time.Millisecond
+		c.net.delay = time.Millisecond
+		c.net.slow = map[string]time.Duration{"n4": 300 * time.Millisecond} // longer than from seal to seal
 		var want []string
 		churn := func(n int) {
 			for range n {
@@ -386,7 +387,9 @@ func TestCatchUpWhileLeaderTruncates(t *testing.T) {
 		churn(3)
 		c.add("n4")
 		c.on(func(g *Group) error { return g.AddLearner(t.Context(), "n4") })
-		churn(10)
+		churn(20)
+		c.until("the learner has begun", func() bool { return len(c.nodes["n4"].ledger.data()) > 0 })
+		churn(20)
 		if got := c.nodes["n4"].ledger; got.restores != 1 {
 			t.Errorf("given %d manifests", got.restores)
 		}

@@ -224,7 +224,11 @@ func TestRemoved(t *testing.T) {
 				want = c.fill(want, 1)
 				c.agree(want)
 				time.Sleep(time.Minute)
-				if closed(c.nodes[gone].group.Removed()) {
+				g := c.nodes[gone].group
+				g.parted(g.namedAt.Load() - 1) // old news
+				c.isolate(gone)
+				time.Sleep(time.Minute)
+				if closed(g.Removed()) {
 					t.Fatal("a member again, and says that it is removed")
 				}
 			})

@@ -17,7 +17,8 @@ type network struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	delay   time.Duration
-	cut     map[[2]string]bool // from, to
+	slow    map[string]time.Duration // more delay, of connections with a node
+	cut     map[[2]string]bool       // from, to
 	listen  map[string]map[uint32]*memStreams
 	conns   map[*memConn]bool
 }
@@ -204,11 +205,12 @@ func (c *memConn) Write(b []byte) (int, error) {
 		case expired(c.write):
 			return 0, os.ErrDeadlineExceeded
 		case c.out.bytes < queueBytesMax:
-			c.out.pieces = append(c.out.pieces, piece{time.Now().Add(c.n.delay), append([]byte(nil), b...)})
+			delay := c.n.delay + c.n.slow[c.local] + c.n.slow[c.remote]
+			c.out.pieces = append(c.out.pieces, piece{time.Now().Add(delay), append([]byte(nil), b...)})
 			c.out.bytes += len(b)
 			c.changed.Broadcast()
-			if c.n.delay > 0 {
-				time.AfterFunc(c.n.delay, c.broadcast)
+			if delay > 0 {
+				time.AfterFunc(delay, c.broadcast)
 			}
 			return len(b), nil
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,8 @@ import (
 const (
 	// extendMax is how many messages one call of the library may become.
 	extendMax = 64
+	// entriesMax is how many entries one message has.
+	entriesMax = 256
 	// farewell in the field Leader of a message without entries, which the
 	// library does not use, tells a member that it is none any more.
 	farewell = "\x00farewell"
@@ -102,16 +105,30 @@ func (f *facade) leads(term uint64) bool {
 	return r != nil && r.State() == hraft.Leader && r.CurrentTerm() == term
 }
 
-// cut returns how many of the first entries one message takes.
-func cut(entries []*hraft.Log) int {
-	bytes := 0
-	for i, e := range entries {
+// fit makes the entries of a request those of one message: it takes out what is
+// too much, and adds what the log has after them. The library knows only a
+// number of entries, which is too many large ones and too few small ones; it
+// looks into the request for what was sent.
+func (f *facade) fit(req *hraft.AppendEntriesRequest) {
+	bytes, next := 0, req.PrevLogEntry+1
+	for i, e := range req.Entries {
 		bytes += len(e.Data) + len(e.Extensions)
+		next = e.Index + 1
 		if bytes > messageMax && i > 0 {
-			return i
+			req.Entries = req.Entries[:i]
+			return
 		}
 	}
-	return len(entries)
+	last, err := f.log.LastIndex()
+	for err == nil && next <= last && len(req.Entries) < entriesMax && bytes < messageMax {
+		e := new(hraft.Log)
+		if err = f.log.GetLog(next, e); err != nil || e.Term > req.Term {
+			return // truncated, or another member leads by now
+		}
+		req.Entries = append(req.Entries, e)
+		bytes += len(e.Data) + len(e.Extensions)
+		next++
+	}
 }
 
 // The library's decoder takes large bytes in steps of fragmentMax and copies
@@ -182,11 +199,11 @@ func join(entries []*hraft.Log) ([]*hraft.Log, error) {
 	return out, nil
 }
 
-// AppendEntries sends entries or a heartbeat. It may send fewer entries than
-// it is given, which it then takes out of the request: the library looks there
-// for what was sent, and sends the rest in its next call.
+// AppendEntries sends entries or a heartbeat.
 func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) error {
-	req.Entries = req.Entries[:cut(req.Entries)]
+	if len(req.Entries) > 0 {
+		f.fit(req)
+	}
 	sent := *req
 	sent.Entries = split(req.Entries)
 	ticket := f.peers.ticket()
@@ -347,25 +364,23 @@ func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.Ap
 	var future hraft.AppendFuture
 	for range extendMax {
 		part := next
-		n := cut(next.Entries)
-		part.Entries = split(next.Entries[:n])
+		p.facade.fit(&part)
+		n := len(part.Entries)
+		sent := part
+		sent.Entries = split(part.Entries)
 		var err error
-		if future, err = p.send(&part, resp); err != nil {
-			return nil, err
+		if future, err = p.send(&sent, resp); err != nil || n == 0 {
+			return future, err
+		}
+		req.Entries = part.Entries
+		next.PrevLogEntry, next.PrevLogTerm = part.Entries[n-1].Index, part.Entries[n-1].Term
+		// What is sent is looked at until it is answered: nothing may be
+		// appended in its place.
+		next.Entries = slices.Clip(next.Entries[min(n, len(next.Entries)):])
+		if last, err := p.facade.log.LastIndex(); err != nil || next.PrevLogEntry >= last {
+			return future, nil
 		}
 		resp = new(hraft.AppendEntriesResponse)
-		if n > 0 {
-			last := next.Entries[n-1]
-			req.Entries = next.Entries[:n]
-			next.PrevLogEntry, next.PrevLogTerm = last.Index, last.Term
-		}
-		next.Entries = next.Entries[n:]
-		if len(next.Entries) == 0 {
-			next.Entries = p.more(&next)
-		}
-		if len(next.Entries) == 0 {
-			break
-		}
 	}
 	return future, nil
 }
@@ -382,24 +397,6 @@ func (p *pipeline) send(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntri
 		return nil, net.ErrClosed
 	}
 	return p.inner.AppendEntries(req, resp)
-}
-
-// more reads the entries of one message that the log has after a request.
-func (p *pipeline) more(req *hraft.AppendEntriesRequest) (out []*hraft.Log) {
-	last, err := p.facade.log.LastIndex()
-	if err != nil {
-		return nil
-	}
-	bytes := 0
-	for i := req.PrevLogEntry + 1; i <= last && len(out) < appendEntriesMax && bytes < messageMax; i++ {
-		e := new(hraft.Log)
-		if err := p.facade.log.GetLog(i, e); err != nil || e.Term > req.Term {
-			break // truncated, or another member leads by now
-		}
-		out = append(out, e)
-		bytes += len(e.Data) + len(e.Extensions)
-	}
-	return out
 }
 
 // decode looks at the answers on their way to the library.

@@ -206,8 +206,8 @@ func BenchmarkReplicate(b *testing.B) {
 			b.SetBytes(int64(size))
 			used := processorTime()
 			for b.Loop() {
-				if !propose() {
-					b.Fatal("leadership was lost")
+				for !propose() {
+					time.Sleep(time.Millisecond) // a busy machine has lost its leader
 				}
 			}
 			b.ReportMetric(float64((processorTime()-used).Microseconds())/float64(b.N)/float64(size)*(1<<20)/1000, "cpu-ms/MiB")
