@@ -27,7 +27,7 @@ type memory struct {
 	data  []byte
 	saves int
 	fail  error
-	saved chan struct{} // if not nil: gets a value for each save that was asked for
+	saved chan struct{} // if not nil: gets a value when a save was asked for
 }
 
 func (m *memory) Load() ([]byte, error) {
@@ -40,7 +40,7 @@ func (m *memory) Save(data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.saved != nil {
-		defer func() { m.saved <- struct{}{} }()
+		poke(m.saved)
 	}
 	if m.fail != nil {
 		return m.fail
@@ -154,12 +154,11 @@ func TestGroupOfOne(t *testing.T) {
 
 // TestRunSavesAndCuts runs the saver over a store that fails first.
 func TestRunSavesAndCuts(t *testing.T) {
-	store := &memory{saved: make(chan struct{})}
+	store := &memory{saved: make(chan struct{}, 1), fail: errors.New("disk is full")}
 	m := start(t, vfs.NewMem(), store)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- m.c.Run(ctx) }()
-	store.set(errors.New("disk is full"))
 	m.propose(t, initial())
 	<-store.saved
 	if _, ok := m.c.Snapshot(); ok {
@@ -167,13 +166,14 @@ func TestRunSavesAndCuts(t *testing.T) {
 	}
 	store.set(nil)
 	s := m.propose(t, SetHealing{Name: "move"})
-	<-store.saved
+	for pos, ok := m.c.Snapshot(); !ok || pos.Index != s.Index; pos, ok = m.c.Snapshot() {
+		<-store.saved
+		m.c.saving.Lock() // until the catalogue has taken note
+		m.c.saving.Unlock()
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
-	}
-	if pos, ok := m.c.Snapshot(); !ok || pos.Index != s.Index {
-		t.Fatalf("position %+v, want index %d", pos, s.Index)
 	}
 	if err := m.host.Close(); err != nil {
 		t.Fatal(err)
