@@ -1,16 +1,13 @@
 package catalogue
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"path"
 	"reflect"
 	"slices"
 	"sync"
 	"testing"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stere-log/stere/raft"
 )
@@ -74,40 +71,6 @@ func initial() Init {
 	return Init{Cluster: clusterID, Node: node(nodeA), Shards: 4, Time: 1}
 }
 
-// member is a node's host with the catalogue's group alone.
-type member struct {
-	host  *raft.Host
-	group *raft.Group
-	c     *Catalogue
-}
-
-func start(t testing.TB, fs vfs.FS, store Store) member {
-	t.Helper()
-	h, err := raft.Open(raft.Config{NodeID: nodeA, FS: fs, Dir: path.Join("/data", "wal"), FileSize: 64 << 10, Reserve: 32 << 10, SlowDisk: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := mustOpen(t, store)
-	g, err := h.Start(Group, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Attach(g)
-	if err := errors.Join(g.WaitLeader(t.Context()), g.Barrier(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	return member{h, g, c}
-}
-
-func (m member) propose(t testing.TB, command Command) *State {
-	t.Helper()
-	s, err := m.c.Propose(t.Context(), command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func same(t testing.TB, what string, got, want *State) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -115,67 +78,119 @@ func same(t testing.TB, what string, got, want *State) {
 	}
 }
 
-// TestGroupOfOne proposes, saves, cuts the log and opens again, with commands
-// after the last save and without.
-func TestGroupOfOne(t *testing.T) {
-	fs, store := vfs.NewMem(), &memory{}
-	m := start(t, fs, store)
-	changed, stop := m.c.Watch()
-	defer stop()
-	m.propose(t, initial())
-	<-changed
-	for i := range 200 {
-		m.propose(t, SetTenant{ID: "t", Tenant: Tenant{Shards: []uint32{uint32(i % 4)}}})
+func TestConfig(t *testing.T) {
+	if _, err := Open(Config{SaveBytes: -1}); err == nil {
+		t.Error("no store, and less than nothing between two saves")
 	}
-	long := m.group.LogBytes()
-	if err := m.c.save(); err != nil {
+	c, err := Open(Config{Store: &memory{}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if short := m.group.LogBytes(); short >= long/10 {
-		t.Fatalf("%d bytes of log, %d after the cut", long, short)
+	if _, ok := c.Snapshot(); ok || c.State().Cluster != "" {
+		t.Error("a new catalogue is not empty")
 	}
-	for round := range 3 {
-		want := m.propose(t, PutAction{Action{Name: "test", Outcome: ActionDone, Detail: fmt.Sprint(round)}})
-		if round == 1 {
-			if err := m.c.save(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := m.host.Close(); err != nil {
-			t.Fatal(err)
-		}
-		m = start(t, fs, store)
-		same(t, "opened again", m.c.State(), want)
+	if _, err := c.OpenSnapshot(); err == nil {
+		t.Error("a snapshot of nothing")
 	}
-	if err := m.host.Close(); err != nil {
-		t.Fatal(err)
+	if _, err := c.Propose(t.Context(), initial()); !errors.Is(err, raft.ErrNotLeader) {
+		t.Errorf("propose without a log: %v", err)
 	}
 }
 
-// TestRunSavesAndCuts runs the saver over a store that fails first.
-func TestRunSavesAndCuts(t *testing.T) {
-	store := &memory{saved: make(chan struct{}, 1), fail: errors.New("disk is full")}
-	m := start(t, vfs.NewMem(), store)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- m.c.Run(ctx) }()
-	m.propose(t, initial())
-	<-store.saved
-	if _, ok := m.c.Snapshot(); ok {
-		t.Fatal("a save that failed is told as durable")
+// TestMembersOfThePosition: a change of the members after the newest command
+// is of none of the positions before it.
+func TestMembersOfThePosition(t *testing.T) {
+	c := mustOpen(t, &memory{})
+	command := Encode(initial())
+	c.Configured(1, []byte("one"))
+	c.Apply(2, 1, command)
+	c.Configured(3, []byte("two"))
+	for _, want := range []raft.Position{
+		{Index: 2, Term: 1, Configuration: []byte("one"), ConfigurationIndex: 1},
+		{Index: 4, Term: 2, Configuration: []byte("two"), ConfigurationIndex: 3}, // of a command that is refused
+	} {
+		if err := c.save(); err != nil {
+			t.Fatal(err)
+		}
+		if pos, ok := c.Snapshot(); !ok || !reflect.DeepEqual(pos, want) {
+			t.Errorf("%+v, want %+v", pos, want)
+		}
+		c.Apply(4, 2, command)
+	}
+}
+
+// TestRestoreFails: what could not be read or stored changes nothing.
+func TestRestoreFails(t *testing.T) {
+	from := mustOpen(t, &memory{})
+	from.Configured(1, []byte("one"))
+	from.Apply(2, 1, Encode(initial()))
+	if err := from.save(); err != nil {
+		t.Fatal(err)
+	}
+	pos, _ := from.Snapshot()
+	snapshot := from.cfg.Store.(*memory).data
+
+	store := &memory{}
+	to := mustOpen(t, store)
+	before := to.State()
+	other := pos
+	other.Index++
+	broken := errors.New("disk is broken")
+	for _, test := range []struct {
+		pos  raft.Position
+		data []byte
+		fail error
+		want error
+	}{
+		{pos, snapshot[1:], nil, ErrCorrupt},
+		{other, snapshot, nil, nil},
+		{pos, snapshot, broken, broken},
+	} {
+		store.set(test.fail)
+		err := to.Restore(test.pos, bytes.NewReader(test.data))
+		if err == nil || test.want != nil && !errors.Is(err, test.want) {
+			t.Errorf("%v, want %v", err, test.want)
+		}
+		if _, ok := to.Snapshot(); ok || to.State() != before {
+			t.Error("a snapshot that failed is there")
+		}
 	}
 	store.set(nil)
-	s := m.propose(t, SetHealing{Name: "move"})
-	for pos, ok := m.c.Snapshot(); !ok || pos.Index != s.Index; pos, ok = m.c.Snapshot() {
-		<-store.saved
-		m.c.saving.Lock() // until the catalogue has taken note
-		m.c.saving.Unlock()
+	changed, stop := to.Watch()
+	defer stop()
+	if err := to.Restore(pos, bytes.NewReader(snapshot)); err != nil {
+		t.Fatal(err)
 	}
+	<-changed
+	same(t, "restored", to.State(), from.State())
+}
+
+// TestWatch: changes while nobody looks are one, and none comes after stop.
+func TestWatch(t *testing.T) {
+	c := mustOpen(t, &memory{})
+	changed, stop := c.Watch()
+	c.Apply(2, 1, Encode(initial()))
+	c.Apply(3, 1, Encode(SetHealing{Name: "move", Time: 1}))
+	<-changed
+	c.Apply(4, 1, []byte("no command"))
+	select {
+	case <-changed:
+		t.Error("two values for two changes in quick succession, or one for none")
+	default:
+	}
+	stop()
+	c.Apply(5, 1, Encode(SetHealing{Name: "drain", Time: 1}))
+	select {
+	case <-changed:
+		t.Error("a value after the end")
+	default:
+	}
+	if s, err := c.Wait(t.Context(), 5); err != nil || s.Index != 5 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if err := m.host.Close(); err != nil {
-		t.Fatal(err)
+	if _, err := c.Wait(ctx, 6); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting: %v", err)
 	}
 }

@@ -17,7 +17,7 @@ func (s *State) check() error {
 	if err := first(s.checkTenants(), s.checkHistory()); err != nil {
 		return err
 	}
-	if s.Index == 0 || s.Settings.Version == 0 || s.Settings.Version > s.Index {
+	if s.Index == 0 || s.Index > indexMax || s.Settings.Version == 0 || s.Settings.Version > s.Index {
 		return fmt.Errorf("settings of index %d at index %d", s.Settings.Version, s.Index)
 	}
 	if s.bytes > contentMax {
@@ -104,7 +104,7 @@ func (s *State) checkHistory() error {
 		}
 		last = a.Number
 	}
-	if s.Next <= last || s.Next == 0 {
+	if s.Next <= last || s.Next > indexMax {
 		return fmt.Errorf("next action %d after %d", s.Next, last)
 	}
 	for name, healing := range s.Healing {

@@ -42,7 +42,8 @@ const (
 	// TextMax is the longest reason, detail, target or author in bytes.
 	TextMax = 512
 
-	hostMax    = 253 // bytes of a host name
+	hostMax    = 253     // bytes of a host name
+	indexMax   = 1 << 62 // of the log and of actions: no cluster lives so long
 	idLength   = 16
 	contentMax = SavedMax / 4 * 3 // of what State.bytes counts; the rest is for all else
 )

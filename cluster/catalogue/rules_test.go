@@ -1,0 +1,262 @@
+package catalogue
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/model"
+)
+
+// TestRules tries what each rule is there to refuse, and what it just allows,
+// on the sample: node a drains and leaves shard 0 for b; shards 1 to 3 are on a.
+func TestRules(t *testing.T) {
+	const unknown, nodeC = "00000000000000ff", "000000000000000c"
+	on := func(replicas ...Replica) []Replica { return replicas }
+	a, b := Replica{Node: nodeA, Role: Voter}, Replica{Node: nodeB, Role: Joining}
+	as := func(r Replica, role Role) Replica { r.Role = role; return r }
+	edit := func(change func(*Node)) PutNode {
+		n := node(nodeC)
+		change(&n)
+		return PutNode{Node: n}
+	}
+	for _, test := range []struct {
+		c    Command
+		want error
+	}{
+		{initial(), ErrConflict},
+		{edit(func(*Node) {}), nil},
+		{edit(func(n *Node) { n.Name = node(nodeA).Name }), ErrRefused},
+		{edit(func(n *Node) { n.Name = "Upper" }), ErrInvalid},
+		{edit(func(n *Node) { n.Name = strings.Repeat("n", 64) }), nil},
+		{edit(func(n *Node) { n.Name = strings.Repeat("n", 65) }), ErrInvalid},
+		{edit(func(n *Node) { n.ID = "c" }), ErrInvalid},
+		{edit(func(n *Node) { n.Zone = "a b" }), ErrInvalid},
+		{edit(func(n *Node) { n.Address, n.API = "", "host.example:80" }), nil},
+		{edit(func(n *Node) { n.Address = "host" }), ErrInvalid},
+		{edit(func(n *Node) { n.Address = ":7000" }), ErrInvalid},
+		{edit(func(n *Node) { n.Address = "host:0" }), ErrInvalid},
+		{edit(func(n *Node) { n.Address = "host:65536" }), ErrInvalid},
+		{edit(func(n *Node) { n.API = "ho st:1" }), ErrInvalid},
+		{edit(func(n *Node) { n.API = "[fe80::1%eth0]:1" }), nil},
+		{edit(func(n *Node) { n.Version = "1\n" }), ErrInvalid},
+		{edit(func(n *Node) { n.Formats = Formats{2, 1} }), ErrInvalid},
+		{SetNodeState{ID: unknown, State: Draining}, ErrUnknownNode},
+		{SetNodeState{ID: nodeA, State: "away"}, ErrInvalid},
+		{SetNodeState{ID: nodeA, State: Gone}, ErrRefused},
+		{SetNodeState{ID: nodeA, State: Gone, Force: true}, nil},
+		{SetNodeState{ID: nodeA, State: Active}, nil},
+		{SetReplicas{Shard: 9, Replicas: on(a)}, ErrUnknownShard},
+		{SetReplicas{Shard: 0, Replicas: on(a, b), If: 6}, ErrConflict},
+		{SetReplicas{Shard: 0, Replicas: on(a, b), If: 7}, nil},
+		{SetReplicas{Shard: 0, Replicas: on(a, a)}, ErrRefused},
+		{SetReplicas{Shard: 0}, ErrInvalid},
+		{SetReplicas{Shard: 0, Replicas: on(as(a, Leaving), as(b, Leaving))}, ErrRefused},
+		{SetReplicas{Shard: 0, Replicas: on(b)}, ErrRefused},
+		{SetReplicas{Shard: 0, Replicas: on(as(b, Voter))}, nil},
+		{SetReplicas{Shard: 1, Replicas: on(a, as(b, Voter))}, ErrRefused},
+		{SetReplicas{Shard: 1, Replicas: on(a, b)}, nil},
+		{SetReplicas{Shard: 1, Replicas: on(a, Replica{Node: unknown, Role: Joining})}, ErrUnknownNode},
+		{SetReplicas{Shard: 1, Replicas: on(as(a, "leader"))}, ErrInvalid},
+		{SetReplicas{Shard: 1, Replicas: on(Replica{Node: nodeA, Role: Voter, Reason: strings.Repeat("x", TextMax+1)})}, ErrInvalid},
+		{SetReplicas{Shard: 1, Replicas: on(Replica{Node: nodeA, Role: Voter, Source: "x"})}, ErrInvalid},
+		{SetWanted{Shard: 1, Wanted: 2}, ErrInvalid},
+		{SetWanted{Shard: 9, Wanted: 3}, ErrUnknownShard},
+		{AddShards{Count: 1, Replicas: [][]Replica{on(b)}}, ErrInvalid},
+		{AddShards{Count: 2, Replicas: [][]Replica{on(a)}}, ErrInvalid},
+		{AddShards{Count: 1, Replicas: [][]Replica{on(a)}, First: 5}, ErrConflict},
+		{AddShards{Count: 1, Replicas: [][]Replica{on(a, Replica{Node: nodeB})}, First: 4}, nil},
+		{AddShards{Count: 1, Replicas: [][]Replica{on(Replica{Node: unknown})}}, ErrUnknownNode},
+		{SetSettings{Settings: Settings{Replicas: 2, CatalogueVoters: 3}}, ErrInvalid},
+		{SetSettings{Settings: Settings{Replicas: 3}}, ErrInvalid},
+		{SetSettings{Settings: Settings{Replicas: 3, CatalogueVoters: 3}, If: 4}, ErrConflict},
+		{SetTenant{ID: "a b"}, ErrInvalid},
+		{SetTenant{ID: "t", Tenant: Tenant{Shards: []uint32{1, 1}}}, ErrInvalid},
+		{SetTenant{ID: "t", Tenant: Tenant{Shards: []uint32{9}}}, ErrUnknownShard},
+		{SetHealing{Name: "move", Cooldown: -1}, ErrInvalid},
+		{SetHealing{}, ErrInvalid},
+		{PutAction{Action{Number: 2, Name: "move", Outcome: ActionDone}}, nil},
+		{PutAction{Action{Number: 3, Name: "move", Outcome: ActionDone}}, ErrInvalid},
+		{PutAction{Action{Number: 1, Name: "move", Outcome: ActionDone, Started: 7, Ended: 9}}, nil},
+		{PutAction{Action{Number: 1, Name: "drain", Outcome: ActionDone}}, ErrConflict},
+		{PutAction{Action{Name: "move", Outcome: "over"}}, ErrInvalid},
+		{PutAction{Action{Outcome: ActionDone}}, ErrInvalid},
+	} {
+		s := sample(t)
+		next, err := s.Apply(30, test.c)
+		if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) || (next == nil) != (err != nil) {
+			t.Errorf("%#v: %v, want %v", test.c, err, test.want)
+		}
+		if err == nil {
+			follows(t, s, next, test.c)
+		}
+	}
+	if _, err := newState().Apply(1, SetNodeState{ID: nodeA, State: Gone}); !errors.Is(err, ErrRefused) {
+		t.Errorf("before Init: %v", err)
+	}
+}
+
+func apply(t testing.TB, s *State, c Command) *State {
+	t.Helper()
+	next, err := s.Apply(s.Index+1, c)
+	if err != nil {
+		t.Fatalf("%#v: %v", c, err)
+	}
+	return next
+}
+
+// TestGoneIsForGood: a node that is gone keeps its id, not its name, and its
+// lost replicas stay until others took their place.
+func TestGoneIsForGood(t *testing.T) {
+	s := apply(t, sample(t), SetNodeState{ID: nodeA, State: Gone, Force: true})
+	for _, c := range []Command{PutNode{Node: node(nodeA)}, SetNodeState{ID: nodeA, State: Active}} {
+		if _, err := s.Apply(50, c); !errors.Is(err, ErrRefused) {
+			t.Errorf("%#v: %v", c, err)
+		}
+	}
+	if _, ok := s.Resolve(nodeA); ok {
+		t.Error("a node that is gone has an address")
+	}
+	again := node("000000000000000c")
+	again.Name = node(nodeA).Name
+	s = apply(t, s, PutNode{Node: again})
+	s = apply(t, s, SetReplicas{Shard: 1, Replicas: []Replica{{Node: nodeA, Role: Leaving}, {Node: again.ID, Role: Joining}}})
+	if on := s.ReplicasOn(nodeA); !slices.Equal(on, []uint32{0, 1, 2, 3}) {
+		t.Errorf("replicas of shards %v", on)
+	}
+	if _, err := s.Apply(50, SetReplicas{Shard: 1, Replicas: []Replica{{Node: again.ID, Role: Joining}}}); !errors.Is(err, ErrRefused) {
+		t.Errorf("left with no complete replica: %v", err)
+	}
+	s = apply(t, s, SetReplicas{Shard: 1, Replicas: []Replica{{Node: again.ID, Role: Voter}}})
+	if _, err := s.Apply(50, SetReplicas{Shard: 1, Replicas: []Replica{{Node: again.ID, Role: Voter}, {Node: nodeA, Role: Joining}}}); !errors.Is(err, ErrRefused) {
+		t.Errorf("a replica for a node that is gone: %v", err)
+	}
+}
+
+// TestSinceIsOfTheRole: a role that stays keeps its time.
+func TestSinceIsOfTheRole(t *testing.T) {
+	s := sample(t)
+	s = apply(t, s, SetReplicas{Shard: 0, Replicas: []Replica{{Node: nodeA, Role: Leaving, Since: 99}, {Node: nodeB, Role: Voter}}, Time: 40})
+	if r := s.Shards[0].Replicas; r[0].Since != 3 || r[1].Since != 40 {
+		t.Errorf("%+v", r)
+	}
+	s = apply(t, s, PutNode{Node: node(nodeA), Time: 50})
+	if n := s.Nodes[nodeA]; n.State != Draining || n.Since != 9 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// TestHistory fills the history over its limit: what has ended goes first.
+func TestHistory(t *testing.T) {
+	s := sample(t) // action 1 runs
+	for i := range ActionsMax + 10 {
+		s = apply(t, s, PutAction{Action{Name: "drain", Outcome: ActionDone, Started: int64(i), DryRun: i%2 == 1}})
+	}
+	if len(s.Actions) != ActionsMax || s.Actions[0].Number != 1 || s.Actions[1].Number != 13 || s.Next != ActionsMax+12 {
+		t.Fatalf("%d actions, first %d and %d, next %d", len(s.Actions), s.Actions[0].Number, s.Actions[1].Number, s.Next)
+	}
+	if h := s.Healing["drain"]; !h.Enabled || h.LastAt != ActionsMax+8 || h.Count != ActionsMax/2+4 {
+		t.Errorf("%+v", h)
+	}
+	if _, err := s.Apply(9999, PutAction{Action{Number: 5, Name: "drain", Outcome: ActionDone}}); !errors.Is(err, ErrRefused) {
+		t.Errorf("an action that is forgotten: %v", err)
+	}
+	running := s.Actions[0]
+	running.Outcome, running.Ended = ActionFailed, 1
+	s = apply(t, s, PutAction{running})
+	s = apply(t, s, PutAction{running}) // once more
+	if h := s.Healing["move"]; h.Count != 1 || h.LastAt != 7 || h.Cooldown != 5 {
+		t.Errorf("%+v", h)
+	}
+	running.Detail = "other"
+	if _, err := s.Apply(9999, PutAction{running}); !errors.Is(err, ErrConflict) {
+		t.Errorf("an action that has ended: %v", err)
+	}
+	s = apply(t, s, PutAction{Action{Name: "drain", Outcome: ActionDone}})
+	if s.Actions[0].Number != 13 {
+		t.Errorf("first action %d", s.Actions[0].Number)
+	}
+}
+
+// TestLimits fills what has a limit.
+func TestLimits(t *testing.T) {
+	s := apply(t, newState(), initial())
+	full := func(what string, c Command) {
+		t.Helper()
+		if _, err := s.Apply(s.Index+1, c); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i := range HealingMax {
+		s = apply(t, s, SetHealing{Name: fmt.Sprint("a", i)})
+	}
+	full("names of actions", SetHealing{Name: "more"})
+	s = apply(t, s, PutAction{Action{Name: "more", Outcome: ActionRunning, Started: 1}})
+
+	// Filling the maps by commands would copy each of them as often as it is long.
+	s.Tenants, s.Nodes, s.Shards = map[model.TenantID]Tenant{}, maps.Clone(s.Nodes), maps.Clone(s.Shards)
+	for i := range TenantsMax {
+		s.putTenant(model.TenantID(fmt.Sprint("t", i)), Tenant{Replicas: 1})
+	}
+	full("tenants", SetTenant{ID: "t", Tenant: Tenant{Replicas: 1}})
+	apply(t, s, SetTenant{ID: "t7", Tenant: Tenant{Replicas: 3}})
+
+	for i := 1; i < NodesMax; i++ {
+		n := node(id(i + 100))
+		n.Name, n.State = fmt.Sprint("n", i), Active
+		s.Nodes[n.ID] = n
+	}
+	full("nodes", PutNode{Node: node(nodeB)})
+	for i := range ShardsMax - 4 {
+		s.putShard(Shard{Number: uint32(i + 4), Replicas: s.Shards[0].Replicas})
+	}
+	full("shards", AddShards{Count: 1, Replicas: [][]Replica{{{Node: nodeA}}}})
+	if err := s.check(); err != nil {
+		t.Fatal(err)
+	}
+	goneNodes(t, s)
+
+	s.bytes = contentMax
+	if _, err := s.Apply(99, SetReplicas{Shard: 1, Replicas: []Replica{{Node: nodeA, Role: Voter, Reason: "because"}}}); !errors.Is(err, ErrRefused) {
+		t.Errorf("a state that is full grows: %v", err)
+	}
+	apply(t, s, SetReplicas{Shard: 1, Replicas: []Replica{{Node: nodeA, Role: Voter}}})
+}
+
+// goneNodes makes more nodes gone than are remembered.
+func goneNodes(t *testing.T, s *State) {
+	t.Helper()
+	s = apply(t, s, SetReplicas{Shard: 7, Replicas: []Replica{{Node: nodeA, Role: Voter}, {Node: id(101), Role: Joining}}})
+	for i := 1; i <= GoneMax+2; i++ {
+		s = apply(t, s, SetNodeState{ID: id(i + 100), State: Gone, Force: true, Time: int64(i)})
+	}
+	if _, named := s.Nodes[id(101)]; !named || len(s.Nodes) != NodesMax-2 || s.Nodes[id(102)].ID != "" || s.Nodes[id(103)].ID != "" {
+		t.Errorf("%d nodes are left, want %d with the one that a shard names", len(s.Nodes), NodesMax-2)
+	}
+	if err := s.check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReads asks a state.
+func TestReads(t *testing.T) {
+	s := sample(t)
+	if s.Wanted(s.Shards[0]) != 1 || s.Wanted(s.Shards[1]) != 3 {
+		t.Error("wanted replicas")
+	}
+	if !slices.Equal(s.TenantShards("t"), []uint32{1}) || !slices.Equal(s.TenantShards("other"), []uint32{0, 1, 2, 3}) {
+		t.Error("shards of tenants")
+	}
+	if on := s.ReplicasOn(nodeB); !slices.Equal(on, []uint32{0}) {
+		t.Errorf("replicas of shards %v", on)
+	}
+	if address, ok := s.Resolve(nodeB); !ok || address != node(nodeB).Address {
+		t.Errorf("address %q", address)
+	}
+	if h := s.HealingOf("move"); h.Cooldown != 5 || !s.HealingOf("other").Enabled {
+		t.Error("healing")
+	}
+}
