@@ -20,8 +20,8 @@ const (
 	extendMax = 64
 	// entriesMax is how many entries one message has.
 	entriesMax = 256
-	// farewell in the field Leader of a message without entries, which the
-	// library does not use, tells a member that it is none any more.
+	// farewell as the sender's address of a message without entries tells a
+	// member that it is none any more.
 	farewell = "\x00farewell"
 )
 
@@ -273,7 +273,9 @@ func (f *facade) TimeoutNow(id hraft.ServerID, to hraft.ServerAddress, req *hraf
 
 // farewell tells a member that it is none any more since an index.
 func (f *facade) farewell(id string, term, index uint64) error {
-	req := &hraft.AppendEntriesRequest{RPCHeader: f.header(), Term: term, Leader: []byte(farewell), PrevLogEntry: index}
+	header := f.header()
+	header.Addr = []byte(farewell)
+	req := &hraft.AppendEntriesRequest{RPCHeader: header, Term: term, PrevLogEntry: index}
 	return f.briefly(func() error {
 		return f.inner.AppendEntries(hraft.ServerID(id), hraft.ServerAddress(id), req, &hraft.AppendEntriesResponse{})
 	})

@@ -173,7 +173,7 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 	}
 	switch c := rpc.Command.(type) {
 	case *hraft.AppendEntriesRequest:
-		if string(c.Leader) == farewell {
+		if string(c.Addr) == farewell {
 			f.parted(c.PrevLogEntry)
 			rpc.Respond(&hraft.AppendEntriesResponse{RPCHeader: f.header(), Term: c.Term, Success: true}, nil)
 			return true

@@ -144,8 +144,10 @@ func TestRunSavesAndCuts(t *testing.T) {
 	s := m.propose(t, SetHealing{Name: "move"})
 	for pos, ok := m.c.Snapshot(); !ok || pos.Index != s.Index; pos, ok = m.c.Snapshot() {
 		<-store.saved
-		m.c.saving.Lock() // until the catalogue has taken note
-		m.c.saving.Unlock()
+		func() { // until the catalogue has taken note
+			m.c.saving.Lock()
+			defer m.c.saving.Unlock()
+		}()
 	}
 	stop()
 	m.close(t)

@@ -10,16 +10,6 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-const minTime = math.MinInt64
-
-// nextTime returns the next nanosecond, plan.NoTo at the end of time.
-func nextTime(t int64) int64 {
-	if t == math.MaxInt64 {
-		return plan.NoTo
-	}
-	return t + 1
-}
-
 // cell is a distinct value, parsed once.
 type cell struct {
 	kind    model.Kind
