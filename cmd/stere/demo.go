@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/sample"
 )
@@ -360,6 +361,7 @@ func programName() string {
 type runningNode struct {
 	url, key   string
 	keyCreated bool
+	adminKey   *auth.AdminKey // nil without authentication
 	cancel     context.CancelFunc
 	cached     func() int64 // bytes that caches hold
 	done       chan error   // one value: how the node ended
