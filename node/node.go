@@ -140,7 +140,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
 			return cfg
 		},
-		Beside: n.drive,
+		Beside:  n.drive,
 		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
 	})
 	return err
