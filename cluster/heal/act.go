@@ -111,6 +111,13 @@ func (c *Controller) ripe(p *acting, key string) bool {
 func (c *Controller) begin(ctx context.Context, p *acting, a catalogue.Action) (catalogue.Action, error) {
 	now := c.cfg.Now()
 	state := p.newest()
+	for _, other := range state.Actions {
+		// The same that was begun, and of which it is not known what came.
+		if other.Outcome == catalogue.ActionRunning && other.Name == a.Name && other.Target == a.Target && other.By == a.By && !other.DryRun {
+			p.made = append(p.made, other)
+			return other, nil
+		}
+	}
 	a.Number, a.Outcome = state.Next, catalogue.ActionRunning
 	a.Planned, a.Started = now.UnixNano(), now.UnixNano()
 	after, err := c.propose(ctx, catalogue.PutAction{Action: a})
