@@ -75,7 +75,7 @@ type Config struct {
 	Ingest  ingest.Config
 	Query   query.Config
 	// API holds the limits of the HTTP interface; its Writer, Engine, Auth,
-	// Flush, Status, Logger, LogLevel and Metrics are set by the node.
+	// Cluster, Flush, Status, Logger, LogLevel and Metrics are set by the node.
 	API api.Config
 
 	Auth     *auth.Authenticator // nil lets everybody do everything: loopback only
