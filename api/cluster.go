@@ -29,9 +29,9 @@ type Cluster interface {
 	// moved.
 	Drain(ctx context.Context, node, by string) error
 	Undrain(ctx context.Context, node, by string) error
-	// Remove says that a node will never come back. A node that is alive or has
-	// replicas is refused without force; with it, what only that node had is
-	// lost.
+	// Remove says that a node will never come back. One that has replicas, or is
+	// alive and not drained, is refused without force; with it, what only that
+	// node had is lost.
 	Remove(ctx context.Context, node string, force bool, by string) error
 	// Move puts the replica of a shard on one node to another.
 	Move(ctx context.Context, shard uint32, from, to, by string) error

@@ -37,7 +37,7 @@ func (c *Client) Undrain(ctx context.Context, node string) (v1.NodeChange, error
 }
 
 // RemoveNode says that a node will never come back. Without force it is
-// refused while the node is alive or has replicas.
+// refused while the node has replicas, or is alive and not drained.
 func (c *Client) RemoveNode(ctx context.Context, node string, force bool) (v1.NodeChange, error) {
 	return c.changeNode(ctx, "remove", "DELETE", node, "?force="+strconv.FormatBool(force))
 }
