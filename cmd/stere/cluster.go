@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -248,7 +249,7 @@ func (c *drainCommand) wait(p *program, node *client.Client, drained v1.NodeChan
 type removeCommand struct {
 	remoteFlags
 	nodeArg
-	Force bool `help:"Also if the node has replicas, or is alive and not drained: what only it has is lost."`
+	Force bool `help:"Also if the node has replicas: what only it has is lost."`
 }
 
 // Help teaches by example.
@@ -453,23 +454,28 @@ type actionArg struct {
 
 type healRunCommand struct {
 	remoteFlags
-	actionArg
-	Target string `help:"A node or shard, where the action needs one." placeholder:"TARGET"`
+	Action string `arg:"" optional:"" help:"The id of an action, see stere cluster heal; without one, with --dry-run, all that is planned."`
+	Target string `help:"One of what is planned, for example 'shard 3 from db1 to db2' (default: all of the action)." placeholder:"TARGET"`
 	Reason string `help:"For the history." placeholder:"TEXT"`
 	DryRun bool   `help:"Only say what would be done."`
 }
 
 // Help teaches by example.
 func (healRunCommand) Help() string {
-	return `Takes an action whatever its conditions and its cooldown are.
+	return `Takes an action although it is switched off or cools down. What is not safe is refused.
 
 Examples:
-  stere cluster heal run balance --dry-run
-  stere cluster heal run balance --reason 'new nodes'`
+  stere cluster heal run --dry-run
+  stere cluster heal run move-replica --reason 'new nodes'
+  stere cluster heal run move-replica --target 'shard 3 from db1 to db4'`
 }
 
 // Run takes an action.
 func (c *healRunCommand) Run(p *program) error {
+	if c.Action == "" && !c.DryRun {
+		return usageError{errors.New("no action is named; stere cluster heal shows them, and --dry-run all that is planned")}
+	}
+	what := cmp.Or(c.Action, "all that is planned")
 	node, _, err := p.connect(c.remoteFlags, clusterAttempts)
 	if err != nil {
 		return err
@@ -480,11 +486,11 @@ func (c *healRunCommand) Run(p *program) error {
 		return err
 	}
 	if !result.Success {
-		return fmt.Errorf("%s: %s", c.Action, oneLine(result.Error))
+		return fmt.Errorf("%s: %s", what, oneLine(result.Error))
 	}
-	head := c.Action + " is done"
+	head := what + " is begun"
 	if c.DryRun {
-		head = c.Action + " would do this"
+		head = what + " would do this"
 	}
 	if result.Detail != "" {
 		head += ": " + oneLine(result.Detail)
@@ -515,7 +521,7 @@ func (healEnableCommand) Help() string {
 	return `"all" is everything that the cluster does by itself.
 
 Examples:
-  stere cluster heal enable balance
+  stere cluster heal enable move-replica
   stere cluster heal enable all`
 }
 
@@ -533,7 +539,7 @@ func (healDisableCommand) Help() string {
 if a node dies.
 
 Examples:
-  stere cluster heal disable balance
+  stere cluster heal disable move-replica
   stere cluster heal disable all`
 }
 

@@ -484,14 +484,16 @@ func costOf(status v1.ClusterStatus, node v1.ClusterNode) string {
 		fmt.Fprintf(&b, "Of %d of these shards other nodes have everything: they get new replicas there.\n", safe)
 	}
 	if len(lost) > 0 {
-		fmt.Fprintf(&b, "No other node that is alive has everything of %s: with --force that is lost.\n", shardList(lost))
+		fmt.Fprintf(&b, "No other node that is alive has everything of %s: without %s that is lost.\n", shardList(lost), oneLine(node.Name))
 	}
 	if node.Life == v1.LifeAlive {
 		fmt.Fprintf(&b, "Without loss: stere cluster drain %s --wait, then stere cluster remove %s.\n", oneLine(node.Name), oneLine(node.Name))
 	} else {
 		fmt.Fprintf(&b, "Without loss: start %s again, then stere cluster drain %s --wait.\n", oneLine(node.Name), oneLine(node.Name))
 	}
-	fmt.Fprintf(&b, "Whatever it costs: stere cluster remove %s --force\n", oneLine(node.Name))
+	if len(lost) == 0 || node.Life != v1.LifeAlive {
+		fmt.Fprintf(&b, "Whatever it costs: stere cluster remove %s --force\n", oneLine(node.Name))
+	}
 	return b.String()
 }
 

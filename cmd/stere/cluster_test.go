@@ -317,6 +317,8 @@ func TestClusterCommands(t *testing.T) {
 		{"heal", exitOK, "", []string{"Self-healing is paused: 1 of 2 actions on, 7 taken, 6 with success", "replace-node  waits", "balance       off", "failed", "db3 no room", "db3 is dead", "db1 → db2", "2 nodes cannot hold 3 replicas"}},
 		{"heal list --json", exitOK, "", []string{`"actionsConfigured": 2`}},
 		{"heal run balance --dry-run --reason test", exitOK, `heal {"action":"execute","actionId":"balance","reason":"test","dryRun":true} ` + by, []string{"balance would do this: 2 moves", "shard 3"}},
+		{"heal run --dry-run", exitOK, `heal {"action":"execute","actionId":"","dryRun":true} ` + by, []string{"all that is planned would do this"}},
+		{"heal run", exitUsage, "", []string{"no action is named"}},
 		{"heal run balanc", exitError, "", []string{`did you mean "balance"?`}},
 		{"heal disable all", exitOK, `heal {"action":"toggle","actionId":"all","enabled":false} ` + by, []string{"Everything that the cluster does by itself is off."}},
 		{"heal enable balance", exitOK, `heal {"action":"toggle","actionId":"balance","enabled":true} ` + by, []string{"balance is on."}},
@@ -331,9 +333,9 @@ func TestClusterCommands(t *testing.T) {
 	cluster.result = v1.HealingResult{Error: "there is nothing to balance"}
 	m.want(exitError, []string{"cluster", "heal", "run", "balance"}, "balance: there is nothing to balance")
 	cluster.refuse = fmt.Errorf("%w: db2 is alive", api.ErrRefused)
-	m.want(exitError, []string{"cluster", "remove", "db2"}, "db2 is alive and has 3 replicas, 5.0 GB", "Of 1 of these shards", "shard 7 (2.0 GB, 2,000 records), shard 9 (2.0 GB, 0 records): with --force that is lost",
-		"stere cluster drain db2 --wait", "stere cluster remove db2 --force", "(409 REFUSED)")
-	m.want(exitError, []string{"cluster", "remove", "db3"}, "start db3 again", "Of 1 of these")
+	m.want(exitError, []string{"cluster", "remove", "db2"}, "db2 is alive and has 3 replicas, 5.0 GB", "Of 1 of these shards", "shard 7 (2.0 GB, 2,000 records), shard 9 (2.0 GB, 0 records): without db2 that is lost",
+		"stere cluster drain db2 --wait, then stere cluster remove db2", "(409 REFUSED)")
+	m.want(exitError, []string{"cluster", "remove", "db3"}, "start db3 again", "Of 1 of these", "stere cluster remove db3 --force")
 	m.want(exitError, []string{"cluster", "pause"}, "the cluster refuses this: db2 is alive")
 	for _, command := range []string{"status", "drain", "remove", "move", "pause", "resume", "replicas", "heal list", "heal run", "heal enable", "heal disable", "secret"} {
 		m.want(exitOK, append(append([]string{"cluster"}, strings.Fields(command)...), "--help"), "Examples:")
