@@ -76,9 +76,16 @@ func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalo
 	for number := range uint32(shards) {
 		s.groups[number] = &simGroup{
 			t: t, random: s.random, shard: number, up: s.up, bytes: simShard, have: map[string]int64{id(0): simShard}, leader: id(0),
-			members:  []heal.Member{{Node: id(0), Voter: true}},
-			want:     func() int { return s.state.Wanted(s.state.Shards[number]) },
-			succeeds: func(node string) string { r, _ := s.state.Shards[number].On(node); return r.Successor },
+			members: []heal.Member{{Node: id(0), Voter: true}},
+			want: func(without string) int {
+				shard := s.state.Shards[number]
+				wanted := s.state.Wanted(shard)
+				if _, named := shard.On(without); !named {
+					wanted = min(wanted, len(shard.Replicas))
+				}
+				return wanted
+			},
+			succeeds: func(node string) []string { r, _ := s.state.Shards[number].On(node); return []string{r.Successor} },
 		}
 	}
 	for n := range nodes {
@@ -579,9 +586,10 @@ func (s *sim) checkRest() {
 	}
 	for _, number := range s.state.Numbers() {
 		shard, g := s.state.Shards[number], s.groups[number]
-		want := min(s.state.Wanted(shard), max(1, usable-(usable+1)%2))
-		if healthy := g.healthy(); len(healthy) != want || len(g.members) != want || len(shard.Replicas) != want {
-			s.Errorf("shard %d: healthy %v of %+v, catalogue %+v, want %d", number, healthy, g.members, shard.Replicas, want)
+		wanted := s.state.Wanted(shard)
+		want := min(wanted, max(1, usable-(usable+1)%2)) // more, if there are, may stay
+		if healthy := g.healthy(); len(healthy) < want || len(healthy) > wanted || len(g.members) != len(healthy) || len(shard.Replicas) != len(healthy) {
+			s.Errorf("shard %d: healthy %v of %+v, catalogue %+v, want %d to %d", number, healthy, g.members, shard.Replicas, want, wanted)
 		}
 		in := map[string]int{}
 		for _, r := range shard.Replicas {

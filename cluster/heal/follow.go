@@ -177,7 +177,11 @@ func (f *following) dismissUseless() (Step, bool) {
 // dismiss removes what is to go, or if that is this node lets another lead.
 func (f *following) dismiss() (Step, bool) {
 	return f.remove(func(r catalogue.Replica, m Member) bool {
-		return r.Successor != "" || f.healthyBut(m.Node) >= min(f.Wanted, f.staying)
+		enough := f.Wanted
+		if r.Node == "" { // a stray: the catalogue may be content with less
+			enough = min(enough, f.staying)
+		}
+		return r.Successor != "" || f.healthyBut(m.Node) >= enough
 	})
 }
 

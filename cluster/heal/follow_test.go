@@ -60,7 +60,7 @@ func newOneShard(t *testing.T, seed uint64) *oneShard {
 	s.group = &simGroup{
 		t: t, random: s.random, up: func(node string) bool { return !s.down[node] }, want: s.wanted,
 		members: []heal.Member{{Node: id(0), Voter: true}}, bytes: 10, have: map[string]int64{id(0): 10},
-		succeeds: s.successor,
+		succeeds: s.successors,
 	}
 	s.group.elect()
 	s.drivers, s.views = map[string]*heal.Driver{}, map[string]*believer{}
@@ -84,10 +84,12 @@ func (s *oneShard) apply(c catalogue.Command) error {
 // viewLag is how many states what a node knows may be behind.
 const viewLag = 3
 
-// wanted is how many healthy replicas a surplus one must leave, as anybody may
-// believe it.
-func (s *oneShard) wanted() int {
-	least := s.state().Settings.Replicas
+// wanted is how many healthy replicas must stay when one goes, as anybody may
+// believe it: so many as are wanted, and where nobody knows of the one that
+// goes no more than stay.
+func (s *oneShard) wanted(without string) int {
+	wanted := s.state().Settings.Replicas
+	least := wanted
 	for _, old := range s.states[max(0, len(s.states)-viewLag):] {
 		staying := 0
 		for _, r := range old.Shards[0].Replicas {
@@ -95,20 +97,22 @@ func (s *oneShard) wanted() int {
 				staying++
 			}
 		}
-		least = min(least, staying)
+		if _, named := old.Shards[0].On(without); !named {
+			least = min(least, staying)
+		}
 	}
 	return least
 }
 
-// successor is the node whose replica takes the place of another's, as anybody
-// may believe it.
-func (s *oneShard) successor(node string) string {
-	for _, old := range slices.Backward(s.states[max(0, len(s.states)-viewLag):]) {
+// successors are the nodes whose replica takes the place of another's, as
+// anybody may believe it.
+func (s *oneShard) successors(node string) (nodes []string) {
+	for _, old := range s.states[max(0, len(s.states)-viewLag):] {
 		if r, _ := old.Shards[0].On(node); r.Successor != "" {
-			return r.Successor
+			nodes = append(nodes, r.Successor)
 		}
 	}
-	return ""
+	return nodes
 }
 
 // restart gives a node a driver that remembers nothing.
