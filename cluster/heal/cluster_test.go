@@ -40,6 +40,7 @@ type sim struct {
 	effects map[string]int // by what was done
 	tenants map[string]int64
 	rotten  map[string]int // by "shard node"
+	mute    string         // a node that does not report
 }
 
 type simNode struct {
@@ -403,7 +404,7 @@ func (v *seen) Reports(ctx context.Context) map[string]heal.Report {
 	defer v.s.mu.Unlock()
 	reports := map[string]heal.Report{}
 	for id, n := range v.s.nodes {
-		if n.up && (id == v.node || v.s.random.Float64() >= v.s.lossy) {
+		if n.up && id != v.s.mute && (id == v.node || v.s.random.Float64() >= v.s.lossy) {
 			reports[id] = v.s.report(n)
 		}
 	}
