@@ -41,6 +41,7 @@ type sim struct {
 	tenants map[string]int64
 	rotten  map[string]int // by "shard node"
 	mute    string         // a node that does not report
+	free    bool           // drivers run by themselves
 }
 
 type simNode struct {
@@ -173,7 +174,7 @@ func (s *sim) tick() {
 	for _, number := range numbers {
 		s.mu.Lock()
 		leader := s.groups[number].leader
-		run := s.up(leader)
+		run := s.up(leader) && !s.free
 		var d *heal.Driver
 		if run {
 			d = s.driver(leader, number)

@@ -45,6 +45,8 @@ const (
 	recordsMax = 64
 	// actTimeout bounds one change of catalogue or group.
 	actTimeout = 10 * time.Second
+	// reportsTimeout bounds one round of reports.
+	reportsTimeout = 5 * time.Second
 	// retryMin and retryMax bound the pause after an action that failed.
 	retryMin = 10 * time.Second
 	retryMax = 5 * time.Minute
@@ -182,7 +184,9 @@ func (c *Controller) look(ctx context.Context) (*picture, error) {
 	for _, m := range c.cluster.Members() {
 		members[m.ID] = m
 	}
-	reports := c.cluster.Reports(ctx)
+	asking, cancel := context.WithTimeout(ctx, reportsTimeout)
+	reports := c.cluster.Reports(asking)
+	cancel()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

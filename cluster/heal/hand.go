@@ -36,6 +36,9 @@ func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action
 	if !isKind(r.Action) && !(r.DryRun && r.Action == "") {
 		return nil, fmt.Errorf("action %q: %w", r.Action, ErrUnknown)
 	}
+	if r.Action == CatalogueVoter && !r.DryRun && !c.cluster.Leads() {
+		return nil, fmt.Errorf("%s: %w", r.Action, catalogue.NotLeaderError{})
+	}
 	p, err := c.asked(ctx, r.By, r.Reason)
 	if err != nil {
 		return nil, err

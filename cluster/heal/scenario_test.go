@@ -287,3 +287,25 @@ func TestCooldown(t *testing.T) {
 		}
 	})
 }
+
+// TestDriversRun: drivers and controllers on goroutines of their own, on every
+// node, for every shard.
+func TestDriversRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 4, 6, 3, 8, catalogue.Settings{Replicas: 3, ReplicasChosen: true}, quick())
+		s.free, s.lossy = true, 0.1
+		for n := range 6 {
+			for number := range uint32(8) {
+				s.mu.Lock()
+				d := s.driver(id(n), number)
+				s.mu.Unlock()
+				s.wg.Go(func() { d.Run(s.ctx) })
+			}
+		}
+		s.run(10 * time.Minute)
+		s.on(func() { s.lossy = 0 })
+		s.rest()
+		s.checkRest()
+		s.checkLevel()
+	})
+}
