@@ -28,7 +28,8 @@ type sim struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	random  *rand.Rand
+	random  *rand.Rand // under the lock
+	chance  *rand.Rand // of the test itself
 	state   *catalogue.State
 	leader  string        // of the catalogue
 	voting  []heal.Member // of the catalogue: Node and Voter
@@ -70,7 +71,7 @@ const (
 func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalogue.Settings, config heal.Config) *sim {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &sim{
-		T: t, ctx: ctx, config: config, random: rand.New(rand.NewPCG(seed, 3)), nodes: map[string]*simNode{}, groups: map[uint32]*simGroup{},
+		T: t, ctx: ctx, config: config, random: rand.New(rand.NewPCG(seed, 3)), chance: rand.New(rand.NewPCG(seed, 4)), nodes: map[string]*simNode{}, groups: map[uint32]*simGroup{},
 		effects: map[string]int{}, copied: simShard / 5, tenants: map[string]int64{}, rotten: map[string]int{},
 	}
 	s.state = begun(t, shards, settings, time.Now().UnixNano(), "z0")
