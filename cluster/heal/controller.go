@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -227,12 +228,16 @@ func (c *Controller) propose(ctx context.Context, command catalogue.Command) (*c
 func (c *Controller) failed(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.cfg.Now()
 	r, ok := c.mu.retries[key]
 	if !ok && len(c.mu.retries) >= retriesMax {
-		return
+		maps.DeleteFunc(c.mu.retries, func(_ string, r retry) bool { return r.at.Before(now) })
+		if len(c.mu.retries) >= retriesMax {
+			return
+		}
 	}
 	r.pause = min(max(2*r.pause, retryMin), retryMax)
-	r.at = c.cfg.Now().Add(r.pause)
+	r.at = now.Add(r.pause)
 	c.mu.retries[key] = r
 }
 
