@@ -49,6 +49,10 @@ func TestMoveByHand(t *testing.T) {
 				t.Errorf("%+v: %+v, %v", test, made, err)
 			}
 		}
+		dry, err := c.Execute(t.Context(), heal.Request{Move: &heal.Places{Shard: 3, From: from, To: to}, DryRun: true, By: "op"})
+		if err != nil || len(dry) != 1 || !dry[0].DryRun {
+			t.Errorf("dry run: %+v, %v", dry, err)
+		}
 		made, err := c.MoveReplica(t.Context(), 3, from, to, "op")
 		if err != nil || len(made) != 1 {
 			t.Fatalf("%+v, %v", made, err)
