@@ -1,0 +1,261 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/internal/sim"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/storage"
+)
+
+// world is a simulated cluster: machines, their network, and what its clients
+// know. Its methods are for the goroutine of the test, in a bubble.
+type world struct {
+	t        testing.TB
+	rng      *rand.Rand
+	net      *sim.Network
+	machines []*machine
+	ledger   *ledger
+	tuning   tuning
+	ended    sync.WaitGroup // runs of nodes that were killed
+	counts   map[string]int // faults and what else happened, for the log
+}
+
+// tuning is what a seed decides about sizes and times.
+type tuning struct {
+	machines, shards, clients int
+	lasts                     time.Duration // of the faults
+	think                     time.Duration // between two calls of a client, at most
+	syncTime                  time.Duration // of the log, at most
+	link                      sim.Link
+	node                      node.Config
+}
+
+// between returns a random number from lo to hi, both included.
+func between(rng *rand.Rand, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
+
+func randomTuning(rng *rand.Rand, machines int) tuning {
+	ms := func(lo, hi int) time.Duration { return time.Duration(between(rng, lo, hi)) * time.Millisecond }
+	return tuning{
+		machines: machines, shards: between(rng, 1, 2), clients: between(rng, 2, 4),
+		lasts: ms(5_000, 20_000), think: ms(5, 150), syncTime: ms(0, 4),
+		link: sim.Link{Delay: ms(0, 2), Jitter: ms(0, 3)},
+		node: node.Config{
+			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
+			SegmentCacheBytes: int64(between(rng, 1, 1<<18)), HeadCacheBytes: int64(between(rng, 1, 1<<18)),
+			ShutdownTimeout: time.Second,
+			Ingest:          ingest.Config{BlockRecords: between(rng, 4, 40), Timeout: ms(1_000, 8_000)},
+			Query:           query.Config{Time: ms(1_000, 10_000), Workers: between(rng, 1, 3)},
+			Replica: replica.Config{
+				SealRows: between(rng, 10, 150), SealBlocks: between(rng, 3, 40), SealAge: ms(50, 3_000), IdleAge: ms(50, 2_000), IdleBytes: 1 << 12,
+				Storage: storage.Config{DayCutRows: between(rng, 8, 100), MergeFan: between(rng, 2, 4), MergeRowsMax: between(rng, 100, 2_000)},
+			},
+		},
+	}
+}
+
+func newWorld(t testing.TB, seed uint64, machines int) *world {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := &world{t: t, rng: rng, tuning: randomTuning(rng, machines), counts: map[string]int{}}
+	w.net = sim.NewNetwork(rand.New(rand.NewPCG(seed, 2)), w.tuning.link)
+	w.ledger = newLedger(t)
+	for i := range machines {
+		w.add(i)
+	}
+	return w
+}
+
+// add makes a machine with an empty disk.
+func (w *world) add(number int) *machine {
+	m := &machine{w: w, number: number, ip: fmt.Sprint("10.0.0.", number+1), seed: w.rng.Uint64()}
+	m.disk = w.disk(sim.NewDisk())
+	w.machines = append(w.machines, m)
+	return m
+}
+
+// disk gives a disk its speed. Only the log's syncs take time: the store syncs
+// with mutexes held.
+func (w *world) disk(d *sim.Disk) *sim.Disk {
+	if w.tuning.syncTime == 0 {
+		return d
+	}
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 3))
+	d.SyncTime(func(path string) time.Duration {
+		if !isLog(path) {
+			return 0
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(rng.Int64N(int64(w.tuning.syncTime)))
+	})
+	return d
+}
+
+// machine is a computer: what it runs may change, its disk stays.
+type machine struct {
+	w      *world
+	number int
+	ip     string
+	seed   uint64
+	disk   *sim.Disk
+	host   *sim.Host
+
+	mu  sync.Mutex
+	run *process // nil while nothing runs
+}
+
+// process is one run of a node.
+type process struct {
+	machine *machine
+	node    *node.Node
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when Run has returned
+	dead    bool          // killed; guarded by the ledger's mu
+}
+
+// current returns what runs, nil if nothing does.
+func (m *machine) current() *process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.run
+}
+
+func (m *machine) set(p *process) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.run = p
+}
+
+// start starts the node of a machine on which nothing runs.
+func (m *machine) start() {
+	w := m.w
+	m.host = w.net.Host(m.ip)
+	cfg := w.tuning.node
+	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
+	cfg.Logger = logger().With("at", m.ip)
+	var err error
+	if cfg.Listener, err = m.host.Listen(7100); err != nil {
+		w.t.Fatal(err)
+	}
+	opened, err := node.New(context.Background(), cfg)
+	if err != nil {
+		w.t.Fatalf("start %s: %v", m.ip, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{machine: m, node: opened, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		err := opened.Run(ctx)
+		if err != nil && !w.ledger.isDead(p) {
+			w.t.Errorf("%s ended: %v", m.ip, err)
+		}
+	}()
+	m.set(p)
+}
+
+// logger prints to standard error if STERE_SIM_LOG is set.
+func logger() *slog.Logger {
+	if os.Getenv("STERE_SIM_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// stop ends a node in good order.
+func (m *machine) stop() {
+	p := m.current()
+	m.set(nil)
+	p.cancel()
+	<-p.done
+	m.host.Crash(false)
+}
+
+// kill ends nodes without a last word, all at one moment: their processes, or
+// the power of their machines.
+func (w *world) kill(power bool, machines ...*machine) {
+	var running []*machine
+	for _, m := range machines {
+		if m.current() != nil {
+			running = append(running, m)
+		}
+	}
+	w.ledger.mu.Lock() // nothing that they say from here on counts
+	for _, m := range running {
+		m.current().dead = true
+	}
+	w.ledger.mu.Unlock()
+	for _, m := range running {
+		m.host.Crash(power)
+	}
+	for _, m := range running {
+		if power {
+			m.disk = w.disk(m.disk.Cut(w.rng))
+		} else {
+			m.disk = w.disk(m.disk.Kill())
+		}
+	}
+	for _, m := range running {
+		p := m.current()
+		m.set(nil)
+		p.cancel()
+		w.ended.Go(func() { <-p.done })
+	}
+}
+
+// running returns the machines that run a node, or those that do not.
+func (w *world) running(want bool) (machines []*machine) {
+	for _, m := range w.machines {
+		if (m.current() != nil) == want {
+			machines = append(machines, m)
+		}
+	}
+	return machines
+}
+
+// ready waits until a node is ready.
+func (m *machine) ready() {
+	m.w.t.Helper()
+	select {
+	case <-m.current().node.Ready():
+	case <-m.current().done:
+		m.w.t.Fatalf("%s ended", m.ip)
+	case <-time.After(patience):
+		m.w.t.Fatalf("%s does not become ready", m.ip)
+	}
+}
+
+// patience is how long a healed cluster may take for anything, in its own time.
+const patience = 3 * time.Minute
+
+// end stops everything that runs and what is left of what was killed.
+func (w *world) end() {
+	for _, m := range w.machines {
+		if m.current() != nil {
+			m.stop()
+		}
+	}
+	w.ended.Wait()
+	time.Sleep(5 * time.Minute) // what libraries do comes to an end
+}
+
+// tenants of the clients.
+var tenants = []model.TenantID{"default", "other"}
+
+// unavailable reports whether an error is what a client has to expect while
+// nodes and links fail.
+func unavailable(err error) bool {
+	return errors.Is(err, ingest.ErrUnavailable) || errors.Is(err, ingest.ErrBusy) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
