@@ -147,12 +147,17 @@ func (c *conn) reset() {
 	c.peer.leave()
 }
 
-// vanish ends this end without a word to the other; mu is held.
-func (c *conn) vanish() {
+// vanish ends this end. The other is reset, or hears nothing if the power was
+// cut; mu is held.
+func (c *conn) vanish(power bool) {
 	c.closed = true
 	c.in.pieces, c.in.bytes = nil, 0
 	if !c.peer.closed {
-		c.peer.gone, c.out.pieces = true, nil
+		c.peer.broken, c.peer.gone = !power, power
+		c.out.pieces, c.out.bytes = nil, 0
+	}
+	if !power {
+		c.peer.leave()
 	}
 	c.leave()
 }

@@ -152,11 +152,8 @@ func (h *Host) crash(power bool) {
 		l.close()
 	}
 	for c := range h.n.conns {
-		switch {
-		case c.host == h:
-			c.vanish()
-		case c.peer.host == h && !power:
-			c.reset()
+		if c.host == h {
+			c.vanish(power)
 		}
 	}
 }
