@@ -48,9 +48,10 @@ func between(rng *rand.Rand, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 
 func randomTuning(rng *rand.Rand, machines int) tuning {
 	ms := func(lo, hi int) time.Duration { return time.Duration(between(rng, lo, hi)) * time.Millisecond }
+	lasts, clients, calls := ms(5_000, 20_000), between(rng, 2, 4), between(rng, 100, 400)
 	return tuning{
-		machines: machines, shards: between(rng, 1, 2), clients: between(rng, 2, 4),
-		lasts: ms(5_000, 20_000), think: ms(5, 150), syncTime: ms(0, 4),
+		machines: machines, shards: between(rng, 1, 2), clients: clients,
+		lasts: lasts, think: 2 * lasts * time.Duration(clients) / time.Duration(calls), syncTime: ms(0, 4),
 		link: sim.Link{Delay: ms(0, 2), Jitter: ms(0, 3)},
 		node: node.Config{
 			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
