@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/api"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/storage"
@@ -30,6 +31,8 @@ const (
 	DefaultSlowDisk        = 10 * time.Second
 	diskInterval           = time.Second
 	failureGrace           = 2 * time.Second
+	handOverTimeout        = 3 * time.Second
+	leaderPatience         = 5 * time.Second // for a leader of a shard, before a node is ready without
 )
 
 // ShardsMax is the largest number of shards of a node.
@@ -47,6 +50,9 @@ type Config struct {
 	// Shards is how many shards a new data folder gets; an existing folder
 	// keeps its number. Default 4.
 	Shards int
+
+	// Cluster makes the node one of several. Default: it is alone.
+	Cluster ClusterConfig
 
 	// ReserveBytes is how much disk stays free: below it, ingest is refused.
 	// Default 512 MiB or 2 % of the disk, whichever is less.
@@ -75,6 +81,9 @@ type Config struct {
 	// Flush, Status, Logger, LogLevel and Metrics are set by the node.
 	API api.Config
 
+	// AdminKey is the cluster's administrator key, which a node that joins is
+	// told; nil where there is none.
+	AdminKey membership.AdminKey
 	Auth     *auth.Authenticator // nil lets everybody do everything: loopback only
 	Logger   *slog.Logger        // default: discard
 	LogLevel *slog.LevelVar      // of Logger, for changing it at run time
@@ -107,7 +116,8 @@ func (c Config) Validate() error {
 	}
 	fault(c.Auth == nil && c.Listener == nil && !isLoopback(c.withDefaults().Listen),
 		"Listen is %q, which others can reach, and there is no authentication", c.Listen)
-	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage} {
+	cluster := c.Cluster.WithDefaults(c.withDefaults().Listen)
+	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage, cluster} {
 		if err := nested.Validate(); err != nil {
 			faults = append(faults, err)
 		}
@@ -126,6 +136,7 @@ func isLoopback(address string) bool {
 
 func (c Config) withDefaults() Config {
 	c.Listen = cmp.Or(c.Listen, DefaultListen)
+	c.Cluster = c.Cluster.WithDefaults(c.Listen)
 	c.Shards = cmp.Or(c.Shards, DefaultShards)
 	c.shareMemory()
 	c.LogMemoryBytes = cmp.Or(c.LogMemoryBytes, DefaultLogMemory)

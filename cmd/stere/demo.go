@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/sample"
 )
@@ -59,10 +60,11 @@ func (c *demoCommand) Run(p *program) (err error) {
 		fmt.Fprintf(p.stdout, "%s is in use, taking %s.\n", c.Listen, listen)
 	}
 	warn := "warn"
-	effective, err := p.resolve(&settingFlags{Data: &dir, Listen: &listen, LogLevel: &warn})
+	effective, err := p.resolve("", (&settingFlags{Data: &dir, Listen: &listen, LogLevel: &warn}).given())
 	if err != nil {
 		return err
 	}
+	effective.leaveCluster()
 	node, err := p.startNode(effective)
 	if err != nil {
 		return err
@@ -359,6 +361,7 @@ func programName() string {
 type runningNode struct {
 	url, key   string
 	keyCreated bool
+	adminKey   *auth.AdminKey // nil without authentication
 	cancel     context.CancelFunc
 	cached     func() int64 // bytes that caches hold
 	done       chan error   // one value: how the node ended

@@ -18,7 +18,7 @@ import (
 const readyPatience = 2 * time.Second
 
 type serveCommand struct {
-	settingFlags
+	nodeFlags
 }
 
 // Help teaches by example.
@@ -29,13 +29,15 @@ and keeps it in DIR/admin-key; the other commands on this machine find it there.
 Examples:
   stere serve
   stere serve --data /var/lib/stere --listen 0.0.0.0:7100
+  stere serve --cluster-listen 0.0.0.0 --cluster-secret-file /etc/stere/secret --bootstrap
+  stere serve --cluster-listen 0.0.0.0 --cluster-secret-file /etc/stere/secret --join db1,db2
   JWT_SECRET=... LOG_LEVEL=debug stere serve --set body-limit=128MiB
   stere serve --config /etc/stere.yaml`
 }
 
 // Run serves until the program is interrupted or the node fails.
 func (c *serveCommand) Run(p *program) (err error) {
-	effective, err := p.resolve(&c.settingFlags)
+	effective, err := p.resolve(c.Config, c.given())
 	if err != nil {
 		return err
 	}
@@ -87,14 +89,25 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 	for {
 		select {
 		case <-opened.Ready():
+			if running.adminKey != nil {
+				running.key, running.keyCreated = running.adminKey.Key(), running.adminKey.Made()
+			}
 			return running, nil
 		case err := <-running.done:
 			cancel()
 			return nil, errors.Join(errors.New("the node ended before it was ready"), err)
 		case <-patience.C:
-			fmt.Fprintln(p.stdout, "Replaying the log ...")
+			fmt.Fprintln(p.stdout, waitingFor(cfg.Cluster))
 		}
 	}
+}
+
+// waitingFor says why a node is not ready after a while.
+func waitingFor(c node.ClusterConfig) string {
+	if c.Enabled() {
+		return "Replaying the log, or waiting for the cluster ..."
+	}
+	return "Replaying the log ..."
 }
 
 // nodeConfig turns the settings into the node's configuration.
@@ -126,16 +139,20 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
 		},
 	}
+	if cfg.Cluster, err = clusterConfig(effective); err != nil {
+		return node.Config{}, usageError{fmt.Errorf("configure cluster: %w", err)}
+	}
 	if effective.bool("insecure-no-auth") {
 		return cfg, nil
-	}
-	if running.key, running.keyCreated, err = auth.LoadOrCreateAdminKey(cfg.DataDir); err != nil {
-		return cfg, err
 	}
 	secret := effective.text("jwt-secret")
 	if secret != "" && len(secret) < 32 {
 		logger.Warn("the JWT secret is shorter than the 32 bytes that HS256 deserves", "bytes", len(secret))
 	}
-	cfg.Auth, err = auth.New(auth.Config{AdminKey: running.key, JWTSecret: secret})
+	if cfg.Auth, err = auth.New(auth.Config{KeyLater: true, JWTSecret: secret}); err != nil {
+		return cfg, err
+	}
+	running.adminKey, err = auth.OpenAdminKey(cfg.DataDir, cfg.Auth)
+	cfg.AdminKey = running.adminKey
 	return cfg, err
 }
