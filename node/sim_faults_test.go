@@ -1,42 +1,97 @@
 package node_test
 
-import "time"
+import (
+	"time"
+
+	"github.com/stere-log/stere/internal/sim"
+)
+
+// bothWays changes a pair of links.
+func (w *world) bothWays(change func(*sim.Link)) {
+	a, b := w.pair()
+	w.net.Change(a.ip, b.ip, change)
+	w.net.Change(b.ip, a.ip, change)
+}
+
+// pair returns two machines.
+func (w *world) pair() (a, b *machine) {
+	n := w.rng.IntN(len(w.machines))
+	return w.machines[n], w.machines[(n+1+w.rng.IntN(len(w.machines)-1))%len(w.machines)]
+}
 
 // fault is something that can go wrong, or that an operator does.
 type fault struct {
 	name   string
 	weight int
+	many   bool // it takes several machines
 	do     func(*world)
 }
 
 var faults = []fault{
-	{"kill", 3, func(w *world) { w.crash(false) }},
-	{"power", 3, func(w *world) { w.crash(true) }},
-	{"power of all", 1, func(w *world) {
+	{"kill", 3, false, func(w *world) { w.crash(false) }},
+	{"power", 3, false, func(w *world) { w.crash(true) }},
+	{"power of all", 1, false, func(w *world) {
 		w.kill(true, w.machines...)
 		w.back()
 	}},
-	{"restart", 1, func(w *world) {
+	{"restart", 1, false, func(w *world) {
 		if m := w.some(true); m != nil {
 			m.stop()
 			m.start()
 		}
 	}},
-	{"start", 4, func(w *world) {
+	{"start", 4, false, func(w *world) {
 		if m := w.some(false); m != nil {
 			m.start()
 		}
 	}},
+	{"power of most", 1, true, func(w *world) {
+		a, b := w.pair()
+		w.kill(true, a, b)
+		w.back()
+	}},
+	{"cut", 2, true, func(w *world) { w.bothWays(func(l *sim.Link) { l.Cut = true }) }},
+	{"cut one way", 2, true, func(w *world) {
+		a, b := w.pair()
+		w.net.Change(a.ip, b.ip, func(l *sim.Link) { l.Cut = true })
+	}},
+	{"isolate", 2, true, func(w *world) {
+		a, _ := w.pair()
+		for _, b := range w.machines {
+			if a != b {
+				w.net.Change(a.ip, b.ip, func(l *sim.Link) { l.Cut = true })
+				w.net.Change(b.ip, a.ip, func(l *sim.Link) { l.Cut = true })
+			}
+		}
+	}},
+	{"slow link", 1, true, func(w *world) {
+		delay := time.Duration(w.rng.Int64N(int64(400 * time.Millisecond)))
+		w.bothWays(func(l *sim.Link) { l.Delay, l.Jitter, l.Rate = delay, delay, 1<<20 })
+	}},
+	{"bad link", 1, true, func(w *world) {
+		loss := w.rng.Float64()
+		w.bothWays(func(l *sim.Link) { l.Loss, l.Reset = loss, loss/20 })
+	}},
+	{"reset", 1, true, func(w *world) {
+		a, b := w.pair()
+		w.net.Reset(a.ip, b.ip)
+	}},
+	{"heal", 6, true, func(w *world) { w.net.Heal() }},
 }
 
 // fail does something at random.
 func (w *world) fail() {
 	sum := 0
 	for _, f := range faults {
-		sum += f.weight
+		if !f.many || len(w.machines) > 1 {
+			sum += f.weight
+		}
 	}
 	n := w.rng.IntN(sum)
 	for _, f := range faults {
+		if f.many && len(w.machines) == 1 {
+			continue
+		}
 		if n -= f.weight; n < 0 {
 			w.counts[f.name]++
 			f.do(w)

@@ -43,6 +43,9 @@ func warm(t *testing.T) {
 // TestSimulationOfOneNode kills a node and cuts its power under load.
 func TestSimulationOfOneNode(t *testing.T) { simulate(t, 1, 20) }
 
+// TestSimulation does that and more to the nodes of a cluster and to their network.
+func TestSimulation(t *testing.T) { simulate(t, 3, 20) }
+
 // simulate runs seeds of clusters of some machines.
 func simulate(t *testing.T, machines, few int) {
 	warm(t)
@@ -77,9 +80,9 @@ func simulateSeed(t *testing.T, seed uint64, machines int) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, seed, machines)
 		l = w.ledger
+		defer w.end()
 		w.live()
 		w.settle()
-		w.end()
 		t.Logf("%v %v", w.counts, l.stats)
 	})
 	checkHistory(t, l)

@@ -151,6 +151,9 @@ func (m *machine) start() {
 	if cfg.Listener, err = m.host.Listen(7100); err != nil {
 		w.t.Fatal(err)
 	}
+	if w.tuning.machines > 1 {
+		cfg.Cluster = m.cluster()
+	}
 	opened, err := node.New(context.Background(), cfg)
 	if err != nil {
 		w.t.Fatalf("start %s: %v", m.ip, err)
@@ -166,6 +169,32 @@ func (m *machine) start() {
 	}()
 	m.set(p)
 }
+
+// cluster is the machine's part of the cluster: the first machines found it
+// together, others join.
+func (m *machine) cluster() node.ClusterConfig {
+	w := m.w
+	cfg := node.ClusterConfig{
+		Listen: m.ip, Name: fmt.Sprint("node-", m.number), Replicas: 3, Secret: []byte("the secret of a simulated cluster"), Dial: m.host.Dial,
+		Join: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"},
+	}
+	if m.number < founders {
+		cfg.BootstrapExpect = founders
+	}
+	var err error
+	if cfg.Listener, err = m.host.Listen(node.DefaultClusterPort); err != nil {
+		w.t.Fatal(err)
+	}
+	packets, err := m.host.Packets(node.DefaultGossipPort)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cfg.GossipTransport = packets
+	return cfg
+}
+
+// founders is how many machines found a cluster.
+const founders = 3
 
 // logger prints to standard error if STERE_SIM_LOG is set.
 func logger() *slog.Logger {
@@ -243,9 +272,13 @@ const patience = 3 * time.Minute
 
 // end stops everything that runs and what is left of what was killed.
 func (w *world) end() {
+	w.net.Heal()
 	for _, m := range w.machines {
-		if m.current() != nil {
+		switch {
+		case m.current() != nil:
 			m.stop()
+		case m.host != nil:
+			m.host.Crash(false)
 		}
 	}
 	w.ended.Wait()
