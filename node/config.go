@@ -78,7 +78,7 @@ type Config struct {
 	Ingest  ingest.Config
 	Query   query.Config
 	// API holds the limits of the HTTP interface; its Writer, Engine, Auth,
-	// Flush, Status, Logger, LogLevel and Metrics are set by the node.
+	// Cluster, Flush, Status, Logger, LogLevel and Metrics are set by the node.
 	API api.Config
 
 	// AdminKey is the cluster's administrator key, which a node that joins is

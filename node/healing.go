@@ -10,8 +10,14 @@ import (
 	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/node/replicas"
+	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage/engine"
 )
+
+// lagMax is how many log entries a replica may be behind and still counts as
+// complete.
+const lagMax = 256
 
 // reportTimeout is how long a node may take for its report.
 const reportTimeout = time.Second
@@ -65,6 +71,79 @@ func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) erro
 		c.n.leaders.note(shardID(shard), elsewhere.Leader)
 	}
 	return err
+}
+
+// shardGroup is the group of a shard as its driver changes it.
+type shardGroup struct {
+	group *raft.Group
+	now   func() time.Time
+}
+
+// Leads implements heal.Group.
+func (g shardGroup) Leads() bool { _, leads := g.group.Leader(); return leads }
+
+// Members implements heal.Group.
+func (g shardGroup) Members() []heal.Member { return membership.MembersOf(g.group, g.now()) }
+
+// Confirm implements heal.Group.
+func (g shardGroup) Confirm(ctx context.Context) error { return g.group.Barrier(ctx) }
+
+// Change implements heal.Group.
+func (g shardGroup) Change(ctx context.Context, change heal.Change, node string) error {
+	return membership.ChangeMembers(ctx, g.group, change, node)
+}
+
+// Transfer implements heal.Group.
+func (g shardGroup) Transfer(ctx context.Context, to string) error { return g.group.Transfer(ctx, to) }
+
+// drive brings the members of a shard's group to what the catalogue says, while
+// this node leads it.
+func (n *Node) drive(ctx context.Context, one *replicas.One) {
+	logger := n.logger.With("shard", one.Shard())
+	heal.NewDriver(heal.DriverConfig{
+		Self: n.identity.Node, Shard: uint32(one.Shard()), Group: shardGroup{one.Group, n.cfg.Now},
+		State: n.members.State, Propose: n.members.Propose,
+		Complete: func(ctx context.Context, nodes []string) map[string]bool { return n.completeOn(ctx, one, nodes) },
+		Took: func(step heal.Step, err error) {
+			if err != nil {
+				logger.Warn("a change of the shard's members is tried again", "step", step.Kind, "node", step.Node, "error", err)
+				return
+			}
+			logger.Info("the shard's members have changed", "step", step.Kind, "node", step.Node, "reason", step.Reason)
+		},
+	}).Run(ctx)
+}
+
+// completeOn asks nodes whether their replicas of a shard are complete and as
+// far as this leader's.
+func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string) map[string]bool {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	index := one.Group.Applied()
+	complete := map[string]bool{}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, node := range nodes {
+		if node == n.identity.Node {
+			complete[node] = one.Complete()
+			continue
+		}
+		asking.Go(func() {
+			report, err := n.members.Peers().Report(ctx, node)
+			if err != nil {
+				return
+			}
+			for _, r := range report.Replicas {
+				if r.Shard == uint32(one.Shard()) {
+					mu.Lock()
+					complete[node] = r.Complete && r.Applied+lagMax >= index
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	asking.Wait()
+	return complete
 }
 
 // report says how this node and its replicas are.

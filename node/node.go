@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/membership"
@@ -139,6 +140,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
 			return cfg
 		},
+		Beside:  n.drive,
 		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
 	})
 	return err
@@ -173,6 +175,16 @@ func (n *Node) listen(context.Context) (err error) {
 
 // Addr is the address of the HTTP interface.
 func (n *Node) Addr() net.Addr { return n.listener.Addr() }
+
+// ID is the node's id.
+func (n *Node) ID() string { return n.identity.Node }
+
+// GossipAddr is the host:port at which other nodes join, "" for a node that is
+// alone.
+func (n *Node) GossipAddr() string { return n.members.GossipAddr() }
+
+// Cluster is the cluster as this node sees it.
+func (n *Node) Cluster() heal.Cluster { return clusterView{n.members, n} }
 
 // Writer is the way in, for programs that run a node inside themselves.
 func (n *Node) Writer() *ingest.Writer { return n.writer }

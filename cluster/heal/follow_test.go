@@ -40,7 +40,6 @@ type oneShard struct {
 	*testing.T
 	random  *rand.Rand
 	states  []*catalogue.State // all of them, newest last
-	nodes   int
 	down    map[string]bool
 	group   *simGroup
 	drivers map[string]*heal.Driver

@@ -163,6 +163,9 @@ func (g *simGroup) change(change heal.Change, node string) error {
 	case change == heal.Remove:
 		next = slices.Delete(next, at, at+1)
 	}
+	if !majority(g.members, g.up) {
+		return raft.ErrUncertain // it does not know yet that it leads nobody
+	}
 	if !majority(next, g.up) {
 		g.t.Fatalf("shard %d: %s %s takes the majority away: %+v", g.shard, change, node, next)
 	}

@@ -78,7 +78,7 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 		cancel()
 		return nil, err
 	}
-	running.cached = opened.CacheBytes
+	running.cached, running.data = opened.CacheBytes, effective.text("data")
 	running.url = urlOf(opened.Addr().String())
 	if err := p.noteNode(running.url, effective.text("data")); err != nil {
 		cfg.Logger.Debug("other commands need --data", "error", err)
