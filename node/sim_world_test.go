@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/model"
@@ -147,6 +148,9 @@ func (m *machine) start() {
 	cfg := w.tuning.node
 	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
 	cfg.Logger = logger().With("at", m.ip)
+	if w.tuning.machines > 1 { // segments do not travel yet
+		cfg.Replica.SealRows, cfg.Replica.SealBlocks, cfg.Replica.SealAge, cfg.Replica.IdleAge = 1<<20, 1<<20, time.Hour, time.Hour
+	}
 	var err error
 	if cfg.Listener, err = m.host.Listen(7100); err != nil {
 		w.t.Fatal(err)
@@ -160,9 +164,18 @@ func (m *machine) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{machine: m, node: opened, cancel: cancel, done: make(chan struct{})}
+	var healing sync.WaitGroup
+	if w.tuning.machines > 1 {
+		controller, err := heal.New(heal.Config{Cluster: opened.Cluster(), Interval: time.Second, RaiseAfter: 2 * time.Second, Logger: cfg.Logger})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		healing.Go(func() { controller.Run(ctx) })
+	}
 	go func() {
 		defer close(p.done)
 		err := opened.Run(ctx)
+		healing.Wait()
 		if err != nil && !w.ledger.isDead(p) {
 			w.t.Errorf("%s ended: %v", m.ip, err)
 		}
