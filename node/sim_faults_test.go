@@ -28,6 +28,8 @@ type fault struct {
 }
 
 var faults = []fault{
+	{"power at a change", 4, false, func(w *world) { w.crashSoon(true) }},
+	{"kill at a change", 2, false, func(w *world) { w.crashSoon(false) }},
 	{"kill", 3, false, func(w *world) { w.crash(false) }},
 	{"power", 3, false, func(w *world) { w.crash(true) }},
 	{"power of all", 1, false, func(w *world) {
@@ -81,6 +83,7 @@ var faults = []fault{
 
 // fail does something at random.
 func (w *world) fail() {
+	w.buryDead()
 	sum := 0
 	for _, f := range faults {
 		if !f.many || len(w.machines) > 1 {
@@ -122,9 +125,17 @@ func (w *world) crash(power bool) {
 	}
 }
 
+// crashSoon lets a node crash at one of the next changes of its disk.
+func (w *world) crashSoon(power bool) {
+	if m := w.some(true); m != nil {
+		m.strikeSoon(power, w.rng.IntN(400))
+	}
+}
+
 // back starts what is down, after a while.
 func (w *world) back() {
 	time.Sleep(time.Duration(w.rng.Int64N(int64(time.Second))))
+	w.buryDead()
 	for _, m := range w.running(false) {
 		m.start()
 	}

@@ -143,6 +143,10 @@ func (w *world) settle() {
 // mend heals the network and starts what is down.
 func (w *world) mend() {
 	w.net.Heal()
+	for _, m := range w.running(true) {
+		m.disk.Disarm()
+	}
+	w.buryDead()
 	for _, m := range w.running(false) {
 		m.start()
 	}

@@ -26,6 +26,7 @@ import (
 type world struct {
 	t        testing.TB
 	rng      *rand.Rand
+	fate     *rand.Rand // of what power cuts leave; guarded by the ledger's mu
 	net      *sim.Network
 	machines []*machine
 	ledger   *ledger
@@ -70,7 +71,7 @@ func randomTuning(rng *rand.Rand, machines int) tuning {
 
 func newWorld(t testing.TB, seed uint64, machines int) *world {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	w := &world{t: t, rng: rng, tuning: randomTuning(rng, machines), counts: map[string]int{}}
+	w := &world{t: t, rng: rng, fate: rand.New(rand.NewPCG(seed, 4)), tuning: randomTuning(rng, machines), counts: map[string]int{}}
 	w.net = sim.NewNetwork(rand.New(rand.NewPCG(seed, 2)), w.tuning.link)
 	w.ledger = newLedger(t)
 	for i := range machines {
@@ -124,8 +125,12 @@ type process struct {
 	machine *machine
 	node    *node.Node
 	cancel  context.CancelFunc
+	host    *sim.Host
+	disk    *sim.Disk
 	done    chan struct{} // closed when Run has returned
 	dead    bool          // killed; guarded by the ledger's mu
+	left    *sim.Disk     // what is left of the disk, once struck is closed
+	struck  chan struct{}
 }
 
 // current returns what runs, nil if nothing does.
@@ -163,7 +168,7 @@ func (m *machine) start() {
 		w.t.Fatalf("start %s: %v", m.ip, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{machine: m, node: opened, cancel: cancel, done: make(chan struct{})}
+	p := &process{machine: m, node: opened, cancel: cancel, host: m.host, disk: m.disk, done: make(chan struct{}), struck: make(chan struct{})}
 	var healing sync.WaitGroup
 	if w.tuning.machines > 1 {
 		controller, err := heal.New(heal.Config{Cluster: opened.Cluster(), Interval: time.Second, RaiseAfter: 2 * time.Second, Logger: cfg.Logger})
@@ -220,41 +225,77 @@ func logger() *slog.Logger {
 // stop ends a node in good order.
 func (m *machine) stop() {
 	p := m.current()
-	m.set(nil)
 	p.cancel()
 	<-p.done
+	m.disk.Disarm()
+	if m.w.ledger.isDead(p) { // struck meanwhile
+		m.bury()
+		return
+	}
+	m.set(nil)
 	m.host.Crash(false)
 }
 
 // kill ends nodes without a last word, all at one moment: their processes, or
 // the power of their machines.
 func (w *world) kill(power bool, machines ...*machine) {
-	var running []*machine
+	w.strike(power, machines)
 	for _, m := range machines {
-		if m.current() != nil {
-			running = append(running, m)
-		}
+		m.bury()
 	}
+}
+
+// strike is the moment of kill. It may be called from any goroutine.
+func (w *world) strike(power bool, machines []*machine) {
 	w.ledger.mu.Lock() // nothing that they say from here on counts
-	for _, m := range running {
-		m.current().dead = true
+	var struck []*process
+	for _, m := range machines {
+		if p := m.current(); p != nil && !p.dead {
+			p.dead = true
+			struck = append(struck, p)
+		}
 	}
 	w.ledger.mu.Unlock()
-	for _, m := range running {
-		m.host.Crash(power)
+	for _, p := range struck {
+		p.host.Crash(power)
 	}
-	for _, m := range running {
+	for _, p := range struck {
 		if power {
-			m.disk = w.disk(m.disk.Cut(w.rng))
+			w.ledger.mu.Lock() // of the random numbers
+			p.left = p.disk.Cut(w.fate)
+			w.ledger.mu.Unlock()
 		} else {
-			m.disk = w.disk(m.disk.Kill())
+			p.left = p.disk.Kill()
 		}
+		close(p.struck)
 	}
-	for _, m := range running {
-		p := m.current()
-		m.set(nil)
-		p.cancel()
-		w.ended.Go(func() { <-p.done })
+}
+
+// bury ends what still runs of a node that was killed. The machine has the disk
+// that was left.
+func (m *machine) bury() {
+	p := m.current()
+	if p == nil {
+		return
+	}
+	<-p.struck
+	m.disk = m.w.disk(p.left)
+	m.set(nil)
+	p.cancel()
+	m.w.ended.Go(func() { <-p.done })
+}
+
+// strikeSoon kills the node right before one of the next changes of its disk.
+func (m *machine) strikeSoon(power bool, changes int) {
+	m.disk.Before(changes, func() { m.w.strike(power, []*machine{m}) })
+}
+
+// buryDead buries the nodes that were killed by a change of their disk.
+func (w *world) buryDead() {
+	for _, m := range w.running(true) {
+		if w.ledger.isDead(m.current()) {
+			m.bury()
+		}
 	}
 }
 

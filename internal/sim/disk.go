@@ -2,7 +2,9 @@ package sim
 
 import (
 	"math/rand/v2"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -16,14 +18,39 @@ type Disk struct {
 	// cloned: vfs.MemFS takes its own lock twice in Link, so a clone must not
 	// begin meanwhile.
 	clone sync.RWMutex
-	// sync is how long a sync of a file takes; nil: no time.
-	sync func(path string) time.Duration
+	sync  func(path string) time.Duration // nil: syncs take no time
+	armed atomic.Pointer[trap]
+}
+
+// trap is what happens right before a change of the disk.
+type trap struct {
+	left atomic.Int64 // changes until then
+	then func()
 }
 
 // NewDisk returns an empty disk.
 func NewDisk() *Disk { return diskOf(vfs.NewCrashableMem()) }
 
 func diskOf(memory *vfs.MemFS) *Disk { return &Disk{FS: memory, memory: memory} }
+
+// Before calls then right before one of the next changes of the disk, once. In
+// virtual time nothing happens between two changes that take none, so who wants
+// to crash there must be called there. Then may clone the disk.
+func (d *Disk) Before(changes int, then func()) {
+	t := &trap{then: then}
+	t.left.Store(int64(changes))
+	d.armed.Store(t)
+}
+
+// Disarm takes back what Before asked for.
+func (d *Disk) Disarm() { d.armed.Store(nil) }
+
+// change is called before every change.
+func (d *Disk) change() {
+	if t := d.armed.Load(); t != nil && t.left.Add(-1) == -1 {
+		t.then()
+	}
+}
 
 // SyncTime makes syncs of files take time, before the disk is used. Who holds a
 // mutex while it syncs must be given none: others would wait for the mutex, and
@@ -46,6 +73,7 @@ func (d *Disk) after(kept int, rng *rand.Rand) *Disk {
 
 // Link implements vfs.FS.
 func (d *Disk) Link(from, to string) error {
+	d.change()
 	d.clone.RLock()
 	defer d.clone.RUnlock()
 	return d.FS.Link(from, to)
@@ -54,13 +82,33 @@ func (d *Disk) Link(from, to string) error {
 // Unwrap implements vfs.FS.
 func (d *Disk) Unwrap() vfs.FS { return d.FS }
 
+// Remove implements vfs.FS.
+func (d *Disk) Remove(name string) error { d.change(); return d.FS.Remove(name) }
+
+// RemoveAll implements vfs.FS.
+func (d *Disk) RemoveAll(name string) error { d.change(); return d.FS.RemoveAll(name) }
+
+// Rename implements vfs.FS.
+func (d *Disk) Rename(from, to string) error { d.change(); return d.FS.Rename(from, to) }
+
+// MkdirAll implements vfs.FS.
+func (d *Disk) MkdirAll(dir string, mode os.FileMode) error {
+	d.change()
+	return d.FS.MkdirAll(dir, mode)
+}
+
+// OpenDir implements vfs.FS.
+func (d *Disk) OpenDir(name string) (vfs.File, error) { return d.file(name)(d.FS.OpenDir(name)) }
+
 // Create implements vfs.FS.
 func (d *Disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	d.change()
 	return d.file(name)(d.FS.Create(name, category))
 }
 
 // ReuseForWrite implements vfs.FS.
 func (d *Disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	d.change()
 	return d.file(to)(d.FS.ReuseForWrite(from, to, category))
 }
 
@@ -70,28 +118,44 @@ func (d *Disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, option
 }
 
 func (d *Disk) file(name string) func(vfs.File, error) (vfs.File, error) {
-	return func(file vfs.File, err error) (vfs.File, error) {
-		if err != nil || d.sync == nil {
-			return file, err
+	return func(inner vfs.File, err error) (vfs.File, error) {
+		if err != nil {
+			return nil, err
 		}
-		return &slowFile{File: file, time: func() time.Duration { return d.sync(name) }}, nil
+		return &file{File: inner, disk: d, name: name}, nil
 	}
 }
 
-// slowFile takes time to sync.
-type slowFile struct {
+// file is an open file of a Disk.
+type file struct {
 	vfs.File
-	time func() time.Duration
+	disk *Disk
+	name string
 }
 
-func (f *slowFile) wait() {
-	if t := f.time(); t > 0 {
-		time.Sleep(t)
+// Write implements vfs.File.
+func (f *file) Write(b []byte) (int, error) { f.disk.change(); return f.File.Write(b) }
+
+// WriteAt implements vfs.File.
+func (f *file) WriteAt(b []byte, at int64) (int, error) {
+	f.disk.change()
+	return f.File.WriteAt(b, at)
+}
+
+// Sync implements vfs.File.
+func (f *file) Sync() error { f.wait(); return f.File.Sync() }
+
+// SyncData implements vfs.File.
+func (f *file) SyncData() error { f.wait(); return f.File.SyncData() }
+
+// SyncTo implements vfs.File.
+func (f *file) SyncTo(length int64) (bool, error) { f.wait(); return f.File.SyncTo(length) }
+
+func (f *file) wait() {
+	if f.disk.sync != nil {
+		if t := f.disk.sync(f.name); t > 0 {
+			time.Sleep(t)
+		}
 	}
+	f.disk.change()
 }
-
-func (f *slowFile) Sync() error { f.wait(); return f.File.Sync() }
-
-func (f *slowFile) SyncData() error { f.wait(); return f.File.SyncData() }
-
-func (f *slowFile) SyncTo(length int64) (bool, error) { f.wait(); return f.File.SyncTo(length) }
