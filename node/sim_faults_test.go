@@ -1,9 +1,13 @@
 package node_test
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/stere-log/stere/internal/sim"
+	"github.com/stere-log/stere/node"
 )
 
 // bothWays changes a pair of links.
@@ -78,7 +82,40 @@ var faults = []fault{
 		a, b := w.pair()
 		w.net.Reset(a.ip, b.ip)
 	}},
-	{"heal", 6, true, func(w *world) { w.net.Heal() }},
+	{"transfer", 1, true, func(w *world) {
+		w.operate(func(ctx context.Context, n *node.Node, shard uint32, _, to string) error {
+			return n.Cluster().Transfer(ctx, shard, to)
+		})
+	}},
+	{"move", 3, true, func(w *world) {
+		w.operate(func(ctx context.Context, n *node.Node, shard uint32, from, to string) error {
+			_, err := n.Healer().MoveReplica(ctx, shard, from, to, "simulation")
+			return err
+		})
+	}},
+	{"drain", 2, true, func(w *world) {
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, from, _ string) error {
+			return n.Healer().Drain(ctx, from, "simulation")
+		})
+	}},
+	{"undrain", 1, true, func(w *world) {
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, from, _ string) error {
+			return n.Healer().Undrain(ctx, from, "simulation")
+		})
+	}},
+	{"remove", 2, true, func(w *world) {
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, from, _ string) error {
+			return n.Healer().RemoveNode(ctx, from, false, "simulation")
+		})
+	}},
+	{"join", 1, true, func(w *world) {
+		if len(w.machines) < machinesMax {
+			m := w.add(len(w.machines))
+			m.joins = true
+			m.start()
+		}
+	}},
+	{"heal", 8, true, func(w *world) { w.net.Heal() }},
 }
 
 // fail does something at random.
@@ -111,6 +148,40 @@ func (w *world) some(running bool) *machine {
 		return nil
 	}
 	return machines[w.rng.IntN(len(machines))]
+}
+
+// machinesMax is how many machines a cluster grows to.
+const machinesMax = 5
+
+// operatorPatience is how long an operator waits for an order to be taken.
+const operatorPatience = 10 * time.Second
+
+// operate gives an order at some node: for a shard, one that has a replica of
+// it and one that may have none.
+func (w *world) operate(order func(ctx context.Context, n *node.Node, shard uint32, from, to string) error) {
+	m := w.some(true)
+	if m == nil {
+		return
+	}
+	n := m.current().node
+	state := n.Cluster().State()
+	nodes, shards := slices.Sorted(maps.Keys(state.Nodes)), state.Numbers()
+	if len(shards) == 0 {
+		return
+	}
+	shard := shards[w.rng.IntN(len(shards))]
+	replicas := state.Shards[shard].Replicas
+	from, to := replicas[w.rng.IntN(len(replicas))].Node, nodes[w.rng.IntN(len(nodes))]
+	w.ended.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), operatorPatience)
+		defer cancel()
+		if err := order(ctx, n, shard, from, to); err != nil {
+			w.ledger.count("failed orders")
+			logger().Info("an order failed", "error", err)
+		} else {
+			w.ledger.count("orders")
+		}
+	})
 }
 
 // crash ends a node; mostly it comes back soon.

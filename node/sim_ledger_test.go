@@ -59,6 +59,19 @@ func (l *ledger) isDead(p *process) bool {
 	return p.dead
 }
 
+// leave notes that a node has ended because it was removed.
+func (l *ledger) leave(p *process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.gone = true
+}
+
+func (l *ledger) isGone(p *process) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p.gone
+}
+
 func (l *ledger) count(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -94,7 +94,7 @@ func (w *world) live() {
 		m.start()
 	}
 	for _, m := range w.machines {
-		m.ready()
+		w.until(m.ip+" is ready", m.isReady)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
@@ -151,7 +151,7 @@ func (w *world) mend() {
 		m.start()
 	}
 	for _, m := range w.machines {
-		m.ready()
+		w.until(m.ip+" is ready", m.isReady)
 	}
 }
 
@@ -163,9 +163,11 @@ func (w *world) look(c *client) {
 			w.until(m.ip+" counts completely", func() bool { return c.ask(m.current(), question{tenant: tenant, client: -1, count: true}) })
 		}
 	}
+	w.agree()
 }
 
-// until waits for what must become true.
+// until waits for what must become true. Nodes that were removed meanwhile join
+// again, as new ones.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(patience); !w.t.Failed() && !holds(); {
@@ -173,5 +175,23 @@ func (w *world) until(what string, holds func() bool) {
 			w.t.Fatalf("it did not happen in %v that %s", patience, what)
 		}
 		time.Sleep(100 * time.Millisecond)
+		w.buryDead()
+		for _, m := range w.running(false) {
+			m.start()
+		}
 	}
+}
+
+// agree waits until all replicas have the same.
+func (w *world) agree() {
+	why := ""
+	defer func() {
+		if w.t.Failed() && why != "" {
+			w.t.Log(why)
+		}
+	}()
+	w.until("replicas have the same", func() bool {
+		why = w.replicasAgree()
+		return why == ""
+	})
 }

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/cluster/placement"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/storage"
@@ -31,7 +33,7 @@ type world struct {
 	machines []*machine
 	ledger   *ledger
 	tuning   tuning
-	ended    sync.WaitGroup // runs of nodes that were killed
+	ended    sync.WaitGroup // runs of nodes that were killed, calls of operators
 	counts   map[string]int // faults and what else happened, for the log
 }
 
@@ -59,8 +61,11 @@ func randomTuning(rng *rand.Rand, machines int) tuning {
 			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
 			SegmentCacheBytes: int64(between(rng, 1, 1<<18)), HeadCacheBytes: int64(between(rng, 1, 1<<18)),
 			ShutdownTimeout: time.Second,
-			Ingest:          ingest.Config{BlockRecords: between(rng, 4, 40), Timeout: ms(1_000, 8_000)},
-			Query:           query.Config{Time: ms(1_000, 10_000), Workers: between(rng, 1, 3)},
+			Healing: heal.Config{
+				Interval: ms(500, 2_000), RaiseAfter: ms(500, 3_000), Limits: placement.Limits{ReplaceAfter: ms(3_000, 300_000)},
+			},
+			Ingest: ingest.Config{BlockRecords: between(rng, 4, 40), Timeout: ms(1_000, 8_000)},
+			Query:  query.Config{Time: ms(1_000, 10_000), Workers: between(rng, 1, 3)},
 			Replica: replica.Config{
 				SealRows: between(rng, 10, 150), SealBlocks: between(rng, 3, 40), SealAge: ms(50, 3_000), IdleAge: ms(50, 2_000), IdleBytes: 1 << 12,
 				Storage: storage.Config{DayCutRows: between(rng, 8, 100), MergeFan: between(rng, 2, 4), MergeRowsMax: between(rng, 100, 2_000)},
@@ -82,7 +87,7 @@ func newWorld(t testing.TB, seed uint64, machines int) *world {
 
 // add makes a machine with an empty disk.
 func (w *world) add(number int) *machine {
-	m := &machine{w: w, number: number, ip: fmt.Sprint("10.0.0.", number+1), seed: w.rng.Uint64()}
+	m := &machine{w: w, number: number, ip: fmt.Sprint("10.0.0.", number+1)}
 	m.disk = w.disk(sim.NewDisk())
 	w.machines = append(w.machines, m)
 	return m
@@ -112,7 +117,7 @@ type machine struct {
 	w      *world
 	number int
 	ip     string
-	seed   uint64
+	joins  bool // it is no founder, or no more
 	disk   *sim.Disk
 	host   *sim.Host
 
@@ -129,6 +134,7 @@ type process struct {
 	disk    *sim.Disk
 	done    chan struct{} // closed when Run has returned
 	dead    bool          // killed; guarded by the ledger's mu
+	gone    bool          // ended because it was removed from the cluster; guarded by the ledger's mu
 	left    *sim.Disk     // what is left of the disk, once struck is closed
 	struck  chan struct{}
 }
@@ -169,19 +175,12 @@ func (m *machine) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{machine: m, node: opened, cancel: cancel, host: m.host, disk: m.disk, done: make(chan struct{}), struck: make(chan struct{})}
-	var healing sync.WaitGroup
-	if w.tuning.machines > 1 {
-		controller, err := heal.New(heal.Config{Cluster: opened.Cluster(), Interval: time.Second, RaiseAfter: 2 * time.Second, Logger: cfg.Logger})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		healing.Go(func() { controller.Run(ctx) })
-	}
 	go func() {
 		defer close(p.done)
-		err := opened.Run(ctx)
-		healing.Wait()
-		if err != nil && !w.ledger.isDead(p) {
+		switch err := opened.Run(ctx); {
+		case errors.Is(err, membership.ErrGone):
+			w.ledger.leave(p)
+		case err != nil && !w.ledger.isDead(p):
 			w.t.Errorf("%s ended: %v", m.ip, err)
 		}
 	}()
@@ -196,7 +195,7 @@ func (m *machine) cluster() node.ClusterConfig {
 		Listen: m.ip, Name: fmt.Sprint("node-", m.number), Replicas: 3, Secret: []byte("the secret of a simulated cluster"), Dial: m.host.Dial,
 		Join: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"},
 	}
-	if m.number < founders {
+	if m.number < founders && !m.joins {
 		cfg.BootstrapExpect = founders
 	}
 	var err error
@@ -290,11 +289,18 @@ func (m *machine) strikeSoon(power bool, changes int) {
 	m.disk.Before(changes, func() { m.w.strike(power, []*machine{m}) })
 }
 
-// buryDead buries the nodes that were killed by a change of their disk.
+// buryDead buries the nodes that were killed by a change of their disk. Those
+// that have left the cluster get an empty disk.
 func (w *world) buryDead() {
 	for _, m := range w.running(true) {
-		if w.ledger.isDead(m.current()) {
+		switch p := m.current(); {
+		case w.ledger.isDead(p):
 			m.bury()
+		case w.ledger.isGone(p):
+			<-p.done
+			m.set(nil)
+			m.host.Crash(false)
+			m.disk, m.joins = w.disk(sim.NewDisk()), true
 		}
 	}
 }
@@ -309,15 +315,12 @@ func (w *world) running(want bool) (machines []*machine) {
 	return machines
 }
 
-// ready waits until a node is ready.
-func (m *machine) ready() {
-	m.w.t.Helper()
+func (m *machine) isReady() bool {
 	select {
 	case <-m.current().node.Ready():
-	case <-m.current().done:
-		m.w.t.Fatalf("%s ended", m.ip)
-	case <-time.After(patience):
-		m.w.t.Fatalf("%s does not become ready", m.ip)
+		return true
+	default:
+		return false
 	}
 }
 
