@@ -150,6 +150,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		},
 		Beside:  n.drive,
 		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
+		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})
 	return err
 }
