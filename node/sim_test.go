@@ -59,7 +59,7 @@ func simulate(t *testing.T, machines, few int) {
 	began, failed := time.Now(), 0
 	for seed := *simSeed; seed < *simSeed+uint64(seeds); seed++ {
 		if !t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { simulateSeed(t, seed, machines) }) {
-			if failed++; failed == failuresMax {
+			if failed++; failed >= *simFailures {
 				t.Fatalf("%d seeds failed", failed)
 			}
 		}
