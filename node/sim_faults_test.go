@@ -134,6 +134,7 @@ func (w *world) fail() {
 		}
 		if n -= f.weight; n < 0 {
 			w.counts[f.name]++
+			w.logger.Info("fault", "name", f.name)
 			f.do(w)
 			return
 		}
@@ -177,7 +178,7 @@ func (w *world) operate(order func(ctx context.Context, n *node.Node, shard uint
 		defer cancel()
 		if err := order(ctx, n, shard, from, to); err != nil {
 			w.ledger.count("failed orders")
-			logger().Info("an order failed", "error", err)
+			w.logger.Info("an order failed", "error", err)
 		} else {
 			w.ledger.count("orders")
 		}

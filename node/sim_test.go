@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -80,10 +81,14 @@ func simulateSeed(t *testing.T, seed uint64, machines int) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, seed, machines)
 		l = w.ledger
+		defer func() {
+			if t.Logf("%v %v", w.counts, l.stats); t.Failed() {
+				w.book.keep(t, seed)
+			}
+		}()
 		defer w.end()
 		w.live()
 		w.settle()
-		t.Logf("%v %v", w.counts, l.stats)
 	})
 	checkHistory(t, l)
 }
@@ -172,6 +177,8 @@ func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(patience); !w.t.Failed() && !holds(); {
 		if time.Now().After(end) {
+			stacks := make([]byte, logMax)
+			fmt.Fprintf(w.book, "%s\n", stacks[:runtime.Stack(stacks, true)])
 			w.t.Fatalf("it did not happen in %v that %s", patience, what)
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -1,12 +1,14 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +36,8 @@ type world struct {
 	ledger   *ledger
 	tuning   tuning
 	ended    sync.WaitGroup // runs of nodes that were killed, calls of operators
+	book     *logBook
+	logger   *slog.Logger
 	counts   map[string]int // faults and what else happened, for the log
 }
 
@@ -78,7 +82,8 @@ func newWorld(t testing.TB, seed uint64, machines int) *world {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := &world{t: t, rng: rng, fate: rand.New(rand.NewPCG(seed, 4)), tuning: randomTuning(rng, machines), counts: map[string]int{}}
 	w.net = sim.NewNetwork(rand.New(rand.NewPCG(seed, 2)), w.tuning.link)
-	w.ledger = newLedger(t)
+	w.ledger, w.book = newLedger(t), &logBook{}
+	w.logger = slog.New(slog.NewTextHandler(w.book, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	for i := range machines {
 		w.add(i)
 	}
@@ -155,10 +160,11 @@ func (m *machine) set(p *process) {
 // start starts the node of a machine on which nothing runs.
 func (m *machine) start() {
 	w := m.w
+	w.logger.Info("start", "at", m.ip)
 	m.host = w.net.Host(m.ip)
 	cfg := w.tuning.node
 	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
-	cfg.Logger = logger().With("at", m.ip)
+	cfg.Logger = w.logger.With("at", m.ip)
 	if w.tuning.machines > 1 { // segments do not travel yet
 		cfg.Replica.SealRows, cfg.Replica.SealBlocks, cfg.Replica.SealAge, cfg.Replica.IdleAge = 1<<20, 1<<20, time.Hour, time.Hour
 	}
@@ -213,12 +219,33 @@ func (m *machine) cluster() node.ClusterConfig {
 // founders is how many machines found a cluster.
 const founders = 3
 
-// logger prints to standard error if STERE_SIM_LOG is set.
-func logger() *slog.Logger {
-	if os.Getenv("STERE_SIM_LOG") == "" {
-		return slog.New(slog.DiscardHandler)
+// logBook keeps what all nodes of a world log, for seeds that fail.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.text.Len() < logMax {
+		b.text.Write(p)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return len(p), nil
+}
+
+// logMax is how much of a log is kept.
+const logMax = 16 << 20
+
+// keep writes the log of a seed that failed to a file.
+func (b *logBook) keep(t testing.TB, seed uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name := filepath.Join(os.TempDir(), fmt.Sprintf("stere-simulation-%d-%d.log", os.Getpid(), seed))
+	if err := os.WriteFile(name, b.text.Bytes(), 0o600); err != nil {
+		t.Error(err)
+	}
+	t.Logf("log: %s", name)
 }
 
 // stop ends a node in good order.
@@ -251,6 +278,7 @@ func (w *world) strike(power bool, machines []*machine) {
 	for _, m := range machines {
 		if p := m.current(); p != nil && !p.dead {
 			p.dead = true
+			w.logger.Info("strike", "at", m.ip, "power", power)
 			struck = append(struck, p)
 		}
 	}
