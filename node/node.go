@@ -112,6 +112,12 @@ func (n *Node) openCluster(context.Context) (err error) {
 			Listen: c.Listen, Listener: c.Listener, Dial: c.Dial, Gossip: c.Gossip, Transport: c.GossipTransport,
 			Advertise: c.Advertise, Seeds: c.Join, Secret: c.Secret, TLS: c.TLS,
 		}
+		if c.Listener != nil {
+			cfg.Port.Listen = ""
+		}
+		if c.GossipTransport != nil {
+			cfg.Port.Gossip = ""
+		}
 	}
 	n.members, err = membership.Open(cfg)
 	return err
