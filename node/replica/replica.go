@@ -194,6 +194,11 @@ type turn chan struct{}
 func (t turn) take(ctx context.Context) error {
 	select {
 	case t <- struct{}{}:
+		return nil // also with a context that has ended: who waits for nobody is not stopped
+	default:
+	}
+	select {
+	case t <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
