@@ -412,3 +412,47 @@ func TestMergeNumbersAreUsedOnce(t *testing.T) {
 	h.reopen()
 	h.check()
 }
+
+// A merge whose input is damaged when it is to be done again after a restart:
+// one replica of several has the manifest of the others and lacks the output,
+// the only one keeps the inputs.
+func TestMergeOfDamagedInput(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		h := newHistory(t, 55)
+		h.cfg.DayCutRows, h.cfg.MergeRowsMax, h.cfg.MergeBytesMax = 1<<20, 1<<20, 0
+		h.cfg.Alone = func() bool { return alone }
+		h.reopen()
+		for range 3 {
+			h.appendLarge(20, 100)
+			h.seal(nil)
+			h.runSeal()
+		}
+		inputs := byID(h.shard.Entries())
+		plans := h.shard.PlanMerges(true)
+		if len(plans) != 1 {
+			t.Fatalf("%d merges are planned, want one", len(plans))
+		}
+		if err := h.shard.BuildMerge(t.Context(), plans[0]); err != nil {
+			t.Fatal(err)
+		}
+		merges := h.shard.PreparedMerges()
+		h.sealWith(merges)
+		h.shard.Close()
+		if err := h.engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+		flipBitOfLargestTable(t, h.fs, "data/keys")
+		h.open()
+		h.runSeal()
+		got, missing := byID(h.shard.Entries()), checkIncomplete(t, h.shard, h.want)
+		if alone && (!equalEntries(got, inputs) || missing != 20) {
+			t.Errorf("alone: segments %+v with %d records missing, want the inputs and the 20 of one", got, missing)
+		}
+		if !alone && (!equalEntries(got, merges[0].entries("a")) || missing != 60) {
+			t.Errorf("one of several: segments %+v with %d records missing, want the output and all 60", got, missing)
+		}
+		if st := h.shard.Status(); st.Pending != 0 {
+			t.Errorf("status %+v, want the seal done", st)
+		}
+	}
+}
