@@ -34,6 +34,9 @@ type Config struct {
 	Env []string
 	// Dir is the working directory. Empty means the current one.
 	Dir string
+	// Within runs the start in another surrounding, as a network namespace of
+	// the thread. Nil means as it is.
+	Within func(start func() error) error
 	// LogPath receives the program's output, appended. Empty discards it.
 	LogPath string
 	// Ready reports whether the process serves. Nil means at once.
@@ -87,7 +90,10 @@ func Launch(cfg Config) (*Process, error) {
 		defer log.Close() // the child has its own descriptor
 		p.cmd.Stdout, p.cmd.Stderr = log, log
 	}
-	if err := p.cmd.Start(); err != nil {
+	if cfg.Within == nil {
+		cfg.Within = func(start func() error) error { return start() }
+	}
+	if err := cfg.Within(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cfg.Path, err)
 	}
 	go func() {
