@@ -48,6 +48,9 @@ type Config struct {
 	// keeps its number. Default 4.
 	Shards int
 
+	// Cluster makes the node one of several. Default: it is alone.
+	Cluster ClusterConfig
+
 	// ReserveBytes is how much disk stays free: below it, ingest is refused.
 	// Default 512 MiB or 2 % of the disk, whichever is less.
 	ReserveBytes int64
@@ -107,7 +110,8 @@ func (c Config) Validate() error {
 	}
 	fault(c.Auth == nil && c.Listener == nil && !isLoopback(c.withDefaults().Listen),
 		"Listen is %q, which others can reach, and there is no authentication", c.Listen)
-	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage} {
+	cluster := c.Cluster.WithDefaults(c.withDefaults().Listen)
+	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage, cluster} {
 		if err := nested.Validate(); err != nil {
 			faults = append(faults, err)
 		}
@@ -126,6 +130,7 @@ func isLoopback(address string) bool {
 
 func (c Config) withDefaults() Config {
 	c.Listen = cmp.Or(c.Listen, DefaultListen)
+	c.Cluster = c.Cluster.WithDefaults(c.Listen)
 	c.Shards = cmp.Or(c.Shards, DefaultShards)
 	c.shareMemory()
 	c.LogMemoryBytes = cmp.Or(c.LogMemoryBytes, DefaultLogMemory)

@@ -16,6 +16,7 @@ const (
 	metaVersion  = 1
 	metaTextMax  = 255 // bytes of one text
 	metaLeaving  = 1 << 0
+	metaExpects  = 1 << 1
 	loadFraction = 1000 // the load travels as thousandths
 )
 
@@ -43,6 +44,8 @@ type Meta struct {
 	// Leaders and Replicas are how many replicas of shards the node has, and
 	// how many of these lead.
 	Leaders, Replicas uint32
+	// Expects says that the node waits for others to begin a cluster with.
+	Expects bool
 
 	leaving bool // set by Leave: what follows is no death
 }
@@ -75,6 +78,9 @@ func (m Meta) append(dst []byte) []byte {
 	if m.leaving {
 		flags |= metaLeaving
 	}
+	if m.Expects {
+		flags |= metaExpects
+	}
 	dst = append(dst, metaVersion, flags)
 	for _, text := range m.texts() {
 		dst = append(binary.AppendUvarint(dst, uint64(len(*text))), *text...)
@@ -97,7 +103,8 @@ func parseMeta(b []byte) (Meta, error) {
 	if r.Byte() == 0 {
 		return Meta{}, ErrMeta
 	}
-	m := Meta{leaving: r.Byte()&metaLeaving != 0}
+	flags := r.Byte()
+	m := Meta{leaving: flags&metaLeaving != 0, Expects: flags&metaExpects != 0}
 	for _, text := range m.texts() {
 		*text = string(r.Take(uint64(r.Bounded(metaTextMax))))
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 type configCommand struct {
-	settingFlags
+	nodeFlags
 }
 
 // Help teaches by example.
@@ -22,7 +22,7 @@ Examples:
 
 // Run prints every setting, its value and where it comes from.
 func (c *configCommand) Run(p *program) error {
-	effective, err := p.resolve(&c.settingFlags)
+	effective, err := p.resolve(c.Config, c.given())
 	if err != nil {
 		return err
 	}

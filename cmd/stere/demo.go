@@ -59,10 +59,11 @@ func (c *demoCommand) Run(p *program) (err error) {
 		fmt.Fprintf(p.stdout, "%s is in use, taking %s.\n", c.Listen, listen)
 	}
 	warn := "warn"
-	effective, err := p.resolve(&settingFlags{Data: &dir, Listen: &listen, LogLevel: &warn})
+	effective, err := p.resolve("", (&settingFlags{Data: &dir, Listen: &listen, LogLevel: &warn}).given())
 	if err != nil {
 		return err
 	}
+	effective.leaveCluster()
 	node, err := p.startNode(effective)
 	if err != nil {
 		return err

@@ -63,6 +63,7 @@ type commandLine struct {
 	Send    sendCommand    `cmd:"" help:"Send files of logs to a node."`
 	Query   queryCommand   `cmd:"" help:"Ask a node."`
 	Demo    demoCommand    `cmd:"" help:"Show Stere with a sample of real logs."`
+	Cluster clusterCommand `cmd:"" help:"Look after a cluster of nodes."`
 	Config  configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -24,7 +24,7 @@ type remoteFlags struct {
 // connect returns a client of the node that the flags mean. Attempts is how
 // often it tries: people wait for answers, files wait for nodes.
 func (p *program) connect(flags remoteFlags, attempts int) (*client.Client, client.Config, error) {
-	effective, err := p.resolve(&settingFlags{})
+	effective, err := p.resolve("", nil)
 	if err != nil {
 		return nil, client.Config{}, err
 	}

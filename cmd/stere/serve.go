@@ -18,7 +18,7 @@ import (
 const readyPatience = 2 * time.Second
 
 type serveCommand struct {
-	settingFlags
+	nodeFlags
 }
 
 // Help teaches by example.
@@ -29,13 +29,15 @@ and keeps it in DIR/admin-key; the other commands on this machine find it there.
 Examples:
   stere serve
   stere serve --data /var/lib/stere --listen 0.0.0.0:7100
+  stere serve --cluster-listen 0.0.0.0 --cluster-secret-file /etc/stere/secret --bootstrap
+  stere serve --cluster-listen 0.0.0.0 --cluster-secret-file /etc/stere/secret --join db1,db2
   JWT_SECRET=... LOG_LEVEL=debug stere serve --set body-limit=128MiB
   stere serve --config /etc/stere.yaml`
 }
 
 // Run serves until the program is interrupted or the node fails.
 func (c *serveCommand) Run(p *program) (err error) {
-	effective, err := p.resolve(&c.settingFlags)
+	effective, err := p.resolve(c.Config, c.given())
 	if err != nil {
 		return err
 	}
@@ -125,6 +127,9 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 			Connections: effective.count("connections"), RequestTimeout: effective.duration("request-timeout"),
 			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
 		},
+	}
+	if cfg.Cluster, err = clusterConfig(effective); err != nil {
+		return node.Config{}, usageError{fmt.Errorf("configure cluster: %w", err)}
 	}
 	if effective.bool("insecure-no-auth") {
 		return cfg, nil

@@ -52,6 +52,19 @@ func settings() []setting {
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
 		{key: "request-timeout", fallback: "1m", env: []string{"STERE_REQUEST_TIMEOUT"}, check: isDuration, help: "of the work for a request"},
 		{key: "shards", fallback: "2", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new data folder; an existing one keeps its number"},
+		{key: "node", env: []string{"STERE_NODE"}, check: isNodeName, help: "the node's name in the cluster; empty: the machine's"},
+		{key: "zone", env: []string{"STERE_ZONE"}, check: isZone, help: "what fails together with the node: a rack, a data centre; replicas are spread over zones"},
+		{key: "cluster-listen", env: []string{"STERE_CLUSTER_LISTEN"}, check: isHostPort, help: "the address of the cluster port, for other nodes; empty: the host of listen, port 7101, if there is a cluster"},
+		{key: "gossip-listen", env: []string{"STERE_GOSSIP_LISTEN"}, check: isHostPort, help: "the IP address of gossip, TCP and UDP; empty: the host of cluster-listen, port 7102"},
+		{key: "advertise", env: []string{"STERE_ADVERTISE"}, check: isHost, help: "the host by which other nodes reach this one; empty: that of cluster-listen, or a private address of the machine"},
+		{key: "join", env: []string{"STERE_JOIN"}, check: isHostPorts, help: "gossip addresses of some nodes of the cluster, with commas; names may stand for several"},
+		{key: "bootstrap", fallback: "false", env: []string{"STERE_BOOTSTRAP"}, check: isBool, help: "a new data folder becomes the first node of a new cluster"},
+		{key: "bootstrap-expect", env: []string{"STERE_BOOTSTRAP_EXPECT"}, check: oneOf("1", "3", "5"), help: "new data folders make a new cluster together as soon as so many have found each other: 1, 3 or 5"},
+		{key: "replicas", env: []string{"STERE_REPLICAS"}, check: oneOf("1", "3", "5"), help: "of a shard in a new cluster: 1, 3 or 5; empty: as many as its nodes allow; later: stere cluster replicas"},
+		{key: "cluster-secret-file", env: []string{"STERE_CLUSTER_SECRET_FILE"}, help: "the file with the secret that all nodes share, made by stere cluster secret"},
+		{key: "cluster-tls-cert", env: []string{"STERE_CLUSTER_TLS_CERT"}, help: "PEM file: this node's certificate for the cluster port, for servers and clients"},
+		{key: "cluster-tls-key", env: []string{"STERE_CLUSTER_TLS_KEY"}, help: "PEM file: its key"},
+		{key: "cluster-tls-ca", env: []string{"STERE_CLUSTER_TLS_CA"}, help: "PEM file: the authority of the nodes' certificates, and of nothing else"},
 		{key: "reserve", env: []string{"STERE_RESERVE"}, check: isSize, help: "of the disk that stays free; empty: 512 MiB or 2 %, whichever is less"},
 		{key: "shutdown-timeout", fallback: "30s", env: []string{"STERE_SHUTDOWN_TIMEOUT"}, check: isDuration, help: "to finish accepted work on shutdown"},
 		{key: "rate-limit-enabled", fallback: "false", env: one("RATE_LIMIT_ENABLED"), check: isBool, later: true, help: "limit requests per client"},
@@ -113,13 +126,13 @@ func (f *settingFlags) given() map[string]value {
 // defaultConfigFile is read where it exists and no other is named.
 const defaultConfigFile = "stere.yaml"
 
-// resolve finds every effective value. Its error lists all faults at once.
-func (p *program) resolve(flags *settingFlags) (values, error) {
+// resolve finds every effective value, of a configuration file, "" for the
+// default one, and of what was given as flags. Its error lists all faults at once.
+func (p *program) resolve(config string, given map[string]value) (values, error) {
 	var faults []error
 	table := settings()
-	fromFile, fileFaults := readConfigFile(flags.Config, p.getenv("STERE_CONFIG"))
+	fromFile, fileFaults := readConfigFile(config, p.getenv("STERE_CONFIG"))
 	faults = append(faults, fileFaults...)
-	given := flags.given()
 	for _, key := range slices.Sorted(mapKeys(given)) {
 		if find(table, key) == nil {
 			faults = append(faults, fmt.Errorf("--set %s: unknown setting%s", key, didYouMean(key, keysOf(table))))

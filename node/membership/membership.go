@@ -1,0 +1,209 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/cluster/link"
+	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// catalogueName is the file in the data folder in which the catalogue is saved.
+const catalogueName = "catalogue"
+
+// Membership is a node's place in its cluster.
+type Membership struct {
+	cfg    Config
+	link   *link.Link     // nil without a port
+	gossip *gossip.Gossip // nil without a port
+	caller *link.Caller   // nil without a port
+	cat    *catalogue.Catalogue
+	host   *raft.Host
+	group  atomic.Pointer[raft.Group] // nil until it is known how to begin
+
+	fresh   chan struct{} // closed when the catalogue is as new as anybody's
+	freshen sync.Once
+	started chan struct{} // closed when group is set
+	starts  sync.Once
+	promise struct {
+		sync.Mutex
+		to string // node whose cluster this node will join
+	}
+	told struct { // errors that were logged last, so that each is logged once
+		sync.Mutex
+		text string
+	}
+}
+
+// Open takes the ports and reads the saved catalogue. The caller closes it.
+func Open(cfg Config) (*Membership, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure membership: %w", err)
+	}
+	m := &Membership{cfg: cfg.withDefaults(), fresh: make(chan struct{}), started: make(chan struct{})}
+	var err error
+	m.cat, err = catalogue.Open(catalogue.Config{
+		Store: store{m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
+		Now: func() int64 { return m.cfg.Now().UnixNano() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if m.cfg.Port != nil {
+		if err := m.openPort(m.cfg.Port); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, nil
+}
+
+func (m *Membership) openPort(port *Port) (err error) {
+	m.link, err = link.Open(link.Config{
+		NodeID: m.cfg.NodeID, Cluster: m.cat.State().Cluster, Listen: port.Listen, Listener: port.Listener, Dial: port.Dial,
+		Resolve: m.resolve, Secret: port.Secret, TLS: port.TLS, Logger: m.cfg.Logger, Now: m.cfg.Now,
+	})
+	if err != nil {
+		return err
+	}
+	m.caller = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax})
+	var key []byte
+	if len(port.Secret) > 0 {
+		if key, err = gossip.Key(port.Secret); err != nil {
+			return err
+		}
+	}
+	advertise := ""
+	if port.Advertise != "" && port.Transport == nil {
+		_, gossipPort, err := net.SplitHostPort(port.Gossip)
+		if err != nil {
+			return fmt.Errorf("gossip address %q: %w", port.Gossip, err)
+		}
+		if gossipPort != "0" {
+			advertise = net.JoinHostPort(port.Advertise, gossipPort)
+		}
+	}
+	m.gossip, err = gossip.Open(gossip.Config{
+		NodeID: m.cfg.NodeID, Bind: port.Gossip, Transport: port.Transport, Advertise: advertise, Seeds: port.Seeds, SecretKey: key,
+		Meta: m.meta(), Logger: m.cfg.Logger, Now: m.cfg.Now,
+	})
+	return err
+}
+
+// store keeps the catalogue in a file.
+type store struct {
+	fs   engine.FS
+	path string
+}
+
+func (s store) Load() ([]byte, error) {
+	data, err := engine.ReadFile(s.fs, s.path, catalogue.SavedMax)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func (s store) Save(data []byte) error { return engine.WriteFile(s.fs, s.path, data) }
+
+// Streams connects Raft groups with their members on other nodes; nil without
+// a port.
+func (m *Membership) Streams() func(group uint32) (raft.Streams, error) {
+	if m.link == nil {
+		return nil
+	}
+	return func(group uint32) (raft.Streams, error) { return m.link.Group(group) }
+}
+
+// Serve answers node calls until Close; without a port it returns at once.
+func (m *Membership) Serve(node peer.Node) error {
+	if m.link == nil {
+		return nil
+	}
+	return m.link.Serve(link.ServeConfig{Handler: peer.Serve(node), BodyMax: answerMax})
+}
+
+// StopServing closes the cluster port: calls and groups of other nodes are not
+// heard any more.
+func (m *Membership) StopServing() error {
+	if m.link == nil {
+		return nil
+	}
+	return m.link.Close()
+}
+
+// Peers asks other nodes; without a port it must not be used.
+func (m *Membership) Peers() peer.Client { return peer.Client{Caller: m.caller} }
+
+// Clustered reports whether the node has a cluster port.
+func (m *Membership) Clustered() bool { return m.link != nil }
+
+// Start begins the catalogue's group, if it is known how: later otherwise.
+func (m *Membership) Start(host *raft.Host) error {
+	m.host = host
+	if m.stored() {
+		return m.startGroup(nil)
+	}
+	switch m.cfg.Begin {
+	case Alone:
+		return m.startGroup([]string{m.cfg.NodeID})
+	case Join:
+		return m.startGroup(nil)
+	}
+	return nil
+}
+
+// stored reports whether this node was a member of a catalogue's group before.
+func (m *Membership) stored() bool {
+	if _, sealed := m.cat.Snapshot(); sealed {
+		return true
+	}
+	for _, id := range m.host.Groups() {
+		if id == catalogue.Group {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Membership) startGroup(voters []string) error {
+	group, err := m.host.StartWith(catalogue.Group, m.cat, voters)
+	if err != nil {
+		return fmt.Errorf("start the catalogue: %w", err)
+	}
+	m.cat.Attach(group)
+	m.group.Store(group)
+	m.starts.Do(func() { close(m.started) })
+	return nil
+}
+
+// Close gives the ports back. The group is closed by the host.
+func (m *Membership) Close() error {
+	var errs []error
+	if m.gossip != nil {
+		errs = append(errs, m.gossip.Close())
+	}
+	if m.caller != nil {
+		errs = append(errs, m.caller.Close())
+	}
+	if m.link != nil {
+		errs = append(errs, m.link.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Leave tells the others that this node goes on purpose.
+func (m *Membership) Leave(ctx context.Context) error {
+	if m.gossip == nil {
+		return nil
+	}
+	return m.gossip.Leave(ctx)
+}

@@ -1,0 +1,364 @@
+package membership
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/raft"
+)
+
+const (
+	lookInterval     = 250 * time.Millisecond // between looks for a cluster
+	publishInterval  = 20 * time.Second       // docs/scale.md says why not more often
+	announceInterval = 5 * time.Second        // between attempts to tell the catalogue of this node
+	joinTimeout      = 5 * time.Second
+	promiseTimeout   = 2 * time.Second
+)
+
+// ErrGone says that the cluster does not count on this node any more.
+var ErrGone = errors.New("this node was removed from its cluster; to join again, start it with an empty data folder")
+
+// Run finds the cluster, and tells of this node, until the context ends.
+func (m *Membership) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		select {
+		case <-m.started:
+			_ = m.cat.Run(ctx) // ends with the context
+		case <-ctx.Done():
+		}
+	})
+	if m.gossip != nil {
+		loops.Go(func() { m.publish(ctx) })
+	}
+	err := m.enter(ctx)
+	if err == nil {
+		err = m.announce(ctx)
+	}
+	cancel()
+	loops.Wait()
+	if ctx.Err() != nil && !errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// enter returns when this node knows its cluster and how it is now.
+func (m *Membership) enter(ctx context.Context) error {
+	for m.cat.State().Cluster == "" || !m.hasKey() {
+		m.tell(m.look(ctx))
+		if err := pause(ctx, lookInterval); err != nil {
+			return err
+		}
+	}
+	cluster := m.cat.State().Cluster
+	if m.link != nil {
+		if err := m.link.SetCluster(cluster); err != nil {
+			return err
+		}
+		m.tell(m.gossip.Update(m.meta()))
+	}
+	for {
+		err := m.catchUp(ctx)
+		if err == nil {
+			break
+		}
+		if m.gossip != nil {
+			err = errors.Join(err, m.look(ctx)) // who was removed meanwhile is told so there
+		}
+		m.tell(err)
+		if err := pause(ctx, lookInterval); err != nil {
+			return err
+		}
+	}
+	if m.cat.State().Nodes[m.cfg.NodeID].State == catalogue.Gone {
+		return ErrGone
+	}
+	m.freshen.Do(func() { close(m.fresh) })
+	m.cfg.Logger.Info("the node is in its cluster", "cluster", cluster, "name", m.cfg.Name, "nodes", len(m.cat.State().Nodes))
+	return nil
+}
+
+func (m *Membership) hasKey() bool { return m.cfg.Key == nil || m.cfg.Key.Key() != "" }
+
+// look does the next thing on the way to a cluster.
+func (m *Membership) look(ctx context.Context) error {
+	if m.Leads() {
+		if m.cat.State().Cluster == "" {
+			return m.begin(ctx)
+		}
+		return m.makeKey()
+	}
+	if m.gossip == nil {
+		return nil // alone: the election is under way
+	}
+	found := errors.New("no member of a cluster has been heard of yet; check the addresses to join")
+	for _, member := range m.gossip.Members() {
+		if member.Self || member.Cluster == "" || member.State != gossip.Alive {
+			continue
+		}
+		if found = m.join(ctx, member.ID); found == nil {
+			return nil
+		}
+	}
+	if m.group.Load() == nil {
+		return m.tryBegin(ctx)
+	}
+	return errors.Join(found, m.gossip.JoinError())
+}
+
+// tell logs an error when it is another one than the last.
+func (m *Membership) tell(err error) {
+	m.told.Lock()
+	defer m.told.Unlock()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != m.told.text {
+		m.cfg.Logger.Warn("the node is not in its cluster yet", "error", text)
+	}
+	m.told.text = text
+}
+
+// begin makes a cluster of this node.
+func (m *Membership) begin(ctx context.Context) error {
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return fmt.Errorf("choose the cluster's id: %w", err)
+	}
+	if m.cfg.Key != nil {
+		if err := m.cfg.Key.Make(); err != nil {
+			return err
+		}
+	}
+	settings := catalogue.Settings{Replicas: m.cfg.Replicas}
+	_, err := m.cat.Propose(ctx, catalogue.Init{Cluster: hex.EncodeToString(id), Node: m.node(), Shards: m.cfg.Shards, Settings: settings})
+	return err
+}
+
+// makeKey makes the admin key where the file was lost.
+func (m *Membership) makeKey() error { return m.cfg.Key.Make() }
+
+// join asks a member to be let in.
+func (m *Membership) join(ctx context.Context, member string) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	if m.group.Load() == nil {
+		if err := m.startGroup(nil); err != nil {
+			return err
+		}
+	}
+	joined, err := m.Peers().Join(ctx, member, m.node())
+	var elsewhere peer.NotLeaderError
+	if errors.As(err, &elsewhere) && elsewhere.Leader != "" && elsewhere.Leader != member {
+		joined, err = m.Peers().Join(ctx, elsewhere.Leader, m.node())
+	}
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	if m.cfg.Key == nil || m.cfg.Key.Key() != "" {
+		return nil
+	}
+	if joined.AdminKey != "" {
+		return m.cfg.Key.Take(joined.AdminKey)
+	}
+	m.cfg.Logger.Warn("the cluster has no secret, so its admin key is not passed on; this node made one of its own")
+	return m.cfg.Key.Make()
+}
+
+// Admit makes another node a member; only the leader of the catalogue can.
+func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined, error) {
+	state := m.cat.State()
+	if !m.Leads() || state.Cluster == "" {
+		return peer.Joined{}, peer.NotLeaderError{Leader: m.Leader()}
+	}
+	if err := compatible(m.cfg.Formats, who.Formats); err != nil {
+		return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
+	}
+	if !same(state.Nodes[who.ID], who) {
+		if _, err := m.cat.Propose(ctx, catalogue.PutNode{Node: who}); err != nil {
+			return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
+		}
+	}
+	if err := m.group.Load().AddLearner(ctx, who.ID); err != nil {
+		return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
+	}
+	joined := peer.Joined{Cluster: state.Cluster}
+	if m.cfg.Key != nil && m.link.Secured() {
+		joined.AdminKey = m.cfg.Key.Key()
+	}
+	return joined, nil
+}
+
+// compatible reports why two ranges of formats have nothing in common.
+func compatible(a, b catalogue.Formats) error {
+	if b.Max < a.Min || a.Max < b.Min {
+		return fmt.Errorf("the cluster reads formats %d to %d, the node %d to %d: install a version between", a.Min, a.Max, b.Min, b.Max)
+	}
+	return nil
+}
+
+// same reports whether the catalogue says of a node what the node says.
+func same(known, said catalogue.Node) bool {
+	said.State, said.Since = known.State, known.Since
+	return known == said
+}
+
+// tryBegin begins a cluster if this node has the lowest id of all that wait
+// for one and all of them promise to follow it.
+func (m *Membership) tryBegin(ctx context.Context) error {
+	waiting := []string{m.cfg.NodeID}
+	for _, member := range m.gossip.Members() {
+		if !member.Self && member.State == gossip.Alive && member.Expects {
+			waiting = append(waiting, member.ID)
+		}
+	}
+	if len(waiting) < m.cfg.Expected {
+		return errors.Join(fmt.Errorf("%d of %d expected nodes are there", len(waiting), m.cfg.Expected), m.gossip.JoinError())
+	}
+	if slices.Min(waiting) != m.cfg.NodeID {
+		return nil // another one begins
+	}
+	ctx, cancel := context.WithTimeout(ctx, promiseTimeout)
+	defer cancel()
+	if err := m.Promise(m.cfg.NodeID); err != nil {
+		return err
+	}
+	for _, node := range waiting[1:] {
+		if err := m.Peers().Promise(ctx, node, m.cfg.NodeID); err != nil {
+			return fmt.Errorf("begin a cluster: %w", err)
+		}
+	}
+	return m.startGroup([]string{m.cfg.NodeID})
+}
+
+// Promise binds this node to the cluster that a candidate begins. It is
+// forgotten at the next start, when the candidate has begun or has gone.
+func (m *Membership) Promise(candidate string) error {
+	m.promise.Lock()
+	defer m.promise.Unlock()
+	switch {
+	case m.cat.State().Cluster != "":
+		return fmt.Errorf("%w: there is a cluster already", peer.ErrRefused)
+	case m.promise.to != "" && m.promise.to != candidate && m.Alive(m.promise.to):
+		return fmt.Errorf("%w: node %s was promised to be followed", peer.ErrRefused, m.promise.to)
+	}
+	m.promise.to = candidate
+	return nil
+}
+
+// catchUp returns when this node's catalogue has all that was agreed on before
+// the call.
+func (m *Membership) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	group := m.group.Load()
+	if err := group.WaitLeader(ctx); err != nil {
+		return err
+	}
+	leader, self := group.Leader()
+	if self {
+		return group.Barrier(ctx)
+	}
+	if m.caller == nil {
+		return raft.ErrNotLeader
+	}
+	indexes, err := m.Peers().ReadIndexes(ctx, leader, []uint32{catalogue.Group})
+	if err != nil {
+		return err
+	}
+	return group.WaitApplied(ctx, indexes[0])
+}
+
+// announce keeps what the catalogue says of this node up to date.
+func (m *Membership) announce(ctx context.Context) error {
+	changed, stop := m.cat.Watch()
+	defer stop()
+	ticker := time.NewTicker(announceInterval)
+	defer ticker.Stop()
+	for {
+		known := m.cat.State().Nodes[m.cfg.NodeID]
+		if known.State == catalogue.Gone {
+			return ErrGone
+		}
+		if said := m.node(); !same(known, said) {
+			_, err := m.Propose(ctx, catalogue.PutNode{Node: said})
+			m.tell(err)
+		}
+		select {
+		case <-ticker.C:
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publish tells others of this node's load.
+func (m *Membership) publish(ctx context.Context) {
+	for pause(ctx, publishInterval) == nil {
+		if err := m.gossip.Update(m.meta()); err != nil {
+			m.cfg.Logger.Debug("gossip does not take what is new of this node", "error", err)
+		}
+	}
+}
+
+// node is what this node says of itself to the catalogue.
+func (m *Membership) node() catalogue.Node {
+	return catalogue.Node{
+		ID: m.cfg.NodeID, Name: m.cfg.Name, Zone: m.cfg.Zone, Address: m.address(), API: m.reachable(m.cfg.API),
+		State: catalogue.Active, Formats: m.cfg.Formats, Version: m.cfg.Version,
+	}
+}
+
+// meta is what this node says of itself to gossip.
+func (m *Membership) meta() gossip.Meta {
+	meta := m.cfg.Load()
+	meta.Cluster, meta.Name, meta.Zone, meta.Version = m.cat.State().Cluster, m.cfg.Name, m.cfg.Zone, m.cfg.Version
+	meta.Formats = gossip.Formats(m.cfg.Formats)
+	meta.ClusterAddress, meta.APIAddress = m.address(), m.reachable(m.cfg.API)
+	meta.Expects = m.cfg.Begin == Expect && meta.Cluster == ""
+	return meta
+}
+
+// address is the host:port of the cluster port for others, "" without one.
+func (m *Membership) address() string {
+	if m.link == nil {
+		return ""
+	}
+	return m.reachable(m.link.Addr())
+}
+
+// reachable returns the host:port at which others find a listener.
+func (m *Membership) reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String() // of a test's network
+	}
+	if m.cfg.Port != nil && m.cfg.Port.Advertise != "" {
+		return net.JoinHostPort(m.cfg.Port.Advertise, port)
+	}
+	ip := net.ParseIP(host)
+	if host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return addr.String()
+	}
+	if m.gossip != nil {
+		if found, _, err := net.SplitHostPort(m.gossip.Addr()); err == nil {
+			host = found
+		}
+	}
+	return net.JoinHostPort(host, port)
+}

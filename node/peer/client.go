@@ -1,0 +1,151 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/cluster/link"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage"
+)
+
+// Client asks other nodes. It may be used from any goroutine.
+type Client struct {
+	// Caller makes the calls.
+	Caller *link.Caller
+}
+
+// do makes a call and returns the answer, or the error that it says.
+func (c Client) do(ctx context.Context, node, method, path string, body []byte) ([]byte, error) {
+	status, answer, err := c.Caller.Do(ctx, node, method, path, body)
+	if err == nil {
+		err = statusErr(status, answer)
+	} else {
+		err = callError(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", node, err)
+	}
+	return answer, nil
+}
+
+func statusErr(status int, answer []byte) error {
+	switch status {
+	case 200:
+		return nil
+	case statusError:
+		return decodeError(answer)
+	}
+	return fmt.Errorf("%w: status %d", ErrUncertain, status)
+}
+
+// Append asks a node to store a block.
+func (c Client) Append(ctx context.Context, node string, shard model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
+	message := appendMessage(make([]byte, 0, 128+len(a.Tenant)+len(a.Batches)*40+len(a.Block)), a)
+	answer, err := c.do(ctx, node, "POST", fmt.Sprintf("%s?shard=%d", pathAppend, shard), message)
+	if err != nil {
+		return nil, err
+	}
+	return parseResults(answer)
+}
+
+// ReadIndexes asks the leader of groups how far they have come.
+func (c Client) ReadIndexes(ctx context.Context, node string, groups []uint32) ([]uint64, error) {
+	answer, err := c.do(ctx, node, "POST", pathRead, appendNumbers(nil, groups))
+	if err != nil {
+		return nil, err
+	}
+	indexes, ok := parseNumbers(answer)
+	if !ok || len(indexes) != len(groups) {
+		return nil, fmt.Errorf("node %s: %w: its answer cannot be read", node, ErrUnavailable)
+	}
+	return indexes, nil
+}
+
+// Leaf asks a node to answer a share of a query.
+func (c Client) Leaf(ctx context.Context, node string, request []byte) ([]byte, error) {
+	return c.do(ctx, node, "POST", pathLeaf, request)
+}
+
+// Report asks a node how it is.
+func (c Client) Report(ctx context.Context, node string) (report heal.Report, err error) {
+	err = c.json(ctx, node, "GET", pathReport, nil, &report)
+	return report, err
+}
+
+// ProposeCatalogue asks a node to change the catalogue.
+func (c Client) ProposeCatalogue(ctx context.Context, node string, command []byte) ([]byte, error) {
+	return c.do(ctx, node, "POST", pathCatalogue, command)
+}
+
+// Transfer asks a node to let another one lead.
+func (c Client) Transfer(ctx context.Context, node string, shard model.ShardID, to string) error {
+	_, err := c.do(ctx, node, "POST", fmt.Sprintf("%s?shard=%d&to=%s", pathTransfer, shard, url.QueryEscape(to)), nil)
+	return err
+}
+
+// Join asks a node to make another one a member.
+func (c Client) Join(ctx context.Context, node string, who catalogue.Node) (joined Joined, err error) {
+	err = c.json(ctx, node, "POST", pathJoin, who, &joined)
+	return joined, err
+}
+
+// Promise asks a node to join the cluster of a candidate.
+func (c Client) Promise(ctx context.Context, node, candidate string) error {
+	_, err := c.do(ctx, node, "POST", pathPromise+"?candidate="+url.QueryEscape(candidate), nil)
+	return err
+}
+
+// Flush asks a node to seal and merge.
+func (c Client) Flush(ctx context.Context, node string) error {
+	_, err := c.do(ctx, node, "POST", pathFlush, nil)
+	return err
+}
+
+// Segment asks a node for the bytes of a segment from an offset on.
+func (c Client) Segment(ctx context.Context, node string, shard model.ShardID, id storage.SegmentID, offset int64) (io.ReadCloser, error) {
+	path := fmt.Sprintf("%s?shard=%d&sequence=%d&ordinal=%d&offset=%d", pathSegment, shard, id.Sequence, id.Ordinal, offset)
+	answer, err := c.Caller.Stream(ctx, node, "GET", path, nil, 0)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", node, callError(err))
+	}
+	if answer.Status == 200 {
+		return answer, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(answer, errorTextMax+2))
+	return nil, fmt.Errorf("node %s: %w", node, errors.Join(statusErr(answer.Status, text), err, answer.Close()))
+}
+
+// json makes a call with JSON both ways.
+func (c Client) json(ctx context.Context, node, method, path string, question, answer any) (err error) {
+	var body []byte
+	if question != nil {
+		if body, err = json.Marshal(question); err != nil {
+			return err
+		}
+	}
+	text, err := c.do(ctx, node, method, path, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("node %s: %w: its answer cannot be read: %w", node, ErrUncertain, err)
+	}
+	return nil
+}
+
+// number reads a number of a call's path.
+func number(text string, bits int) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, bits)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %q is no number", ErrRefused, text[:min(len(text), 32)])
+	}
+	return n, nil
+}

@@ -1,0 +1,177 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/link"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage"
+)
+
+// Limits of the bodies of calls.
+const (
+	appendMax  = 64 << 20
+	leafMax    = 16 << 20
+	commandMax = catalogue.CommandMax
+	smallMax   = 1 << 20
+)
+
+// handler answers one kind of call.
+type handler struct {
+	method  string
+	bodyMax int64
+	serve   func(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error)
+}
+
+// handlers are all calls.
+func handlers() map[string]handler {
+	return map[string]handler{
+		pathAppend:    {"POST", appendMax, serveAppend},
+		pathRead:      {"POST", smallMax, serveRead},
+		pathLeaf:      {"POST", leafMax, serveLeaf},
+		pathReport:    {"GET", 0, serveReport},
+		pathCatalogue: {"POST", commandMax, serveCatalogue},
+		pathTransfer:  {"POST", 0, serveTransfer},
+		pathJoin:      {"POST", smallMax, serveJoin},
+		pathPromise:   {"POST", 0, servePromise},
+		pathFlush:     {"POST", 0, serveFlush},
+		pathSegment:   {"GET", 0, serveSegment},
+	}
+}
+
+// Serve returns the handler of node calls that answers for a node.
+func Serve(node Node) link.Handler {
+	table := handlers()
+	return func(ctx context.Context, call *link.Call) link.Reply {
+		h, ok := table[call.Path]
+		if !ok || h.method != call.Method {
+			return link.Reply{Status: 404}
+		}
+		reply, err := h.answer(ctx, node, call)
+		if err != nil {
+			return link.Reply{Status: statusError, Body: encodeError(err)}
+		}
+		return reply
+	}
+}
+
+func (h handler) answer(ctx context.Context, node Node, call *link.Call) (link.Reply, error) {
+	var body []byte
+	if h.bodyMax > 0 {
+		if call.Size > h.bodyMax {
+			return link.Reply{}, fmt.Errorf("%w: the call has %d bytes, want at most %d", ErrRefused, call.Size, h.bodyMax)
+		}
+		var err error
+		if call.Size >= 0 {
+			body = make([]byte, call.Size)
+			_, err = io.ReadFull(call.Body, body)
+		} else {
+			body, err = io.ReadAll(io.LimitReader(call.Body, h.bodyMax))
+		}
+		if err != nil {
+			return link.Reply{}, fmt.Errorf("%w: read call: %w", ErrUnavailable, err)
+		}
+	}
+	return h.serve(ctx, node, call, body)
+}
+
+func shardOf(call *link.Call) (model.ShardID, error) {
+	n, err := number(call.Query("shard"), 32)
+	return model.ShardID(n), err
+}
+
+func serveAppend(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error) {
+	shard, err := shardOf(call)
+	if err != nil {
+		return link.Reply{}, err
+	}
+	a, err := parseAppend(body)
+	if err != nil {
+		return link.Reply{}, err
+	}
+	results, err := node.Append(ctx, shard, a)
+	return link.Reply{Body: appendResults(nil, results)}, err
+}
+
+func serveRead(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	numbers, ok := parseNumbers(body)
+	if !ok {
+		return link.Reply{}, fmt.Errorf("%w: not a list of groups", ErrRefused)
+	}
+	groups := make([]uint32, len(numbers))
+	for i, n := range numbers {
+		groups[i] = uint32(n)
+	}
+	indexes, err := node.ReadIndexes(ctx, groups)
+	return link.Reply{Body: appendNumbers(nil, indexes)}, err
+}
+
+func serveLeaf(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	answer, err := node.Leaf(ctx, body)
+	return link.Reply{Body: answer}, err
+}
+
+func serveReport(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Reply, error) {
+	report, err := node.Report(ctx)
+	return asJSON(report, err)
+}
+
+func serveCatalogue(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	result, err := node.ProposeCatalogue(ctx, body)
+	return link.Reply{Body: result}, err
+}
+
+func serveTransfer(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
+	shard, err := shardOf(call)
+	if err != nil {
+		return link.Reply{}, err
+	}
+	return link.Reply{}, node.Transfer(ctx, shard, call.Query("to"))
+}
+
+func serveJoin(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error) {
+	var who catalogue.Node
+	if err := json.Unmarshal(body, &who); err != nil {
+		return link.Reply{}, fmt.Errorf("%w: not a node: %w", ErrRefused, err)
+	}
+	return asJSON(node.Join(ctx, who))
+}
+
+func servePromise(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
+	return link.Reply{}, node.Promise(ctx, call.Query("candidate"))
+}
+
+func serveFlush(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Reply, error) {
+	return link.Reply{}, node.Flush(ctx)
+}
+
+func serveSegment(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
+	shard, err := shardOf(call)
+	sequence, err1 := number(call.Query("sequence"), 64)
+	ordinal, err2 := number(call.Query("ordinal"), 32)
+	offset, err3 := number(call.Query("offset"), 63)
+	if err := errors.Join(err, err1, err2, err3); err != nil {
+		return link.Reply{}, err
+	}
+	stream, err := node.Segment(ctx, shard, storage.SegmentID{Sequence: sequence, Ordinal: uint32(ordinal)}, int64(offset))
+	if err != nil {
+		return link.Reply{}, err
+	}
+	return link.Reply{Stream: stream, Size: -1}, nil
+}
+
+func asJSON[T any](answer T, err error) (link.Reply, error) {
+	if err != nil {
+		return link.Reply{}, err
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return link.Reply{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return link.Reply{Body: body}, nil
+}

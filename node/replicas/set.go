@@ -1,0 +1,220 @@
+package replicas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/raft"
+)
+
+// Config of a Set. All but Logger must be given.
+type Config struct {
+	Self   string // id of this node
+	Host   *raft.Host
+	Logger *slog.Logger
+	// Replica is the configuration of the replica of a shard.
+	Replica func(shard uint32) replica.Config
+	// Destroy deletes what the store has of a shard, for good.
+	Destroy func(ctx context.Context, shard model.ShardID) error
+}
+
+// One is a replica and its log.
+type One struct {
+	*replica.Replica
+	Group *raft.Group
+
+	stop context.CancelFunc // ends Run of the replica
+	done chan struct{}      // closed when that has ended
+}
+
+// Set is the replicas of a node.
+type Set struct {
+	cfg Config
+
+	mu struct {
+		sync.RWMutex
+		running context.Context // of Run; nil before
+		closed  bool
+		all     map[uint32]*One
+	}
+	syncing sync.Mutex // held while replicas are opened or taken away
+}
+
+// Open opens the replicas that are stored here.
+func Open(ctx context.Context, cfg Config) (*Set, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Set{cfg: cfg}
+	s.mu.all = map[uint32]*One{}
+	for _, number := range cfg.Host.Groups() {
+		if number == catalogue.Group {
+			continue
+		}
+		if err := s.open(ctx, number, nil); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// open opens one replica and runs it if the set runs.
+func (s *Set) open(ctx context.Context, number uint32, voters []string) error {
+	opened, err := replica.Open(ctx, s.cfg.Replica(number))
+	if err != nil {
+		return err
+	}
+	group, err := s.cfg.Host.StartWith(number, opened, voters)
+	if err != nil {
+		opened.Close()
+		return fmt.Errorf("start log of shard %d: %w", number, err)
+	}
+	opened.Attach(group)
+	one := &One{Replica: opened, Group: group}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.all[number] = one
+	if s.mu.running != nil {
+		s.run(one)
+	}
+	return nil
+}
+
+// run runs a replica. The caller holds mu.
+func (s *Set) run(one *One) {
+	ctx, cancel := context.WithCancel(s.mu.running)
+	one.stop, one.done = cancel, make(chan struct{})
+	go func() {
+		defer close(one.done)
+		if err := one.Replica.Run(ctx); err != nil {
+			s.cfg.Logger.Error("a replica does not run", "shard", one.Shard(), "error", err)
+		}
+	}()
+}
+
+// Get returns the replica of a shard, nil if there is none here.
+func (s *Set) Get(shard model.ShardID) *One {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.all[uint32(shard)]
+}
+
+// All returns the replicas in the order of their shards.
+func (s *Set) All() []*One {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*One, 0, len(s.mu.all))
+	for _, one := range s.mu.all {
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b *One) int { return int(a.Shard()) - int(b.Shard()) })
+	return all
+}
+
+// Run runs the replicas and follows the catalogue until the context ends; it
+// returns when all replicas have ended. Fresh is closed when the state may be
+// trusted in what it lacks, and first is closed after what the catalogue gives
+// the node has been opened once.
+func (s *Set) Run(ctx context.Context, state func() *catalogue.State, changed, fresh <-chan struct{}, first func()) error {
+	s.mu.Lock()
+	s.mu.running = ctx
+	for _, one := range s.mu.all {
+		s.run(one)
+	}
+	s.mu.Unlock()
+	defer s.wait()
+	trusted := false
+	for {
+		if trusted {
+			s.follow(ctx, state())
+			if first != nil {
+				first()
+				first = nil
+			}
+		}
+		select {
+		case <-fresh:
+			fresh, trusted = nil, true
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// wait waits for all replicas' ends.
+func (s *Set) wait() {
+	for _, one := range s.All() {
+		if one.done != nil {
+			<-one.done
+		}
+	}
+}
+
+// follow makes the set what the catalogue says. What fails is tried again at
+// the next change.
+func (s *Set) follow(ctx context.Context, state *catalogue.State) {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	wanted := state.ReplicasOn(s.cfg.Self)
+	for _, number := range wanted {
+		if s.Get(model.ShardID(number)) != nil || ctx.Err() != nil {
+			continue
+		}
+		if err := s.open(ctx, number, s.voters(state.Shards[number])); err != nil {
+			s.cfg.Logger.Error("a replica was not opened", "shard", number, "error", err)
+		}
+	}
+	for _, one := range s.All() {
+		number := uint32(one.Shard())
+		if _, found := slices.BinarySearch(wanted, number); found || ctx.Err() != nil {
+			continue
+		}
+		if err := s.destroy(ctx, one); err != nil {
+			s.cfg.Logger.Error("a replica that is not needed any more was not deleted", "shard", number, "error", err)
+		}
+	}
+}
+
+// voters returns the first voters of a group that begins here: this node, if
+// it has the first replica of the shard.
+func (s *Set) voters(shard catalogue.Shard) []string {
+	r, ok := shard.On(s.cfg.Self)
+	if ok && r.Role == catalogue.Voter && r.Since == shard.Created {
+		return []string{s.cfg.Self}
+	}
+	return nil
+}
+
+// destroy takes a replica away, with all that it has.
+func (s *Set) destroy(ctx context.Context, one *One) error {
+	s.mu.Lock()
+	delete(s.mu.all, uint32(one.Shard()))
+	s.mu.Unlock()
+	if one.stop != nil {
+		one.stop()
+		<-one.done
+	}
+	s.cfg.Logger.Info("the cluster does not want this replica any more: it is deleted", "shard", one.Shard())
+	err := s.cfg.Host.Destroy(uint32(one.Shard()))
+	one.Replica.Close()
+	if err != nil {
+		return err
+	}
+	return s.cfg.Destroy(ctx, one.Shard())
+}
+
+// Close closes the replicas, after Run has returned and the host is closed.
+func (s *Set) Close() error {
+	for _, one := range s.All() {
+		one.Replica.Close()
+	}
+	return nil
+}
