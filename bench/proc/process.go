@@ -196,13 +196,24 @@ func (p *Process) signal(sig syscall.Signal) error {
 
 // FreeAddress returns a loopback address that nothing listens on right now.
 func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	const host = "127.0.0.1"
+	port, err := FreePort(host)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// FreePort returns a port of an address of this machine that nothing listens on
+// right now.
+func FreePort(host string) (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err := errors.Join(err, listener.Close()); err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	return address, nil
+	return port, nil
 }

@@ -227,12 +227,15 @@ type Wholeness struct {
 	Reason   string // why it is not
 }
 
-// Err is nil for a complete answer.
+// ErrIncomplete says that an answer says of itself that it is not complete.
+var ErrIncomplete = errors.New("answer is not complete")
+
+// Err is nil for a complete answer, and else an ErrIncomplete.
 func (w Wholeness) Err() error {
 	if w.Complete {
 		return nil
 	}
-	return fmt.Errorf("answer is not complete: %s", w.Reason)
+	return fmt.Errorf("%w: %s", ErrIncomplete, w.Reason)
 }
 
 func wholeness(p *v1.Pagination) Wholeness {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -162,4 +163,26 @@ func (l *Ledger) ProbeBatch(ctx context.Context, a *API, b *Batch) (wrong string
 		wrong = fmt.Sprintf("%d of the %d records of the acknowledged batch %s", len(rows), b.Rows, b.ID)
 	}
 	return wrong, whole, nil
+}
+
+// Add adds the counts of others, and examples as long as there is room.
+func (v *Violations) Add(o Violations) {
+	v.Lost += o.Lost
+	v.Duplicated += o.Duplicated
+	v.Altered += o.Altered
+	v.Phantom += o.Phantom
+	v.AckedDead += o.AckedDead
+	v.NotAlive += o.NotAlive
+	v.NotResumed += o.NotResumed
+	v.NotAnswered += o.NotAnswered
+	v.Improper += o.Improper
+	v.Wrong += o.Wrong
+	v.Unmarked += o.Unmarked
+	v.Incomplete += o.Incomplete
+	v.NotHealed += o.NotHealed
+	for _, example := range o.Examples {
+		if len(v.Examples) < examplesMax {
+			v.Examples = append(slices.Clip(v.Examples), example)
+		}
+	}
 }
