@@ -35,7 +35,7 @@ const (
 
 // Limits that are not configurable.
 const (
-	searchBodyBytesMax = 1 << 20 // of a search request or an admin request
+	searchBodyBytesMax = 1 << 20 // of a search request or a change of the log level
 	searchLimitMax     = 10_000  // records or rows of one answer
 	contextRecordsMax  = 1_000   // records before or after
 	facetsMax          = 20
@@ -54,6 +54,8 @@ type Config struct {
 	Flush func(ctx context.Context) error
 	// Status says how the node is.
 	Status func() Status
+	// Cluster is the cluster that the node is one of; nil where it is alone.
+	Cluster Cluster
 	// LogLevel is changed by PUT /admin/log-level.
 	LogLevel *slog.LevelVar
 	Logger   *slog.Logger     // default: discards

@@ -31,8 +31,10 @@ var (
 	kindCredentials = kind{code: "UNAUTHORIZED", status: 401, text: "authentication required", help: "send the X-API-Key header (the key is in the data folder, file admin-key) or Authorization: Bearer TOKEN"}
 	kindForbidden   = kind{code: "AUTHORIZATION_ERROR", status: 403, text: "permission denied", help: "use credentials whose role includes the permission"}
 	kindNotFound    = kind{code: "NOT_FOUND", status: 404, text: "not found", help: "docs/api.md lists every path"}
+	kindNoCluster   = kind{code: "NO_CLUSTER", status: 404, text: "this node is alone, there is no cluster to look at", help: "start the node with --cluster-listen and --bootstrap or --join, see docs/configuration.md"}
 	kindMethod      = kind{code: "METHOD_NOT_ALLOWED", status: 405, text: "method not allowed", help: "the Allow header lists the methods of this path"}
 	kindSlow        = kind{code: "REQUEST_TIMEOUT", status: 408, text: "the request did not arrive in time", help: "send smaller batches"}
+	kindRefused     = kind{code: "REFUSED", status: 409, text: "the cluster refuses this", help: "error.message says what speaks against it; nothing was changed"}
 	kindTooLarge    = kind{code: "PAYLOAD_TOO_LARGE", status: 413, text: "the body is too large", help: "send smaller batches; the limit is for the decompressed body"}
 	kindMediaType   = kind{code: "UNSUPPORTED_MEDIA_TYPE", status: 415, text: "unsupported media type", help: "send JSON, NDJSON or plain text lines"}
 	kindConflict    = kind{code: "IDEMPOTENCY_KEY_REUSED", status: 422, text: "this Idempotency-Key came with another body before", help: "use a new key for a new body"}
@@ -41,6 +43,7 @@ var (
 	kindInternal    = kind{code: "INTERNAL_ERROR", status: 503, text: "the node failed to serve the request", help: "retry; the log of the node has the cause under this errorId", retry: 2}
 	kindUnavailable = kind{code: "SERVICE_UNAVAILABLE", status: 503, text: "the node cannot serve the request now", help: "retry after the time in Retry-After", retry: 2}
 	kindTimeout     = kind{code: "TIMEOUT", status: 503, text: "the request took too long", help: "retry with the same Idempotency-Key, or ask for less", retry: 2}
+	kindUncertain   = kind{code: "OUTCOME_UNKNOWN", status: 503, text: "the change may have been made", help: "look at GET /admin/cluster, then repeat it if it was not made"}
 	kindNoSpace     = kind{code: "INSUFFICIENT_STORAGE", status: 507, text: "the disk is full; nothing of the request was accepted", help: "free space on the data folder's disk; the node resumes by itself", retry: 10}
 )
 
@@ -106,6 +109,10 @@ func problemOf(err error) *problem {
 		{ingest.ErrConflict, kindConflict, false},
 		{ingest.ErrNoSpace, kindNoSpace, false},
 		{ingest.ErrUnavailable, kindUnavailable, false},
+		{ErrRefused, kindRefused, true},
+		{ErrUnknown, kindNotFound, true},
+		{ErrLeaderless, kindUnavailable, true},
+		{ErrUncertain, kindUncertain, true},
 		{query.ErrNotFound, kindNotFound, false},
 		{query.ErrCursor, kindCursor, true},
 		{context.DeadlineExceeded, kindTimeout, false},

@@ -20,6 +20,7 @@ type route struct {
 // routes is the route table: everything that the server serves.
 func (s *Server) routes() []route {
 	get, post, put := []string{"GET"}, []string{"POST"}, []string{"PUT"}
+	del := []string{"DELETE"}
 	either := []string{"POST", "PUT"}
 	table := []route{
 		{methods: post, path: "/logs", permission: auth.Write, handle: handleWrite},
@@ -36,6 +37,16 @@ func (s *Server) routes() []route {
 		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
 		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
 		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
+		{methods: get, path: "/admin/cluster", permission: auth.Admin, handle: handleCluster},
+		{methods: post, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleDrain},
+		{methods: del, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleUndrain},
+		{methods: del, path: "/admin/cluster/nodes/{node}", permission: auth.Admin, handle: handleRemoveNode},
+		{methods: post, path: "/admin/cluster/moves", permission: auth.Admin, handle: handleMove},
+		{methods: put, path: "/admin/cluster/settings", permission: auth.Admin, handle: handleClusterSettings},
+		{methods: post, path: "/admin/cluster/pause", permission: auth.Admin, handle: handlePause},
+		{methods: post, path: "/admin/cluster/resume", permission: auth.Admin, handle: handleResume},
+		{methods: get, path: "/admin/self-healing", permission: auth.Admin, handle: handleHealing},
+		{methods: post, path: "/admin/self-healing/actions", permission: auth.Admin, handle: handleHealingAction},
 		{methods: get, path: "/debug/pprof/{profile:*}", permission: auth.Admin, handle: handleProfile},
 	}
 	for _, prefix := range []string{"", "/elasticsearch"} {

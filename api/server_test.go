@@ -30,7 +30,7 @@ func TestEveryRouteDeclaresAPermission(t *testing.T) {
 		if (rt.permission == auth.Open) != open[rt.path] {
 			t.Errorf("%v %s has the permission %s", rt.methods, rt.path, rt.permission)
 		}
-		path := strings.NewReplacer("{id}", "0-1-0", "{index}", "logs", "{profile:*}", "cmdline").Replace(rt.path)
+		path := strings.NewReplacer("{id}", "0-1-0", "{index}", "logs", "{profile:*}", "cmdline", "{node}", "db1").Replace(rt.path)
 		for _, method := range rt.methods {
 			w.key = ""
 			got := w.do(method, path, "")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // AdminKeyPrefix begins every admin key, so that scanners for leaked secrets
@@ -23,33 +24,103 @@ const (
 	adminKeyBytesMax    = 1 << 10
 )
 
-// LoadOrCreateAdminKey returns the admin key of a data folder and creates it,
-// and the folder, on the first call. The file is readable by its owner only
-// and is durable before the key is returned; of two processes that create it
-// at the same time both get the same key.
-func LoadOrCreateAdminKey(dir string) (key string, created bool, err error) {
-	path := filepath.Join(dir, AdminKeyFile)
-	key, err = ReadAdminKey(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, false, err
+// AdminKey is the admin key of a data folder, which is made by the first node
+// of a cluster and told to the others. It may be used from any goroutine.
+type AdminKey struct {
+	dir   string
+	knows *Authenticator
+
+	mu   sync.Mutex
+	key  string
+	made bool
+}
+
+// OpenAdminKey reads the key of a data folder, if there is one. The
+// authenticator recognises the key from when it is known on.
+func OpenAdminKey(dir string, knows *Authenticator) (*AdminKey, error) {
+	k := &AdminKey{dir: dir, knows: knows}
+	key, err := ReadAdminKey(filepath.Join(dir, AdminKeyFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", false, fmt.Errorf("create data folder: %w", err)
+	k.use(key)
+	return k, nil
+}
+
+func (k *AdminKey) use(key string) {
+	if k.key = key; key != "" {
+		k.knows.setAdminKey(key)
+	}
+}
+
+// Key returns the key, "" if it is not known.
+func (k *AdminKey) Key() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.key
+}
+
+// Made reports whether Make made the key.
+func (k *AdminKey) Made() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.made
+}
+
+// Make makes a key if there is none.
+func (k *AdminKey) Make() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key != "" {
+		return nil
 	}
 	secret := make([]byte, adminKeyRandomBytes)
 	if _, err := rand.Read(secret); err != nil {
-		return "", false, fmt.Errorf("make admin key: %w", err)
+		return fmt.Errorf("make admin key: %w", err)
 	}
-	key = AdminKeyPrefix + base64.RawURLEncoding.EncodeToString(secret)
-	err = writeOnce(dir, path, key+"\n")
+	made, err := k.write(AdminKeyPrefix + base64.RawURLEncoding.EncodeToString(secret))
+	k.made = made
+	return err
+}
+
+// Take keeps the key of the cluster that this node has joined.
+func (k *AdminKey) Take(key string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key != "" {
+		return nil
+	}
+	if !isAdminKey(key) {
+		return errors.New("take admin key: the cluster told something that is none")
+	}
+	_, err := k.write(key)
+	return err
+}
+
+// write keeps a key in the folder, and creates that. The file is readable by
+// its owner only and is durable before the key is used; of two processes that
+// write at the same time both use the same key.
+func (k *AdminKey) write(key string) (written bool, err error) {
+	if err := os.MkdirAll(k.dir, 0o700); err != nil {
+		return false, fmt.Errorf("create data folder: %w", err)
+	}
+	path := filepath.Join(k.dir, AdminKeyFile)
+	err = writeOnce(k.dir, path, key+"\n")
 	if errors.Is(err, fs.ErrExist) {
-		key, err = ReadAdminKey(path)
-		return key, false, err
+		if key, err = ReadAdminKey(path); err == nil {
+			k.use(key)
+		}
+		return false, err
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("write admin key: %w", err)
+		return false, fmt.Errorf("write admin key: %w", err)
 	}
-	return key, true, nil
+	k.use(key)
+	return true, nil
+}
+
+func isAdminKey(key string) bool {
+	return len(key) >= len(AdminKeyPrefix)+adminKeyRandomBytes && strings.HasPrefix(key, AdminKeyPrefix)
 }
 
 // ReadAdminKey returns the key in a file. It narrows the file's mode where
@@ -72,7 +143,7 @@ func ReadAdminKey(path string) (string, error) {
 		return "", fmt.Errorf("read admin key: %w", err)
 	}
 	key := strings.TrimSpace(string(text))
-	if len(key) < len(AdminKeyPrefix)+adminKeyRandomBytes || !strings.HasPrefix(key, AdminKeyPrefix) {
+	if !isAdminKey(key) {
 		return "", fmt.Errorf("read admin key: %s does not hold a key that begins with %q; delete it to have a new one made", path, AdminKeyPrefix)
 	}
 	return key, nil

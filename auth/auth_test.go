@@ -173,14 +173,18 @@ func TestAdminKey(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			key, created, err := LoadOrCreateAdminKey(dir)
+			key, err := openKey(t, dir)
+			if err == nil {
+				err = key.Make()
+			}
 			if err != nil {
 				t.Error(err)
+				return
 			}
-			if created {
+			if key.Made() {
 				made.Store(i, true)
 			}
-			keys[i] = key
+			keys[i] = key.Key()
 		})
 	}
 	wg.Wait()
@@ -198,8 +202,8 @@ func TestAdminKey(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if key, created, err := LoadOrCreateAdminKey(dir); err != nil || created || key != keys[0] {
-		t.Errorf("second start: created %v, error %v", created, err)
+	if key, err := openKey(t, dir); err != nil || key.Key() != keys[0] || key.Make() != nil || key.Made() || key.Take(testKey) != nil || key.Key() != keys[0] {
+		t.Errorf("second start: the key is not kept, error %v", err)
 	}
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode is %v, want 0600", info.Mode().Perm())
@@ -210,8 +214,44 @@ func TestAdminKey(t *testing.T) {
 	if err := os.WriteFile(path, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := LoadOrCreateAdminKey(dir); err == nil {
+	if _, err := openKey(t, dir); err == nil {
 		t.Error("a file without a key was accepted")
+	}
+}
+
+func openKey(t *testing.T, dir string) (*AdminKey, error) {
+	t.Helper()
+	a, err := New(Config{KeyLater: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return OpenAdminKey(dir, a)
+}
+
+func TestAdminKeyOfACluster(t *testing.T) {
+	dir := t.TempDir()
+	a, err := New(Config{KeyLater: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := OpenAdminKey(dir, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(Credentials{APIKey: testKey}); err == nil {
+		t.Error("a key was accepted before there was one")
+	}
+	if err := key.Take("nonsense"); err == nil {
+		t.Error("nonsense was taken for a key")
+	}
+	if err := key.Take(testKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(Credentials{APIKey: testKey}); err != nil {
+		t.Errorf("the cluster's key is refused: %v", err)
+	}
+	if again, err := openKey(t, dir); err != nil || again.Key() != testKey {
+		t.Errorf("the cluster's key is not kept: %v", err)
 	}
 }
 

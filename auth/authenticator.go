@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,6 +24,7 @@ const CredentialBytesMax = 8 << 10
 // Config says which credentials are accepted.
 type Config struct {
 	AdminKey  string           // the key of the node's administrator
+	KeyLater  bool             // the key is told by OpenAdminKey, now or later
 	JWTSecret string           // signs bearer tokens; "" refuses all of them
 	Leeway    time.Duration    // clock difference, 0 for LeewayDefault
 	Now       func() time.Time // nil for time.Now
@@ -31,7 +33,7 @@ type Config struct {
 // Validate lists every fault.
 func (c Config) Validate() error {
 	var faults []error
-	if c.AdminKey == "" && c.JWTSecret == "" {
+	if c.AdminKey == "" && !c.KeyLater && c.JWTSecret == "" {
 		faults = append(faults, errors.New("neither an admin key nor a JWT secret is set: nobody could log in"))
 	}
 	if c.Leeway < 0 || c.Leeway > time.Hour {
@@ -48,8 +50,7 @@ type Credentials struct {
 
 // Authenticator recognises principals.
 type Authenticator struct {
-	adminKey  [sha256.Size]byte
-	hasKey    bool
+	adminKey  atomic.Pointer[[sha256.Size]byte] // nil: there is none, or it is not known yet
 	jwtSecret []byte
 	parser    *jwt.Parser
 }
@@ -65,13 +66,21 @@ func New(cfg Config) (*Authenticator, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Authenticator{
-		adminKey:  sha256.Sum256([]byte(cfg.AdminKey)),
-		hasKey:    cfg.AdminKey != "",
+	a := &Authenticator{
 		jwtSecret: []byte(cfg.JWTSecret),
 		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 			jwt.WithExpirationRequired(), jwt.WithLeeway(cfg.Leeway), jwt.WithTimeFunc(cfg.Now)),
-	}, nil
+	}
+	if cfg.AdminKey != "" {
+		a.setAdminKey(cfg.AdminKey)
+	}
+	return a, nil
+}
+
+// setAdminKey makes a key the one that is recognised.
+func (a *Authenticator) setAdminKey(key string) {
+	sum := sha256.Sum256([]byte(key))
+	a.adminKey.Store(&sum)
 }
 
 // Authenticate returns who sent the credentials. An API key decides alone: a
@@ -105,8 +114,8 @@ func (a *Authenticator) Authenticate(c Credentials) (Principal, error) {
 }
 
 func (a *Authenticator) apiKey(key string) (Principal, error) {
-	sum := sha256.Sum256([]byte(key))
-	if subtle.ConstantTimeCompare(sum[:], a.adminKey[:]) != 1 || !a.hasKey {
+	sum, known := sha256.Sum256([]byte(key)), a.adminKey.Load()
+	if known == nil || subtle.ConstantTimeCompare(sum[:], known[:]) != 1 {
 		return Principal{}, ErrAPIKey
 	}
 	return Principal{Name: "admin-key", Tenant: model.DefaultTenant, Role: PlatformAdmin, Method: "api-key"}, nil

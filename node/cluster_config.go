@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/link"
+	"github.com/stere-log/stere/node/membership"
 )
 
 // The ports of ClusterConfig where an address names none.
@@ -50,11 +52,28 @@ type ClusterConfig struct {
 	Secret []byte
 	// TLS is the user's own certificates for the cluster port.
 	TLS *link.TLS
+
+	// Listener stands instead of Listen, Dial reaches the cluster ports of
+	// others, and GossipTransport stands instead of Gossip: for tests.
+	Listener        net.Listener
+	Dial            func(ctx context.Context, address string) (net.Conn, error)
+	GossipTransport gossip.Transport
+}
+
+// begin says how a new data folder comes to a cluster.
+func (c ClusterConfig) begin() membership.Begin {
+	switch {
+	case c.BootstrapExpect > 1:
+		return membership.Expect
+	case len(c.Join) > 0:
+		return membership.Join
+	}
+	return membership.Alone
 }
 
 // Enabled reports whether the node is to be one of several.
 func (c ClusterConfig) Enabled() bool {
-	return c.Listen != "" || len(c.Join) > 0 || c.Bootstrap || c.BootstrapExpect != 0
+	return c.Listen != "" || c.Listener != nil || len(c.Join) > 0 || c.Bootstrap || c.BootstrapExpect != 0
 }
 
 // WithDefaults returns the configuration with every address in full, for a node
@@ -96,7 +115,7 @@ func (c ClusterConfig) Validate() error {
 			"there are settings of a cluster, but this node is to be alone: add --cluster-listen HOST:PORT, and --bootstrap or --join HOST for a new data folder, or leave them out")
 		return errors.Join(faults...)
 	}
-	fault(c.Listen == "", "there is no address for the cluster port: add --cluster-listen HOST:PORT")
+	fault(c.Listen == "" && c.Listener == nil, "there is no address for the cluster port: add --cluster-listen HOST:PORT")
 	fault(c.Bootstrap && len(c.Join) > 0, "--bootstrap makes a new cluster and --join enters one: leave one of them out, or let several nodes make one together with --bootstrap-expect 3 and --join")
 	fault(c.Bootstrap && c.BootstrapExpect > 1, "--bootstrap is one node's alone and --bootstrap-expect %d that of several together: leave one of them out", c.BootstrapExpect)
 	fault(c.BootstrapExpect == 1 && len(c.Join) > 0, "--bootstrap-expect 1 makes a new cluster and --join enters one: leave one of them out")

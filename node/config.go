@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/api"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/storage"
@@ -30,6 +31,8 @@ const (
 	DefaultSlowDisk        = 10 * time.Second
 	diskInterval           = time.Second
 	failureGrace           = 2 * time.Second
+	handOverTimeout        = 3 * time.Second
+	leaderPatience         = 5 * time.Second // for a leader of a shard, before a node is ready without
 )
 
 // ShardsMax is the largest number of shards of a node.
@@ -75,9 +78,12 @@ type Config struct {
 	Ingest  ingest.Config
 	Query   query.Config
 	// API holds the limits of the HTTP interface; its Writer, Engine, Auth,
-	// Flush, Status, Logger, LogLevel and Metrics are set by the node.
+	// Cluster, Flush, Status, Logger, LogLevel and Metrics are set by the node.
 	API api.Config
 
+	// AdminKey is the cluster's administrator key, which a node that joins is
+	// told; nil where there is none.
+	AdminKey membership.AdminKey
 	Auth     *auth.Authenticator // nil lets everybody do everything: loopback only
 	Logger   *slog.Logger        // default: discard
 	LogLevel *slog.LevelVar      // of Logger, for changing it at run time

@@ -8,12 +8,21 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/engine"
 )
 
 // folderFormat is the version of the data folder's layout (docs/format/manifest.md).
 const folderFormat = 1
+
+// The versions of everything that nodes send each other and keep, as one
+// number: a version that changes any of it raises formatMax, and formatMin when
+// it can no longer be read. Nodes of one cluster must have one in common.
+const (
+	formatMin = 1
+	formatMax = 1
+)
 
 // Names in the data folder.
 const (
@@ -72,3 +81,7 @@ func loadIdentity(files engine.FS, dir string, shards int) (identity, error) {
 }
 
 func shardID(number uint32) model.ShardID { return model.ShardID(number) }
+
+// formats are the versions of the formats on disk and wire that this program
+// reads.
+func formats() catalogue.Formats { return catalogue.Formats{Min: formatMin, Max: formatMax} }

@@ -12,8 +12,12 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
@@ -33,24 +37,21 @@ type Node struct {
 	cache    *segment.Cache
 	heads    *storage.HeadCache
 	host     *raft.Host
-	shards   []*shard // number i at index i
+	members  *membership.Membership
+	replicas *replicas.Set
+	leaders  leaders
 	disk     *diskWatch
 	writer   *ingest.Writer
 	engine   *query.Engine
 	api      *api.Server
 	listener net.Listener
 
-	ready   chan struct{} // closed when the log has been replayed
+	opened  chan struct{} // closed when the replicas that the catalogue gives the node are open
+	ready   chan struct{} // closed when the node can serve
 	failed  chan struct{} // closed when fatal is set
 	fatal   atomic.Pointer[error]
 	closing sync.Once
 	closed  error
-}
-
-// shard is a replica and its log.
-type shard struct {
-	replica *replica.Replica
-	group   *raft.Group
 }
 
 // New opens the data folder and everything in it and starts to listen; it
@@ -62,9 +63,9 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
 	n := &Node{
 		cfg: cfg, logger: cfg.Logger, started: cfg.Now(), listener: cfg.Listener,
-		ready: make(chan struct{}), failed: make(chan struct{}),
+		opened: make(chan struct{}), ready: make(chan struct{}), failed: make(chan struct{}),
 	}
-	for _, step := range []func(context.Context) error{n.openFolder, n.openStore, n.openShards, n.openPaths, n.listen} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.listen, n.openStore, n.openCluster, n.openShards, n.openPaths} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -96,33 +97,53 @@ func (n *Node) openStore(context.Context) (err error) {
 	return err
 }
 
-// openShards opens the replicas and starts their logs, which replay.
+// openCluster takes the ports for other nodes.
+func (n *Node) openCluster(context.Context) (err error) {
+	c := n.cfg.Cluster
+	cfg := membership.Config{
+		NodeID: n.identity.Node, Name: c.Name, Zone: c.Zone, Version: n.cfg.API.Version, Formats: formats(), API: n.listener.Addr(),
+		FS: n.cfg.FS, Dir: n.cfg.DataDir, Begin: c.begin(), Expected: c.BootstrapExpect, Shards: n.identity.Shards, Replicas: c.Replicas,
+		Key: n.cfg.AdminKey, Load: n.load, Logger: n.logger, Now: n.cfg.Now,
+	}
+	if c.Enabled() {
+		cfg.Port = &membership.Port{
+			Listen: c.Listen, Listener: c.Listener, Dial: c.Dial, Gossip: c.Gossip, Transport: c.GossipTransport,
+			Advertise: c.Advertise, Seeds: c.Join, Secret: c.Secret, TLS: c.TLS,
+		}
+	}
+	n.members, err = membership.Open(cfg)
+	return err
+}
+
+// openShards opens the replicas that are stored here and starts their logs,
+// which replay.
 func (n *Node) openShards(ctx context.Context) (err error) {
 	n.host, err = raft.Open(raft.Config{
 		NodeID: n.identity.Node, FS: n.cfg.FS, Dir: n.cfg.FS.PathJoin(n.cfg.DataDir, logName),
 		Lanes: n.cfg.LogLanes, Memory: n.cfg.LogMemoryBytes, SlowDisk: n.cfg.SlowDisk, Logger: n.logger, OnFatal: n.fail,
+		Streams: n.members.Streams(),
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.members.Start(n.host); err != nil {
 		return err
 	}
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
 	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
 	building, logged := make(chan struct{}, 1), new(replica.Counter)
-	for number := range uint32(n.identity.Shards) {
-		cfg := n.cfg.shardConfig(env, number, n.identity.Shards)
-		cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
-		opened, err := replica.Open(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		one := &shard{replica: opened}
-		n.shards = append(n.shards, one)
-		if one.group, err = n.host.Start(number, opened); err != nil {
-			return fmt.Errorf("start log of shard %d: %w", number, err)
-		}
-		opened.Attach(one.group)
-	}
-	return nil
+	n.replicas, err = replicas.Open(ctx, replicas.Config{
+		Self: n.identity.Node, Host: n.host, Logger: n.logger,
+		Replica: func(shard uint32) replica.Config {
+			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
+			cfg := n.cfg.shardConfig(env, shard, here)
+			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
+			return cfg
+		},
+		Beside:  n.drive,
+		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
+	})
+	return err
 }
 
 // CacheBytes returns how much the caches of segments and heads hold.
@@ -136,7 +157,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	n.engine = query.New(n, n.cfg.Query)
 	cfg := n.cfg.API
-	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.Flush, n.Status
+	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
 	n.api, err = api.New(cfg)
 	return err
@@ -155,14 +176,24 @@ func (n *Node) listen(context.Context) (err error) {
 // Addr is the address of the HTTP interface.
 func (n *Node) Addr() net.Addr { return n.listener.Addr() }
 
+// ID is the node's id.
+func (n *Node) ID() string { return n.identity.Node }
+
+// GossipAddr is the host:port at which other nodes join, "" for a node that is
+// alone.
+func (n *Node) GossipAddr() string { return n.members.GossipAddr() }
+
+// Cluster is the cluster as this node sees it.
+func (n *Node) Cluster() heal.Cluster { return clusterView{n.members, n} }
+
 // Writer is the way in, for programs that run a node inside themselves.
 func (n *Node) Writer() *ingest.Writer { return n.writer }
 
 // Engine is the way out, for programs that run a node inside themselves.
 func (n *Node) Engine() *query.Engine { return n.engine }
 
-// Ready is closed when the log has been replayed: from then on records are
-// taken and found.
+// Ready is closed when the log has been replayed and the node is in its
+// cluster: from then on records are taken and found.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
 
 // isReady reports whether Ready is closed.
@@ -192,16 +223,30 @@ func (n *Node) Failed() error {
 	return nil
 }
 
-// Flush seals what is there in every shard, merges what can be merged and
-// returns when that is durable.
+// FlushAll seals what is there in every shard, wherever it is led, merges what
+// can be merged and returns when that is durable.
+func (n *Node) FlushAll(ctx context.Context) error {
+	errs := []error{n.Flush(ctx)}
+	for _, member := range n.members.Members() {
+		if !member.Self && n.members.Alive(member.ID) && member.Cluster == n.members.State().Cluster {
+			errs = append(errs, n.members.Peers().Flush(ctx, member.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Flush is FlushAll for the shards that this node leads.
 func (n *Node) Flush(ctx context.Context) error {
 	if !n.isReady() {
 		return fmt.Errorf("flush: %w: the log is being replayed", ingest.ErrUnavailable)
 	}
-	errs := make([]error, len(n.shards))
+	all := n.replicas.All()
+	errs := make([]error, len(all))
 	var shards sync.WaitGroup
-	for i, one := range n.shards {
-		shards.Go(func() { errs[i] = one.replica.Flush(ctx) })
+	for i, one := range all {
+		if _, leads := one.Group.Leader(); leads {
+			shards.Go(func() { errs[i] = one.Flush(ctx) })
+		}
 	}
 	shards.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -224,11 +269,14 @@ func (n *Node) close() error {
 			errs = append(errs, err)
 		}
 	}
+	if n.members != nil {
+		errs = append(errs, n.members.Close())
+	}
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
-	for _, one := range n.shards {
-		one.replica.Close()
+	if n.replicas != nil {
+		errs = append(errs, n.replicas.Close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())

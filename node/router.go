@@ -2,68 +2,177 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
+	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/node/replica"
-	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
 )
 
-var (
-	_ ingest.Shards = (*Node)(nil)
-	_ query.Shards  = (*Node)(nil)
+const (
+	routeRetryMin = 20 * time.Millisecond
+	routeRetryMax = 300 * time.Millisecond
 )
 
-// ShardsOf implements ingest.Shards: every tenant writes to every shard.
-func (n *Node) ShardsOf(model.TenantID) []model.ShardID {
-	ids := make([]model.ShardID, len(n.shards))
-	for i := range n.shards {
-		ids[i] = shardID(uint32(i))
+var _ ingest.Shards = (*Node)(nil)
+
+// ShardsOf implements ingest.Shards.
+func (n *Node) ShardsOf(tenant model.TenantID) []model.ShardID {
+	numbers := n.members.State().TenantShards(tenant)
+	ids := make([]model.ShardID, len(numbers))
+	for i, number := range numbers {
+		ids[i] = shardID(number)
 	}
 	return ids
 }
 
-// Append implements ingest.Shards. It returns when the block is durable and
-// every later View has it.
+// Append implements ingest.Shards: it carries the block to whoever leads the
+// shard, and again when the leader has changed meanwhile. It returns when the
+// block is durable and every later query finds it.
 func (n *Node) Append(ctx context.Context, id model.ShardID, a ingest.Append) (ingest.Ack, error) {
-	switch {
-	case n.Failed() != nil:
-		return ingest.Ack{}, fmt.Errorf("%w: %w", ingest.ErrUnavailable, n.Failed())
-	case !n.isReady():
-		return ingest.Ack{}, fmt.Errorf("%w: the log is being replayed", ingest.ErrUnavailable)
-	case n.disk.full.Load():
-		return ingest.Ack{}, fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", ingest.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
-	case int(id) >= len(n.shards):
-		return ingest.Ack{}, fmt.Errorf("%w: there is no shard %d", ingest.ErrUnavailable, id)
+	if err := n.serving(); err != nil {
+		return ingest.Ack{}, err
 	}
 	batches := make([]storage.Batch, len(a.Batches))
 	for i, b := range a.Batches {
 		batches[i] = storage.Batch(b)
+		if n.members.Clustered() && b.Key == ([16]byte{}) {
+			// What is sent again after an answer was lost must not be stored twice.
+			_, _ = rand.Read(batches[i].Key[:])
+		}
 	}
-	results, err := n.shards[id].replica.Append(ctx, storage.Append{Tenant: a.Tenant, Time: a.Time, Block: a.Block, Batches: batches})
+	results, err := n.route(ctx, id, storage.Append{Tenant: a.Tenant, Time: a.Time, Block: a.Block, Batches: batches})
 	if err != nil {
 		return ingest.Ack{}, ingestError(err)
-	}
-	if fatal := n.Failed(); fatal != nil {
-		return ingest.Ack{}, fmt.Errorf("%w: %w", ingest.ErrUnavailable, fatal)
 	}
 	ack := ingest.Ack{Batches: make([]ingest.BatchAck, len(results))}
 	for i, r := range results {
 		ack.Batches[i] = ingest.BatchAck{Index: r.Index, First: r.First, Outcome: ingest.Outcome(r.Outcome)}
+		if a.Batches[i].Key == ([16]byte{}) && r.Outcome == storage.Duplicate {
+			ack.Batches[i].Outcome = ingest.Stored // by an attempt whose answer was lost
+		}
 	}
 	return ack, nil
 }
 
-// ingestError says an error of a replica or its log in the words of ingest.
-func ingestError(err error) error {
+// serving reports why the node takes and finds nothing.
+func (n *Node) serving() error {
+	switch err := n.Failed(); {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err)
+	case !n.isReady():
+		return fmt.Errorf("%w: the log is being replayed", ingest.ErrUnavailable)
+	}
+	return nil
+}
+
+// route appends a block to a shard, on whatever node leads it.
+func (n *Node) route(ctx context.Context, id model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
+	tried := ""
+	for delay := routeRetryMin; ; delay = min(2*delay, routeRetryMax) {
+		node := n.leaderOf(id, tried)
+		results, err := n.appendTo(ctx, node, id, a)
+		if err == nil {
+			n.leaders.note(id, node)
+			return results, nil
+		}
+		if !n.again(id, node, err) {
+			return nil, err
+		}
+		tried = node
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-n.failed:
+			timer.Stop()
+			return nil, errors.Join(err, n.Failed())
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ctx.Err(), err)
+		}
+	}
+}
+
+// again reports whether an append that failed on a node may succeed when it is
+// tried once more, and learns from the error where.
+func (n *Node) again(id model.ShardID, node string, err error) bool {
+	var elsewhere peer.NotLeaderError
+	switch {
+	case errors.As(err, &elsewhere):
+		n.leaders.note(id, elsewhere.Leader)
+		return n.members.Clustered()
+	case errors.Is(err, peer.ErrUnavailable), errors.Is(err, peer.ErrUncertain), errors.Is(err, peer.ErrNotHere),
+		errors.Is(err, raft.ErrUncertain), errors.Is(err, raft.ErrShutdown):
+		n.leaders.forget(id, node)
+		return n.members.Clustered() && n.Failed() == nil
+	}
+	return false
+}
+
+// appendTo appends a block on a node.
+func (n *Node) appendTo(ctx context.Context, node string, id model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
+	switch node {
+	case "":
+		return nil, peer.NotLeaderError{}
+	case n.identity.Node:
+		return n.appendHere(ctx, id, a)
+	}
+	return n.members.Peers().Append(ctx, node, id, a)
+}
+
+// appendHere appends a block to a shard that this node leads.
+func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
+	if err := n.serving(); err != nil {
+		return nil, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
+	}
+	if n.disk.full.Load() {
+		return nil, fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", peer.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
+	}
+	one := n.replicas.Get(id)
+	if one == nil {
+		return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
+	}
+	results, err := one.Append(ctx, a)
+	if err != nil {
+		return nil, peerError(err, one.Group)
+	}
+	if fatal := n.Failed(); fatal != nil {
+		return nil, fmt.Errorf("%w: %w", peer.ErrUncertain, fatal)
+	}
+	return results, nil
+}
+
+// peerError says an error of a replica or its log in the words of package peer.
+func peerError(err error, group *raft.Group) error {
+	if errors.Is(err, raft.ErrNotLeader) {
+		leader, self := group.Leader()
+		if self {
+			leader = "" // it is handing over
+		}
+		return fmt.Errorf("%w: %w", peer.NotLeaderError{Leader: leader}, err)
+	}
 	for _, row := range []struct{ from, to error }{
-		{raft.ErrNoSpace, ingest.ErrNoSpace},
-		{replica.ErrBusy, ingest.ErrBusy},
+		{raft.ErrNoSpace, peer.ErrNoSpace}, {replica.ErrBusy, peer.ErrBusy}, {raft.ErrShutdown, peer.ErrUnavailable},
+		{raft.ErrTooLarge, peer.ErrRefused},
 	} {
+		if errors.Is(err, row.from) && !errors.Is(err, raft.ErrUncertain) {
+			return fmt.Errorf("%w: %w", row.to, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", peer.ErrUncertain, err)
+}
+
+// ingestError says an error of route in the words of ingest.
+func ingestError(err error) error {
+	for _, row := range []struct{ from, to error }{{peer.ErrNoSpace, ingest.ErrNoSpace}, {peer.ErrBusy, ingest.ErrBusy}} {
 		if errors.Is(err, row.from) {
 			return fmt.Errorf("%w: %w", row.to, err)
 		}
@@ -71,34 +180,74 @@ func ingestError(err error) error {
 	return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err)
 }
 
-// Views implements query.Shards: what the tenant has in every shard, with
-// everything that was acknowledged before the call.
-func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, error) {
-	if !n.isReady() {
-		return nil, fmt.Errorf("%w: the log is being replayed", ingest.ErrUnavailable)
-	}
-	views := make([]query.View, 0, len(n.shards))
-	for _, one := range n.shards {
-		err := ctx.Err()
-		if err == nil {
-			var view *storage.View
-			if view, err = one.replica.View(tenant); err == nil {
-				views = append(views, query.View{Parts: view.Parts, Release: view.Release, Missing: missing(one.replica.Shard(), view)})
-				continue
-			}
-		}
-		for _, view := range views {
-			view.Release()
-		}
-		return nil, fmt.Errorf("view shard %d: %w", one.replica.Shard(), err)
-	}
-	return views, nil
+// leaders remembers who led shards of which this node has no replica, or whose
+// replica here does not know.
+type leaders struct {
+	mu sync.Mutex
+	by map[model.ShardID]string
 }
 
-// missing says what of a shard a view cannot give; "" if it gives everything.
-func missing(id model.ShardID, view *storage.View) string {
-	if view.Quarantined == 0 {
-		return ""
+func (l *leaders) note(id model.ShardID, node string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil {
+		l.by = map[model.ShardID]string{}
 	}
-	return fmt.Sprintf("%d blocks of shard %d could not be read and were put aside", view.Quarantined, id)
+	if node == "" {
+		delete(l.by, id)
+		return
+	}
+	l.by[id] = node
+}
+
+// forget drops what is remembered if it is this node.
+func (l *leaders) forget(id model.ShardID, node string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by[id] == node {
+		delete(l.by, id)
+	}
+}
+
+func (l *leaders) get(id model.ShardID) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.by[id]
+}
+
+// leaderOf returns the node to ask for a shard: who leads it as far as is known,
+// else one of its replicas, another than was tried last.
+func (n *Node) leaderOf(id model.ShardID, tried string) string {
+	if one := n.replicas.Get(id); one != nil {
+		if leader, _ := one.Group.Leader(); leader != "" && (leader == n.identity.Node || n.members.Alive(leader)) {
+			return leader
+		}
+	}
+	if known := n.leaders.get(id); known != "" && known != tried && n.members.Alive(known) {
+		return known
+	}
+	candidates := n.holders(id)
+	for i, node := range candidates {
+		if node == tried {
+			candidates = append(candidates[i+1:], candidates[:i]...)
+			break
+		}
+	}
+	for _, node := range candidates {
+		if node != n.identity.Node {
+			return node
+		}
+	}
+	return ""
+}
+
+// holders returns the nodes that seem alive and have a replica of a shard that
+// is no newcomer.
+func (n *Node) holders(id model.ShardID) (nodes []string) {
+	for _, r := range n.members.State().Shards[uint32(id)].Replicas {
+		if r.Role != catalogue.Joining && n.members.Alive(r.Node) {
+			nodes = append(nodes, r.Node)
+		}
+	}
+	return nodes
 }

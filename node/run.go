@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/oklog/run"
+
+	"github.com/stere-log/stere/raft"
 )
 
 // Run serves until the context ends or something fails, and closes the node.
@@ -47,19 +50,19 @@ func (n *Node) runActors(ctx context.Context) error {
 		}
 		return nil
 	}, func(error) { cancel() })
-	group.Add(func() error { return n.replay(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.members.Serve(calls{n}) }, func(error) { n.stopServing() })
+	group.Add(func() error { return n.becomeReady(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.disk.run(inside) }, func(error) { stop() })
-	for _, one := range n.shards {
-		group.Add(func() error { return one.replica.Run(inside) }, func(error) { stop() })
-	}
+	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.runReplicas(inside) }, func(error) { stop() })
 	if err := group.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("run node: %w", err)
 	}
 	return nil
 }
 
-// shutdown lets requests under way finish. After a failure there is nothing
-// to wait for.
+// shutdown hands over what this node leads and lets requests under way finish.
+// After a failure there is nothing to wait for.
 func (n *Node) shutdown() {
 	timeout := n.cfg.ShutdownTimeout
 	if n.Failed() != nil {
@@ -67,26 +70,101 @@ func (n *Node) shutdown() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	if n.Failed() == nil {
+		n.handOver(ctx)
+	}
 	if err := errors.Join(n.api.Shutdown(ctx), n.writer.Close(ctx)); err != nil {
 		n.logger.Warn("requests were cut off", "error", err)
 	}
 }
 
-// replay waits until every shard has a leader and has applied what was
-// committed before the start; then the node is ready.
-func (n *Node) replay(ctx context.Context) error {
-	began := time.Now()
-	for number, one := range n.shards {
-		if err := errors.Join(one.group.WaitLeader(ctx), ctx.Err()); err != nil {
-			return n.unlessStopped(ctx, fmt.Errorf("wait for a leader of shard %d: %w", number, err))
+// handOver lets other voters lead what this node leads, so that nobody has to
+// wait for an election.
+func (n *Node) handOver(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	defer cancel()
+	var shards sync.WaitGroup
+	for _, one := range n.replicas.All() {
+		if _, leads := one.Group.Leader(); leads && voters(one.Group) > 1 {
+			shards.Go(func() {
+				if err := one.Group.Transfer(ctx, ""); err != nil {
+					n.logger.Warn("a shard was not handed over", "shard", one.Shard(), "error", err)
+				}
+			})
 		}
-		if err := one.group.Barrier(ctx); err != nil {
-			return n.unlessStopped(ctx, fmt.Errorf("replay shard %d: %w", number, err))
+	}
+	shards.Wait()
+}
+
+func voters(group *raft.Group) (count int) {
+	for _, member := range group.Members() {
+		if member.Voter {
+			count++
+		}
+	}
+	return count
+}
+
+// stopServing tells the others that this node goes, and hears them no more.
+func (n *Node) stopServing() {
+	ctx, cancel := context.WithTimeout(context.Background(), failureGrace/2)
+	defer cancel()
+	if n.Failed() == nil {
+		if err := n.members.Leave(ctx); err != nil {
+			n.logger.Debug("the others were not told that this node goes", "error", err)
+		}
+	}
+	if err := n.members.StopServing(); err != nil {
+		n.logger.Warn("the cluster port was not closed well", "error", err)
+	}
+}
+
+// runReplicas runs the replicas and follows the catalogue.
+func (n *Node) runReplicas(ctx context.Context) error {
+	changed, stop := n.members.Watch()
+	defer stop()
+	return n.replicas.Run(ctx, n.members.State, changed, n.members.Fresh(), func() { close(n.opened) })
+}
+
+// becomeReady waits until this node is in its cluster and what it leads alone
+// has applied what was committed before the start; then the node is ready. What
+// it shares with others is read and written wherever it is led.
+func (n *Node) becomeReady(ctx context.Context) error {
+	began := time.Now()
+	select {
+	case <-n.opened:
+	case <-ctx.Done():
+		return nil
+	}
+	for _, one := range n.replicas.All() {
+		if err := n.replay(ctx, one.Group); err != nil {
+			return n.unlessStopped(ctx, fmt.Errorf("replay shard %d: %w", one.Shard(), err))
 		}
 	}
 	close(n.ready)
-	n.logger.Info("the node is ready", "node", n.identity.Node, "shards", len(n.shards), "replay", time.Since(began).Round(time.Millisecond), "address", n.listener.Addr().String())
+	n.logger.Info("the node is ready", "node", n.identity.Node, "shards", len(n.replicas.All()), "replay", time.Since(began).Round(time.Millisecond), "address", n.listener.Addr().String())
 	<-ctx.Done()
+	return nil
+}
+
+// replay waits for the leader of a group, and if that is this node, until
+// everything is applied. A group with other members may go without a leader.
+func (n *Node) replay(ctx context.Context, group *raft.Group) error {
+	if members := group.Members(); len(members) != 1 || members[0].ID != n.identity.Node {
+		patient, cancel := context.WithTimeout(ctx, leaderPatience)
+		defer cancel()
+		if group.WaitLeader(patient) != nil {
+			return ctx.Err()
+		}
+	} else if err := group.WaitLeader(ctx); err != nil {
+		return err
+	}
+	if _, leads := group.Leader(); !leads {
+		return nil
+	}
+	if err := group.Barrier(ctx); err != nil && !errors.Is(err, raft.ErrNotLeader) {
+		return err
+	}
 	return nil
 }
 

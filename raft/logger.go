@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -62,11 +63,26 @@ func (l *logger) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args..
 // a node has many groups.
 func (l *logger) Info(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
 
-// Warn writes a message.
-func (l *logger) Warn(msg string, args ...any) { l.Log(hclog.Warn, msg, args...) }
+// Warn writes a message, as a detail, too: what the library warns of happens
+// whenever a node stops, starts or is slow, in every group, and is gone with it.
+func (l *logger) Warn(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
 
-// Error writes a message.
-func (l *logger) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+// Error writes a message. That a member cannot be reached is a detail: who is
+// there and who is not is told once for the node, not again and again for each
+// group.
+func (l *logger) Error(msg string, args ...any) {
+	level := hclog.Error
+	for _, start := range []string{
+		"failed to heartbeat", "failed to appendEntries", "failed to pipeline appendEntries", "failed to start pipeline replication",
+		"failed to make request", "failed to accept connection", "failed to decode incoming command", "failed to flush response",
+		"failed to send snapshot to", "failed to install snapshot", "peer has newer term",
+	} {
+		if strings.HasPrefix(msg, start) {
+			level = hclog.Debug
+		}
+	}
+	l.Log(level, msg, args...)
+}
 
 // IsTrace reports whether Trace writes.
 func (l *logger) IsTrace() bool { return l.enabled(hclog.Trace) }
@@ -78,7 +94,7 @@ func (l *logger) IsDebug() bool { return l.enabled(hclog.Debug) }
 func (l *logger) IsInfo() bool { return l.enabled(hclog.Debug) }
 
 // IsWarn reports whether Warn writes.
-func (l *logger) IsWarn() bool { return l.enabled(hclog.Warn) }
+func (l *logger) IsWarn() bool { return l.enabled(hclog.Debug) }
 
 // IsError reports whether Error writes.
 func (l *logger) IsError() bool { return l.enabled(hclog.Error) }

@@ -257,6 +257,7 @@ func TestDestroy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3)
 		want := c.fill(nil, 20)
+		c.agree(want) // or a follower may have nothing to seal yet
 		for _, name := range c.names {
 			c.nodes[name].seal(t)
 		}

@@ -48,7 +48,7 @@ type Detail struct {
 	Field      string   `json:"field,omitempty"`
 	Message    string   `json:"message"`
 	Line       int      `json:"line,omitempty"`   // 1-based line of the body or query
-	Column     int      `json:"column,omitempty"` // 1-based column of the query
+	Column     int      `json:"column,omitempty"` // 1-based column of the body or query
 	Expected   []string `json:"expected,omitempty"`
 	Suggestion string   `json:"suggestion,omitempty"`
 }

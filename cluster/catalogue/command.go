@@ -52,7 +52,8 @@ type SetNodeState struct {
 
 // SetReplicas says which replicas a shard is to have. There are never two on a
 // node; one stays and one is complete; a replica on a node that had none begins
-// as Joining, on a node that is known and not gone.
+// as Joining, on a node that is known and not gone. Only a leaving one has a
+// successor.
 type SetReplicas struct {
 	Shard    uint32    `json:"shard"`
 	If       uint64    `json:"if,omitempty"` // State.Index or Shard.Version it was planned on: a later change of the shard is a conflict; 0: any

@@ -194,6 +194,14 @@ func checkReplicas(replicas []Replica) error {
 				return err
 			}
 		}
+		if r.Successor != "" {
+			if r.Role != Leaving || r.Successor == r.Node {
+				return refuse(ErrInvalid, "successor of the %s replica on node %s", r.Role, r.Node)
+			}
+			if err := checkID("successor", r.Successor); err != nil {
+				return err
+			}
+		}
 		for _, other := range replicas[:i] {
 			if other.Node == r.Node {
 				return refuse(ErrRefused, "two replicas on node %s", r.Node)

@@ -25,10 +25,11 @@ type State struct {
 
 // Settings are what an operator decides for the whole cluster.
 type Settings struct {
-	Replicas        int    `json:"replicas"`         // wanted replicas of a shard: 1, 3 or 5
-	Paused          bool   `json:"paused,omitempty"` // no rebalancing
-	CatalogueVoters int    `json:"catalogue_voters"` // how many nodes vote in the catalogue: 1, 3 or 5
-	Version         uint64 `json:"version"`          // index of the last change; set by Apply
+	Replicas        int    `json:"replicas"`                  // wanted replicas of a shard: 1, 3 or 5
+	ReplicasChosen  bool   `json:"replicas_chosen,omitempty"` // by hand: the number is not raised with that of the nodes
+	Paused          bool   `json:"paused,omitempty"`          // no rebalancing
+	CatalogueVoters int    `json:"catalogue_voters"`          // how many nodes vote in the catalogue: 1, 3 or 5
+	Version         uint64 `json:"version"`                   // index of the last change; set by Apply
 }
 
 // DefaultSettings are those of a new cluster of which nothing else is said.
@@ -89,7 +90,10 @@ type Replica struct {
 	Role   Role   `json:"role"`
 	Since  int64  `json:"since"`            // when the role began, Unix ns; set by Apply
 	Source string `json:"source,omitempty"` // id of the node it fetches from first
-	Reason string `json:"reason,omitempty"`
+	// Successor, of a leaving one, is the node whose replica takes its place: it
+	// goes when that one votes. "": it is one too many.
+	Successor string `json:"successor,omitempty"`
+	Reason    string `json:"reason,omitempty"`
 }
 
 // Tenant is a tenant that differs from the default.
@@ -205,7 +209,7 @@ func (s Shard) On(node string) (Replica, bool) {
 func (s Shard) size() int {
 	n := 160
 	for _, r := range s.Replicas {
-		n += 160 + 2*len(r.Reason)
+		n += 192 + 2*len(r.Reason)
 	}
 	return n
 }

@@ -51,6 +51,9 @@ const (
 	secretKeyBytes = 32
 )
 
+// Transport carries gossip's packets and streams.
+type Transport = memberlist.Transport
+
 // Config says how gossip works. NodeID, and Bind or Transport, must be given.
 type Config struct {
 	// NodeID is this node's persistent id.
@@ -68,7 +71,7 @@ type Config struct {
 	Meta Meta
 
 	// Transport stands instead of Bind, in tests.
-	Transport memberlist.Transport
+	Transport Transport
 	// LookupHost resolves names of seeds. Default: the machine's resolver.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 	// Now is the clock that is compared with the clocks of others.

@@ -225,6 +225,9 @@ func (c *cluster) began(moves []Move) {
 		if i := s.at(from); m.Kind == RemoveReplica && i >= 0 && c.healthy(s.replicas[i]) && k.healthy <= s.wanted {
 			c.cancel(m, "shard %d has %d healthy replicas, %d are wanted", s.ID, k.healthy, s.wanted)
 			continue
+		} else if m.Kind == RemoveReplica && i >= 0 && c.healthy(s.replicas[i]) && k.voting-1 <= (k.voters-1)/2 {
+			c.cancel(m, "without node %s shard %d would have %d of %d voters, which is no majority", m.From, s.ID, k.voting-1, k.voters-1)
+			continue
 		}
 		c.place(at, from, to)
 	}

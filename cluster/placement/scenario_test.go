@@ -306,6 +306,18 @@ func TestMovesThatCannotEnd(t *testing.T) {
 	if result = w.plan(); len(result.Cancel) != 1 || len(result.Moves) > 0 {
 		t.Errorf("cancelled is %+v, planned %+v", result.Cancel, result.Moves)
 	}
+	// Nor is one that would leave two voters, one of which is dead.
+	s := &w.state.Shards[0]
+	s.Wanted = 1
+	from := w.state.Moves[0].From
+	if result = w.plan(); len(result.Cancel) != 0 {
+		t.Errorf("cancelled is %+v", result.Cancel)
+	}
+	other := s.Replicas[slices.IndexFunc(s.Replicas, func(r placement.Replica) bool { return r.Node != from })].Node
+	w.set(other, placement.Dead, time.Second)
+	if result = w.plan(); len(result.Cancel) != 1 || !strings.Contains(result.Cancel[0].Reason, "no majority") {
+		t.Errorf("cancelled is %+v", result.Cancel)
+	}
 }
 
 // TestStrays: learners that nobody waits for are used or removed.

@@ -109,12 +109,14 @@ type Limits struct {
 
 // Defaults of Limits.
 const (
-	perNodeDefault      = 2
-	copiesShare         = 4  // one copy for so many nodes
-	transfersShare      = 10 // one transfer for so many nodes
-	clusterLeast        = 4
-	replaceAfterDefault = 5 * time.Minute
+	perNodeDefault = 2
+	copiesShare    = 4  // one copy for so many nodes
+	transfersShare = 10 // one transfer for so many nodes
+	clusterLeast   = 4
 )
+
+// ReplaceAfter is the default of Limits.ReplaceAfter.
+const ReplaceAfter = 5 * time.Minute
 
 func (l Limits) withDefaults(nodes int) Limits {
 	set := func(value *int, otherwise int) {
@@ -127,7 +129,7 @@ func (l Limits) withDefaults(nodes int) Limits {
 	set(&l.Copies, max(clusterLeast, nodes/copiesShare))
 	set(&l.Transfers, max(clusterLeast, nodes/transfersShare))
 	if l.ReplaceAfter <= 0 {
-		l.ReplaceAfter = replaceAfterDefault
+		l.ReplaceAfter = ReplaceAfter
 	}
 	return l
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/sample"
 )
@@ -28,6 +29,7 @@ const (
 type demoCommand struct {
 	Data   string `help:"Keep the data in this folder (default: a temporary one, removed at the end)." placeholder:"DIR"`
 	Listen string `default:"127.0.0.1:7100" help:"The address; the next free port is taken if it is in use." placeholder:"ADDR"`
+	Nodes  int    `default:"1" help:"How many nodes; more than one are a cluster, all in this process." placeholder:"N"`
 	Exit   bool   `help:"Stop after showing, do not keep serving."`
 }
 
@@ -39,6 +41,7 @@ serving until Ctrl-C, so that you can ask your own.
 Examples:
   stere demo
   stere demo --data ./demo-data --listen 127.0.0.1:7200
+  stere demo --nodes 3
   stere demo --exit`
 }
 
@@ -64,29 +67,53 @@ func (c *demoCommand) Run(p *program) (err error) {
 		return err
 	}
 	effective.leaveCluster()
-	node, err := p.startNode(effective)
+	nodes, err := c.start(p, effective, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, node.Stop()) }()
+	defer func() { err = errors.Join(err, nodes.Stop()) }()
+	node := nodes[0]
 	remote, err := client.New(client.Config{URL: node.url, APIKey: node.key, APIKeyHeader: effective.text("api-key-header")})
 	if err != nil {
 		return err
 	}
 	defer remote.Close()
-	fmt.Fprintf(p.stdout, "A node is running on %s, its data is in %s.\n\n", node.url, dir)
+	if len(nodes) == 1 {
+		fmt.Fprintf(p.stdout, "A node is running on %s, its data is in %s.\n\n", node.url, dir)
+	} else {
+		fmt.Fprintf(p.stdout, "A cluster is running, its data is in %s; any node takes and finds everything:\n", dir)
+		for i, one := range nodes {
+			fmt.Fprintf(p.stdout, "  n%d  %s\n", i+1, one.url)
+		}
+		fmt.Fprintf(p.stdout, "Look at it with: %s cluster status --url %s --data %s --watch\n\n", programName(), node.url, node.data)
+	}
 	if err := p.loadSample(remote); err != nil {
 		return err
 	}
 	if err := p.showDemo(remote); err != nil {
 		return err
 	}
-	p.showCommands(node, dir, effective)
+	p.showCommands(node, node.data, effective)
 	if c.Exit {
 		return nil
 	}
 	fmt.Fprintln(p.stdout, "Serving until Ctrl-C.")
 	return node.Wait()
+}
+
+// start starts what the demo shows.
+func (c *demoCommand) start(p *program, effective values, dir string) (demoNodes, error) {
+	if c.Nodes < 1 || c.Nodes > demoNodesMax {
+		return nil, usageError{fmt.Errorf("--nodes is %d, want 1 to %d", c.Nodes, demoNodesMax)}
+	}
+	if c.Nodes > 1 {
+		return p.startDemo(effective, dir, c.Nodes)
+	}
+	node, err := p.startNode(effective)
+	if err != nil {
+		return nil, err
+	}
+	return demoNodes{node}, nil
 }
 
 // freeAddress returns the address, or the next one whose port is free.
@@ -359,7 +386,9 @@ func programName() string {
 // runningNode is a node in this process.
 type runningNode struct {
 	url, key   string
+	data       string // folder
 	keyCreated bool
+	adminKey   *auth.AdminKey // nil without authentication
 	cancel     context.CancelFunc
 	cached     func() int64 // bytes that caches hold
 	done       chan error   // one value: how the node ended

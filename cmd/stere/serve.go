@@ -78,7 +78,7 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 		cancel()
 		return nil, err
 	}
-	running.cached = opened.CacheBytes
+	running.cached, running.data = opened.CacheBytes, effective.text("data")
 	running.url = urlOf(opened.Addr().String())
 	if err := p.noteNode(running.url, effective.text("data")); err != nil {
 		cfg.Logger.Debug("other commands need --data", "error", err)
@@ -89,14 +89,25 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 	for {
 		select {
 		case <-opened.Ready():
+			if running.adminKey != nil {
+				running.key, running.keyCreated = running.adminKey.Key(), running.adminKey.Made()
+			}
 			return running, nil
 		case err := <-running.done:
 			cancel()
 			return nil, errors.Join(errors.New("the node ended before it was ready"), err)
 		case <-patience.C:
-			fmt.Fprintln(p.stdout, "Replaying the log ...")
+			fmt.Fprintln(p.stdout, waitingFor(cfg.Cluster))
 		}
 	}
+}
+
+// waitingFor says why a node is not ready after a while.
+func waitingFor(c node.ClusterConfig) string {
+	if c.Enabled() {
+		return "Replaying the log, or waiting for the cluster ..."
+	}
+	return "Replaying the log ..."
 }
 
 // nodeConfig turns the settings into the node's configuration.
@@ -134,13 +145,14 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	if effective.bool("insecure-no-auth") {
 		return cfg, nil
 	}
-	if running.key, running.keyCreated, err = auth.LoadOrCreateAdminKey(cfg.DataDir); err != nil {
-		return cfg, err
-	}
 	secret := effective.text("jwt-secret")
 	if secret != "" && len(secret) < 32 {
 		logger.Warn("the JWT secret is shorter than the 32 bytes that HS256 deserves", "bytes", len(secret))
 	}
-	cfg.Auth, err = auth.New(auth.Config{AdminKey: running.key, JWTSecret: secret})
+	if cfg.Auth, err = auth.New(auth.Config{KeyLater: true, JWTSecret: secret}); err != nil {
+		return cfg, err
+	}
+	running.adminKey, err = auth.OpenAdminKey(cfg.DataDir, cfg.Auth)
+	cfg.AdminKey = running.adminKey
 	return cfg, err
 }

@@ -8,8 +8,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/hashicorp/memberlist"
-
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/link"
@@ -33,7 +31,7 @@ type Port struct {
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	// Gossip is the address of gossip, IP:port; Transport stands instead of it.
 	Gossip    string
-	Transport memberlist.Transport
+	Transport gossip.Transport
 	Advertise string   // host that others reach this node at; default: found out
 	Seeds     []string // host:port of others' gossip
 	Secret    []byte

@@ -30,6 +30,8 @@ type Membership struct {
 	host   *raft.Host
 	group  atomic.Pointer[raft.Group] // nil until it is known how to begin
 
+	closing chan struct{} // closed when calls are not heard any more
+	close   sync.Once
 	fresh   chan struct{} // closed when the catalogue is as new as anybody's
 	freshen sync.Once
 	started chan struct{} // closed when group is set
@@ -49,7 +51,7 @@ func Open(cfg Config) (*Membership, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure membership: %w", err)
 	}
-	m := &Membership{cfg: cfg.withDefaults(), fresh: make(chan struct{}), started: make(chan struct{})}
+	m := &Membership{cfg: cfg.withDefaults(), closing: make(chan struct{}), fresh: make(chan struct{}), started: make(chan struct{})}
 	var err error
 	m.cat, err = catalogue.Open(catalogue.Config{
 		Store: store{m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
@@ -123,9 +125,10 @@ func (m *Membership) Streams() func(group uint32) (raft.Streams, error) {
 	return func(group uint32) (raft.Streams, error) { return m.link.Group(group) }
 }
 
-// Serve answers node calls until Close; without a port it returns at once.
+// Serve answers node calls, if there is a port, until StopServing.
 func (m *Membership) Serve(node peer.Node) error {
 	if m.link == nil {
+		<-m.closing
 		return nil
 	}
 	return m.link.Serve(link.ServeConfig{Handler: peer.Serve(node), BodyMax: answerMax})
@@ -134,6 +137,7 @@ func (m *Membership) Serve(node peer.Node) error {
 // StopServing closes the cluster port: calls and groups of other nodes are not
 // heard any more.
 func (m *Membership) StopServing() error {
+	m.close.Do(func() { close(m.closing) })
 	if m.link == nil {
 		return nil
 	}
@@ -194,10 +198,7 @@ func (m *Membership) Close() error {
 	if m.caller != nil {
 		errs = append(errs, m.caller.Close())
 	}
-	if m.link != nil {
-		errs = append(errs, m.link.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.StopServing())...)
 }
 
 // Leave tells the others that this node goes on purpose.

@@ -58,7 +58,11 @@ func (m *Membership) Run(ctx context.Context) error {
 // enter returns when this node knows its cluster and how it is now.
 func (m *Membership) enter(ctx context.Context) error {
 	for m.cat.State().Cluster == "" || !m.hasKey() {
+		m.awaitLeader(ctx)
 		m.tell(m.look(ctx))
+		if m.cat.State().Cluster != "" && m.hasKey() {
+			break
+		}
 		if err := pause(ctx, lookInterval); err != nil {
 			return err
 		}
@@ -89,6 +93,16 @@ func (m *Membership) enter(ctx context.Context) error {
 	m.freshen.Do(func() { close(m.fresh) })
 	m.cfg.Logger.Info("the node is in its cluster", "cluster", cluster, "name", m.cfg.Name, "nodes", len(m.cat.State().Nodes))
 	return nil
+}
+
+// awaitLeader waits a moment for a leader of the catalogue: a node that is alone
+// leads at once.
+func (m *Membership) awaitLeader(ctx context.Context) {
+	if group := m.group.Load(); group != nil {
+		ctx, cancel := context.WithTimeout(ctx, lookInterval)
+		defer cancel()
+		_ = group.WaitLeader(ctx)
+	}
 }
 
 func (m *Membership) hasKey() bool { return m.cfg.Key == nil || m.cfg.Key.Key() != "" }

@@ -201,3 +201,11 @@ func pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// GossipAddr is the host:port at which others join, "" without a port.
+func (m *Membership) GossipAddr() string {
+	if m.gossip == nil {
+		return ""
+	}
+	return m.gossip.Addr()
+}

@@ -21,6 +21,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Replica is the configuration of the replica of a shard.
 	Replica func(shard uint32) replica.Config
+	// Beside runs as long as a replica does, and ends with its context.
+	Beside func(ctx context.Context, one *One)
 	// Destroy deletes what the store has of a shard, for good.
 	Destroy func(ctx context.Context, shard model.ShardID) error
 }
@@ -93,6 +95,9 @@ func (s *Set) run(one *One) {
 	one.stop, one.done = cancel, make(chan struct{})
 	go func() {
 		defer close(one.done)
+		var beside sync.WaitGroup
+		beside.Go(func() { s.cfg.Beside(ctx, one) })
+		defer beside.Wait()
 		if err := one.Replica.Run(ctx); err != nil {
 			s.cfg.Logger.Error("a replica does not run", "shard", one.Shard(), "error", err)
 		}

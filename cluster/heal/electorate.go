@@ -1,0 +1,138 @@
+package heal
+
+import (
+	"context"
+	"slices"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/placement"
+)
+
+// ballot is a change of the catalogue's group.
+type ballot struct {
+	node   string
+	change Change
+	demote bool // Remove, then AddLearner
+	// must: the node has joined or is gone, by hand; this is no choice.
+	must   bool
+	reason string
+}
+
+// key is the target of the action, and by which it is known from picture to
+// picture.
+func (b ballot) key() string {
+	what := string(b.change)
+	if b.demote {
+		what = "take the vote"
+	}
+	return nodeTarget(b.node) + ": " + what
+}
+
+// voting says how the catalogue's group is to change: every node that is not
+// gone follows it, and those vote that placement chooses. Who is to vote gets
+// the vote before another loses it.
+func (p *picture) voting() []ballot {
+	var joins, promotions, demotions []ballot
+	in := make(map[string]Member, len(p.voters))
+	for _, m := range p.voters {
+		in[m.Node] = m
+	}
+	chosen := placement.Voters(p.given.Nodes, p.state.Settings.CatalogueVoters)
+	for _, n := range p.observed.Nodes {
+		m, member := in[n.ID]
+		vote := slices.Contains(chosen, n.ID)
+		switch {
+		case n.State == catalogue.Gone && member:
+			joins = append(joins, ballot{node: n.ID, change: Remove, must: true, reason: "the node is gone"})
+		case n.State == catalogue.Gone:
+		case !member && n.Life.Up():
+			joins = append(joins, ballot{node: n.ID, change: AddLearner, must: true, reason: "the node has joined"})
+		case member && vote && !m.Voter && n.Life.Up():
+			promotions = append(promotions, ballot{node: n.ID, change: AddVoter, reason: "it is to vote in the catalogue"})
+		case member && !vote && m.Voter:
+			demotions = append(demotions, ballot{node: n.ID, change: Remove, demote: true, reason: "node is " + p.why(n) + ", others are to vote in the catalogue"})
+		}
+	}
+	if len(promotions) > 0 {
+		return append(joins, promotions[0])
+	}
+	if len(chosen) > 0 && len(demotions) > 0 {
+		return append(joins, demotions[0])
+	}
+	return joins
+}
+
+// why says what a node is like that loses its vote.
+func (p *picture) why(n ObservedNode) string {
+	if n.State == catalogue.Draining {
+		return string(n.State)
+	}
+	return string(n.Life)
+}
+
+// electorate changes the members of the catalogue's group.
+func (c *Controller) electorate(ctx context.Context, p *acting) error {
+	for i, b := range p.voting() {
+		if i == startsMax || !c.cluster.Leads() {
+			return nil
+		}
+		if !c.calls(p, b) || !p.safe(b, c.cluster.Self()) {
+			continue
+		}
+		_, err := c.once(ctx, p, catalogue.Action{Name: CatalogueVoter, Target: b.key(), By: p.by, Reason: p.because("%s", b.reason)}, func(ctx context.Context) error {
+			return c.cast(ctx, b)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calls reports whether it is time for a change. Who has joined follows the
+// catalogue, and who is gone does not, also while nothing else is done: that is
+// a part of what was asked for by hand.
+func (c *Controller) calls(p *acting, b ballot) bool {
+	if b.must {
+		return p.wants(CatalogueVoter, b.key()) && c.pause(CatalogueVoter+" "+b.key(), p.at) == 0
+	}
+	return c.ripe(p, b.key()) && c.may(p, CatalogueVoter, b.key())
+}
+
+// cast makes a change of the catalogue's group.
+func (c *Controller) cast(ctx context.Context, b ballot) error {
+	if b.change == Remove && b.node == c.cluster.Self() {
+		// Whoever leads then takes this node's vote.
+		return c.cluster.Transfer(ctx, catalogue.Group, "")
+	}
+	if err := c.cluster.ChangeCatalogue(ctx, b.change, b.node); err != nil {
+		return err
+	}
+	if b.demote {
+		return c.cluster.ChangeCatalogue(ctx, AddLearner, b.node)
+	}
+	return nil
+}
+
+// safe reports whether the voters that answer are a majority after a change,
+// and whether a new one could take part at once.
+func (p *picture) safe(b ballot, self string) bool {
+	voters, answer := 0, 0
+	for _, m := range p.voters {
+		answers := m.Node == self || m.Contact >= 0 && m.Contact <= contactMax
+		if m.Node == b.node {
+			if b.change != AddVoter {
+				continue
+			}
+			if !answers || m.Match == 0 {
+				return false
+			}
+		} else if !m.Voter {
+			continue
+		}
+		if voters++; answers {
+			answer++
+		}
+	}
+	return b.change == AddLearner || answer > voters/2
+}

@@ -1,0 +1,336 @@
+package heal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/placement"
+	"github.com/stere-log/stere/model"
+)
+
+// Request asks for what the plan has, now: whether the action is switched on,
+// has cooled down, or is due, does not matter. What is not safe is refused all
+// the same.
+type Request struct {
+	// Action is a name of Kinds. A dry run may leave it out.
+	Action string `json:"action"`
+	// Target is that of one move of the plan. Default: all of the action.
+	Target string `json:"target,omitempty"`
+	// DryRun writes down what would be done, and does nothing.
+	DryRun bool `json:"dry_run,omitempty"`
+	// By is who asks, and Reason why; it goes before the reason of the plan.
+	By     string `json:"by"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// dryRunMax is how many moves a dry run writes into the history.
+const dryRunMax = 20
+
+// Execute does what a request asks for, or writes down what it would do, and
+// returns the entries of the history. It does not wait for copies.
+func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action, error) {
+	if !isKind(r.Action) && !(r.DryRun && r.Action == "") {
+		return nil, fmt.Errorf("action %q: %w", r.Action, ErrUnknown)
+	}
+	p, err := c.asked(ctx, r.By, r.Reason)
+	if err != nil {
+		return nil, err
+	}
+	p.only, p.target = r.Action, r.Target
+	if r.DryRun {
+		return c.dryRun(ctx, p)
+	}
+	for _, do := range []func(context.Context, *acting) error{c.raiseReplicas, c.electorate, c.spreadTenants, c.start} {
+		if err := do(ctx, p); err != nil {
+			return p.history(), err
+		}
+	}
+	if len(p.made) > 0 {
+		return p.history(), nil
+	}
+	for _, m := range p.plan.Moves {
+		if p.wants(nameOf(m), targetOf(m).String()) {
+			return nil, fmt.Errorf("%w now: %s of %s %s", ErrNothing, nameOf(m), targetOf(m), m.Wait)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", r.Action, ErrNothing)
+}
+
+// asked is a fresh picture to act on by hand.
+func (c *Controller) asked(ctx context.Context, by, reason string) (*acting, error) {
+	p, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, ErrNoCluster
+	}
+	return &acting{picture: p, by: clean("%s", by), reason: clean("%s", reason), hand: true}, nil
+}
+
+// history are the entries of what was made, as they are now.
+func (p *acting) history() []catalogue.Action {
+	actions := slices.Clone(p.made)
+	for i, a := range actions {
+		for _, newer := range p.newest().Actions {
+			if newer.Number == a.Number {
+				actions[i] = newer
+			}
+		}
+	}
+	return actions
+}
+
+func (c *Controller) dryRun(ctx context.Context, p *acting) ([]catalogue.Action, error) {
+	now := c.cfg.Now().UnixNano()
+	for _, m := range p.plan.Moves {
+		if !p.wants(nameOf(m), targetOf(m).String()) || len(p.made) == dryRunMax {
+			continue
+		}
+		a := p.action(m)
+		a.Number, a.DryRun, a.Planned, a.Ended, a.Outcome = p.newest().Next, true, now, now, catalogue.ActionDone
+		if a.Detail = "would begin now"; m.Wait != placement.Ready {
+			a.Detail = m.Wait.String()
+		}
+		after, err := c.propose(ctx, catalogue.PutAction{Action: a})
+		if err != nil {
+			return p.made, fmt.Errorf("write down a dry run: %w", err)
+		}
+		p.advance(after)
+		p.made = append(p.made, a)
+	}
+	return p.made, nil
+}
+
+// MoveReplica moves a replica from one node to another, if that is safe. With
+// no node to move from it adds one, with none to move to it removes one.
+func (c *Controller) MoveReplica(ctx context.Context, shard uint32, from, to, by string) ([]catalogue.Action, error) {
+	p, err := c.asked(ctx, by, "")
+	if err != nil {
+		return nil, err
+	}
+	m, err := p.check(shard, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("move a replica of shard %d: %w", shard, err)
+	}
+	err = c.move(ctx, p, m)
+	return p.history(), err
+}
+
+// TransferLeader lets another replica of a shard lead; "" means any.
+func (c *Controller) TransferLeader(ctx context.Context, shard uint32, to, by string) ([]catalogue.Action, error) {
+	p, err := c.asked(ctx, by, "")
+	if err != nil {
+		return nil, err
+	}
+	s, ok := p.shard(shard)
+	if !ok {
+		return nil, fmt.Errorf("shard %d: %w", shard, ErrUnknown)
+	}
+	m := placement.Move{Kind: placement.TransferLeadership, Shard: model.ShardID(shard), From: s.Leader, To: to, Priority: placement.Leaders, Reason: "asked for"}
+	did, err := c.transfer(ctx, p, []placement.Move{m})
+	return p.history(), errors.Join(did, err)
+}
+
+// check makes the move that a hand wants, or says why it is not safe.
+func (p *acting) check(number uint32, from, to string) (placement.Move, error) {
+	s, ok := p.shard(number)
+	m := placement.Move{Kind: placement.MoveReplica, Shard: model.ShardID(number), From: from, To: to, Bytes: s.Bytes, Priority: placement.Balance, Reason: "asked for"}
+	shard := p.state.Shards[number]
+	switch {
+	case !ok:
+		return m, fmt.Errorf("shard %d: %w", number, ErrUnknown)
+	case len(under(shard)) > 0:
+		return m, fmt.Errorf("%w: a move of the shard is in progress", ErrUnsafe)
+	case from == "" && to == "":
+		return m, fmt.Errorf("%w: neither a node to move from nor one to move to", ErrUnknown)
+	case s.Healthy <= len(shard.Replicas)/2:
+		return m, fmt.Errorf("%w: %d of %d replicas are healthy", ErrUnsafe, s.Healthy, len(shard.Replicas))
+	}
+	if from != "" {
+		if _, ok := shard.On(from); !ok {
+			return m, fmt.Errorf("%w: the shard has no replica on node %s", ErrUnknown, from)
+		}
+	}
+	if to == "" {
+		m.Kind, m.Bytes = placement.RemoveReplica, 0
+		return m, p.checkRemoval(s, from)
+	}
+	if from == "" {
+		m.Kind = placement.AddReplica
+	} else if n, _ := p.node(from); !n.Life.Up() {
+		m.Kind = placement.ReplaceReplica
+	}
+	if err := p.checkTaker(s, to); err != nil {
+		return m, err
+	}
+	for _, r := range s.Replicas {
+		if n, _ := p.node(r.Node); r.Complete && n.Life.Up() && (m.Source == "" || m.Source == s.Leader) {
+			m.Source = r.Node
+		}
+	}
+	return m, nil
+}
+
+func (p *acting) checkRemoval(s ObservedShard, from string) error {
+	left := s.Healthy
+	for _, r := range s.Replicas {
+		if n, _ := p.node(r.Node); r.Node == from && r.Complete && n.Life.Up() {
+			left--
+		}
+	}
+	if left < s.Wanted {
+		return fmt.Errorf("%w: %d healthy replicas would be left, %d are wanted", ErrUnsafe, left, s.Wanted)
+	}
+	return nil
+}
+
+// checkTaker says why a node cannot take a replica.
+func (p *acting) checkTaker(s ObservedShard, to string) error {
+	n, ok := p.node(to)
+	switch {
+	case !ok:
+		return fmt.Errorf("node %s: %w", to, ErrUnknown)
+	case n.State != catalogue.Active || n.Life != LifeAlive:
+		return fmt.Errorf("%w: node %s is %s and %s", ErrUnsafe, to, n.State, n.Life)
+	case slices.ContainsFunc(s.Replicas, func(r ObservedReplica) bool { return r.Node == to }):
+		return fmt.Errorf("%w: node %s has a replica of the shard", ErrUnsafe, to)
+	case len(s.Replicas) >= placement.ReplicasMax+1:
+		return fmt.Errorf("%w: the shard has %d replicas", ErrUnsafe, len(s.Replicas))
+	case n.Disk.Total > 0 && float64(n.Disk.Total-n.Disk.Free+s.Bytes) > placement.DiskRefuse*float64(n.Disk.Total):
+		return fmt.Errorf("%w: node %s has no room for %d bytes", ErrUnsafe, to, s.Bytes)
+	}
+	return nil
+}
+
+// byHand writes a change that was asked for into the history and makes it.
+func (c *Controller) byHand(ctx context.Context, name, target, by, reason string, command func(*catalogue.State) (catalogue.Command, error)) error {
+	p, err := c.asked(ctx, by, reason)
+	if err != nil {
+		return err
+	}
+	change, err := command(p.state)
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", name, target, err)
+	}
+	did, err := c.once(ctx, p, catalogue.Action{Name: name, Target: target, By: p.by, Reason: p.reason}, func(ctx context.Context) error {
+		_, err := c.cluster.Propose(ctx, change)
+		return err
+	})
+	return errors.Join(did, err)
+}
+
+// Drain moves everything off a node. It returns at once; the action ends when
+// nothing is left.
+func (c *Controller) Drain(ctx context.Context, node, by string) error {
+	p, err := c.asked(ctx, by, "")
+	if err != nil {
+		return err
+	}
+	if n, ok := p.state.Nodes[node]; !ok || n.State != catalogue.Active {
+		return fmt.Errorf("drain node %s, which is %q: %w", node, n.State, ErrNothing)
+	}
+	a, err := c.begin(ctx, p, catalogue.Action{Name: DrainNode, Target: nodeTarget(node), By: p.by, Reason: "asked for"})
+	if err != nil {
+		return err
+	}
+	if _, err = c.propose(ctx, catalogue.SetNodeState{ID: node, State: catalogue.Draining}); err != nil {
+		return errors.Join(err, c.finish(ctx, p, a, err))
+	}
+	return nil
+}
+
+// Undrain lets a node that is draining take replicas again.
+func (c *Controller) Undrain(ctx context.Context, node, by string) error {
+	return c.byHand(ctx, UndrainNode, nodeTarget(node), by, "asked for", func(s *catalogue.State) (catalogue.Command, error) {
+		if n, ok := s.Nodes[node]; !ok || n.State != catalogue.Draining {
+			return nil, fmt.Errorf("the node is %q: %w", n.State, ErrNothing)
+		}
+		return catalogue.SetNodeState{ID: node, State: catalogue.Active}, nil
+	})
+}
+
+// RemoveNode says that a node will never come back. With force also if it holds
+// replicas, which then count as lost; but not if it is up and has the only
+// healthy one of a shard.
+func (c *Controller) RemoveNode(ctx context.Context, node string, force bool, by string) error {
+	p, err := c.asked(ctx, by, "asked for")
+	if err != nil {
+		return err
+	}
+	n, ok := p.node(node)
+	switch {
+	case !ok:
+		return fmt.Errorf("node %s: %w", node, ErrUnknown)
+	case n.Life == LifeGone:
+		return fmt.Errorf("node %s is gone already: %w", node, ErrNothing)
+	case len(p.observed.Nodes) == 1:
+		return fmt.Errorf("%w: node %s is the only one", ErrUnsafe, node)
+	}
+	for _, s := range p.observed.Shards {
+		for _, r := range s.Replicas {
+			if r.Node == node && r.Complete && n.Life.Up() && s.Healthy <= 1 {
+				return fmt.Errorf("%w: node %s has the only healthy replica of shard %d", ErrUnsafe, node, s.Number)
+			}
+		}
+	}
+	did, err := c.once(ctx, p, catalogue.Action{Name: RemoveNode, Target: nodeTarget(node), By: p.by, Reason: p.reason}, func(ctx context.Context) error {
+		_, err := c.cluster.Propose(ctx, catalogue.SetNodeState{ID: node, State: catalogue.Gone, Force: force})
+		return err
+	})
+	return errors.Join(did, err)
+}
+
+// SetReplicas chooses how many replicas of a shard are wanted.
+func (c *Controller) SetReplicas(ctx context.Context, factor int, by string) error {
+	return c.byHand(ctx, SetReplicas, targetCluster, by, fmt.Sprintf("%d replicas were asked for", factor), func(s *catalogue.State) (catalogue.Command, error) {
+		settings := s.Settings
+		settings.Replicas, settings.ReplicasChosen = factor, true
+		return catalogue.SetSettings{Settings: settings, If: s.Settings.Version}, nil
+	})
+}
+
+// Pause stops balancing: bytes and leaders stay where they are. Repairs, drains
+// and relief of full disks go on.
+func (c *Controller) Pause(ctx context.Context, by string) error {
+	return c.pauses(ctx, Pause, true, by)
+}
+
+// Resume takes up balancing again.
+func (c *Controller) Resume(ctx context.Context, by string) error {
+	return c.pauses(ctx, Resume, false, by)
+}
+
+func (c *Controller) pauses(ctx context.Context, name string, paused bool, by string) error {
+	return c.byHand(ctx, name, targetCluster, by, "asked for", func(s *catalogue.State) (catalogue.Command, error) {
+		settings := s.Settings
+		settings.Paused = paused
+		return catalogue.SetSettings{Settings: settings, If: s.Settings.Version}, nil
+	})
+}
+
+// Toggle switches actions of a name on or off, All at once with All. A cooldown
+// of 0 is that of Kinds.
+func (c *Controller) Toggle(ctx context.Context, name string, on bool, cooldown time.Duration, by string) error {
+	if name != All && !isKind(name) {
+		return fmt.Errorf("action %q: %w", name, ErrUnknown)
+	}
+	word := map[bool]string{true: "on", false: "off"}[on]
+	return c.byHand(ctx, Toggle, name, by, "switched "+word, func(*catalogue.State) (catalogue.Command, error) {
+		return catalogue.SetHealing{Name: name, Enabled: on, Cooldown: int64(cooldown)}, nil
+	})
+}
+
+// Plan returns the moves that are planned now, with what each waits for, and
+// what no move can mend.
+func (c *Controller) Plan(ctx context.Context) ([]Move, []Problem, error) {
+	p, err := c.recent(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.planned(p), p.problems(), nil
+}

@@ -1,0 +1,193 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/node/membership"
+	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/node/replicas"
+	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// lagMax is how many log entries a replica may be behind and still counts as
+// complete.
+const lagMax = 256
+
+// reportTimeout is how long a node may take for its report.
+const reportTimeout = time.Second
+
+// clusterView is the cluster as its healing sees it.
+type clusterView struct {
+	*membership.Membership
+	n *Node
+}
+
+var _ heal.Cluster = clusterView{}
+
+// Reports implements heal.Cluster.
+func (c clusterView) Reports(ctx context.Context) map[string]heal.Report {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	reports := map[string]heal.Report{c.n.identity.Node: c.n.report()}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for id := range c.State().Nodes {
+		if id == c.n.identity.Node || !c.Alive(id) {
+			continue
+		}
+		asking.Go(func() {
+			report, err := c.Peers().Report(ctx, id)
+			if err != nil {
+				c.n.logger.Debug("no report", "node", id, "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reports[id] = report
+		})
+	}
+	asking.Wait()
+	return reports
+}
+
+// Transfer implements heal.Cluster.
+func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) error {
+	leader := c.n.leaderOf(shardID(shard), "")
+	if leader == c.n.identity.Node {
+		return calls{c.n}.Transfer(ctx, shardID(shard), to)
+	}
+	if leader == "" {
+		return peer.NotLeaderError{}
+	}
+	err := c.Peers().Transfer(ctx, leader, shardID(shard), to)
+	var elsewhere peer.NotLeaderError
+	if errors.As(err, &elsewhere) {
+		c.n.leaders.note(shardID(shard), elsewhere.Leader)
+	}
+	return err
+}
+
+// shardGroup is the group of a shard as its driver changes it.
+type shardGroup struct {
+	group *raft.Group
+	now   func() time.Time
+}
+
+// Leads implements heal.Group.
+func (g shardGroup) Leads() bool { _, leads := g.group.Leader(); return leads }
+
+// Members implements heal.Group.
+func (g shardGroup) Members() []heal.Member { return membership.MembersOf(g.group, g.now()) }
+
+// Confirm implements heal.Group.
+func (g shardGroup) Confirm(ctx context.Context) error { return g.group.Barrier(ctx) }
+
+// Change implements heal.Group.
+func (g shardGroup) Change(ctx context.Context, change heal.Change, node string) error {
+	return membership.ChangeMembers(ctx, g.group, change, node)
+}
+
+// Transfer implements heal.Group.
+func (g shardGroup) Transfer(ctx context.Context, to string) error { return g.group.Transfer(ctx, to) }
+
+// drive brings the members of a shard's group to what the catalogue says, while
+// this node leads it.
+func (n *Node) drive(ctx context.Context, one *replicas.One) {
+	logger := n.logger.With("shard", one.Shard())
+	heal.NewDriver(heal.DriverConfig{
+		Self: n.identity.Node, Shard: uint32(one.Shard()), Group: shardGroup{one.Group, n.cfg.Now},
+		State: n.members.State, Propose: n.members.Propose,
+		Complete: func(ctx context.Context, nodes []string) map[string]bool { return n.completeOn(ctx, one, nodes) },
+		Took: func(step heal.Step, err error) {
+			if err != nil {
+				logger.Warn("a change of the shard's members is tried again", "step", step.Kind, "node", step.Node, "error", err)
+				return
+			}
+			logger.Info("the shard's members have changed", "step", step.Kind, "node", step.Node, "reason", step.Reason)
+		},
+	}).Run(ctx)
+}
+
+// completeOn asks nodes whether their replicas of a shard are complete and as
+// far as this leader's.
+func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string) map[string]bool {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	index := one.Group.Applied()
+	complete := map[string]bool{}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, node := range nodes {
+		if node == n.identity.Node {
+			complete[node] = one.Complete()
+			continue
+		}
+		asking.Go(func() {
+			report, err := n.members.Peers().Report(ctx, node)
+			if err != nil {
+				return
+			}
+			for _, r := range report.Replicas {
+				if r.Shard == uint32(one.Shard()) {
+					mu.Lock()
+					complete[node] = r.Complete && r.Applied+lagMax >= index
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	asking.Wait()
+	return complete
+}
+
+// report says how this node and its replicas are.
+func (n *Node) report() heal.Report {
+	now := n.cfg.Now()
+	_, total, _ := engine.Free(n.cfg.FS, n.cfg.DataDir)
+	r := heal.Report{
+		Node: n.identity.Node, Time: now.UnixNano(), Uptime: now.Sub(n.started),
+		Disk: heal.Disk{Total: int64(total), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
+	}
+	if n.disk.full.Load() {
+		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
+	}
+	for _, one := range n.replicas.All() {
+		s := one.Status()
+		stats := one.Group.Stats()
+		report := heal.ReplicaReport{
+			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: s.Applied, Sealed: s.Sealed,
+			Complete: one.Complete(), Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
+		}
+		if stats.Leads {
+			report.Members = membership.MembersOf(one.Group, now)
+		}
+		if s.SealError != nil {
+			report.Problem = s.SealError.Error()
+		}
+		r.Replicas = append(r.Replicas, report)
+	}
+	return r
+}
+
+// load is what gossip tells of this node.
+func (n *Node) load() gossip.Meta {
+	var meta gossip.Meta
+	free, total, _ := engine.Free(n.cfg.FS, n.cfg.DataDir)
+	meta.DiskFree, meta.DiskTotal = uint64(free), uint64(total)
+	if n.replicas == nil {
+		return meta
+	}
+	for _, one := range n.replicas.All() {
+		meta.Replicas++
+		if _, leads := one.Group.Leader(); leads {
+			meta.Leaders++
+		}
+	}
+	return meta
+}
