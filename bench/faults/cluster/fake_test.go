@@ -30,7 +30,7 @@ const (
 	lazyNode     = "lazy"     // does not sync
 	boastingNode = "boasting" // calls what it alone has complete
 	silentNode   = "silent"   // never says that an answer is not complete
-	shyNode      = "shy"      // calls every tenth answer incomplete
+	shyNode      = "shy"      // calls every third answer incomplete
 	doublingNode = "doubling" // has a batch twice
 	garblingNode = "garbling" // alters a record
 	losingNode   = "losing"   // forgets a record
@@ -405,7 +405,7 @@ func (f *fake) records() (records []string, complete bool) {
 		}
 		records = append(records, slices.Collect(strings.Lines(body))...)
 	}
-	return records, complete && (f.bug != shyNode || asked%10 != 0)
+	return records, complete && (f.bug != shyNode || asked%3 != 0)
 }
 
 func mapKeys(m map[string]string) func(yield func(string) bool) {
@@ -458,8 +458,9 @@ func (f *fake) status(w io.Writer) {
 	f.mu.Unlock()
 	var nodes, replicas []string
 	for _, name := range names {
-		nodes = append(nodes, fmt.Sprintf(`{"name":%q}`, name))
-		replicas = append(replicas, fmt.Sprintf(`{"node":%q,"complete":true}`, name))
+		nodes = append(nodes, fmt.Sprintf(`{"id":"id-%s","name":%q}`, name, name))
+		replicas = append(replicas, fmt.Sprintf(`{"node":"id-%s","role":"voter","complete":true}`, name))
 	}
-	fmt.Fprintf(w, `{"success":true,"data":{"nodes":[%s],"shards":[{"id":1,"leader":%q,"replicas":[%s]}]}}`, strings.Join(nodes, ","), names[0], strings.Join(replicas, ","))
+	fmt.Fprintf(w, `{"success":true,"data":{"catalogue":{"leader":"id-%s"},"nodes":[%s],"shards":[{"number":1,"leader":"id-%s","replicas":[%s]}]}}`,
+		names[0], strings.Join(nodes, ","), names[0], strings.Join(replicas, ","))
 }

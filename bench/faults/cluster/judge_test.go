@@ -10,7 +10,7 @@ import (
 )
 
 func shardOn(names ...string) shard {
-	s := shard{ID: "1", Leader: names[0]}
+	s := shard{ID: 1, Leader: names[0]}
 	for _, name := range names {
 		s.Replicas = append(s.Replicas, replicaCopy{Node: name, Complete: true})
 	}
@@ -127,7 +127,7 @@ func TestMeter(t *testing.T) {
 
 func TestUnhealthy(t *testing.T) {
 	names := map[string]bool{"a": true, "b": true, "c": true}
-	nodes := []member{{"a"}, {"b"}, {"c"}}
+	nodes := []string{"a", "b", "c"}
 	lagging := shardOn("a", "b", "c")
 	lagging.Replicas[2].Complete = false
 	headless := shardOn("a", "b", "c")
@@ -136,15 +136,16 @@ func TestUnhealthy(t *testing.T) {
 		s       status
 		healthy bool
 	}{
-		"healthy":      {status{nodes, []shard{shardOn("a", "b", "c")}}, true},
-		"gone member":  {status{append(nodes, member{"d"}), []shard{shardOn("a", "b", "c")}}, true},
-		"unknown node": {status{nodes[:2], []shard{shardOn("a", "b", "c")}}, false},
-		"no shards":    {status{nodes, nil}, false},
-		"no leader":    {status{nodes, []shard{headless}}, false},
-		"not complete": {status{nodes, []shard{lagging}}, false},
-		"dead leader":  {status{nodes, []shard{shardOn("d", "b", "c")}}, false},
-		"dead replica": {status{nodes, []shard{shardOn("a", "b", "d")}}, false},
-		"too few":      {status{nodes, []shard{shardOn("a", "b")}}, false},
+		"healthy":      {status{nodes, "a", []shard{shardOn("a", "b", "c")}}, true},
+		"gone member":  {status{append(nodes, "d"), "a", []shard{shardOn("a", "b", "c")}}, true},
+		"unknown node": {status{nodes[:2], "a", []shard{shardOn("a", "b", "c")}}, false},
+		"no shards":    {status{nodes, "a", nil}, false},
+		"no catalogue": {status{nodes, "", []shard{shardOn("a", "b", "c")}}, false},
+		"no leader":    {status{nodes, "a", []shard{headless}}, false},
+		"not complete": {status{nodes, "a", []shard{lagging}}, false},
+		"dead leader":  {status{nodes, "a", []shard{shardOn("d", "b", "c")}}, false},
+		"dead replica": {status{nodes, "a", []shard{shardOn("a", "b", "d")}}, false},
+		"too few":      {status{nodes, "a", []shard{shardOn("a", "b")}}, false},
 	} {
 		if why := tc.s.unhealthy(names, 3); (why == "") != tc.healthy {
 			t.Errorf("%s: %q", name, why)

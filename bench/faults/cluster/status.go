@@ -1,36 +1,35 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
+	v1 "github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/bench/faults/ledger"
 )
 
-// status is what a node says of the cluster.
+// status is what a node says of the cluster, all nodes by their names.
 type status struct {
-	Nodes  []member `json:"nodes"`
-	Shards []shard  `json:"shards"`
-}
-
-// member is one node of the cluster.
-type member struct {
-	Name string `json:"name"`
+	Nodes     []string
+	Catalogue string // who leads it; "": nobody
+	Shards    []shard
 }
 
 // shard is one shard and its replicas.
 type shard struct {
-	ID       json.Number   `json:"id"`
-	Leader   string        `json:"leader"` // name; empty: none is known
-	Replicas []replicaCopy `json:"replicas"`
+	ID       uint32
+	Leader   string // "": none is known
+	Replicas []replicaCopy
 }
 
 // replicaCopy is one node's copy of a shard.
 type replicaCopy struct {
-	Node     string `json:"node"` // name
-	Complete bool   `json:"complete"`
+	Node     string
+	Complete bool // and nothing is to become of it
 }
 
 func (s shard) has(name string) bool {
@@ -48,48 +47,66 @@ func askStatus(ctx context.Context, a *ledger.API) (status, error) {
 	if err != nil {
 		return status{}, fmt.Errorf("ask for the cluster's status: %w", err)
 	}
-	var answer struct {
-		Data status `json:"data"`
-	}
+	var answer v1.Envelope[v1.ClusterStatus]
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return status{}, fmt.Errorf("read the cluster's status: %w", err)
 	}
-	return answer.Data, nil
+	return statusOf(answer.Data), nil
+}
+
+// statusOf names nodes as people do. Those that are gone are none.
+func statusOf(answer v1.ClusterStatus) (s status) {
+	names := map[string]string{}
+	name := func(id string) string { return cmp.Or(names[id], id) }
+	for _, n := range answer.Nodes {
+		names[n.ID] = n.Name
+		if n.State != v1.NodeGone {
+			s.Nodes = append(s.Nodes, n.Name)
+		}
+	}
+	s.Catalogue = name(answer.Catalogue.Leader)
+	for _, from := range answer.Shards {
+		to := shard{ID: from.Number, Leader: name(from.Leader)}
+		for _, r := range from.Replicas {
+			to.Replicas = append(to.Replicas, replicaCopy{Node: name(r.Node), Complete: r.Complete && r.Role == v1.RoleVoter})
+		}
+		s.Shards = append(s.Shards, to)
+	}
+	return s
 }
 
 // unhealthy says what keeps a cluster of these nodes from being healthy; "" if
 // nothing does: every shard has a leader and as many complete replicas as
 // wanted, all of them on these nodes.
 func (s status) unhealthy(names map[string]bool, replicas int) string {
-	known := map[string]bool{}
-	for _, m := range s.Nodes {
-		known[m.Name] = true
-	}
 	for name := range names {
-		if !known[name] {
+		if !slices.Contains(s.Nodes, name) {
 			return fmt.Sprintf("node %s is not known", name)
 		}
+	}
+	if !names[s.Catalogue] {
+		return fmt.Sprintf("the catalogue has no leader that lives (%q)", s.Catalogue)
 	}
 	if len(s.Shards) == 0 {
 		return "there are no shards"
 	}
 	for _, shard := range s.Shards {
 		if !names[shard.Leader] {
-			return fmt.Sprintf("shard %s has no leader that lives (%q)", shard.ID, shard.Leader)
+			return fmt.Sprintf("shard %d has no leader that lives (%q)", shard.ID, shard.Leader)
 		}
 		whole := 0
 		for _, r := range shard.Replicas {
 			switch {
 			case !names[r.Node]:
-				return fmt.Sprintf("shard %s has a replica on %s, which is no more", shard.ID, r.Node)
+				return fmt.Sprintf("shard %d has a replica on %s, which is no more", shard.ID, r.Node)
 			case r.Complete:
 				whole++
 			default:
-				return fmt.Sprintf("shard %s is not complete on %s", shard.ID, r.Node)
+				return fmt.Sprintf("shard %d is not complete on %s", shard.ID, r.Node)
 			}
 		}
 		if whole < min(replicas, len(names)) {
-			return fmt.Sprintf("shard %s has %d complete replicas", shard.ID, whole)
+			return fmt.Sprintf("shard %d has %d complete replicas", shard.ID, whole)
 		}
 	}
 	return ""
