@@ -12,6 +12,7 @@ import (
 
 	"github.com/stere-log/stere/api"
 	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
@@ -51,6 +52,9 @@ type Config struct {
 	// keeps its number. Default 4.
 	Shards int
 
+	// Healing says how the cluster looks after itself; its Cluster, Logger and
+	// Now are set by the node.
+	Healing heal.Config
 	// Cluster makes the node one of several. Default: it is alone.
 	Cluster ClusterConfig
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/membership"
+	"github.com/stere-log/stere/node/operator"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/query"
@@ -39,6 +40,7 @@ type Node struct {
 	host     *raft.Host
 	members  *membership.Membership
 	replicas *replicas.Set
+	healer   *heal.Controller
 	leaders  leaders
 	disk     *diskWatch
 	writer   *ingest.Writer
@@ -142,6 +144,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		},
 		Beside:  n.drive,
 		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
+		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})
 	return err
 }
@@ -156,9 +159,15 @@ func (n *Node) CacheBytes() int64 {
 func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	n.engine = query.New(n, n.cfg.Query)
+	healing := n.cfg.Healing
+	healing.Cluster, healing.Logger, healing.Now = n.Cluster(), n.logger, n.cfg.Now
+	if n.healer, err = heal.New(healing); err != nil {
+		return err
+	}
 	cfg := n.cfg.API
 	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
+	cfg.Cluster = operator.Operator{Cluster: n.Cluster(), Controller: n.healer, Leader: n.members.Leader}
 	n.api, err = api.New(cfg)
 	return err
 }

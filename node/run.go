@@ -54,6 +54,7 @@ func (n *Node) runActors(ctx context.Context) error {
 	group.Add(func() error { return n.becomeReady(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.disk.run(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.heal(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.runReplicas(inside) }, func(error) { stop() })
 	if err := group.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("run node: %w", err)
@@ -117,6 +118,16 @@ func (n *Node) stopServing() {
 	if err := n.members.StopServing(); err != nil {
 		n.logger.Warn("the cluster port was not closed well", "error", err)
 	}
+}
+
+// heal looks after the cluster once this node is in it.
+func (n *Node) heal(ctx context.Context) error {
+	select {
+	case <-n.members.Fresh():
+		n.healer.Run(ctx)
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // runReplicas runs the replicas and follows the catalogue.

@@ -95,10 +95,18 @@ func (n *Node) viewHere(tenant model.TenantID, id model.ShardID) (query.View, er
 
 // missing says what of a shard a view cannot give; "" if it gives everything.
 func missing(id model.ShardID, view *storage.View) string {
-	if view.Quarantined == 0 {
-		return ""
+	var parts []string
+	if len(view.Missing) > 0 {
+		rows := uint64(0)
+		for i := range view.Missing {
+			rows += uint64(view.Missing[i].Rows)
+		}
+		parts = append(parts, fmt.Sprintf("%d segments of shard %d with %d records are missing or damaged", len(view.Missing), id, rows))
 	}
-	return fmt.Sprintf("%d blocks of shard %d could not be read and were put aside", view.Quarantined, id)
+	if view.Quarantined > 0 {
+		parts = append(parts, fmt.Sprintf("%d blocks of shard %d could not be read and were put aside", view.Quarantined, id))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // viewThere returns a view that is read by other nodes: the leader first, if it

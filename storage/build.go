@@ -69,13 +69,15 @@ type buildRequest struct {
 	tenant   model.TenantID
 	sequence uint64
 	parts    []part.Part
+	// dayCutRows is Config.DayCutRows, of the proposer if there is one.
+	dayCutRows int
 }
 
 // build adds one segment per piece of the parts (see cutByDay) to out. After
 // an error out is of no use but to be aborted, or for other segments after
 // segment.ErrTooLarge: out.built must then forget what build added.
 func (s *Shard) build(ctx context.Context, r buildRequest, out *output) error {
-	pieces, err := cutByDay(r.parts, s.cfg.DayCutRows)
+	pieces, err := cutByDay(r.parts, r.dayCutRows)
 	if err != nil {
 		return fmt.Errorf("cut rows of tenant %s: %w", r.tenant, err)
 	}

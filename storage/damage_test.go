@@ -31,15 +31,17 @@ func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
 	flipBitOfLargestTable(t, h.fs, "data/keys")
 	h.open()
 
-	damaged, whole := 0, 0
+	damaged, whole, missing := 0, 0, 0
 	for tenant := range h.want {
 		view, err := h.shard.View(tenant)
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := len(view.Parts) + len(view.Missing)
+		damaged += len(view.Missing) // the directory is hit
 		for _, p := range view.Parts {
 			if _, err := p.Records(t.Context(), index.DocSetRange(0, p.Rows())); err != nil {
-				if !isDamage(err) {
+				if !IsDamage(err) {
 					t.Errorf("reading damage: %v", err)
 				}
 				damaged++
@@ -48,6 +50,17 @@ func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
 			}
 		}
 		view.Release()
+		if view, err = h.shard.View(tenant); err != nil {
+			t.Fatal(err)
+		}
+		if parts := len(view.Parts) + len(view.Missing); parts != before {
+			t.Errorf("%d parts and missing segments after damage was met, %d before", parts, before)
+		}
+		missing += len(view.Missing)
+		view.Release()
+	}
+	if missing != damaged {
+		t.Errorf("%d segments are missing in views, want the %d damaged ones", missing, damaged)
 	}
 	// Segments of one seal share a table.
 	if damaged == 0 || whole < 3 {
@@ -63,7 +76,7 @@ func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
 			t.Fatal("the damaged segment is planned again and again")
 		}
 		for _, plan := range plans {
-			if err := h.shard.BuildMerge(t.Context(), plan); err != nil && !isDamage(err) {
+			if err := h.shard.BuildMerge(t.Context(), plan); err != nil && !IsDamage(err) {
 				t.Fatal(err)
 			}
 		}

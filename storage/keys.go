@@ -23,7 +23,10 @@ const (
 	prefixEntry      byte = 0x11
 	prefixDedup      byte = 0x12
 	prefixQuarantine byte = 0x13
+	prefixDamaged    byte = 0x14
+	prefixHash       byte = 0x15
 	prefixSegment    byte = 0x20
+	prefixReceived   byte = 0x21
 )
 
 // KeySpaces declares every key that shards write (docs/format/keys.md).
@@ -33,7 +36,10 @@ func KeySpaces() []KeySpace {
 		{prefixEntry, "entry", "shard u32, segment sequence u64, ordinal u32", "Entry: one segment of the manifest"},
 		{prefixDedup, "dedup", "shard u32, number u64", "an idempotency key and where its batch is"},
 		{prefixQuarantine, "quarantine", "shard u32, log index u64", "tenant and bytes of a block that could not be read when it was sealed"},
-		{prefixSegment, "segment", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of the segment"},
+		{prefixDamaged, "damaged", "shard u32, segment sequence u64, ordinal u32", "which copy of a segment was found damaged, and how"},
+		{prefixHash, "hash", "shard u32, segment sequence u64, ordinal u32", "DayHashes of the records of a segment"},
+		{prefixSegment, "segment", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that was built here"},
+		{prefixReceived, "received", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that came from another replica"},
 	}
 }
 

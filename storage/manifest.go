@@ -58,6 +58,14 @@ func parseState(src []byte) (State, error) {
 	return s, r.done("state")
 }
 
+// equal reports whether two entries are of the same records: how many bytes
+// these take is for each replica, and each version, to say.
+func (e *Entry) equal(other *Entry) bool {
+	a, b := *e, *other
+	a.Bytes, b.Bytes = 0, 0
+	return a == b
+}
+
 func (e *Entry) append(dst []byte) []byte {
 	dst = append(dst, manifestVersion)
 	dst = binary.AppendUvarint(dst, uint64(len(e.Tenant)))
@@ -129,6 +137,8 @@ type manifest struct {
 	exists  bool
 	entries []Entry
 	dedup   []dedupEntry
+	damaged map[SegmentID]damageMark
+	hashes  map[SegmentID][]DayHash
 }
 
 // loadQuarantine counts the blocks of each tenant that were put aside.
@@ -171,6 +181,12 @@ func loadManifest(store *engine.Engine, shard model.ShardID) (manifest, error) {
 	})
 	if err != nil {
 		return m, fmt.Errorf("load manifest of shard %d: %w", shard, err)
+	}
+	if m.damaged, err = loadDamage(store, shard); err != nil {
+		return m, err
+	}
+	if m.hashes, err = loadHashes(store, shard); err != nil {
+		return m, err
 	}
 	lower = numberKey(prefixDedup, shard, m.state.DedupFirst)
 	_, upper = shardSpan(prefixDedup, shard)

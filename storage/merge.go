@@ -91,7 +91,7 @@ func (s *Shard) mergeGroups(ordered []*sealed, taken map[SegmentID]bool) [][]*se
 		group, size = nil, 0
 	}
 	for _, one := range ordered {
-		if s.size(one) >= s.cfg.DayCutRows || taken[one.ID] || one.failed != nil || s.mu.damaged[one.ID] || s.mu.large[one.ID] {
+		if s.size(one) >= s.cfg.DayCutRows || taken[one.ID] || one.broken() != nil || s.mu.large[one.ID] {
 			continue
 		}
 		if len(group) == mergeInputsMax || size+s.size(one) > s.cfg.MergeRowsMax {
@@ -183,10 +183,10 @@ func (s *Shard) BuildMerge(ctx context.Context, merge Merge) error {
 	set.refs.Add(1)
 	s.mu.RUnlock()
 	defer set.release()
-	prepared, err := s.prepare(ctx, merge, set)
+	prepared, err := s.prepare(ctx, merge, set, s.cfg.DayCutRows)
 	if errors.Is(err, segment.ErrTooLarge) {
 		s.leaveOut(merge)
-	} else if isDamage(err) {
+	} else if IsDamage(err) {
 		s.findDamage(ctx, merge, set)
 	}
 	if err != nil {
@@ -217,16 +217,14 @@ func (s *Shard) leaveOut(merge Merge) {
 func (s *Shard) findDamage(ctx context.Context, merge Merge, set *segmentSet) {
 	for _, id := range merge.Inputs {
 		one := set.all[id]
-		if one == nil || one.failed != nil {
+		if one == nil || one.broken() != nil {
 			continue
 		}
+		here := one.here.Load()
 		for lo := uint32(0); lo < one.Rows; lo += probeRows {
-			_, err := one.part.Records(ctx, index.DocSetRange(lo, min(lo+probeRows, one.Rows)))
-			if isDamage(err) {
-				s.logger.Error("a segment cannot be read", "segment", id.String(), "rows", one.Rows, "error", err)
-				s.mu.Lock()
-				s.mu.damaged[id] = true
-				s.mu.Unlock()
+			_, err := here.segment.Records(ctx, index.DocSetRange(lo, min(lo+probeRows, one.Rows)))
+			if IsDamage(err) {
+				s.met(one, here, err)
 			}
 			if err != nil {
 				break
@@ -264,8 +262,8 @@ func (s *Shard) takePrepared(merge Merge) *preparedMerge {
 }
 
 // prepare builds a merge from segments of the set.
-func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*preparedMerge, error) {
-	r := buildRequest{sequence: mergeSequence(merge.Number)}
+func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet, dayCutRows int) (*preparedMerge, error) {
+	r := buildRequest{sequence: mergeSequence(merge.Number), dayCutRows: dayCutRows}
 	var parts []part.Part
 	cache := segment.NewCache(mergeCacheBytes)
 	for i, id := range merge.Inputs {
@@ -273,17 +271,13 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("merge %d of shard %d: segment %s: %w", merge.Number, s.cfg.Shard, id, ErrInput)
-		case one.failed != nil:
-			return nil, fmt.Errorf("merge %d of shard %d: segment %s: %w: %w", merge.Number, s.cfg.Shard, id, ErrInput, one.failed)
+		case one.broken() != nil:
+			return nil, fmt.Errorf("merge %d of shard %d: segment %s: %w: %w", merge.Number, s.cfg.Shard, id, ErrInput, one.broken())
 		case i > 0 && one.Tenant != r.tenant:
 			return nil, fmt.Errorf("merge %d of shard %d: %w: segments of two tenants", merge.Number, s.cfg.Shard, ErrInput)
 		}
 		r.tenant = one.Tenant
-		if opened, ok := one.part.(*segment.Segment); ok {
-			parts = append(parts, opened.WithCache(cache))
-		} else {
-			parts = append(parts, one.part)
-		}
+		parts = append(parts, one.here.Load().segment.WithCache(cache))
 	}
 	r.parts = parts
 	prepared := &preparedMerge{Merge: merge}
@@ -291,6 +285,7 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet) (*pre
 	if err == nil {
 		err = prepared.finish()
 	}
+	prepared.Outputs = prepared.built
 	if err != nil {
 		prepared.abort()
 		return nil, fmt.Errorf("merge %d of shard %d: %w", merge.Number, s.cfg.Shard, err)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -18,6 +19,16 @@ import (
 type Merge struct {
 	Number uint64 // greater than that of every earlier merge of the shard
 	Inputs []SegmentID
+	// Outputs are the entries of what the proposer has built; ID i of them is
+	// MergeOutput(Number, i). With them every replica comes to the same
+	// manifest, whatever it can read itself. Commands of version 1 have none:
+	// then every replica builds what it can.
+	Outputs []Entry
+}
+
+// MergeOutput returns the id of a merge's segment.
+func MergeOutput(number uint64, ordinal int) SegmentID {
+	return SegmentID{mergeSequence(number), uint32(ordinal)}
 }
 
 // SealCommand freezes the head and changes the manifest.
@@ -25,6 +36,15 @@ type SealCommand struct {
 	Time   int64 // proposer's clock, Unix ns
 	Merges []Merge
 	Drops  []SegmentID // segments to forget
+	// DayCutRows is the proposer's Config.DayCutRows, which all replicas cut
+	// rows by; 0, in commands of version 1, means each one's own.
+	DayCutRows int
+}
+
+// SealCommand returns the command to propose now: it adopts every merge that
+// has been built.
+func (s *Shard) SealCommand(now int64) SealCommand {
+	return SealCommand{Time: now, Merges: s.PreparedMerges(), DayCutRows: s.cfg.DayCutRows}
 }
 
 // sealJob is an applied seal that is not durable yet.
@@ -49,9 +69,8 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 	state := &s.mu.state
 	state.Index, state.Term = index, term
 	state.DedupFirst, state.DedupNext = s.mu.dedup.first, s.mu.dedup.next()
-	for _, merge := range command.Merges {
-		state.Merges = max(state.Merges, merge.Number)
-	}
+	command.Merges = admitMerges(command.Merges, state)
+	command.DayCutRows = cmp.Or(command.DayCutRows, s.cfg.DayCutRows)
 	s.mu.reserved = max(s.mu.reserved, state.Merges)
 	job := &sealJob{
 		state: *state, command: command,
@@ -61,6 +80,20 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 	s.mu.persistedKeys = state.DedupNext
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs = append(s.mu.jobs, job)
+}
+
+// admitMerges returns the merges whose numbers are new. Who leads anew may give
+// a number before it has applied that another leader gave it; one id must not
+// stand for two contents.
+func admitMerges(merges []Merge, state *State) []Merge {
+	var admitted []Merge
+	for _, merge := range merges {
+		if merge.Number > state.Merges {
+			state.Merges = merge.Number
+			admitted = append(admitted, merge)
+		}
+	}
+	return admitted
 }
 
 // changes is what a seal job does to the manifest.
@@ -121,7 +154,8 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 				parts = append(parts, p)
 			}
 		}
-		if err := s.buildParts(ctx, buildRequest{tenant: tenant, sequence: sequence, parts: parts}, &c.output); err != nil {
+		r := buildRequest{tenant: tenant, sequence: sequence, parts: parts, dayCutRows: job.command.DayCutRows}
+		if err := s.buildParts(ctx, r, &c.output); err != nil {
 			return err
 		}
 	}
@@ -149,24 +183,42 @@ func (s *Shard) buildParts(ctx context.Context, r buildRequest, out *output) err
 }
 
 // adoptMerges takes the merges of the command, prepared ones if they are here.
-// A merge whose inputs cannot be read is left out and its inputs stay: what
-// can still be read of them must not be lost.
+// What that does to the manifest depends on the command and the manifest alone:
+// a merge whose inputs are not in the manifest is left out on every replica, and
+// if this one cannot build what the proposer has built, the outputs are missing
+// here until they come from a replica that could.
 func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, c *changes) error {
 	for _, merge := range job.command.Merges {
 		prepared := s.takePrepared(merge)
-		if prepared == nil {
-			var err error
-			prepared, err = s.prepare(ctx, merge, set)
-			if isDamage(err) {
-				s.logger.Error("a merge is left out: an input cannot be read", "merge", merge.Number, "error", err)
-				continue
+		tenant, ok := set.mergeable(merge.Inputs, c.removed)
+		if !ok {
+			s.logger.Warn("a merge is left out: the manifest does not have its inputs", "merge", merge.Number)
+			if prepared != nil {
+				prepared.abort()
 			}
-			if err != nil {
-				return err
-			}
+			continue
 		}
-		c.built = append(c.built, prepared.built...)
-		c.tables = append(c.tables, prepared.tables...)
+		var err error
+		if prepared == nil {
+			prepared, err = s.prepare(ctx, merge, set, job.command.DayCutRows)
+		}
+		switch damaged := IsDamage(err) || errors.Is(err, segment.ErrTooLarge); {
+		case err != nil && !damaged:
+			return err
+		case err != nil && len(merge.Outputs) == 0:
+			s.logger.Error("a merge is left out: an input cannot be read", "merge", merge.Number, "error", err)
+			continue
+		case err != nil:
+			s.logger.Error("a merge is not done here: an input cannot be read", "merge", merge.Number, "error", err)
+			c.built = append(c.built, merge.entries(tenant)...)
+		case len(merge.Outputs) > 0 && !equalEntries(prepared.built, merge.entries(tenant)):
+			s.logger.Error("a merge came out differently here", "merge", merge.Number)
+			prepared.abort()
+			c.built = append(c.built, merge.entries(tenant)...)
+		default:
+			c.built = append(c.built, prepared.built...)
+			c.tables = append(c.tables, prepared.tables...)
+		}
 		c.removed = append(c.removed, merge.Inputs...)
 	}
 	for _, id := range job.command.Drops {
@@ -177,9 +229,34 @@ func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, 
 	return nil
 }
 
-// isDamage tells errors of the data from errors of the machine.
-func isDamage(err error) bool {
-	return errors.Is(err, ErrInput) || errors.Is(err, engine.ErrCorrupt) || errors.Is(err, engine.ErrNotFound) || errors.Is(err, segment.ErrCorrupt) || errors.Is(err, segment.ErrTooLarge)
+// mergeable returns the one tenant of the segments; ok is false if the manifest
+// does not have all of them after some were removed, each once.
+func (s *segmentSet) mergeable(ids, removed []SegmentID) (tenant model.TenantID, ok bool) {
+	seen := make(map[SegmentID]bool, len(ids)+len(removed))
+	for _, id := range removed {
+		seen[id] = true
+	}
+	for i, id := range ids {
+		one := s.all[id]
+		if one == nil || seen[id] || i > 0 && one.Tenant != tenant {
+			return "", false
+		}
+		seen[id], tenant = true, one.Tenant
+	}
+	return tenant, len(ids) > 0
+}
+
+// entries returns the outputs with their ids and owner.
+func (m *Merge) entries(tenant model.TenantID) []Entry {
+	entries := slices.Clone(m.Outputs)
+	for i := range entries {
+		entries[i].ID, entries[i].Tenant = MergeOutput(m.Number, i), tenant
+	}
+	return entries
+}
+
+func equalEntries(a, b []Entry) bool {
+	return slices.EqualFunc(a, b, func(x, y Entry) bool { return x.equal(&y) })
 }
 
 // publish makes the job durable, in the order that a crash at any point
@@ -199,7 +276,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	}
 	added := make([]*sealed, len(c.built))
 	for i, b := range c.built {
-		added[i] = s.openSegment(b)
+		added[i] = s.openSegment(b, damageMark{})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +289,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 		s.mu.quarantined[q.tenant]++
 	}
 	for number, merge := range s.mu.prepared {
-		if !s.mu.set.has(merge.Inputs) {
+		if number <= job.state.Merges || !s.mu.set.has(merge.Inputs) {
 			merge.abort()
 			delete(s.mu.prepared, number)
 		}
@@ -237,6 +314,8 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 	}
 	for _, id := range c.removed {
 		batch.Delete(segmentKey(prefixEntry, shard, id))
+		batch.Delete(segmentKey(prefixDamaged, shard, id))
+		batch.Delete(segmentKey(prefixHash, shard, id))
 	}
 	for i := range job.keys {
 		batch.Set(numberKey(prefixDedup, shard, job.firstKey+uint64(i)), job.keys[i].append(nil))
@@ -265,10 +344,12 @@ func (s *Shard) Sweep(ctx context.Context) error {
 		if current.all[id] != nil {
 			continue // a restored snapshot has it again
 		}
-		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
+		err := s.deleteSegment(ctx, id)
+		if errors.Is(err, engine.ErrCorrupt) {
+			s.logger.Warn("an old segment stays until the next start: it shares a damaged table", "segment", id.String(), "error", err)
+		} else if err != nil {
 			s.garbage.add(id) // next time
-			errs = append(errs, fmt.Errorf("delete segment %s of shard %d: %w", id, s.cfg.Shard, err))
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

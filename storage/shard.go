@@ -60,6 +60,10 @@ type Config struct {
 	MergeFan int
 	// Level is the compression level of segments; 0 means segment.Build's.
 	Level int
+	// OnDamage is told each segment that turns out to be damaged, once, on the
+	// goroutine that met it, which may be that of a query: it must not block and
+	// not call the shard. nil: nobody is told.
+	OnDamage func(Entry, error)
 }
 
 // Validate lists every fault.
@@ -123,7 +127,6 @@ type Shard struct {
 		set           *segmentSet
 		prepared      map[uint64]*preparedMerge // by merge number
 		reserved      uint64                    // highest merge number planned here
-		damaged       map[SegmentID]bool        // found unreadable by a merge; left alone
 		large         map[SegmentID]bool        // texts too large to be merged; left alone
 		quarantined   map[model.TenantID]int    // blocks put aside, ever
 	}
@@ -195,11 +198,14 @@ func (s *Shard) install(m manifest) {
 	s.mu.RUnlock()
 	all := make(map[SegmentID]*sealed, len(m.entries))
 	for _, entry := range m.entries {
-		if old != nil && old.all[entry.ID] != nil && old.all[entry.ID].failed == nil {
+		if old != nil && old.all[entry.ID] != nil && old.all[entry.ID].equal(&entry) {
 			all[entry.ID] = old.all[entry.ID]
 			continue
 		}
-		all[entry.ID] = s.openSegment(entry)
+		all[entry.ID] = s.openSegment(entry, m.damaged[entry.ID])
+		if days, ok := m.hashes[entry.ID]; ok {
+			all[entry.ID].hash.Store(&days)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,63 +220,9 @@ func (s *Shard) install(m manifest) {
 	s.mu.persistedKeys = m.state.DedupNext
 	s.mu.dedup = newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
-	s.mu.jobs, s.mu.prepared, s.mu.damaged = nil, map[uint64]*preparedMerge{}, map[SegmentID]bool{}
+	s.mu.jobs, s.mu.prepared = nil, map[uint64]*preparedMerge{}
 	s.mu.large = map[SegmentID]bool{}
 	s.mu.set = newSegmentSet(all, s.garbage)
-}
-
-// openSegment opens a segment; one that cannot be opened stays in the set as
-// a part whose reads fail.
-func (s *Shard) openSegment(entry Entry) *sealed {
-	prefix := segmentKey(prefixSegment, s.cfg.Shard, entry.ID)
-	opened, err := segment.Open(func(key []byte, use func([]byte) error) error {
-		return s.env.Engine.Get(append(prefix[:len(prefix):len(prefix)], key...), use)
-	}, s.env.Cache)
-	if err != nil {
-		err = fmt.Errorf("open segment %s of shard %d: %w", entry.ID, s.cfg.Shard, err)
-		s.logger.Error("a segment cannot be read", "segment", entry.ID.String(), "rows", entry.Rows, "error", err)
-		return &sealed{Entry: entry, failed: err,
-			part: &failedPart{rows: entry.Rows, first: entry.FirstTime, last: entry.LastTime, err: err}}
-	}
-	return &sealed{Entry: entry, part: opened, close: opened.Close}
-}
-
-// deleteOrphans deletes segments that the manifest does not name: built before
-// a crash and not adopted, or dropped and not deleted yet. It looks only
-// between the known segments, so that damage in one of them does no harm here.
-func (s *Shard) deleteOrphans(ctx context.Context) error {
-	lower, end := shardSpan(prefixSegment, s.cfg.Shard)
-	known := slices.SortedFunc(maps.Keys(s.mu.set.all), SegmentID.compare)
-	for _, id := range known {
-		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-		if err := s.deleteSegmentsIn(ctx, lower, prefix); err != nil {
-			return err
-		}
-		lower = after(prefix)
-	}
-	return s.deleteSegmentsIn(ctx, lower, end)
-}
-
-// deleteSegmentsIn deletes every segment with keys in a span.
-func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error {
-	for {
-		key, err := s.env.Engine.First(lower, upper)
-		if errors.Is(err, engine.ErrCorrupt) { // an orphan, and damaged
-			return s.env.Engine.DeleteSpan(ctx, lower, upper)
-		}
-		if err != nil || key == nil {
-			return err
-		}
-		id, err := parseSegmentID(key)
-		if err != nil {
-			return err
-		}
-		prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
-			return fmt.Errorf("delete orphan segment %s of shard %d: %w", id, s.cfg.Shard, err)
-		}
-		lower = after(prefix)
-	}
 }
 
 // Append applies the command at a log index and returns one result per batch.
@@ -354,6 +306,8 @@ type Status struct {
 	SegmentRows   int64
 	SegmentBytes  int64
 	FailedParts   int // segments that cannot be read
+	Missing       int // of these, segments of which there is nothing here
+	MissingBytes  int64
 	Quarantined   int // blocks put aside, ever
 	DedupKeys     int
 	PreparedMerge int // merges waiting to be adopted
@@ -406,8 +360,12 @@ func (s *Shard) Status() Status {
 	for _, one := range s.mu.set.all {
 		st.SegmentRows += int64(one.Rows)
 		st.SegmentBytes += one.Bytes
-		if one.failed != nil || s.mu.damaged[one.ID] {
+		if here := one.here.Load(); here.broken() != nil {
 			st.FailedParts++
+			if here.place == nowhere {
+				st.Missing++
+				st.MissingBytes += one.Bytes
+			}
 		}
 	}
 	return st

@@ -326,15 +326,17 @@ func (h *history) settle() {
 // verify checks the manifest against the store.
 func (h *history) verify() {
 	h.t.Helper()
-	lower, upper := shardSpan(prefixSegment, h.cfg.Shard)
 	stored := map[SegmentID]bool{}
-	err := h.engine.Scan(lower, upper, func(key, _ []byte) error {
-		id, err := parseSegmentID(key)
-		stored[id] = true
-		return err
-	})
-	if err != nil {
-		h.t.Fatal(err)
+	for _, place := range []byte{prefixSegment, prefixReceived} {
+		lower, upper := shardSpan(place, h.cfg.Shard)
+		err := h.engine.Scan(lower, upper, func(key, _ []byte) error {
+			id, err := parseSegmentID(key)
+			stored[id] = true
+			return err
+		})
+		if err != nil {
+			h.t.Fatal(err)
+		}
 	}
 	entries := h.shard.Entries()
 	for _, e := range entries {

@@ -72,8 +72,8 @@ func (s *Shard) parseSnapshot(src []byte) (manifest, error) {
 }
 
 // Restore replaces the shard's state by a snapshot of another replica and
-// makes that durable. Segments that are not here become parts whose reads
-// fail. It may be repeated.
+// makes that durable. Segments that are not here are missing (see Missing) until
+// they are received. It may be repeated.
 func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 	m, err := s.parseSnapshot(snapshot)
 	if err != nil {
@@ -91,6 +91,16 @@ func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 	}
 	for i := range m.dedup {
 		batch.Set(numberKey(prefixDedup, s.cfg.Shard, m.state.DedupFirst+uint64(i)), m.dedup[i].append(nil))
+	}
+	wanted := make(map[SegmentID]*Entry, len(m.entries))
+	for i := range m.entries {
+		wanted[m.entries[i].ID] = &m.entries[i]
+	}
+	for _, entry := range s.Entries() {
+		if same := wanted[entry.ID]; same == nil || !same.equal(&entry) {
+			batch.Delete(segmentKey(prefixDamaged, s.cfg.Shard, entry.ID))
+			batch.Delete(segmentKey(prefixHash, s.cfg.Shard, entry.ID))
+		}
 	}
 	batch.Set(shardKey(prefixState, s.cfg.Shard), m.state.append(nil))
 	if err := s.env.Engine.Commit(&batch); err != nil {

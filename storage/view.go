@@ -11,14 +11,17 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// sealed is an open segment. refs counts the segment sets that contain it.
+// sealed is a segment of the manifest. refs counts the segment sets that
+// contain it.
 type sealed struct {
 	Entry
-	part   part.Part // a *segment.Segment, or a failedPart if it cannot be opened
-	failed error     // why it cannot be opened
-	close  func()    // forgets what is cached of it; may be nil
-	refs   atomic.Int64
+	here atomic.Pointer[local]     // replaced when a copy comes from another replica
+	hash atomic.Pointer[[]DayHash] // nil as long as it is not known
+	refs atomic.Int64
 }
+
+// broken returns why the segment cannot be read here, nil if it can.
+func (s *sealed) broken() error { return s.here.Load().broken() }
 
 // segmentSet is an immutable set of segments. The shard holds one reference
 // to its current set, each View one more; when the last is given back, the
@@ -67,9 +70,7 @@ func (s *segmentSet) release() {
 	}
 	for _, one := range s.all {
 		if one.refs.Add(-1) == 0 {
-			if one.close != nil {
-				one.close()
-			}
+			one.here.Load().close()
 			s.garbage.add(one.ID)
 		}
 	}
@@ -104,6 +105,9 @@ type View struct {
 	// Quarantined is how many blocks of the tenant could not be read when they
 	// were sealed: their records are in no part.
 	Quarantined int
+	// Missing are the segments of the tenant whose records are in no part,
+	// because they are not here yet or damaged here.
+	Missing []Entry
 
 	set  *segmentSet
 	once sync.Once
@@ -130,7 +134,11 @@ func (s *Shard) View(tenant model.TenantID) (*View, error) {
 	s.mu.RUnlock()
 
 	for _, one := range set.byTenant[tenant] {
-		view.Parts = append(view.Parts, one.part)
+		if here := one.here.Load(); here.broken() == nil {
+			view.Parts = append(view.Parts, here.segment)
+		} else {
+			view.Missing = append(view.Missing, one.Entry)
+		}
 	}
 	for _, run := range runs {
 		for _, b := range run {

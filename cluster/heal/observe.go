@@ -73,6 +73,7 @@ type ObservedReplica struct {
 	Complete     bool    `json:"complete"`
 	Applied      uint64  `json:"applied,omitempty"`
 	Bytes        int64   `json:"bytes"`
+	Records      int64   `json:"records"`
 	Missing      int     `json:"missing,omitempty"`       // segments
 	MissingBytes int64   `json:"missing_bytes,omitempty"` // of these
 	Rotten       int     `json:"rotten,omitempty"`
@@ -311,7 +312,7 @@ func (w *watch) shard(p *picture, shard catalogue.Shard) ObservedShard {
 }
 
 func (r *ObservedReplica) take(report ReplicaReport) {
-	r.Reported, r.Complete, r.Applied, r.Bytes = true, report.Complete, report.Applied, report.Bytes
+	r.Reported, r.Complete, r.Applied, r.Bytes, r.Records = true, report.Complete, report.Applied, report.Bytes, report.Records
 	r.Missing, r.MissingBytes, r.Rotten, r.Problem = report.Missing, report.MissingBytes, report.Rotten, report.Problem
 }
 

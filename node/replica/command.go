@@ -3,15 +3,21 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage"
 )
 
-// commandVersion is the first byte of every command. A new version reads the
-// old ones: commands of before an upgrade are applied after it.
-const commandVersion = 1
+// The first byte of every command is its version. A new version reads the old
+// ones: commands of before an upgrade are applied after it. Version 2 of a seal
+// has the outputs of merges and the rows of a day cut; an append is the same in
+// both and written as version 1.
+const (
+	commandVersion = 1
+	sealVersion    = 2
+)
 
 // Kinds of commands, the second byte.
 const (
@@ -24,6 +30,7 @@ const (
 	BatchesMax = 1 << 16 // batches of one append
 	mergesMax  = 1 << 10 // merges of one seal
 	inputsMax  = 1 << 16 // segments named by one merge or dropped by one seal
+	outputsMax = 1 << 12 // segments that one merge makes
 )
 
 // A batch is written as a flag byte, the key and body if the flag is set, and
@@ -55,14 +62,24 @@ func encodeAppend(a storage.Append) []byte {
 }
 
 func encodeSeal(c storage.SealCommand) []byte {
-	dst := []byte{commandVersion, commandSeal}
+	dst := []byte{sealVersion, commandSeal}
 	dst = binary.AppendVarint(dst, c.Time)
 	dst = binary.AppendUvarint(dst, uint64(len(c.Merges)))
 	for _, merge := range c.Merges {
 		dst = binary.AppendUvarint(dst, merge.Number)
 		dst = appendIDs(dst, merge.Inputs)
+		dst = binary.AppendUvarint(dst, uint64(len(merge.Outputs)))
+		for _, e := range merge.Outputs {
+			dst = binary.AppendUvarint(dst, uint64(e.Rows))
+			dst = binary.AppendVarint(dst, e.FirstTime)
+			dst = binary.AppendVarint(dst, e.LastTime)
+			for _, v := range [...]uint64{e.MinIndex, e.MaxIndex, uint64(e.Bytes), uint64(e.TextBytes)} {
+				dst = binary.AppendUvarint(dst, v)
+			}
+		}
 	}
-	return appendIDs(dst, c.Drops)
+	dst = appendIDs(dst, c.Drops)
+	return binary.AppendUvarint(dst, uint64(c.DayCutRows))
 }
 
 func appendIDs(dst []byte, ids []storage.SegmentID) []byte {
@@ -77,7 +94,7 @@ func appendIDs(dst []byte, ids []storage.SegmentID) []byte {
 // decodeCommand returns a storage.Append, whose block shares src, or a
 // storage.SealCommand.
 func decodeCommand(src []byte) (any, error) {
-	if len(src) < 2 || src[0] != commandVersion {
+	if len(src) < 2 || src[0] != commandVersion && (src[0] != sealVersion || src[1] != commandSeal) {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(src), ErrCommand)
 	}
 	r := commandReader{wire.NewReader(src[2:])}
@@ -89,7 +106,7 @@ func decodeCommand(src []byte) (any, error) {
 		}
 		return a, nil
 	case commandSeal:
-		c := r.seal()
+		c := r.seal(src[0])
 		if !r.Done() {
 			return nil, fmt.Errorf("decode seal of %d bytes: %w", len(src), ErrCommand)
 		}
@@ -122,13 +139,33 @@ func (r *commandReader) append() storage.Append {
 	return a
 }
 
-func (r *commandReader) seal() storage.SealCommand {
+func (r *commandReader) seal(version byte) storage.SealCommand {
 	c := storage.SealCommand{Time: r.Varint()}
 	for n := r.Bounded(mergesMax); n > 0 && !r.Failed(); n-- {
-		c.Merges = append(c.Merges, storage.Merge{Number: r.Uvarint(), Inputs: r.ids()})
+		merge := storage.Merge{Number: r.Uvarint(), Inputs: r.ids()}
+		if version >= sealVersion {
+			merge.Outputs = r.outputs(merge.Number)
+		}
+		c.Merges = append(c.Merges, merge)
 	}
 	c.Drops = r.ids()
+	if version >= sealVersion {
+		c.DayCutRows = int(r.Bounded(math.MaxInt32))
+	}
 	return c
+}
+
+// outputs reads what a merge made; the owner is that of its inputs.
+func (r *commandReader) outputs(number uint64) []storage.Entry {
+	var outputs []storage.Entry
+	for n := r.Bounded(outputsMax); n > 0 && !r.Failed(); n-- {
+		e := storage.Entry{ID: storage.MergeOutput(number, len(outputs)), Rows: r.Uint32()}
+		e.FirstTime, e.LastTime = r.Varint(), r.Varint()
+		e.MinIndex, e.MaxIndex = r.Uvarint(), r.Uvarint()
+		e.Bytes, e.TextBytes = int64(r.Uvarint()), int64(r.Uvarint())
+		outputs = append(outputs, e)
+	}
+	return outputs
 }
 
 func (r *commandReader) ids() []storage.SegmentID {

@@ -18,6 +18,12 @@ func commands() []any {
 		storage.SealCommand{Time: 1, Merges: []storage.Merge{
 			{Number: 7, Inputs: []storage.SegmentID{{Sequence: 2}, {Sequence: 1 << 60, Ordinal: 9}}},
 		}, Drops: []storage.SegmentID{{Sequence: 4, Ordinal: 1}}},
+		storage.SealCommand{Time: 1, DayCutRows: 131_072, Merges: []storage.Merge{
+			{Number: 7, Inputs: []storage.SegmentID{{Sequence: 2}}, Outputs: []storage.Entry{
+				{ID: storage.MergeOutput(7, 0), Rows: 9, FirstTime: -4, LastTime: 5, MinIndex: 1, MaxIndex: 3, Bytes: 1000, TextBytes: 1 << 40},
+				{ID: storage.MergeOutput(7, 1), Rows: 1},
+			}},
+		}},
 	}
 }
 
@@ -38,16 +44,28 @@ func TestCommandsRoundTrip(t *testing.T) {
 }
 
 func TestDamagedCommandsAreErrors(t *testing.T) {
-	for _, bad := range [][]byte{nil, {1}, {0, 1}, {2, 1}, {1, 0}, {1, 3, 0}, {1, 1, 200}, {1, 2, 0, 0, 0, 0}} {
+	for _, bad := range [][]byte{nil, {1}, {0, 1}, {2, 1}, {1, 0}, {1, 3, 0}, {1, 1, 200}, {1, 2, 0, 0, 0, 0}, {2, 2, 0, 0, 0}, {3, 2, 0, 0, 0}} {
 		if got, err := decodeCommand(bad); !errors.Is(err, ErrCommand) {
 			t.Errorf("decode %x: %v, %v; want ErrCommand", bad, got, err)
 		}
 	}
-	seal := encode(commands()[3])
-	for n := range len(seal) {
-		if got, err := decodeCommand(seal[:n]); !errors.Is(err, ErrCommand) {
-			t.Errorf("decode %d of %d bytes: %v, %v; want ErrCommand", n, len(seal), got, err)
+	for _, command := range commands()[3:] {
+		seal := encode(command)
+		for n := range len(seal) {
+			if got, err := decodeCommand(seal[:n]); !errors.Is(err, ErrCommand) {
+				t.Errorf("decode %d of %d bytes: %v, %v; want ErrCommand", n, len(seal), got, err)
+			}
 		}
+	}
+}
+
+// Seals of version 1, of before a seal named what its merges make.
+func TestOldSealsAreRead(t *testing.T) {
+	old := []byte{1, commandSeal, 2, 1, 7, 1, 4, 0, 1, 8, 1}
+	want := storage.SealCommand{Time: 1, Merges: []storage.Merge{{Number: 7, Inputs: []storage.SegmentID{{Sequence: 4}}}},
+		Drops: []storage.SegmentID{{Sequence: 8, Ordinal: 1}}}
+	if got, err := decodeCommand(old); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("decoded %+v, %v; want %+v", got, err, want)
 	}
 }
 

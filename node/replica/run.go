@@ -77,7 +77,7 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeoutSeal)
 	defer cancel()
-	command := encodeSeal(storage.SealCommand{Time: r.cfg.Now(), Merges: r.shard.PreparedMerges()})
+	command := encodeSeal(r.shard.SealCommand(r.cfg.Now()))
 	logged := r.cfg.Logged.Load() // what others log from here on is after this seal
 	index, result, err := r.log.Propose(ctx, command)
 	if err == nil {

@@ -23,8 +23,10 @@ type Config struct {
 	Replica func(shard uint32) replica.Config
 	// Beside runs as long as a replica does, and ends with its context.
 	Beside func(ctx context.Context, one *One)
-	// Destroy deletes what the store has of a shard, for good.
+	// Destroy deletes what the store has of a shard, for good, and Stored names
+	// the shards that have anything there.
 	Destroy func(ctx context.Context, shard model.ShardID) error
+	Stored  func() ([]model.ShardID, error)
 }
 
 // One is a replica and its log.
@@ -64,7 +66,25 @@ func Open(ctx context.Context, cfg Config) (*Set, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	return s, nil
+	return s, s.clear(ctx)
+}
+
+// clear deletes what the store has of shards without a log: they were being
+// destroyed when the node died.
+func (s *Set) clear(ctx context.Context) error {
+	stored, err := s.cfg.Stored()
+	if err != nil {
+		return err
+	}
+	for _, shard := range stored {
+		if s.Get(shard) == nil {
+			s.cfg.Logger.Info("what is left of a replica that was deleted goes", "shard", shard)
+			if err := s.cfg.Destroy(ctx, shard); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // open opens one replica and runs it if the set runs.

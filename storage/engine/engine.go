@@ -27,6 +27,8 @@ const (
 	ballastBytes      = 256 << 10
 )
 
+const keysName = "keys" // the folder of Pebble in the store's folder
+
 // Config says where the store lives. The zero value of a field means its
 // default; FS and Dir must be given.
 type Config struct {
@@ -88,7 +90,7 @@ func Open(cfg Config) (*Engine, error) {
 	e.fs = e.withBallast(cfg.FS)
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(cfg.FS.PathJoin(cfg.Dir, "keys"), e.options(cache))
+	db, err := pebble.Open(cfg.FS.PathJoin(cfg.Dir, keysName), e.options(cache))
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", cfg.Dir, translate(err))
 	}
@@ -211,7 +213,8 @@ func (e *Engine) Get(key []byte, use func(value []byte) error) error {
 }
 
 // Scan calls visit for each key with lower <= key < upper in ascending order.
-// Key and value are valid only inside visit.
+// Key and value are valid only inside visit. Scan ends without an error when
+// visit returns ErrStop.
 func (e *Engine) Scan(lower, upper []byte, visit func(key, value []byte) error) error {
 	db, release, err := e.acquire()
 	if err != nil {
@@ -226,6 +229,9 @@ func (e *Engine) Scan(lower, upper []byte, visit func(key, value []byte) error) 
 		value, err := iter.ValueAndErr()
 		if err == nil {
 			err = visit(iter.Key(), value)
+		}
+		if err == ErrStop {
+			break
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("scan key %x: %w", iter.Key(), translate(err)), iter.Close())

@@ -142,3 +142,13 @@ func (e *Engine) Ingest(ctx context.Context, tables ...*Table) error {
 	}
 	return e.write("ingest tables", func(db *pebble.DB) error { return db.Ingest(ctx, paths) })
 }
+
+// Replace makes a finished table, with at least one key, the whole content of
+// lower <= key < upper, at once and durably. What was there is not read if it
+// is in tables that have nothing outside of the span.
+func (e *Engine) Replace(ctx context.Context, lower, upper []byte, table *Table) error {
+	return e.write("replace span", func(db *pebble.DB) error {
+		_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, pebble.KeyRange{Start: lower, End: upper})
+		return err
+	})
+}

@@ -1,0 +1,332 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/segment"
+)
+
+// nowhere is the place of a segment that is missing here.
+const nowhere byte = 0
+
+// local is what is here of a segment: a copy under the keys of its place, or
+// nothing. A copy becomes damaged once and for ever; what replaces it is
+// another local. The bytes of a damaged copy stay until they are replaced,
+// because most of them may still be good, but nothing is read from them: a
+// reader that still has the copy gets errors, so that it never mixes the bytes
+// of two copies.
+type local struct {
+	place   byte // prefix of its keys: prefixSegment, prefixReceived or nowhere
+	segment *segment.Segment
+	damage  atomic.Pointer[error]
+	marked  atomic.Bool // the damage is durable
+}
+
+func (l *local) broken() error {
+	if err := l.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// close forgets what is cached of the copy.
+func (l *local) close() {
+	if l.segment != nil {
+		l.segment.Close()
+	}
+}
+
+// damageMark is the durable note that a copy is damaged.
+type damageMark struct {
+	place byte
+	text  string
+}
+
+// markTextMax bounds the text of a note.
+const markTextMax = 1 << 10
+
+var errNoted = errors.New("found damaged before")
+
+func (m damageMark) append() []byte {
+	return append([]byte{manifestVersion, m.place}, m.text[:min(len(m.text), markTextMax)]...)
+}
+
+func parseDamage(src []byte) (damageMark, error) {
+	r := newManifestReader(src)
+	r.version()
+	m := damageMark{place: r.Byte()}
+	if r.Failed() {
+		return m, fmt.Errorf("read note of damage: %w", ErrManifest)
+	}
+	m.text = string(r.Rest())
+	return m, nil
+}
+
+func loadDamage(store *engine.Engine, shard model.ShardID) (map[SegmentID]damageMark, error) {
+	marks := map[SegmentID]damageMark{}
+	lower, upper := shardSpan(prefixDamaged, shard)
+	err := store.Scan(lower, upper, func(key, value []byte) error {
+		id, err := parseSegmentID(key)
+		if err != nil {
+			return err
+		}
+		marks[id], err = parseDamage(value)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load notes of damage of shard %d: %w", shard, err)
+	}
+	return marks, nil
+}
+
+// openSegment opens what is here of a segment of the manifest. One that cannot
+// be opened stays in the set as one that cannot be read. A mark that is about
+// another copy than the one found is of before that one came.
+func (s *Shard) openSegment(entry Entry, mark damageMark) *sealed {
+	one := &sealed{Entry: entry}
+	here := s.openLocal(one, prefixReceived)
+	if errors.Is(here.broken(), engine.ErrNotFound) {
+		here = s.openLocal(one, prefixSegment)
+	}
+	if errors.Is(here.broken(), engine.ErrNotFound) {
+		here = &local{place: nowhere}
+		err := fmt.Errorf("segment %s of shard %d: %w", entry.ID, s.cfg.Shard, ErrMissing)
+		here.damage.Store(&err)
+	}
+	if mark.place == here.place && mark.place != nowhere {
+		here.marked.Store(true)
+		if here.broken() == nil {
+			err := fmt.Errorf("segment %s of shard %d: %w: %w: %s", entry.ID, s.cfg.Shard, engine.ErrCorrupt, errNoted, mark.text)
+			here.damage.Store(&err)
+		}
+	}
+	if err := here.broken(); err != nil && here.place != nowhere {
+		s.logger.Error("a segment cannot be read", "segment", entry.ID.String(), "rows", entry.Rows, "error", err)
+	}
+	one.here.Store(here)
+	return one
+}
+
+// openLocal opens the copy in one place.
+func (s *Shard) openLocal(one *sealed, place byte) *local {
+	here := &local{place: place}
+	prefix := segmentKey(place, s.cfg.Shard, one.ID)
+	opening := true
+	opened, err := segment.Open(func(key []byte, use func([]byte) error) error {
+		err := s.env.Engine.Get(append(prefix[:len(prefix):len(prefix)], key...), use)
+		if opening {
+			return err
+		}
+		if err != nil && IsDamage(err) {
+			s.met(one, here, err)
+		}
+		if broken := here.broken(); err == nil && broken != nil {
+			err = broken // what was read may be of another copy
+		}
+		return err
+	}, s.env.Cache)
+	if err == nil {
+		err = s.matches(opened.Meta(), &one.Entry)
+	}
+	if err != nil {
+		err = fmt.Errorf("open segment %s of shard %d: %w", one.ID, s.cfg.Shard, err)
+		here.damage.Store(&err)
+		return here
+	}
+	opening = false
+	here.segment = opened
+	return here
+}
+
+// matches compares a segment's directory with the manifest.
+func (s *Shard) matches(meta *segment.Meta, e *Entry) error {
+	if meta.Shard != s.cfg.Shard || meta.Rows != e.Rows || meta.FirstTime != e.FirstTime || meta.LastTime != e.LastTime ||
+		meta.MinIndex != e.MinIndex || meta.MaxIndex != e.MaxIndex {
+		return fmt.Errorf("%d rows of entries %d to %d, the manifest has %d of %d to %d: %w",
+			meta.Rows, meta.MinIndex, meta.MaxIndex, e.Rows, e.MinIndex, e.MaxIndex, ErrDiverged)
+	}
+	return nil
+}
+
+// met notes that a copy is damaged: from here on it is not read. It takes no
+// lock and may be called from any goroutine.
+func (s *Shard) met(one *sealed, here *local, err error) {
+	if !here.damage.CompareAndSwap(nil, &err) {
+		return
+	}
+	s.logger.Error("a segment is damaged", "segment", one.ID.String(), "tenant", one.Tenant, "rows", one.Rows, "error", err)
+	if s.cfg.OnDamage != nil {
+		s.cfg.OnDamage(one.Entry, err)
+	}
+}
+
+// NoteDamage makes what has been found damaged since the last call durable, so
+// that it is known after a restart.
+func (s *Shard) NoteDamage() error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	var batch engine.Batch
+	var noted []*local
+	for _, one := range s.segments().all {
+		here := one.here.Load()
+		if err := here.broken(); err != nil && here.place != nowhere && !here.marked.Load() {
+			batch.Set(segmentKey(prefixDamaged, s.cfg.Shard, one.ID), damageMark{here.place, err.Error()}.append())
+			noted = append(noted, here)
+		}
+	}
+	if len(noted) == 0 {
+		return nil
+	}
+	if err := s.env.Engine.Commit(&batch); err != nil {
+		return fmt.Errorf("note damage in shard %d: %w", s.cfg.Shard, err)
+	}
+	for _, here := range noted {
+		here.marked.Store(true)
+	}
+	return nil
+}
+
+// segments returns the segments of the manifest.
+func (s *Shard) segments() *segmentSet {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.set
+}
+
+// Missing returns the segments of the manifest that cannot be read here,
+// because they have not come yet or are damaged, newest records first.
+func (s *Shard) Missing() []Entry {
+	var missing []Entry
+	for _, one := range s.segments().all {
+		if one.broken() != nil {
+			missing = append(missing, one.Entry)
+		}
+	}
+	slices.SortFunc(missing, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(b.LastTime, a.LastTime), b.ID.compare(a.ID))
+	})
+	return missing
+}
+
+// deleteSegment deletes what is here of a segment.
+func (s *Shard) deleteSegment(ctx context.Context, id SegmentID) error {
+	for _, place := range []byte{prefixReceived, prefixSegment} {
+		prefix := segmentKey(place, s.cfg.Shard, id)
+		key, err := s.env.Engine.First(prefix, after(prefix))
+		if err == nil && key == nil {
+			continue
+		}
+		if err := s.env.Engine.DeleteSpan(ctx, prefix, after(prefix)); err != nil {
+			return fmt.Errorf("delete segment %s of shard %d: %w", id, s.cfg.Shard, err)
+		}
+	}
+	return nil
+}
+
+// deleteOrphans deletes copies of segments that no manifest names: built before
+// a crash and not adopted, dropped and not deleted yet, or replaced. It looks
+// only between the copies that are in use, so that damage in one of them does
+// no harm here. What shares a damaged table with others may have to stay.
+func (s *Shard) deleteOrphans(ctx context.Context) error {
+	for _, place := range []byte{prefixSegment, prefixReceived} {
+		lower, end := shardSpan(place, s.cfg.Shard)
+		used := slices.DeleteFunc(slices.SortedFunc(maps.Keys(s.mu.set.all), SegmentID.compare), func(id SegmentID) bool {
+			return s.mu.set.all[id].here.Load().place != place
+		})
+		for _, id := range used {
+			prefix := segmentKey(place, s.cfg.Shard, id)
+			if err := s.deleteSegmentsIn(ctx, lower, prefix); err != nil {
+				return err
+			}
+			lower = after(prefix)
+		}
+		if err := s.deleteSegmentsIn(ctx, lower, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteSegmentsIn deletes every segment with keys in a span.
+func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error {
+	for {
+		key, err := s.env.Engine.First(lower, upper)
+		if err == nil && key == nil {
+			return nil
+		}
+		prefix, until := lower, upper // as one if it is damaged
+		if err == nil {
+			id, err := parseSegmentID(key)
+			if err != nil {
+				return err
+			}
+			prefix = segmentKey(key[0], s.cfg.Shard, id)
+			until = after(prefix)
+		} else if !errors.Is(err, engine.ErrCorrupt) {
+			return err
+		}
+		err = s.env.Engine.DeleteSpan(ctx, prefix, until)
+		if errors.Is(err, engine.ErrCorrupt) {
+			s.logger.Warn("an old segment stays: it shares a damaged table", "from", fmt.Sprintf("%x", prefix), "error", err)
+		} else if err != nil {
+			return fmt.Errorf("delete orphan segments of shard %d: %w", s.cfg.Shard, err)
+		}
+		lower = until
+	}
+}
+
+// Destroy deletes everything that a shard has in the store, for good. The shard
+// must be closed. It may be repeated, and must be after an error or a crash:
+// what is left then is no shard but takes space. Shards names what is left.
+func Destroy(ctx context.Context, env Env, shard model.ShardID) error {
+	var batch engine.Batch
+	for _, space := range KeySpaces() {
+		if space.Prefix < prefixSegment {
+			batch.DeleteRange(shardSpan(space.Prefix, shard))
+		}
+	}
+	if err := env.Engine.Commit(&batch); err != nil {
+		return fmt.Errorf("destroy shard %d: %w", shard, err)
+	}
+	for _, place := range []byte{prefixSegment, prefixReceived} {
+		lower, upper := shardSpan(place, shard)
+		if err := env.Engine.DeleteSpan(ctx, lower, upper); err != nil {
+			return fmt.Errorf("destroy shard %d: %w", shard, err)
+		}
+	}
+	return nil
+}
+
+// Shards returns the shards that have anything in the store, in order, so that
+// those that nobody knows can be destroyed.
+func Shards(env Env) ([]model.ShardID, error) {
+	found := map[model.ShardID]bool{}
+	for _, space := range KeySpaces() {
+		lower, upper := []byte{space.Prefix}, after([]byte{space.Prefix})
+		for {
+			key, err := env.Engine.First(lower, upper)
+			if err != nil {
+				return nil, fmt.Errorf("list shards: %w", err)
+			}
+			if key == nil {
+				break
+			}
+			if len(key) < shardKeyLength {
+				return nil, fmt.Errorf("list shards: key %x: %w", key, errKey)
+			}
+			id := model.ShardID(binary.BigEndian.Uint32(key[1:]))
+			found[id] = true
+			_, lower = shardSpan(space.Prefix, id)
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
