@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -35,7 +36,25 @@ func (r *round) replaced(ctx context.Context, victim *node) error {
 	if err := r.crew.start(ctx, fresh, false); err != nil {
 		return err
 	}
+	if err := r.remove(ctx, victim); err != nil {
+		return err
+	}
 	return r.replicated(ctx, began)
+}
+
+// remove says to the cluster that a node will not come back: by itself it would
+// wait for minutes.
+func (r *round) remove(ctx context.Context, gone *node) (err error) {
+	for began := time.Now(); time.Since(began) < r.cfg.HealTimeout && ctx.Err() == nil; pause(ctx, poll) {
+		for _, n := range r.crew.nodes() {
+			if _, err = n.api.Do(ctx, http.MethodDelete, "/admin/cluster/nodes/"+gone.name+"?force=true", nil, ""); err == nil {
+				return nil
+			}
+		}
+	}
+	v := &r.report.Violations
+	v.Note(&v.NotHealed, 1, "%s cannot be removed: %v", gone.name, err)
+	return errors.Join(fmt.Errorf("remove %s: %w", gone.name, err), ctx.Err())
 }
 
 // replicated waits until all shards are whole on the members.

@@ -29,7 +29,7 @@ type shard struct {
 // replicaCopy is one node's copy of a shard.
 type replicaCopy struct {
 	Node     string
-	Complete bool // and nothing is to become of it
+	Complete bool // has everything, and stays
 }
 
 func (s shard) has(name string) bool {
@@ -68,7 +68,7 @@ func statusOf(answer v1.ClusterStatus) (s status) {
 	for _, from := range answer.Shards {
 		to := shard{ID: from.Number, Leader: name(from.Leader)}
 		for _, r := range from.Replicas {
-			to.Replicas = append(to.Replicas, replicaCopy{Node: name(r.Node), Complete: r.Complete && r.Role == v1.RoleVoter})
+			to.Replicas = append(to.Replicas, replicaCopy{Node: name(r.Node), Complete: r.Complete && r.Role == v1.RoleVoter && r.MissingSegments == 0 && r.Rotten == 0})
 		}
 		s.Shards = append(s.Shards, to)
 	}
