@@ -17,6 +17,13 @@ const (
 	retryMax = 200 * time.Millisecond
 )
 
+// tickEvery is the interval of single records, ticksMax how many may wait for
+// their acknowledgement.
+const (
+	tickEvery = 100 * time.Millisecond
+	ticksMax  = 128
+)
+
 // askEvery is the mean pause between two questions to a node.
 const askEvery = 100 * time.Millisecond
 
@@ -46,6 +53,7 @@ func startLoad(ctx context.Context, c *crew, l *ledger.Ledger) *load {
 		w.done.Go(func() { w.ask(ctx, i) })
 	}
 	w.done.Go(func() { w.settle(ctx) })
+	w.done.Go(func() { w.tick(ctx, c.cfg.Writers) })
 	return w
 }
 
@@ -110,6 +118,30 @@ func (w *load) write(ctx context.Context, writer int) {
 		// catch up.
 		share := time.Duration(rows) * time.Second * time.Duration(cfg.Writers) / time.Duration(cfg.RowsPerSecond)
 		pause(ctx, max(share-time.Since(start), time.Millisecond))
+	}
+}
+
+// tick sends a record at even intervals, whether those before are acknowledged
+// or not. Writers may all wait for one node to answer when another would have
+// acknowledged long since; these records show from when on the cluster does.
+func (w *load) tick(ctx context.Context, writer int) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	slots := make(chan struct{}, ticksMax)
+	for number := 0; ctx.Err() == nil; number++ {
+		pause(ctx, tickEvery)
+		select {
+		case slots <- struct{}{}:
+		default:
+			continue // so many wait that one more shows nothing
+		}
+		w.gate.RLock()
+		b := &ledger.Batch{ID: ledger.BatchID{Writer: writer, Number: number}, Time: time.Now().UnixNano(), Rows: 1}
+		sending.Go(func() {
+			w.send(ctx, b, number, rand.New(rand.NewPCG(w.crew.cfg.Seed, uint64(writer)<<32+uint64(number))))
+			w.gate.RUnlock()
+			<-slots
+		})
 	}
 }
 
