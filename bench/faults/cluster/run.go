@@ -164,19 +164,18 @@ func (l *life) rounds(ctx context.Context) {
 // line is the round for people who wait.
 func (r *round) line() string {
 	p := r.report
-	switch {
-	case p.Skipped != "":
+	if p.Skipped != "" {
 		return fmt.Sprintf("round %d, %s: skipped: %s", p.Round, p.Fault, p.Skipped)
-	case p.violated():
-		return fmt.Sprintf("round %d, %s %s: VIOLATED (seed %d): %s", p.Round, p.Fault, strings.Join(p.Victims, " "), r.cfg.Seed,
-			strings.Join(slices.Concat([]string{p.Error}, p.Violations.Examples), "; "))
 	}
-	notes := ""
+	line := fmt.Sprintf("round %d, %s %s: gap %.0f ms, healthy after %.0f ms, %d records acknowledged, of %d questions to nodes with a quorum %d failed, %d incomplete", p.Round, p.Fault,
+		strings.Join(p.Victims, " "), p.GapMS, p.HealthyMS, r.ledger.Tally().Acked, p.Answers.UpAsked, p.Answers.UpFailed, p.Answers.UpIncomplete)
 	if len(p.Notes) > 0 {
-		notes = " (" + strings.Join(p.Notes, "; ") + ")"
+		line += " (" + strings.Join(p.Notes, "; ") + ")"
 	}
-	return fmt.Sprintf("round %d, %s %s: gap %.0f ms, healthy after %.0f ms, %d records acknowledged, of %d questions to nodes with a quorum %d failed, %d incomplete%s", p.Round, p.Fault,
-		strings.Join(p.Victims, " "), p.GapMS, p.HealthyMS, r.ledger.Tally().Acked, p.Answers.UpAsked, p.Answers.UpFailed, p.Answers.UpIncomplete, notes)
+	if p.violated() {
+		line += fmt.Sprintf("\n  VIOLATED (seed %d): %s", r.cfg.Seed, strings.Join(slices.Concat([]string{p.Error}, p.Violations.Examples), "\n    "))
+	}
+	return line
 }
 
 // finish fills in the figures of a life.
