@@ -151,8 +151,8 @@ const (
 	restartPause = 500 * time.Millisecond
 )
 
-// await starts members that do not run and waits until all members serve and
-// each says that the cluster is healthy.
+// await starts members that do not run and waits until all members serve, each
+// says that the cluster is healthy, and each answers completely.
 func (c *crew) await(ctx context.Context, limit time.Duration) (s status, err error) {
 	restarts := map[*node]int{}
 	reason := "it was not looked at"
@@ -186,6 +186,9 @@ func (c *crew) await(ctx context.Context, limit time.Duration) (s status, err er
 	return s, errors.Join(fmt.Errorf("%w within %v: %s", errUnhealthy, limit, reason), ctx.Err())
 }
 
+// noRun is a run of which there are no records.
+const noRun = "none"
+
 // lacks says what is not healthy in the eyes of one node.
 func (c *crew) lacks(ctx context.Context, n *node, s *status) string {
 	if err := n.api.Ready(ctx); err != nil {
@@ -200,7 +203,14 @@ func (c *crew) lacks(ctx context.Context, n *node, s *status) string {
 		names[name] = true
 	}
 	*s = seen
-	return seen.unhealthy(names, c.cfg.Replicas)
+	if why := seen.unhealthy(names, c.cfg.Replicas); why != "" {
+		return why
+	}
+	_, whole, err := n.patient.Count(ctx, noRun)
+	if err = errors.Join(err, whole.Err()); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 func pause(ctx context.Context, d time.Duration) {

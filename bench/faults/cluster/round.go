@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/stere-log/stere/bench/faults/ledger"
@@ -40,15 +42,16 @@ func (r *round) do(ctx context.Context) (err error) {
 	r.load.meter.begin()
 	began := time.Now()
 	err = r.fault(ctx)
-	r.crew.outlook.set(nil)
+	r.expectOthers()
 	r.report.FaultMS = milliseconds(time.Since(began))
 	if err = errors.Join(err, r.net.Heal()); err != nil {
 		return err
 	}
-	if err := r.heal(ctx); err != nil {
+	err = r.heal(ctx)
+	r.reading()
+	if err != nil {
 		return err
 	}
-	r.reading()
 	r.drain()
 	if err := r.check(ctx); err != nil {
 		return err
@@ -66,6 +69,19 @@ func (r *round) hold(ctx context.Context) { pause(ctx, r.between(r.cfg.FaultMin,
 
 // expect says that the nodes of each group reach each other and nobody else.
 func (r *round) expect(groups ...[]string) { r.crew.outlook.set(sights(r.status.Shards, groups...)) }
+
+// expectOthers says what stays promised while victims come back.
+func (r *round) expectOthers() {
+	var others []string
+	for _, name := range r.crew.names() {
+		if !slices.Contains(r.report.Victims, name) {
+			others = append(others, name)
+		}
+	}
+	of := sights(r.status.Shards, others)
+	maps.DeleteFunc(of, func(_ string, p promise) bool { return p != complete })
+	r.crew.outlook.set(of)
+}
 
 // drain takes what askers have counted.
 func (r *round) drain() {
