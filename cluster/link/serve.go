@@ -96,6 +96,9 @@ func (l *Link) Serve(config ServeConfig) error {
 		NoDefaultDate:                true,
 		NoDefaultContentType:         true,
 		Logger:                       serverLog{l},
+		// The library's own answer would have a date, and the clock for that is
+		// a goroutine of the process.
+		ErrorHandler: func(ctx *fasthttp.RequestCtx, _ error) { ctx.SetStatusCode(fasthttp.StatusBadRequest) },
 	}
 	err := server.Serve(stallListener{Listener: l.HTTP(), stall: config.Stall})
 	select {

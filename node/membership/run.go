@@ -164,7 +164,12 @@ func (m *Membership) begin(ctx context.Context) error {
 }
 
 // makeKey makes the admin key where the file was lost.
-func (m *Membership) makeKey() error { return m.cfg.Key.Make() }
+func (m *Membership) makeKey() error {
+	if m.cfg.Key == nil {
+		return nil
+	}
+	return m.cfg.Key.Make()
+}
 
 // join asks a member to be let in.
 func (m *Membership) join(ctx context.Context, member string) error {

@@ -7,7 +7,6 @@ package nodetest
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -82,33 +81,4 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-// CrashFS is a disk in memory whose power can be cut.
-type CrashFS struct {
-	vfs.FS
-	memory *vfs.MemFS
-	// link is held during Link and Cut: vfs.MemFS takes its clone lock twice
-	// in Link, so a clone must not begin meanwhile.
-	link sync.Mutex
-}
-
-// NewCrashFS returns an empty disk.
-func NewCrashFS() *CrashFS { return crashFS(vfs.NewCrashableMem()) }
-
-func crashFS(memory *vfs.MemFS) *CrashFS { return &CrashFS{FS: memory, memory: memory} }
-
-// Link implements vfs.FS.
-func (c *CrashFS) Link(from, to string) error {
-	c.link.Lock()
-	defer c.link.Unlock()
-	return c.FS.Link(from, to)
-}
-
-// Cut returns what is on the disk after the power is cut now: what was synced,
-// and any part of what was not.
-func (c *CrashFS) Cut(rng *rand.Rand) *CrashFS {
-	c.link.Lock()
-	defer c.link.Unlock()
-	return crashFS(c.memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
 }

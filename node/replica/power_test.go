@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/raft"
@@ -26,30 +27,6 @@ import (
 var seeds = flag.Int("seeds", 30, "how many random power losses to run")
 
 const stackShards = 2
-
-// crashFS is a disk whose power can be cut. vfs.MemFS takes its clone lock
-// twice in Link, so a clone must not begin meanwhile.
-type crashFS struct {
-	vfs.FS
-	memory *vfs.MemFS
-	link   sync.Mutex
-}
-
-func newCrashFS(memory *vfs.MemFS) *crashFS { return &crashFS{FS: memory, memory: memory} }
-
-// Link implements vfs.FS.
-func (c *crashFS) Link(from, to string) error {
-	c.link.Lock()
-	defer c.link.Unlock()
-	return c.FS.Link(from, to)
-}
-
-// cut returns what is on the disk after the power is cut now.
-func (c *crashFS) cut(rng *rand.Rand) *crashFS {
-	c.link.Lock()
-	defer c.link.Unlock()
-	return newCrashFS(c.memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
-}
 
 // stack is the log and the store of a node with two shards.
 type stack struct {
@@ -276,13 +253,13 @@ func TestPowerLoss(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
-			fs := newCrashFS(vfs.NewCrashableMem())
+			disk := sim.NewDisk()
 			l := &ledger{}
 			acked := map[*attempt]storage.BatchResult{}
 			for range 3 {
-				fs = l.round(t, fs, rng, acked)
+				disk = l.round(t, disk, rng, acked)
 			}
-			s := openStack(t, fs, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
+			s := openStack(t, disk, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
 			defer s.close()
 			l.check(t, s, acked)
 			for _, r := range s.replicas {
@@ -297,9 +274,9 @@ func TestPowerLoss(t *testing.T) {
 
 // round runs the node under load until the power is cut; it returns what is
 // left on the disk and adds what was acknowledged before the cut.
-func (l *ledger) round(t *testing.T, fs *crashFS, rng *rand.Rand, acked map[*attempt]storage.BatchResult) *crashFS {
+func (l *ledger) round(t *testing.T, disk *sim.Disk, rng *rand.Rand, acked map[*attempt]storage.BatchResult) *sim.Disk {
 	t.Helper()
-	s := openStack(t, fs, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
+	s := openStack(t, disk, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
 	l.check(t, s, acked)
 	l.acked, l.target, l.enough = 0, 1+rng.IntN(150), make(chan struct{})
 	const writers = 3
@@ -332,7 +309,7 @@ func (l *ledger) round(t *testing.T, fs *crashFS, rng *rand.Rand, acked map[*att
 		}
 	}
 	l.mu.Unlock()
-	after := fs.cut(rng)
+	after := disk.Cut(rng)
 	cancel()
 	s.close()
 	running.Wait()

@@ -39,9 +39,9 @@ type Replica struct {
 	merge chan struct{} // tells the merger to look
 	fetch chan struct{} // tells the fetcher to look
 
-	proposing sync.Mutex // held from the check that no seal is pending until one is applied
-	merging   sync.Mutex // held while merges are planned and built
-	sealing   sync.Mutex // held while seals are made durable and the log is cut
+	proposing turn // taken from the check that no seal is pending until one is applied
+	merging   turn // taken while merges are planned and built
+	sealing   turn // taken while seals are made durable and the log is cut
 	flushing  atomic.Int32
 
 	mu struct {
@@ -78,6 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
 		seal: make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch,
+		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
 	r.mu.progress = make(chan struct{})
 	r.mu.sealedAt = time.Now()
@@ -185,6 +186,21 @@ func (r *Replica) Status() Status {
 	r.mu.Unlock()
 	return st
 }
+
+// turn is taken by one at a time, as a mutex is, for work that itself waits: for
+// the log, or for what others build. Who waits for the turn can give up.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) leave() { <-t }
 
 // kick wakes a loop; a loop that is awake already looks again.
 func kick(loop chan struct{}) {

@@ -72,8 +72,10 @@ func (r *Replica) headFull() bool {
 // proposeSeal seals the head and adopts what has been merged. It returns the
 // index of the seal, 0 if one is pending already.
 func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
-	r.proposing.Lock()
-	defer r.proposing.Unlock()
+	if err := r.proposing.take(ctx); err != nil {
+		return 0, err
+	}
+	defer r.proposing.leave()
 	if r.shard.Status().Pending > 0 {
 		return 0, nil
 	}
@@ -138,8 +140,10 @@ var errNoRoom = errors.New("too little space on disk to build segments")
 
 // runSeals does what there is to do.
 func (r *Replica) runSeals(ctx context.Context) error {
-	r.sealing.Lock()
-	defer r.sealing.Unlock()
+	if err := r.sealing.take(ctx); err != nil {
+		return err
+	}
+	defer r.sealing.leave()
 	for {
 		st := r.shard.Status()
 		if st.Pending == 0 {
@@ -212,8 +216,10 @@ func (r *Replica) building(ctx context.Context, work func() error) error {
 
 // buildMerges plans merges and builds them; it returns how many it built.
 func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
-	r.merging.Lock()
-	defer r.merging.Unlock()
+	if err := r.merging.take(ctx); err != nil {
+		return 0, err
+	}
+	defer r.merging.leave()
 	built := 0
 	for _, plan := range r.shard.PlanMerges(settle) {
 		if !r.cfg.Room(r.shard.MergeBytes(plan)) {
@@ -254,8 +260,11 @@ func (r *Replica) Flush(ctx context.Context) error {
 // sweepNow returns when what is durable in segments is gone from the log and
 // old segments are gone from the store.
 func (r *Replica) sweepNow(ctx context.Context) error {
-	r.sealing.Lock() // a seal that has just become durable cuts the log yet
-	defer r.sealing.Unlock()
+	// A seal that has just become durable cuts the log yet.
+	if err := r.sealing.take(ctx); err != nil {
+		return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
+	}
+	defer r.sealing.leave()
 	if err := r.shard.Sweep(ctx); err != nil {
 		return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
 	}

@@ -1,0 +1,135 @@
+package node_test
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/stere-log/stere/model"
+)
+
+// historyPatience is how long the checker of histories may think about a seed.
+const historyPatience = 5 * time.Second
+
+// cell is what must be linearizable on its own: a tenant's records of a shard.
+type cell struct {
+	tenant model.TenantID
+	shard  model.ShardID
+}
+
+// setModel is a set that grows: a write adds a number, a read returns all. The
+// state is a bitmap.
+var setModel = porcupine.Model{
+	Init: func() any { return "" },
+	Step: func(state, input, output any) (bool, any) {
+		if number, writes := input.(int); writes {
+			return true, withBit(state.(string), number)
+		}
+		return state == output, state
+	},
+}
+
+func withBit(bits string, n int) string {
+	b := make([]byte, max(len(bits), n/8+1))
+	copy(b, bits)
+	b[n/8] |= 1 << (n % 8)
+	return string(b)
+}
+
+// history returns what was written and read, cell by cell: the first line of
+// each request stands for it. A write without an acknowledgement that was never
+// seen may have happened after everything else, so it is left out.
+func (l *ledger) history() map[cell][]porcupine.Operation {
+	homes := map[string]model.RecordID{}
+	for _, r := range l.reads {
+		maps.Copy(homes, r.ids)
+	}
+	ops := map[cell][]porcupine.Operation{}
+	numbers := map[cell]map[string]int{}
+	for _, a := range l.attempts {
+		id, seen := homes[a.lines[0]]
+		end := int64(never)
+		if a.acked != 0 {
+			id, end, seen = a.result.ID(0), a.acked, true
+		}
+		if !seen {
+			continue
+		}
+		at := cell{a.request.Tenant, id.Shard}
+		if numbers[at] == nil {
+			numbers[at] = map[string]int{}
+		}
+		number := len(numbers[at])
+		numbers[at][a.lines[0]] = number
+		ops[at] = append(ops[at], porcupine.Operation{Input: number, Call: a.began, Return: end})
+	}
+	for at, known := range numbers {
+		for _, r := range l.reads {
+			if r.tenant != at.tenant {
+				continue
+			}
+			bits := ""
+			for line := range r.ids {
+				if number, ok := known[line]; ok {
+					bits = withBit(bits, number)
+				}
+			}
+			ops[at] = append(ops[at], porcupine.Operation{Input: nil, Output: bits, Call: r.began, Return: r.end})
+		}
+	}
+	return ops
+}
+
+// checkHistory asks whether what clients saw can be explained by writes and
+// reads that happen one after the other. It runs outside of the bubble, since
+// it has a time limit.
+func checkHistory(t *testing.T, l *ledger) {
+	if t.Failed() {
+		return
+	}
+	ops := l.history()
+	cells := slices.SortedFunc(maps.Keys(ops), func(a, b cell) int {
+		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.shard, b.shard))
+	})
+	for _, at := range cells {
+		switch porcupine.CheckOperationsTimeout(setModel, ops[at], historyPatience) {
+		case porcupine.Illegal:
+			t.Errorf("what clients saw of tenant %s in shard %d is not linearizable: %d operations", at.tenant, at.shard, len(ops[at]))
+		case porcupine.Unknown:
+			t.Logf("the history of tenant %s in shard %d is too hard to check: %d operations", at.tenant, at.shard, len(ops[at]))
+		}
+	}
+}
+
+// The checker of histories finds what it is for.
+func TestHistoriesThatAreNotLinearizable(t *testing.T) {
+	write := func(number int, call, end int64) porcupine.Operation {
+		return porcupine.Operation{Input: number, Call: call, Return: end}
+	}
+	read := func(call, end int64, numbers ...int) porcupine.Operation {
+		bits := ""
+		for _, n := range numbers {
+			bits = withBit(bits, n)
+		}
+		return porcupine.Operation{Output: bits, Call: call, Return: end}
+	}
+	for _, test := range []struct {
+		name  string
+		ops   []porcupine.Operation
+		legal bool
+	}{
+		{"one after the other", []porcupine.Operation{write(0, 1, 2), read(3, 4, 0), write(1, 5, 6), read(7, 8, 0, 1)}, true},
+		{"seen while it is written", []porcupine.Operation{write(0, 1, 9), read(2, 3), read(4, 5, 0)}, true},
+		{"acknowledged and not seen", []porcupine.Operation{write(0, 1, 2), read(3, 4)}, false},
+		{"seen and then not", []porcupine.Operation{write(0, 1, never), read(2, 3, 0), read(4, 5)}, false},
+		{"seen in two orders", []porcupine.Operation{write(0, 1, never), write(1, 1, never), read(2, 5, 0), read(3, 6, 1)}, false},
+	} {
+		if got := porcupine.CheckOperations(setModel, test.ops); got != test.legal {
+			t.Errorf("%s: linearizable is %v, want %v", test.name, got, test.legal)
+		}
+	}
+}

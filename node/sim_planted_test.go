@@ -1,0 +1,182 @@
+package node_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	plantedNames = flag.String("planted", "", "planted bugs to look for with the simulation: all, or a part of a name")
+	simFailures  = flag.Int("failures", failuresMax, "how many seeds may fail until no more are run")
+)
+
+// planted is a bug that the simulation must find: an edit of a source file. It
+// is made for a test binary alone, so the product has none of it.
+type planted struct {
+	name     string
+	test     string // that finds it
+	file     string // in this module, or in a library's: path@module
+	old, new string
+}
+
+const (
+	oneNode = "TestSimulationOfOneNode"
+	cluster = "TestSimulation"
+)
+
+// plantedBugs are those of every promise: that what is acknowledged is durable,
+// once, visible, and on enough nodes, and that an answer says what it lacks.
+func plantedBugs() []planted {
+	return []planted{
+		{"the log does not sync", oneNode, "raft/wal/lane.go",
+			"	if err == nil && sync {\n		err = l.out.SyncData()\n	}\n", ""},
+		{"the log answers before it writes", oneNode, "raft/wal/lane.go",
+			"	err := l.commit(batch)\n",
+			"	for _, r := range batch {\n		r.done <- nil\n		r.done = make(chan error, 1)\n	}\n	err := l.commit(batch)\n"},
+		{"new directories of the log are not synced", oneNode, "raft/wal/log.go",
+			"	for _, dir := range append(unsynced, w.cfg.Dir) {\n", "	for _, dir := range append(unsynced, w.cfg.Dir)[:0] {\n"},
+		{"a renamed file is not synced in its folder", oneNode, "storage/engine/fs.go",
+			"	return SyncDir(fs, fs.PathDir(name))\n}\n\n// Names", "	return nil\n}\n\n// Names"},
+		{"the log is cut behind the seal", oneNode, "raft/group.go",
+			"g.needed(sealedIndex + 1 - keep)", "g.needed(sealedIndex + 4 - keep)"},
+		{"the manifest has a later place in the log", oneNode, "storage/seal.go",
+			"	state.Index, state.Term = index, term\n", "	state.Index, state.Term = index+1, term\n"},
+		{"the manifest is durable before its segments", oneNode, "storage/seal.go",
+			"	if err := s.env.Engine.Ingest(ctx, c.tables...); err != nil {\n		return err\n	}\n	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n",
+			"	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n		return err\n	}\n	if err := s.env.Engine.Ingest(ctx, c.tables...); err != nil {\n"},
+		{"segments are deleted before the manifest is durable", oneNode, "storage/seal.go",
+			"	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n",
+			"	for _, id := range c.removed {\n		p := segmentKey(prefixSegment, s.cfg.Shard, id)\n		_ = s.env.Engine.DeleteSpan(ctx, p, after(p))\n	}\n	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n"},
+		{"keys are forgotten at a start", oneNode, "storage/shard.go",
+			"newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)", "newDedup(m.state.DedupNext, nil, s.cfg.DedupMax, s.cfg.DedupKeep)"},
+		{"the leader alone commits", cluster, "commitment.go@github.com/hashicorp/raft",
+			"matched[(len(matched)-1)/2]", "matched[len(matched)-1]"},
+		{"the vote is not stored", cluster, "raft/store.go",
+			"func (s *store) SetUint64(key []byte, value uint64) error {\n", "func (s *store) SetUint64(key []byte, value uint64) error {\n	if string(key) == \"LastVoteTerm\" {\n		return nil\n	}\n"},
+		{"a follower answers without asking its leader", cluster, "node/views.go",
+			"	stale := n.catchUp(ctx, here, readPatience)\n", "	stale := map[model.ShardID]error{}\n"},
+		{"a follower answers a leaf call without asking its leader", cluster, "node/views.go",
+			"if stale := n.catchUp(ctx, shards, leafPatience); len(stale) > 0 {", "if stale := map[model.ShardID]error{}; len(stale) > 0 {"},
+		{"a new leader answers before it has committed", cluster, "raft/read.go",
+			"	if g.readTerm.Load() != term {\n", "	if false {\n"},
+		{"a leader answers without asking whether it leads", cluster, "raft/read.go",
+			"		if err := g.verify(ctx); err != nil {\n			return 0, err\n		}\n", "		return index, nil\n"},
+		{"an answer does not say what it lacks", cluster, "query/source.go",
+			"	case missing == \"\":\n", "	case true:\n"},
+		{"a block that is sent again has no key", cluster, "node/router.go",
+			"			_, _ = rand.Read(batches[i].Key[:])\n", "			_ = rand.Reader\n"},
+		{"a command of the catalogue is applied twice", cluster, "cluster/catalogue/catalogue.go",
+			"	after, err := before.applyEncoded(index, command)\n",
+			"	after, err := before.applyEncoded(index, command)\n	if err == nil {\n		after, err = after.applyEncoded(index, command)\n	}\n"},
+	}
+}
+
+// path returns where the file of a planted bug is.
+func (p planted) path(t *testing.T) string {
+	t.Helper()
+	name, module, library := strings.Cut(p.file, "@")
+	if !library {
+		path, err := filepath.Abs(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(dir)), name)
+}
+
+// plant returns the file with the bug in it.
+func (p planted) plant(t *testing.T) (path, text string) {
+	t.Helper()
+	path = p.path(t)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), p.old); n != 1 {
+		t.Fatalf("%s: what is to be replaced is %d times in %s, want once", p.name, n, p.file)
+	}
+	return path, strings.Replace(string(source), p.old, p.new, 1)
+}
+
+// TestPlantedBugsFit checks that the edits still fit the sources.
+func TestPlantedBugsFit(t *testing.T) {
+	for _, p := range plantedBugs() {
+		p.plant(t)
+	}
+}
+
+// TestPlantedBugs builds the simulation with one bug after the other and looks
+// how many seeds find it. It takes minutes, so it has to be asked for.
+func TestPlantedBugs(t *testing.T) {
+	if *plantedNames == "" {
+		t.Skip("ask for it with -planted all")
+	}
+	seeds := *simSeeds
+	if seeds == 0 {
+		seeds = plantedSeeds
+	}
+	for _, p := range plantedBugs() {
+		if *plantedNames != "all" && !strings.Contains(p.name, *plantedNames) {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			binary := p.build(t)
+			command := exec.Command(binary, "-test.run", "^"+p.test+"$", "-test.v", "-test.timeout", "10m", "-failures", "1",
+				"-seeds", fmt.Sprint(seeds), "-seed", fmt.Sprint(*simSeed))
+			output, err := command.CombinedOutput()
+			runs := regexp.MustCompile(`(?m)^=== RUN +\S+/seed=\d+`).FindAll(output, -1)
+			if err == nil {
+				t.Errorf("not found by %d seeds", len(runs))
+				return
+			}
+			t.Logf("found by seed %d of %s: %s", len(runs), p.test, firstFault(string(output)))
+		})
+	}
+}
+
+// plantedSeeds is how many seeds may be needed to find a planted bug.
+const plantedSeeds = 300
+
+// build returns a test binary with the bug in it.
+func (p planted) build(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	path, text := p.plant(t)
+	edited, overlay, binary := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "node.test")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: edited}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{edited: text, overlay: string(replace)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if output, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, output)
+	}
+	return binary
+}
+
+// firstFault returns the first line of an output that says what is wrong.
+func firstFault(output string) string {
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "sim_") && !strings.Contains(line, "map[") {
+			return line
+		}
+	}
+	return "no fault is named"
+}
