@@ -171,3 +171,28 @@ func TestPlanIsTheSeeds(t *testing.T) {
 		t.Errorf("plan has %d rounds, %d like another seed's, the last is %s", len(a), same, a[len(a)-1])
 	}
 }
+
+// Writers leave out who did not answer lately, and nobody if that is all.
+func TestChoose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := []*node{{name: "a"}, {name: "b"}, {name: "c"}}
+		want := func(names string) {
+			t.Helper()
+			got := ""
+			for i := range nodes {
+				got += choose(nodes, i).name
+			}
+			if got != names {
+				t.Errorf("chosen are %s, want %s", got, names)
+			}
+		}
+		want("abc")
+		nodes[1].silent.Store(time.Now().UnixNano())
+		want("acc")
+		nodes[0].silent.Store(time.Now().UnixNano())
+		nodes[2].silent.Store(time.Now().UnixNano())
+		want("abc")
+		time.Sleep(avoidFor + 1)
+		want("abc")
+	})
+}

@@ -17,6 +17,9 @@ const (
 	retryMax = 200 * time.Millisecond
 )
 
+// avoidFor is how long writers prefer other nodes to one that did not answer.
+const avoidFor = 2 * time.Second
+
 // tickEvery is the interval of single records, ticksMax how many may wait for
 // their acknowledgement.
 const (
@@ -156,8 +159,9 @@ func (w *load) send(ctx context.Context, b *ledger.Batch, first int, rng *rand.R
 	wait := retryMin
 	for try := 0; ctx.Err() == nil; try++ {
 		nodes := w.crew.nodes()
+		n := choose(nodes, first+try)
 		sent := time.Now()
-		err := nodes[(first+try)%len(nodes)].api.Write(ctx, w.ledger.Run+"-"+b.ID.String(), body, b.Rows)
+		err := n.api.Write(ctx, w.ledger.Run+"-"+b.ID.String(), body, b.Rows)
 		if err == nil {
 			w.ledger.Ack(b, sent)
 			w.meter.ack(b.Rows)
@@ -165,12 +169,26 @@ func (w *load) send(ctx context.Context, b *ledger.Batch, first int, rng *rand.R
 		}
 		if errors.Is(err, ledger.ErrRefused) {
 			w.ledger.Refuse(err)
+		} else {
+			n.silent.Store(time.Now().UnixNano())
 		}
 		if (try+1)%len(nodes) == 0 {
 			pause(ctx, wait+time.Duration(rng.Int64N(int64(retryMin))))
 			wait = min(2*wait, retryMax)
 		}
 	}
+}
+
+// choose returns the i-th node, or the next one that has not left a request
+// without an answer lately, as clients and balancers do.
+func choose(nodes []*node, i int) *node {
+	now := time.Now().UnixNano()
+	for k := range nodes {
+		if n := nodes[(i+k)%len(nodes)]; now-n.silent.Load() > int64(avoidFor) {
+			return n
+		}
+	}
+	return nodes[i%len(nodes)]
 }
 
 // answers counts what became of questions. It is safe for concurrent use.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stere-log/stere/bench/faults/lab"
@@ -26,12 +27,13 @@ const (
 // checkTimeout bounds a request of the comparison with the ledger.
 const checkTimeout = 60 * time.Second
 
-// node is one process of the cluster, its data folder and its host. Only name
-// and api are used by other goroutines than the one of the run.
+// node is one process of the cluster, its data folder and its host. Only name,
+// api and silent are used by other goroutines than the one of the run.
 type node struct {
 	name    string
-	api     *ledger.API // for load and questions
-	patient *ledger.API // for comparing
+	api     *ledger.API  // for load and questions
+	patient *ledger.API  // for comparing
+	silent  atomic.Int64 // when a request had no answer, ns
 
 	host    *lab.Host
 	ports   [3]string // http, cluster, gossip
