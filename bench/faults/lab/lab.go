@@ -52,26 +52,24 @@ const idMax = 36 * 36 * 36 * 36 * 36 * 36
 const thingsMax = 1 << 20
 
 // DefaultFolder is where runs of this user keep their journals.
-func DefaultFolder() (string, error) {
+func DefaultFolder() string {
+	const name = "stere-faults"
 	if os.Geteuid() == 0 {
 		if info, err := os.Stat("/run"); err == nil && info.IsDir() {
-			return "/run/stere-faults", nil
+			return filepath.Join("/run", name)
 		}
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find a folder for journals: %w", err)
+	if cache, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(cache, name)
 	}
-	return filepath.Join(cache, "stere-faults"), nil
+	return filepath.Join(os.TempDir(), name+"-"+strconv.Itoa(os.Getuid()))
 }
 
 // Open begins a journal in the folder, DefaultFolder if it is empty, and takes away what runs that are no
 // more left behind. removed says what that was.
 func Open(folder string) (l *Lab, removed []string, err error) {
 	if folder == "" {
-		if folder, err = DefaultFolder(); err != nil {
-			return nil, nil, err
-		}
+		folder = DefaultFolder()
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make folder for journals: %w", err)
