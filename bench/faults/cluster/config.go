@@ -128,7 +128,7 @@ type Config struct {
 	ImageMB int
 	// ReadyTimeout bounds a start, HealTimeout the time until everything is
 	// healthy after a fault, LevelTimeout the time until a new node has its share,
-	// ResumeTimeout the wait for writers, RequestTimeout one attempt of a request.
+	// ResumeTimeout the wait for writers, RequestTimeout one attempt of a write.
 	ReadyTimeout, HealTimeout, LevelTimeout, ResumeTimeout, RequestTimeout time.Duration
 	// Lives bounds the clusters that are made, Limit the time: then no further
 	// round begins.

@@ -144,6 +144,17 @@ func (c *crew) status(ctx context.Context) (s status, err error) {
 // errUnhealthy says that the cluster did not become healthy.
 var errUnhealthy = errors.New("the cluster does not become healthy")
 
+// endedError is an errUnhealthy: a node ends whenever it is started.
+type endedError struct{ node *node }
+
+// Error implements error.
+func (e endedError) Error() string {
+	return fmt.Sprintf("%v: %s has ended %d times (see %s)", errUnhealthy, e.node.name, restartsMax, e.node.log)
+}
+
+// Unwrap makes it an errUnhealthy.
+func (endedError) Unwrap() error { return errUnhealthy }
+
 // restartsMax bounds how often a node is started that ends by itself while the
 // cluster heals, restartPause is before each.
 const (
@@ -163,7 +174,7 @@ func (c *crew) await(ctx context.Context, limit time.Duration) (s status, err er
 				continue
 			}
 			if restarts[n]++; restarts[n] > restartsMax {
-				return s, fmt.Errorf("%w: %s has ended %d times (see %s)", errUnhealthy, n.name, restartsMax, n.log)
+				return s, endedError{n}
 			}
 			if restarts[n] > 1 {
 				pause(ctx, restartPause)

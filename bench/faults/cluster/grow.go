@@ -17,6 +17,14 @@ import (
 // the place of all its replicas.
 func (r *round) replaced(ctx context.Context, victim *node) error {
 	r.expect(r.crew.names(victim))
+	return r.replace(ctx, victim)
+}
+
+// replace puts an empty node in the place of another one.
+func (r *round) replace(ctx context.Context, victim *node) error {
+	if len(r.crew.free) == 0 {
+		return fmt.Errorf("%s cannot be replaced: no host is free", victim.name)
+	}
 	if err := victim.end(); err != nil {
 		return err
 	}

@@ -260,9 +260,9 @@ func (w *load) question(ctx context.Context, n *node, rng *rand.Rand) (wrong str
 		return rng.IntN(n)
 	})
 	if b == nil || rng.IntN(3) == 0 {
-		return w.ledger.Probe(ctx, n.api)
+		return w.ledger.Probe(ctx, n.asked)
 	}
-	return w.ledger.ProbeBatch(ctx, n.api, b)
+	return w.ledger.ProbeBatch(ctx, n.asked, b)
 }
 
 // answer is one answer.

@@ -24,14 +24,20 @@ const (
 	portGossip  = "7102"
 )
 
-// checkTimeout bounds a request of the comparison with the ledger.
-const checkTimeout = 60 * time.Second
+const (
+	// askTimeout bounds a question: longer than a node waits for a leader before
+	// it answers without one.
+	askTimeout = 10 * time.Second
+	// checkTimeout bounds a request of the comparison with the ledger.
+	checkTimeout = 60 * time.Second
+)
 
 // node is one process of the cluster, its data folder and its host. Only name,
-// api and silent are used by other goroutines than the one of the run.
+// the APIs and silent are used by other goroutines than the one of the run.
 type node struct {
 	name    string
-	api     *ledger.API  // for load and questions
+	api     *ledger.API  // for writes and all else
+	asked   *ledger.API  // for questions
 	patient *ledger.API  // for comparing
 	silent  atomic.Int64 // when a request had no answer, ns
 
@@ -68,13 +74,15 @@ func (c *crew) newNode(host *lab.Host) (n *node, err error) {
 			n.dir = filepath.Join(n.disk.Mount, "data")
 		}
 	}
-	n.api, n.patient = ledger.NewAPI(c.cfg.RequestTimeout, host.Dial), ledger.NewAPI(checkTimeout, host.Dial)
-	for _, a := range []*ledger.API{n.api, n.patient} {
+	n.api, n.asked, n.patient = ledger.NewAPI(c.cfg.RequestTimeout, host.Dial), ledger.NewAPI(askTimeout, host.Dial), ledger.NewAPI(checkTimeout, host.Dial)
+	for _, a := range n.apis() {
 		a.SetBase("http://" + n.address(0))
 		a.SetKey(c.key)
 	}
 	return n, nil
 }
+
+func (n *node) apis() []*ledger.API { return []*ledger.API{n.api, n.asked, n.patient} }
 
 func (n *node) address(port int) string { return net.JoinHostPort(n.host.Address, n.ports[port]) }
 
@@ -137,8 +145,9 @@ func (c *crew) takeKey(ctx context.Context, n *node) error {
 		key, err := os.ReadFile(path)
 		if text := strings.TrimSpace(string(key)); err == nil && text != "" {
 			c.key = text
-			n.api.SetKey(text)
-			n.patient.SetKey(text)
+			for _, a := range n.apis() {
+				a.SetKey(text)
+			}
 			return nil
 		}
 		if !n.process.Alive() || time.Since(began) > c.cfg.ReadyTimeout || ctx.Err() != nil {
@@ -156,6 +165,16 @@ func (n *node) end() error {
 }
 
 func (n *node) alive() bool { return n.process != nil && n.process.Alive() }
+
+// lastLine returns the last line of the log.
+func (n *node) lastLine() string {
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}
 
 // logMax bounds how much of a log is looked at after a round.
 const logMax = 64 << 20

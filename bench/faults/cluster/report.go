@@ -61,6 +61,9 @@ type RoundReport struct {
 	// ReplicatedMS is the time from the start of a new node until every shard was
 	// replicated in full.
 	ReplicatedMS float64 `json:"replicatedMs,omitempty"`
+	// Refused is 1 if the victim found its data damaged, did not start with it, and
+	// was replaced by an empty node.
+	Refused int `json:"refusedStarts,omitempty"`
 	// RateBefore and RateDuring are acknowledged records a second, RateWorst those
 	// of the worst second from the fault until healthy.
 	RateBefore float64           `json:"rateBefore"`
@@ -104,6 +107,7 @@ type KindReport struct {
 	// Dip is the acknowledged records of the worst second, by those of a second
 	// before; of the worst round.
 	Dip        float64 `json:"dip"`
+	Refused    int     `json:"refusedStarts"` // rounds whose victim did not start again with what it had
 	Violations int64   `json:"violations"`
 	Errors     int     `json:"errors"`
 	Skipped    string  `json:"skipped,omitempty"`
@@ -134,6 +138,7 @@ func (r *Report) sum(cfg Config) {
 			}
 			k.Violations += round.Violations.Sum()
 			k.Answers.add(round.Answers)
+			k.Refused += round.Refused
 			switch {
 			case round.Error != "":
 				k.Errors++
@@ -218,8 +223,12 @@ func (r *Report) WriteTable(w io.Writer) error {
 // writeReasons writes what was skipped, void or violated, and why.
 func (r *Report) writeReasons(w io.Writer) {
 	for i := range r.Kinds {
-		if k := &r.Kinds[i]; k.Skipped != "" {
+		k := &r.Kinds[i]
+		if k.Skipped != "" {
 			fmt.Fprintf(w, "%s: %s\n", k.Fault, k.Skipped)
+		}
+		if k.Refused > 0 {
+			fmt.Fprintf(w, "%s: in %d of %d rounds the node did not start with damaged data and was replaced by an empty one\n", k.Fault, k.Refused, k.Done)
 		}
 	}
 	if r.Void != "" {

@@ -100,6 +100,15 @@ func (r *round) heal(ctx context.Context) error {
 		}
 	}
 	status, err := r.crew.await(ctx, r.cfg.HealTimeout)
+	var ended endedError
+	if r.kind == BitRot && errors.As(err, &ended) && contains(r.mayEnd, ended.node) {
+		r.report.Refused++
+		r.note("%s does not start (%s)", ended.node.name, ended.node.lastLine())
+		if err := r.replace(ctx, ended.node); err != nil {
+			return err
+		}
+		status, err = r.crew.await(ctx, r.cfg.HealTimeout)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -128,6 +128,17 @@ func TestBugsAreCaught(t *testing.T) {
 	}
 }
 
+// A node that does not start with damaged data is replaced, and that is said.
+func TestDamagedNodeIsReplaced(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, mortalNode, cluster.BitRot)
+	cfg.Loopback, cfg.Grace = true, time.Hour
+	report, _ := run(t, cfg)
+	if kind := report.Kinds[0]; !report.OK() || kind.Refused != 1 {
+		t.Errorf("verdict is %s, %d starts were refused", kind.Verdict(), kind.Refused)
+	}
+}
+
 // An interrupted run takes everything away.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
