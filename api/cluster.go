@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,9 +30,9 @@ type Cluster interface {
 	// moved.
 	Drain(ctx context.Context, node, by string) error
 	Undrain(ctx context.Context, node, by string) error
-	// Remove says that a node will never come back. A node that is alive or has
-	// replicas is refused without force; with it, what only that node had is
-	// lost.
+	// Remove says that a node will never come back. One that has replicas is
+	// refused without force; with it, what only that node had is lost. That of a
+	// node that is alive may be refused even so.
 	Remove(ctx context.Context, node string, force bool, by string) error
 	// Move puts the replica of a shard on one node to another.
 	Move(ctx context.Context, shard uint32, from, to, by string) error
@@ -44,7 +45,8 @@ type Cluster interface {
 	// the length of the history are seen to here.
 	Healing(ctx context.Context) (v1.SelfHealing, error)
 	// Heal takes an action (v1.HealingExecute), or switches one or all of them
-	// (v1.HealingToggle; v1.HealingAll). The id is a known one.
+	// (v1.HealingToggle; v1.HealingAll). The id is a known one, or none in a dry
+	// run of all that is planned; nodes in the target are ids.
 	Heal(ctx context.Context, request v1.HealingRequest, by string) (v1.HealingResult, error)
 }
 
@@ -283,6 +285,9 @@ func (r *request) changeSettings(settings v1.ClusterSettingsRequest) error {
 	}
 	if settings.Paused != nil {
 		if err := cluster.SetPaused(ctx, *settings.Paused, r.principal.Name); err != nil {
+			if settings.Replicas != nil {
+				err = fmt.Errorf("%w (the number of replicas was set)", err)
+			}
 			return fmt.Errorf("set paused to %v: %w", *settings.Paused, err)
 		}
 		r.noteChange("paused", "paused", *settings.Paused)
@@ -342,7 +347,7 @@ func handleHealingAction(r *request) error {
 	r.noteChange("healing "+action.Action, "action", action.ActionID, "target", action.Target, "dry_run", action.DryRun, "enabled", action.Enabled, "success", result.Success)
 	status := fasthttp.StatusOK
 	if !result.Success {
-		status = fasthttp.StatusBadRequest
+		status, result.Error = fasthttp.StatusBadRequest, cmp.Or(result.Error, "the action came to no success")
 	}
 	r.sendJSON(status, result)
 	return nil
@@ -365,7 +370,9 @@ func decodeHealing(text []byte, known Known) (v1.HealingRequest, error) {
 	actions := []string{v1.HealingExecute, v1.HealingToggle, v1.HealingAdd, v1.HealingRemove}
 	switch out.Action {
 	case v1.HealingExecute:
-		m.want("actionId")
+		if !out.DryRun {
+			m.want("actionId")
+		}
 	case v1.HealingToggle:
 		m.want("actionId")
 		if !m.has("enabled") && !m.has("cooldown") {
@@ -385,14 +392,28 @@ func decodeHealing(text []byte, known Known) (v1.HealingRequest, error) {
 	if out.Action == v1.HealingAdd || out.Action == v1.HealingRemove {
 		return out, newProblem(kindRefused, "actions are part of the program: none can be added or removed; %q with \"enabled\":false switches one off", v1.HealingToggle)
 	}
-	all := out.ActionID == v1.HealingAll && out.Action == v1.HealingToggle
+	all := out.ActionID == v1.HealingAll && out.Action == v1.HealingToggle || out.ActionID == "" && out.DryRun
 	if !all && !slices.Contains(known.Actions, out.ActionID) {
 		return out, unknownName("actionId", "healing action", out.ActionID, known.Actions)
 	}
-	if node, err := findNode(known, "target", out.Target); err == nil {
-		out.Target = node.ID
-	}
+	out.Target = withIDs(out.Target, known)
 	return out, nil
+}
+
+// withIDs puts ids for the names of nodes in a target such as "shard 3 from db1
+// to db2".
+func withIDs(target string, known Known) string {
+	words := strings.Fields(target)
+	for i, word := range words {
+		switch word {
+		case "shard", "leader", "replica", "of", "node", "from", "to", "on":
+			continue
+		}
+		if node, err := findNode(known, "target", word); err == nil {
+			words[i] = node.ID
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // findNode finds a node by its id or name.

@@ -37,7 +37,7 @@ func (c *Client) Undrain(ctx context.Context, node string) (v1.NodeChange, error
 }
 
 // RemoveNode says that a node will never come back. Without force it is
-// refused while the node is alive or has replicas.
+// refused while the node has replicas.
 func (c *Client) RemoveNode(ctx context.Context, node string, force bool) (v1.NodeChange, error) {
 	return c.changeNode(ctx, "remove", "DELETE", node, "?force="+strconv.FormatBool(force))
 }
@@ -94,7 +94,7 @@ func (c *Client) Heal(ctx context.Context, request v1.HealingRequest) (v1.Healin
 	}
 	_, answer, err := c.do(ctx, call{method: "POST", path: "/admin/self-healing/actions", body: body, contentType: "application/json", once: true})
 	var failed *Error
-	if errors.As(err, &failed) && failed.Status == 400 && json.Unmarshal(answer, &result) == nil && result.ActionID != "" {
+	if errors.As(err, &failed) && failed.Status == 400 && json.Unmarshal(answer, &result) == nil && result.Error != "" {
 		return result, nil
 	}
 	if err != nil {

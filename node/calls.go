@@ -98,12 +98,12 @@ func (c calls) Flush(ctx context.Context) error {
 }
 
 // Segment implements peer.Node.
-func (c calls) Segment(ctx context.Context, shard model.ShardID, id storage.SegmentID, offset int64) (io.ReadCloser, error) {
+func (c calls) Segment(_ context.Context, shard model.ShardID, id storage.SegmentID, offset int64) (io.ReadCloser, error) {
 	one := c.n.replicas.Get(shard)
 	if one == nil {
 		return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, shard)
 	}
-	stream, err := one.OpenSegment(ctx, id, offset)
+	stream, err := one.Segment(id, offset)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
 	}

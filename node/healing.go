@@ -1,19 +1,55 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/engine"
 )
+
+// peers fetches segments from other replicas.
+type peers struct{ n *Node }
+
+var _ replica.Peers = peers{}
+
+// Fetch implements replica.Peers: from the replica that was asked before, else
+// from the one that the catalogue names as the source, else from any.
+func (p peers) Fetch(ctx context.Context, shard model.ShardID, id storage.SegmentID, offset int64, prefer string) (io.ReadCloser, string, error) {
+	nodes := p.n.holders(shard)
+	if r, ok := p.n.members.State().Shards[uint32(shard)].On(p.n.identity.Node); ok && r.Source != "" {
+		prefer = cmp.Or(prefer, r.Source)
+	}
+	if i := slices.Index(nodes, prefer); i > 0 {
+		nodes[0], nodes[i] = nodes[i], nodes[0]
+	}
+	errs := []error{fmt.Errorf("fetch segment %s of shard %d: no other replica has it", id, shard)}
+	for _, node := range nodes {
+		if node == p.n.identity.Node {
+			continue
+		}
+		stream, err := p.n.members.Peers().Segment(ctx, node, shard, id, offset)
+		if err == nil {
+			return stream, node, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, "", errors.Join(errs...)
+}
 
 // lagMax is how many log entries a replica may be behind and still counts as
 // complete.
@@ -125,7 +161,7 @@ func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string
 	var asking sync.WaitGroup
 	for _, node := range nodes {
 		if node == n.identity.Node {
-			complete[node] = one.Complete()
+			complete[node] = one.Completeness().Complete
 			continue
 		}
 		asking.Go(func() {
@@ -159,10 +195,10 @@ func (n *Node) report() heal.Report {
 	}
 	for _, one := range n.replicas.All() {
 		s := one.Status()
-		stats := one.Group.Stats()
+		stats, whole := one.Group.Stats(), one.Completeness()
 		report := heal.ReplicaReport{
 			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: s.Applied, Sealed: s.Sealed,
-			Complete: one.Complete(), Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
+			Complete: whole.Complete, Missing: whole.Segments, MissingBytes: whole.Bytes, Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
 		}
 		if stats.Leads {
 			report.Members = membership.MembersOf(one.Group, now)

@@ -140,12 +140,17 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
 	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
 	building, logged := make(chan struct{}, 1), new(replica.Counter)
+	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
 	n.replicas, err = replicas.Open(ctx, replicas.Config{
 		Self: n.identity.Node, Host: n.host, Logger: n.logger,
 		Replica: func(shard uint32) replica.Config {
 			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
 			cfg := n.cfg.shardConfig(env, shard, here)
 			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
+			cfg.Fetching, cfg.Scrubbing = fetching, scrubbing
+			if n.members.Clustered() {
+				cfg.Peers = peers{n}
+			}
 			return cfg
 		},
 		Beside:  n.drive,

@@ -165,9 +165,6 @@ func (m *machine) start() {
 	cfg := w.tuning.node
 	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
 	cfg.Logger = w.logger.With("at", m.ip)
-	if w.tuning.machines > 1 { // segments do not travel yet
-		cfg.Replica.SealRows, cfg.Replica.SealBlocks, cfg.Replica.SealAge, cfg.Replica.IdleAge = 1<<20, 1<<20, time.Hour, time.Hour
-	}
 	var err error
 	if cfg.Listener, err = m.host.Listen(7100); err != nil {
 		w.t.Fatal(err)
@@ -186,7 +183,7 @@ func (m *machine) start() {
 		switch err := opened.Run(ctx); {
 		case errors.Is(err, membership.ErrGone):
 			w.ledger.leave(p)
-		case err != nil && !w.ledger.isDead(p):
+		case (err != nil || ctx.Err() == nil) && !w.ledger.isDead(p):
 			w.t.Errorf("%s ended: %v", m.ip, err)
 		}
 	}()

@@ -38,7 +38,7 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 	}
 	var here, there []model.ShardID
 	for _, id := range n.ShardsOf(tenant) {
-		if one := n.replicas.Get(id); one != nil && one.Complete() {
+		if one := n.replicas.Get(id); one != nil && one.Completeness().Complete {
 			here = append(here, id)
 		} else {
 			there = append(there, id)
@@ -175,7 +175,7 @@ func (l *leaf) Ask(ctx context.Context, request []byte) ([]byte, error) {
 // another node that reads them here.
 func (n *Node) localViews(ctx context.Context, tenant model.TenantID, shards []model.ShardID) ([]query.View, error) {
 	for _, id := range shards {
-		if one := n.replicas.Get(id); one == nil || !one.Complete() {
+		if one := n.replicas.Get(id); one == nil || !one.Completeness().Complete {
 			return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
 		}
 	}

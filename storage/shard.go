@@ -384,7 +384,8 @@ func (s *Shard) Entries() []Entry {
 	return entries
 }
 
-// Close ends the shard. Views that are out stay valid until the engine closes.
+// Close ends the shard and forgets what is cached of it. Views that are out
+// stay valid until the engine closes.
 func (s *Shard) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -396,4 +397,11 @@ func (s *Shard) Close() {
 		merge.abort()
 	}
 	s.mu.prepared = nil
+	for _, one := range s.mu.set.all {
+		one.here.Load().close()
+	}
+	s.env.Heads.drop(s.mu.active.runs)
+	for _, job := range s.mu.jobs {
+		s.env.Heads.drop(job.runs)
+	}
 }

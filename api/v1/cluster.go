@@ -251,8 +251,8 @@ const HealingAll = "all"
 // HealingRequest is the body of POST /admin/self-healing/actions.
 type HealingRequest struct {
 	Action   string   `json:"action"`
-	ActionID string   `json:"actionId"`
-	Target   string   `json:"target,omitempty"`   // execute: a node or a shard, where the action needs one
+	ActionID string   `json:"actionId"`           // may be left out in a dry run: all that is planned
+	Target   string   `json:"target,omitempty"`   // execute: one of what is planned, as its history names it; default all
 	Reason   string   `json:"reason,omitempty"`   // for the history
 	DryRun   bool     `json:"dryRun,omitempty"`   // execute: only say what would be done
 	Enabled  *bool    `json:"enabled,omitempty"`  // toggle

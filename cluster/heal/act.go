@@ -231,9 +231,11 @@ func (c *Controller) endRunning(ctx context.Context, p *acting, target, outcome,
 
 // start begins the moves that may begin.
 func (c *Controller) start(ctx context.Context, p *acting) error {
-	var copies, transfers []placement.Move
+	var copies [][]placement.Move
+	var transfers []placement.Move
+	slots := newSlots(p.given, c.cfg.Limits)
 	for _, m := range p.plan.Moves {
-		if len(copies)+len(transfers) == startsMax {
+		if len(copies)+len(transfers) >= startsMax {
 			break
 		}
 		if !p.wants(nameOf(m), targetOf(m).String()) || c.hinders(p, m) != "" || !c.ripe(p, need(m)) {
@@ -241,12 +243,12 @@ func (c *Controller) start(ctx context.Context, p *acting) error {
 		}
 		if m.Kind == placement.TransferLeadership {
 			transfers = append(transfers, m)
-		} else {
-			copies = append(copies, m)
+		} else if moves := p.together(m); slots.take(moves) {
+			copies = append(copies, moves)
 		}
 	}
-	for _, m := range copies {
-		if err := c.move(ctx, p, m); !passing(err) {
+	for _, moves := range copies {
+		if err := c.move(ctx, p, moves...); !passing(err) {
 			return err
 		}
 	}
@@ -254,27 +256,53 @@ func (c *Controller) start(ctx context.Context, p *acting) error {
 	return pass(err)
 }
 
+// together are the moves that begin with one. A shard with one replica that is
+// to have three gets both at once: with two voters it would take no writes when
+// either of them is away, for as long as the third copy takes.
+func (p *acting) together(m placement.Move) []placement.Move {
+	moves := []placement.Move{m}
+	if m.Kind != placement.AddReplica || len(p.state.Shards[uint32(m.Shard)].Replicas) != 1 {
+		return moves
+	}
+	for _, other := range p.plan.Moves {
+		if other.Kind == m.Kind && other.Shard == m.Shard && other.To != m.To {
+			other.Source = m.Source
+			return append(moves, other)
+		}
+	}
+	return moves
+}
+
 // action is the entry of the history for a move.
 func (p *acting) action(m placement.Move) catalogue.Action {
 	return catalogue.Action{Name: nameOf(m), Target: targetOf(m).String(), Reason: p.because("%s", m.Reason), By: p.by, Bytes: m.Bytes}
 }
 
-// move begins a move of a replica: the catalogue says what is to be, and the
-// leader of the shard follows.
-func (c *Controller) move(ctx context.Context, p *acting, m placement.Move) error {
-	shard := p.state.Shards[uint32(m.Shard)]
-	a, err := c.begin(ctx, p, p.action(m))
-	if err != nil {
-		return err
+// move begins moves of replicas of one shard: the catalogue says what is to be,
+// and the leader of the shard follows.
+func (c *Controller) move(ctx context.Context, p *acting, moves ...placement.Move) error {
+	shard := p.state.Shards[uint32(moves[0].Shard)]
+	actions := make([]catalogue.Action, len(moves))
+	for i, m := range moves {
+		a, err := c.begin(ctx, p, p.action(m))
+		if err != nil {
+			return err // what has begun is seen not to have
+		}
+		actions[i] = a
+		shard.Replicas = began(shard, m, a.Reason)
 	}
-	after, err := c.propose(ctx, catalogue.SetReplicas{Shard: shard.Number, If: p.state.Index, Replicas: began(shard, m, a.Reason)})
-	switch {
-	case err == nil:
+	after, err := c.propose(ctx, catalogue.SetReplicas{Shard: shard.Number, If: p.state.Index, Replicas: shard.Replicas})
+	if err == nil {
 		p.advance(after)
-		c.succeeded(a.Name + " " + a.Target)
-	case errors.Is(err, raft.ErrUncertain):
-		// It may come yet. Whether it did is seen soon.
-	default:
+	}
+	if errors.Is(err, raft.ErrUncertain) {
+		return err // it may come yet; whether it did is seen soon
+	}
+	for _, a := range actions {
+		if err == nil {
+			c.succeeded(a.Name + " " + a.Target)
+			continue
+		}
 		c.failed(a.Name + " " + a.Target)
 		if err := c.end(ctx, p, a, catalogue.ActionCancelled, "%v", err); err != nil {
 			return err

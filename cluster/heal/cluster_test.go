@@ -28,7 +28,8 @@ type sim struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	random  *rand.Rand
+	random  *rand.Rand // under the lock
+	chance  *rand.Rand // of the test itself
 	state   *catalogue.State
 	leader  string        // of the catalogue
 	voting  []heal.Member // of the catalogue: Node and Voter
@@ -40,6 +41,8 @@ type sim struct {
 	effects map[string]int // by what was done
 	tenants map[string]int64
 	rotten  map[string]int // by "shard node"
+	mute    string         // a node that does not report
+	free    bool           // drivers run by themselves
 }
 
 type simNode struct {
@@ -68,7 +71,7 @@ const (
 func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalogue.Settings, config heal.Config) *sim {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &sim{
-		T: t, ctx: ctx, config: config, random: rand.New(rand.NewPCG(seed, 3)), nodes: map[string]*simNode{}, groups: map[uint32]*simGroup{},
+		T: t, ctx: ctx, config: config, random: rand.New(rand.NewPCG(seed, 3)), chance: rand.New(rand.NewPCG(seed, 4)), nodes: map[string]*simNode{}, groups: map[uint32]*simGroup{},
 		effects: map[string]int{}, copied: simShard / 5, tenants: map[string]int64{}, rotten: map[string]int{},
 	}
 	s.state = begun(t, shards, settings, time.Now().UnixNano(), "z0")
@@ -76,9 +79,16 @@ func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalo
 	for number := range uint32(shards) {
 		s.groups[number] = &simGroup{
 			t: t, random: s.random, shard: number, up: s.up, bytes: simShard, have: map[string]int64{id(0): simShard}, leader: id(0),
-			members:  []heal.Member{{Node: id(0), Voter: true}},
-			want:     func() int { return s.state.Wanted(s.state.Shards[number]) },
-			succeeds: func(node string) string { r, _ := s.state.Shards[number].On(node); return r.Successor },
+			members: []heal.Member{{Node: id(0), Voter: true}},
+			want: func(without string) int {
+				shard := s.state.Shards[number]
+				wanted := s.state.Wanted(shard)
+				if _, named := shard.On(without); !named {
+					wanted = min(wanted, len(shard.Replicas))
+				}
+				return wanted
+			},
+			succeeds: func(node string) []string { r, _ := s.state.Shards[number].On(node); return []string{r.Successor} },
 		}
 	}
 	for n := range nodes {
@@ -165,7 +175,7 @@ func (s *sim) tick() {
 	for _, number := range numbers {
 		s.mu.Lock()
 		leader := s.groups[number].leader
-		run := s.up(leader)
+		run := s.up(leader) && !s.free
 		var d *heal.Driver
 		if run {
 			d = s.driver(leader, number)
@@ -396,7 +406,7 @@ func (v *seen) Reports(ctx context.Context) map[string]heal.Report {
 	defer v.s.mu.Unlock()
 	reports := map[string]heal.Report{}
 	for id, n := range v.s.nodes {
-		if n.up && (id == v.node || v.s.random.Float64() >= v.s.lossy) {
+		if n.up && id != v.s.mute && (id == v.node || v.s.random.Float64() >= v.s.lossy) {
 			reports[id] = v.s.report(n)
 		}
 	}
@@ -579,9 +589,10 @@ func (s *sim) checkRest() {
 	}
 	for _, number := range s.state.Numbers() {
 		shard, g := s.state.Shards[number], s.groups[number]
-		want := min(s.state.Wanted(shard), max(1, usable-(usable+1)%2))
-		if healthy := g.healthy(); len(healthy) != want || len(g.members) != want || len(shard.Replicas) != want {
-			s.Errorf("shard %d: healthy %v of %+v, catalogue %+v, want %d", number, healthy, g.members, shard.Replicas, want)
+		wanted := s.state.Wanted(shard)
+		want := min(wanted, max(1, usable-(usable+1)%2)) // more, if there are, may stay
+		if healthy := g.healthy(); len(healthy) < want || len(healthy) > wanted || len(g.members) != len(healthy) || len(shard.Replicas) != len(healthy) {
+			s.Errorf("shard %d: healthy %v of %+v, catalogue %+v, want %d to %d", number, healthy, g.members, shard.Replicas, want, wanted)
 		}
 		in := map[string]int{}
 		for _, r := range shard.Replicas {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ const (
 	recordsMax = 64
 	// actTimeout bounds one change of catalogue or group.
 	actTimeout = 10 * time.Second
+	// reportsTimeout bounds one round of reports.
+	reportsTimeout = 5 * time.Second
 	// retryMin and retryMax bound the pause after an action that failed.
 	retryMin = 10 * time.Second
 	retryMax = 5 * time.Minute
@@ -182,7 +185,9 @@ func (c *Controller) look(ctx context.Context) (*picture, error) {
 	for _, m := range c.cluster.Members() {
 		members[m.ID] = m
 	}
-	reports := c.cluster.Reports(ctx)
+	asking, cancel := context.WithTimeout(ctx, reportsTimeout)
+	reports := c.cluster.Reports(asking)
+	cancel()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -223,12 +228,16 @@ func (c *Controller) propose(ctx context.Context, command catalogue.Command) (*c
 func (c *Controller) failed(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.cfg.Now()
 	r, ok := c.mu.retries[key]
 	if !ok && len(c.mu.retries) >= retriesMax {
-		return
+		maps.DeleteFunc(c.mu.retries, func(_ string, r retry) bool { return r.at.Before(now) })
+		if len(c.mu.retries) >= retriesMax {
+			return
+		}
 	}
 	r.pause = min(max(2*r.pause, retryMin), retryMax)
-	r.at = c.cfg.Now().Add(r.pause)
+	r.at = now.Add(r.pause)
 	c.mu.retries[key] = r
 }
 

@@ -152,11 +152,36 @@ func lasting(replicas []catalogue.Replica) bool {
 func (f *following) vote() (Step, bool) {
 	for _, r := range f.Shard.Replicas {
 		m, ok := f.members[r.Node]
-		if ok && !m.Voter && r.Role != catalogue.Leaving && f.answers[r.Node] && f.Complete[r.Node] && !f.gone(r.Node) {
+		if ok && !m.Voter && r.Role != catalogue.Leaving && f.ready(r.Node) && !f.awaits(r) {
 			return Step{Kind: StepVoter, Node: r.Node, Reason: "it is complete"}, true
 		}
 	}
 	return Step{}, false
+}
+
+// ready reports whether a learner could vote at once.
+func (f *following) ready(node string) bool {
+	return f.answers[node] && f.Complete[node] && !f.gone(node)
+}
+
+// awaits reports whether a learner waits for another one that is to vote as
+// well: with the vote of one of them the number of voters would be even, and
+// no more of them could be away than before.
+func (f *following) awaits(r catalogue.Replica) bool {
+	voters := 0
+	for _, m := range f.members {
+		if m.Voter {
+			voters++
+		}
+	}
+	return voters%2 == 1 && f.added(r) && slices.ContainsFunc(f.Shard.Replicas, func(other catalogue.Replica) bool {
+		return other.Node != r.Node && f.added(other) && !f.gone(other.Node) && !f.ready(other.Node)
+	})
+}
+
+// added reports whether a replica joins without taking another's place.
+func (f *following) added(r catalogue.Replica) bool {
+	return r.Role == catalogue.Joining && !slices.ContainsFunc(f.Shard.Replicas, func(other catalogue.Replica) bool { return other.Successor == r.Node })
 }
 
 // learn lets those follow that are no members yet.
@@ -177,7 +202,11 @@ func (f *following) dismissUseless() (Step, bool) {
 // dismiss removes what is to go, or if that is this node lets another lead.
 func (f *following) dismiss() (Step, bool) {
 	return f.remove(func(r catalogue.Replica, m Member) bool {
-		return r.Successor != "" || f.healthyBut(m.Node) >= min(f.Wanted, f.staying)
+		enough := f.Wanted
+		if r.Node == "" { // a stray: the catalogue may be content with less
+			enough = min(enough, f.staying)
+		}
+		return r.Successor != "" || f.healthyBut(m.Node) >= enough
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stere-log/stere/cluster/catalogue"
@@ -47,6 +48,7 @@ type oneShard struct {
 	lossy   float64
 	steps   map[heal.StepKind]int
 	last    string
+	took    func(heal.Step) // is told of them; nil: nobody
 }
 
 const shardNodes = 7
@@ -60,7 +62,7 @@ func newOneShard(t *testing.T, seed uint64) *oneShard {
 	s.group = &simGroup{
 		t: t, random: s.random, up: func(node string) bool { return !s.down[node] }, want: s.wanted,
 		members: []heal.Member{{Node: id(0), Voter: true}}, bytes: 10, have: map[string]int64{id(0): 10},
-		succeeds: s.successor,
+		succeeds: s.successors,
 	}
 	s.group.elect()
 	s.drivers, s.views = map[string]*heal.Driver{}, map[string]*believer{}
@@ -84,10 +86,12 @@ func (s *oneShard) apply(c catalogue.Command) error {
 // viewLag is how many states what a node knows may be behind.
 const viewLag = 3
 
-// wanted is how many healthy replicas a surplus one must leave, as anybody may
-// believe it.
-func (s *oneShard) wanted() int {
-	least := s.state().Settings.Replicas
+// wanted is how many healthy replicas must stay when one goes, as anybody may
+// believe it: so many as are wanted, and where nobody knows of the one that
+// goes no more than stay.
+func (s *oneShard) wanted(without string) int {
+	wanted := s.state().Settings.Replicas
+	least := wanted
 	for _, old := range s.states[max(0, len(s.states)-viewLag):] {
 		staying := 0
 		for _, r := range old.Shards[0].Replicas {
@@ -95,20 +99,22 @@ func (s *oneShard) wanted() int {
 				staying++
 			}
 		}
-		least = min(least, staying)
+		if _, named := old.Shards[0].On(without); !named {
+			least = min(least, staying)
+		}
 	}
 	return least
 }
 
-// successor is the node whose replica takes the place of another's, as anybody
-// may believe it.
-func (s *oneShard) successor(node string) string {
-	for _, old := range slices.Backward(s.states[max(0, len(s.states)-viewLag):]) {
+// successors are the nodes whose replica takes the place of another's, as
+// anybody may believe it.
+func (s *oneShard) successors(node string) (nodes []string) {
+	for _, old := range s.states[max(0, len(s.states)-viewLag):] {
 		if r, _ := old.Shards[0].On(node); r.Successor != "" {
-			return r.Successor
+			nodes = append(nodes, r.Successor)
 		}
 	}
-	return ""
+	return nodes
 }
 
 // restart gives a node a driver that remembers nothing.
@@ -153,6 +159,9 @@ func (s *oneShard) restart(node string) {
 		},
 		Took: func(step heal.Step, err error) {
 			s.steps[step.Kind]++
+			if s.took != nil {
+				s.took(step)
+			}
 			s.last = fmt.Sprintf("%+v: %v", step, err)
 			if errors.Is(err, catalogue.ErrRefused) || errors.Is(err, catalogue.ErrInvalid) {
 				s.Fatalf("%+v of %+v: %v", step, s.shard(), err)
@@ -308,6 +317,44 @@ func (s *oneShard) checkRest() {
 			s.Errorf("node %s is still leaving, %v are healthy", r.Node, s.group.healthy())
 		case r.Role == catalogue.Voter && !votes:
 			s.Errorf("node %s does not vote: %+v", r.Node, s.group.members)
+		}
+	}
+}
+
+// TestStepsOfAMove: the steps of moving the only replica, of adding two, and of
+// removing one.
+func TestStepsOfAMove(t *testing.T) {
+	s := newOneShard(t, 1)
+	var steps []string
+	s.took = func(step heal.Step) {
+		steps = append(steps, strings.TrimSpace(string(step.Kind)+" "+strings.TrimLeft(step.Node, "0")))
+	}
+	for _, test := range []struct {
+		replicas []catalogue.Replica
+		want     string
+	}{
+		{
+			[]catalogue.Replica{{Node: id(0), Role: catalogue.Leaving, Successor: id(1)}, {Node: id(1), Role: catalogue.Joining}},
+			"add learner 2, add voter 2, record, transfer 2, remove 1, record",
+		},
+		{
+			[]catalogue.Replica{{Node: id(1), Role: catalogue.Voter}, {Node: id(2), Role: catalogue.Joining}, {Node: id(3), Role: catalogue.Joining}},
+			"add learner 3, add learner 4, add voter 3, record, add voter 4, record",
+		},
+		{
+			[]catalogue.Replica{{Node: id(1), Role: catalogue.Leaving}, {Node: id(2), Role: catalogue.Voter}, {Node: id(3), Role: catalogue.Voter}},
+			"transfer, remove 2, record",
+		},
+	} {
+		steps = nil
+		_ = s.apply(catalogue.SetSettings{Settings: catalogue.Settings{Replicas: 1, CatalogueVoters: 5}})
+		if err := s.apply(catalogue.SetReplicas{Shard: 0, Replicas: test.replicas}); err != nil {
+			t.Fatal(err)
+		}
+		s.rest()
+		s.checkRest()
+		if have := strings.Join(steps, ", "); have != test.want {
+			t.Errorf("%+v:\n%s, want\n%s", test.replicas, have, test.want)
 		}
 	}
 }

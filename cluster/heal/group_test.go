@@ -20,17 +20,17 @@ type simGroup struct {
 	random  *rand.Rand
 	shard   uint32
 	up      func(node string) bool
-	want    func() int
-	members []heal.Member // committed: Node and Voter
-	pending []heal.Member // as the leader sees them with a change that may be undone; nil: none
+	want    func(without string) int // healthy replicas that must stay when a node goes
+	members []heal.Member            // committed: Node and Voter
+	pending []heal.Member            // as the leader sees them with a change that may be undone; nil: none
 	leader  string
 	term    uint64
 	bytes   int64
 	have    map[string]int64 // bytes of the copies, by node; complete when all of them
 	// lossy is the share of the changes whose answer is lost.
 	lossy float64
-	// succeeds names the replica that takes another's place, "" for none.
-	succeeds func(node string) string
+	// succeeds names the replicas that take another's place.
+	succeeds func(node string) []string
 	changes  int
 }
 
@@ -98,11 +98,9 @@ func (g *simGroup) depose() {
 // there to do so.
 func (g *simGroup) commit() {
 	before := g.members
-	healthy := g.healthy()
 	g.members, g.pending = g.pending, nil
 	for _, m := range before {
 		if !slices.ContainsFunc(g.members, func(other heal.Member) bool { return other.Node == m.Node }) {
-			g.checkRemoved(m, healthy)
 			delete(g.have, m.Node)
 		}
 	}
@@ -119,18 +117,18 @@ func (g *simGroup) commit() {
 
 // checkRemoved: without what the move itself has brought, no healthy replica
 // less than before, unless so many stay as are wanted.
-func (g *simGroup) checkRemoved(m heal.Member, healthy []string) {
+func (g *simGroup) checkRemoved(node string) {
 	g.t.Helper()
-	if !slices.Contains(healthy, m.Node) {
+	healthy := g.healthy()
+	if !slices.Contains(healthy, node) {
 		return
 	}
-	left := g.healthy()
-	if len(left) >= g.want() {
+	left := slices.DeleteFunc(slices.Clone(healthy), func(other string) bool { return other == node })
+	if len(left) >= g.want(node) {
 		return
 	}
-	successor := g.succeeds(m.Node)
-	if successor == "" || !slices.Contains(left, successor) {
-		g.t.Fatalf("shard %d: removing node %s leaves %v of the healthy %v, %d are wanted", g.shard, m.Node, left, healthy, g.want())
+	if !slices.ContainsFunc(g.succeeds(node), func(successor string) bool { return slices.Contains(left, successor) }) {
+		g.t.Fatalf("shard %d: removing node %s leaves %v of the healthy %v, %d are wanted", g.shard, node, left, healthy, g.want(node))
 	}
 }
 
@@ -168,6 +166,9 @@ func (g *simGroup) change(change heal.Change, node string) error {
 	}
 	if !majority(next, g.up) {
 		g.t.Fatalf("shard %d: %s %s takes the majority away: %+v", g.shard, change, node, next)
+	}
+	if change == heal.Remove {
+		g.checkRemoved(node)
 	}
 	if g.random.Float64() < g.lossy {
 		switch g.random.IntN(3) {

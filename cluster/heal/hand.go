@@ -16,15 +16,27 @@ import (
 // has cooled down, or is due, does not matter. What is not safe is refused all
 // the same.
 type Request struct {
-	// Action is a name of Kinds. A dry run may leave it out.
+	// Action is a name of Kinds. A dry run may leave it out, and so may a Move.
 	Action string `json:"action"`
 	// Target is that of one move of the plan. Default: all of the action.
 	Target string `json:"target,omitempty"`
+	// Move is one that is not in the plan: of leadership if the action is
+	// TransferLeader, else of a replica.
+	Move *Places `json:"move,omitempty"`
 	// DryRun writes down what would be done, and does nothing.
 	DryRun bool `json:"dry_run,omitempty"`
 	// By is who asks, and Reason why; it goes before the reason of the plan.
 	By     string `json:"by"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Places are where something moves from and to, as ids of nodes. With no node to
+// move from a replica is added, with none to move to it is removed; leadership
+// then goes to any other.
+type Places struct {
+	Shard uint32 `json:"shard"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
 }
 
 // dryRunMax is how many moves a dry run writes into the history.
@@ -33,16 +45,22 @@ const dryRunMax = 20
 // Execute does what a request asks for, or writes down what it would do, and
 // returns the entries of the history. It does not wait for copies.
 func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action, error) {
-	if !isKind(r.Action) && !(r.DryRun && r.Action == "") {
+	if !isKind(r.Action) && !((r.DryRun || r.Move != nil) && r.Action == "") {
 		return nil, fmt.Errorf("action %q: %w", r.Action, ErrUnknown)
+	}
+	if r.Action == CatalogueVoter && !r.DryRun && !c.cluster.Leads() {
+		return nil, fmt.Errorf("%s: %w", r.Action, catalogue.NotLeaderError{})
 	}
 	p, err := c.asked(ctx, r.By, r.Reason)
 	if err != nil {
 		return nil, err
 	}
+	if r.Move != nil {
+		return c.executeMove(ctx, p, r)
+	}
 	p.only, p.target = r.Action, r.Target
 	if r.DryRun {
-		return c.dryRun(ctx, p)
+		return c.dryRun(ctx, p, p.plan.Moves)
 	}
 	for _, do := range []func(context.Context, *acting) error{c.raiseReplicas, c.electorate, c.spreadTenants, c.start} {
 		if err := do(ctx, p); err != nil {
@@ -85,9 +103,31 @@ func (p *acting) history() []catalogue.Action {
 	return actions
 }
 
-func (c *Controller) dryRun(ctx context.Context, p *acting) ([]catalogue.Action, error) {
+// executeMove makes a move that is not in the plan, if that is safe.
+func (c *Controller) executeMove(ctx context.Context, p *acting, r Request) ([]catalogue.Action, error) {
+	check := p.check
+	if r.Action == TransferLeader {
+		check = p.checkTransfer
+	}
+	m, err := check(*r.Move)
+	if err != nil {
+		return nil, fmt.Errorf("move of shard %d: %w", r.Move.Shard, err)
+	}
+	switch {
+	case r.DryRun:
+		return c.dryRun(ctx, p, []placement.Move{m})
+	case m.Kind == placement.TransferLeadership:
+		did, err := c.transfer(ctx, p, []placement.Move{m})
+		return p.history(), errors.Join(did, err)
+	}
+	err = c.move(ctx, p, m)
+	return p.history(), err
+}
+
+// dryRun writes down what of some moves would be made.
+func (c *Controller) dryRun(ctx context.Context, p *acting, moves []placement.Move) ([]catalogue.Action, error) {
 	now := c.cfg.Now().UnixNano()
-	for _, m := range p.plan.Moves {
+	for _, m := range moves {
 		if !p.wants(nameOf(m), targetOf(m).String()) || len(p.made) == dryRunMax {
 			continue
 		}
@@ -109,35 +149,25 @@ func (c *Controller) dryRun(ctx context.Context, p *acting) ([]catalogue.Action,
 // MoveReplica moves a replica from one node to another, if that is safe. With
 // no node to move from it adds one, with none to move to it removes one.
 func (c *Controller) MoveReplica(ctx context.Context, shard uint32, from, to, by string) ([]catalogue.Action, error) {
-	p, err := c.asked(ctx, by, "")
-	if err != nil {
-		return nil, err
-	}
-	m, err := p.check(shard, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("move a replica of shard %d: %w", shard, err)
-	}
-	err = c.move(ctx, p, m)
-	return p.history(), err
+	return c.Execute(ctx, Request{Move: &Places{shard, from, to}, By: by})
 }
 
 // TransferLeader lets another replica of a shard lead; "" means any.
 func (c *Controller) TransferLeader(ctx context.Context, shard uint32, to, by string) ([]catalogue.Action, error) {
-	p, err := c.asked(ctx, by, "")
-	if err != nil {
-		return nil, err
-	}
-	s, ok := p.shard(shard)
+	return c.Execute(ctx, Request{Action: TransferLeader, Move: &Places{Shard: shard, To: to}, By: by})
+}
+
+func (p *acting) checkTransfer(places Places) (placement.Move, error) {
+	s, ok := p.shard(places.Shard)
 	if !ok {
-		return nil, fmt.Errorf("shard %d: %w", shard, ErrUnknown)
+		return placement.Move{}, fmt.Errorf("shard %d: %w", places.Shard, ErrUnknown)
 	}
-	m := placement.Move{Kind: placement.TransferLeadership, Shard: model.ShardID(shard), From: s.Leader, To: to, Priority: placement.Leaders, Reason: "asked for"}
-	did, err := c.transfer(ctx, p, []placement.Move{m})
-	return p.history(), errors.Join(did, err)
+	return placement.Move{Kind: placement.TransferLeadership, Shard: model.ShardID(places.Shard), From: s.Leader, To: places.To, Priority: placement.Leaders, Reason: "asked for"}, nil
 }
 
 // check makes the move that a hand wants, or says why it is not safe.
-func (p *acting) check(number uint32, from, to string) (placement.Move, error) {
+func (p *acting) check(places Places) (placement.Move, error) {
+	number, from, to := places.Shard, places.From, places.To
 	s, ok := p.shard(number)
 	m := placement.Move{Kind: placement.MoveReplica, Shard: model.ShardID(number), From: from, To: to, Bytes: s.Bytes, Priority: placement.Balance, Reason: "asked for"}
 	shard := p.state.Shards[number]

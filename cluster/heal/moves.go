@@ -148,3 +148,43 @@ func (w *watch) tenants(p *picture) []placement.Tenant {
 	}
 	return tenants
 }
+
+// slots count the copies that are under way. A plan has counted those that may
+// begin one by one; what begins together needs more.
+type slots struct {
+	limits          placement.Limits
+	sends, receives map[string]int
+	copies          int
+}
+
+func newSlots(given placement.State, limits placement.Limits) *slots {
+	s := &slots{limits: limits.WithDefaults(len(given.Nodes)), sends: map[string]int{}, receives: map[string]int{}}
+	for _, m := range given.Moves {
+		s.occupy(m)
+	}
+	return s
+}
+
+func (s *slots) occupy(m placement.Move) {
+	if m.Kind.Copies() {
+		s.copies++
+		s.sends[m.Source]++
+		s.receives[m.To]++
+	}
+}
+
+// take reports whether moves may begin together. Those that may not yet keep
+// their slots all the same: what is less urgent does not get them first.
+func (s *slots) take(moves []placement.Move) bool {
+	least := len(moves) // also where the limits are lower
+	fits := true
+	for _, m := range moves {
+		s.occupy(m)
+	}
+	for _, m := range moves {
+		if m.Kind.Copies() {
+			fits = fits && s.copies <= max(s.limits.Copies, least) && s.sends[m.Source] <= max(s.limits.PerSource, least) && s.receives[m.To] <= s.limits.PerTarget
+		}
+	}
+	return fits
+}

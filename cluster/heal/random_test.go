@@ -28,9 +28,9 @@ func (s *sim) event() {
 			nodes = append(nodes, node)
 		}
 	})
-	node := nodes[s.random.IntN(len(nodes))]
+	node := nodes[s.chance.IntN(len(nodes))]
 	const fewest, most = 4, 9
-	switch s.random.IntN(14) {
+	switch s.chance.IntN(14) {
 	case 0, 1, 2:
 		if len(down) < 2 {
 			s.kill(node)
@@ -39,7 +39,7 @@ func (s *sim) event() {
 		s.revive(node)
 	case 6:
 		if len(nodes) < most {
-			s.join(len(s.nodes), fmt.Sprintf("z%d", s.random.IntN(3)))
+			s.join(len(s.nodes), fmt.Sprintf("z%d", s.chance.IntN(3)))
 		}
 	case 7:
 		if len(active) > fewest && slices.Contains(active, node) {
@@ -54,11 +54,11 @@ func (s *sim) event() {
 	case 10:
 		s.on(func() { s.leader = "" })
 	case 11:
-		s.on(func() { s.groups[uint32(s.random.IntN(len(s.groups)))].depose() })
+		s.on(func() { s.groups[uint32(s.chance.IntN(len(s.groups)))].depose() })
 	case 12:
-		_ = s.controller().SetReplicas(s.ctx, []int{1, 3, 3, 3, 5}[s.random.IntN(5)], "op")
+		_ = s.controller().SetReplicas(s.ctx, []int{1, 3, 3, 3, 5}[s.chance.IntN(5)], "op")
 	case 13:
-		s.off(s.random.IntN(2) == 0)
+		s.off(s.chance.IntN(2) == 0)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestRandomHistories(t *testing.T) {
 				}
 				for range 40 {
 					s.event()
-					s.run(time.Duration(s.random.IntN(30)) * time.Second)
+					s.run(time.Duration(s.chance.IntN(30)) * time.Second)
 				}
 				s.on(func() { s.lossy = 0 })
 				for _, node := range slices.Sorted(maps.Keys(s.nodes)) {

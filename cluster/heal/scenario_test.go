@@ -1,6 +1,7 @@
 package heal_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,16 @@ func TestOneNodeBecomesThree(t *testing.T) {
 		s.join(1, "z1")
 		s.run(time.Minute)
 		s.join(2, "z2")
+		for range 2 * int(2*time.Minute/simTick) {
+			s.tick()
+			s.on(func() {
+				for _, g := range s.groups {
+					if len(g.voters()) == 2 && len(g.healthy()) == 2 && slices.ContainsFunc(g.members, func(m heal.Member) bool { return !g.complete(m.Node) }) {
+						t.Errorf("shard %d waits with two voters: %+v", g.shard, g.members)
+					}
+				}
+			})
+		}
 		took := s.rest()
 		s.checkRest()
 		s.checkLevel()
@@ -284,6 +295,79 @@ func TestCooldown(t *testing.T) {
 		}
 		if pauses[heal.MoveReplica] < 2 {
 			t.Errorf("pauses: %v", pauses)
+		}
+	})
+}
+
+// TestDriversRun: drivers and controllers on goroutines of their own, on every
+// node, for every shard.
+func TestDriversRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 4, 6, 3, 8, catalogue.Settings{Replicas: 3, ReplicasChosen: true}, quick())
+		s.free, s.lossy = true, 0.1
+		for n := range 6 {
+			for number := range uint32(8) {
+				s.mu.Lock()
+				d := s.driver(id(n), number)
+				s.mu.Unlock()
+				s.wg.Go(func() { d.Run(s.ctx) })
+			}
+		}
+		s.run(10 * time.Minute)
+		s.on(func() { s.lossy = 0 })
+		s.rest()
+		s.checkRest()
+		s.checkLevel()
+	})
+}
+
+// TestHistoryIsMended: a move that nobody wrote down is written down, and an
+// action whose move never began is ended, but not at once.
+func TestHistoryIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 6, 12, quick())
+		var from, to string
+		find := func(target string) (found catalogue.Action) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, a := range s.state.Actions {
+				if a.Target == target {
+					found = a
+				}
+			}
+			return found
+		}
+		s.on(func() {
+			shard := s.state.Shards[3]
+			from = shard.Replicas[0].Node
+			for n := range 6 {
+				if _, ok := shard.On(id(n)); !ok {
+					to = id(n)
+				}
+			}
+			shard.Replicas = slices.Clone(shard.Replicas)
+			shard.Replicas[0].Role, shard.Replicas[0].Successor, shard.Replicas[0].Reason = catalogue.Leaving, to, "because"
+			shard.Replicas = append(shard.Replicas, catalogue.Replica{Node: to, Role: catalogue.Joining, Reason: "because"})
+			s.put(catalogue.SetReplicas{Shard: 3, Replicas: shard.Replicas})
+			now := time.Now().UnixNano()
+			for _, target := range []string{"shard 4 to " + id(77), "leader of shard 4 from a to b", "node " + id(77), "cluster"} {
+				s.put(catalogue.PutAction{Action: catalogue.Action{Name: heal.AddReplica, Target: target, Started: now, Planned: now, Outcome: catalogue.ActionRunning}})
+			}
+		})
+		s.run(5 * time.Second)
+		if a := find("shard 4 to " + id(77)); a.Outcome != catalogue.ActionRunning {
+			t.Errorf("ended too soon: %+v", a)
+		}
+		s.rest()
+		s.checkRest()
+		if a := find("shard 3 from " + from + " to " + to); a.Outcome != catalogue.ActionDone || a.Reason != "because" || a.Name != heal.MoveReplica || a.By != "" {
+			t.Errorf("not written down: %+v", a)
+		}
+		if a := find("shard 4 to " + id(77)); a.Outcome != catalogue.ActionCancelled {
+			t.Errorf("not ended: %+v", a)
+		}
+		if a := find("cluster"); a.Outcome != catalogue.ActionFailed {
+			t.Errorf("not ended: %+v", a)
 		}
 	})
 }

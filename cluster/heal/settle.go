@@ -134,7 +134,7 @@ func (c *Controller) repairs(ctx context.Context, p *acting, left int) error {
 	for _, s := range p.observed.Shards {
 		for _, r := range s.Replicas {
 			n, _ := p.node(r.Node)
-			if n.Life != LifeAlive || !r.Reported {
+			if n.Life != LifeAlive || !r.Reported || r.Rotten == 0 && len(c.rotten) == 0 {
 				continue
 			}
 			t := target{what: targetReplica, shard: s.Number, to: r.Node}.String()

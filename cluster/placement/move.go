@@ -40,8 +40,8 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// copies reports whether moves of the kind send a shard's bytes.
-func (k Kind) copies() bool {
+// Copies reports whether moves of the kind send a shard's bytes.
+func (k Kind) Copies() bool {
 	return k == AddReplica || k == ReplaceReplica || k == MoveReplica
 }
 
@@ -123,7 +123,7 @@ func (s *Shard) Finish(m Move) {
 		return
 	}
 	s.Replicas = slices.DeleteFunc(slices.Clone(s.Replicas), func(r Replica) bool { return r.Node == m.From || r.Node == m.To })
-	if m.Kind.copies() {
+	if m.Kind.Copies() {
 		s.Replicas = append(s.Replicas, Replica{Node: m.To, Complete: true})
 	}
 	if s.Leader != "" && s.Leader == m.From {

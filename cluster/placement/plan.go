@@ -10,7 +10,7 @@ import (
 // moves in order leaves nothing to plan, or next to nothing; executing only
 // those that are ready and planning again comes to the same.
 func Plan(state State, limits Limits) Result {
-	limits = limits.withDefaults(len(state.Nodes))
+	limits = limits.WithDefaults(len(state.Nodes))
 	c := newCluster(&state, limits)
 	c.began(state.Moves)
 	c.setGoals()

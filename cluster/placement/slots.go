@@ -19,7 +19,7 @@ func (c *cluster) admit(state State) {
 		m := &c.result.Moves[i]
 		if m.Wait = d.wait(m); m.Wait == Ready {
 			d.occupy(*m)
-		} else if m.Kind.copies() {
+		} else if m.Kind.Copies() {
 			d.later(m)
 		}
 		d.taken[m.Shard] = true
@@ -60,7 +60,7 @@ func (d *desk) occupy(m Move) {
 	if m.Kind == TransferLeadership {
 		d.transfers++
 	}
-	if !m.Kind.copies() {
+	if !m.Kind.Copies() {
 		return
 	}
 	d.copies++
@@ -81,7 +81,7 @@ func (d *desk) wait(m *Move) Wait {
 		return ForShard
 	case m.Kind == TransferLeadership && d.transfers >= limits.Transfers:
 		return ForCluster
-	case !m.Kind.copies():
+	case !m.Kind.Copies():
 		return Ready
 	case d.copies >= limits.Copies, d.hasty(m):
 		return ForCluster

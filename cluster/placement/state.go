@@ -118,7 +118,8 @@ const (
 // ReplaceAfter is the default of Limits.ReplaceAfter.
 const ReplaceAfter = 5 * time.Minute
 
-func (l Limits) withDefaults(nodes int) Limits {
+// WithDefaults returns the limits of a cluster with so many nodes.
+func (l Limits) WithDefaults(nodes int) Limits {
 	set := func(value *int, otherwise int) {
 		if *value <= 0 {
 			*value = otherwise

@@ -77,6 +77,7 @@ Examples:
   journalctl -o json | stere send -            or standard input
   stere query 'error AND payment' --since 1h
   stere query 'level:error | stats count() by (component)'
+  stere cluster status                         nodes, shards, moves and problems
   curl -H "X-API-Key: $(cat stere-data/admin-key)" 'http://127.0.0.1:7100/logs?level=error&limit=5'
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the node gave no

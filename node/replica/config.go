@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/stere-log/stere/storage"
 )
 
@@ -57,6 +59,15 @@ type Config struct {
 	Building chan struct{}
 	// Logged counts the bytes that the node has proposed; shared like Building.
 	Logged *Counter
+	// Peers gives what other replicas of the shard have; nil: there are none,
+	// and what is missing stays missing.
+	Peers Peers
+	// Fetching bounds the bytes per second that come from peers, Scrubbing those
+	// that are read to look for damage; shared like Building. nil: one of its
+	// own with DefaultFetchBytesPerSecond or DefaultScrubBytesPerSecond.
+	Fetching, Scrubbing *rate.Limiter
+	// ScrubEvery is how long the scrubber takes for all segments at least.
+	ScrubEvery time.Duration
 	// Room reports whether there is space on disk for this many bytes more;
 	// nil: always.
 	Room func(bytes int64) bool
@@ -76,7 +87,7 @@ func (c Config) Validate() error {
 		value int64
 	}{{"SealBytes", c.SealBytes}, {"SealRows", int64(c.SealRows)}, {"SealBlocks", int64(c.SealBlocks)},
 		{"SealAge", int64(c.SealAge)}, {"IdleAge", int64(c.IdleAge)}, {"IdleBytes", c.IdleBytes},
-		{"HeadFactor", int64(c.HeadFactor)}, {"HeadWait", int64(c.HeadWait)}} {
+		{"ScrubEvery", int64(c.ScrubEvery)}, {"HeadFactor", int64(c.HeadFactor)}, {"HeadWait", int64(c.HeadWait)}} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("%s is %d, want 0 (default) or more", v.name, v.value))
 		}
@@ -104,6 +115,13 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logged == nil {
 		c.Logged = new(Counter)
+	}
+	c.ScrubEvery = cmp.Or(c.ScrubEvery, DefaultScrubEvery)
+	if c.Fetching == nil {
+		c.Fetching = NewLimiter(DefaultFetchBytesPerSecond)
+	}
+	if c.Scrubbing == nil {
+		c.Scrubbing = NewLimiter(DefaultScrubBytesPerSecond)
 	}
 	if c.Room == nil {
 		c.Room = func(int64) bool { return true }

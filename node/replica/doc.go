@@ -4,9 +4,17 @@
 //
 // The main type is Replica. The log calls Apply, Configured and the snapshot
 // methods from its own goroutine; Append, View, Flush and Status may be called
-// from any goroutine; Run owns three goroutines: the sealer proposes seals, the
+// from any goroutine; Run owns five goroutines: the sealer proposes seals, the
 // worker makes applied seals durable and cuts the log behind them, the merger
-// prepares merges.
+// prepares merges, the fetcher brings what is missing from Config.Peers, the
+// scrubber looks for damage.
+//
+// A replica that got its manifest as a snapshot, or has met damage, is not
+// complete (Completeness) until the fetcher has brought what it lacks. Segment
+// gives another replica what it lacks; Hashes tells whether two replicas have
+// the same records. A replica that is not wanted any more is closed, then its
+// log is destroyed, then its storage (storage.Destroy); a new one may be opened
+// in the same process.
 //
 // Invariants:
 //   - The state after a log index is a pure function of the commands up to it:

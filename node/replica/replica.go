@@ -37,6 +37,7 @@ type Replica struct {
 	seal  chan struct{} // tells the sealer to look
 	work  chan struct{} // tells the worker to look
 	merge chan struct{} // tells the merger to look
+	fetch chan struct{} // tells the fetcher to look
 
 	proposing turn // taken from the check that no seal is pending until one is applied
 	merging   turn // taken while merges are planned and built
@@ -50,6 +51,8 @@ type Replica struct {
 		sealedAt  time.Time     // when the last seal was proposed here
 		loggedAt  int64         // the node's bytes then
 		sealError error         // why the oldest seal is not durable yet
+		fetched   fetched       // since segments are missing
+		scrubbed  Scrubbed
 	}
 }
 
@@ -60,17 +63,26 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		return nil, fmt.Errorf("open replica of shard %d: %w", cfg.Storage.Shard, err)
 	}
 	cfg = cfg.withDefaults()
+	fetch := make(chan struct{}, 1)
+	met := cfg.Storage.OnDamage
+	cfg.Storage.OnDamage = func(e storage.Entry, err error) {
+		kick(fetch)
+		if met != nil {
+			met(e, err)
+		}
+	}
 	shard, err := storage.Open(ctx, cfg.Env, cfg.Storage)
 	if err != nil {
 		return nil, err
 	}
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
-		seal: make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1),
+		seal: make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch,
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
 	r.mu.progress = make(chan struct{})
 	r.mu.sealedAt = time.Now()
+	r.mu.scrubbed.Since = time.Now()
 	return r, nil
 }
 
@@ -158,6 +170,7 @@ type Status struct {
 	Leader    bool
 	LogBytes  int64
 	SealError error // why the oldest seal is not durable yet; nil if all is well
+	Scrubbed  Scrubbed
 }
 
 // Status returns the replica's figures.
@@ -169,6 +182,7 @@ func (r *Replica) Status() Status {
 	}
 	r.mu.Lock()
 	st.SealError = r.mu.sealError
+	st.Scrubbed = r.mu.scrubbed
 	r.mu.Unlock()
 	return st
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stere-log/stere/storage"
 )
 
-// Run seals and merges until the context ends. Work under way is given up
+// Run seals, merges, fetches and verifies until the context ends. Work under way is given up
 // then; it is done again after the next start.
 func (r *Replica) Run(ctx context.Context) error {
 	if r.log == nil {
@@ -20,6 +20,8 @@ func (r *Replica) Run(ctx context.Context) error {
 	loops.Go(func() { r.runSealer(ctx) })
 	loops.Go(func() { r.runWorker(ctx) })
 	loops.Go(func() { r.runMerger(ctx) })
+	loops.Go(func() { r.runFetcher(ctx) })
+	loops.Go(func() { r.runScrubber(ctx) })
 	loops.Wait()
 	return nil
 }
@@ -173,6 +175,7 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		}
 		r.advance()
 		kick(r.merge)
+		kick(r.fetch) // a merge may have left something missing
 		if r.headFull() {
 			kick(r.seal)
 		}

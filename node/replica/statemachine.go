@@ -94,5 +94,6 @@ func (r *Replica) Restore(_ raft.Position, from io.Reader) error {
 	r.mu.firstAt = time.Time{}
 	r.mu.Unlock()
 	r.advance()
+	kick(r.fetch)
 	return nil
 }

@@ -1,0 +1,262 @@
+package heal_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/cluster/placement"
+	"github.com/stere-log/stere/model"
+)
+
+// TestMoveByHand: what is safe is done although everything is off, and what is
+// not is refused.
+func TestMoveByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 6, 12, quick())
+		c := s.controller()
+		if err := c.Toggle(t.Context(), heal.All, false, 0, "op"); err != nil {
+			t.Fatal(err)
+		}
+		var from, to, other string
+		s.on(func() {
+			shard := s.state.Shards[3]
+			s.copied = simShard / 40
+			from, other = shard.Replicas[0].Node, shard.Replicas[1].Node
+			for n := range 6 {
+				if _, ok := shard.On(id(n)); !ok {
+					to = id(n)
+				}
+			}
+		})
+		for _, test := range []struct {
+			shard    uint32
+			from, to string
+			want     error
+		}{
+			{99, from, to, heal.ErrUnknown},
+			{3, "", "", heal.ErrUnknown},
+			{3, to, from, heal.ErrUnknown},
+			{3, from, id(77), heal.ErrUnknown},
+			{3, from, other, heal.ErrUnsafe},
+			{3, from, "", heal.ErrUnsafe}, // two would be left
+		} {
+			if made, err := c.MoveReplica(t.Context(), test.shard, test.from, test.to, "op"); !errors.Is(err, test.want) || len(made) > 0 {
+				t.Errorf("%+v: %+v, %v", test, made, err)
+			}
+		}
+		dry, err := c.Execute(t.Context(), heal.Request{Move: &heal.Places{Shard: 3, From: from, To: to}, DryRun: true, By: "op"})
+		if err != nil || len(dry) != 1 || !dry[0].DryRun {
+			t.Errorf("dry run: %+v, %v", dry, err)
+		}
+		made, err := c.MoveReplica(t.Context(), 3, from, to, "op")
+		if err != nil || len(made) != 1 {
+			t.Fatalf("%+v, %v", made, err)
+		}
+		if _, err := c.MoveReplica(t.Context(), 3, other, from, "op"); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("two moves of a shard: %v", err)
+		}
+		s.run(5 * time.Second)
+		status, err := c.Status(t.Context())
+		if err != nil || len(status.Running) != 1 || status.Running[0].By != "op" || status.Running[0].To != to || status.Running[0].Left == 0 || status.Running[0].Left >= simShard || status.Enabled {
+			t.Errorf("status %+v, %v", status.Running, err)
+		}
+		s.run(4 * time.Second)
+		if status, err = c.Status(t.Context()); err != nil || len(status.Running) != 1 || status.Running[0].ETA < 5*time.Second || status.Running[0].ETA > 20*time.Second {
+			t.Errorf("ETA: %+v, %v", status.Running, err)
+		}
+		s.rest()
+		s.on(func() {
+			if _, ok := s.state.Shards[3].On(to); !ok || len(s.state.Shards[3].Replicas) != 3 {
+				t.Errorf("shard 3: %+v", s.state.Shards[3])
+			}
+			for _, a := range s.state.Actions {
+				if a.Number == made[0].Number && (a.Outcome != catalogue.ActionDone || a.Bytes != simShard) {
+					t.Errorf("history %+v", a)
+				}
+			}
+		})
+		leader := ""
+		s.on(func() { leader = s.groups[3].leader })
+		if made, err := c.TransferLeader(t.Context(), 3, "", "op"); err != nil || len(made) != 1 || made[0].Outcome != catalogue.ActionDone || leader == s.groups[3].leader {
+			t.Errorf("transfer: %+v, %v", made, err)
+		}
+		if made, err := c.TransferLeader(t.Context(), 3, from, "op"); err == nil || len(made) != 1 || made[0].Outcome != catalogue.ActionFailed {
+			t.Errorf("transfer to a node without a replica: %+v, %v", made, err)
+		}
+	})
+}
+
+// TestRequests: what makes no sense is refused, and changes nothing.
+func TestRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 6, quick())
+		c := s.controller()
+		index := uint64(0)
+		s.on(func() { index = s.state.Index })
+		for name, err := range map[string]error{
+			"unknown action":  c.Toggle(t.Context(), "dance", false, 0, "op"),
+			"unknown node":    c.RemoveNode(t.Context(), id(77), true, "op"),
+			"drain unknown":   c.Drain(t.Context(), id(77), "op"),
+			"undrain active":  c.Undrain(t.Context(), id(1), "op"),
+			"execute nothing": func() error { _, err := c.Execute(t.Context(), heal.Request{By: "op"}); return err }(),
+			"execute unknown": func() error { _, err := c.Execute(t.Context(), heal.Request{Action: "dance", By: "op"}); return err }(),
+			"nothing to do": func() error {
+				_, err := c.Execute(t.Context(), heal.Request{Action: heal.MoveReplica, By: "op"})
+				return err
+			}(),
+		} {
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+		s.on(func() {
+			if s.state.Index != index {
+				t.Errorf("something was written: %+v", s.state.Actions)
+			}
+		})
+		if err := c.SetReplicas(t.Context(), 2, "op"); !errors.Is(err, catalogue.ErrInvalid) {
+			t.Errorf("two replicas: %v", err)
+		}
+		if err := c.SetReplicas(t.Context(), 1, "op"); err != nil {
+			t.Fatal(err)
+		}
+		s.rest()
+		s.checkRest() // and nobody raises it again
+		var only string
+		s.on(func() { only = s.state.Shards[0].Replicas[0].Node })
+		if err := c.RemoveNode(t.Context(), only, true, "op"); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("remove the only replica: %v", err)
+		}
+	})
+}
+
+// TestLeaderOfTheCatalogueDrains: it gives leadership and vote away by itself.
+func TestLeaderOfTheCatalogueDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 6, 12, quick())
+		var leader string
+		s.on(func() { leader = s.leader })
+		if err := s.controller().Drain(t.Context(), leader, "op"); err != nil {
+			t.Fatal(err)
+		}
+		s.rest()
+		s.checkRest()
+		if s.leader == leader {
+			t.Error("it still leads")
+		}
+	})
+}
+
+// TestRottenReplica: what nodes mend by themselves is in the history, once.
+func TestRottenReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 6, quick())
+		repairs := func() (n int, last catalogue.Action) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, a := range s.state.Actions {
+				if a.Name == heal.RepairReplica {
+					n++
+					last = a
+				}
+			}
+			return n, last
+		}
+		s.on(func() {
+			s.copied = simShard / 40
+			s.rotten["2 "+id(1)] = 3
+			s.groups[2].have[id(1)] -= simShard / 2
+		})
+		s.rest()
+		if n, a := repairs(); n != 1 || a.Outcome != catalogue.ActionDone || !strings.HasPrefix(a.Reason, "3 segments") || a.Bytes == 0 {
+			t.Errorf("%d repairs, %+v", n, a)
+		}
+		s.on(func() { s.leader = id(2) }) // who knows only the history
+		s.run(time.Minute)
+		s.on(func() { s.rotten["2 "+id(1)] = 4 })
+		s.rest()
+		if n, a := repairs(); n != 2 || a.Outcome != catalogue.ActionDone || !strings.HasPrefix(a.Reason, "1 segments") {
+			t.Errorf("%d repairs, %+v", n, a)
+		}
+	})
+}
+
+// TestTenantGrows: a tenant that is kept to few shards gets more, keeps those it
+// has, and no other is touched.
+func TestTenantGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 12, quick())
+		s.on(func() {
+			s.put(catalogue.SetTenant{ID: "big", Tenant: catalogue.Tenant{Shards: []uint32{4}}})
+			s.put(catalogue.SetTenant{ID: "small", Tenant: catalogue.Tenant{Shards: []uint32{5}}})
+			s.tenants = map[string]int64{"big": placement.ShardBytesPerDay / 4, "small": 1, "all": 1 << 50}
+		})
+		s.rest()
+		shards := s.state.Tenants["big"].Shards
+		if len(shards) != 4 || shards[0] != 4 {
+			t.Errorf("big has shards %v", shards)
+		}
+		if len(s.state.Tenants["small"].Shards) != 1 || len(s.state.Tenants[model.TenantID("all")].Shards) != 0 {
+			t.Errorf("tenants %+v", s.state.Tenants)
+		}
+		if s.effects["tenant"] != 1 {
+			t.Errorf("%v", s.effects)
+		}
+	})
+}
+
+// TestFullDisk: what else fills a disk makes its node give away replicas; that
+// stops when it is below the mark. One report that says so is not believed.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 6, 30, quick())
+		s.on(func() { s.nodes[id(3)].used = simDisk * 9 / 10 })
+		s.run(2 * time.Second)
+		s.on(func() { s.nodes[id(3)].used = 0 })
+		s.run(time.Minute)
+		if s.effects["begin"] > 0 {
+			t.Errorf("one bad report: %v", s.effects)
+		}
+		s.on(func() { s.nodes[id(3)].used = simDisk*85/100 - 10*simShard })
+		s.rest()
+		s.on(func() {
+			if s.state.Healing[heal.RelieveDisk].Count == 0 {
+				t.Errorf("%v, %+v", s.effects, s.state.Healing)
+			}
+			if share := float64(s.nodes[id(3)].used+int64(len(s.state.ReplicasOn(id(3))))*simShard) / float64(simDisk); share > placement.DiskShedReplicas {
+				t.Errorf("the disk is still %.2f full", share)
+			}
+		})
+	})
+}
+
+// TestSilentNode: gossip alone does not make a node one to count on, nor is it
+// replaced as long as gossip knows it.
+func TestSilentNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 6, 12, quick())
+		s.on(func() { s.mute = id(4) })
+		s.run(10 * time.Minute)
+		s.on(func() {
+			if s.effects["begin"] > 0 {
+				t.Errorf("replicas were moved: %v", s.effects)
+			}
+		})
+		status, err := s.controller().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := status.Observed.Nodes[4]
+		if n.Life != heal.LifeSilent || len(status.Problems) == 0 || status.Problems[0].Node != n.ID {
+			t.Errorf("node %+v, problems %+v", n, status.Problems)
+		}
+		s.on(func() { s.mute = "" })
+		s.rest()
+		s.checkRest()
+	})
+}

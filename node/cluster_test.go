@@ -1,0 +1,104 @@
+package node_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/nodetest"
+)
+
+// startThree starts a cluster of three nodes of which the first has all shards.
+func startThree(t *testing.T) []*nodetest.Running {
+	t.Helper()
+	secret := []byte("a secret that only this test knows, long enough")
+	first := nodetest.Start(t, node.Config{Cluster: node.ClusterConfig{Name: "n0", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Bootstrap: true, Secret: secret}})
+	all := []*nodetest.Running{first}
+	for i := 1; i < 3; i++ {
+		all = append(all, nodetest.Start(t, node.Config{Cluster: node.ClusterConfig{
+			Name: fmt.Sprintf("n%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Join: []string{first.Node.GossipAddr()}, Secret: secret,
+		}}))
+	}
+	return all
+}
+
+// replicate gives every shard a replica on every node.
+func replicate(t *testing.T, all []*nodetest.Running) {
+	t.Helper()
+	cluster := all[0].Node.Cluster()
+	for number, shard := range cluster.State().Shards {
+		replicas := shard.Replicas
+		for _, one := range all {
+			if _, ok := shard.On(one.Node.ID()); !ok {
+				replicas = append(replicas, catalogue.Replica{Node: one.Node.ID(), Role: catalogue.Joining})
+			}
+		}
+		if _, err := cluster.Propose(t.Context(), catalogue.SetReplicas{Shard: number, Replicas: replicas}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nodetest.Eventually(t, "every replica votes", func() bool {
+		for _, shard := range cluster.State().Shards {
+			for _, r := range shard.Replicas {
+				if r.Role != catalogue.Voter {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+func TestEveryNodeTakesAndFindsEverything(t *testing.T) {
+	all := startThree(t)
+	count := 0
+	check := func(when string) {
+		t.Helper()
+		for i, one := range all {
+			if got := len(search(t, one.Node, "default", "line")); got != count {
+				t.Errorf("%s: node %d finds %d records, want %d", when, i, got, count)
+			}
+		}
+	}
+	put := func(times int) {
+		t.Helper()
+		for i := range times {
+			if _, err := write(all[i%3].Node, "default", "", fmt.Sprintf("line %d", count)); err != nil {
+				t.Fatal(err)
+			}
+			count++
+		}
+	}
+	put(30)
+	check("one replica each")
+	if err := all[1].Node.FlushAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	put(10)
+	replicate(t, all)
+	check("three replicas")
+	put(10)
+	check("written to three replicas")
+	var reports map[string]heal.Report
+	nodetest.Eventually(t, "all replicas are complete", func() bool {
+		reports = all[2].Node.Cluster().Reports(t.Context())
+		for _, report := range reports {
+			for _, r := range report.Replicas {
+				if !r.Complete {
+					return false
+				}
+			}
+		}
+		return len(reports) == 3
+	})
+	all[0].Stop()
+	all = all[1:]
+	check("without the node that began")
+	if _, err := write(all[0].Node, "default", "", "line at last"); err != nil {
+		t.Fatal(err)
+	}
+	count++
+	check("written without it")
+}
