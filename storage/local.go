@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -258,7 +259,7 @@ func (s *Shard) deleteOrphans(ctx context.Context) error {
 
 // deleteSegmentsIn deletes every segment with keys in a span.
 func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error {
-	for {
+	for bytes.Compare(lower, upper) < 0 {
 		key, err := s.env.Engine.First(lower, upper)
 		if err == nil && key == nil {
 			return nil
@@ -275,6 +276,9 @@ func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error
 			return err
 		}
 		err = s.env.Engine.DeleteSpan(ctx, prefix, until)
+		if errors.Is(err, engine.ErrCorrupt) && s.env.Engine.DeleteSpan(ctx, prefix, upper) == nil {
+			return nil // the rest of the span has whole tables
+		}
 		if errors.Is(err, engine.ErrCorrupt) {
 			s.logger.Warn("an old segment stays: it shares a damaged table", "from", fmt.Sprintf("%x", prefix), "error", err)
 		} else if err != nil {
@@ -282,6 +286,7 @@ func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error
 		}
 		lower = until
 	}
+	return nil
 }
 
 // Destroy deletes everything that a shard has in the store, for good. The shard

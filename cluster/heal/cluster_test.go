@@ -501,6 +501,9 @@ func (v *seen) ChangeCatalogue(_ context.Context, change heal.Change, node strin
 		next = slices.Delete(next, at, at+1)
 		s.effects["vote"]++
 	}
+	if !majority(s.voting, s.up) {
+		return raft.ErrUncertain // it does not know yet that it leads nobody
+	}
 	if !majority(next, s.up) {
 		s.Errorf("%s %s takes the majority of the catalogue away: %+v", change, node, next)
 	}

@@ -30,9 +30,11 @@ func (b ballot) key() string {
 
 // voting says how the catalogue's group is to change: every node that is not
 // gone follows it, and those vote that placement chooses. Who is to vote gets
-// the vote before another loses it.
+// the vote before another loses it. Two that are to vote get the vote one right
+// after the other: a number of voters that is even makes nothing safer.
 func (p *picture) voting() []ballot {
 	var joins, promotions, demotions []ballot
+	voters, wanted := 0, 0
 	in := make(map[string]Member, len(p.voters))
 	for _, m := range p.voters {
 		in[m.Node] = m
@@ -41,6 +43,9 @@ func (p *picture) voting() []ballot {
 	for _, n := range p.observed.Nodes {
 		m, member := in[n.ID]
 		vote := slices.Contains(chosen, n.ID)
+		if m.Voter {
+			voters++
+		}
 		switch {
 		case n.State == catalogue.Gone && member:
 			joins = append(joins, ballot{node: n.ID, change: Remove, must: true, reason: "the node is gone"})
@@ -48,19 +53,26 @@ func (p *picture) voting() []ballot {
 		case !member && n.Life.Up():
 			joins = append(joins, ballot{node: n.ID, change: AddLearner, must: true, reason: "the node has joined"})
 		case member && vote && !m.Voter && n.Life.Up():
-			promotions = append(promotions, ballot{node: n.ID, change: AddVoter, reason: "it is to vote in the catalogue"})
+			wanted++
+			if answers(m) && m.Match > 0 {
+				promotions = append(promotions, ballot{node: n.ID, change: AddVoter, reason: "it is to vote in the catalogue"})
+			}
 		case member && !vote && m.Voter:
 			demotions = append(demotions, ballot{node: n.ID, change: Remove, demote: true, reason: "node is " + p.why(n) + ", others are to vote in the catalogue"})
 		}
 	}
-	if len(promotions) > 0 {
-		return append(joins, promotions[0])
+	switch {
+	case wanted > 1 && len(promotions) == 1 && voters%2 == 1, len(chosen) == 0:
+		return joins // another one is not ready yet
+	case wanted > 0:
+		return append(joins, promotions...)
 	}
-	if len(chosen) > 0 && len(demotions) > 0 {
-		return append(joins, demotions[0])
-	}
-	return joins
+	return append(joins, demotions...)
 }
+
+// answers reports whether a member of the catalogue's group could take part at
+// once.
+func answers(m Member) bool { return m.Contact >= 0 && m.Contact <= contactMax }
 
 // why says what a node is like that loses its vote.
 func (p *picture) why(n ObservedNode) string {
@@ -70,16 +82,24 @@ func (p *picture) why(n ObservedNode) string {
 	return string(n.Life)
 }
 
-// electorate changes the members of the catalogue's group.
+// electorate changes the members of the catalogue's group. Who has joined
+// follows the catalogue, and who is gone does not, also while nothing else is
+// done: that is a part of what was asked for by hand.
 func (c *Controller) electorate(ctx context.Context, p *acting) error {
+	// The cooldown is that between two pictures with changes.
+	may := c.may(p, CatalogueVoter, p.target)
 	for i, b := range p.voting() {
 		if i == startsMax || !c.cluster.Leads() {
 			return nil
 		}
-		if !c.calls(p, b) || !p.safe(b, c.cluster.Self()) {
+		key := b.key()
+		if !p.wants(CatalogueVoter, key) || !b.must && (!may || !c.ripe(p, key)) || !p.hand && c.pause(CatalogueVoter+" "+key, p.at) > 0 {
 			continue
 		}
-		_, err := c.once(ctx, p, catalogue.Action{Name: CatalogueVoter, Target: b.key(), By: p.by, Reason: p.because("%s", b.reason)}, func(ctx context.Context) error {
+		if !safe(c.cluster.CatalogueMembers(), b, c.cluster.Self()) {
+			continue
+		}
+		_, err := c.once(ctx, p, catalogue.Action{Name: CatalogueVoter, Target: key, By: p.by, Reason: p.because("%s", b.reason)}, func(ctx context.Context) error {
 			return c.cast(ctx, b)
 		})
 		if err != nil {
@@ -87,16 +107,6 @@ func (c *Controller) electorate(ctx context.Context, p *acting) error {
 		}
 	}
 	return nil
-}
-
-// calls reports whether it is time for a change. Who has joined follows the
-// catalogue, and who is gone does not, also while nothing else is done: that is
-// a part of what was asked for by hand.
-func (c *Controller) calls(p *acting, b ballot) bool {
-	if b.must {
-		return p.wants(CatalogueVoter, b.key()) && c.pause(CatalogueVoter+" "+b.key(), p.at) == 0
-	}
-	return c.ripe(p, b.key()) && c.may(p, CatalogueVoter, b.key())
 }
 
 // cast makes a change of the catalogue's group.
@@ -114,23 +124,17 @@ func (c *Controller) cast(ctx context.Context, b ballot) error {
 	return nil
 }
 
-// safe reports whether the voters that answer are a majority after a change,
-// and whether a new one could take part at once.
-func (p *picture) safe(b ballot, self string) bool {
+// safe reports whether the voters that answer are a majority after a change.
+func safe(members []Member, b ballot, self string) bool {
 	voters, answer := 0, 0
-	for _, m := range p.voters {
-		answers := m.Node == self || m.Contact >= 0 && m.Contact <= contactMax
+	for _, m := range members {
 		if m.Node == b.node {
-			if b.change != AddVoter {
-				continue
-			}
-			if !answers || m.Match == 0 {
-				return false
-			}
-		} else if !m.Voter {
+			m.Voter = b.change == AddVoter
+		}
+		if !m.Voter {
 			continue
 		}
-		if voters++; answers {
+		if voters++; m.Node == self || answers(m) {
 			answer++
 		}
 	}

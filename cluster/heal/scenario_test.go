@@ -30,9 +30,19 @@ func TestOneNodeBecomesThree(t *testing.T) {
 		s.join(1, "z1")
 		s.run(time.Minute)
 		s.join(2, "z2")
+		even := 0 // looks at which the catalogue had two voters
 		for range 2 * int(2*time.Minute/simTick) {
 			s.tick()
 			s.on(func() {
+				votes := 0
+				for _, m := range s.voting {
+					if m.Voter {
+						votes++
+					}
+				}
+				if votes == 2 {
+					even++
+				}
 				for _, g := range s.groups {
 					if len(g.voters()) == 2 && len(g.healthy()) == 2 && slices.ContainsFunc(g.members, func(m heal.Member) bool { return !g.complete(m.Node) }) {
 						t.Errorf("shard %d waits with two voters: %+v", g.shard, g.members)
@@ -43,6 +53,9 @@ func TestOneNodeBecomesThree(t *testing.T) {
 		took := s.rest()
 		s.checkRest()
 		s.checkLevel()
+		if even > 1 {
+			t.Errorf("the catalogue had two voters %d times", even)
+		}
 		s.on(func() {
 			if s.state.Settings.Replicas != 3 || s.state.Settings.ReplicasChosen {
 				t.Errorf("settings %+v", s.state.Settings)

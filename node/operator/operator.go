@@ -41,11 +41,17 @@ func (o Operator) Known() api.Known {
 
 // Drain implements api.Cluster.
 func (o Operator) Drain(ctx context.Context, node, by string) error {
+	if o.Cluster.State().Nodes[node].State == catalogue.Draining {
+		return nil
+	}
 	return meaning(o.Controller.Drain(ctx, node, by))
 }
 
 // Undrain implements api.Cluster.
 func (o Operator) Undrain(ctx context.Context, node, by string) error {
+	if o.Cluster.State().Nodes[node].State == catalogue.Active {
+		return nil
+	}
 	return meaning(o.Controller.Undrain(ctx, node, by))
 }
 
@@ -70,7 +76,16 @@ func (o Operator) SetPaused(ctx context.Context, paused bool, by string) error {
 
 // SetReplicas implements api.Cluster.
 func (o Operator) SetReplicas(ctx context.Context, replicas int, by string) error {
-	return meaning(o.Controller.SetReplicas(ctx, replicas, by))
+	if replicas != 0 {
+		return meaning(o.Controller.SetReplicas(ctx, replicas, by))
+	}
+	settings := o.Cluster.State().Settings
+	if !settings.ReplicasChosen {
+		return nil
+	}
+	settings.ReplicasChosen = false
+	_, err := o.Cluster.Propose(ctx, catalogue.SetSettings{Settings: settings, If: settings.Version})
+	return meaning(err)
 }
 
 // Heal implements api.Cluster.

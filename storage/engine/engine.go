@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -266,11 +267,46 @@ func (e *Engine) First(lower, upper []byte) ([]byte, error) {
 
 // DeleteSpan removes every key with lower <= key < upper at once and for good.
 // It is meant for whole ingested tables, whose space it gives back without
-// rewriting anything.
+// rewriting anything. ErrCorrupt says that nothing was removed, because a table
+// that also has keys outside of the span is damaged where these begin.
 func (e *Engine) DeleteSpan(ctx context.Context, lower, upper []byte) error {
 	return e.write("delete span", func(db *pebble.DB) error {
+		if err := excisable(db, lower, upper); err != nil {
+			return err
+		}
 		return db.Excise(ctx, pebble.KeyRange{Start: lower, End: upper})
 	})
+}
+
+// excisable looks at the keys around the span as Pebble will: it cuts tables
+// there, and would lose keys next to the cut that it cannot read. Tables that
+// have no other keys go without being read.
+func excisable(db *pebble.DB, lower, upper []byte) error {
+	iter, err := db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	iter.SeekLT(lower)
+	err = iter.Error()
+	if err == nil {
+		iter.SeekGE(upper)
+		err = iter.Error()
+	}
+	if err = errors.Join(err, iter.Close()); err == nil {
+		return nil
+	}
+	levels, listed := db.SSTables(pebble.WithKeyRangeFilter(lower, upper))
+	if listed != nil {
+		return errors.Join(err, listed)
+	}
+	for _, level := range levels {
+		for _, table := range level {
+			if bytes.Compare(table.Smallest.UserKey, lower) < 0 || bytes.Compare(table.Largest.UserKey, upper) >= 0 {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // write runs one change and refuses it after a failure. The store's own fatal

@@ -1,0 +1,243 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/storage/engine"
+)
+
+// scrub verifies every segment and returns how many were found damaged.
+func scrub(t *testing.T, s *Shard) int {
+	t.Helper()
+	damaged := 0
+	for _, e := range s.Entries() {
+		if err := s.Verify(t.Context(), e.ID, unpaced); err != nil {
+			if !IsDamage(err) {
+				t.Fatalf("verify %s: %v", e.ID, err)
+			}
+			damaged++
+		}
+	}
+	return damaged
+}
+
+// checkIncomplete reads everything: what is there must be right, and what is
+// not there must be said to be missing, row for row.
+func checkIncomplete(t *testing.T, s *Shard, want map[model.TenantID]map[model.RecordID]model.Record) (missing int) {
+	t.Helper()
+	for tenant, records := range want {
+		view, err := s.View(tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, failed := 0, 0
+		for _, p := range view.Parts {
+			all := index.DocSetRange(0, p.Rows())
+			ids, err := p.IDs(all)
+			if err == nil {
+				var got []model.Record
+				if got, err = p.Records(t.Context(), all); err == nil {
+					found += len(got)
+					for i, id := range ids {
+						if !sameRecord(got[i], records[id]) {
+							t.Fatalf("record %s is %v, want %v", id, got[i], records[id])
+						}
+					}
+				}
+			}
+			if err != nil {
+				if !IsDamage(err) {
+					t.Fatal(err)
+				}
+				failed += int(p.Rows())
+			}
+		}
+		for _, e := range view.Missing {
+			missing += int(e.Rows)
+			failed += int(e.Rows)
+		}
+		view.Release()
+		if found+failed != len(records) {
+			t.Fatalf("tenant %s: %d records found and %d missing, want %d in all", tenant, found, failed, len(records))
+		}
+	}
+	return missing
+}
+
+// tables returns the table files of a store.
+func tables(t *testing.T, fs vfs.FS) []string {
+	t.Helper()
+	names, err := fs.List("data/keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, name := range names {
+		if strings.HasSuffix(name, ".sst") {
+			found = append(found, "data/keys/"+name)
+		}
+	}
+	return found
+}
+
+// flip damages one bit of a file, or cuts the file short.
+func flip(t *testing.T, fs vfs.FS, rng *rand.Rand, path string) string {
+	t.Helper()
+	content, err := engine.ReadFile(fs, path, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := rng.IntN(len(content))
+	what := fmt.Sprintf("bit of byte %d of %d", at, len(content))
+	if rng.IntN(3) == 0 { // where tables keep their own bookkeeping
+		at = max(0, len(content)-1-rng.IntN(1200))
+		what = fmt.Sprintf("bit of byte %d of %d, near the end", at, len(content))
+	}
+	content[at] ^= 1 << rng.IntN(8)
+	if err := engine.WriteFile(fs, path, content); err != nil {
+		t.Fatal(err)
+	}
+	return what
+}
+
+// Random bits of table files flip. A scrub finds each, or it does no harm: no
+// read ever gives a wrong record or lacks one without saying so. What was found
+// is repaired from another replica, and then everything is there again.
+func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
+	flips := 300
+	if testing.Short() {
+		flips = 12
+	}
+	from := sealedHistory(t, 41, 1)
+	from.appendLarge(150, 800)
+	from.append()
+	from.seal(nil)
+	from.runSeal()
+	base := restored(t, from, 42)
+	for i, e := range base.shard.Missing() {
+		if i%2 == 0 { // some came from another replica, some were built here
+			if err := receive(t, base.shard, from.shard, e.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lacks := len(base.shard.Missing())
+	base.shard.Close()
+	if err := base.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	from.shard.Close()
+	if err := from.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disks := []*vfs.MemFS{from.fs, base.fs}
+	source, whole := openOn(t, from.fs.CrashClone(vfs.CrashCloneCfg{}), from.cfg)
+	t.Cleanup(func() { whole.Close(); source.Close() })
+	wanted := from.want
+	lacking := []int{0, lacks}
+	found, later, harmless := 0, 0, 0
+	for seed := range uint64(flips) {
+		rng := rand.New(rand.NewPCG(43, seed))
+		fs := disks[seed%2].CrashClone(vfs.CrashCloneCfg{})
+		files := tables(t, fs)
+		what := flip(t, fs, rng, files[rng.IntN(len(files))])
+		store, err := engine.Open(engine.Config{FS: fs, Dir: "data", OnFatal: func(err error) { t.Errorf("seed %d: fatal: %v", seed, err) }})
+		if err != nil {
+			t.Fatalf("seed %d: %s: open: %v", seed, what, err)
+		}
+		shard, err := Open(t.Context(), Env{Engine: store}, from.cfg)
+		if err != nil {
+			if !strings.Contains(err.Error(), "manifest") && !IsDamage(err) {
+				t.Fatalf("seed %d: %s: %v", seed, what, err)
+			}
+			harmless++ // the manifest's own table: an error, not a wrong answer
+			store.Close()
+			continue
+		}
+		atOpen := len(shard.Missing())
+		if rng.IntN(2) == 0 {
+			checkIncomplete(t, shard, wanted) // queries meet it first
+		}
+		scrub(t, shard)
+		checkIncomplete(t, shard, wanted)
+		if scrub(t, shard) != len(shard.Missing()) {
+			t.Errorf("seed %d: %s: a second scrub finds more", seed, what)
+		}
+		switch n := len(shard.Missing()); {
+		case n == lacking[seed%2]:
+			harmless++
+		case n > atOpen:
+			later++
+			fallthrough
+		default:
+			found++
+		}
+		if err := shard.NoteDamage(); err != nil {
+			t.Fatal(err)
+		}
+		if rng.IntN(3) == 0 { // what was found is known after a restart
+			known := len(shard.Missing())
+			shard.Close()
+			if shard, err = Open(t.Context(), Env{Engine: store}, from.cfg); err != nil {
+				t.Fatalf("seed %d: %s: open again: %v", seed, what, err)
+			}
+			if got := len(shard.Missing()); got < known {
+				t.Errorf("seed %d: %s: %d missing after a restart, %d before", seed, what, got, known)
+			}
+		}
+		for _, e := range shard.Missing() {
+			if err := receive(t, shard, whole, e.ID); err != nil {
+				t.Fatalf("seed %d: %s: %v", seed, what, err)
+			}
+		}
+		if missing := checkIncomplete(t, shard, wanted); missing > 0 || scrub(t, shard) > 0 {
+			t.Fatalf("seed %d: %s: %d records missing after the repair", seed, what, missing)
+		}
+		a, err1 := whole.Hashes(t.Context())
+		b, err2 := shard.Hashes(t.Context())
+		if d, err := Compare(a, b); err1 != nil || err2 != nil || err != nil || len(d.Segments)+len(d.Unknown) > 0 {
+			t.Fatalf("seed %d: %s: replicas differ after the repair: %+v, %v, %v, %v", seed, what, d, err1, err2, err)
+		}
+		shard.Close()
+		store.Close()
+	}
+	t.Logf("%d flips: %d found, %d of them not when the shard was opened, %d harmless", flips, found, later, harmless)
+	if found < flips/2 || later < flips/10 {
+		t.Errorf("%d of %d flips were found, %d not when the shard was opened; want more", found, flips, later)
+	}
+}
+
+// appendLarge applies a block of records with long texts that do not pack.
+func (h *history) appendLarge(rows, length int) {
+	h.t.Helper()
+	records := h.records(rows)
+	for i := range records {
+		text := make([]byte, 0, length)
+		for len(text) < length {
+			text = strconv.AppendUint(text, h.rng.Uint64(), 36)
+		}
+		records[i].Fields = append(records[i].Fields, model.Field{Name: "text", Kind: model.String, Text: string(text)})
+	}
+	encoded, err := block.Encode(nil, records)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a := Append{Tenant: "a", Time: h.clock, Block: encoded, Batches: []Batch{{Rows: uint32(rows)}}}
+	at := uint64(len(h.log) + 1)
+	results := h.shard.Append(at, a)
+	h.log = append(h.log, entry{append: &a, results: results})
+	h.expect(a.Tenant, a.Batches, results, records, at)
+}
+
+// unpaced lets a scrub run as fast as it can.
+func unpaced(ctx context.Context, _ int) error { return ctx.Err() }
