@@ -63,6 +63,7 @@ func randomTuning(rng *rand.Rand, machines int) tuning {
 		link: sim.Link{Delay: ms(0, 2), Jitter: ms(0, 3)},
 		node: node.Config{
 			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
+			LogFileBytes: int64(between(rng, 4<<10, 64<<10)), CatalogueSaveBytes: between(rng, 1<<10, 64<<10),
 			SegmentCacheBytes: int64(between(rng, 1, 1<<18)), HeadCacheBytes: int64(between(rng, 1, 1<<18)),
 			ShutdownTimeout: time.Second,
 			Healing: heal.Config{
