@@ -186,7 +186,7 @@ func (s *Shard) buildParts(ctx context.Context, r buildRequest, out *output) err
 // What that does to the manifest depends on the command and the manifest alone:
 // a merge whose inputs are not in the manifest is left out on every replica, and
 // if this one cannot build what the proposer has built, the outputs are missing
-// here until they come from a replica that could.
+// here until they come from a replica that could. Config.Alone is the exception.
 func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, c *changes) error {
 	for _, merge := range job.command.Merges {
 		prepared := s.takePrepared(merge)
@@ -205,7 +205,7 @@ func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, 
 		switch damaged := IsDamage(err) || errors.Is(err, segment.ErrTooLarge); {
 		case err != nil && !damaged:
 			return err
-		case err != nil && len(merge.Outputs) == 0:
+		case err != nil && (len(merge.Outputs) == 0 || s.cfg.Alone != nil && s.cfg.Alone()):
 			s.logger.Error("a merge is left out: an input cannot be read", "merge", merge.Number, "error", err)
 			continue
 		case err != nil:

@@ -60,6 +60,11 @@ type Config struct {
 	MergeFan int
 	// Level is the compression level of segments; 0 means segment.Build's.
 	Level int
+	// Alone reports whether no other replica of the shard exists. Then a merge
+	// whose input turns out to be damaged is left out, so that what can still be
+	// read of the others is not given up for a copy that nobody has. nil: there
+	// are others.
+	Alone func() bool
 	// OnDamage is told each segment that turns out to be damaged, once, on the
 	// goroutine that met it, which may be that of a query: it must not block and
 	// not call the shard. nil: nobody is told.

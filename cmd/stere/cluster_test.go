@@ -342,7 +342,7 @@ func TestClusterCommands(t *testing.T) {
 	}
 	alone := newTerminal(t)
 	alone.serve()
-	alone.want(exitError, []string{"cluster", "status"}, "this node is alone", "--cluster-listen")
+	alone.want(exitOK, []string{"cluster", "status"}, "1 node, 1 alive", "2 shards, 2 fine")
 	alone.want(exitUnreachable, []string{"cluster", "status", "--url", "http://127.0.0.1:1"}, "Is a node running there?")
 	if code := run(t.Context(), []string{"cluster", "status"}, strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}, append(alone.env, "STERE_API_KEY=wrong")); code != exitCredentials {
 		t.Errorf("with a wrong key the exit code is %d", code)

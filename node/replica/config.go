@@ -60,7 +60,8 @@ type Config struct {
 	// Logged counts the bytes that the node has proposed; shared like Building.
 	Logged *Counter
 	// Peers gives what other replicas of the shard have; nil: there are none,
-	// and what is missing stays missing.
+	// and what is missing stays missing. A node that gives Peers to the only
+	// replica of a shard says so by Storage.Alone.
 	Peers Peers
 	// Fetching bounds the bytes per second that come from peers, Scrubbing those
 	// that are read to look for damage; shared like Building. nil: one of its

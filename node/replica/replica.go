@@ -64,6 +64,9 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	}
 	cfg = cfg.withDefaults()
 	fetch := make(chan struct{}, 1)
+	if cfg.Storage.Alone == nil && cfg.Peers == nil {
+		cfg.Storage.Alone = func() bool { return true }
+	}
 	met := cfg.Storage.OnDamage
 	cfg.Storage.OnDamage = func(e storage.Entry, err error) {
 		kick(fetch)
@@ -192,6 +195,11 @@ func (r *Replica) Status() Status {
 type turn chan struct{}
 
 func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil // also with a context that has ended: who waits for nobody is not stopped
+	default:
+	}
 	select {
 	case t <- struct{}{}:
 		return nil

@@ -92,3 +92,24 @@ func damageOf(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
+
+// Files returns the files of the tables that have keys with
+// lower <= key < upper.
+func (e *Engine) Files(lower, upper []byte) []string {
+	db, release, err := e.acquire()
+	if err != nil {
+		return nil
+	}
+	defer release()
+	levels, err := db.SSTables(pebble.WithKeyRangeFilter(lower, upper))
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for _, level := range levels {
+		for _, table := range level {
+			files = append(files, e.fs.PathJoin(e.cfg.Dir, keysName, fmt.Sprintf("%s.sst", table.BackingSSTNum)))
+		}
+	}
+	return files
+}
