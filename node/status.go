@@ -91,6 +91,7 @@ func (n *Node) register(set *metrics.Set) {
 	set.NewGauge("stere_storage_disk_bytes", func() float64 { return float64(n.store.Stats().DiskBytes) })
 	set.NewGauge("stere_storage_compactions_total", func() float64 { return float64(n.store.Stats().Compactions) })
 	set.NewGauge("stere_storage_damaged_total", func() float64 { return float64(n.store.Stats().Damaged) })
+	set.NewGauge("stere_storage_ahead_bytes", func() float64 { return float64(n.store.Stats().AheadBytes) })
 	set.NewGauge("stere_storage_cache_bytes", func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) })
 	set.NewGauge("stere_ingest_bytes_in_flight", func() float64 { return float64(n.writer.Stats().InFlightBytes) })
 	set.NewGauge("stere_node_ready", func() float64 {
