@@ -38,9 +38,10 @@ const (
 )
 
 const (
-	bodyMax      = 64 << 20  // from here on one body gets no more
-	sealBytesMin = 1 << 20   // or there would be more segments than records
-	groupsMax    = 512 << 20 // of a query, as much as the query has without this
+	bodyMax       = 64 << 20  // from here on one body gets no more
+	sealBytesMin  = 1 << 20   // or there would be more segments than records
+	blockCacheMax = 2 << 20   // indexes of tables; what is in blocks is kept decoded
+	groupsMax     = 512 << 20 // of a query, as much as the query has without this
 )
 
 // DivideMemory says what of a number of bytes is for what; 0 means
@@ -53,7 +54,7 @@ func DivideMemory(bytes int64) Memory {
 	return Memory{
 		Work: of(sharesBodies + sharesRecords + sharesHeads), Body: min(of(sharesBody), bodyMax),
 		Bodies: of(sharesBodies), Records: of(sharesRecords), Heads: of(sharesHeads),
-		SegmentCache: of(sharesSegmentCache), HeadCache: of(sharesHeadCache), BlockCache: of(sharesBlockCache),
+		SegmentCache: of(sharesSegmentCache), HeadCache: of(sharesHeadCache), BlockCache: min(of(sharesBlockCache), blockCacheMax),
 	}
 }
 

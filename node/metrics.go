@@ -52,6 +52,7 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_storage_disk_bytes":        func() float64 { return float64(n.store.Stats().DiskBytes) },
 		"stere_storage_compactions_total": func() float64 { return float64(n.store.Stats().Compactions) },
 		"stere_storage_damaged_total":     func() float64 { return float64(n.store.Stats().Damaged) },
+		"stere_storage_ahead_bytes":       func() float64 { return float64(n.store.Stats().AheadBytes) },
 		"stere_storage_cache_bytes":       func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) },
 		"stere_ingest_bytes_in_flight":    func() float64 { return float64(n.writer.Stats().InFlightBytes) },
 		"stere_node_ready":                func() float64 { return flag(n.isReady()) },

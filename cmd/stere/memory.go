@@ -95,8 +95,8 @@ const cacheOverhead = 3
 // watchMemory gives memory back when the process is idle, and keeps its limit
 // at target plus what caches hold, until stop is called. A limit that caches
 // eat up would have the collector run all the time. A target of 0 leaves the
-// limit alone.
-func watchMemory(ctx context.Context, target int64, cached func() int64) (stop func()) {
+// limit alone. Begin is what of the heap was asked for in huge pages.
+func watchMemory(ctx context.Context, target int64, cached func() int64, begin heapStretch) (stop func()) {
 	tick := func() {
 		if target > 0 {
 			debug.SetMemoryLimit(target + cached()*cacheOverhead/2)
@@ -107,7 +107,10 @@ func watchMemory(ctx context.Context, target int64, cached func() int64) (stop f
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newReleaser(debug.FreeOSMemory, tick).run(ctx)
+		newReleaser(func() {
+			begin.plain()
+			debug.FreeOSMemory()
+		}, tick).run(ctx)
 	}()
 	return func() {
 		cancel()

@@ -41,6 +41,7 @@ func (c *serveCommand) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
+	begin := newHeapStretch()
 	target := int64(0)
 	if p.getenv("GOMEMLIMIT") == "" {
 		// The process is this node's; what it decodes comes in bursts whose
@@ -52,7 +53,7 @@ func (c *serveCommand) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	defer watchMemory(p.ctx, target, running.cached)()
+	defer watchMemory(p.ctx, target, running.cached, begin)()
 	if running.keyCreated {
 		fmt.Fprintf(p.stdout, "Made the admin key, which is printed only this once and kept in %s/%s:\n  %s\n", effective.text("data"), auth.AdminKeyFile, running.key)
 	}

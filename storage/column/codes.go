@@ -242,7 +242,7 @@ func decodeCodeRuns(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lengths, src, err := decodeInts(nil, src, int(count), false)
+	lengths, src, err := decodeInts(nil, src, int(count), nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -259,7 +259,7 @@ func decodeDistinct(src []byte, n int) (distinct []uint32, rest []byte, err erro
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d distinct of %d codes: %w", count, n, ErrCorrupt)
 	}
-	codes, src, err := decodeInts(nil, src, int(count), false)
+	codes, src, err := decodeInts(nil, src, int(count), nil)
 	if err != nil {
 		return nil, nil, err
 	}

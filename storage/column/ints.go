@@ -109,10 +109,14 @@ func Ints(dst []int64, src []byte, n int) (values []int64, rest []byte, err erro
 	if err := checkCount(n); err != nil {
 		return nil, nil, err
 	}
-	return decodeInts(dst, src, n, true)
+	return decodeInts(dst, src, n, &intRuns{})
 }
 
-func decodeInts(dst []int64, src []byte, n int, mayRun bool) (_ []int64, _ []byte, err error) {
+// intRuns is room for the heads and the lengths of runs.
+type intRuns struct{ heads, lengths []int64 }
+
+// decodeInts decodes n integers; a nil room means that they are no runs.
+func decodeInts(dst []int64, src []byte, n int, room *intRuns) (_ []int64, _ []byte, err error) {
 	encoding, src, err := readByte(src, "encoding of integers")
 	if err != nil {
 		return nil, nil, err
@@ -144,8 +148,8 @@ func decodeInts(dst []int64, src []byte, n int, mayRun bool) (_ []int64, _ []byt
 		return decodeDeltas(dst, src, n)
 	case encoding == intsSkewed:
 		return decodeSkewed(dst, src, n)
-	case encoding == intsRuns && mayRun:
-		return decodeIntRuns(dst, src, n)
+	case encoding == intsRuns && room != nil:
+		return decodeIntRuns(dst, src, n, room)
 	}
 	return nil, nil, fmt.Errorf("decode integers: encoding %#x: %w", encoding, ErrCorrupt)
 }
@@ -175,19 +179,21 @@ func decodeDeltas(dst []int64, src []byte, n int) (_ []int64, _ []byte, err erro
 	return all, src[packedLen(n-1, width):], nil
 }
 
-func decodeIntRuns(dst []int64, src []byte, n int) ([]int64, []byte, error) {
+func decodeIntRuns(dst []int64, src []byte, n int, room *intRuns) ([]int64, []byte, error) {
 	count, src, err := readUvarint(src, "run count")
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d runs of %d integers: %w", count, n, ErrCorrupt)
 	}
-	heads, src, err := decodeInts(nil, src, int(count), false)
+	heads, src, err := decodeInts(room.heads[:0], src, int(count), nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	lengths, src, err := decodeInts(nil, src, int(count), false)
+	room.heads = heads
+	lengths, src, err := decodeInts(room.lengths[:0], src, int(count), nil)
 	if err != nil {
 		return nil, nil, err
 	}
+	room.lengths = lengths
 	all, err := appendRepeated(dst, heads, lengths, n, "integers")
 	if err != nil {
 		return nil, nil, err

@@ -135,6 +135,10 @@ func (s asciiSet) withoutText(text []byte) asciiSet {
 // Match tells which of the n strings at the start of src satisfy test: nil if
 // none does. A string that is stored once is tried once.
 func Match(src []byte, n int, test func(string) bool) ([]bool, error) {
+	return (&Decoder{}).Match(src, n, test)
+}
+
+func (d *Decoder) match(src []byte, n int, test func(string) bool) ([]bool, error) {
 	if err := checkCount(n); err != nil {
 		return nil, err
 	}
@@ -154,9 +158,9 @@ func Match(src []byte, n int, test func(string) bool) ([]bool, error) {
 		}
 		return hits, nil
 	case stringsDict:
-		return matchDict(body, n, test)
+		return d.matchDict(body, n, test)
 	}
-	values, _, err := Strings(nil, src, n)
+	values, _, err := d.decodeStrings(nil, src, n, nestingMax, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -177,8 +181,8 @@ func MatchEach(values []string, test func(string) bool) []bool {
 	return hits
 }
 
-func matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
-	distinct, src, err := readDict(src, n, nestingMax)
+func (d *Decoder) matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
+	distinct, src, err := d.readDict(src, n, nestingMax)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +190,7 @@ func matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
 	if matching == nil {
 		return nil, nil
 	}
-	codes, _, err := dictCodes(src, n, len(distinct))
+	codes, _, err := d.dictCodes(src, n, len(distinct))
 	if err != nil {
 		return nil, err
 	}

@@ -21,27 +21,42 @@ type CodePage struct {
 	wide      []uint32 // the heads in any other form, instead of low
 	ends      []uint16 // where the run of each head ends; nil: each is one value
 	bytes     int
+	room      []uint16 // for the next page's ends
 }
 
 // ParseCodePage reads the n codes that fill src, which the page holds on to.
 // Each must be below limit.
 func ParseCodePage(src []byte, n int, limit uint32) (*CodePage, error) {
-	if n <= 0 || n > PageMax {
-		return nil, fmt.Errorf("decode page of %d codes: %w", n, ErrTooLong)
-	}
-	p := &CodePage{n: n, bytes: len(src)}
-	rest, err := p.parse(src)
-	if err != nil {
+	p := &CodePage{}
+	if err := p.Parse(src, n, limit); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// Parse is ParseCodePage in the memory of a page that nobody reads any more.
+// After an error the page is of no use but to parse another.
+func (p *CodePage) Parse(src []byte, n int, limit uint32) error {
+	if n <= 0 || n > PageMax {
+		return fmt.Errorf("decode page of %d codes: %w", n, ErrTooLong)
+	}
+	room := p.room
+	if p.ends != nil {
+		room = p.ends // it may have grown
+	}
+	*p = CodePage{n: n, bytes: len(src), room: room[:0]}
+	rest, err := p.parse(src)
+	if err != nil {
+		return err
+	}
 	if len(rest) != 0 {
-		return nil, fmt.Errorf("decode page of codes: %d bytes left: %w", len(rest), ErrCorrupt)
+		return fmt.Errorf("decode page of codes: %d bytes left: %w", len(rest), ErrCorrupt)
 	}
 	p.bytes += 4*(len(p.local)+len(p.wide)) + 2*len(p.ends)
 	if top := p.top(); top >= limit {
-		return nil, fmt.Errorf("decode page of codes: code %d of %d: %w", top, limit, ErrCorrupt)
+		return fmt.Errorf("decode page of codes: code %d of %d: %w", top, limit, ErrCorrupt)
 	}
-	return p, nil
+	return nil
 }
 
 // ConstantPage returns the page of n times the code 0, n up to PageMax.
@@ -56,7 +71,7 @@ func (p *CodePage) parse(src []byte) ([]byte, error) {
 	}
 	switch encoding {
 	case codesConstant:
-		p.ends = []uint16{uint16(p.n)}
+		p.ends = append(p.room[:0], uint16(p.n))
 		return p.parseHeads(src, 1, false)
 	case codesRuns:
 		count, rest, err := readUvarint(rest, "run count")
@@ -106,9 +121,9 @@ const endsChunk = 256
 
 // parseEnds reads the lengths of so many runs.
 func (p *CodePage) parseEnds(src []byte, count int) ([]byte, error) {
-	p.ends = make([]uint16, 0, count)
+	p.ends = slices.Grow(p.room[:0], count)
 	if count == 0 || len(src) < 2 || src[0] != intsSkewed || src[1]&15 != skewedOffsets {
-		lengths, rest, err := decodeInts(nil, src, count, false)
+		lengths, rest, err := decodeInts(nil, src, count, nil)
 		if err != nil || !p.addEnds(lengths, 0) {
 			return nil, fmt.Errorf("decode %d runs of codes: %w", count, ErrCorrupt)
 		}

@@ -3,6 +3,7 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unsafe"
 )
 
@@ -156,12 +157,16 @@ func Strings(dst []string, src []byte, n int) ([]string, []byte, error) {
 	if err := checkCount(n); err != nil {
 		return nil, nil, err
 	}
-	return decodeStrings(dst, src, n, nestingMax, nil)
+	return (&Decoder{}).decodeStrings(dst, src, n, nestingMax, nil)
 }
 
 // StringsAt is Strings of those values alone whose places are in at; the rest
 // is decoded as far as their encoding demands.
 func StringsAt(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+	return (&Decoder{}).StringsAt(dst, src, n, at)
+}
+
+func (d *Decoder) stringsAt(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	if err := checkCount(n); err != nil {
 		return nil, nil, err
 	}
@@ -173,7 +178,7 @@ func StringsAt(dst []string, src []byte, n int, at []uint32) ([]string, []byte, 
 	if at == nil {
 		at = []uint32{}
 	}
-	return decodeStrings(dst, src, n, nestingMax, at)
+	return d.decodeStrings(dst, src, n, nestingMax, at)
 }
 
 // selected returns the values at some places, all of them for nil.
@@ -190,39 +195,39 @@ func selected[T any](values []T, at []uint32) []T {
 
 // decodeStrings decodes n strings; where at is not nil, it returns those at
 // these places.
-func decodeStrings(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeStrings(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
 	encoding, src, err := readByte(src, "encoding of strings")
 	if err != nil {
 		return nil, nil, err
 	}
 	switch encoding {
 	case stringsPlain:
-		return decodePlain(dst, src, n, at)
+		return d.decodePlain(dst, src, n, at)
 	case stringsConstant:
-		return decodeConstant(dst, src, n, at)
+		return d.decodeConstant(dst, src, n, at)
 	case stringsDict:
 		if depth > 0 {
-			return decodeDict(dst, src, n, depth, at)
+			return d.decodeDict(dst, src, n, depth, at)
 		}
 	case stringsAffix:
 		if depth > 0 {
-			return decodeAffix(dst, src, n, at)
+			return d.decodeAffix(dst, src, n, at)
 		}
 	case stringsIntegers, stringsPadded, stringsDecimals, stringsIPv4:
-		return decodeNumeric(dst, src, n, encoding, at)
+		return d.decodeNumeric(dst, src, n, encoding, at)
 	case stringsSorted:
-		return decodeSorted(dst, src, n, at)
+		return d.decodeSorted(dst, src, n, at)
 	case stringsHexInts:
-		return decodeHexNumbers(dst, src, n, at)
+		return d.decodeHexNumbers(dst, src, n, at)
 	case stringsHexLower, stringsHexUpper:
-		return decodeHex(dst, src, n, encoding, at)
+		return d.decodeHex(dst, src, n, encoding, at)
 	case stringsUUID:
-		return decodeUUID(dst, src, n, at)
+		return d.decodeUUID(dst, src, n, at)
 	}
 	return nil, nil, fmt.Errorf("decode strings: encoding %#x: %w", encoding, ErrCorrupt)
 }
 
-func decodeConstant(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeConstant(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	text, src, err := readText(src, "constant")
 	if err != nil {
 		return nil, nil, err
@@ -246,8 +251,8 @@ func readText(src []byte, what string) ([]byte, []byte, error) {
 	return readBytes(src, length, what)
 }
 
-func decodePlain(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
-	lengths, src, err := Ints(nil, src, n)
+func (d *Decoder) decodePlain(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+	lengths, src, err := d.ints(src, n)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -258,23 +263,31 @@ func decodePlain(dst []string, src []byte, n int, at []uint32) ([]string, []byte
 	if at != nil {
 		return appendParts(dst, src[:total], lengths, at), src[total:], nil
 	}
-	text := string(src[:total])
-	all, added := grow(dst, n)
-	begin := 0
-	for i := range added {
-		end := begin + int(lengths[i])
-		added[i] = text[begin:end]
-		begin = end
+	var text string
+	if !d.lends {
+		text = string(src[:total])
+	} else if text = unsafe.String(unsafe.SliceData(src), int(total)); dst == nil {
+		dst = d.values[:0]
 	}
-	return all, src[total:], nil
+	addUp(lengths)
+	dst = appendTexts(dst, text, lengths)
+	if d.lends {
+		d.values = dst
+	}
+	return dst, src[total:], nil
+}
+
+// addUp makes of lengths the places where strings end.
+func addUp(lengths []int64) {
+	for i := 1; i < len(lengths); i++ {
+		lengths[i] += lengths[i-1]
+	}
 }
 
 // appendParts appends the strings at some places of a text. The lengths become
 // the places where strings end.
 func appendParts(dst []string, text []byte, lengths []int64, at []uint32) []string {
-	for i := 1; i < len(lengths); i++ {
-		lengths[i] += lengths[i-1]
-	}
+	addUp(lengths)
 	for _, place := range at {
 		begin := int64(0)
 		if place > 0 {
@@ -298,38 +311,45 @@ func sumLengths(lengths []int64, limit uint64) (uint64, error) {
 	return total, nil
 }
 
-func decodeDict(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
-	distinct, src, err := readDict(src, n, depth)
+func (d *Decoder) decodeDict(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
+	// Of few values only those are copied that are asked for.
+	copies := at != nil && !d.lends
+	d.lends = d.lends || copies
+	distinct, src, err := d.readDict(src, n, depth)
+	d.lends = d.lends && !copies
 	if err != nil {
 		return nil, nil, err
 	}
-	codes, src, err := dictCodes(src, n, len(distinct))
+	codes, src, err := d.dictCodes(src, n, len(distinct))
 	if err != nil {
 		return nil, nil, err
 	}
 	codes = selected(codes, at)
 	all, added := grow(dst, len(codes))
 	for i, code := range codes {
-		added[i] = distinct[code]
+		if added[i] = distinct[code]; copies {
+			added[i] = strings.Clone(added[i])
+		}
 	}
 	return all, src, nil
 }
 
 // readDict returns the distinct strings of a dictionary of n values.
-func readDict(src []byte, n, depth int) ([]string, []byte, error) {
+func (d *Decoder) readDict(src []byte, n, depth int) ([]string, []byte, error) {
 	count, src, err := readUvarint(src, "distinct count")
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
 	}
-	return decodeStrings(nil, src, int(count), min(depth-1, 1), nil)
+	return d.decodeStrings(nil, src, int(count), min(depth-1, 1), nil)
 }
 
 // dictCodes returns which of the distinct strings each of n values is.
-func dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
-	codes, src, err := Codes(nil, src, n)
+func (d *Decoder) dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
+	codes, src, err := Codes(d.codes[:0], src, n)
 	if err != nil {
 		return nil, nil, err
 	}
+	d.codes = codes
 	for _, code := range codes {
 		if int(code) >= distinct {
 			return nil, nil, fmt.Errorf("decode code %d of %d strings: %w", code, distinct, ErrCorrupt)
@@ -338,7 +358,7 @@ func dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
 	return codes, src, nil
 }
 
-func decodeAffix(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeAffix(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	prefix, src, err := readText(src, "prefix")
 	if err != nil {
 		return nil, nil, err
@@ -347,7 +367,7 @@ func decodeAffix(dst []string, src []byte, n int, at []uint32) ([]string, []byte
 	if err != nil {
 		return nil, nil, err
 	}
-	inner, src, err := decodeStrings(nil, src, n, 0, at)
+	inner, src, err := d.decodeStrings(nil, src, n, 0, at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -358,36 +378,10 @@ func decodeAffix(dst []string, src []byte, n int, at []uint32) ([]string, []byte
 			return nil, nil, fmt.Errorf("decode strings with %d common bytes: %w", affix, ErrTooLong)
 		}
 	}
-	b := newBuilder(len(inner), total)
+	b := d.newBuilder(len(inner), total, false) // inner may be in what is lent
 	for _, value := range inner {
 		b.text = append(append(append(b.text, prefix...), value...), suffix...)
 		b.end()
 	}
 	return b.strings(dst), src, nil
-}
-
-// builder collects strings in one allocation.
-type builder struct {
-	text []byte
-	ends []int
-}
-
-func newBuilder(n, size int) *builder {
-	return &builder{text: make([]byte, 0, size), ends: make([]int, 0, n)}
-}
-
-// end closes the string that was appended to b.text.
-func (b *builder) end() { b.ends = append(b.ends, len(b.text)) }
-
-// strings appends the collected strings to dst. The builder must not be used
-// afterwards: they alias its text.
-func (b *builder) strings(dst []string) []string {
-	text := unsafe.String(unsafe.SliceData(b.text), len(b.text))
-	all, added := grow(dst, len(b.ends))
-	at := 0
-	for i, end := range b.ends {
-		added[i] = text[at:end]
-		at = end
-	}
-	return all
 }

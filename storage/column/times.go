@@ -96,6 +96,11 @@ func FloorDiv(a, b int64) int64 {
 // returns them with the rest of src. No digits are beyond TimeDigits, unless
 // those appended were.
 func Times(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, rest []byte, err error) {
+	return (&Decoder{}).Times(times, digits, src, n)
+}
+
+// Times is the function with its name.
+func (d *Decoder) Times(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, rest []byte, err error) {
 	if err := checkCount(n); err != nil {
 		return nil, nil, nil, err
 	}
@@ -105,11 +110,11 @@ func Times(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []ui
 	}
 	switch encoding {
 	case timesPlain:
-		if times, src, err = Ints(times, src, n); err == nil {
+		if times, src, err = decodeInts(times, src, n, &d.runs); err == nil {
 			digits, src, err = Codes(digits, src, n)
 		}
 	case timesSplit:
-		times, digits, src, err = decodeSplitTimes(times, digits, src, n)
+		times, digits, src, err = d.decodeSplitTimes(times, digits, src, n)
 	default:
 		err = fmt.Errorf("decode times: encoding %#x: %w", encoding, ErrCorrupt)
 	}
@@ -119,7 +124,7 @@ func Times(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []ui
 	return times, digits, src, nil
 }
 
-func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, _ []byte, err error) {
+func (d *Decoder) decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []int64, _ []uint32, _ []byte, err error) {
 	beforeDigits, beforeTimes := len(digits), len(times)
 	if digits, src, err = Codes(digits, src, n); err != nil {
 		return nil, nil, nil, err
@@ -128,14 +133,14 @@ func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []in
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if times, src, err = Ints(times, src, n); err != nil {
+	if times, src, err = decodeInts(times, src, n, &d.runs); err != nil {
 		return nil, nil, nil, err
 	}
 	finest := uint32(0)
 	var rows [TimeDigits + 1]int
-	for _, d := range digits[beforeDigits:] {
-		finest = max(finest, d)
-		rows[min(d, TimeDigits)]++
+	for _, have := range digits[beforeDigits:] {
+		finest = max(finest, have)
+		rows[min(have, TimeDigits)]++
 	}
 	if coarse > TimeDigits || finest > TimeDigits {
 		return nil, nil, nil, fmt.Errorf("decode times of %d and %d digits: %w", coarse, finest, ErrCorrupt)
@@ -150,12 +155,12 @@ func decodeSplitTimes(times []int64, digits []uint32, src []byte, n int) (_ []in
 			continue
 		}
 		var finer []int64
-		if finer, src, err = Ints(nil, src, rows[fine]); err != nil {
+		if finer, src, err = d.ints(src, rows[fine]); err != nil {
 			return nil, nil, nil, err
 		}
 		fineUnit := timeUnits[fine]
-		for i, d := range digits[beforeDigits:] {
-			if d == uint32(fine) {
+		for i, have := range digits[beforeDigits:] {
+			if have == uint32(fine) {
 				added[i] += finer[0] * fineUnit
 				finer = finer[1:]
 			}

@@ -205,7 +205,7 @@ func parseIPv4(s string) (int64, bool) {
 	return v<<8 | int64(octet), dots == 3 && digits > 0
 }
 
-func decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
 	digits, least := byte(0), 1
 	var err error
 	if encoding == stringsPadded || encoding == stringsDecimals {
@@ -222,12 +222,12 @@ func decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) 
 	if n > DecodedMax/least {
 		return nil, nil, fmt.Errorf("decode %d strings of %d bytes or more: %w", n, least, ErrTooLong)
 	}
-	numbers, src, err := Ints(nil, src, n)
+	numbers, src, err := d.ints(src, n)
 	if err != nil {
 		return nil, nil, err
 	}
 	numbers = selected(numbers, at)
-	b := newBuilder(len(numbers), min(len(numbers)*8, DecodedMax))
+	b := d.newBuilder(len(numbers), min(len(numbers)*8, DecodedMax), true)
 	for _, number := range numbers {
 		if len(b.text) > DecodedMax-numericMax {
 			return nil, nil, fmt.Errorf("decode %d numbers: %w", n, ErrTooLong)
@@ -367,7 +367,7 @@ func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding, ten by
 	return dst[:before], false
 }
 
-func decodeHexNumbers(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeHexNumbers(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	digits, src, err := readByte(src, "digits")
 	if err != nil || digits == 0 || digits > hexDigitsMax {
 		return nil, nil, fmt.Errorf("decode strings of %d hexadecimal digits: %w", digits, ErrCorrupt)
@@ -375,12 +375,12 @@ func decodeHexNumbers(dst []string, src []byte, n int, at []uint32) ([]string, [
 	if n > DecodedMax/int(digits) {
 		return nil, nil, fmt.Errorf("decode %d strings of %d hexadecimal digits: %w", n, digits, ErrTooLong)
 	}
-	numbers, src, err := Ints(nil, src, n)
+	numbers, src, err := d.ints(src, n)
 	if err != nil {
 		return nil, nil, err
 	}
 	numbers = selected(numbers, at)
-	b := newBuilder(len(numbers), len(numbers)*int(digits))
+	b := d.newBuilder(len(numbers), len(numbers)*int(digits), true)
 	for _, number := range numbers {
 		for shift := 4 * int(digits-1); shift >= 0; shift -= 4 {
 			b.text = append(b.text, lowerDigits[uint64(number)>>shift&15])
@@ -391,7 +391,7 @@ func decodeHexNumbers(dst []string, src []byte, n int, at []uint32) ([]string, [
 }
 
 // decodeSorted decodes numbers and puts their texts in order.
-func decodeSorted(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeSorted(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	encoding, src, err := readByte(src, "encoding of sorted strings")
 	if err != nil {
 		return nil, nil, err
@@ -399,7 +399,7 @@ func decodeSorted(dst []string, src []byte, n int, at []uint32) ([]string, []byt
 	if !isNumeric(encoding) {
 		return nil, nil, fmt.Errorf("decode sorted strings: encoding %#x: %w", encoding, ErrCorrupt)
 	}
-	values, src, err := decodeNumeric(nil, src, n, encoding, nil)
+	values, src, err := d.decodeNumeric(nil, src, n, encoding, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -412,8 +412,8 @@ func isNumeric(encoding byte) bool {
 	return encoding >= stringsIntegers && encoding <= stringsDecimals || encoding == stringsIPv4
 }
 
-func decodeHex(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
-	lengths, src, err := Ints(nil, src, n)
+func (d *Decoder) decodeHex(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
+	lengths, src, err := d.ints(src, n)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -425,20 +425,33 @@ func decodeHex(dst []string, src []byte, n int, encoding byte, at []uint32) ([]s
 	if encoding == stringsHexUpper {
 		digits = upperDigits
 	}
-	packed := (total + 1) / 2
-	b := newBuilder(n, int(packed*2))
-	for _, pair := range src[:packed] {
+	packed, rest := src[:(total+1)/2], src[(total+1)/2:]
+	if at != nil {
+		addUp(lengths)
+		for _, place := range at {
+			begin := int64(0)
+			if place > 0 {
+				begin = lengths[place-1]
+			}
+			text := make([]byte, 0, lengths[place]-begin)
+			for i := begin; i < lengths[place]; i++ {
+				text = append(text, digits[packed[i/2]>>(4*(1-i%2))&15])
+			}
+			dst = append(dst, string(text))
+		}
+		return dst, rest, nil
+	}
+	b := d.newBuilder(n, 2*len(packed), true)
+	b.text = slices.Grow(b.text, 2*len(packed))
+	for _, pair := range packed {
 		b.text = append(b.text, digits[pair>>4], digits[pair&15])
 	}
-	if at != nil {
-		return appendParts(dst, b.text, lengths, at), src[packed:], nil
-	}
-	end := 0
+	end := uint32(0)
 	for _, length := range lengths {
-		end += int(length)
+		end += uint32(length)
 		b.ends = append(b.ends, end)
 	}
-	return b.strings(dst), src[packed:], nil
+	return b.strings(dst), rest, nil
 }
 
 // uuidDash reports whether a dash belongs at this place of a UUID.
@@ -467,7 +480,7 @@ func appendUUID(dst []byte, values []string) ([]byte, bool) {
 	return dst, true
 }
 
-func decodeUUID(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
+func (d *Decoder) decodeUUID(dst []string, src []byte, n int, at []uint32) ([]string, []byte, error) {
 	if n > DecodedMax/uuidLen {
 		return nil, nil, fmt.Errorf("decode %d uuids: %w", n, ErrTooLong)
 	}
@@ -482,7 +495,7 @@ func decodeUUID(dst []string, src []byte, n int, at []uint32) ([]string, []byte,
 		}
 		packed, n = chosen, len(at)
 	}
-	b := newBuilder(n, n*uuidLen)
+	b := d.newBuilder(n, n*uuidLen, true)
 	for i, pair := range packed {
 		if at := i % 16; at == 4 || at == 6 || at == 8 || at == 10 {
 			b.text = append(b.text, '-')

@@ -21,11 +21,14 @@ const formatVersion = pebble.FormatMajorVersion(24)
 
 // Named limits.
 const (
-	defaultCacheBytes = 16 << 20
+	defaultCacheBytes = 4 << 20
+	defaultAheadBytes = 64 << 20
 	defaultDiskSlow   = 10 * time.Second
 	memTableBytes     = 256 << 10 // manifests only; the store's log takes as much on disk
 	openFilesMax      = 4096
 	ballastBytes      = 256 << 10
+	tableBlockBytes   = 8 << 10 // read at once, besides what is larger
+	tableIndexBytes   = 1 << 20 // one index for a table, so that a look-up reads no second one
 )
 
 const keysName = "keys" // the folder of Pebble in the store's folder
@@ -35,7 +38,8 @@ const keysName = "keys" // the folder of Pebble in the store's folder
 type Config struct {
 	FS         FS
 	Dir        string        // the store's own folder
-	CacheBytes int64         // blocks kept in memory; default 16 MiB
+	CacheBytes int64         // blocks kept in memory; default 4 MiB
+	AheadBytes int64         // of the newest tables, read ahead after a start; default 64 MiB, below 0 none
 	DiskSlow   time.Duration // a write that takes longer is fatal; default 10 s
 	Logger     *slog.Logger  // default: discard
 	// OnFatal is called once, from any goroutine, when nothing written can be
@@ -55,6 +59,10 @@ type Engine struct {
 	failed atomic.Pointer[failure]
 	damage atomic.Uint64
 
+	closing atomic.Bool
+	ahead   atomic.Uint64  // bytes
+	reading sync.WaitGroup // the goroutine that reads ahead
+
 	mu struct {
 		sync.RWMutex // held for reading during every call, so that Close waits
 		db           *pebble.DB
@@ -70,6 +78,9 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	if cfg.CacheBytes <= 0 {
 		cfg.CacheBytes = defaultCacheBytes
+	}
+	if cfg.AheadBytes == 0 {
+		cfg.AheadBytes = defaultAheadBytes
 	}
 	if cfg.DiskSlow <= 0 {
 		cfg.DiskSlow = defaultDiskSlow
@@ -89,13 +100,17 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.fs = e.withBallast(cfg.FS)
+	keys := cfg.FS.PathJoin(cfg.Dir, keysName)
+	e.reading.Go(func() { e.readAhead(keys, cfg.AheadBytes) })
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(cfg.FS.PathJoin(cfg.Dir, keysName), e.options(cache))
+	db, err := pebble.Open(keys, e.options(cache))
 	if err != nil {
+		e.stopReading()
 		return nil, fmt.Errorf("open store %s: %w", cfg.Dir, translate(err))
 	}
 	if err := SyncDir(cfg.FS, cfg.Dir); err != nil {
+		e.stopReading()
 		return nil, errors.Join(err, db.Close())
 	}
 	e.mu.db = db
@@ -129,7 +144,7 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 	// The last level holds chunks of segments, which are compressed already.
 	last := &o.Levels[len(o.Levels)-1]
 	last.Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-	last.BlockSize = 64 << 10
+	last.BlockSize, last.IndexBlockSize = tableBlockBytes, tableIndexBytes
 	return o
 }
 
@@ -334,6 +349,7 @@ type Stats struct {
 	CacheHits   int64
 	CacheMisses int64
 	Damaged     uint64 // pieces of damage met since the store was opened
+	AheadBytes  uint64 // of the newest tables, asked for after the start
 }
 
 // How long AwaitDeletions waits, and how often it looks: Pebble deletes files
@@ -380,11 +396,19 @@ func (e *Engine) Stats() Stats {
 	return Stats{
 		DiskBytes: m.DiskSpaceUsage(), Tables: total.TablesCount, Compactions: m.Compact.Count,
 		CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses, Damaged: e.damage.Load(),
+		AheadBytes: e.ahead.Load(),
 	}
+}
+
+// stopReading ends reading ahead.
+func (e *Engine) stopReading() {
+	e.closing.Store(true)
+	e.reading.Wait()
 }
 
 // Close waits for calls under way and closes the store.
 func (e *Engine) Close() error {
+	e.stopReading()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.db == nil {

@@ -89,7 +89,8 @@ func (e *Engine) NewTable() (*Table, error) {
 	writer := sstable.NewWriter(objstorageprovider.NewFileWritable(file), sstable.WriterOptions{
 		TableFormat:          db.TableFormat(),
 		Compression:          sstable.NoCompression,
-		BlockSize:            64 << 10,
+		BlockSize:            tableBlockBytes,
+		IndexBlockSize:       tableIndexBytes,
 		DisableValueBlocks:   true,
 		WritingToLowestLevel: true,
 	})

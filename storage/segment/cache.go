@@ -2,6 +2,7 @@ package segment
 
 import (
 	"container/list"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -22,6 +23,8 @@ type Cache struct {
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
 	scans        scanRooms
+	rooms        pageRooms
+	readings     readings
 	mu           struct {
 		sync.Mutex
 		bytes   int64
@@ -71,6 +74,7 @@ const (
 	cachedRows
 	cachedBases
 	cachedRecord
+	cachedLookup
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means
@@ -80,6 +84,7 @@ func NewCache(bytes int64) *Cache {
 		bytes = DefaultCacheBytes
 	}
 	c := &Cache{limit: bytes}
+	c.readings.seed = maphash.MakeSeed()
 	c.mu.order = [2]*list.List{list.New(), list.New()}
 	c.mu.items = map[cacheKey]*list.Element{}
 	return c
@@ -112,6 +117,14 @@ func (c *Cache) peek(key cacheKey) (any, bool) {
 	c.hits.Add(1)
 	c.mu.order[key.class()].MoveToFront(element)
 	return element.Value.(*cacheEntry).value, true
+}
+
+// holds reports whether there is a value under key.
+func (c *Cache) holds(key cacheKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.mu.items[key]
+	return ok
 }
 
 func (c *Cache) put(key cacheKey, value any, bytes int64) {

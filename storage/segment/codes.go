@@ -11,43 +11,31 @@ import (
 	"github.com/stere-log/stere/storage/column"
 )
 
-// readCodes reads n codes, each below limit. They are kept as they are stored.
-func (s *Segment) readCodes(key []byte, n int, limit uint32) (*column.CodePage, error) {
-	raw, err := s.frame(key)
-	if err != nil {
-		return nil, err
-	}
-	p, err := column.ParseCodePage(raw, n, limit)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
-	}
-	return p, nil
-}
-
-// codePage returns a page of codes.
-func (c *columnReader) codePage(page uint32) (*column.CodePage, error) {
+// codePage returns a page of codes; see borrowed.
+func (c *columnReader) codePage(page uint32) (*column.CodePage, func(), error) {
 	s := c.segment
 	n := pageLen(c.meta.count, page)
 	size := c.meta.dict + c.meta.codeBase()
 	if size == 1 {
-		return column.ConstantPage(n), nil
+		return column.ConstantPage(n), nothing, nil
 	}
-	return cached(s.cache, s.cacheKey(itemCodes, c.number, page), func() (*column.CodePage, int64, error) {
-		p, err := s.readCodes(columnKey(c.number, itemCodes, page), n, size)
-		if err != nil {
-			return nil, 0, err
+	key := columnKey(c.number, itemCodes, page)
+	return borrowed(s, s.cacheKey(itemCodes, c.number, page), key, func(raw []byte, room *pageRoom) (*column.CodePage, int64, error) {
+		if err := room.codes.Parse(raw, n, size); err != nil {
+			return nil, 0, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
 		}
-		return p, p.Bytes(), nil
+		return &room.codes, room.codes.Bytes(), nil
 	})
 }
 
 // eachCodePage calls visit with the codes of each page of places.
 func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes *column.CodePage) error) error {
 	return eachPlacesPage(places, func(page uint32, from, to int) error {
-		codes, err := c.codePage(page)
+		codes, done, err := c.codePage(page)
 		if err != nil {
 			return err
 		}
+		defer done()
 		return visit(page, from, to, codes)
 	})
 }
@@ -60,6 +48,17 @@ func newBitSet(size uint32) bitSet { return make(bitSet, (uint64(size)+63)/64) }
 func (b bitSet) add(n uint32) { b[n/64] |= 1 << (n % 64) }
 
 func (b bitSet) has(n uint32) bool { return b[n/64]>>(n%64)&1 != 0 }
+
+func (b bitSet) remove(n uint32) { b[n/64] &^= 1 << (n % 64) }
+
+func (b bitSet) empty() bool {
+	for _, set := range b {
+		if set != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // pageBits are places on a page, or numbers of values on one.
 type pageBits [pageWords]uint64
@@ -276,12 +275,13 @@ func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *in
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p, err := c.codePage(uint32(page))
+		p, done, err := c.codePage(uint32(page))
 		if err != nil {
 			return nil, err
 		}
 		clear(marks[(pageLen(c.meta.count, uint32(page))+63)/64:])
-		if !p.Mark(marks[:], wanted) {
+		any := p.Mark(marks[:], wanted)
+		if done(); !any {
 			continue
 		}
 		if err := found.addNumbers(c, uint32(page), marks); err != nil {

@@ -1,11 +1,14 @@
 package segment
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -49,7 +52,7 @@ func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 
 // decodeChunk decodes a chunk of the dictionary and says how big it is.
 func (c *columnReader) decodeChunk(chunk uint32, raw []byte) ([]string, int64, error) {
-	n := int(min(dictChunk, c.meta.dict-chunk*dictChunk))
+	n := c.chunkLen(chunk)
 	values, rest, err := column.Strings(make([]string, 0, n), raw, n)
 	if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
 		return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
@@ -57,28 +60,140 @@ func (c *columnReader) decodeChunk(chunk uint32, raw []byte) ([]string, int64, e
 	return values, textBytes(values), nil
 }
 
-// chunkHolding is dictChunk if an entry may hold the needle, as far as the
-// encoding tells, or nil.
-func (c *columnReader) chunkHolding(chunk uint32, needle column.Needle) ([]string, error) {
+// entriesContaining calls visit with each entry of the dictionary that contains
+// a text, in order. A chunk that cannot have one is not decoded.
+func (c *columnReader) entriesContaining(text string, visit func(entry uint32, value string)) error {
+	needle := column.NewNeedle(index.Fold(text))
+	for chunk := range c.meta.chunks {
+		if err := c.chunkContaining(chunk, needle, text, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *columnReader) chunkContaining(chunk uint32, needle column.Needle, text string, visit func(entry uint32, value string)) error {
+	first := chunk * dictChunk
+	known, room, err := c.chunkFrame(chunk)
+	if err != nil {
+		return err
+	}
+	if room == nil {
+		for i, value := range known {
+			if strings.Contains(value, text) {
+				visit(first+uint32(i), value)
+			}
+		}
+		return nil
+	}
+	defer c.segment.cache.rooms.give(room)
+	all, err := c.chunkJoined(chunk, room, needle)
+	if err != nil || all == nil {
+		return err
+	}
+	for at := 0; ; {
+		next := bytes.Index(all.Text[at:], []byte(text))
+		if next < 0 {
+			return nil
+		}
+		at += next
+		i := sort.Search(len(all.Ends), func(i int) bool { return int(all.Ends[i]) > at })
+		if i == len(all.Ends) {
+			return nil
+		}
+		if end := int(all.Ends[i]); at+len(text) <= end {
+			visit(first+uint32(i), string(joinedAt(all, i)))
+			at = end
+		} else {
+			at++
+		}
+	}
+}
+
+// chunkLen returns how many entries a chunk of the dictionary has.
+func (c *columnReader) chunkLen(chunk uint32) int {
+	return int(min(dictChunk, c.meta.dict-chunk*dictChunk))
+}
+
+// entriesOf returns entries of the dictionary by their numbers, in the order of
+// these. A chunk is read once for all of them.
+func (c *columnReader) entriesOf(numbers []uint32) ([]string, error) {
+	order := make([]int, len(numbers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(numbers[a], numbers[b]) })
+	values := make([]string, len(numbers))
+	var places []uint32
+	for from := 0; from < len(order); {
+		chunk := numbers[order[from]] / dictChunk
+		to := from
+		for places = places[:0]; to < len(order) && numbers[order[to]]/dictChunk == chunk; to++ {
+			places = append(places, numbers[order[to]]%dictChunk)
+		}
+		some, err := c.chunkAt(chunk, places)
+		if err != nil {
+			return nil, err
+		}
+		for i, at := range order[from:to] {
+			values[at] = some[i]
+		}
+		from = to
+	}
+	return values, nil
+}
+
+// chunkAt returns the entries at some places of a chunk.
+func (c *columnReader) chunkAt(chunk uint32, places []uint32) ([]string, error) {
+	known, room, err := c.chunkFrame(chunk)
+	if err != nil {
+		return nil, err
+	}
+	if room == nil {
+		some := make([]string, len(places))
+		for i, place := range places {
+			some[i] = known[place]
+		}
+		return some, nil
+	}
+	defer c.segment.cache.rooms.give(room)
+	some, _, err := room.decoder.StringsAt(nil, room.frame, c.chunkLen(chunk), places)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
+	}
+	return some, nil
+}
+
+// chunkFrame returns a chunk of the dictionary if it is kept, else a room with
+// its frame, to be given back; see borrowed.
+func (c *columnReader) chunkFrame(chunk uint32) (known []string, room *pageRoom, err error) {
 	s := c.segment
 	key := s.cacheKey(itemDict, c.number, chunk)
 	if known, ok := s.cache.peek(key); ok {
-		return known.([]string), nil
+		return known.([]string), nil, nil
 	}
-	raw, err := s.frame(columnKey(c.number, itemDict, chunk))
-	if err != nil || !column.MayHold(raw, needle) {
-		return nil, err
+	if s.cache.readings.again(key) {
+		known, err = c.dictChunk(chunk)
+		return known, nil, err
 	}
-	return cached(s.cache, key, func() ([]string, int64, error) { return c.decodeChunk(chunk, raw) })
+	room = s.cache.rooms.take(key.large())
+	if room.frame, err = s.frameIn(room.frame[:0], columnKey(c.number, itemDict, chunk)); err != nil {
+		return nil, nil, err
+	}
+	return nil, room, nil
 }
 
-// entry returns an entry of the dictionary.
-func (c *columnReader) entry(number uint32) (string, error) {
-	values, err := c.dictChunk(number / dictChunk)
-	if err != nil {
-		return "", err
+// chunkJoined returns a chunk that is not kept as one text, nil if no entry can
+// hold the needle. It lies in the room.
+func (c *columnReader) chunkJoined(chunk uint32, room *pageRoom, needle column.Needle) (*column.Joined, error) {
+	if !column.MayHold(room.frame, needle) {
+		return nil, nil
 	}
-	return values[number%dictChunk], nil
+	all, rest, err := room.decoder.JoinedStrings(room.frame, c.chunkLen(chunk))
+	if err != nil || len(rest) != 0 || all.Codes != nil {
+		return nil, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
+	}
+	return &all, nil
 }
 
 // dict returns the whole dictionary.
@@ -103,12 +218,31 @@ func (c *columnReader) find(value string) (number uint32, found bool, err error)
 	if chunk < 0 {
 		return 0, false, nil
 	}
-	values, err := c.dictChunk(uint32(chunk))
+	first := uint32(chunk) * dictChunk
+	values, room, err := c.chunkFrame(uint32(chunk))
 	if err != nil {
 		return 0, false, err
 	}
-	i, found := slices.BinarySearch(values, value)
-	return uint32(chunk)*dictChunk + uint32(i), found, nil
+	if room == nil {
+		i, found := slices.BinarySearch(values, value)
+		return first + uint32(i), found, nil
+	}
+	defer c.segment.cache.rooms.give(room)
+	all, err := c.chunkJoined(uint32(chunk), room, column.NewNeedle(index.Fold(value)))
+	if err != nil || all == nil {
+		return 0, false, err
+	}
+	i := sort.Search(len(all.Ends), func(i int) bool { return string(joinedAt(all, i)) >= value })
+	return first + uint32(i), i < len(all.Ends) && string(joinedAt(all, i)) == value, nil
+}
+
+// joinedAt returns one of the texts that are joined.
+func joinedAt(all *column.Joined, i int) []byte {
+	begin := uint32(0)
+	if i > 0 {
+		begin = all.Ends[i-1]
+	}
+	return all.Text[begin:all.Ends[i]]
 }
 
 // Gather implements part.Column.
@@ -148,20 +282,19 @@ func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (
 // narrowDict gives the values a dictionary of their own: few of many.
 func (c *columnReader) narrowDict(values *part.Values) error {
 	numbers := map[uint32]uint32{}
+	var codes []uint32
 	for i, code := range values.Codes {
 		number, ok := numbers[code]
 		if !ok {
-			value, err := c.entry(code)
-			if err != nil {
-				return err
-			}
-			number = uint32(len(values.Dict))
+			number = uint32(len(codes))
 			numbers[code] = number
-			values.Dict = append(values.Dict, value)
+			codes = append(codes, code)
 		}
 		values.Codes[i] = number
 	}
-	return nil
+	var err error
+	values.Dict, err = c.entriesOf(codes)
+	return err
 }
 
 // Counts implements part.Column.

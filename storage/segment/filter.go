@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/FastFilter/xorfilter"
 )
@@ -39,24 +40,6 @@ func (e *edges) add(word string) {
 	e.heads[w] |= 1 << b
 	w, b = edgeBit(word[max(0, len(word)-edgeBytes):])
 	e.tails[w] |= 1 << b
-}
-
-// mayStart reports whether some word may start with prefix.
-func (e *edges) mayStart(prefix string) bool {
-	if len(prefix) < edgeBytes {
-		return true
-	}
-	w, b := edgeBit(prefix[:edgeBytes])
-	return e.heads[w]>>b&1 != 0
-}
-
-// mayEnd reports whether some word may end with suffix.
-func (e *edges) mayEnd(suffix string) bool {
-	if len(suffix) < edgeBytes {
-		return true
-	}
-	w, b := edgeBit(suffix[len(suffix)-edgeBytes:])
-	return e.tails[w]>>b&1 != 0
 }
 
 // common returns the words that are on many pages, sorted.
@@ -148,31 +131,46 @@ func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
 	return append(dst, f.Fingerprints...), nil
 }
 
-// summary is what is known of the words of all text pages of a column.
-type summary struct {
-	edges  [wordSources]edges
-	common []uint64
-}
+// summary is what is known of the words of all text pages of a column, as it is
+// stored.
+type summary struct{ raw []byte }
+
+// Parts of a summary.
+const (
+	edgeSet       = edgeBits / 8
+	summaryCommon = int(wordSources) * 2 * edgeSet // where the common words begin
+)
 
 func parseSummary(raw []byte) (*summary, error) {
-	const set = edgeBits / 8
-	const fixed = int(wordSources) * 2 * set
-	if len(raw) < fixed || len(raw)%8 != 0 {
+	if len(raw) < summaryCommon || len(raw)%8 != 0 {
 		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
 	}
-	s := &summary{common: make([]uint64, 0, (len(raw)-fixed)/8)}
-	for source := range s.edges {
-		e := &s.edges[source]
-		for i := range e.heads {
-			e.heads[i] = binary.LittleEndian.Uint64(raw[8*i:])
-			e.tails[i] = binary.LittleEndian.Uint64(raw[set+8*i:])
-		}
-		raw = raw[2*set:]
-	}
-	for ; len(raw) > 0; raw = raw[8:] {
-		s.common = append(s.common, binary.LittleEndian.Uint64(raw))
-	}
-	return s, nil
+	return &summary{raw}, nil
+}
+
+// mayStart reports whether some word of a source may start with prefix.
+func (s *summary) mayStart(source wordSource, prefix string) bool {
+	return len(prefix) < edgeBytes || s.has(2*int(source), prefix[:edgeBytes])
+}
+
+// mayEnd reports whether some word of a source may end with suffix.
+func (s *summary) mayEnd(source wordSource, suffix string) bool {
+	return len(suffix) < edgeBytes || s.has(2*int(source)+1, suffix[len(suffix)-edgeBytes:])
+}
+
+// has reports whether a set of edges has a piece.
+func (s *summary) has(set int, piece string) bool {
+	word, bit := edgeBit(piece)
+	return binary.LittleEndian.Uint64(s.raw[set*edgeSet+8*int(word):])>>bit&1 != 0
+}
+
+// common reports whether a hash is one of a common word.
+func (s *summary) common(hash uint64) bool {
+	words := s.raw[summaryCommon:]
+	at := func(i int) uint64 { return binary.LittleEndian.Uint64(words[8*i:]) }
+	n := len(words) / 8
+	i := sort.Search(n, func(i int) bool { return at(i) >= hash })
+	return i < n && at(i) == hash
 }
 
 // parseFilters reads a group of filters. A page without words has nil.

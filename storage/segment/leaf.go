@@ -16,7 +16,6 @@ var _ part.Leaves = (*Segment)(nil)
 
 // Choice of how to find the rows of codes.
 const (
-	codeSetsMax  = 16   // so many codes are looked up one by one, in cached sets
 	directRowMax = 2048 // so few rows are looked at directly
 )
 
@@ -75,7 +74,7 @@ func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {
 		return nil, err
 	}
 	for _, word := range p.hints.Words {
-		entries, err := s.lookup(word, singles)
+		entries, err := s.knownLookup(leaf.Field, word, singles)
 		if err != nil {
 			return nil, err
 		}
@@ -220,13 +219,13 @@ func (c *columnReader) valueCodes(p *probe) ([]uint32, error) {
 		}
 		return codes, nil
 	}
+	values, err := c.entriesOf(candidates)
+	if err != nil {
+		return nil, err
+	}
 	codes := candidates[:0]
-	for _, code := range candidates {
-		value, err := c.entry(code)
-		if err != nil {
-			return nil, err
-		}
-		if p.pred.Match(c.meta.kind, value) {
+	for i, code := range candidates {
+		if p.pred.Match(c.meta.kind, values[i]) {
 			codes = append(codes, code)
 		}
 	}
@@ -247,16 +246,12 @@ func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *
 		return index.And(rows, within), nil
 	case within.GetCardinality() <= directRowMax:
 		return c.directRows(codes, within)
-	case len(codes) <= codeSetsMax:
-		found := index.NewDocSet()
-		for _, code := range codes {
-			rows, err := c.codeRows(ctx, code)
-			if err != nil {
-				return nil, err
-			}
-			found.Or(rows)
+	case len(codes) == 1:
+		rows, err := c.codeRows(ctx, codes[0])
+		if err != nil {
+			return nil, err
 		}
-		return index.And(found, within), nil
+		return index.And(rows, within), nil
 	}
 	rows, err := c.scanCodes(ctx, codes, within)
 	if err != nil {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -167,14 +168,14 @@ type schemaPage struct {
 	err   error
 }
 
-// schemaPage reads a page of schema codes.
-func (s *Segment) schemaPage(page uint32) (*schemaPage, error) {
-	return cached(s.cache, s.cacheKey(cachedSchemas, 0, page), func() (*schemaPage, int64, error) {
-		codes, err := s.readCodes(pageKey(sectionSchemas, page), pageLen(s.meta.Rows, page), s.meta.schemas)
-		if err != nil {
-			return nil, 0, err
+// schemaPage reads a page of schema codes; see borrowed.
+func (s *Segment) schemaPage(page uint32) (*schemaPage, func(), error) {
+	key := pageKey(sectionSchemas, page)
+	return borrowed(s, s.cacheKey(cachedSchemas, 0, page), key, func(raw []byte, room *pageRoom) (*schemaPage, int64, error) {
+		if err := room.codes.Parse(raw, pageLen(s.meta.Rows, page), s.meta.schemas); err != nil {
+			return nil, 0, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
 		}
-		return &schemaPage{codes: codes}, codes.Bytes() + schemaStopsBytes, nil
+		return &schemaPage{codes: &room.codes}, room.codes.Bytes() + schemaStopsBytes, nil
 	})
 }
 
@@ -188,11 +189,11 @@ type schemaStops struct {
 }
 
 // schemaStopsBytes is about what the stops of a page take.
-const schemaStopsBytes = 2 * PageRows
+const schemaStopsBytes = PageRows / 2
 
-// Stops are so far apart that they count as much as a page has rows, and a few
+// Stops are so far apart that they count far less than a page has rows, and a few
 // runs at least.
-const stopShiftMin = 7
+const stopShiftMin = 3
 
 // Places on a page, and runs of one, are kept in 16 bits.
 const _ = uint(1<<16 - 1 - PageRows)
@@ -205,7 +206,7 @@ func (p *schemaPage) stopsOf(x *schemaIndex, page uint32) (*schemaStops, error) 
 
 func newSchemaStops(codes *column.CodePage, x *schemaIndex, page uint32) (*schemaStops, error) {
 	schemas := x.pages[page]
-	s := &schemaStops{schemas: schemas, shift: max(stopShiftMin, uint(bits.Len(uint(len(schemas)))))}
+	s := &schemaStops{schemas: schemas, shift: stopShiftMin + uint(bits.Len(uint(len(schemas))))}
 	numbers := make([]uint16, len(x.schemas))
 	for number, count := range schemas {
 		numbers[count.schema] = uint16(number) // as many as rows at most
@@ -272,10 +273,11 @@ func (c *columnReader) presentPage(page uint32) (*presentPage, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		schemas, err := s.schemaPage(page)
+		schemas, done, err := s.schemaPage(page)
 		if err != nil {
 			return nil, 0, err
 		}
+		defer done()
 		p, sum := &presentPage{}, uint32(0)
 		schemas.codes.Mark(p.bits[:], presence.having)
 		for word, set := range p.bits {
@@ -420,10 +422,11 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 	seen := newBitSet(s.meta.schemas)
 	var schemas []uint32
 	err = eachPage(rows, func(page uint32, places []uint32) error {
-		p, err := s.schemaPage(page)
+		p, done, err := s.schemaPage(page)
 		if err != nil {
 			return err
 		}
+		defer done()
 		schemas = p.codes.AppendAt(schemas[:0], places, 0)
 		for _, schema := range schemas {
 			if !seen.has(schema) {
@@ -543,10 +546,11 @@ func (c *columnReader) walkPlaces(present, places []uint32, page uint32, presenc
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := c.segment.schemaPage(page)
+	p, done, err := c.segment.schemaPage(page)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer done()
 	stops, err := p.stopsOf(x, page)
 	if err != nil {
 		return nil, nil, err

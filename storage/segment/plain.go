@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
-	"github.com/stere-log/stere/storage/column"
 )
 
 // plainPage is the texts of code 0 on a page as they were written. Those with
@@ -23,15 +22,11 @@ type plainPage struct {
 	folded joinedTexts
 }
 
-// plainPage returns the n texts of code 0 on a page.
-func (c *columnReader) plainPage(page, n uint32) (*plainPage, error) {
+// plainPage returns the n texts of code 0 on a page; see borrowed.
+func (c *columnReader) plainPage(page, n uint32) (*plainPage, func(), error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemPlain, c.number, page), func() (*plainPage, int64, error) {
-		raw, err := s.frame(columnKey(c.number, itemPlain, page))
-		if err != nil {
-			return nil, 0, err
-		}
-		joined, rest, err := column.JoinedStrings(raw, int(n))
+	return borrowed(s, s.cacheKey(itemPlain, c.number, page), columnKey(c.number, itemPlain, page), func(raw []byte, room *pageRoom) (*plainPage, int64, error) {
+		joined, rest, err := room.decoder.JoinedStrings(raw, int(n))
 		if err != nil || len(rest) != 0 {
 			return nil, 0, errors.Join(fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt), err)
 		}
@@ -146,10 +141,6 @@ func (s *textScan) plain(page uint32) error {
 	if err != nil || len(numbers) == 0 {
 		return err
 	}
-	p, err := c.plainPage(page, uint32(len(numbers)))
-	if err != nil {
-		return err
-	}
 	first, end, err := c.rowSpan(page)
 	if err != nil {
 		return err
@@ -166,6 +157,14 @@ func (s *textScan) plain(page uint32) error {
 			values = append(values, value)
 		}
 	}
+	if len(values) == 0 {
+		return nil
+	}
+	p, done, err := c.plainPage(page, uint32(len(numbers)))
+	if err != nil {
+		return err
+	}
+	defer done()
 	hits := p.holding(s.needle, values)
 	for i, value := range hits {
 		hits[i] = numbers[value]

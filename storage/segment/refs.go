@@ -10,7 +10,6 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/storage/column"
 )
 
 // reference tells which shapes of a column refer to another column: there the
@@ -186,18 +185,10 @@ func (c *columnReader) rowsContaining(ctx context.Context, piece string, within 
 	if c.meta.kind == model.Number && !numberWord(index.Fold(piece)) {
 		return index.NewDocSet(), nil
 	}
-	needle := column.NewNeedle(index.Fold(piece))
 	var codes []uint32
-	for chunk := range c.meta.chunks {
-		entries, err := c.chunkHolding(chunk, needle)
-		if err != nil {
-			return nil, err
-		}
-		for i, entry := range entries {
-			if strings.Contains(entry, piece) {
-				codes = append(codes, chunk*dictChunk+uint32(i)+c.meta.codeBase())
-			}
-		}
+	err := c.entriesContaining(piece, func(entry uint32, _ string) { codes = append(codes, entry+c.meta.codeBase()) })
+	if err != nil {
+		return nil, err
 	}
 	found, err := c.rowsOfCodes(ctx, codes, within)
 	if err != nil || !c.meta.text {

@@ -53,16 +53,15 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 	if len(hint.literals) == 0 || c.meta.dict == 0 || !c.hasFilters() {
 		return within, nil
 	}
-	shapes, err := c.dict()
-	if err != nil {
-		return nil, err
-	}
 	for _, literal := range hint.literals {
 		form := formOf(literal)
 		if form == literalOther || within.IsEmpty() {
 			continue
 		}
-		codes := hint.staticCodes(shapes, literal)
+		codes, err := c.staticCodes(hint, literal)
+		if err != nil {
+			return nil, err
+		}
 		found, err := c.rowsOfCodes(ctx, codes, within)
 		if err != nil {
 			return nil, err
@@ -95,16 +94,16 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 
 // staticCodes returns the codes of those shapes with a literal in their static
 // text that the expression may match there.
-func (h *regexHint) staticCodes(shapes []string, literal string) []uint32 {
+func (c *columnReader) staticCodes(h *regexHint, literal string) ([]uint32, error) {
 	var codes []uint32
 	relaxed := newRelaxed(h.prog, literal)
-	for i, name := range shapes {
+	err := c.entriesContaining(literal, func(entry uint32, name string) {
 		// What a shape marks, no literal of this form has.
-		if strings.Contains(name, literal) && (relaxed == nil || relaxed.mayMatch(name)) {
-			codes = append(codes, uint32(i)+1)
+		if relaxed == nil || relaxed.mayMatch(name) {
+			codes = append(codes, entry+1)
 		}
-	}
-	return codes
+	})
+	return codes, err
 }
 
 // literalForm tells where an occurrence of a literal can be, by the facts of

@@ -98,15 +98,21 @@ func (s *Segment) cacheKey(item byte, column, number uint32) cacheKey {
 	return cacheKey{segment: s.number, column: column, item: item, number: number}
 }
 
+// checked returns the content of a value.
+func checked(value []byte) ([]byte, error) {
+	if len(value) < 4 || crc32.Checksum(value[:len(value)-4], castagnoli) != binary.LittleEndian.Uint32(value[len(value)-4:]) {
+		return nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+	}
+	return value[:len(value)-4], nil
+}
+
 // value returns a copy of a value after checking it.
 func (s *Segment) value(key []byte) ([]byte, error) {
 	var out []byte
 	err := s.get(key, func(value []byte) error {
-		if len(value) < 4 || crc32.Checksum(value[:len(value)-4], castagnoli) != binary.LittleEndian.Uint32(value[len(value)-4:]) {
-			return fmt.Errorf("%w: checksum does not match", ErrCorrupt)
-		}
-		out = slices.Clone(value[:len(value)-4])
-		return nil
+		content, err := checked(value)
+		out = slices.Clone(content)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("segment value %x: %w", key, err)
@@ -115,13 +121,16 @@ func (s *Segment) value(key []byte) ([]byte, error) {
 }
 
 // frame returns the decompressed content of a value.
-func (s *Segment) frame(key []byte) ([]byte, error) {
-	var out []byte
-	err := s.get(key, func(value []byte) (err error) {
-		if len(value) < 4 || crc32.Checksum(value[:len(value)-4], castagnoli) != binary.LittleEndian.Uint32(value[len(value)-4:]) {
-			return fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+func (s *Segment) frame(key []byte) ([]byte, error) { return s.frameIn(nil, key) }
+
+// frameIn is frame in memory that is there, as far as it goes.
+func (s *Segment) frameIn(out, key []byte) ([]byte, error) {
+	err := s.get(key, func(value []byte) error {
+		content, err := checked(value)
+		if err != nil {
+			return err
 		}
-		if out, err = column.Decompress(nil, value[:len(value)-4], frameMax); err != nil {
+		if out, err = column.Decompress(out, content, frameMax); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
 		return nil
@@ -141,15 +150,13 @@ type timePage struct {
 	digits []uint32
 }
 
-func (s *Segment) timePage(page uint32) (*timePage, error) {
-	return cached(s.cache, s.cacheKey(cachedTimes, 0, page), func() (*timePage, int64, error) {
+// timePage returns the times of a page; see borrowed.
+func (s *Segment) timePage(page uint32) (*timePage, func(), error) {
+	return borrowed(s, s.cacheKey(cachedTimes, 0, page), pageKey(sectionTimes, page), func(raw []byte, room *pageRoom) (*timePage, int64, error) {
 		n := pageLen(s.meta.Rows, page)
-		raw, err := s.frame(pageKey(sectionTimes, page))
-		if err != nil {
-			return nil, 0, err
-		}
-		p := &timePage{}
-		p.times, p.digits, raw, err = column.Times(make([]int64, 0, n), nil, raw, n)
+		p := &room.times
+		var err error
+		p.times, p.digits, raw, err = room.decoder.Times(p.times[:0], p.digits[:0], raw, n)
 		if err != nil || len(raw) != 0 || !slices.IsSorted(p.times) {
 			return nil, 0, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
 		}
@@ -182,10 +189,11 @@ func (s *Segment) firstAt(t int64) (uint32, error) {
 	// the row is on the last page that starts before t, or the first of the next
 	page := sort.Search(len(s.meta.pageTimes), func(i int) bool { return s.meta.pageTimes[i] >= t }) - 1
 	page = max(page, 0)
-	p, err := s.timePage(uint32(page))
+	p, done, err := s.timePage(uint32(page))
 	if err != nil {
 		return 0, err
 	}
+	defer done()
 	times := p.times
 	return uint32(page)*PageRows + uint32(sort.Search(len(times), func(i int) bool { return times[i] >= t })), nil
 }
@@ -217,10 +225,11 @@ func eachPage(rows *index.DocSet, visit func(page uint32, places []uint32) error
 func (s *Segment) Times(rows *index.DocSet) ([]int64, error) {
 	out := make([]int64, 0, rows.GetCardinality())
 	err := eachPage(rows, func(page uint32, places []uint32) error {
-		p, err := s.timePage(page)
+		p, done, err := s.timePage(page)
 		if err != nil {
 			return err
 		}
+		defer done()
 		for _, place := range places {
 			out = append(out, p.times[place])
 		}
@@ -233,10 +242,11 @@ func (s *Segment) Times(rows *index.DocSet) ([]int64, error) {
 func (s *Segment) TimeDigits(rows *index.DocSet) ([]uint8, error) {
 	out := make([]uint8, 0, rows.GetCardinality())
 	err := eachPage(rows, func(page uint32, places []uint32) error {
-		p, err := s.timePage(page)
+		p, done, err := s.timePage(page)
 		if err != nil {
 			return err
 		}
+		defer done()
 		for _, place := range places {
 			out = append(out, uint8(p.digits[place]))
 		}
@@ -251,17 +261,15 @@ type idPage struct {
 	ordinals []int64
 }
 
-func (s *Segment) idsPage(page uint32) (*idPage, error) {
-	return cached(s.cache, s.cacheKey(cachedIDs, 0, page), func() (*idPage, int64, error) {
+// idsPage returns the ids of a page; see borrowed.
+func (s *Segment) idsPage(page uint32) (*idPage, func(), error) {
+	return borrowed(s, s.cacheKey(cachedIDs, 0, page), pageKey(sectionIDs, page), func(raw []byte, room *pageRoom) (*idPage, int64, error) {
 		n := pageLen(s.meta.Rows, page)
-		raw, err := s.frame(pageKey(sectionIDs, page))
-		if err != nil {
-			return nil, 0, err
-		}
-		p := &idPage{}
-		p.entries, raw, err = column.Codes(nil, raw, n)
+		p := &room.ids
+		var err error
+		p.entries, raw, err = column.Codes(p.entries[:0], raw, n)
 		if err == nil {
-			p.ordinals, raw, err = column.Ints(nil, raw, n)
+			p.ordinals, raw, err = column.Ints(p.ordinals[:0], raw, n)
 		}
 		if err != nil || len(raw) != 0 {
 			return nil, 0, errors.Join(fmt.Errorf("ids of page %d: %w", page, ErrCorrupt), err)
@@ -315,10 +323,11 @@ func (s *Segment) IDs(rows *index.DocSet) ([]model.RecordID, error) {
 	}
 	out := make([]model.RecordID, 0, rows.GetCardinality())
 	err = eachPage(rows, func(page uint32, places []uint32) error {
-		ids, err := s.idsPage(page)
+		ids, done, err := s.idsPage(page)
 		if err != nil {
 			return err
 		}
+		defer done()
 		for _, place := range places {
 			out = append(out, model.RecordID{Shard: s.meta.Shard, Index: uint64(list.indexes[ids.entries[place]]), Ordinal: uint32(ids.ordinals[place])})
 		}
@@ -343,7 +352,7 @@ func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet
 			continue
 		}
 		for page := list.first[entry]; page <= list.first[entry]+list.span[entry]; page++ {
-			p, err := s.idsPage(uint32(page))
+			p, done, err := s.idsPage(uint32(page))
 			if err != nil {
 				return nil, err
 			}
@@ -352,6 +361,7 @@ func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet
 					found.Add(uint32(page)*PageRows + uint32(place))
 				}
 			}
+			done()
 		}
 	}
 	return found, nil
@@ -359,18 +369,24 @@ func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet
 
 // readRecords returns the rows as records, in row order.
 func (s *Segment) readRecords(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
-	times, err := s.Times(rows)
+	asked := rows.ToArray()
+	records := make([]model.Record, 0, len(asked))
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		p, done, err := s.timePage(page)
+		if err != nil {
+			return err
+		}
+		defer done()
+		for _, place := range places {
+			records = append(records, model.Record{Time: p.times[place], TimeDigits: uint8(p.digits[place])})
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	digits, err := s.TimeDigits(rows)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]model.Record, len(times))
-	place := make(map[uint32]int, len(times))
-	for i, row := range rows.ToArray() {
-		records[i].Time, records[i].TimeDigits = times[i], digits[i]
+	place := make(map[uint32]int, len(asked))
+	for i, row := range asked {
 		place[row] = i
 	}
 	has, err := s.columnsOf(rows)

@@ -142,12 +142,17 @@ func (t *termChunk) search(word string) int {
 
 // appendNumbers appends the numbers of a word's entries, each below limit.
 func (t *termChunk) appendNumbers(dst []uint32, i int, limit uint32) ([]uint32, error) {
-	r := wire.NewReader(t.raw[t.numbers[i]:])
+	return termNumbers(dst, t.raw[t.numbers[i]:], string(t.word(i)), limit)
+}
+
+// termNumbers appends the numbers at the start of src, each below limit.
+func termNumbers(dst []uint32, src []byte, word string, limit uint32) ([]uint32, error) {
+	r := wire.NewReader(src)
 	var number uint64
 	for range r.Uvarint() {
 		number += r.Uvarint()
 		if number >= uint64(limit) || r.Failed() {
-			return nil, fmt.Errorf("term index: %w: numbers of %q", ErrCorrupt, t.word(i))
+			return nil, fmt.Errorf("term index: %w: numbers of %q", ErrCorrupt, word)
 		}
 		dst = append(dst, uint32(number))
 	}
@@ -187,6 +192,18 @@ func (s *Segment) termChunk(number uint32) (*termChunk, error) {
 	})
 }
 
+// knownLookup is lookup for the singles that a leaf on a field can meet. What it
+// returns is kept, as a word is looked up to guess how often it occurs and to
+// find it, and is not to be changed.
+func (s *Segment) knownLookup(field, word string, singles []*columnReader) ([]uint32, error) {
+	at := s.cacheKey(cachedLookup, 0, uint32(len(field)))
+	at.text = field + word
+	return cached(s.cache, at, func() ([]uint32, int64, error) {
+		numbers, err := s.lookup(word, singles)
+		return slices.Clip(numbers), 4 * int64(len(numbers)), err
+	})
+}
+
 // lookup returns the numbers of the dictionary entries that hold the word,
 // ascending: of singles and of all columns in the term index.
 func (s *Segment) lookup(word string, singles []*columnReader) ([]uint32, error) {
@@ -219,6 +236,14 @@ func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 	at := sort.Search(len(heads), func(i int) bool { return heads[i] > word }) - 1
 	if at < 0 {
 		return nil, nil
+	}
+	if key := s.cacheKey(cachedTerms, 0, uint32(at)); !s.cache.holds(key) && !s.cache.readings.again(key) {
+		room := s.cache.rooms.take(false)
+		defer s.cache.rooms.give(room)
+		if room.frame, err = s.frameIn(room.frame[:0], pageKey(sectionTerms, uint32(at))); err != nil {
+			return nil, err
+		}
+		return findTerm(room.frame, word, s.words)
 	}
 	chunk, err := s.termChunk(uint32(at))
 	if err != nil {
@@ -267,17 +292,68 @@ func (s *Segment) lookupPrefix(prefix string, singles []*columnReader) ([]uint32
 func (c *columnReader) appendPrefix(dst []uint32, prefix string) ([]uint32, error) {
 	chunk := max(0, sort.Search(len(c.meta.heads), func(i int) bool { return c.meta.heads[i] > prefix })-1)
 	for ; chunk < len(c.meta.heads); chunk++ {
-		values, err := c.dictChunk(uint32(chunk))
+		first, last, err := c.chunkPrefix(uint32(chunk), prefix)
 		if err != nil {
 			return nil, err
 		}
-		i := sort.SearchStrings(values, prefix)
-		for ; i < len(values) && strings.HasPrefix(values[i], prefix); i++ {
+		for i := first; i < last; i++ {
 			dst = append(dst, c.meta.words+uint32(chunk)*dictChunk+uint32(i))
 		}
-		if i < len(values) {
+		if last < c.chunkLen(uint32(chunk)) {
 			break
 		}
 	}
 	return dst, nil
+}
+
+// chunkPrefix returns which entries first <= i < last of a chunk start with
+// prefix.
+func (c *columnReader) chunkPrefix(chunk uint32, prefix string) (first, last int, err error) {
+	values, room, err := c.chunkFrame(chunk)
+	if err != nil {
+		return 0, 0, err
+	}
+	n := len(values)
+	at := func(i int) string { return values[i] }
+	if room != nil {
+		defer c.segment.cache.rooms.give(room)
+		all, err := c.chunkJoined(chunk, room, column.NewNeedle(prefix))
+		if err != nil || all == nil {
+			n = c.chunkLen(chunk)
+			return n, n, err
+		}
+		n = len(all.Ends)
+		at = func(i int) string { return string(joinedAt(all, i)) }
+	}
+	first = sort.Search(n, func(i int) bool { return at(i) >= prefix })
+	for last = first; last < n && strings.HasPrefix(at(last), prefix); last++ {
+	}
+	return first, last, nil
+}
+
+// findTerm returns the numbers of a word in a chunk of the term index that is
+// not parsed: terms up to the word are passed over.
+func findTerm(raw []byte, word string, limit uint32) ([]uint32, error) {
+	r := wire.NewReader(raw)
+	var term []byte
+	for r.Len() > 0 {
+		shared := r.Uint32()
+		if uint64(shared) > uint64(len(term)) {
+			r.Fail()
+			break
+		}
+		term = append(term[:shared], r.Bytes()...)
+		if string(term) < word {
+			r.Take(varintsLen(r.Rest()))
+			continue
+		}
+		if r.Failed() || string(term) > word {
+			break
+		}
+		return termNumbers(nil, r.Rest(), word, limit)
+	}
+	if r.Failed() {
+		return nil, fmt.Errorf("term index: %w", ErrCorrupt)
+	}
+	return nil, nil
 }

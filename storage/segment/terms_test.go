@@ -23,18 +23,29 @@ func FuzzTermChunk(f *testing.F) {
 			}
 			chunk.search(string(chunk.word(i)))
 		}
+		for _, word := range []string{"", "a", "after", "zz"} {
+			if numbers, err := findTerm(raw, word, 1000); err == nil && len(numbers) > 0 && slices.Max(numbers) >= 1000 {
+				t.Fatalf("word %q has numbers %d", word, numbers)
+			}
+		}
 	})
 }
 
 // TestTermChunk reads words that share their starts.
 func TestTermChunk(t *testing.T) {
-	chunk, err := parseTermChunk([]byte("\x00\x05after\x02\x01\x03\x03\x02ms\x01\x07"))
+	raw := []byte("\x00\x05after\x02\x01\x03\x03\x02ms\x01\x07")
+	chunk, err := parseTermChunk(raw)
 	if err != nil || len(chunk.ends) != 2 || string(chunk.word(1)) != "aftms" || chunk.search("afterx") != 1 {
 		t.Fatalf("%+v, %v", chunk, err)
 	}
 	for i, want := range [][]uint32{{1, 4}, {7}} {
 		if got, err := chunk.appendNumbers(nil, i, 8); err != nil || !slices.Equal(got, want) {
 			t.Errorf("word %d: %d, %v, want %d", i, got, err, want)
+		}
+	}
+	for word, want := range map[string][]uint32{"a": nil, "after": {1, 4}, "aftm": nil, "aftms": {7}, "b": nil} {
+		if got, err := findTerm(raw, word, 8); err != nil || !slices.Equal(got, want) {
+			t.Errorf("term %q: %d, %v, want %d", word, got, err, want)
 		}
 	}
 	if _, err := chunk.appendNumbers(nil, 1, 7); err == nil {

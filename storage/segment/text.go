@@ -56,17 +56,25 @@ func (g *textGroup) eachSlot(visit func(slot []byte) error) error {
 	return nil
 }
 
-// textShape is a shape by its code. Only who builds texts needs it: the
-// dictionary of shapes is not read to look for a word in variables.
+// textShape is a shape. Only who builds texts needs it: the dictionary of
+// shapes is not read to look for a word in variables.
 type textShape struct {
 	name string
 	refs []uint32 // columns that it refers to, in order
 }
 
-func (c *columnReader) textShape(code uint32) (textShape, error) {
-	name, err := c.entry(code - 1)
-	if err != nil || !c.meta.refers {
-		return textShape{name: name}, err
+// shapesOf returns the shapes of codes.
+func (c *columnReader) shapesOf(codes []uint32) ([]string, error) {
+	numbers := make([]uint32, len(codes))
+	for i, code := range codes {
+		numbers[i] = code - 1
+	}
+	return c.entriesOf(numbers)
+}
+
+func (c *columnReader) textShape(name string) (textShape, error) {
+	if !c.meta.refers {
+		return textShape{name: name}, nil
 	}
 	refs, err := shape.References(name)
 	if err != nil {
@@ -75,31 +83,29 @@ func (c *columnReader) textShape(code uint32) (textShape, error) {
 	return textShape{name, refs}, nil
 }
 
-// textPage returns the values of the shapes on a page.
-func (c *columnReader) textPage(page uint32) (*textPage, error) {
+// textPage returns the values of the shapes on a page; see borrowed.
+func (c *columnReader) textPage(page uint32) (*textPage, func(), error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemText, c.number, page), func() (*textPage, int64, error) {
-		if shapes, err := c.hasShapes(page); err != nil || !shapes {
-			return &textPage{}, 0, err // where there is no shape, nothing is stored
-		}
-		raw, err := s.frame(columnKey(c.number, itemText, page))
-		if err != nil {
-			return nil, 0, err
-		}
-		p, err := parseTextPage(raw, c.meta.dict)
+	if shapes, err := c.hasShapes(page); err != nil || !shapes {
+		return &textPage{}, nothing, err // where there is no shape, nothing is stored
+	}
+	return borrowed(s, s.cacheKey(itemText, c.number, page), columnKey(c.number, itemText, page), func(raw []byte, room *pageRoom) (*textPage, int64, error) {
+		p, err := parseTextPage(room.groups, raw, c.meta.dict)
 		if err != nil {
 			return nil, 0, fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
+		room.groups = p.groups
 		return p, int64(len(raw)) + 32*int64(len(p.groups)), nil
 	})
 }
 
 // hasShapes reports whether some text of a page has a shape.
 func (c *columnReader) hasShapes(page uint32) (bool, error) {
-	codes, err := c.codePage(page)
+	codes, done, err := c.codePage(page)
 	if err != nil {
 		return false, err
 	}
+	defer done()
 	for i := range codes.Runs() {
 		if code, _ := codes.Run(i); code != 0 {
 			return true, nil
@@ -124,10 +130,11 @@ func (c *columnReader) placesOf(p *column.CodePage, wanted bitSet) []uint32 {
 // numbersOf returns the numbers in the column of the values of a code on a
 // page.
 func (c *columnReader) numbersOf(page, code uint32) ([]uint32, error) {
-	p, err := c.codePage(page)
+	p, done, err := c.codePage(page)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	wanted := newBitSet(c.meta.dict + 1)
 	wanted.add(code)
 	numbers := c.placesOf(p, wanted)
@@ -137,10 +144,12 @@ func (c *columnReader) numbersOf(page, code uint32) ([]uint32, error) {
 	return numbers, nil
 }
 
-// parseTextPage reads the directory of a text page; codes are up to dict.
-func parseTextPage(raw []byte, dict uint32) (*textPage, error) {
+// parseTextPage reads the directory of a text page; codes are up to dict. It
+// uses the room for groups that is there.
+func parseTextPage(room []textGroup, raw []byte, dict uint32) (*textPage, error) {
 	r := wire.NewReader(raw)
-	p := &textPage{groups: make([]textGroup, min(r.Bounded(PageRows), dict, uint32(len(raw))))}
+	n := int(min(r.Bounded(PageRows), dict, uint32(len(raw))))
+	p := &textPage{groups: slices.Grow(room[:0], n)[:n]}
 	sizes := make([]uint32, len(p.groups))
 	var last uint32
 	for i := range p.groups {
@@ -163,7 +172,9 @@ func parseTextPage(raw []byte, dict uint32) (*textPage, error) {
 
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
-	g := textGatherer{column: c, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
+	room := c.segment.cache.rooms.take(false)
+	defer c.segment.cache.rooms.give(room)
+	g := textGatherer{column: c, decoder: &room.decoder, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	g.seen = make([]uint16, c.meta.dict+1)
 	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
@@ -178,6 +189,7 @@ func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32
 // textGatherer collects texts into a dictionary.
 type textGatherer struct {
 	column  *columnReader
+	decoder *column.Decoder
 	out     part.Values
 	numbers map[string]uint32
 	shapes  map[uint32]textShape // by code, of those met
@@ -208,10 +220,13 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 	}
 	var plain *plainPage
 	if of := asked[0]; of != nil {
-		if plain, err = g.column.plainPage(page, uint32(g.seen[0])); err != nil {
+		var done func()
+		if plain, done, err = g.column.plainPage(page, uint32(g.seen[0])); err != nil {
 			return err
 		}
+		defer done()
 	}
+	var variables *textPage
 	for _, code := range codes {
 		of := asked[code]
 		at := of.taken
@@ -220,8 +235,15 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 			g.add(plain.value(of.ranks[at]))
 			continue
 		}
+		if variables == nil {
+			var done func()
+			if variables, done, err = g.column.textPage(page); err != nil {
+				return err
+			}
+			defer done()
+		}
 		if of.slots == nil {
-			if err := g.column.decodeAsked(page, code, of); err != nil {
+			if err := g.decodeAsked(variables, code, of); err != nil {
 				return err
 			}
 		}
@@ -244,17 +266,28 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uint32) (map[uint32]*askedGroup, error) {
 	asked := map[uint32]*askedGroup{}
 	wanted := newBitSet(uint32(len(g.seen)))
+	var unknown []uint32
 	for _, code := range codes {
 		if wanted.has(code) {
 			continue
 		}
 		wanted.add(code)
-		form, err := g.shape(code)
-		if err != nil {
-			return nil, err
+		g.seen[code] = 0
+		form, known := g.shapes[code]
+		if !known && code != 0 {
+			unknown = append(unknown, code)
 		}
 		asked[code] = &askedGroup{form: form}
-		g.seen[code] = 0
+	}
+	names, err := g.column.shapesOf(unknown)
+	if err != nil {
+		return nil, err
+	}
+	for i, code := range unknown {
+		if g.shapes[code], err = g.column.textShape(names[i]); err != nil {
+			return nil, err
+		}
+		asked[code].form = g.shapes[code]
 	}
 	next := 0
 	alike := g.column.placesOf(p, wanted)
@@ -271,23 +304,8 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 	return asked, nil
 }
 
-// shape returns the shape of a code; that of 0 is empty.
-func (g *textGatherer) shape(code uint32) (textShape, error) {
-	form, known := g.shapes[code]
-	if known || code == 0 {
-		return form, nil
-	}
-	form, err := g.column.textShape(code)
-	g.shapes[code] = form
-	return form, err
-}
-
 // decodeAsked decodes the variables of the values that are asked for.
-func (c *columnReader) decodeAsked(page, code uint32, of *askedGroup) error {
-	p, err := c.textPage(page)
-	if err != nil {
-		return err
-	}
+func (g *textGatherer) decodeAsked(p *textPage, code uint32, of *askedGroup) error {
 	group, err := p.group(code)
 	if err != nil {
 		return err
@@ -298,13 +316,13 @@ func (c *columnReader) decodeAsked(page, code uint32, of *askedGroup) error {
 		var values []string
 		if isClock(slot) {
 			if times == nil {
-				if times, err = c.segment.Times(index.DocSetOf(of.rows...)); err != nil {
+				if times, err = g.column.segment.Times(index.DocSetOf(of.rows...)); err != nil {
 					return err
 				}
 			}
 			values, err = clockValues(slot, int(group.count), of.ranks, times)
 		} else {
-			values, err = stringsOf(slot, int(group.count), of.ranks)
+			values, err = stringsOf(g.decoder, slot, int(group.count), of.ranks)
 		}
 		of.slots = append(of.slots, values)
 		return err
@@ -312,8 +330,8 @@ func (c *columnReader) decodeAsked(page, code uint32, of *askedGroup) error {
 }
 
 // stringsOf decodes the values of a variable at the ranks.
-func stringsOf(slot []byte, count int, ranks []uint32) ([]string, error) {
-	values, rest, err := column.StringsAt(nil, slot, count, ranks)
+func stringsOf(d *column.Decoder, slot []byte, count int, ranks []uint32) ([]string, error) {
+	values, rest, err := d.StringsAt(nil, slot, count, ranks)
 	if err != nil || len(rest) != 0 {
 		return nil, errors.Join(ErrCorrupt, err)
 	}
@@ -352,16 +370,47 @@ func (c *columnReader) hasFilters() bool { return c.meta.text && hasWordFilters(
 // numbers are few in form and seldom asked for.
 func hasWordFilters(kind model.Kind) bool { return kind != model.Number }
 
-func (c *columnReader) summary() (*summary, error) {
+// summary returns what is known of the column's words; see borrowed.
+func (c *columnReader) summary() (*summary, func(), error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
-		raw, err := s.frame(filterKey(c.number, summaryNumber))
-		if err != nil {
-			return nil, 0, err
-		}
+	return borrowed(s, s.cacheKey(cachedFilters, c.number, summaryNumber), filterKey(c.number, summaryNumber), func(raw []byte, _ *pageRoom) (*summary, int64, error) {
 		summary, err := parseSummary(raw)
 		return summary, int64(len(raw)), err
 	})
+}
+
+// mayHaveHash appends the pages of a group that may have a word with the hash.
+func (c *columnReader) mayHaveHash(dst []uint32, group uint32, hash uint64) ([]uint32, error) {
+	s := c.segment
+	key := s.cacheKey(cachedFilters, c.number, group)
+	if s.cache.holds(key) || s.cache.readings.again(key) {
+		filters, err := c.filters(group)
+		return appendHolding(dst, filters, group, hash), err
+	}
+	// Of a filter three bytes are looked at: it is not worth a copy.
+	err := s.get(filterKey(c.number, group), func(value []byte) error {
+		raw, err := checked(value)
+		if err != nil {
+			return err
+		}
+		filters, err := c.parseFilters(raw, group)
+		dst = appendHolding(dst, filters, group, hash)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("filters of %q: %w", c.meta.path, err)
+	}
+	return dst, nil
+}
+
+// appendHolding appends the pages of a group whose filter has the hash.
+func appendHolding(dst []uint32, filters []*xorfilter.BinaryFuse[uint8], group uint32, hash uint64) []uint32 {
+	for i, filter := range filters {
+		if filter != nil && filter.Contains(hash) {
+			dst = append(dst, group*filterGroup+uint32(i))
+		}
+	}
+	return dst
 }
 
 func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], error) {
@@ -371,12 +420,17 @@ func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], er
 		if err != nil {
 			return nil, 0, err
 		}
-		filters, err := parseFilters(raw)
-		if err == nil && len(filters) != int(min(filterGroup, c.pages()-group*filterGroup)) {
-			err = fmt.Errorf("filters of %q: %w", c.meta.path, ErrCorrupt)
-		}
+		filters, err := c.parseFilters(raw, group)
 		return filters, int64(len(raw)), err
 	})
+}
+
+func (c *columnReader) parseFilters(raw []byte, group uint32) ([]*xorfilter.BinaryFuse[uint8], error) {
+	filters, err := parseFilters(raw)
+	if err == nil && len(filters) != int(min(filterGroup, c.pages()-group*filterGroup)) {
+		err = fmt.Errorf("filters of %q: %w", c.meta.path, ErrCorrupt)
+	}
+	return filters, err
 }
 
 // touches reports whether some row of a page may be in within.

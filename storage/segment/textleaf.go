@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -117,13 +118,13 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, p *probe, pred index.
 // in a variable, or the text is without a shape.
 func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	codes := c.ownEntries(p.entries)
+	names, err := c.shapesOf(codes)
+	if err != nil {
+		return nil, err
+	}
 	static := codes[:0]
-	for _, code := range codes {
-		name, err := c.entry(code - 1)
-		if err != nil {
-			return nil, err
-		}
-		if p.pred.Match(c.meta.kind, shape.Literal(name, shape.Placeholder)) {
+	for i, code := range codes {
+		if p.pred.Match(c.meta.kind, shape.Literal(names[i], shape.Placeholder)) {
 			static = append(static, code)
 		}
 	}
@@ -221,12 +222,12 @@ func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, 
 		}
 		return nil, nil
 	}
-	summary, err := c.summary()
+	summary, done, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	edges := &summary.edges[source]
-	if !edges.mayStart(word) || !edges.mayEnd(word) {
+	defer done()
+	if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
 		return nil, nil
 	}
 	return c.pagesWithHash(summary, wordHash(word, source))
@@ -241,9 +242,13 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 		}
 		return nil, nil
 	}
-	summary, err := c.summary()
-	if err != nil || !summary.edges[source].mayStart(prefix) {
+	summary, done, err := c.summary()
+	if err != nil {
 		return nil, err
+	}
+	defer done()
+	if !summary.mayStart(source, prefix) {
+		return nil, nil
 	}
 	if piece, ok := headPiece(prefix); ok {
 		return c.pagesWithHash(summary, pieceHash(piece, headSalt, source))
@@ -254,9 +259,13 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 // pagesWithSuffix returns the text pages that may hold a word with the suffix
 // in the given source of a column with filters.
 func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint32, error) {
-	summary, err := c.summary()
-	if err != nil || !summary.edges[source].mayEnd(suffix) {
+	summary, done, err := c.summary()
+	if err != nil {
 		return nil, err
+	}
+	defer done()
+	if !summary.mayEnd(source, suffix) {
+		return nil, nil
 	}
 	if piece, ok := tailPiece(suffix); ok {
 		return c.pagesWithHash(summary, pieceHash(piece, tailSalt, source))
@@ -266,19 +275,14 @@ func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint
 
 // pagesWithHash asks the pages' filters.
 func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
-	if _, common := slices.BinarySearch(summary.common, hash); common {
+	if summary.common(hash) {
 		return c.allPages(), nil
 	}
 	var out []uint32
 	for group := uint32(0); group*filterGroup < c.pages(); group++ {
-		filters, err := c.filters(group)
-		if err != nil {
+		var err error
+		if out, err = c.mayHaveHash(out, group, hash); err != nil {
 			return nil, err
-		}
-		for i, filter := range filters {
-			if filter != nil && filter.Contains(hash) {
-				out = append(out, group*filterGroup+uint32(i))
-			}
 		}
 	}
 	return out, nil
@@ -305,7 +309,8 @@ type textScan struct {
 	needle needle            // in texts without a shape: the same condition
 	pages  [wordSources][]uint32
 
-	found *index.DocSet
+	found   *index.DocSet
+	decoder *column.Decoder
 }
 
 func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
@@ -313,6 +318,10 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	if s.within.IsEmpty() {
 		return s.found, nil
 	}
+	rooms := &s.column.segment.cache.rooms
+	room := rooms.take(false)
+	defer rooms.give(room)
+	s.decoder = &room.decoder
 	for source, scan := range []func(uint32) error{variableWords: s.variables, plainWords: s.plain} {
 		for _, page := range s.pages[source] {
 			if err := ctx.Err(); err != nil {
@@ -335,10 +344,15 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 
 // variables looks at the variables of a page.
 func (s *textScan) variables(page uint32) error {
-	p, err := s.column.textPage(page)
+	asked, err := s.askedCodes(page)
+	if err != nil || asked != nil && asked.empty() {
+		return err
+	}
+	p, done, err := s.column.textPage(page)
 	if err != nil {
 		return err
 	}
+	defer done()
 	var hits [][]bool // of each group with some
 	var hitCodes []uint32
 	skip := s.skip
@@ -347,7 +361,7 @@ func (s *textScan) variables(page uint32) error {
 		for len(skip) > 0 && skip[0] < group.code {
 			skip = skip[1:]
 		}
-		if len(skip) > 0 && skip[0] == group.code {
+		if len(skip) > 0 && skip[0] == group.code || asked != nil && !asked.has(group.code) {
 			continue
 		}
 		hit, err := s.matchGroup(page, group)
@@ -364,13 +378,52 @@ func (s *textScan) variables(page uint32) error {
 	return s.addHits(page, hitCodes, hits)
 }
 
+// askedCodes returns the codes of the shapes that rows of within have on a page
+// of values, but for those in skip: where few are asked for, nothing else is to
+// be looked at. Where there are many it returns nil.
+func (s *textScan) askedCodes(page uint32) (bitSet, error) {
+	c := s.column
+	first, end, err := c.rowSpan(page)
+	if err != nil {
+		return nil, err
+	}
+	n := pageLen(c.meta.count, page)
+	if int(s.within.CardinalityInRange(uint64(first), uint64(end))) > n/fewTexts {
+		return nil, nil
+	}
+	_, places, err := c.places(index.And(s.within, index.DocSetRange(first, end)))
+	if err != nil {
+		return nil, err
+	}
+	from := sort.Search(len(places), func(i int) bool { return places[i] >= page*PageRows })
+	to := sort.Search(len(places), func(i int) bool { return places[i] >= page*PageRows+uint32(n) })
+	codes := newBitSet(c.meta.dict + 1)
+	if from == to {
+		return codes, nil
+	}
+	p, done, err := c.codePage(page)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for _, code := range p.AppendAt(nil, places[from:to], page*PageRows) {
+		codes.add(code)
+	}
+	codes.remove(0)
+	for _, code := range s.skip {
+		codes.remove(code)
+	}
+	return codes, nil
+}
+
 // addHits notes the values of the codes on a page, by their rank, that are
 // hits.
 func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error {
-	p, err := s.column.codePage(page)
+	p, done, err := s.column.codePage(page)
 	if err != nil {
 		return err
 	}
+	defer done()
 	wanted := newBitSet(s.column.meta.dict + 1)
 	left := make(map[uint32][]bool, len(hits))
 	for i, code := range hitCodes {
@@ -432,7 +485,7 @@ func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *
 		if !column.MayHold(slot, s.bytes) {
 			return nil, nil
 		}
-		return column.Match(slot, count, s.test)
+		return s.decoder.Match(slot, count, s.test)
 	}
 	if !s.bytes.Within("0123456789:") {
 		return nil, nil

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+func (s heapStretch) huge() {}
+
+func (s heapStretch) plain() {}
