@@ -117,9 +117,14 @@ func TestMeter(t *testing.T) {
 		if r := m.read(); r.gap != 1500*time.Millisecond || r.worst != 5 || r.rate != 52/3.3 {
 			t.Errorf("reading is %+v", r)
 		}
+		m.waited(4 * time.Second)
+		m.waited(time.Second)
+		if m.wait() != 4*time.Second {
+			t.Errorf("longest wait is %v", m.wait())
+		}
 		m.begin()
 		time.Sleep(3 * time.Second)
-		if r := m.read(); r.gap != 3*time.Second || r.worst != 0 || r.rate != 0 {
+		if r := m.read(); r.gap != 3*time.Second || r.worst != 0 || r.rate != 0 || m.wait() != 0 {
 			t.Errorf("reading without acknowledgements is %+v", r)
 		}
 	})

@@ -149,6 +149,7 @@ func (r *round) check(ctx context.Context) error {
 		return fmt.Errorf("writes do not resume within %v", r.cfg.ResumeTimeout)
 	}
 	defer r.load.release()
+	r.report.WaitMS = milliseconds(r.load.meter.wait())
 	r.enterRefusals(v)
 	from, full := int64(0), r.run.rounds%r.cfg.FullEvery == 0 || len(r.plan) == 0 || r.last
 	if !full {
