@@ -53,10 +53,7 @@ func (r *round) do(ctx context.Context) (err error) {
 		return err
 	}
 	r.drain()
-	if err := r.check(ctx); err != nil {
-		return err
-	}
-	return r.crashes()
+	return errors.Join(r.check(ctx), r.crashes())
 }
 
 // between draws a time.
