@@ -72,9 +72,13 @@ type Config struct {
 	HeadCacheBytes    int64 // decoded blocks of heads in memory
 
 	LogLanes        int           // files that the shards' log is written to in parallel; 0: the log's choice
+	LogFileBytes    int64         // at which a new file of the log is begun; 0: the log's choice
 	LogMemoryBytes  int64         // newest log entries kept in memory, per lane; default 2 MiB
 	SlowDisk        time.Duration // a write that takes longer ends the node; default 10 s
 	ShutdownTimeout time.Duration // for requests under way when the node stops; default 30 s
+
+	// CatalogueSaveBytes is how much log the catalogue has at most; 0: its choice.
+	CatalogueSaveBytes int
 
 	// Replica holds when heads are sealed; its Env, Storage.Shard, Logger,
 	// Building, Logged and Room are set by the node.
@@ -109,7 +113,7 @@ func (c Config) Validate() error {
 		name  string
 		value int64
 	}{{"ReserveBytes", c.ReserveBytes}, {"MemoryBytes", c.MemoryBytes}, {"BlockCacheBytes", c.BlockCacheBytes}, {"SegmentCacheBytes", c.SegmentCacheBytes}, {"HeadCacheBytes", c.HeadCacheBytes},
-		{"LogLanes", int64(c.LogLanes)}, {"LogMemoryBytes", c.LogMemoryBytes}, {"SlowDisk", int64(c.SlowDisk)},
+		{"LogLanes", int64(c.LogLanes)}, {"LogFileBytes", c.LogFileBytes}, {"CatalogueSaveBytes", int64(c.CatalogueSaveBytes)}, {"LogMemoryBytes", c.LogMemoryBytes}, {"SlowDisk", int64(c.SlowDisk)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)}} {
 		fault(v.value < 0, "%s is %d, want 0 (default) or more", v.name, v.value)
 	}

@@ -104,7 +104,7 @@ func (n *Node) openCluster(context.Context) (err error) {
 	c := n.cfg.Cluster
 	cfg := membership.Config{
 		NodeID: n.identity.Node, Name: c.Name, Zone: c.Zone, Version: n.cfg.API.Version, Formats: formats(), API: n.listener.Addr(),
-		FS: n.cfg.FS, Dir: n.cfg.DataDir, Begin: c.begin(), Expected: c.BootstrapExpect, Shards: n.identity.Shards, Replicas: c.Replicas,
+		FS: n.cfg.FS, Dir: n.cfg.DataDir, Begin: c.begin(), Expected: c.BootstrapExpect, Shards: n.identity.Shards, Replicas: c.Replicas, SaveBytes: n.cfg.CatalogueSaveBytes,
 		Key: n.cfg.AdminKey, Load: n.load, Logger: n.logger, Now: n.cfg.Now,
 	}
 	if c.Enabled() {
@@ -128,7 +128,7 @@ func (n *Node) openCluster(context.Context) (err error) {
 func (n *Node) openShards(ctx context.Context) (err error) {
 	n.host, err = raft.Open(raft.Config{
 		NodeID: n.identity.Node, FS: n.cfg.FS, Dir: n.cfg.FS.PathJoin(n.cfg.DataDir, logName),
-		Lanes: n.cfg.LogLanes, Memory: n.cfg.LogMemoryBytes, SlowDisk: n.cfg.SlowDisk, Logger: n.logger, OnFatal: n.fail,
+		Lanes: n.cfg.LogLanes, FileSize: n.cfg.LogFileBytes, Memory: n.cfg.LogMemoryBytes, SlowDisk: n.cfg.SlowDisk, Logger: n.logger, OnFatal: n.fail,
 		Streams: n.members.Streams(),
 	})
 	if err != nil {

@@ -37,8 +37,8 @@ func (n *Node) Run(ctx context.Context) error {
 // runActors runs the node's long-lived goroutines. When one ends, all are
 // interrupted in the order in which they are added: first the outside is
 // closed and waited for, then the inside.
-func (n *Node) runActors(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+func (n *Node) runActors(asked context.Context) error {
+	ctx, cancel := context.WithCancel(asked)
 	defer cancel()
 	var group run.Group
 	group.Add(func() error { return n.api.Serve(n.listener) }, func(error) { n.shutdown() })
@@ -56,7 +56,7 @@ func (n *Node) runActors(ctx context.Context) error {
 	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.heal(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.runReplicas(inside) }, func(error) { stop() })
-	if err := group.Run(); err != nil && ctx.Err() == nil {
+	if err := group.Run(); err != nil && asked.Err() == nil {
 		return fmt.Errorf("run node: %w", err)
 	}
 	return nil
@@ -161,7 +161,9 @@ func (n *Node) becomeReady(ctx context.Context) error {
 // replay waits for the leader of a group, and if that is this node, until
 // everything is applied. A group with other members may go without a leader.
 func (n *Node) replay(ctx context.Context, group *raft.Group) error {
-	if members := group.Members(); len(members) != 1 || members[0].ID != n.identity.Node {
+	members := group.Members()
+	alone := len(members) == 1 && members[0].ID == n.identity.Node
+	if !alone {
 		patient, cancel := context.WithTimeout(ctx, leaderPatience)
 		defer cancel()
 		if group.WaitLeader(patient) != nil {
@@ -173,10 +175,11 @@ func (n *Node) replay(ctx context.Context, group *raft.Group) error {
 	if _, leads := group.Leader(); !leads {
 		return nil
 	}
-	if err := group.Barrier(ctx); err != nil && !errors.Is(err, raft.ErrNotLeader) {
-		return err
+	err := group.Barrier(ctx)
+	if errors.Is(err, raft.ErrNotLeader) || !alone && errors.Is(err, raft.ErrUncertain) {
+		return nil // it has just lost the lead
 	}
-	return nil
+	return err
 }
 
 func (n *Node) unlessStopped(ctx context.Context, err error) error {

@@ -130,9 +130,6 @@ func (w *world) settle() {
 	}
 	w.look(c)
 	for _, m := range w.machines {
-		if len(w.machines) > 1 {
-			break // segments do not travel yet
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		if err := m.current().node.Flush(ctx); err != nil {
 			w.t.Errorf("flush %s: %v", m.ip, err)

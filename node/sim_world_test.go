@@ -63,6 +63,7 @@ func randomTuning(rng *rand.Rand, machines int) tuning {
 		link: sim.Link{Delay: ms(0, 2), Jitter: ms(0, 3)},
 		node: node.Config{
 			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
+			LogFileBytes: int64(between(rng, 4<<10, 64<<10)), CatalogueSaveBytes: between(rng, 1<<10, 64<<10),
 			SegmentCacheBytes: int64(between(rng, 1, 1<<18)), HeadCacheBytes: int64(between(rng, 1, 1<<18)),
 			ShutdownTimeout: time.Second,
 			Healing: heal.Config{
@@ -165,9 +166,6 @@ func (m *machine) start() {
 	cfg := w.tuning.node
 	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
 	cfg.Logger = w.logger.With("at", m.ip)
-	if w.tuning.machines > 1 { // segments do not travel yet
-		cfg.Replica.SealRows, cfg.Replica.SealBlocks, cfg.Replica.SealAge, cfg.Replica.IdleAge = 1<<20, 1<<20, time.Hour, time.Hour
-	}
 	var err error
 	if cfg.Listener, err = m.host.Listen(7100); err != nil {
 		w.t.Fatal(err)
@@ -186,7 +184,7 @@ func (m *machine) start() {
 		switch err := opened.Run(ctx); {
 		case errors.Is(err, membership.ErrGone):
 			w.ledger.leave(p)
-		case err != nil && !w.ledger.isDead(p):
+		case (err != nil || ctx.Err() == nil) && !w.ledger.isDead(p):
 			w.t.Errorf("%s ended: %v", m.ip, err)
 		}
 	}()

@@ -110,6 +110,7 @@ type Shard struct {
 	cfg     Config
 	logger  *slog.Logger
 	garbage *garbage
+	views   openViews
 
 	// publishing is held while the manifest changes or is read whole: a seal that becomes
 	// durable and a snapshot that is restored must not cross.

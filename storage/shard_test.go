@@ -437,6 +437,35 @@ func TestViewKeepsItsSegments(t *testing.T) {
 	h.check()
 }
 
+// Who destroys a shard can wait for those who read it.
+func TestAwaitViews(t *testing.T) {
+	h := newHistory(t, 1)
+	for range 3 {
+		h.append()
+	}
+	var views []*View
+	for range 2 {
+		view, err := h.shard.View("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		views = append(views, view)
+	}
+	h.shard.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, view := range views {
+		if err := h.shard.AwaitViews(gone); !errors.Is(err, context.Canceled) {
+			t.Errorf("with a view held: %v", err)
+		}
+		view.Release()
+		view.Release()
+	}
+	if err := h.shard.AwaitViews(gone); err != nil {
+		t.Errorf("with no view held: %v", err)
+	}
+}
+
 // settle2 is settle without looking into the store, for tests that hold views.
 func (h *history) settle2() {
 	for h.merge(true) {

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -110,11 +112,63 @@ type View struct {
 	Missing []Entry
 
 	set  *segmentSet
+	open *openViews
 	once sync.Once
 }
 
 // Release gives the view back; its parts must not be used afterwards.
-func (v *View) Release() { v.once.Do(v.set.release) }
+func (v *View) Release() {
+	v.once.Do(func() {
+		v.set.release()
+		v.open.leave()
+	})
+}
+
+// openViews counts the views of a shard that are not released.
+type openViews struct {
+	mu struct {
+		sync.Mutex
+		count int
+		none  chan struct{} // closed when the count becomes zero; nil: nobody waits
+	}
+}
+
+func (o *openViews) enter() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.count++
+}
+
+func (o *openViews) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mu.count--; o.mu.count == 0 && o.mu.none != nil {
+		close(o.mu.none)
+		o.mu.none = nil
+	}
+}
+
+// AwaitViews returns when no view is held any more. After Close none comes, so
+// then the shard can be destroyed.
+func (s *Shard) AwaitViews(ctx context.Context) error {
+	o := &s.views
+	o.mu.Lock()
+	if o.mu.count == 0 {
+		o.mu.Unlock()
+		return nil
+	}
+	if o.mu.none == nil {
+		o.mu.none = make(chan struct{})
+	}
+	none := o.mu.none
+	o.mu.Unlock()
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for views of shard %d: %w", s.cfg.Shard, ctx.Err())
+	}
+}
 
 // View returns the tenant's parts as of now: everything applied is in it.
 func (s *Shard) View(tenant model.TenantID) (*View, error) {
@@ -125,12 +179,13 @@ func (s *Shard) View(tenant model.TenantID) (*View, error) {
 	}
 	set := s.mu.set
 	set.refs.Add(1) // cannot be the last: the shard holds one while it is current
+	s.views.enter()
 	runs := make([]headRun, 0, len(s.mu.jobs)+1)
 	for _, job := range s.mu.jobs {
 		runs = append(runs, job.runs[tenant])
 	}
 	runs = append(runs, s.mu.active.runs[tenant])
-	view := &View{set: set, Quarantined: s.mu.quarantined[tenant]}
+	view := &View{set: set, open: &s.views, Quarantined: s.mu.quarantined[tenant]}
 	s.mu.RUnlock()
 
 	for _, one := range set.byTenant[tenant] {

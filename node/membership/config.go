@@ -63,7 +63,9 @@ type Config struct {
 	Begin    Begin
 	Expected int // with Expect: how many nodes, this one included
 	Shards   int // of a new cluster
-	Replicas int // wanted of each shard, of a new cluster; 0: as many as come to be useful
+	// SaveBytes is that of the catalogue's Config.
+	SaveBytes int
+	Replicas  int // wanted of each shard, of a new cluster; 0: as many as come to be useful
 
 	Port *Port    // nil: none
 	Key  AdminKey // nil: none

@@ -55,7 +55,7 @@ func Open(cfg Config) (*Membership, error) {
 	var err error
 	m.cat, err = catalogue.Open(catalogue.Config{
 		Store: store{m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
-		Now: func() int64 { return m.cfg.Now().UnixNano() },
+		SaveBytes: m.cfg.SaveBytes, Now: func() int64 { return m.cfg.Now().UnixNano() },
 	})
 	if err != nil {
 		return nil, err

@@ -95,6 +95,9 @@ func (r *Replica) Attach(log Log) { r.log = log }
 // Close ends the replica after Run has returned and the log has stopped.
 func (r *Replica) Close() { r.shard.Close() }
 
+// AwaitViews returns when no view is held any more, after Close.
+func (r *Replica) AwaitViews(ctx context.Context) error { return r.shard.AwaitViews(ctx) }
+
 // Append stores a block and returns one result per batch, in order. It waits
 // while sealing does not keep up. An error of the log is returned as it is.
 func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.BatchResult, error) {

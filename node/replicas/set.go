@@ -7,12 +7,17 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/raft"
 )
+
+// readingMax is how long a replica that is not needed any more is kept for
+// queries that read it.
+const readingMax = 30 * time.Second
 
 // Config of a Set. All but Logger must be given.
 type Config struct {
@@ -232,6 +237,12 @@ func (s *Set) destroy(ctx context.Context, one *One) error {
 	one.Replica.Close()
 	if err != nil {
 		return err
+	}
+	// Queries that read it have begun while it was theirs to read.
+	reading, cancel := context.WithTimeout(ctx, readingMax)
+	defer cancel()
+	if err := one.AwaitViews(reading); err != nil {
+		s.cfg.Logger.Warn("a replica is deleted while it is read", "shard", one.Shard(), "error", err)
 	}
 	return s.cfg.Destroy(ctx, one.Shard())
 }
