@@ -201,3 +201,20 @@ func TestChoose(t *testing.T) {
 		want("abc")
 	})
 }
+
+func TestSpread(t *testing.T) {
+	hundred := make([]float64, 100)
+	for i := range hundred {
+		hundred[i] = float64(100 - i)
+	}
+	for _, tc := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{nil, Spread{}}, {[]float64{7}, Spread{7, 7, 7}}, {[]float64{9, 1}, Spread{1, 9, 9}}, {[]float64{3, 1, 2}, Spread{2, 3, 3}}, {hundred, Spread{50, 99, 100}},
+	} {
+		if got := spreadOf(tc.values); got != tc.want {
+			t.Errorf("spread of %d values is %+v, want %+v", len(tc.values), got, tc.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -93,7 +94,7 @@ func spreadOf(values []float64) Spread {
 		return Spread{}
 	}
 	values = slices.Sorted(slices.Values(values))
-	rank := func(share float64) float64 { return values[min(int(share*float64(len(values))), len(values)-1)] }
+	rank := func(share float64) float64 { return values[int(math.Ceil(share*float64(len(values))))-1] } // nearest rank
 	return Spread{P50: rank(0.5), P99: rank(0.99), Max: values[len(values)-1]}
 }
 
@@ -144,14 +145,18 @@ func (r *Report) sum(cfg Config) {
 			k.Answers.add(round.Answers)
 			k.Refused += round.Refused
 			switch {
+			case round.Error != "" && round.HealthyMS == 0:
+				k.Errors++
+				continue // it did not come so far that it has figures
 			case round.Error != "":
 				k.Errors++
-				continue
 			case round.Skipped != "":
 				k.Skipped = round.Skipped
 				continue
 			}
-			k.Done++
+			if round.Error == "" {
+				k.Done++
+			}
 			gaps = append(gaps, round.GapMS)
 			if round.Led > 0 {
 				leaderGaps = append(leaderGaps, round.GapMS)
