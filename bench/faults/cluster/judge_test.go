@@ -117,9 +117,14 @@ func TestMeter(t *testing.T) {
 		if r := m.read(); r.gap != 1500*time.Millisecond || r.worst != 5 || r.rate != 52/3.3 {
 			t.Errorf("reading is %+v", r)
 		}
+		m.waited(4 * time.Second)
+		m.waited(time.Second)
+		if m.wait() != 4*time.Second {
+			t.Errorf("longest wait is %v", m.wait())
+		}
 		m.begin()
 		time.Sleep(3 * time.Second)
-		if r := m.read(); r.gap != 3*time.Second || r.worst != 0 || r.rate != 0 {
+		if r := m.read(); r.gap != 3*time.Second || r.worst != 0 || r.rate != 0 || m.wait() != 0 {
 			t.Errorf("reading without acknowledgements is %+v", r)
 		}
 	})
@@ -195,4 +200,21 @@ func TestChoose(t *testing.T) {
 		time.Sleep(avoidFor + 1)
 		want("abc")
 	})
+}
+
+func TestSpread(t *testing.T) {
+	hundred := make([]float64, 100)
+	for i := range hundred {
+		hundred[i] = float64(100 - i)
+	}
+	for _, tc := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{nil, Spread{}}, {[]float64{7}, Spread{7, 7, 7}}, {[]float64{9, 1}, Spread{1, 9, 9}}, {[]float64{3, 1, 2}, Spread{2, 3, 3}}, {hundred, Spread{50, 99, 100}},
+	} {
+		if got := spreadOf(tc.values); got != tc.want {
+			t.Errorf("spread of %d values is %+v, want %+v", len(tc.values), got, tc.want)
+		}
+	}
 }

@@ -141,7 +141,9 @@ func (w *load) tick(ctx context.Context, writer int) {
 		w.gate.RLock()
 		b := &ledger.Batch{ID: ledger.BatchID{Writer: writer, Number: number}, Time: time.Now().UnixNano(), Rows: 1}
 		sending.Go(func() {
+			began := time.Now()
 			w.send(ctx, b, number, rand.New(rand.NewPCG(w.crew.cfg.Seed, uint64(writer)<<32+uint64(number))))
+			w.meter.waited(time.Since(began))
 			w.gate.RUnlock()
 			<-slots
 		})

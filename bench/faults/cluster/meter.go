@@ -16,7 +16,8 @@ type meter struct {
 		begin   time.Time
 		last    time.Time
 		longest time.Duration
-		rows    []int64 // by second from begin
+		wait    time.Duration // longest of one record
+		rows    []int64       // by second from begin
 	}
 }
 
@@ -25,7 +26,7 @@ func (m *meter) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.begin = time.Now()
-	m.mu.last, m.mu.longest, m.mu.rows = m.mu.begin, 0, nil
+	m.mu.last, m.mu.longest, m.mu.wait, m.mu.rows = m.mu.begin, 0, 0, nil
 }
 
 // ack enters an acknowledgement of so many records.
@@ -46,6 +47,20 @@ func (m *meter) ack(rows int) {
 		m.mu.rows = append(m.mu.rows, 0)
 	}
 	m.mu.rows[second] += int64(rows)
+}
+
+// waited enters how long a record waited for its acknowledgement.
+func (m *meter) waited(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mu.wait = max(m.mu.wait, d)
+}
+
+// wait returns the longest wait of a record that was acknowledged in the window.
+func (m *meter) wait() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.wait
 }
 
 // reading is what a window showed.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -58,6 +59,9 @@ type RoundReport struct {
 	// everything was healthy; HealthyMS that from the end of the fault.
 	GapMS     float64 `json:"gapMs"`
 	HealthyMS float64 `json:"healthyMs"`
+	// WaitMS is the longest time that one of the single records that are sent at
+	// even intervals waited for its acknowledgement.
+	WaitMS float64 `json:"waitMs"`
 	// ReplicatedMS is the time from the start of a new node until every shard was
 	// replicated in full.
 	ReplicatedMS float64 `json:"replicatedMs,omitempty"`
@@ -90,7 +94,7 @@ func spreadOf(values []float64) Spread {
 		return Spread{}
 	}
 	values = slices.Sorted(slices.Values(values))
-	rank := func(share float64) float64 { return values[min(int(share*float64(len(values))), len(values)-1)] }
+	rank := func(share float64) float64 { return values[int(math.Ceil(share*float64(len(values))))-1] } // nearest rank
 	return Spread{P50: rank(0.5), P99: rank(0.99), Max: values[len(values)-1]}
 }
 
@@ -101,6 +105,7 @@ type KindReport struct {
 	Done       int     `json:"done"`
 	GapMS      Spread  `json:"gapMs"`
 	LeaderGap  Spread  `json:"leaderGapMs"` // of the rounds whose victims led a shard
+	WaitMS     Spread  `json:"waitMs"`
 	HealthyMS  Spread  `json:"healthyMs"`
 	Replicated Spread  `json:"replicatedMs"`
 	Answers    Answers `json:"answers"`
@@ -130,7 +135,7 @@ func (k *KindReport) Verdict() string {
 func (r *Report) sum(cfg Config) {
 	for _, kind := range cfg.Faults {
 		k := KindReport{Fault: kind, Planned: cfg.Rounds, Dip: 1}
-		var gaps, leaderGaps, healthy, replicated []float64
+		var gaps, leaderGaps, waits, healthy, replicated []float64
 		for i := range r.Rounds {
 			round := &r.Rounds[i]
 			if round.Fault != kind {
@@ -140,18 +145,23 @@ func (r *Report) sum(cfg Config) {
 			k.Answers.add(round.Answers)
 			k.Refused += round.Refused
 			switch {
+			case round.Error != "" && round.HealthyMS == 0:
+				k.Errors++
+				continue // it did not come so far that it has figures
 			case round.Error != "":
 				k.Errors++
-				continue
 			case round.Skipped != "":
 				k.Skipped = round.Skipped
 				continue
 			}
-			k.Done++
+			if round.Error == "" {
+				k.Done++
+			}
 			gaps = append(gaps, round.GapMS)
 			if round.Led > 0 {
 				leaderGaps = append(leaderGaps, round.GapMS)
 			}
+			waits = append(waits, round.WaitMS)
 			healthy = append(healthy, round.HealthyMS)
 			if round.ReplicatedMS > 0 {
 				replicated = append(replicated, round.ReplicatedMS)
@@ -160,7 +170,8 @@ func (r *Report) sum(cfg Config) {
 				k.Dip = min(k.Dip, float64(round.RateWorst)/round.RateBefore)
 			}
 		}
-		k.GapMS, k.LeaderGap, k.HealthyMS, k.Replicated = spreadOf(gaps), spreadOf(leaderGaps), spreadOf(healthy), spreadOf(replicated)
+		k.GapMS, k.LeaderGap, k.WaitMS = spreadOf(gaps), spreadOf(leaderGaps), spreadOf(waits)
+		k.HealthyMS, k.Replicated = spreadOf(healthy), spreadOf(replicated)
 		r.Kinds = append(r.Kinds, k)
 	}
 }
@@ -193,11 +204,11 @@ func (r *Report) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, r.NetworkWhy)
 	}
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "fault\tdone\tplanned\tgap p50 ms\tp99\tmax\tleader lost: p50\tmax\thealthy p50 ms\tmax\tfull again ms\tworst second\tasked\tfailed\tincomplete\tjudged\tviolations\tverdict\t")
+	fmt.Fprintln(out, "fault\tdone\tplanned\tgap p50 ms\tp99\tmax\tleader lost: p50\tmax\twait p50 ms\tmax\thealthy p50 ms\tmax\tfull again ms\tworst second\tasked\tfailed\tincomplete\tjudged\tviolations\tverdict\t")
 	for i := range r.Kinds {
 		k := &r.Kinds[i]
-		fmt.Fprintf(out, "%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f %%\t%d\t%d\t%d\t%d\t%d\t%s\t\n", k.Fault, k.Done, k.Planned, k.GapMS.P50, k.GapMS.P99, k.GapMS.Max,
-			k.LeaderGap.P50, k.LeaderGap.Max, k.HealthyMS.P50, k.HealthyMS.Max, k.Replicated.Max, 100*k.Dip, k.Answers.UpAsked, k.Answers.UpFailed, k.Answers.UpIncomplete, k.Answers.Judged,
+		fmt.Fprintf(out, "%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f %%\t%d\t%d\t%d\t%d\t%d\t%s\t\n", k.Fault, k.Done, k.Planned, k.GapMS.P50, k.GapMS.P99, k.GapMS.Max,
+			k.LeaderGap.P50, k.LeaderGap.Max, k.WaitMS.P50, k.WaitMS.Max, k.HealthyMS.P50, k.HealthyMS.Max, k.Replicated.Max, 100*k.Dip, k.Answers.UpAsked, k.Answers.UpFailed, k.Answers.UpIncomplete, k.Answers.Judged,
 			k.Violations, k.Verdict())
 	}
 	fmt.Fprintln(out)

@@ -53,10 +53,7 @@ func (r *round) do(ctx context.Context) (err error) {
 		return err
 	}
 	r.drain()
-	if err := r.check(ctx); err != nil {
-		return err
-	}
-	return r.crashes()
+	return errors.Join(r.check(ctx), r.crashes())
 }
 
 // between draws a time.
@@ -149,6 +146,7 @@ func (r *round) check(ctx context.Context) error {
 		return fmt.Errorf("writes do not resume within %v", r.cfg.ResumeTimeout)
 	}
 	defer r.load.release()
+	r.report.WaitMS = milliseconds(r.load.meter.wait())
 	r.enterRefusals(v)
 	from, full := int64(0), r.run.rounds%r.cfg.FullEvery == 0 || len(r.plan) == 0 || r.last
 	if !full {

@@ -167,8 +167,8 @@ func (r *round) line() string {
 	if p.Skipped != "" {
 		return fmt.Sprintf("round %d, %s: skipped: %s", p.Round, p.Fault, p.Skipped)
 	}
-	line := fmt.Sprintf("round %d, %s %s: gap %.0f ms, healthy after %.0f ms, %d records acknowledged, of %d questions to nodes with a quorum %d failed, %d incomplete", p.Round, p.Fault,
-		strings.Join(p.Victims, " "), p.GapMS, p.HealthyMS, r.ledger.Tally().Acked, p.Answers.UpAsked, p.Answers.UpFailed, p.Answers.UpIncomplete)
+	line := fmt.Sprintf("round %d, %s %s: gap %.0f ms, wait %.0f ms, healthy after %.0f ms, %d records acknowledged, of %d questions to nodes with a quorum %d failed, %d incomplete", p.Round, p.Fault,
+		strings.Join(p.Victims, " "), p.GapMS, p.WaitMS, p.HealthyMS, r.ledger.Tally().Acked, p.Answers.UpAsked, p.Answers.UpFailed, p.Answers.UpIncomplete)
 	if len(p.Notes) > 0 {
 		line += " (" + strings.Join(p.Notes, "; ") + ")"
 	}

@@ -90,13 +90,15 @@ func (l *Lab) NewNetwork(hosts int, linkd string, seed uint64) (n *Network, why 
 	return Loopback(hosts), err.Error(), nil
 }
 
-// Loopback is hosts whose links cannot be touched.
+// Loopback is hosts whose links cannot be touched. Where there are many loopback
+// addresses, each has its own, and other runs have others.
 func Loopback(hosts int) *Network {
 	n := &Network{Kind: "loopback", links: wholeLinks{}}
+	now := time.Now().UnixNano()
 	for i := range hosts {
 		address := "127.0.0.1"
 		if runtime.GOOS == "linux" { // all of 127.0.0.0/8 is there
-			address = "127.0.0." + strconv.Itoa(11+i)
+			address = fmt.Sprintf("127.%d.%d.%d", 1+now/256%250, now%256, 1+i)
 		}
 		n.Hosts = append(n.Hosts, &Host{Name: "h" + strconv.Itoa(i+1), Address: address})
 	}
