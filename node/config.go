@@ -48,8 +48,9 @@ type Config struct {
 	Listen   string       // address of the HTTP interface; default 127.0.0.1:7100
 	Listener net.Listener // instead of Listen, e.g. for tests
 
-	// Shards is how many shards a new data folder gets; an existing folder
-	// keeps its number. Default 4.
+	// Shards is how many shards a new cluster gets; an existing one keeps its
+	// number. Default DefaultShards, and DefaultShards for each node that is
+	// expected to begin it.
 	Shards int
 
 	// Healing says how the cluster looks after itself; its Cluster, Logger and
@@ -145,7 +146,7 @@ func isLoopback(address string) bool {
 func (c Config) withDefaults() Config {
 	c.Listen = cmp.Or(c.Listen, DefaultListen)
 	c.Cluster = c.Cluster.WithDefaults(c.Listen)
-	c.Shards = cmp.Or(c.Shards, DefaultShards)
+	c.Shards = cmp.Or(c.Shards, DefaultShards*max(c.Cluster.BootstrapExpect, 1))
 	c.shareMemory()
 	c.LogMemoryBytes = cmp.Or(c.LogMemoryBytes, DefaultLogMemory)
 	c.SlowDisk = cmp.Or(c.SlowDisk, DefaultSlowDisk)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/model"
@@ -94,6 +95,9 @@ func (c clusterView) Reports(ctx context.Context) map[string]heal.Report {
 
 // Transfer implements heal.Cluster.
 func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) error {
+	if shard == catalogue.Group {
+		return c.TransferCatalogue(ctx, to)
+	}
 	leader := c.n.leaderOf(shardID(shard), "")
 	if leader == c.n.identity.Node {
 		return calls{c.n}.Transfer(ctx, shardID(shard), to)

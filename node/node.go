@@ -148,6 +148,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 			cfg := n.cfg.shardConfig(env, shard, here)
 			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
 			cfg.Fetching, cfg.Scrubbing = fetching, scrubbing
+			cfg.Storage.Alone = func() bool { return n.alone(shard) }
 			if n.members.Clustered() {
 				cfg.Peers = peers{n}
 			}
@@ -158,6 +159,15 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})
 	return err
+}
+
+// alone reports whether no other node has, or is to have, a replica of a shard.
+func (n *Node) alone(shard uint32) bool {
+	if !n.members.Clustered() {
+		return true
+	}
+	all := n.members.State().Shards[shard].Replicas
+	return len(all) == 1 && all[0].Node == n.identity.Node
 }
 
 // CacheBytes returns how much the caches of segments and heads hold.

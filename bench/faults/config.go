@@ -53,6 +53,10 @@ type Config struct {
 	Env []string
 	// WorkDir receives data folders, disk images and logs.
 	WorkDir string
+	// Journals is the folder in which it is noted what was made of the machine,
+	// so that a later run can take away what a killed one left. Empty means
+	// lab.DefaultFolder.
+	Journals string
 	// Faults are done one after the other, each with a fresh data folder.
 	// Empty means all.
 	Faults []Kind

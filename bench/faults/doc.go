@@ -3,7 +3,7 @@
 // lost, none stored twice, none altered and none made up.
 //
 // Writers send batches with idempotency keys and send a batch again, under the
-// same key, until it is acknowledged. A Ledger remembers what was sent and
+// same key, until it is acknowledged. A ledger.Ledger remembers what was sent and
 // what was acknowledged; after each round the records are read back over HTTP
 // and compared with it.
 //

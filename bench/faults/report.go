@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/stere-log/stere/bench/faults/ledger"
 )
 
 // Report is the result of a run.
@@ -17,24 +19,24 @@ type Report struct {
 
 // FaultReport is the result of one kind of fault.
 type FaultReport struct {
-	Fault      Kind       `json:"fault"`
-	Planned    int        `json:"planned"`
-	Done       int        `json:"done"`
-	Restarts   int        `json:"restarts"`
-	Acked      int64      `json:"ackedRecords"`
-	Acks       int64      `json:"ackedRequests"`
-	Unknown    int64      `json:"unknownRecords"` // never acknowledged, allowed to be there or not
-	Refusals   int64      `json:"refusedRequests"`
-	Read       int64      `json:"recordsReadBack"`
-	LoadSec    float64    `json:"loadSeconds"`
-	RowsPerSec float64    `json:"ackedRecordsPerSecond"`
-	ReadyP50MS float64    `json:"readyP50Ms"`
-	ReadyMaxMS float64    `json:"readyMaxMs"`
-	ResumeMS   float64    `json:"resumeMaxMs,omitempty"` // longest from space freed to the next acknowledgement
-	Violations Violations `json:"violations"`
-	Skipped    string     `json:"skipped,omitempty"` // why nothing was done
-	Void       string     `json:"void,omitempty"`    // why the run shows nothing
-	Error      string     `json:"error,omitempty"`   // why it ended early
+	Fault      Kind              `json:"fault"`
+	Planned    int               `json:"planned"`
+	Done       int               `json:"done"`
+	Restarts   int               `json:"restarts"`
+	Acked      int64             `json:"ackedRecords"`
+	Acks       int64             `json:"ackedRequests"`
+	Unknown    int64             `json:"unknownRecords"` // never acknowledged, allowed to be there or not
+	Refusals   int64             `json:"refusedRequests"`
+	Read       int64             `json:"recordsReadBack"`
+	LoadSec    float64           `json:"loadSeconds"`
+	RowsPerSec float64           `json:"ackedRecordsPerSecond"`
+	ReadyP50MS float64           `json:"readyP50Ms"`
+	ReadyMaxMS float64           `json:"readyMaxMs"`
+	ResumeMS   float64           `json:"resumeMaxMs,omitempty"` // longest from space freed to the next acknowledgement
+	Violations ledger.Violations `json:"violations"`
+	Skipped    string            `json:"skipped,omitempty"` // why nothing was done
+	Void       string            `json:"void,omitempty"`    // why the run shows nothing
+	Error      string            `json:"error,omitempty"`   // why it ended early
 }
 
 // Verdict is "ok", "skipped", "void" or "VIOLATED".
@@ -74,7 +76,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		f := &r.Faults[i]
 		v := &f.Violations
 		fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%.0f\t%d\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t%s\t\n", f.Fault, f.Done, f.Planned, f.Acked, f.Read, f.RowsPerSec,
-			v.Lost, v.Duplicated, v.Altered, v.Phantom, v.AckedDead+v.NotAlive+v.NotResumed+v.NotAnswered+v.Improper, f.ReadyP50MS, f.ReadyMaxMS, f.Verdict())
+			v.Lost, v.Duplicated, v.Altered, v.Phantom, v.Other(), f.ReadyP50MS, f.ReadyMaxMS, f.Verdict())
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write table: %w", err)

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-)
 
-// errSkip says that a fault cannot be made on this machine.
-var errSkip = errors.New("cannot be done here")
+	"github.com/stere-log/stere/bench/faults/lab"
+	"github.com/stere-log/stere/bench/faults/ledger"
+)
 
 // killAgainShare is the share of kills that are followed by one more while
 // the process starts.
@@ -23,7 +23,7 @@ const killAgainWithin = 300 * time.Millisecond
 
 // Run does the faults one kind after the other. The report has violations; an
 // error means that there is no report.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
+func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("faults config: %w", err)
 	}
@@ -31,15 +31,23 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := os.MkdirAll(cfg.WorkDir, 0o755); err != nil {
 		return nil, fmt.Errorf("make work folder: %w", err)
 	}
-	report := &Report{Time: time.Now().UTC(), Seed: cfg.Seed}
+	l, removed, err := lab.Open(cfg.Journals)
+	for _, thing := range removed {
+		fmt.Fprintf(cfg.Progress, "left by an ended run and removed: %s\n", thing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	report = &Report{Time: time.Now().UTC(), Seed: cfg.Seed}
 	for _, kind := range cfg.Faults {
 		result := FaultReport{Fault: kind, Planned: cfg.Rounds}
-		err := runKind(ctx, cfg, kind, &result)
+		err := runKind(ctx, cfg, l, kind, &result)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		switch {
-		case errors.Is(err, errSkip):
+		case errors.Is(err, lab.ErrSkip):
 			result.Skipped = err.Error()
 		case err != nil:
 			result.Error = err.Error()
@@ -54,11 +62,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 type kindRun struct {
 	cfg    Config
 	kind   Kind
-	api    *api
-	ledger *ledger
+	api    *ledger.API
+	ledger *ledger.Ledger
 	node   *node
 	load   *load
-	disk   *disk // nil for Kill
+	disk   *lab.Disk // nil for Kill
 	rng    *rand.Rand
 	result *FaultReport
 	began  time.Time     // of the load
@@ -66,21 +74,21 @@ type kindRun struct {
 	border []int64       // times at which the rounds began
 }
 
-func runKind(ctx context.Context, cfg Config, kind Kind, result *FaultReport) (err error) {
-	r := &kindRun{cfg: cfg, kind: kind, api: newAPI(cfg.RequestTimeout), rng: rand.New(rand.NewPCG(cfg.Seed, 77)), result: result}
-	r.ledger = newLedger(fmt.Sprintf("%s%dx%x", kind, cfg.Seed, time.Now().UnixNano()))
+func runKind(ctx context.Context, cfg Config, l *lab.Lab, kind Kind, result *FaultReport) (err error) {
+	r := &kindRun{cfg: cfg, kind: kind, api: ledger.NewAPI(cfg.RequestTimeout, nil), rng: rand.New(rand.NewPCG(cfg.Seed, 77)), result: result}
+	r.ledger = ledger.New(fmt.Sprintf("%s%dx%x", kind, cfg.Seed, time.Now().UnixNano()))
 	dir := filepath.Join(cfg.WorkDir, string(kind)+"-data")
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("empty data folder: %w", err)
 	}
 	if kind != Kill {
-		if r.disk, err = newDisk(cfg.WorkDir, string(kind), cfg.ImageMB); err != nil {
+		if r.disk, err = l.NewDisk(cfg.WorkDir, string(kind), cfg.ImageMB); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, r.disk.remove()) }()
-		dir = filepath.Join(r.disk.mount, "data")
+		defer func() { err = errors.Join(err, r.disk.Remove(false)) }()
+		dir = filepath.Join(r.disk.Mount, "data")
 	}
-	r.node = newNode(cfg, r.api, kind, dir)
+	r.node = newNode(cfg, l, r.api, kind, dir)
 	defer func() { err = errors.Join(err, r.node.kill()) }()
 	if err := r.node.start(ctx); err != nil {
 		return err
@@ -105,8 +113,8 @@ func (r *kindRun) rounds(ctx context.Context) error {
 		if err := r.check(ctx, last || (round+1)%r.cfg.FullEvery == 0); err != nil {
 			return fmt.Errorf("check after round %d: %w", round+1, err)
 		}
-		sums := r.ledger.tally()
-		fmt.Fprintf(r.cfg.Progress, "%s %d/%d: %d records acknowledged, %d violations\n", r.kind, round+1, r.cfg.Rounds, sums.acked, r.result.Violations.Sum())
+		sums := r.ledger.Tally()
+		fmt.Fprintf(r.cfg.Progress, "%s %d/%d: %d records acknowledged, %d violations\n", r.kind, round+1, r.cfg.Rounds, sums.Acked, r.result.Violations.Sum())
 	}
 	return nil
 }
@@ -144,8 +152,8 @@ func (r *kindRun) killRound(ctx context.Context) error {
 }
 
 func (r *kindRun) powerLossRound(ctx context.Context) error {
-	r.ledger.setCut(true)
-	if err := r.disk.cut(); err != nil {
+	r.ledger.SetCut(true)
+	if err := r.disk.Cut(); err != nil {
 		return err
 	}
 	return r.comeBack(ctx)
@@ -157,8 +165,8 @@ func (r *kindRun) comeBack(ctx context.Context) error {
 	if err := r.node.kill(); err != nil {
 		return err
 	}
-	r.ledger.setCut(false)
-	if err := r.disk.remount(); err != nil {
+	r.ledger.SetCut(false)
+	if err := r.disk.Remount(); err != nil {
 		return err
 	}
 	return r.node.start(ctx)
@@ -168,16 +176,16 @@ func (r *kindRun) comeBack(ctx context.Context) error {
 const deadTime = 2 * time.Second
 
 func (r *kindRun) diskDeadRound(ctx context.Context) error {
-	r.ledger.setCut(true)
-	if err := r.disk.cut(); err != nil {
+	r.ledger.SetCut(true)
+	if err := r.disk.Cut(); err != nil {
 		return err
 	}
-	r.ledger.setDead(time.Now())
+	r.ledger.SetDead(time.Now())
 	pause(ctx, deadTime)
 	if err := r.node.kill(); err != nil {
 		return err
 	}
-	r.ledger.setDead(time.Time{})
+	r.ledger.SetDead(time.Time{})
 	return r.comeBack(ctx)
 }
 
@@ -188,14 +196,14 @@ func (r *kindRun) check(ctx context.Context, full bool) error {
 	began := time.Now()
 	defer func() { r.held += time.Since(began) }()
 	if !r.load.hold(ctx, r.cfg.ResumeTimeout) {
-		v.note(&v.NotResumed, 1, "writes do not resume: no acknowledgement within %v", r.cfg.ResumeTimeout)
+		v.Note(&v.NotResumed, 1, "writes do not resume: no acknowledgement within %v", r.cfg.ResumeTimeout)
 		return fmt.Errorf("writes do not resume within %v", r.cfg.ResumeTimeout)
 	}
 	defer r.load.release()
 	from := int64(0)
 	if !full {
 		from = r.border[max(len(r.border)-2, 0)]
-		ok, err := r.ledger.checkCount(ctx, r.api)
+		ok, err := r.ledger.CheckCount(ctx, r.api)
 		if err != nil {
 			return err
 		}
@@ -203,7 +211,7 @@ func (r *kindRun) check(ctx context.Context, full bool) error {
 			from = 0 // the full check finds out what is wrong
 		}
 	}
-	read, err := r.ledger.check(ctx, r.api, from, v)
+	read, err := r.ledger.Check(ctx, r.api, from, v)
 	r.result.Read += read
 	if err == nil && v.Sum() > 0 {
 		return errors.New("violated, the rounds end here")
@@ -213,16 +221,16 @@ func (r *kindRun) check(ctx context.Context, full bool) error {
 
 // finish fills in the figures and judges whether the run shows anything.
 func (r *kindRun) finish() {
-	sums, f := r.ledger.tally(), r.result
-	f.Acked, f.Acks, f.Unknown, f.Refusals = sums.acked, sums.acks, sums.unknown, sums.refusals
-	if sums.ackedDead > 0 {
-		f.Violations.note(&f.Violations.AckedDead, sums.ackedDead, "%d requests acknowledged after the disk died", sums.ackedDead)
+	sums, f := r.ledger.Tally(), r.result
+	f.Acked, f.Acks, f.Unknown, f.Refusals = sums.Acked, sums.Acks, sums.Unknown, sums.Refusals
+	if sums.AckedDead > 0 {
+		f.Violations.Note(&f.Violations.AckedDead, sums.AckedDead, "%d requests acknowledged after the disk died", sums.AckedDead)
 	}
-	if sums.improper > 0 {
-		f.Violations.note(&f.Violations.Improper, sums.improper, "%d writes refused in a way that makes a client drop them, the last with %v", sums.improper, sums.improperLast)
+	if sums.Improper > 0 {
+		f.Violations.Note(&f.Violations.Improper, sums.Improper, "%d writes refused in a way that makes a client drop them, the last with %v", sums.Improper, sums.ImproperLast)
 	}
 	f.LoadSec = (time.Since(r.began) - r.held).Seconds()
-	f.RowsPerSec = float64(sums.acked) / f.LoadSec
+	f.RowsPerSec = float64(sums.Acked) / f.LoadSec
 	f.Restarts = len(r.node.readies) - 1
 	slices.Sort(r.node.readies)
 	f.ReadyP50MS = milliseconds(r.node.readies[len(r.node.readies)/2])

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/bench/faults"
+	"github.com/stere-log/stere/bench/faults/ledger"
 )
 
 func config(t *testing.T, bug string, kind faults.Kind) faults.Config {
@@ -17,7 +18,7 @@ func config(t *testing.T, bug string, kind faults.Kind) faults.Config {
 		t.Fatal(err)
 	}
 	return faults.Config{
-		Path: self, Env: []string{fakeEnv + "=" + bug}, WorkDir: t.TempDir(), Faults: []faults.Kind{kind}, Rounds: 4, Seed: 1, FullEvery: 3,
+		Path: self, Env: []string{fakeEnv + "=" + bug}, WorkDir: t.TempDir(), Journals: t.TempDir(), Faults: []faults.Kind{kind}, Rounds: 4, Seed: 1, FullEvery: 3,
 		MinRows: 1, UptimeMin: 150 * time.Millisecond, UptimeMax: 200 * time.Millisecond, ImageMB: 32,
 	}
 }
@@ -49,12 +50,12 @@ func TestSoundNodeSurvivesKills(t *testing.T) {
 
 // Every bug must be caught, and be called what it is.
 func TestBugsAreCaught(t *testing.T) {
-	for bug, count := range map[string]func(v faults.Violations) int64{
-		forgetfulNode: func(v faults.Violations) int64 { return v.Lost },
-		doublingNode:  func(v faults.Violations) int64 { return v.Duplicated },
-		garblingNode:  func(v faults.Violations) int64 { return v.Altered },
-		inventingNode: func(v faults.Violations) int64 { return v.Phantom },
-		rudeNode:      func(v faults.Violations) int64 { return v.Improper },
+	for bug, count := range map[string]func(v ledger.Violations) int64{
+		forgetfulNode: func(v ledger.Violations) int64 { return v.Lost },
+		doublingNode:  func(v ledger.Violations) int64 { return v.Duplicated },
+		garblingNode:  func(v ledger.Violations) int64 { return v.Altered },
+		inventingNode: func(v ledger.Violations) int64 { return v.Phantom },
+		rudeNode:      func(v ledger.Violations) int64 { return v.Improper },
 	} {
 		t.Run(bug, func(t *testing.T) {
 			report, f := run(t, config(t, bug, faults.Kill))

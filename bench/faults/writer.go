@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/stere-log/stere/bench/faults/ledger"
 )
 
 // Pauses of a writer after an outcome other than success.
@@ -19,14 +21,14 @@ const (
 // it has and wait.
 type load struct {
 	cfg    Config
-	api    *api
-	ledger *ledger
+	api    *ledger.API
+	ledger *ledger.Ledger
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	gate   sync.RWMutex // a writer holds it shared for one batch, from first try to acknowledgement
 }
 
-func startLoad(ctx context.Context, cfg Config, a *api, l *ledger) *load {
+func startLoad(ctx context.Context, cfg Config, a *ledger.API, l *ledger.Ledger) *load {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &load{cfg: cfg, api: a, ledger: l, stop: cancel}
 	for i := range cfg.Writers {
@@ -42,7 +44,7 @@ func (w *load) settle(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(w.cfg.Seed, 1<<32))
 	for ctx.Err() == nil {
 		pause(ctx, time.Duration(rng.Int64N(int64(2*w.cfg.SettleEvery))))
-		_, _ = w.api.do(ctx, http.MethodPost, "/admin/flush", nil, "") // the node may be down
+		_, _ = w.api.Do(ctx, http.MethodPost, "/admin/flush", nil, "") // the node may be down
 	}
 }
 
@@ -83,7 +85,7 @@ func (w *load) write(ctx context.Context, writer int) {
 	for number := 0; ctx.Err() == nil; number++ {
 		rows := 1 + rng.IntN(2*w.cfg.BatchRows-1)
 		w.gate.RLock()
-		b := &batch{id: batchID{writer, number}, time: time.Now().UnixNano(), rows: rows}
+		b := &ledger.Batch{ID: ledger.BatchID{Writer: writer, Number: number}, Time: time.Now().UnixNano(), Rows: rows}
 		start := time.Now()
 		w.send(ctx, b, rng)
 		w.gate.RUnlock()
@@ -95,22 +97,22 @@ func (w *load) write(ctx context.Context, writer int) {
 }
 
 // send sends one batch until it is acknowledged, always under the same key.
-func (w *load) send(ctx context.Context, b *batch, rng *rand.Rand) {
-	body, err := b.body(w.ledger.run)
+func (w *load) send(ctx context.Context, b *ledger.Batch, rng *rand.Rand) {
+	body, err := b.Body(w.ledger.Run)
 	if err != nil {
 		return // nothing was sent
 	}
-	w.ledger.add(b)
+	w.ledger.Add(b)
 	wait := pauseMin
 	for ctx.Err() == nil {
 		sent := time.Now()
-		err := w.api.write(ctx, w.ledger.run+"-"+b.id.String(), body, b.rows)
+		err := w.api.Write(ctx, w.ledger.Run+"-"+b.ID.String(), body, b.Rows)
 		if err == nil {
-			w.ledger.ack(b, sent)
+			w.ledger.Ack(b, sent)
 			return
 		}
-		if errors.Is(err, errRefused) {
-			w.ledger.refuse(err)
+		if errors.Is(err, ledger.ErrRefused) {
+			w.ledger.Refuse(err)
 		}
 		pause(ctx, wait+time.Duration(rng.Int64N(int64(pauseMin))))
 		wait = min(2*wait, pauseMax)

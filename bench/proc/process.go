@@ -34,6 +34,9 @@ type Config struct {
 	Env []string
 	// Dir is the working directory. Empty means the current one.
 	Dir string
+	// Within runs the start in another surrounding, as a network namespace of
+	// the thread. Nil means as it is.
+	Within func(start func() error) error
 	// LogPath receives the program's output, appended. Empty discards it.
 	LogPath string
 	// Ready reports whether the process serves. Nil means at once.
@@ -87,7 +90,10 @@ func Launch(cfg Config) (*Process, error) {
 		defer log.Close() // the child has its own descriptor
 		p.cmd.Stdout, p.cmd.Stderr = log, log
 	}
-	if err := p.cmd.Start(); err != nil {
+	if cfg.Within == nil {
+		cfg.Within = func(start func() error) error { return start() }
+	}
+	if err := cfg.Within(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cfg.Path, err)
 	}
 	go func() {
@@ -190,13 +196,24 @@ func (p *Process) signal(sig syscall.Signal) error {
 
 // FreeAddress returns a loopback address that nothing listens on right now.
 func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	const host = "127.0.0.1"
+	port, err := FreePort(host)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// FreePort returns a port of an address of this machine that nothing listens on
+// right now.
+func FreePort(host string) (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err := errors.Join(err, listener.Close()); err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	return address, nil
+	return port, nil
 }

@@ -158,3 +158,39 @@ func TestDiskOf(t *testing.T) {
 		t.Errorf("folder is %+v, want 5010 bytes in 3 files", d)
 	}
 }
+
+// A paused process does not answer, and answers again when it continues.
+func TestPause(t *testing.T) {
+	cfg := config(t, "serve")
+	var surrounded bool
+	cfg.Within = func(start func() error) error {
+		surrounded = true
+		return start()
+	}
+	p, err := proc.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Kill() }()
+	if !surrounded {
+		t.Error("the process was not started within its surrounding")
+	}
+	err = p.Pause()
+	if errors.Is(err, proc.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := cfg.Ready(ctx); err == nil {
+		t.Error("a paused process answers")
+	}
+	if err := p.Continue(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AwaitReady(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

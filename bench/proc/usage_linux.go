@@ -132,3 +132,9 @@ func DropCaches() error {
 	}
 	return nil
 }
+
+// Pause stops the process where it is, until Continue.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Continue ends Pause.
+func (p *Process) Continue() error { return p.signal(syscall.SIGCONT) }

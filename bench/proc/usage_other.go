@@ -16,3 +16,9 @@ func DropCaches() error { return ErrUnsupported }
 
 // ResetPeak lets PeakRSSBytes begin anew with what is resident now.
 func (p *Process) ResetPeak() error { return ErrUnsupported }
+
+// Pause stops the process where it is, until Continue.
+func (p *Process) Pause() error { return ErrUnsupported }
+
+// Continue ends Pause.
+func (p *Process) Continue() error { return ErrUnsupported }

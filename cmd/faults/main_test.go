@@ -14,6 +14,9 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{[]string{"--help"}, exitOK, "--rounds"},
 		{[]string{"--fault", "flood", "--stere", "/does/not/exist", "--work", t.TempDir()}, exitUsage, "unknown fault"},
+		{[]string{"--nodes", "3", "--fault", "kill,flood", "--stere", "/does/not/exist", "--work", t.TempDir()}, exitUsage, `unknown fault "flood"`},
+		{[]string{"--nodes", "2", "--stere", "/does/not/exist", "--work", t.TempDir()}, exitUsage, "nodes is 2"},
+		{[]string{"--nodes", "3", "--loopback", "--fault", "kill", "--stere", "/does/not/exist", "--work", t.TempDir(), "-q"}, exitViolated, "no such file"},
 		{[]string{"--rounds", "x"}, exitUsage, "rounds"},
 		{[]string{"--fault", "kill", "--stere", "/does/not/exist", "--work", t.TempDir(), "-q"}, exitViolated, "VIOLATED"},
 	} {

@@ -51,7 +51,7 @@ func settings() []setting {
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
 		{key: "request-timeout", fallback: "1m", env: []string{"STERE_REQUEST_TIMEOUT"}, check: isDuration, help: "of the work for a request"},
-		{key: "shards", fallback: "2", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new data folder; an existing one keeps its number"},
+		{key: "shards", env: []string{"STERE_SHARDS"}, check: isCount, help: "of a new cluster, an existing one keeps its number; empty: 2 for each node that is expected to begin it"},
 		{key: "node", env: []string{"STERE_NODE"}, check: isNodeName, help: "the node's name in the cluster; empty: the machine's"},
 		{key: "zone", env: []string{"STERE_ZONE"}, check: isZone, help: "what fails together with the node: a rack, a data centre; replicas are spread over zones"},
 		{key: "cluster-listen", env: []string{"STERE_CLUSTER_LISTEN"}, check: isHostPort, help: "the address of the cluster port, for other nodes; empty: the host of listen, port 7101, if there is a cluster"},

@@ -177,6 +177,16 @@ func (m *Membership) ChangeCatalogue(ctx context.Context, change heal.Change, no
 	return ChangeMembers(ctx, group, change, node)
 }
 
+// TransferCatalogue lets another voter lead the catalogue; only its leader
+// can.
+func (m *Membership) TransferCatalogue(ctx context.Context, to string) error {
+	group := m.group.Load()
+	if group == nil {
+		return raft.ErrNotLeader
+	}
+	return group.Transfer(ctx, to)
+}
+
 // ChangeMembers carries a change of a group's members out.
 func ChangeMembers(ctx context.Context, group *raft.Group, change heal.Change, node string) error {
 	switch change {

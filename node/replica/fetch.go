@@ -19,7 +19,7 @@ import (
 const (
 	DefaultFetchBytesPerSecond = 64 << 20
 	fetchBurstBytes            = 1 << 20
-	fetchTriesMax              = 8 // continuations of one transfer before another segment has its turn
+	fetchStuckMax              = 5 // tries to continue a transfer that do not get on, ever more slowly
 	fetchLook                  = 30 * time.Second
 )
 
@@ -138,7 +138,8 @@ func (r *Replica) fetchMissing(ctx context.Context, retries map[storage.SegmentI
 }
 
 // fetchOne brings one segment. A transfer that breaks off is continued where it
-// was, as long as it gets on.
+// was, as long as it gets on; one that has something to lose is not given up at
+// once.
 func (r *Replica) fetchOne(ctx context.Context, e storage.Entry) error {
 	if !r.cfg.Room(e.Bytes) {
 		return errNoRoom
@@ -151,14 +152,17 @@ func (r *Replica) fetchOne(ctx context.Context, e storage.Entry) error {
 		return err
 	}
 	defer receipt.Abort()
-	source := ""
-	for try := 1; ; try++ {
+	source, stuck := "", 0
+	for {
 		before := receipt.Offset()
 		source, err = r.take(ctx, receipt, e.ID, source)
 		if err == nil {
 			break
 		}
-		if receipt.Broken() != nil || ctx.Err() != nil || try == fetchTriesMax || receipt.Offset() == before {
+		if stuck++; receipt.Offset() > before {
+			stuck = 0
+		}
+		if receipt.Broken() != nil || receipt.Offset() == 0 || stuck == fetchStuckMax || pause(ctx, retryDelayMin<<stuck) != nil {
 			return fmt.Errorf("fetch segment %s from %q: %w", e.ID, source, err)
 		}
 	}
@@ -167,6 +171,18 @@ func (r *Replica) fetchOne(ctx context.Context, e storage.Entry) error {
 	}
 	r.logger.Info("a segment was fetched", "segment", e.ID.String(), "from", source, "rows", e.Rows)
 	return nil
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // take reads one stream.
