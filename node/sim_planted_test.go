@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -160,17 +161,42 @@ func (p planted) build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	path, text := p.plant(t)
-	edited, overlay, binary := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "node.test")
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: edited}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{edited: text, overlay: string(replace)} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+	write := func(name string, content []byte) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return filepath.Join(dir, name)
 	}
-	if output, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+	binary, arguments := filepath.Join(dir, "node.test"), []string{"test", "-c"}
+	if _, module, library := strings.Cut(p.file, "@"); library {
+		// Files of libraries cannot be overlaid: a copy stands instead.
+		if err := os.CopyFS(filepath.Join(dir, "library"), os.DirFS(filepath.Dir(path))); err != nil {
+			t.Fatal(err)
+		}
+		edited := filepath.Join(dir, "library", filepath.Base(path))
+		if err := errors.Join(os.Remove(edited), os.WriteFile(edited, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"go.mod", "go.sum"} {
+			content, err := os.ReadFile(filepath.Join("..", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "go.mod" {
+				content = fmt.Appendf(content, "\nreplace %s => %s\n", module, filepath.Dir(edited))
+			}
+			write(name, content)
+		}
+		arguments = append(arguments, "-modfile", filepath.Join(dir, "go.mod"))
+	} else {
+		replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: write(filepath.Base(path), []byte(text))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arguments = append(arguments, "-overlay", write("overlay.json", replace))
+	}
+	if output, err := exec.Command("go", append(arguments, "-o", binary, ".")...).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, output)
 	}
 	return binary

@@ -77,8 +77,17 @@ func (w *world) replicasAgree() string {
 			copies[number] = append(copies[number], copyOf{m.ip, applied, sums})
 		}
 	}
+	active := 0
+	for _, n := range state.Nodes {
+		if n.State == catalogue.Active {
+			active++
+		}
+	}
 	for _, number := range slices.Sorted(maps.Keys(copies)) {
 		all := copies[number]
+		if wanted := state.Wanted(state.Shards[number]); active >= wanted && len(all) < wanted {
+			return fmt.Sprintf("shard %d has %d replicas, %d are wanted on %d nodes", number, len(all), wanted, active)
+		}
 		if len(all) < len(state.Shards[number].Replicas) {
 			return fmt.Sprintf("shard %d has %d replicas, the catalogue %d", number, len(all), len(state.Shards[number].Replicas))
 		}

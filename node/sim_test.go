@@ -82,7 +82,7 @@ func simulateSeed(t *testing.T, seed uint64, machines int) {
 		w := newWorld(t, seed, machines)
 		l = w.ledger
 		defer func() {
-			if t.Logf("%v %v", w.counts, l.stats); t.Failed() {
+			if t.Logf("%v %v %v", w.counts, l.stats, w.book.counts()); t.Failed() {
 				w.book.keep(t, seed)
 			}
 		}()

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -230,6 +231,22 @@ func (b *logBook) Write(p []byte) (int, error) {
 		b.text.Write(p)
 	}
 	return len(p), nil
+}
+
+// counts says how often what matters was logged.
+func (b *logBook) counts() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	counts := map[string]int{}
+	for name, text := range map[string]string{
+		"segments fetched": `msg="a segment was fetched"`, "members changed": `msg="the shard's members have changed"`,
+		"replicas deleted": "does not want this replica", "nodes removed": "action=remove-node", "moves": "step=\"add voter\"",
+	} {
+		if n := strings.Count(b.text.String(), text); n > 0 {
+			counts[name] = n
+		}
+	}
+	return counts
 }
 
 // logMax is how much of a log is kept.
