@@ -102,6 +102,7 @@ func problemOf(err error) *problem {
 		{auth.ErrNoCredentials, kindCredentials, true},
 		{auth.ErrAPIKey, kindCredentials, true},
 		{auth.ErrToken, kindCredentials, true},
+		{auth.ErrKeyLater, kindUnavailable, true},
 		{auth.ErrForbidden, kindForbidden, true},
 		{body.ErrTooLarge, kindTooLarge, false},
 		{ndjson.ErrTooLarge, kindTooLarge, true},

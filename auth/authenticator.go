@@ -51,6 +51,7 @@ type Credentials struct {
 // Authenticator recognises principals.
 type Authenticator struct {
 	adminKey  atomic.Pointer[[sha256.Size]byte] // nil: there is none, or it is not known yet
+	later     bool
 	jwtSecret []byte
 	parser    *jwt.Parser
 }
@@ -67,6 +68,7 @@ func New(cfg Config) (*Authenticator, error) {
 		cfg.Now = time.Now
 	}
 	a := &Authenticator{
+		later:     cfg.KeyLater,
 		jwtSecret: []byte(cfg.JWTSecret),
 		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 			jwt.WithExpirationRequired(), jwt.WithLeeway(cfg.Leeway), jwt.WithTimeFunc(cfg.Now)),
@@ -115,6 +117,9 @@ func (a *Authenticator) Authenticate(c Credentials) (Principal, error) {
 
 func (a *Authenticator) apiKey(key string) (Principal, error) {
 	sum, known := sha256.Sum256([]byte(key)), a.adminKey.Load()
+	if known == nil && a.later {
+		return Principal{}, ErrKeyLater
+	}
 	if known == nil || subtle.ConstantTimeCompare(sum[:], known[:]) != 1 {
 		return Principal{}, ErrAPIKey
 	}

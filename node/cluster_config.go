@@ -172,6 +172,8 @@ func (c ClusterConfig) checkTrust() (faults []error) {
 		if len(c.Secret) < link.SecretMin {
 			faults = append(faults, fmt.Errorf("the cluster's secret has %d bytes, want at least %d: %s", len(c.Secret), link.SecretMin, secret))
 		}
+	case c.TLS == nil && c.Listener == nil && !reached(c.Listen):
+		faults = append(faults, fmt.Errorf("the cluster port on %s has neither a secret nor a certificate, so every user of this machine could read and change everything without a key: %s", c.Listen, secret))
 	case reached(c.Listen) && c.TLS == nil:
 		faults = append(faults, fmt.Errorf("others can reach the cluster port on %s, and there is neither a secret nor a certificate, so anybody could read and change everything: %s (or listen on a loopback address)", c.Listen, secret))
 	case reached(c.Gossip):

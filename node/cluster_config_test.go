@@ -28,21 +28,21 @@ func TestClusterConfig(t *testing.T) {
 	}{
 		{"alone", ClusterConfig{Name: "db1", Zone: "rack_1"}, "0.0.0.0:7100", " ", nil},
 		{"everywhere", open, "0.0.0.0:7100", "0.0.0.0:7101 0.0.0.0:7102", nil},
-		{"local names", ClusterConfig{Listen: "localhost:9"}, "", "localhost:9 127.0.0.1:7102", nil},
-		{"from the interface", ClusterConfig{Bootstrap: true}, "127.0.0.1:7100", "127.0.0.1:7101 127.0.0.1:7102", nil},
+		{"local names", ClusterConfig{Listen: "localhost:9", Secret: secret}, "", "localhost:9 127.0.0.1:7102", nil},
+		{"from the interface", ClusterConfig{Bootstrap: true, Secret: secret}, "127.0.0.1:7100", "127.0.0.1:7101 127.0.0.1:7102", nil},
 		{"all of an interface", ClusterConfig{Bootstrap: true, Secret: secret}, ":7100", ":7101 :7102", nil},
-		{"version 6", ClusterConfig{Listen: "::1", Gossip: "[::1]", Join: []string{"::1", "[::1]:5"}}, "", "[::1]:7101 [::1]:7102 [::1]:7102 [::1]:5", nil},
+		{"version 6", ClusterConfig{Listen: "::1", Gossip: "[::1]", Join: []string{"::1", "[::1]:5"}, Secret: secret}, "", "[::1]:7101 [::1]:7102 [::1]:7102 [::1]:5", nil},
 		{"seeds", with(func(c *ClusterConfig) { c.Join = []string{"db1", "10.0.0.7:9"} }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102 10.0.0.7:9", nil},
 		{"together", with(func(c *ClusterConfig) { c.Join, c.BootstrapExpect, c.Replicas = []string{"db1"}, 3, 3 }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102", nil},
 		{"certificates and secret", with(func(c *ClusterConfig) { c.TLS = tls }), "", "0.0.0.0:7101 0.0.0.0:7102", nil},
-		{"forwarded", ClusterConfig{Join: []string{"db1"}, Advertise: "db9"}, "127.0.0.1:7100", "127.0.0.1:7101 127.0.0.1:7102 db1:7102", nil},
+		{"forwarded", ClusterConfig{Join: []string{"db1"}, Advertise: "db9", Secret: secret}, "127.0.0.1:7100", "127.0.0.1:7101 127.0.0.1:7102 db1:7102", nil},
 
 		{"alone with a secret", ClusterConfig{Secret: secret}, "", "", []string{"--cluster-listen"}},
 		{"alone with replicas", ClusterConfig{Replicas: 3}, "", "", []string{"--cluster-listen"}},
 		{"names", with(func(c *ClusterConfig) { c.Name, c.Zone = "DB 1", "Zone A" }), "", "", []string{"--node", "--zone"}},
 		{"plain", ClusterConfig{Listen: "10.0.0.5"}, "", "", []string{"stere cluster secret", "--cluster-secret-file"}},
 		{"plain everywhere", ClusterConfig{Bootstrap: true}, ":7100", "", []string{"stere cluster secret"}},
-		{"plain gossip", ClusterConfig{Listen: "127.0.0.1", Gossip: "0.0.0.0"}, "", "", []string{"gossip on 0.0.0.0:7102"}},
+		{"plain on one machine", ClusterConfig{Listen: "127.0.0.1"}, "", "", []string{"every user of this machine", "stere cluster secret"}},
 		{"certificates alone", ClusterConfig{Listen: "0.0.0.0", TLS: tls}, "", "", []string{"gossip on 0.0.0.0:7102, which certificates do not protect"}},
 		{"half a certificate", with(func(c *ClusterConfig) { c.TLS = &link.TLS{CertFile: "a"} }), "", "", []string{"--cluster-tls-ca"}},
 		{"short secret", with(func(c *ClusterConfig) { c.Secret = []byte("short") }), "", "", []string{"5 bytes, want at least 16"}},
@@ -54,7 +54,7 @@ func TestClusterConfig(t *testing.T) {
 			c.Listen, c.Gossip, c.Advertise, c.Join = "a:b:c", "db1:7102", "db1:7101", []string{":7102", "db1:0", "x y"}
 		}), "", "", []string{"--cluster-listen is", "--gossip-listen is", "--advertise is", `":7102"`, `"db1:0"`, `"x y:7102"`}},
 		{"one port for both", with(func(c *ClusterConfig) { c.Listen, c.Gossip = "0.0.0.0:5", "0.0.0.0:5" }), "", "", []string{"want another port"}},
-		{"out of reach", ClusterConfig{Join: []string{"db1"}}, "127.0.0.1:7100", "", []string{"--join names db1", "--cluster-listen 0.0.0.0"}},
+		{"out of reach", ClusterConfig{Join: []string{"db1"}, Secret: secret}, "127.0.0.1:7100", "", []string{"--join names db1", "--cluster-listen 0.0.0.0"}},
 		{"many seeds", with(func(c *ClusterConfig) { c.Join = slices.Repeat([]string{"db1"}, 65) }), "", "", []string{"65 addresses, want at most 64"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

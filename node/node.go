@@ -279,7 +279,9 @@ func (n *Node) Flush(ctx context.Context) error {
 		}
 	}
 	shards.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); errors.Is(err, raft.ErrNotLeader) {
+		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err) // leaders have changed: try again
+	} else if err != nil {
 		return err
 	}
 	return n.store.AwaitDeletions(ctx)

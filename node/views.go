@@ -60,7 +60,12 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 		err := ctx.Err()
 		if err == nil {
 			var view query.View
-			if view, err = n.viewHere(tenant, id); err == nil {
+			if view, err = n.viewHere(tenant, id); err == nil && view.Missing != "" && stale[id] == nil && len(n.others(id)) > 0 {
+				view.Release() // damage was met, or a manifest came, since the shard was looked at
+				there = append(there, id)
+				continue
+			}
+			if err == nil {
 				if why := stale[id]; why != nil {
 					view.Missing = fmt.Sprintf("what shard %d took last may be missing, since it cannot be asked for: %v", id, why)
 				}

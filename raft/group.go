@@ -86,7 +86,7 @@ func (g *Group) connect() error {
 	cfg := g.host.cfg
 	g.facade = &facade{
 		inner: solo{address: hraft.ServerAddress(cfg.NodeID)}, self: cfg.NodeID, beat: cfg.ElectionTimeout,
-		log: g.log, closing: g.closing, rpc: make(chan hraft.RPC), parted: g.parted,
+		log: g.log, closing: g.closing, rpc: make(chan hraft.RPC), parted: g.parted, base: &g.snapshots.base,
 	}
 	if cfg.Streams == nil {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,5 +344,50 @@ func TestChangeEndsWithItsContext(t *testing.T) {
 		if err := g.WaitApplied(ctx, 1000); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
+	})
+}
+
+// What the manifest covers is not taken back by a snapshot that comes late, and
+// a leader that begins before it is met where it ends.
+func TestSealedIsNotTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		want := c.fill(nil, 20)
+		c.agree(want)
+		n := c.nodes[c.other(c.leader())]
+		n.seal(t)
+		f := n.group.facade
+		base := f.base.Load()
+		late := &hraft.InstallSnapshotRequest{
+			RPCHeader: f.header(), Term: n.group.Stats().Term, LastLogIndex: base.Index - 1, LastLogTerm: base.Term,
+			Configuration: base.Configuration, ConfigurationIndex: base.ConfigurationIndex, Size: 3,
+		}
+		answer := make(chan hraft.RPCResponse, 1)
+		if !f.intercept(hraft.RPC{Command: late, Reader: strings.NewReader("old"), RespChan: answer}) {
+			t.Fatal("a snapshot that the manifest covers goes to the library")
+		}
+		if r := <-answer; r.Error != nil || !r.Response.(*hraft.InstallSnapshotResponse).Success {
+			t.Fatalf("it is answered with %+v", r)
+		}
+		late.LastLogIndex = base.Index + 1
+		if f.hasSealed(late) {
+			t.Fatal("a newer snapshot is not taken")
+		}
+		for begin := base.Index - 5; begin <= base.Index+1; begin++ {
+			m := &hraft.AppendEntriesRequest{PrevLogEntry: begin, PrevLogTerm: base.Term}
+			for i := range uint64(10) {
+				m.Entries = append(m.Entries, &hraft.Log{Index: begin + 1 + i, Term: base.Term})
+			}
+			f.skipSealed(m)
+			if first := m.Entries[0].Index; first != max(begin, base.Index)+1 || m.PrevLogEntry != first-1 {
+				t.Errorf("entries from %d on become those from %d on after %d, the manifest is at %d", begin+1, first, m.PrevLogEntry, base.Index)
+			}
+		}
+		m := &hraft.AppendEntriesRequest{PrevLogEntry: base.Index - 4, Entries: []*hraft.Log{{Index: base.Index - 3}}}
+		if f.skipSealed(m); len(m.Entries) != 0 || m.PrevLogEntry != base.Index || m.PrevLogTerm != base.Term {
+			t.Errorf("entries that are all covered become %d after %d", len(m.Entries), m.PrevLogEntry)
+		}
+		want = c.fill(want, 5)
+		c.agree(want)
 	})
 }

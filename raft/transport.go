@@ -80,6 +80,7 @@ type facade struct {
 	self    string
 	beat    time.Duration // the group's election timeout
 	log     entries
+	base    *atomic.Pointer[Position] // of the durable manifest
 	closing <-chan struct{}
 	rpc     chan hraft.RPC
 	peers   peers
@@ -178,6 +179,13 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 			rpc.Respond(&hraft.AppendEntriesResponse{RPCHeader: f.header(), Term: c.Term, Success: true}, nil)
 			return true
 		}
+		f.skipSealed(c)
+	case *hraft.InstallSnapshotRequest:
+		if f.hasSealed(c) {
+			_, _ = io.Copy(io.Discard, rpc.Reader)
+			rpc.Respond(&hraft.InstallSnapshotResponse{RPCHeader: f.header(), Term: c.Term, Success: true}, nil)
+			return true
+		}
 	case *hraft.RequestVoteRequest, *hraft.RequestPreVoteRequest:
 		if len(f.servers()) == 0 {
 			rpc.Respond(nil, errNoMember)
@@ -225,6 +233,27 @@ func sane(command any) error {
 		}
 	}
 	return nil
+}
+
+// skipSealed leaves out of a message what the manifest here covers. All of that
+// is committed, so a leader has the same; but the log may not have it any more,
+// and the library could not tell that it fits.
+func (f *facade) skipSealed(c *hraft.AppendEntriesRequest) {
+	base := f.base.Load()
+	if base == nil || c.PrevLogEntry >= base.Index || c.PrevLogEntry == 0 && len(c.Entries) == 0 {
+		return // a heartbeat has neither
+	}
+	c.Entries = c.Entries[min(base.Index-c.PrevLogEntry, uint64(len(c.Entries))):]
+	c.PrevLogEntry, c.PrevLogTerm = base.Index, base.Term
+}
+
+// hasSealed reports whether the manifest here covers a snapshot that a leader
+// sends, perhaps long ago. Taking it would lead back to before entries that the
+// log does not have any more. One of an older leader is for the library to
+// refuse.
+func (f *facade) hasSealed(c *hraft.InstallSnapshotRequest) bool {
+	base, r := f.base.Load(), f.raft.Load()
+	return base != nil && r != nil && c.LastLogIndex <= base.Index && c.Term >= r.CurrentTerm()
 }
 
 // servers returns the newest members known here, committed or not.

@@ -73,7 +73,8 @@ func (s *Shard) parseSnapshot(src []byte) (manifest, error) {
 
 // Restore replaces the shard's state by a snapshot of another replica and
 // makes that durable. Segments that are not here are missing (see Missing) until
-// they are received. It may be repeated.
+// they are received. It may be repeated. One that is older than the manifest
+// is refused: the log that it would need may be cut.
 func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 	m, err := s.parseSnapshot(snapshot)
 	if err != nil {
@@ -81,6 +82,9 @@ func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if durable, ok := s.Durable(); ok && durable.Index > m.state.Index {
+		return fmt.Errorf("restore shard %d to %d: %w: the manifest is at %d", s.cfg.Shard, m.state.Index, ErrOvertaken, durable.Index)
+	}
 	var batch engine.Batch
 	for _, prefix := range []byte{prefixEntry, prefixDedup} {
 		lower, upper := shardSpan(prefix, s.cfg.Shard)

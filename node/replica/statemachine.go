@@ -87,6 +87,9 @@ func (r *Replica) Restore(_ raft.Position, from io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("read snapshot of shard %d: %w", r.cfg.Storage.Shard, err)
 	}
+	if !r.cfg.Room(int64(len(snapshot))) {
+		return fmt.Errorf("restore shard %d: %w", r.cfg.Storage.Shard, errNoRoom) // the leader sends it again
+	}
 	if err := r.shard.Restore(context.Background(), snapshot); err != nil {
 		return err
 	}
