@@ -203,12 +203,13 @@ func (n *Node) report() heal.Report {
 		s := one.Status()
 		stats, whole := one.Group.Stats(), one.Completeness()
 		report := heal.ReplicaReport{
-			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: s.Applied, Sealed: s.Sealed,
+			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: one.Group.Applied(), Sealed: s.Sealed,
 			Complete: whole.Complete, Missing: whole.Segments, MissingBytes: whole.Bytes, Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
 		}
 		if stats.Leads {
 			report.Members = membership.MembersOf(one.Group, now)
 		}
+		report.Rotten = s.Scrubbed.Damaged
 		if s.SealError != nil {
 			report.Problem = s.SealError.Error()
 		}

@@ -20,6 +20,9 @@ import (
 const (
 	routeRetryMin = 20 * time.Millisecond
 	routeRetryMax = 300 * time.Millisecond
+	// leadingInterval is how often it is looked whether the node that is to
+	// append still leads.
+	leadingInterval = 200 * time.Millisecond
 )
 
 var _ ingest.Shards = (*Node)(nil)
@@ -79,7 +82,7 @@ func (n *Node) route(ctx context.Context, id model.ShardID, a storage.Append) ([
 	tried := ""
 	for delay := routeRetryMin; ; delay = min(2*delay, routeRetryMax) {
 		node := n.leaderOf(id, tried)
-		results, err := n.appendTo(ctx, node, id, a)
+		results, err := n.appendWhileLeading(ctx, node, id, a)
 		if err == nil {
 			n.leaders.note(id, node)
 			return results, nil
@@ -99,6 +102,45 @@ func (n *Node) route(ctx context.Context, id model.ShardID, a storage.Append) ([
 			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ctx.Err(), err)
 		}
 	}
+}
+
+// appendWhileLeading is appendTo that gives up when the node has died or
+// another one leads by now: its answer may never come.
+func (n *Node) appendWhileLeading(ctx context.Context, node string, id model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
+	if node == "" || node == n.identity.Node {
+		return n.appendTo(ctx, node, id, a)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	watch.Go(func() {
+		ticker := time.NewTicker(leadingInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			moved := false
+			if one := n.replicas.Get(id); one != nil {
+				leader, _ := one.Group.Leader()
+				moved = leader != "" && leader != node
+			}
+			if moved || !n.members.Alive(node) {
+				cancel()
+				return
+			}
+		}
+	})
+	results, err := n.appendTo(ctx, node, id, a)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", peer.ErrUncertain, err)
+	}
+	return results, err
 }
 
 // again reports whether an append that failed on a node may succeed when it is

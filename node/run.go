@@ -85,6 +85,13 @@ func (n *Node) handOver(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	var shards sync.WaitGroup
+	if n.members.Leads() && len(n.members.CatalogueMembers()) > 1 {
+		shards.Go(func() {
+			if err := n.members.TransferCatalogue(ctx, ""); err != nil {
+				n.logger.Debug("the catalogue was not handed over", "error", err)
+			}
+		})
+	}
 	for _, one := range n.replicas.All() {
 		if _, leads := one.Group.Leader(); leads && voters(one.Group) > 1 {
 			shards.Go(func() {
@@ -147,10 +154,19 @@ func (n *Node) becomeReady(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	for _, one := range n.replicas.All() {
-		if err := n.replay(ctx, one.Group); err != nil {
-			return n.unlessStopped(ctx, fmt.Errorf("replay shard %d: %w", one.Shard(), err))
-		}
+	all := n.replicas.All()
+	errs := make([]error, len(all))
+	var shards sync.WaitGroup
+	for i, one := range all {
+		shards.Go(func() {
+			if err := n.replay(ctx, one.Group); err != nil && n.replicas.Get(one.Shard()) == one {
+				errs[i] = fmt.Errorf("replay shard %d: %w", one.Shard(), err)
+			}
+		})
+	}
+	shards.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return n.unlessStopped(ctx, err)
 	}
 	close(n.ready)
 	n.logger.Info("the node is ready", "node", n.identity.Node, "shards", len(n.replicas.All()), "replay", time.Since(began).Round(time.Millisecond), "address", n.listener.Addr().String())

@@ -69,7 +69,7 @@ func plantedBugs() []planted {
 		{"a follower answers without asking its leader", cluster, "node/views.go",
 			"	stale := n.catchUp(ctx, here, readPatience)\n", "	stale := map[model.ShardID]error{}\n", false},
 		{"a follower answers a leaf call without asking its leader", cluster, "node/views.go",
-			"if stale := n.catchUp(ctx, shards, leafPatience); len(stale) > 0 {", "if stale := map[model.ShardID]error{}; len(stale) > 0 {", false},
+			"	for id, why := range n.catchUp(ctx, shards, leafPatience) {\n", "	for id, why := range map[model.ShardID]error{} {\n", false},
 		{"a new leader answers before it has committed", cluster, "raft/read.go",
 			"	if g.readTerm.Load() != term {\n", "	if false {\n", true},
 		{"a leader answers without asking whether it leads", cluster, "raft/read.go",

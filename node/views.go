@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/query"
@@ -22,6 +23,8 @@ const (
 	// leafPatience is the same on a node that was asked for a leaf, so that
 	// the root can ask another one.
 	leafPatience = 3 * time.Second
+	// askTimeout is how long a leader may take to say how far a shard is.
+	askTimeout = time.Second
 	// hedgeDelay is how long a leaf call goes without an answer before another
 	// node is asked, too.
 	hedgeDelay = time.Second
@@ -38,13 +41,19 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 	}
 	var here, there []model.ShardID
 	for _, id := range n.ShardsOf(tenant) {
-		if one := n.replicas.Get(id); one != nil && one.Completeness().Complete {
+		if n.readable(id) || n.replicas.Get(id) != nil && len(n.others(id)) == 0 {
 			here = append(here, id)
 		} else {
 			there = append(there, id)
 		}
 	}
 	stale := n.catchUp(ctx, here, readPatience)
+	for id := range stale {
+		if len(n.others(id)) > 0 { // it lags here; another node may be further
+			here = slices.DeleteFunc(here, func(other model.ShardID) bool { return other == id })
+			there = append(there, id)
+		}
+	}
 	views := make([]query.View, 0, len(here)+len(there))
 	leaves := map[string]*leaf{}
 	for _, id := range here {
@@ -70,6 +79,23 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 		views = append(views, n.viewThere(leaves, id))
 	}
 	return views, nil
+}
+
+// readable reports whether this node has a replica of a shard that may answer:
+// one that is no newcomer and has all its segments.
+func (n *Node) readable(id model.ShardID) bool {
+	one := n.replicas.Get(id)
+	if one == nil || !one.Completeness().Complete {
+		return false
+	}
+	r, ok := n.members.State().Shards[uint32(id)].On(n.identity.Node)
+	return ok && r.Role != catalogue.Joining
+}
+
+// others returns the other nodes that seem alive and have a replica of a shard
+// that is no newcomer.
+func (n *Node) others(id model.ShardID) []string {
+	return slices.DeleteFunc(n.holders(id), func(node string) bool { return node == n.identity.Node })
 }
 
 func releaseAll(views []query.View) {
@@ -112,7 +138,7 @@ func missing(id model.ShardID, view *storage.View) string {
 // viewThere returns a view that is read by other nodes: the leader first, if it
 // is known.
 func (n *Node) viewThere(leaves map[string]*leaf, id model.ShardID) query.View {
-	nodes := slices.DeleteFunc(n.holders(id), func(node string) bool { return node == n.identity.Node })
+	nodes := n.others(id)
 	if len(nodes) == 0 {
 		return query.View{Shard: id, Missing: fmt.Sprintf("no node that has shard %d can be reached", id)}
 	}
@@ -175,14 +201,12 @@ func (l *leaf) Ask(ctx context.Context, request []byte) ([]byte, error) {
 // another node that reads them here.
 func (n *Node) localViews(ctx context.Context, tenant model.TenantID, shards []model.ShardID) ([]query.View, error) {
 	for _, id := range shards {
-		if one := n.replicas.Get(id); one == nil || !one.Completeness().Complete {
+		if !n.readable(id) {
 			return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
 		}
 	}
-	if stale := n.catchUp(ctx, shards, leafPatience); len(stale) > 0 {
-		for id, why := range stale {
-			return nil, fmt.Errorf("%w: shard %d: %w", peer.ErrUnavailable, id, why)
-		}
+	for id, why := range n.catchUp(ctx, shards, leafPatience) {
+		return nil, fmt.Errorf("%w: shard %d: %w", peer.ErrUnavailable, id, why)
 	}
 	views := make([]query.View, 0, len(shards))
 	for _, id := range shards {
@@ -207,7 +231,7 @@ func (n *Node) catchUp(ctx context.Context, shards []model.ShardID, patience tim
 		stale[id] = raft.ErrNotLeader
 	}
 	for delay := routeRetryMin; len(stale) > 0; delay = min(2*delay, routeRetryMax) {
-		n.catchUpOnce(ctx, stale)
+		n.catchUpOnce(ctx, stale, delay > routeRetryMin)
 		if len(stale) == 0 || !n.members.Clustered() {
 			break
 		}
@@ -224,16 +248,27 @@ func (n *Node) catchUp(ctx context.Context, shards []model.ShardID, patience tim
 }
 
 // catchUpOnce asks the leaders of shards once, and takes those out that have
-// come up.
-func (n *Node) catchUpOnce(ctx context.Context, stale map[model.ShardID]error) {
-	byLeader := map[string][]uint32{}
+// come up. A leader is asked for all its shards at once, or for each by itself,
+// so that one without a leader does not spoil the answer for the others.
+func (n *Node) catchUpOnce(ctx context.Context, stale map[model.ShardID]error, each bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	type question struct {
+		leader string
+		shard  model.ShardID // with each
+	}
+	asked := map[question][]uint32{}
 	for id := range stale {
-		leader := n.leaderOf(id, "")
-		byLeader[leader] = append(byLeader[leader], uint32(id))
+		q := question{leader: n.leaderOf(id, "")}
+		if each {
+			q.shard = id
+		}
+		asked[q] = append(asked[q], uint32(id))
 	}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for leader, groups := range byLeader {
+	for q, groups := range asked {
+		leader := q.leader
 		asking.Go(func() {
 			slices.Sort(groups)
 			indexes, err := n.readIndexes(ctx, leader, groups)

@@ -61,7 +61,9 @@ func (c Config) Validate() error {
 
 // Log is the group as the catalogue needs it. *raft.Group fits.
 type Log interface {
-	Propose(ctx context.Context, command []byte) (index uint64, result any, err error)
+	// ProposeReserved uses the space that is kept for what frees space: on a
+	// full disk the catalogue is how to move things off it.
+	ProposeReserved(ctx context.Context, command []byte) (index uint64, result any, err error)
 	Leader() (nodeID string, self bool)
 	Truncate(index uint64) error
 }

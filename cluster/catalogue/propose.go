@@ -45,7 +45,7 @@ func (c *Catalogue) propose(ctx context.Context, encoded []byte) (*State, error)
 	if leader, self := log.Leader(); !self {
 		return nil, NotLeaderError{Leader: leader}
 	}
-	_, result, err := log.Propose(ctx, encoded)
+	_, result, err := log.ProposeReserved(ctx, encoded)
 	if errors.Is(err, raft.ErrNotLeader) {
 		leader, self := log.Leader()
 		if self {

@@ -12,7 +12,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -150,6 +152,7 @@ func (p *program) startDemo(effective values, dir string, count int) (nodes demo
 		}
 	}
 	first := ""
+	configs := make([]values, count)
 	for i := range count {
 		own := maps.Clone(effective)
 		set := func(key, text string) { own[key] = value{text, "demo"} }
@@ -173,13 +176,21 @@ func (p *program) startDemo(effective values, dir string, count int) (nodes demo
 		} else {
 			set("join", first)
 		}
-		node, err := p.startNode(own)
-		if err != nil {
-			return nodes, fmt.Errorf("start node %d: %w", i+1, err)
-		}
-		nodes = append(nodes, node)
+		configs[i] = own
 	}
-	return nodes, nil
+	// Together: what has been a cluster before needs a majority of its nodes.
+	started, errs := make(demoNodes, count), make([]error, count)
+	var starting sync.WaitGroup
+	for i, own := range configs {
+		starting.Go(func() {
+			if started[i], errs[i] = p.startNode(own); errs[i] != nil {
+				errs[i] = fmt.Errorf("start node %d: %w", i+1, errs[i])
+			}
+		})
+	}
+	starting.Wait()
+	nodes = slices.DeleteFunc(started, func(n *runningNode) bool { return n == nil })
+	return nodes, errors.Join(errs...)
 }
 
 // freeAddress returns the address, or the next one whose port is free.

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/stere-log/stere/internal/heap"
 )
 
 // What of the process's memory is given back, and when.
@@ -96,7 +98,7 @@ const cacheOverhead = 3
 // at target plus what caches hold, until stop is called. A limit that caches
 // eat up would have the collector run all the time. A target of 0 leaves the
 // limit alone. Begin is what of the heap was asked for in huge pages.
-func watchMemory(ctx context.Context, target int64, cached func() int64, begin heapStretch) (stop func()) {
+func watchMemory(ctx context.Context, target int64, cached func() int64, begin heap.Stretch) (stop func()) {
 	tick := func() {
 		if target > 0 {
 			debug.SetMemoryLimit(target + cached()*cacheOverhead/2)
@@ -108,7 +110,7 @@ func watchMemory(ctx context.Context, target int64, cached func() int64, begin h
 	go func() {
 		defer close(done)
 		newReleaser(func() {
-			begin.plain()
+			begin.Plain()
 			debug.FreeOSMemory()
 		}, tick).run(ctx)
 	}()

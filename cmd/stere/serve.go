@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/api"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/pipeline"
+	"github.com/stere-log/stere/internal/heap"
 	"github.com/stere-log/stere/node"
 )
 
@@ -41,7 +42,7 @@ func (c *serveCommand) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	begin := newHeapStretch()
+	begin := heap.NewStretch()
 	target := int64(0)
 	if p.getenv("GOMEMLIMIT") == "" {
 		// The process is this node's; what it decodes comes in bursts whose

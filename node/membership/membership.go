@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -26,9 +27,13 @@ type Membership struct {
 	link   *link.Link     // nil without a port
 	gossip *gossip.Gossip // nil without a port
 	caller *link.Caller   // nil without a port
-	cat    *catalogue.Catalogue
-	host   *raft.Host
-	group  atomic.Pointer[raft.Group] // nil until it is known how to begin
+	bulk   *link.Caller   // for what may take long, beside the rest
+	// cluster is the id of the node's cluster as it was known at the start, ""
+	// if it was not.
+	cluster string
+	cat     *catalogue.Catalogue
+	host    *raft.Host
+	group   atomic.Pointer[raft.Group] // nil until it is known how to begin
 
 	closing chan struct{} // closed when calls are not heard any more
 	close   sync.Once
@@ -60,6 +65,9 @@ func Open(cfg Config) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.cluster, err = m.loadCluster(); err != nil {
+		return nil, err
+	}
 	if m.cfg.Port != nil {
 		if err := m.openPort(m.cfg.Port); err != nil {
 			return nil, errors.Join(err, m.Close())
@@ -70,13 +78,14 @@ func Open(cfg Config) (*Membership, error) {
 
 func (m *Membership) openPort(port *Port) (err error) {
 	m.link, err = link.Open(link.Config{
-		NodeID: m.cfg.NodeID, Cluster: m.cat.State().Cluster, Listen: port.Listen, Listener: port.Listener, Dial: port.Dial,
+		NodeID: m.cfg.NodeID, Cluster: m.cluster, Listen: port.Listen, Listener: port.Listener, Dial: port.Dial,
 		Resolve: m.resolve, Secret: port.Secret, TLS: port.TLS, Logger: m.cfg.Logger, Now: m.cfg.Now,
 	})
 	if err != nil {
 		return err
 	}
 	m.caller = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax})
+	m.bulk = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax})
 	var key []byte
 	if len(port.Secret) > 0 {
 		if key, err = gossip.Key(port.Secret); err != nil {
@@ -116,6 +125,30 @@ func (s store) Load() ([]byte, error) {
 
 func (s store) Save(data []byte) error { return engine.WriteFile(s.fs, s.path, data) }
 
+// clusterName is the file in the data folder with the id of the cluster that
+// the node belongs to: it is known before the catalogue is.
+const clusterName = "cluster"
+
+func (m *Membership) loadCluster() (string, error) {
+	text, err := engine.ReadFile(m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, clusterName), 1<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m.cat.State().Cluster, nil
+	}
+	id := strings.TrimSpace(string(text))
+	if err == nil && !catalogue.ValidID(id) {
+		err = fmt.Errorf("the file %s of the data folder holds no cluster's id", clusterName)
+	}
+	return id, err
+}
+
+// keepCluster makes the cluster's id durable.
+func (m *Membership) keepCluster(id string) error {
+	if m.cluster == id {
+		return nil
+	}
+	return engine.WriteFile(m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, clusterName), []byte(id+"\n"))
+}
+
 // Streams connects Raft groups with their members on other nodes; nil without
 // a port.
 func (m *Membership) Streams() func(group uint32) (raft.Streams, error) {
@@ -145,7 +178,7 @@ func (m *Membership) StopServing() error {
 }
 
 // Peers asks other nodes; without a port it must not be used.
-func (m *Membership) Peers() peer.Client { return peer.Client{Caller: m.caller} }
+func (m *Membership) Peers() peer.Client { return peer.Client{Caller: m.caller, Bulk: m.bulk} }
 
 // Clustered reports whether the node has a cluster port.
 func (m *Membership) Clustered() bool { return m.link != nil }
@@ -155,6 +188,12 @@ func (m *Membership) Start(host *raft.Host) error {
 	m.host = host
 	if m.stored() {
 		return m.startGroup(nil)
+	}
+	switch m.cfg.Begin {
+	case Join, Expect:
+		if len(host.Groups()) > 0 {
+			return errors.New("the data folder has shards of a node that ran alone, and joining a cluster would delete them: start it with --bootstrap as the first node of a cluster, or with an empty data folder")
+		}
 	}
 	switch m.cfg.Begin {
 	case Alone:
@@ -195,8 +234,10 @@ func (m *Membership) Close() error {
 	if m.gossip != nil {
 		errs = append(errs, m.gossip.Close())
 	}
-	if m.caller != nil {
-		errs = append(errs, m.caller.Close())
+	for _, caller := range []*link.Caller{m.caller, m.bulk} {
+		if caller != nil {
+			errs = append(errs, caller.Close())
+		}
 	}
 	return errors.Join(append(errs, m.StopServing())...)
 }

@@ -68,6 +68,9 @@ func (m *Membership) enter(ctx context.Context) error {
 		}
 	}
 	cluster := m.cat.State().Cluster
+	if err := m.keepCluster(cluster); err != nil {
+		return err
+	}
 	if m.link != nil {
 		if err := m.link.SetCluster(cluster); err != nil {
 			return err
@@ -81,6 +84,9 @@ func (m *Membership) enter(ctx context.Context) error {
 		}
 		if m.gossip != nil {
 			err = errors.Join(err, m.look(ctx)) // who was removed meanwhile is told so there
+		}
+		if errors.Is(err, peer.ErrGone) {
+			return ErrGone
 		}
 		m.tell(err)
 		if err := pause(ctx, lookInterval); err != nil {
@@ -120,7 +126,7 @@ func (m *Membership) look(ctx context.Context) error {
 	}
 	found := errors.New("no member of a cluster has been heard of yet; check the addresses to join")
 	for _, member := range m.gossip.Members() {
-		if member.Self || member.Cluster == "" || member.State != gossip.Alive {
+		if member.Self || member.Cluster == "" || member.State != gossip.Alive || m.cluster != "" && member.Cluster != m.cluster {
 			continue
 		}
 		if found = m.join(ctx, member.ID); found == nil {
@@ -188,7 +194,13 @@ func (m *Membership) join(ctx context.Context, member string) error {
 	if err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
-	if m.cfg.Key == nil || m.cfg.Key.Key() != "" {
+	if m.cfg.Key == nil {
+		return nil
+	}
+	if own := m.cfg.Key.Key(); own != "" {
+		if joined.AdminKey != "" && joined.AdminKey != own {
+			m.cfg.Logger.Warn("this node has another admin key than its cluster; delete its file admin-key and start it again to get that of the cluster")
+		}
 		return nil
 	}
 	if joined.AdminKey != "" {
@@ -204,11 +216,18 @@ func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined
 	if !m.Leads() || state.Cluster == "" {
 		return peer.Joined{}, peer.NotLeaderError{Leader: m.Leader()}
 	}
+	if state.Nodes[who.ID].State == catalogue.Gone {
+		return peer.Joined{}, peer.ErrGone
+	}
 	if err := compatible(m.cfg.Formats, who.Formats); err != nil {
 		return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
 	if !same(state.Nodes[who.ID], who) {
-		if _, err := m.cat.Propose(ctx, catalogue.PutNode{Node: who}); err != nil {
+		_, err := m.cat.Propose(ctx, catalogue.PutNode{Node: who})
+		if errors.Is(err, raft.ErrUncertain) || errors.Is(err, raft.ErrNotLeader) {
+			return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrUncertain, err)
+		}
+		if err != nil {
 			return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 		}
 	}
@@ -312,6 +331,12 @@ func (m *Membership) announce(ctx context.Context) error {
 		known := m.cat.State().Nodes[m.cfg.NodeID]
 		if known.State == catalogue.Gone {
 			return ErrGone
+		}
+		if m.Leader() == "" && m.gossip != nil {
+			// Who was removed while it was away hears of it from the others.
+			if err := m.look(ctx); errors.Is(err, peer.ErrGone) {
+				return ErrGone
+			}
 		}
 		if said := m.node(); !same(known, said) {
 			_, err := m.Propose(ctx, catalogue.PutNode{Node: said})

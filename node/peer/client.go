@@ -18,8 +18,17 @@ import (
 
 // Client asks other nodes. It may be used from any goroutine.
 type Client struct {
-	// Caller makes the calls.
-	Caller *link.Caller
+	// Caller makes the calls, and Bulk those that may take long (Append and
+	// Segment), so that the others do not wait for them; nil: Caller makes all.
+	Caller, Bulk *link.Caller
+}
+
+// bulk is the client that makes all calls with Bulk.
+func (c Client) bulk() Client {
+	if c.Bulk != nil {
+		c.Caller = c.Bulk
+	}
+	return c
 }
 
 // do makes a call and returns the answer, or the error that it says.
@@ -49,11 +58,18 @@ func statusErr(status int, answer []byte) error {
 // Append asks a node to store a block.
 func (c Client) Append(ctx context.Context, node string, shard model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
 	message := appendMessage(make([]byte, 0, 128+len(a.Tenant)+len(a.Batches)*40+len(a.Block)), a)
-	answer, err := c.do(ctx, node, "POST", fmt.Sprintf("%s?shard=%d", pathAppend, shard), message)
+	answer, err := c.bulk().do(ctx, node, "POST", fmt.Sprintf("%s?shard=%d", pathAppend, shard), message)
 	if err != nil {
 		return nil, err
 	}
-	return parseResults(answer)
+	results, err := parseResults(answer)
+	if err == nil && len(results) != len(a.Batches) {
+		err = fmt.Errorf("%w: %d results for %d batches", ErrUncertain, len(results), len(a.Batches))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", node, err)
+	}
+	return results, nil
 }
 
 // ReadIndexes asks the leader of groups how far they have come.
@@ -112,7 +128,7 @@ func (c Client) Flush(ctx context.Context, node string) error {
 // Segment asks a node for the bytes of a segment from an offset on.
 func (c Client) Segment(ctx context.Context, node string, shard model.ShardID, id storage.SegmentID, offset int64) (io.ReadCloser, error) {
 	path := fmt.Sprintf("%s?shard=%d&sequence=%d&ordinal=%d&offset=%d", pathSegment, shard, id.Sequence, id.Ordinal, offset)
-	answer, err := c.Caller.Stream(ctx, node, "GET", path, nil, 0)
+	answer, err := c.bulk().Caller.Stream(ctx, node, "GET", path, nil, 0)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", node, callError(err))
 	}

@@ -21,6 +21,8 @@ var (
 	ErrUnavailable = errors.New("the node cannot do this now")
 	// ErrUncertain says that it may have been done, or be done later.
 	ErrUncertain = errors.New("it may have been done")
+	// ErrGone says that the cluster does not count on the asking node any more.
+	ErrGone = errors.New("the node was removed from the cluster")
 	// ErrRefused says that the node will not do it, and why.
 	ErrRefused = errors.New("refused")
 )
@@ -47,6 +49,7 @@ const (
 	codeUnavailable
 	codeUncertain
 	codeRefused
+	codeGone
 )
 
 const (
@@ -64,7 +67,7 @@ func kinds() []struct {
 		kind error
 	}{
 		{codeNotHere, ErrNotHere}, {codeNoSpace, ErrNoSpace}, {codeBusy, ErrBusy},
-		{codeUnavailable, ErrUnavailable}, {codeRefused, ErrRefused}, {codeUncertain, ErrUncertain},
+		{codeUnavailable, ErrUnavailable}, {codeRefused, ErrRefused}, {codeGone, ErrGone}, {codeUncertain, ErrUncertain},
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 func TestErrorsKeepTheirMeaning(t *testing.T) {
-	for _, want := range []error{ErrNotHere, ErrNoSpace, ErrBusy, ErrUnavailable, ErrUncertain, ErrRefused} {
+	for _, want := range []error{ErrNotHere, ErrNoSpace, ErrBusy, ErrUnavailable, ErrUncertain, ErrRefused, ErrGone} {
 		got := decodeError(encodeError(fmt.Errorf("shard 3: %w", want)))
 		if !errors.Is(got, want) || !strings.Contains(got.Error(), "shard 3") {
 			t.Errorf("%v became %v", want, got)
@@ -177,7 +177,7 @@ func TestCalls(t *testing.T) {
 	f := &fake{}
 	c := two(t, f)
 	ctx := t.Context()
-	results, err := c.Append(ctx, node, 5, storage.Append{Tenant: "t", Block: make([]byte, 100)})
+	results, err := c.Append(ctx, node, 5, storage.Append{Tenant: "t", Block: make([]byte, 100), Batches: make([]storage.Batch, 1)})
 	if err != nil || len(results) != 1 || results[0].Index != 9 || !reflect.DeepEqual(f.got, []any{model.ShardID(5), 100}) {
 		t.Fatalf("append: %+v, %v; asked %v", results, err, f.got)
 	}

@@ -71,7 +71,10 @@ func (h handler) answer(ctx context.Context, node Node, call *link.Call) (link.R
 			body = make([]byte, call.Size)
 			_, err = io.ReadFull(call.Body, body)
 		} else {
-			body, err = io.ReadAll(io.LimitReader(call.Body, h.bodyMax))
+			body, err = io.ReadAll(io.LimitReader(call.Body, h.bodyMax+1))
+		}
+		if int64(len(body)) > h.bodyMax {
+			return link.Reply{}, fmt.Errorf("%w: the call has more than %d bytes", ErrRefused, h.bodyMax)
 		}
 		if err != nil {
 			return link.Reply{}, fmt.Errorf("%w: read call: %w", ErrUnavailable, err)

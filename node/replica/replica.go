@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
 )
 
@@ -16,6 +17,8 @@ import (
 type Log interface {
 	// Propose returns when the command is applied here, with Apply's result.
 	Propose(ctx context.Context, command []byte) (index uint64, result any, err error)
+	// ProposeReserved is Propose that uses the space kept for what frees space.
+	ProposeReserved(ctx context.Context, command []byte) (index uint64, result any, err error)
 	// Leader names the leading node and says whether it is this one.
 	Leader() (nodeID string, self bool)
 	// Truncate allows the log to forget entries up to a sealed index.
@@ -101,6 +104,9 @@ func (r *Replica) AwaitViews(ctx context.Context) error { return r.shard.AwaitVi
 // Append stores a block and returns one result per batch, in order. It waits
 // while sealing does not keep up. An error of the log is returned as it is.
 func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.BatchResult, error) {
+	if _, leads := r.log.Leader(); !leads {
+		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, raft.ErrNotLeader)
+	}
 	if err := r.waitForRoom(ctx); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,10 @@ type memoryLog struct {
 	err      error
 }
 
+func (l *memoryLog) ProposeReserved(ctx context.Context, command []byte) (uint64, any, error) {
+	return l.Propose(ctx, command)
+}
+
 func (l *memoryLog) Propose(_ context.Context, command []byte) (uint64, any, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

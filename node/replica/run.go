@@ -83,7 +83,7 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 	defer cancel()
 	command := encodeSeal(r.shard.SealCommand(r.cfg.Now()))
 	logged := r.cfg.Logged.Load() // what others log from here on is after this seal
-	index, result, err := r.log.Propose(ctx, command)
+	index, result, err := r.log.ProposeReserved(ctx, command)
 	if err == nil {
 		err, _ = result.(error)
 	}

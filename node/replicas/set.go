@@ -71,18 +71,28 @@ func Open(ctx context.Context, cfg Config) (*Set, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	return s, s.clear(ctx)
+	return s, s.checkLog()
 }
 
-// clear deletes what the store has of shards without a log: they were being
-// destroyed when the node died.
-func (s *Set) clear(ctx context.Context) error {
+// checkLog refuses a store whose log is gone: a node that went on without it
+// would have forgotten what it acknowledged and how it voted.
+func (s *Set) checkLog() error {
+	stored, err := s.cfg.Stored()
+	if err != nil || len(stored) == 0 || len(s.cfg.Host.Groups()) > 0 {
+		return err
+	}
+	return errors.Join(fmt.Errorf("%w: the store has shards and there is no log; is its disk mounted?", raft.ErrLogLost), s.Close())
+}
+
+// clear deletes what the store has of shards that are neither here nor wanted:
+// they were being destroyed when the node died.
+func (s *Set) clear(ctx context.Context, wanted []uint32) error {
 	stored, err := s.cfg.Stored()
 	if err != nil {
 		return err
 	}
 	for _, shard := range stored {
-		if s.Get(shard) == nil {
+		if s.Get(shard) == nil && !slices.Contains(wanted, uint32(shard)) {
 			s.cfg.Logger.Info("what is left of a replica that was deleted goes", "shard", shard)
 			if err := s.cfg.Destroy(ctx, shard); err != nil {
 				return err
@@ -161,15 +171,21 @@ func (s *Set) Run(ctx context.Context, state func() *catalogue.State, changed, f
 	s.mu.Unlock()
 	defer s.wait()
 	trusted := false
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		if trusted {
-			s.follow(ctx, state())
+			again.Stop()
+			if !s.follow(ctx, state()) {
+				again.Reset(followRetry)
+			}
 			if first != nil {
 				first()
 				first = nil
 			}
 		}
 		select {
+		case <-again.C:
 		case <-fresh:
 			fresh, trusted = nil, true
 		case <-changed:
@@ -188,17 +204,25 @@ func (s *Set) wait() {
 	}
 }
 
-// follow makes the set what the catalogue says. What fails is tried again at
-// the next change.
-func (s *Set) follow(ctx context.Context, state *catalogue.State) {
+// followRetry is when what failed is tried again.
+const followRetry = 5 * time.Second
+
+// follow makes the set what the catalogue says and reports whether it is.
+func (s *Set) follow(ctx context.Context, state *catalogue.State) (done bool) {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
+	done = true
 	wanted := state.ReplicasOn(s.cfg.Self)
 	for _, number := range wanted {
 		if s.Get(model.ShardID(number)) != nil || ctx.Err() != nil {
 			continue
 		}
-		if err := s.open(ctx, number, s.voters(state.Shards[number])); err != nil {
+		err := s.clearNew(ctx, state.Shards[number])
+		if err == nil {
+			err = s.open(ctx, number, s.voters(state.Shards[number]))
+		}
+		if err != nil {
+			done = false
 			s.cfg.Logger.Error("a replica was not opened", "shard", number, "error", err)
 		}
 	}
@@ -208,16 +232,33 @@ func (s *Set) follow(ctx context.Context, state *catalogue.State) {
 			continue
 		}
 		if err := s.destroy(ctx, one); err != nil {
+			done = false
 			s.cfg.Logger.Error("a replica that is not needed any more was not deleted", "shard", number, "error", err)
 		}
 	}
+	if err := s.clear(ctx, wanted); err != nil && ctx.Err() == nil {
+		done = false
+		s.cfg.Logger.Error("what is left of deleted replicas stays", "error", err)
+	}
+	return done
+}
+
+// clearNew deletes what the store has of a shard whose replica here is new: an
+// earlier one was being destroyed when the node died.
+func (s *Set) clearNew(ctx context.Context, shard catalogue.Shard) error {
+	r, _ := shard.On(s.cfg.Self)
+	if r.Role != catalogue.Joining || slices.Contains(s.cfg.Host.Groups(), shard.Number) {
+		return nil
+	}
+	return s.cfg.Destroy(ctx, model.ShardID(shard.Number))
 }
 
 // voters returns the first voters of a group that begins here: this node, if
-// it has the first replica of the shard.
+// it has the only replica that the shard has had so far. A shard of several
+// replicas has begun elsewhere, or here and its log is lost.
 func (s *Set) voters(shard catalogue.Shard) []string {
 	r, ok := shard.On(s.cfg.Self)
-	if ok && r.Role == catalogue.Voter && r.Since == shard.Created {
+	if ok && len(shard.Replicas) == 1 && r.Role == catalogue.Voter && r.Since == shard.Created {
 		return []string{s.cfg.Self}
 	}
 	return nil
@@ -233,11 +274,13 @@ func (s *Set) destroy(ctx context.Context, one *One) error {
 		<-one.done
 	}
 	s.cfg.Logger.Info("the cluster does not want this replica any more: it is deleted", "shard", one.Shard())
-	err := s.cfg.Host.Destroy(uint32(one.Shard()))
-	one.Replica.Close()
-	if err != nil {
+	if err := s.cfg.Host.Destroy(uint32(one.Shard())); err != nil {
+		s.mu.Lock()
+		s.mu.all[uint32(one.Shard())] = one // to be tried again
+		s.mu.Unlock()
 		return err
 	}
+	one.Replica.Close()
 	// Queries that read it have begun while it was theirs to read.
 	reading, cancel := context.WithTimeout(ctx, readingMax)
 	defer cancel()

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package main
-
-func (s heapStretch) huge() {}
-
-func (s heapStretch) plain() {}

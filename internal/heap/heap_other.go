@@ -1,0 +1,8 @@
+//go:build !linux
+
+package heap
+
+func (s Stretch) huge() {}
+
+// Plain does nothing here.
+func (s Stretch) Plain() {}
