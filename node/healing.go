@@ -165,7 +165,9 @@ func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string
 	var asking sync.WaitGroup
 	for _, node := range nodes {
 		if node == n.identity.Node {
+			mu.Lock()
 			complete[node] = one.Completeness().Complete
+			mu.Unlock()
 			continue
 		}
 		asking.Go(func() {
