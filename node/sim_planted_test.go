@@ -79,7 +79,7 @@ func plantedBugs() []planted {
 		{"a replica counts before it has its segments", cluster, "node/replica/fetch.go",
 			"	c.Complete = c.Segments == 0\n", "	c.Complete = true\n", true},
 		{"a replica is deleted under those who read it", cluster, "node/replicas/set.go",
-			"	if err := one.AwaitViews(reading); err != nil {\n", "	if err := reading.Err(); err != nil {\n", false},
+			"	if err := one.AwaitViews(reading); err != nil {\n", "	if err := reading.Err(); err != nil {\n", true},
 		{"a block that is sent again has no key", cluster, "node/router.go",
 			"			_, _ = rand.Read(batches[i].Key[:])\n", "			_ = rand.Reader\n", false},
 		{"a command of the catalogue is applied twice", cluster, "cluster/catalogue/catalogue.go",
