@@ -32,6 +32,7 @@ const (
 	DefaultSlowDisk        = 10 * time.Second
 	diskInterval           = time.Second
 	failureGrace           = 2 * time.Second
+	saveInterval           = 10 * time.Second
 	handOverTimeout        = 3 * time.Second
 	leaderPatience         = 5 * time.Second // for a leader of a shard, before a node is ready without
 )

@@ -42,6 +42,7 @@ type Node struct {
 	replicas *replicas.Set
 	healer   *heal.Controller
 	leaders  leaders
+	logged   replica.Counter // bytes proposed by all replicas
 	disk     *diskWatch
 	writer   *ingest.Writer
 	engine   *query.Engine
@@ -139,7 +140,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	}
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
 	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
-	building, logged := make(chan struct{}, 1), new(replica.Counter)
+	building, logged := make(chan struct{}, 1), &n.logged
 	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
 	n.replicas, err = replicas.Open(ctx, replicas.Config{
 		Self: n.identity.Node, Host: n.host, Logger: n.logger,
@@ -282,6 +283,9 @@ func (n *Node) Flush(ctx context.Context) error {
 	if err := errors.Join(errs...); errors.Is(err, raft.ErrNotLeader) {
 		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err) // leaders have changed: try again
 	} else if err != nil {
+		return err
+	}
+	if err := n.members.Save(); err != nil {
 		return err
 	}
 	return n.store.AwaitDeletions(ctx)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/run"
 
+	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/raft"
 )
 
@@ -53,6 +54,7 @@ func (n *Node) runActors(asked context.Context) error {
 	group.Add(func() error { return n.members.Serve(calls{n}) }, func(error) { n.stopServing() })
 	group.Add(func() error { return n.becomeReady(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.disk.run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.saveCatalogue(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.heal(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.runReplicas(inside) }, func(error) { stop() })
@@ -124,6 +126,26 @@ func (n *Node) stopServing() {
 	}
 	if err := n.members.StopServing(); err != nil {
 		n.logger.Warn("the cluster port was not closed well", "error", err)
+	}
+}
+
+// saveCatalogue saves the catalogue as often as an idle shard is sealed: its
+// entries must not keep old files of the log.
+func (n *Node) saveCatalogue(ctx context.Context) error {
+	ticker := time.NewTicker(saveInterval)
+	defer ticker.Stop()
+	for saved := int64(0); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if logged := n.logged.Load(); logged-saved >= replica.DefaultIdleBytes {
+			saved = logged
+			if err := n.members.Save(); err != nil {
+				n.logger.Warn("the catalogue was not saved", "error", err)
+			}
+		}
 	}
 }
 

@@ -286,7 +286,7 @@ func (c *Catalogue) Run(ctx context.Context) error {
 	defer retry.Stop()
 	for {
 		retry.Stop()
-		if err := c.save(); err != nil {
+		if err := c.save(c.cfg.SaveBytes); err != nil {
 			c.cfg.Logger.Error("the catalogue could not be saved, its log grows", "error", err)
 			retry.Reset(saveRetry)
 		}
@@ -299,15 +299,19 @@ func (c *Catalogue) Run(ctx context.Context) error {
 	}
 }
 
-// save makes the state durable if there is enough that is not, then cuts the
-// log.
-func (c *Catalogue) save() error {
+// Save makes the state durable if anything of it is not, then cuts the log. Run
+// does it when enough has come; a node whose log others fill wants it sooner,
+// since old files of the log go only when nobody needs anything in them.
+func (c *Catalogue) Save() error { return c.save(1) }
+
+// save is Save if so many bytes of log are not saved.
+func (c *Catalogue) save(least int) error {
 	c.saving.Lock()
 	defer c.saving.Unlock()
 	c.mu.Lock()
 	state, pos, unsaved, log := c.state.Load(), c.mu.pos, c.mu.unsaved, c.mu.log
 	c.mu.Unlock()
-	if unsaved < c.cfg.SaveBytes || len(pos.Configuration) == 0 {
+	if unsaved < least || len(pos.Configuration) == 0 {
 		return nil
 	}
 	data, err := encodeSaved(state, pos)

@@ -109,7 +109,7 @@ func TestMembersOfThePosition(t *testing.T) {
 		{Index: 2, Term: 1, Configuration: []byte("one"), ConfigurationIndex: 1},
 		{Index: 4, Term: 2, Configuration: []byte("two"), ConfigurationIndex: 3}, // of a command that is refused
 	} {
-		if err := c.save(); err != nil {
+		if err := c.Save(); err != nil {
 			t.Fatal(err)
 		}
 		if pos, ok := c.Snapshot(); !ok || !reflect.DeepEqual(pos, want) {
@@ -124,7 +124,7 @@ func TestRestoreFails(t *testing.T) {
 	from := mustOpen(t, &memory{})
 	from.Configured(1, []byte("one"))
 	from.Apply(2, 1, Encode(initial()))
-	if err := from.save(); err != nil {
+	if err := from.Save(); err != nil {
 		t.Fatal(err)
 	}
 	pos, _ := from.Snapshot()

@@ -208,7 +208,7 @@ func reopened(t *testing.T, c *Catalogue) *Catalogue {
 // install gives one replica's saved state to another, twice.
 func install(t *testing.T, from, to *Catalogue) {
 	t.Helper()
-	if err := from.save(); err != nil {
+	if err := from.Save(); err != nil {
 		t.Fatal(err)
 	}
 	pos, ok := from.Snapshot()

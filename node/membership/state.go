@@ -145,6 +145,14 @@ func (m *Membership) propose(ctx context.Context, command catalogue.Command, enc
 	return m.cat.Wait(ctx, index)
 }
 
+// Save makes the catalogue durable, so that the log does not need its part.
+func (m *Membership) Save() error {
+	if m.group.Load() == nil {
+		return nil
+	}
+	return m.cat.Save()
+}
+
 // CatalogueMembers are the members of the catalogue's group.
 func (m *Membership) CatalogueMembers() []heal.Member {
 	group := m.group.Load()
