@@ -100,7 +100,7 @@ func TestGroupOfOne(t *testing.T) {
 		t.Errorf("another cluster: %v", err)
 	}
 	long := m.group.LogBytes()
-	if err := m.c.save(); err != nil {
+	if err := m.c.Save(); err != nil {
 		t.Fatal(err)
 	}
 	if short := m.group.LogBytes(); short >= long/10 {
@@ -109,7 +109,7 @@ func TestGroupOfOne(t *testing.T) {
 	for round := range 3 {
 		want := m.propose(t, PutAction{Action{Name: "test", Outcome: ActionDone, Detail: fmt.Sprint(round)}})
 		if round == 1 {
-			if err := m.c.save(); err != nil {
+			if err := m.c.Save(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -290,7 +290,7 @@ func TestSecondNode(t *testing.T) {
 	for range 100 {
 		a.propose(t, SetWanted{Shard: 1, Wanted: 3})
 	}
-	if err := a.c.save(); err != nil {
+	if err := a.c.Save(); err != nil {
 		t.Fatal(err)
 	}
 	fs, store := vfs.NewMem(), &memory{}
@@ -345,7 +345,7 @@ func TestSecondNode(t *testing.T) {
 	}
 
 	// It saves and cuts by itself, and starts from that.
-	if err := b.c.save(); err != nil {
+	if err := b.c.Save(); err != nil {
 		t.Fatal(err)
 	}
 	b.close(t)

@@ -190,7 +190,7 @@ func randomHistory(t *testing.T, r *rand.Rand) {
 // reopened saves and opens.
 func reopened(t *testing.T, c *Catalogue) *Catalogue {
 	t.Helper()
-	if err := c.save(); err != nil {
+	if err := c.Save(); err != nil {
 		t.Fatal(err)
 	}
 	again := mustOpen(t, c.cfg.Store)

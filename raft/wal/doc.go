@@ -2,7 +2,7 @@
 // only place where an acknowledged entry is made durable before it is sealed.
 // For each group it is a raft.LogStore and a raft.StableStore (GroupLog).
 //
-// A Log has a few lanes; a group lives in lane (id mod lanes). A lane is a
+// A Log has a few lanes; a group lives in one of them, by its number. A lane is a
 // chain of files, written by one goroutine: it drains its queue, writes once,
 // syncs once, updates what is in memory and answers (group commit). Everything
 // else, reads included, may be called from any goroutine.

@@ -14,7 +14,14 @@ import (
 
 // Limits that are not for tuning.
 const (
-	lanesMax   = 64
+	lanesMax = 64
+	// lanesDefault are two for shards and one for groups that are seldom
+	// written.
+	lanesDefault = 3
+	// lanesApart is from how many lanes on groups with high numbers, from
+	// GroupsApart on, have the last one to themselves: what is seldom written
+	// would keep files in which nothing else is needed any more.
+	lanesApart = 3
 	queueMax   = 256      // requests waiting for a lane
 	batchMax   = 8 << 20  // bytes after which a batch takes no further request
 	requestMax = 1 << 30  // bytes of one request
@@ -74,7 +81,7 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	if c.Lanes == 0 {
-		c.Lanes = 2
+		c.Lanes = lanesDefault
 	}
 	if c.FileSize == 0 {
 		c.FileSize = 64 << 20
@@ -185,9 +192,24 @@ func syncDir(fs vfs.FS, name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// GroupsApart is the lowest number of groups that are kept apart from others.
+const GroupsApart = 0xFFFFFF00
+
+// laneOf returns the lane of a group (docs/format/wal.md).
+func (w *Log) laneOf(id uint32) *lane {
+	n := uint32(len(w.lanes))
+	switch {
+	case n < lanesApart:
+		return w.lanes[id%n]
+	case id >= GroupsApart:
+		return w.lanes[n-1]
+	}
+	return w.lanes[id%(n-1)]
+}
+
 // Group returns the log of a group, which is empty if it was never written.
 func (w *Log) Group(id uint32) *GroupLog {
-	return &GroupLog{lane: w.lanes[id%uint32(len(w.lanes))], group: id}
+	return &GroupLog{lane: w.laneOf(id), group: id}
 }
 
 // Groups returns the ids of the groups of which something is stored, ascending.
