@@ -229,15 +229,18 @@ func (n *Node) localViews(ctx context.Context, tenant model.TenantID, shards []m
 // acknowledged before the call, and returns those that did not come to it, with
 // the reason.
 func (n *Node) catchUp(ctx context.Context, shards []model.ShardID, patience time.Duration) map[model.ShardID]error {
+	stale := map[model.ShardID]error{}
+	if !n.members.Clustered() {
+		return stale // nobody else can have acknowledged anything
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stale := map[model.ShardID]error{}
 	for _, id := range shards {
 		stale[id] = raft.ErrNotLeader
 	}
 	for delay := routeRetryMin; len(stale) > 0; delay = min(2*delay, routeRetryMax) {
 		n.catchUpOnce(ctx, stale, delay > routeRetryMin)
-		if len(stale) == 0 || !n.members.Clustered() {
+		if len(stale) == 0 {
 			break
 		}
 		timer := time.NewTimer(delay)
