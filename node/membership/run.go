@@ -164,7 +164,7 @@ func (m *Membership) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	settings := catalogue.Settings{Replicas: m.cfg.Replicas}
+	settings := catalogue.Settings{Replicas: m.cfg.Replicas, ReplicasChosen: m.cfg.Replicas != 0}
 	_, err := m.cat.Propose(ctx, catalogue.Init{Cluster: hex.EncodeToString(id), Node: m.node(), Shards: m.cfg.Shards, Settings: settings})
 	return err
 }
