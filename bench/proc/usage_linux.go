@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // clockTicks is USER_HZ: /proc reports CPU time in hundredths of a second on
@@ -133,8 +134,48 @@ func DropCaches() error {
 	return nil
 }
 
-// Pause stops the process where it is, until Continue.
-func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+// Pause stops the process where it is, until Continue. It returns when all its
+// threads have stopped: the signal alone is only on its way.
+func (p *Process) Pause() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for range pauseLooks {
+		stopped, err := p.stopped()
+		if err != nil || stopped {
+			return err
+		}
+		time.Sleep(pauseInterval)
+	}
+	return fmt.Errorf("pause %d: it does not stop", p.PID())
+}
+
+// A pause is looked for so often, with so long between two looks.
+const (
+	pauseLooks    = 2000
+	pauseInterval = time.Millisecond
+)
+
+// stopped reports whether all threads are stopped.
+func (p *Process) stopped() (bool, error) {
+	stats, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.PID()), "task", "*", "stat"))
+	if err != nil || len(stats) == 0 {
+		return false, errors.Join(fmt.Errorf("pause %d: no such process", p.PID()), err)
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return false, fmt.Errorf("pause %d: %w", p.PID(), err)
+		}
+		if _, state, found := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " "); !found || !strings.HasPrefix(state, "T") {
+			return false, nil
+		}
+	}
+	return true, nil
+}
 
 // Continue ends Pause.
 func (p *Process) Continue() error { return p.signal(syscall.SIGCONT) }
