@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,7 +152,7 @@ func (p *program) startDemo(effective values, dir string, count int) (nodes demo
 			return nil, err
 		}
 	}
-	first := ""
+	first, listen := "", effective.text("listen")
 	configs := make([]values, count)
 	for i := range count {
 		own := maps.Clone(effective)
@@ -159,14 +160,18 @@ func (p *program) startDemo(effective values, dir string, count int) (nodes demo
 		set("node", fmt.Sprintf("n%d", i+1))
 		set("data", filepath.Join(dir, fmt.Sprintf("n%d", i+1)))
 		set("cluster-secret-file", secret)
+		set("log-level", "error") // they find each other while they start
 		for _, key := range []string{"listen", "cluster-listen", "gossip-listen"} {
 			wanted := "127.0.0.1:0"
 			if key == "listen" {
-				wanted = effective.text("listen")
+				wanted = listen
 			}
 			address, err := freeAddress(wanted)
 			if err != nil {
 				return nodes, err
+			}
+			if key == "listen" {
+				listen = nextPort(address)
 			}
 			set(key, address)
 		}
@@ -179,18 +184,30 @@ func (p *program) startDemo(effective values, dir string, count int) (nodes demo
 		configs[i] = own
 	}
 	// Together: what has been a cluster before needs a majority of its nodes.
+	ctx, giveUp := context.WithCancel(p.ctx)
+	together := *p
+	together.ctx = ctx
 	started, errs := make(demoNodes, count), make([]error, count)
 	var starting sync.WaitGroup
 	for i, own := range configs {
 		starting.Go(func() {
-			if started[i], errs[i] = p.startNode(own); errs[i] != nil {
+			if started[i], errs[i] = together.startNode(own); errs[i] != nil {
 				errs[i] = fmt.Errorf("start node %d: %w", i+1, errs[i])
+				giveUp() // the others would wait for it
 			}
 		})
 	}
 	starting.Wait()
 	nodes = slices.DeleteFunc(started, func(n *runningNode) bool { return n == nil })
+	context.AfterFunc(p.ctx, giveUp)
 	return nodes, errors.Join(errs...)
+}
+
+// nextPort returns the address with the port after its own.
+func nextPort(address string) string {
+	host, text, _ := net.SplitHostPort(address) // it is bound
+	port, _ := strconv.Atoi(text)
+	return net.JoinHostPort(host, strconv.Itoa(port+1))
 }
 
 // freeAddress returns the address, or the next one whose port is free.
