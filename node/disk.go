@@ -18,6 +18,7 @@ type diskWatch struct {
 
 	known atomic.Bool  // the file system can tell
 	free  atomic.Int64 // bytes
+	total atomic.Int64 // bytes of the file system
 	floor atomic.Int64 // the reserve in effect, bytes
 	full  atomic.Bool
 }
@@ -35,6 +36,7 @@ func (d *diskWatch) look() {
 		floor = min(DefaultReserveBytes, int64(total/DefaultReserveShare))
 	}
 	d.free.Store(int64(free))
+	d.total.Store(int64(total))
 	d.floor.Store(floor)
 	full := int64(free) < floor
 	if d.full.Swap(full) != full {

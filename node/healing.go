@@ -20,7 +20,6 @@ import (
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
-	"github.com/stere-log/stere/storage/engine"
 )
 
 // peers fetches segments from other replicas.
@@ -191,10 +190,9 @@ func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string
 // report says how this node and its replicas are.
 func (n *Node) report() heal.Report {
 	now := n.cfg.Now()
-	_, total, _ := engine.Free(n.cfg.FS, n.cfg.DataDir)
 	r := heal.Report{
 		Node: n.identity.Node, Time: now.UnixNano(), Uptime: now.Sub(n.started),
-		Disk: heal.Disk{Total: int64(total), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
+		Disk: heal.Disk{Total: n.disk.total.Load(), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
 	}
 	if n.disk.full.Load() {
 		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
@@ -221,8 +219,7 @@ func (n *Node) report() heal.Report {
 // load is what gossip tells of this node.
 func (n *Node) load() gossip.Meta {
 	var meta gossip.Meta
-	free, total, _ := engine.Free(n.cfg.FS, n.cfg.DataDir)
-	meta.DiskFree, meta.DiskTotal = uint64(free), uint64(total)
+	meta.DiskFree, meta.DiskTotal = uint64(n.disk.free.Load()), uint64(n.disk.total.Load())
 	if n.replicas == nil {
 		return meta
 	}

@@ -189,19 +189,16 @@ func (m *Membership) Start(host *raft.Host) error {
 	if m.stored() {
 		return m.startGroup(nil)
 	}
-	switch m.cfg.Begin {
-	case Join, Expect:
-		if len(host.Groups()) > 0 {
-			return errors.New("the data folder has shards of a node that ran alone, and joining a cluster would delete them: start it with --bootstrap as the first node of a cluster, or with an empty data folder")
-		}
-	}
-	switch m.cfg.Begin {
-	case Alone:
+	if m.cfg.Begin == Alone {
 		return m.startGroup([]string{m.cfg.NodeID})
-	case Join:
+	}
+	if len(host.Groups()) > 0 {
+		return errors.New("the data folder has shards of a node that ran alone, and joining a cluster would delete them: start it with --bootstrap as the first node of a cluster, or with an empty data folder")
+	}
+	if m.cfg.Begin == Join {
 		return m.startGroup(nil)
 	}
-	return nil
+	return nil // Expect: it is not known yet who begins
 }
 
 // stored reports whether this node was a member of a catalogue's group before.
