@@ -2,8 +2,8 @@ package index
 
 import "github.com/stere-log/stere/model"
 
-// Expr is a condition on records. The concrete types are All, And*, Or*, Not,
-// Leaf, Times and IDs; evaluating an Expr over a part gives an exact DocSet.
+// Expr is a condition on records. The concrete types are All, AllOf, AnyOf,
+// Not, Leaf, Versus, Times and IDs; evaluating an Expr over a part gives an exact DocSet.
 type Expr interface{ isExpr() }
 
 // All holds for every record.
@@ -25,16 +25,26 @@ type Leaf struct {
 	Pred  Predicate
 }
 
+// Versus holds where a value of Field compares so to a value of Other in the
+// same record: as numbers if both are numbers, else byte by byte. Both are
+// query names.
+type Versus struct {
+	Field string
+	Op    Op
+	Other string
+}
+
 // Times holds for records with From <= time < To, in Unix nanoseconds.
 type Times struct{ From, To int64 }
 
 // IDs holds for the records with one of these ids.
 type IDs struct{ Of []model.RecordID }
 
-func (All) isExpr()   {}
-func (AllOf) isExpr() {}
-func (AnyOf) isExpr() {}
-func (Not) isExpr()   {}
-func (Leaf) isExpr()  {}
-func (Times) isExpr() {}
-func (IDs) isExpr()   {}
+func (All) isExpr()    {}
+func (AllOf) isExpr()  {}
+func (AnyOf) isExpr()  {}
+func (Not) isExpr()    {}
+func (Leaf) isExpr()   {}
+func (Versus) isExpr() {}
+func (Times) isExpr()  {}
+func (IDs) isExpr()    {}

@@ -113,7 +113,23 @@ const (
 	LessEqual
 	Greater
 	GreaterEqual
+	Same
 )
+
+// Holds reports whether an order (negative, zero, positive) satisfies it.
+func (op Op) Holds(order int) bool {
+	switch op {
+	case Less:
+		return order < 0
+	case LessEqual:
+		return order <= 0
+	case Greater:
+		return order > 0
+	case GreaterEqual:
+		return order >= 0
+	}
+	return order == 0
+}
 
 // Range matches values between bounds. With Numeric bounds only values that
 // read as numbers match; else texts compare byte by byte.

@@ -129,7 +129,7 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 			request.To++
 		}
 	}
-	p, err := makePlan(request, 0)
+	p, _, err := makePlan(request, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -50,9 +50,12 @@ func (e *Engine) leaf(ctx context.Context, local Local, data []byte) ([]byte, er
 
 // leafBody runs a request.
 func (e *Engine) leafBody(ctx context.Context, from *source, request *leafRequest) ([]byte, error) {
-	p, err := makePlan(&request.Request, request.now)
-	if err != nil {
+	p, subs, err := makePlan(&request.Request, request.now)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(subs) != len(request.sets):
+		return nil, fmt.Errorf("%w: %d sets for %d queries inside it", ErrLeafRequest, len(request.sets), len(subs))
 	}
 	limits := e.leafLimits(request.limits)
 	switch {

@@ -186,7 +186,7 @@ func difference(a, b string) (string, string) {
 // randomRequest makes a request for records or a table.
 func randomRequest(random *rand.Rand) query.Request {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
-	request := query.Request{Limit: random.IntN(40), Text: pick("*", "*", "*", "reset", "level:error", "/re[s]et/", `"reset by"`, "component:c1 duration>50", "nothing_has_this", "NOT odd:*")}
+	request := query.Request{Limit: random.IntN(40), Text: pick("*", "*", "*", "reset", "level:error", "/re[s]et/", `"reset by"`, "component:c1 duration>50", "nothing_has_this", "NOT odd:*", "component in (level:error duration>50 | fields component)", "same in (* | top 1 same) -duration>=field(same)")}
 	if random.IntN(4) == 0 {
 		request.From = day + int64(random.IntN(40))*int64(time.Second)
 		request.To = request.From + int64(random.IntN(60))*int64(time.Second)

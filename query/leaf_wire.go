@@ -16,7 +16,7 @@ import (
 
 // leafVersion is the form of leaf requests and answers, and what they mean: it
 // changes when the same text comes to mean something else.
-const leafVersion = 1
+const leafVersion = 2
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (
@@ -43,7 +43,8 @@ const (
 )
 
 // leafRequest is what a leaf has to know of a query. Of the Request it holds
-// tenant, text, filters, bounds on time and order.
+// tenant, text, filters, bounds on time, order, and what the queries inside the
+// text found.
 type leafRequest struct {
 	kind   leafKind
 	shards []model.ShardID
@@ -102,6 +103,10 @@ func (q *leafRequest) encode() ([]byte, error) {
 	for _, id := range q.ids {
 		at := exec.Position{ID: id}
 		dst = at.Append(dst)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(q.sets)))
+	for _, set := range q.sets {
+		dst = appendTexts(dst, set)
 	}
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
@@ -164,6 +169,7 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.page = takePage(&r)
 	q.limits = takeLimits(&r)
 	q.ids = takeList(&r, exec.FetchMax, func() model.RecordID { return exec.TakePosition(&r, 0).ID })
+	q.sets = takeList(&r, syntax.QueriesMax, func() []string { return takeList(&r, setValuesMax, r.String) })
 	switch {
 	case !r.Done():
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafRequest)

@@ -13,12 +13,15 @@ import (
 	"github.com/stere-log/stere/query/exec"
 )
 
+// twoQueries is a text for the sets of fullRequest.
+const twoQueries = "a x in (b | fields c) y in (b | fields c)"
+
 // fullRequest has something of everything.
 func fullRequest() *leafRequest {
 	return &leafRequest{
 		kind: leafPage, shards: []model.ShardID{0, 7, math.MaxUint32},
 		Request: Request{Tenant: "t", Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
-			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}},
+			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}, sets: [][]string{{"a", ""}, nil}},
 		now: -5,
 		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
 			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
@@ -94,10 +97,11 @@ func TestLeafRefuses(t *testing.T) {
 		"text":     {func(q *leafRequest) { q.Text = "(" }, none},
 		"shard":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return []View{{Shard: 7}}, nil }},
 		"other":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return []View{{Shard: 1}}, nil }},
+		"sets":     {func(q *leafRequest) { q.sets = q.sets[:1] }, none},
 		"error":    {func(*leafRequest) {}, func(context.Context, model.TenantID, []model.ShardID) ([]View, error) { return nil, errors.New("gone") }},
 	} {
 		q := fullRequest()
-		q.Text = "a"
+		q.Text = twoQueries
 		c.change(q)
 		data, err := q.encode()
 		if err != nil {
@@ -108,7 +112,7 @@ func TestLeafRefuses(t *testing.T) {
 		}
 	}
 	well := fullRequest()
-	well.Text = "a"
+	well.Text = twoQueries
 	data, err := well.encode()
 	if err != nil {
 		t.Fatal(err)

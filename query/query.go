@@ -57,6 +57,8 @@ type Request struct {
 	Sort      []SortKey
 	Facets    []string // fields whose most frequent values are wanted
 	Highlight bool     // Hit.Highlights are wanted
+
+	sets [][]string // what the queries inside the text find; nil before they ran
 }
 
 // Filter holds for records whose field has one of the values, exactly; for the

@@ -31,8 +31,8 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := makePlan(&request, at.Now)
-	if err != nil {
+	// Faults of the text come before anything is read.
+	if _, _, err := makePlan(&request, at.Now); err != nil {
 		return nil, err
 	}
 	from, err := e.source(ctx, request.Tenant)
@@ -40,16 +40,21 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 		return nil, err
 	}
 	defer from.release()
+	run, err := e.prepare(ctx, from, &request, at)
+	if err != nil {
+		return nil, err
+	}
 	var result *Result
-	if p.Table != nil {
-		result, err = e.table(ctx, from, p, &request, at)
+	if run.plan.Table != nil {
+		result, err = e.table(ctx, from, run.plan, &request, at)
 	} else {
-		result, err = e.records(ctx, from, p, &request, at)
+		result, err = e.records(ctx, from, run.plan, &request, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}
-	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
+	whole := run.outcome.And(exec.Outcome{Complete: result.Complete, Reason: result.Reason})
+	result.Complete, result.Reason = from.outcome(whole.Complete, whole.Reason)
 	result.TotalExact = result.TotalExact && result.Complete
 	result.Elapsed = time.Since(started)
 	return result, nil
@@ -83,20 +88,47 @@ func (e *Engine) check(request *Request) error {
 	return nil
 }
 
-// makePlan says what a request means.
-func makePlan(request *Request, now int64) (*plan.Plan, error) {
-	query, err := syntax.Parse(request.Text)
+// prepared is a plan that can be run.
+type prepared struct {
+	plan    *plan.Plan
+	outcome exec.Outcome // of the queries inside the query
+}
+
+// prepare says what a request means, once the queries inside it have run; what
+// they find is in the request then.
+func (e *Engine) prepare(ctx context.Context, from *source, request *Request, at *cursor) (*prepared, error) {
+	p, subs, err := makePlan(request, at.Now)
+	if err != nil || len(subs) == 0 {
+		return &prepared{plan: p, outcome: exec.Outcome{Complete: true}}, err
+	}
+	outcome, err := e.sets(ctx, from, request, subs, at)
 	if err != nil {
 		return nil, err
 	}
-	options := plan.Options{Now: time.Unix(0, now), From: request.From, To: request.To}
+	p, _, err = makePlan(request, at.Now)
+	return &prepared{plan: p, outcome: outcome}, err
+}
+
+// makePlan says what a request means. Queries inside it find what request.sets
+// says, or nothing if they have not run yet.
+func makePlan(request *Request, now int64) (*plan.Plan, []*syntax.Subquery, error) {
+	query, err := syntax.Parse(request.Text)
+	if err != nil {
+		return nil, nil, err
+	}
+	subs := plan.Subqueries(query)
+	options := plan.Options{Now: time.Unix(0, now), From: request.From, To: request.To, Sets: request.sets}
+	if request.sets == nil {
+		options.Sets = make([][]string, len(subs))
+	}
 	for _, filter := range request.Filters {
 		options.Filters = append(options.Filters, plan.Filter(filter))
 	}
 	for _, key := range request.Sort {
 		options.Sort = append(options.Sort, plan.SortKey(key))
 	}
-	return plan.New(query, options)
+	p, err := plan.New(query, options)
+	return p, subs, err
 }
 
 // limit returns how many records or rows an answer may have.

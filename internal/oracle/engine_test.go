@@ -49,6 +49,7 @@ func TestEngineIsScan(t *testing.T) {
 			comparePages(t, l.name, engine, query.Request{Text: syntax.Print(filter), Limit: limit}, newestFirst(matching))
 			comparePages(t, l.name, engine, query.Request{Text: syntax.Print(filter), Limit: limit, Sort: []query.SortKey{order}}, oracle.Sorted(matching, order.Field, order.Desc))
 			compareCounts(t, l.name, engine, filter, counted, matching)
+			compareSet(t, l.name, engine, filter, counted, order.Field, entries, matching)
 			compareTable(t, l.name, engine, &syntax.Query{Filter: filter, Pipes: []syntax.Pipe{stats}}, stats, matching)
 		}
 		if t.Failed() {
@@ -94,6 +95,27 @@ func compareCounts(t *testing.T, name string, engine *query.Engine, filter synta
 			t.Errorf("%s: %q: row %d is %v, want %v", name, text, i, have, want[:min(8, len(want))])
 			return
 		}
+	}
+}
+
+// compareSet compares "field in (filter | fields of)" with the values written out.
+func compareSet(t *testing.T, name string, engine *query.Engine, filter syntax.Node, of, field string, entries, matching []oracle.Entry) {
+	t.Helper()
+	want := syntax.In{Field: field}
+	for _, count := range oracle.Facet(matching, of) {
+		want.Values = append(want.Values, count.Text)
+	}
+	n := 0
+	for i := range entries {
+		if oracle.Holds(want, &entries[i]) {
+			n++
+		}
+	}
+	inner := &syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Fields{Names: []syntax.Name{{Text: of}}}}}
+	text := (&syntax.Query{Filter: syntax.In{Field: field, Sub: &syntax.Subquery{Query: inner}}, Pipes: []syntax.Pipe{&syntax.Stats{Aggs: []syntax.Agg{{Func: "count"}}}}}).String()
+	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text})
+	if err != nil || !result.Complete || result.Rows[0][0] != int64(n) {
+		t.Errorf("%s: %q: have %+v (%v), want %d", name, text, result, err, n)
 	}
 }
 

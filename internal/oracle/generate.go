@@ -193,6 +193,9 @@ func (g *Generator) match(entries []Entry) syntax.Node {
 			m.Field = "severity"
 		}
 		if utf8.ValidString(f.Text) && len(f.Text) < 40_000 {
+			if g.Below(6) == 0 {
+				return g.call(m, f, entries)
+			}
 			return g.operator(m, f)
 		}
 	}
@@ -272,6 +275,39 @@ func (g *Generator) operator(m syntax.Match, f model.Field) syntax.Node {
 			m.High = syntax.Value{Open: true}
 		}
 		m.LowOpen, m.HighOpen = g.Below(2) == 0, g.Below(2) == 0
+	}
+	return m
+}
+
+// call draws a function or a comparison of fields.
+func (g *Generator) call(m syntax.Match, f model.Field, entries []Entry) syntax.Node {
+	name := m.Field
+	if name == "" {
+		name = strings.ReplaceAll(f.Name, `\\`, "")
+	}
+	switch g.Below(5) {
+	case 0:
+		if len(f.Text) > 4_000 {
+			break // a query text has a limit
+		}
+		values := []string{f.Text}
+		for range g.Below(pick(g, []int{4, 4, 150})) {
+			other := pick(g, entries).Record
+			if one, ok := other.Get(f.Name); ok && utf8.ValidString(one.Text) && len(one.Text) < 100 {
+				values = append(values, one.Text)
+			}
+		}
+		return syntax.In{Field: name, Values: append(values, elements(f)...)}
+	case 1:
+		return syntax.Net{Field: m.Field, Of: []string{fmt.Sprintf("%s/%d", g.address(), pick(g, []int{8, 16, 20, 24, 29, 32}))}}
+	case 2:
+		op := pick(g, []syntax.Op{syntax.Equal, syntax.Less, syntax.LessEqual, syntax.Greater, syntax.GreaterEqual})
+		other := pick(g, []string{"metadata.status", "metadata.request", "metadata.parent", "level", "component", "message", "metadata.seconds", "none"})
+		return syntax.Versus{Field: name, Op: op, Other: other}
+	}
+	m.Op = pick(g, []syntax.Op{syntax.Case, syntax.Substring})
+	if m.Value.Text = g.excerpt(f.Text, anyWord.FindAllStringIndex(f.Text, -1)); m.Value.Text == "" {
+		m.Value.Text = "e"
 	}
 	return m
 }

@@ -34,6 +34,16 @@ func Holds(node syntax.Node, e *Entry) bool {
 		return !Holds(n.Of, e)
 	case syntax.Match:
 		return match(n, e)
+	case syntax.In:
+		return slices.ContainsFunc(n.Values, func(value string) bool {
+			return match(syntax.Match{Field: n.Field, Op: syntax.Equal, Value: syntax.Value{Text: value}}, e)
+		})
+	case syntax.Net:
+		return slices.ContainsFunc(e.Record.Fields, func(f model.Field) bool {
+			return (n.Field == "" || named(f.Name, n.Field)) && slices.ContainsFunc(n.Of, func(of string) bool { return hasAddress(f.Text, of) })
+		})
+	case syntax.Versus:
+		return versus(n, e)
 	}
 	panic(fmt.Sprintf("oracle: unknown condition %T", node))
 }
@@ -88,8 +98,82 @@ func named(path, name string) bool {
 	return b.String() == name
 }
 
+// versus compares two fields in every way in which a record has them.
+func versus(n syntax.Versus, e *Entry) bool {
+	for _, a := range e.Record.Fields {
+		for _, b := range e.Record.Fields {
+			if !named(a.Name, canonical(n.Field)) || !named(b.Name, canonical(n.Other)) {
+				continue
+			}
+			if n.Op == syntax.Equal {
+				if a.Text == b.Text {
+					return true
+				}
+				continue
+			}
+			bound := syntax.Value{Text: b.Text}
+			if _, ok := number(a.Text); !ok {
+				bound.Quoted = true
+			}
+			if compare(n.Op, a.Text, bound) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// canonical returns the field for a synonym.
+func canonical(name string) string {
+	if name == "severity" {
+		return "level"
+	}
+	return name
+}
+
+// addressForm finds what may be an IPv4 address, with what stands around it.
+var addressForm = regexp.MustCompile(`[\pL\p{Nd}_.:]+`)
+
+// hasAddress reports whether a text contains an IPv4 address of a network
+// a.b.c.d/n, or that address.
+func hasAddress(text, network string) bool {
+	address, bits, ok := strings.Cut(network, "/")
+	size := 32
+	if ok {
+		size, _ = strconv.Atoi(bits)
+	}
+	want, _ := ipv4(address)
+	for _, run := range addressForm.FindAllString(text, -1) {
+		run = strings.Trim(run, ".")
+		if host, _, found := strings.Cut(run, ":"); found {
+			run = host
+		}
+		if have, ok := ipv4(run); ok && have>>(32-size) == want>>(32-size) {
+			return true
+		}
+	}
+	return false
+}
+
+// ipv4 reads an address.
+func ipv4(text string) (address uint64, ok bool) {
+	parts := strings.Split(text, ".")
+	for _, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil || part != strconv.FormatUint(n, 10) {
+			return 0, false
+		}
+		address = address<<8 | n
+	}
+	return address, len(parts) == 4
+}
+
 func matchValue(m syntax.Match, f model.Field) bool {
 	switch m.Op {
+	case syntax.Case:
+		return occurs(f.Text, m.Value.Text, true, false)
+	case syntax.Substring:
+		return strings.Contains(lower(f.Text), lower(m.Value.Text))
 	case syntax.Contains:
 		if m.Value.Text == "" {
 			return f.Text == ""
@@ -101,9 +185,9 @@ func matchValue(m syntax.Match, f model.Field) bool {
 				return true
 			}
 		}
-		return occurs(f.Text, m.Value.Text, true)
+		return occurs(f.Text, m.Value.Text, true, true)
 	case syntax.Prefix:
-		return occurs(f.Text, m.Value.Text, false)
+		return occurs(f.Text, m.Value.Text, false, true)
 	case syntax.Exists:
 		return f.Kind != model.Null
 	case syntax.Equal:
@@ -137,17 +221,16 @@ func elements(f model.Field) (texts []string) {
 
 func wordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// occurs reports whether a phrase occurs in a text, whatever the case, and
-// does not start or, if whole, end inside a word.
-func occurs(text, phrase string, whole bool) bool {
-	fold := func(s string) []rune {
-		runes := []rune(s)
-		for i, r := range runes {
-			runes[i] = unicode.ToLower(r)
-		}
-		return runes
+// lower returns a text in small letters.
+func lower(text string) string { return strings.Map(unicode.ToLower, text) }
+
+// occurs reports whether a phrase occurs in a text, does not start and, if
+// whole, does not end inside a word; fold says that case does not count.
+func occurs(text, phrase string, whole, fold bool) bool {
+	t, p := []rune(text), []rune(phrase)
+	if fold {
+		t, p = []rune(lower(text)), []rune(lower(phrase))
 	}
-	t, p := fold(text), fold(phrase)
 	for i := 0; i+len(p) <= len(t); i++ {
 		if !slices.Equal(t[i:i+len(p)], p) {
 			continue
@@ -257,7 +340,7 @@ func matchLevel(m syntax.Match, text string) (holds, known bool) {
 	case syntax.Equal:
 		return text == m.Value.Text || lowOK && text == names[low], true
 	case syntax.Contains:
-		return lowOK && (text == names[low] || occurs(text, m.Value.Text, true)), lowOK
+		return lowOK && (text == names[low] || occurs(text, m.Value.Text, true, true)), lowOK
 	case syntax.Less, syntax.LessEqual, syntax.Greater, syntax.GreaterEqual:
 		return severity > 0 && satisfies(m.Op, severity-int(low)), lowOK
 	case syntax.Range:

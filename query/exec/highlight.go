@@ -58,8 +58,18 @@ func spansOf(pred index.Predicate, text string) (spans []Span) {
 		}
 	case index.Phrase:
 		spans = phraseSpans(pred, text)
+	case spanner:
+		for _, at := range pred.Spans(text, spansMax) {
+			spans = append(spans, Span{at[0], at[1]})
+		}
 	}
 	return spans
+}
+
+// spanner is a predicate that knows where in a text it matches.
+type spanner interface {
+	// Spans returns the bounds of at most n places.
+	Spans(text string, n int) [][2]int
 }
 
 // phraseSpans finds the words of a phrase where they follow each other.

@@ -37,6 +37,12 @@ type Outcome struct {
 	Reason   string // why it is not
 }
 
+// And returns the outcome of two things that an answer needs.
+func (o Outcome) And(other Outcome) Outcome {
+	reasons := slices.DeleteFunc([]string{o.Reason, other.Reason}, func(reason string) bool { return reason == "" })
+	return Outcome{Complete: o.Complete && other.Complete, Reason: JoinReasons(reasons)}
+}
+
 // run is one execution.
 type run struct {
 	outer  context.Context // the caller's: its end is an error

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ func elementWords(text string) []string {
 
 // Match implements index.Predicate.
 func (p Element) Match(kind model.Kind, text string) bool {
-	if kind != model.JSON || !strings.HasPrefix(text, "[") {
+	if kind != model.JSON {
 		return false
 	}
 	for _, word := range p.words { // most arrays end here
@@ -55,27 +56,41 @@ func (p Element) Match(kind model.Kind, text string) bool {
 			return false
 		}
 	}
+	return slices.ContainsFunc(elements(kind, text), func(element any) bool {
+		text, ok := elementText(element)
+		return ok && text == p.text
+	})
+}
+
+// elements returns the elements of an array; none if the text is none.
+func elements(kind model.Kind, text string) []any {
+	if kind != model.JSON || !strings.HasPrefix(text, "[") {
+		return nil
+	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
-	var elements []any
-	return decoder.Decode(&elements) == nil && slices.ContainsFunc(elements, p.is)
+	var all []any
+	if decoder.Decode(&all) != nil {
+		return nil
+	}
+	return all
+}
+
+// elementText returns how a text, number, true or false is written.
+func elementText(element any) (text string, ok bool) {
+	switch element := element.(type) {
+	case string:
+		return element, true
+	case json.Number:
+		return string(element), true
+	case bool:
+		return strconv.FormatBool(element), true
+	}
+	return "", false
 }
 
 // Key implements part.Keyed.
 func (p Element) Key() string { return "element " + p.text }
-
-// is reports whether an element of an array is the one looked for.
-func (p Element) is(element any) bool {
-	switch element := element.(type) {
-	case string:
-		return element == p.text
-	case json.Number:
-		return string(element) == p.text
-	case bool:
-		return element == (p.text == "true") && (element || p.text == "false")
-	}
-	return false
-}
 
 // Hints implements index.Predicate.
 func (p Element) Hints() index.Hints { return index.Hints{Words: p.words} }

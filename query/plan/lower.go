@@ -14,6 +14,7 @@ import (
 type lowering struct {
 	text   string
 	now    time.Time
+	sets   [][]string // of the queries inside that are not lowered yet
 	lights []index.Leaf
 }
 
@@ -69,6 +70,16 @@ func (l *lowering) node(node syntax.Node, shown bool) (index.Expr, error) {
 			l.light(e)
 		}
 		return e, err
+	case syntax.In:
+		return l.set(n)
+	case syntax.Net:
+		leaf := index.Leaf{Field: QueryName(n.Field), Pred: newAddresses(n.Of)}
+		if shown {
+			l.light(leaf)
+		}
+		return leaf, nil
+	case syntax.Versus:
+		return index.Versus{Field: QueryName(n.Field), Op: indexOps[n.Op], Other: QueryName(n.Other)}, nil
 	}
 	return nil, syntax.NewError(l.text, 0, "unknown condition %T", node)
 }
@@ -120,6 +131,10 @@ func (l *lowering) match(m syntax.Match) (index.Expr, error) {
 		return l.regex(m)
 	case syntax.Range:
 		return index.Leaf{Field: m.Field, Pred: between(m)}, nil
+	case syntax.Case:
+		return index.Leaf{Field: m.Field, Pred: newCaseWord(m.Value.Text)}, nil
+	case syntax.Substring:
+		return index.Leaf{Field: m.Field, Pred: newSubstring(m.Value.Text)}, nil
 	}
 	return index.Leaf{Field: m.Field, Pred: compare(m.Op, m.Value)}, nil
 }
@@ -164,6 +179,7 @@ func prefix(text string) index.Predicate {
 // indexOps are the comparisons in the words of package index.
 var indexOps = map[syntax.Op]index.Op{
 	syntax.Less: index.Less, syntax.LessEqual: index.LessEqual, syntax.Greater: index.Greater, syntax.GreaterEqual: index.GreaterEqual,
+	syntax.Equal: index.Same,
 }
 
 // compare returns the range of a comparison; a quoted number compares as text.

@@ -108,7 +108,8 @@ type Options struct {
 	Now      time.Time // what "now" in the text means
 	From, To int64     // half open; a zero To has no bound
 	Filters  []Filter
-	Sort     []SortKey // unless the text sorts
+	Sort     []SortKey  // unless the text sorts
+	Sets     [][]string // what the Subqueries find
 }
 
 // New returns the plan of a query. An error is a *syntax.Error.
@@ -120,7 +121,7 @@ func New(query *syntax.Query, options Options) (*Plan, error) {
 	if options.To != 0 {
 		p.To = options.To
 	}
-	l := &lowering{text: query.Text, now: options.Now}
+	l := &lowering{text: query.Text, now: options.Now, sets: options.Sets}
 	all, err := l.conjunction(query.Filter, p)
 	if err != nil {
 		return nil, err
@@ -214,6 +215,8 @@ func cheap(e index.Expr) bool {
 		return list(e.Of)
 	case index.Not:
 		return cheap(e.Of)
+	case index.Versus:
+		return false
 	case index.Leaf:
 		switch e.Pred.(type) {
 		case index.Word, index.Equal, Element:

@@ -25,6 +25,9 @@ func (l *lowering) time(m syntax.Match) (index.Expr, error) {
 	case syntax.Exists:
 		return index.All{}, nil
 	case syntax.Contains, syntax.Equal:
+		if first, last, ok := strings.Cut(m.Value.Text, rangeDots); ok {
+			return l.time(syntax.Match{Pos: m.Pos, Field: m.Field, Op: syntax.Range, Value: timeBound(first), High: timeBound(last)})
+		}
 		if age, err := syntax.ParseDuration(m.Value.Text); err == nil {
 			return index.Times{From: nano(l.now.Add(-age)), To: after(nano(l.now))}, nil
 		}
@@ -57,7 +60,7 @@ func (l *lowering) time(m syntax.Match) (index.Expr, error) {
 }
 
 // timeForms are the ways to write a time.
-var timeForms = []string{"_time:15m", "_time:>now-1h", "_time:2024-01-31", "_time:>=2024-01-31T10:00:00Z", "_time:[2024-01-01 TO 2024-01-31]"}
+var timeForms = []string{"_time:15m", "_time:today", "_time:last 15m", "_time:>now-1h", "_time:2024-01-31", "_time:>=2024-01-31T10:00:00Z", "_time:[2024-01-01 TO 2024-01-31]"}
 
 // span is the stretch of time that a text names: a day, a minute, a second.
 type span struct {
@@ -99,6 +102,9 @@ func (l *lowering) span(m syntax.Match, value syntax.Value) (span, error) {
 		return span{}, nil
 	}
 	if m.Op == syntax.Contains || m.Op == syntax.Equal {
+		if strings.Contains(text, rangeDots) {
+			return span{}, nil // each bound is read on its own
+		}
 		if _, err := syntax.ParseDuration(text); err == nil {
 			return span{}, nil
 		}
@@ -107,6 +113,15 @@ func (l *lowering) span(m syntax.Match, value syntax.Value) (span, error) {
 		return s, nil
 	}
 	return span{}, syntax.NewError(l.text, m.Pos, "%q is no time", text).Expect(timeForms...)
+}
+
+// rangeDots separate the bounds of a range.
+const rangeDots = ".."
+
+// timeBound is a bound of a range of times; nothing is no bound.
+func timeBound(text string) syntax.Value {
+	text = strings.TrimSpace(text)
+	return syntax.Value{Text: text, Open: text == "" || text == "*"}
 }
 
 // layouts are the absolute forms; a form without a zone is UTC.
@@ -125,13 +140,16 @@ var layouts = []struct {
 	{"2006-01-02T15:04:05Z07:00", true, nil},
 }
 
-// parseSpan reads now, now-1h, -1h, an absolute time or Unix time.
+// parseSpan reads now, now-1h, -1h, today, an absolute time or Unix time.
 func parseSpan(text string, now time.Time) (span, bool) {
 	if offset, ok := strings.CutPrefix(strings.ToLower(text), "now"); ok || strings.HasPrefix(text, "-") {
 		if !ok {
 			offset = text
 		}
 		return relative(offset, now)
+	}
+	if s, ok := calendar(strings.ToLower(text), now.UTC()); ok {
+		return s, true
 	}
 	normal := strings.Replace(strings.ToUpper(text), " ", "T", 1)
 	for _, form := range layouts {
@@ -149,6 +167,57 @@ func parseSpan(text string, now time.Time) (span, bool) {
 		return span{from: nano(t), to: nano(next), instant: form.instant}, true
 	}
 	return unixSpan(text)
+}
+
+// units are the stretches of the calendar: where the one begins that holds a
+// time, and the one so many further.
+var units = map[string]struct {
+	start func(time.Time) time.Time
+	step  func(t time.Time, n int) time.Time
+}{
+	"minute": {func(t time.Time) time.Time { return t.Truncate(time.Minute) }, func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) }},
+	"hour":   {func(t time.Time) time.Time { return t.Truncate(time.Hour) }, func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) }},
+	"day":    {startOfDay, func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }},
+	"week":   {startOfWeek, func(t time.Time, n int) time.Time { return t.AddDate(0, 0, 7*n) }},
+	"month":  {func(t time.Time) time.Time { return startOfDay(t).AddDate(0, 0, 1-t.Day()) }, func(t time.Time, n int) time.Time { return t.AddDate(0, n, 0) }},
+	"year":   {func(t time.Time) time.Time { return startOfDay(t).AddDate(0, 0, 1-t.YearDay()) }, func(t time.Time, n int) time.Time { return t.AddDate(n, 0, 0) }},
+}
+
+// startOfDay returns midnight.
+func startOfDay(t time.Time) time.Time {
+	year, month, day := t.Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, t.Location())
+}
+
+// startOfWeek returns midnight of Monday.
+func startOfWeek(t time.Time) time.Time {
+	return startOfDay(t).AddDate(0, 0, -(int(t.Weekday())+6)%7)
+}
+
+// calendar reads today, yesterday, this week, previous month, last 15m.
+func calendar(text string, now time.Time) (span, bool) {
+	first, second, _ := strings.Cut(text, " ")
+	second = strings.TrimSpace(second)
+	switch {
+	case text == "today":
+		first, second = "this", "day"
+	case text == "yesterday":
+		first, second = "previous", "day"
+	case first == "last":
+		if age, err := syntax.ParseDuration(second); err == nil {
+			return span{from: nano(now.Add(-age)), to: after(nano(now))}, true
+		}
+		first = "previous"
+	}
+	unit, known := units[second]
+	if !known || first != "this" && first != "previous" {
+		return span{}, false
+	}
+	from := unit.start(now)
+	if first == "previous" {
+		from = unit.step(from, -1)
+	}
+	return span{from: nano(from), to: nano(unit.step(from, 1))}, true
 }
 
 // relative reads what follows now.

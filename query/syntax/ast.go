@@ -4,13 +4,15 @@ import "time"
 
 // Limits of a query text.
 const (
-	TextMax   = 64 << 10 // bytes
-	DepthMax  = 64       // nested parentheses and negations
-	RegexMax  = 1 << 10  // bytes of one regular expression
-	RegexInst = 10_000   // instructions of one compiled regular expression
-	PipesMax  = 32       // pipes of one query
-	ListMax   = 64       // aggregates, group keys, names or sort keys of a pipe
-	NumberMax = 1 << 30  // N of limit, offset and top
+	TextMax    = 64 << 10 // bytes
+	DepthMax   = 64       // nested parentheses and negations
+	RegexMax   = 1 << 10  // bytes of one regular expression
+	RegexInst  = 10_000   // instructions of one compiled regular expression
+	PipesMax   = 32       // pipes of one query
+	ListMax    = 64       // aggregates, group keys, names or sort keys of a pipe
+	ValuesMax  = 10_000   // values of in( ... ) and ip( ... )
+	QueriesMax = 16       // queries inside a query
+	NumberMax  = 1 << 30  // N of limit, offset and top
 )
 
 // Pos is a byte offset into the query text.
@@ -23,7 +25,7 @@ type Query struct {
 	Pipes  []Pipe
 }
 
-// Node is a condition: All, And, Or, Not or Match.
+// Node is a condition: All, And, Or, Not, Match, In, Net or Versus.
 type Node interface{ node() }
 
 // All is '*' alone: every record.
@@ -49,11 +51,47 @@ type Match struct {
 	HighOpen bool
 }
 
-func (All) node()   {}
-func (And) node()   {}
-func (Or) node()    {}
-func (Not) node()   {}
-func (Match) node() {}
+// In holds where a value of the field is exactly one of Values, or of those
+// that Sub finds.
+type In struct {
+	Pos    Pos
+	Field  string
+	Values []string
+	Sub    *Subquery // nil if the values are written out
+}
+
+// Subquery is a query inside a query.
+type Subquery struct {
+	Pos   Pos // of its first character
+	Text  string
+	Query *Query // with positions in the text of the whole
+}
+
+// Net holds where a value of the field, or of any if Field is "", contains an
+// IP address of one of the networks or ranges.
+type Net struct {
+	Pos   Pos
+	Field string
+	Of    []string
+}
+
+// Versus compares a field with another field of the same record. Op is Equal,
+// Less, LessEqual, Greater or GreaterEqual.
+type Versus struct {
+	Pos   Pos
+	Field string
+	Op    Op
+	Other string
+}
+
+func (All) node()    {}
+func (And) node()    {}
+func (Or) node()     {}
+func (Not) node()    {}
+func (Match) node()  {}
+func (In) node()     {}
+func (Net) node()    {}
+func (Versus) node() {}
 
 // Op says how a value is compared.
 type Op uint8
@@ -70,6 +108,8 @@ const (
 	GreaterEqual
 	Range
 	Regex
+	Case      // like Contains, but case counts
+	Substring // the text occurs, also inside words
 )
 
 // Value is a value as typed.

@@ -39,6 +39,18 @@ func (e *Error) Suggest(what string) *Error {
 	return e
 }
 
+// Inside returns the error as one about a text that contains at a position the
+// text that it is about.
+func (e *Error) Inside(text string, at Pos) *Error {
+	start := NewError(text, at, "")
+	moved := *e
+	if e.Line == 1 {
+		moved.Column += start.Column - 1
+	}
+	moved.Line += start.Line - 1
+	return &moved
+}
+
 // Error implements error, on one line.
 func (e *Error) Error() string {
 	var b strings.Builder

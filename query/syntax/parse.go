@@ -17,26 +17,35 @@ func Parse(text string) (*Query, error) {
 		return nil, NewError(text, Pos(at), "the query is not valid UTF-8")
 	}
 	p := &parser{scanner: scanner{text: text}}
-	query := &Query{Text: text, Filter: All{}}
 	p.space()
-	if !p.end() && (!p.has("|") || p.has("||")) {
+	query, err := p.query()
+	if err == nil && p.has(")") {
+		err = p.fail("this parenthesis was never opened").Suggest(`")"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return query, nil
+}
+
+// query reads a query up to the end or a parenthesis that it did not open.
+func (p *parser) query() (*Query, error) {
+	query := &Query{Text: p.text, Filter: All{}}
+	if !p.end() && !p.has(")") && (!p.has("|") || p.has("||")) {
 		filter, err := p.or(scope{})
 		if err != nil {
 			return nil, err
 		}
 		query.Filter = filter
 	}
-	if p.has(")") {
-		return nil, p.fail("this parenthesis was never opened").Suggest(`")"`)
-	}
-	for !p.end() {
+	for !p.end() && !p.has(")") {
 		p.take("|")
 		pipe, err := p.pipe()
 		if err != nil {
 			return nil, err
 		}
 		if query.Pipes = append(query.Pipes, pipe); len(query.Pipes) > PipesMax {
-			return nil, NewError(text, pipe.At(), "the query has more than %d pipes", PipesMax)
+			return nil, NewError(p.text, pipe.At(), "the query has more than %d pipes", PipesMax)
 		}
 	}
 	return query, nil
@@ -46,7 +55,8 @@ func Parse(text string) (*Query, error) {
 // that is not white space and leaves the scanner so.
 type parser struct {
 	scanner
-	depth int
+	depth   int
+	queries int // inside the query
 }
 
 // scope is what a condition stands in: the field of field:( ... ), if any.
@@ -153,6 +163,8 @@ func (p *parser) term(in scope) (Node, error) {
 		return p.valueAt(in.field, p.pos)
 	case p.has(`"`):
 		return p.quotedTerm()
+	case p.function() != "":
+		return p.call("", p.pos)
 	case p.has("/"):
 		start := p.pos
 		if node, ok, err := p.regexTerm("", start); ok || err != nil {
@@ -164,6 +176,9 @@ func (p *parser) term(in scope) (Node, error) {
 		p.pos += len(name)
 		if op, _ := p.comparison(); op != "" {
 			return p.fieldTerm(name, start)
+		}
+		if size, not := p.isIn(); size > 0 {
+			return p.inTerm(name, start, size, not)
 		}
 		p.pos = start
 	}
@@ -243,6 +258,9 @@ func (p *parser) quotedTerm() (Node, error) {
 	}
 	if op, spaced := p.comparison(); op != "" && !spaced {
 		return p.fieldTerm(text, start)
+	}
+	if size, not := p.isIn(); size > 0 && text != "" {
+		return p.inTerm(text, start, size, not)
 	}
 	return p.phrase("", text, start)
 }

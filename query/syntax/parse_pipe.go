@@ -60,7 +60,7 @@ func (p *parser) pipe() (Pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.end() && !p.has("|") {
+	if !p.end() && !p.has("|") && !(p.queries > 0 && p.has(")")) {
 		return nil, p.fail("%s ends here", strings.ToLower(name)).Expect("|", "the end")
 	}
 	return pipe, nil

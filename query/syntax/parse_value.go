@@ -6,6 +6,9 @@ import "strings"
 func (p *parser) word(field string, start int) (Node, error) {
 	at := p.pos
 	text := p.token("")
+	if (field == "_time" || field == "timestamp") && stretchWord(text) {
+		text = p.stretch(text)
+	}
 	match := Match{Pos: Pos(start), Field: field, Op: Contains, Value: Value{Text: text}}
 	stem := strings.TrimSuffix(text, "*")
 	switch {
@@ -71,6 +74,8 @@ func (p *parser) valueAt(field string, start int) (Node, error) {
 		}
 	case p.has("["), p.has("{"):
 		return p.rangeTerm(field, start)
+	case p.function() != "":
+		return p.call(field, start)
 	}
 	for _, c := range [...]struct {
 		text string
@@ -80,6 +85,9 @@ func (p *parser) valueAt(field string, start int) (Node, error) {
 			continue
 		}
 		p.space()
+		if p.has(otherField) {
+			return p.versus(field, start, c.op, c.text == "!=")
+		}
 		value, err := p.operand(c.text, "")
 		if err != nil {
 			return nil, err

@@ -32,8 +32,39 @@ func appendNode(dst []byte, node Node, inside bool) []byte {
 		return appendNode(append(dst, "NOT "...), n.Of, true)
 	case Match:
 		return appendMatch(dst, n)
+	case In:
+		return appendIn(dst, n)
+	case Net:
+		if n.Field != "" {
+			dst = append(appendField(dst, n.Field), ':')
+		}
+		return appendArguments(append(dst, functionIP...), n.Of)
+	case Versus:
+		dst = append(appendField(dst, n.Field), ops[n.Op]...)
+		dst = appendField(append(dst, otherField...), n.Other)
+		return append(dst, ')')
 	}
 	return dst
+}
+
+// appendIn prints a condition on a set of values.
+func appendIn(dst []byte, n In) []byte {
+	dst = append(appendField(dst, n.Field), ':')
+	if n.Sub == nil {
+		return appendArguments(append(dst, functionIn...), n.Values)
+	}
+	dst = append(append(dst, functionIn...), '(')
+	dst = append(dst, n.Sub.Query.String()...)
+	return append(dst, ')')
+}
+
+// appendArguments prints a list of texts in parentheses.
+func appendArguments(dst []byte, texts []string) []byte {
+	for i, text := range texts {
+		dst = append(dst, map[bool]string{true: "(", false: ", "}[i == 0]...)
+		dst = appendQuoted(dst, text)
+	}
+	return append(dst, ')')
 }
 
 func appendList(dst []byte, of []Node, between string, inside bool) []byte {
@@ -76,6 +107,10 @@ func appendMatch(dst []byte, m Match) []byte {
 		return append(dst, map[bool]byte{false: ']', true: '}'}[m.HighOpen])
 	case Regex:
 		return appendRegex(dst, m.Value.Text)
+	case Case:
+		return appendArguments(append(dst, functionCase...), []string{m.Value.Text})
+	case Substring:
+		return appendArguments(append(dst, functionContains...), []string{m.Value.Text})
 	}
 	dst = append(dst, ops[m.Op]...)
 	return appendValue(dst, m.Value, m.Op != Equal)

@@ -33,9 +33,29 @@ func (s *scanner) take(prefix string) bool {
 	return false
 }
 
-// space reads white space.
+// space reads white space and comments: from a '#' that stands alone to the
+// end of the line.
 func (s *scanner) space() {
-	s.pos = len(s.text) - len(strings.TrimLeftFunc(s.rest(), unicode.IsSpace))
+	for {
+		s.pos = len(s.text) - len(strings.TrimLeftFunc(s.rest(), unicode.IsSpace))
+		if !s.has("#") || s.pos > 0 && !spaceBefore(s.text[:s.pos]) || !spaceAfter(s.text[s.pos+1:]) {
+			return
+		}
+		line, _, _ := strings.Cut(s.rest(), "\n")
+		s.pos += len(line)
+	}
+}
+
+// spaceBefore reports whether a text ends with white space.
+func spaceBefore(text string) bool {
+	r, _ := utf8.DecodeLastRuneInString(text)
+	return unicode.IsSpace(r)
+}
+
+// spaceAfter reports whether a text begins with white space, or is empty.
+func spaceAfter(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return text == "" || unicode.IsSpace(r)
 }
 
 // boundary reports whether the rest of a text can follow a complete term.

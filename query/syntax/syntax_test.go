@@ -71,6 +71,9 @@ func TestLimits(t *testing.T) {
 		"bigger":  "/((a{30}){30}){30}/",
 		"pipes":   "a" + strings.Repeat("|limit 1", PipesMax+1),
 		"list":    "a | fields " + strings.Repeat("a,", ListMax) + "a",
+		"values":  "a in (" + strings.Repeat("b,", ValuesMax) + "b)",
+		"queries": strings.Repeat("a in (b | fields c) ", QueriesMax+1),
+		"nested":  strings.Repeat("a in (", DepthMax+1) + "b" + strings.Repeat(" | fields c)", DepthMax+1),
 	} {
 		if _, err := Parse(text); err == nil {
 			t.Errorf("%s: no error", name)
@@ -182,6 +185,19 @@ func stripNode(node Node) Node {
 	case Not:
 		return Not{Of: stripNode(n.Of)}
 	case Match:
+		n.Pos = 0
+		return n
+	case In:
+		n.Pos = 0
+		if n.Sub != nil {
+			query := stripped(n.Sub.Query)
+			n.Sub = &Subquery{Query: &query}
+		}
+		return n
+	case Net:
+		n.Pos = 0
+		return n
+	case Versus:
 		n.Pos = 0
 		return n
 	}

@@ -17,6 +17,8 @@ type Leaves interface {
 	// Leaf returns exactly the rows of within where the leaf holds. Within is
 	// never nil or empty.
 	Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error)
+	// Columns is that of Part.
+	Columns(queryName string) []Column
 	// RowsOf returns the rows that have one of the ids.
 	RowsOf(ctx context.Context, ids []model.RecordID) (*index.DocSet, error)
 }
@@ -73,6 +75,8 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		return index.AndNot(within, rows), nil
 	case index.Leaf:
 		return p.Leaf(ctx, e, within)
+	case index.Versus:
+		return versus(ctx, p, e, within)
 	case index.Times:
 		lo, hi, err := p.RowsBetween(e.From, e.To)
 		if err != nil {

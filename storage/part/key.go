@@ -11,7 +11,7 @@ import (
 // may be kept: equal keys of one type mean equal predicates.
 type Keyed interface {
 	// Key begins with the name of the type and says everything that decides
-	// what the predicate matches.
+	// what the predicate matches; it is "" if that is too much to keep.
 	Key() string
 }
 
@@ -31,6 +31,7 @@ const (
 	keyRegex
 	keyExists
 	keyOther
+	keyVersus
 )
 
 // AppendKey appends bytes that tell e from every expression that can have
@@ -46,6 +47,9 @@ func AppendKey(dst []byte, e index.Expr) (key []byte, ok bool) {
 		return appendKeys(append(dst, keyAnyOf), e.Of)
 	case index.Not:
 		return AppendKey(append(dst, keyNot), e.Of)
+	case index.Versus:
+		dst = append(dst, keyVersus, byte(e.Op))
+		return appendText(appendText(dst, e.Field), e.Other), true
 	case index.Times:
 		dst = binary.BigEndian.AppendUint64(append(dst, keyTimes), uint64(e.From))
 		return binary.BigEndian.AppendUint64(dst, uint64(e.To)), true
@@ -90,7 +94,11 @@ func appendPredicate(dst []byte, leaf index.Leaf) (key []byte, ok bool) {
 	case index.Exists:
 		dst = append(dst, keyExists)
 	case Keyed:
-		dst = appendText(append(dst, keyOther), p.Key())
+		key := p.Key()
+		if key == "" {
+			return dst, false
+		}
+		dst = appendText(append(dst, keyOther), key)
 	default:
 		return dst, false
 	}
