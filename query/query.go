@@ -121,6 +121,7 @@ type ContextResult struct {
 type Engine struct {
 	shards Shards
 	config Config
+	plans  followPlans
 }
 
 // New returns an engine. The configuration must be valid.
