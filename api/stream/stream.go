@@ -165,7 +165,7 @@ func (s *Socket) Messages(ctx context.Context, source Source) error {
 	}()
 	defer func() {
 		cancel()
-		_ = s.conn.Close() // ends the reader; the connection is over anyway
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // ends the reader; who has the connection closes it
 		<-gone
 	}()
 	for pinged := time.Now(); ; {
