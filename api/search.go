@@ -42,13 +42,22 @@ func listParams() []string {
 // handleList is GET /logs: every parameter that is not one of listParams is a
 // filter by that field.
 func handleList(r *request) error {
-	var body v1.SearchRequest
+	body, err := r.listRequest(listParams())
+	if err != nil {
+		return err
+	}
+	return r.search(body)
+}
+
+// listRequest reads a search from the parameters of a request: those that are not
+// named are filters.
+func (r *request) listRequest(named []string) (body v1.SearchRequest, err error) {
 	var faults []v1.Detail
 	params := map[string]string{}
 	filters := map[string]int{}
 	for name, value := range r.ctx.QueryArgs().All() {
 		name, value := string(name), string(value)
-		if slices.Contains(listParams(), name) {
+		if slices.Contains(named, name) {
 			params[name] = value
 			continue
 		}
@@ -96,9 +105,9 @@ func handleList(r *request) error {
 		body.Facets = strings.Split(params["facets"], ",")
 	}
 	if len(faults) > 0 {
-		return &problem{kind: kindValidation, message: faults[0].Field + ": " + faults[0].Message, details: faults}
+		return body, &problem{kind: kindValidation, message: faults[0].Field + ": " + faults[0].Message, details: faults}
 	}
-	return r.search(body)
+	return body, nil
 }
 
 // search runs a search and sends its answer.

@@ -3,13 +3,19 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/export"
 	"github.com/stere-log/stere/api/stream"
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/query/tail"
 )
@@ -85,6 +91,159 @@ func (r *request) tailRequest() (tail.Request, error) {
 		asked.Cursor, asked.Backlog, asked.Since = last, 0, 0
 	}
 	return asked, c.err()
+}
+
+// headerExport has the token with which an export goes on.
+const headerExport = "Stere-Export"
+
+// exportParams are the query parameters of GET /logs/export beside those of
+// GET /logs.
+func exportParams() []string { return []string{"format", "order", "columns", "after"} }
+
+// handleExport is GET and POST /logs/export: all records, or a whole table, as
+// NDJSON, CSV or Parquet.
+func handleExport(r *request) error {
+	var body v1.SearchRequest
+	if r.ctx.IsPost() {
+		text, release, err := r.readBody(searchBodyBytesMax)
+		if err != nil {
+			return err
+		}
+		body, err = v1.DecodeSearch(text)
+		release()
+		if err != nil {
+			return newProblem(kindValidation, "%v", err)
+		}
+		if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor"); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if body, err = r.listRequest(append(listParams(), exportParams()...)); err != nil {
+			return err
+		}
+	}
+	count, token := max(body.Limit, body.Pagination.Limit), firstText(body.Pagination.Cursor, body.Cursor)
+	body.Limit, body.Cursor, body.Pagination = 0, "", v1.PageRequest{}
+	req, _, err := r.searchRequest(body)
+	if err != nil {
+		return err
+	}
+	args := r.ctx.QueryArgs()
+	format := firstText(string(args.Peek("format")), export.NDJSON)
+	contentType, ok := export.ContentType(format)
+	if !ok {
+		return invalid("format", "is %.20q, want ndjson, csv or parquet", format)
+	}
+	asked := query.ScanRequest{Request: req, Left: count, Now: r.server.cfg.Now().UnixNano()}
+	switch order := firstText(string(args.Peek("order")), "desc"); order {
+	case "asc", "desc":
+		asked.Desc = order == "desc"
+	default:
+		return invalid("order", "is %.20q, want asc or desc", order)
+	}
+	options := export.Options{Format: format}
+	if names := string(args.Peek("columns")); names != "" {
+		options.Columns = strings.Split(names, ",")
+	}
+	if query.IsTable(req.Text) {
+		return r.exportTable(req, format, contentType)
+	}
+	if err := r.beginScan(&asked, token, string(args.Peek("after"))); err != nil {
+		return err
+	}
+	return r.exportRecords(asked, options, contentType)
+}
+
+// beginScan makes the request that of a new scan, or of the one with a token.
+func (r *request) beginScan(asked *query.ScanRequest, token, after string) error {
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	if token == "" && r.server.cfg.Tails != nil {
+		marks, err := r.server.cfg.Tails.Marks(ctx, asked.Tenant)
+		if err != nil {
+			return err
+		}
+		asked.Until = marks
+	} else if token != "" {
+		if err := asked.Resume(token); err != nil {
+			return err
+		}
+	}
+	if after == "" {
+		return nil
+	}
+	id, err := model.ParseRecordID(after)
+	if err != nil {
+		return invalid("after", "%.50q is not a record id", after)
+	}
+	hit, err := r.server.cfg.Engine.Get(ctx, asked.Tenant, id)
+	if err != nil {
+		return fmt.Errorf("get record %s: %w", id, err)
+	}
+	asked.After = &exec.Position{Time: hit.Record.Time, ID: id}
+	return nil
+}
+
+// exportRecords sends all records of a scan. The first ones are read before the
+// answer begins, so that most faults are answered as such.
+func (r *request) exportRecords(asked query.ScanRequest, options export.Options, contentType string) error {
+	scan, err := r.server.cfg.Engine.Scan(asked)
+	if err != nil {
+		return err
+	}
+	options.Kept = scan.Fields()
+	token, err := asked.Token()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	first, err := scan.Next(ctx)
+	if err != nil {
+		return err
+	}
+	header := stream.Header{v1.HeaderRequestID, r.id, headerExport, token, "Content-Type", contentType}
+	r.takeOver("export", func() {}, func(conn net.Conn) error {
+		return stream.Body(r.server.base, conn, header, func(ctx context.Context, w io.Writer) error {
+			return copyScan(ctx, scan, first, export.NewWriter(w, options))
+		})
+	})
+	return nil
+}
+
+// copyScan writes the records of a scan of which some have been read.
+func copyScan(ctx context.Context, scan *query.Scan, hits []query.Hit, w export.Writer) (err error) {
+	for len(hits) > 0 {
+		if err := w.Write(hits); err != nil {
+			return err
+		}
+		if hits, err = scan.Next(ctx); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// exportTable sends a whole table.
+func (r *request) exportTable(req query.Request, format, contentType string) error {
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	req.Whole = true
+	result, err := r.server.cfg.Engine.Search(ctx, req)
+	if err != nil {
+		return err
+	}
+	if !result.Complete || result.HasMore {
+		return newProblem(kindUnavailable, "the table is incomplete: %s", firstText(result.Reason, "it has too many rows"))
+	}
+	header := stream.Header{v1.HeaderRequestID, r.id, "Content-Type", contentType}
+	r.takeOver("export", func() {}, func(conn net.Conn) error {
+		return stream.Body(r.server.base, conn, header, func(_ context.Context, w io.Writer) error {
+			return export.Table(w, format, result.Columns, result.Rows)
+		})
+	})
+	return nil
 }
 
 // takeOver gives the connection to serve once the handler has returned; done is

@@ -57,6 +57,7 @@ type Request struct {
 	Sort      []SortKey
 	Facets    []string // fields whose most frequent values are wanted
 	Highlight bool     // Hit.Highlights are wanted
+	Whole     bool     // of a table all rows, whatever the limit
 }
 
 // Filter holds for records whose field has one of the values, exactly; for the

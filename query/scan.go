@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -50,6 +51,58 @@ type ScanRequest struct {
 	Left  int            // records that may come; 0 for all
 }
 
+// scanVersion is the form of tokens; others are refused.
+const scanVersion = 1
+
+// hash returns the hash of what must not change when a scan goes on. Bounds on
+// time are in the token.
+func (r *ScanRequest) hash() (uint64, error) {
+	request := r.Request
+	request.Sort = []SortKey{{Field: plan.FieldTime, Desc: r.Desc}}
+	return request.hash()
+}
+
+// Token returns a text with which the same scan can go on after any of its records.
+func (r *ScanRequest) Token() (string, error) {
+	hash, err := r.hash()
+	if err != nil {
+		return "", err
+	}
+	dst := binary.LittleEndian.AppendUint64([]byte{scanVersion}, hash)
+	for _, at := range [...]int64{r.Now, r.From, r.To} {
+		dst = binary.AppendVarint(dst, at)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed(r.Until.Append(dst))), nil
+}
+
+// Resume makes the request that of the scan with a token, or returns ErrCursor.
+func (r *ScanRequest) Resume(token string) error {
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return ErrCursor
+	}
+	in, err := openedAs(scanVersion, data, CursorMax, ErrCursor)
+	if err != nil {
+		return ErrCursor
+	}
+	hash, err := r.hash()
+	if err != nil {
+		return err
+	}
+	if known := in.Take(8); len(known) != 8 || binary.LittleEndian.Uint64(known) != hash {
+		return ErrCursor
+	}
+	r.Now, r.From, r.To, r.Until = in.Varint(), in.Varint(), in.Varint(), Marks{}
+	for n := in.Bounded(leafShardsMax); n > 0 && !in.Failed(); n-- {
+		shard := model.ShardID(in.Uint32())
+		r.Until[shard] = exec.TakeMark(&in)
+	}
+	if !in.Done() {
+		return ErrCursor
+	}
+	return nil
+}
+
 // Scan reads any number of records, page by page. Nothing is held between pages,
 // and what is stored meanwhile changes nothing: a scan that goes on elsewhere
 // from a position gives what this one would have given. It is used from one
@@ -90,6 +143,9 @@ func (e *Engine) Scan(request ScanRequest) (*Scan, error) {
 
 // At returns the request that goes on after what Next has returned so far.
 func (s *Scan) At() ScanRequest { return s.request }
+
+// Fields returns the fields that the text keeps, nil for all.
+func (s *Scan) Fields() []string { return s.plan.Fields }
 
 // Next returns the next records, none at the end. A part of the answer is an
 // error: ErrIncomplete.
@@ -145,4 +201,10 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 		s.done = s.done || s.request.Left == 0
 	}
 	return hits, nil
+}
+
+// IsTable reports whether a text makes a table. What cannot be read makes none.
+func IsTable(text string) bool {
+	p, err := makePlan(&Request{Text: text}, 0)
+	return err == nil && p.Table != nil
 }
