@@ -217,8 +217,12 @@ func (f *follow) match(p part.Part, rows *index.DocSet, after, upto model.Mark) 
 		found[i].Record = records[i]
 	}
 	for n, matching := range by {
-		for i, row := range places {
-			if matching.Contains(row) {
+		for i, row := 0, matching.Iterator(); row.HasNext(); {
+			next := row.Next()
+			for i < len(places) && places[i] < next {
+				i++
+			}
+			if i < len(places) && places[i] == next {
 				found[i].Filters = append(found[i].Filters, n)
 			}
 		}

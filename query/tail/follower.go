@@ -2,7 +2,6 @@ package tail
 
 import (
 	"context"
-	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -179,17 +178,25 @@ func (f *follower) question(ctx context.Context) (context.Context, context.Cance
 // deliver offers an answer to the tails. Tails whose filter was not asked for read
 // what came themselves.
 func (f *follower) deliver(q *query.FollowQuery, answer *query.Followed) {
+	asked := make(map[query.FollowFilter]int, len(q.Filters))
+	for n, filter := range q.Filters {
+		asked[filter] = n
+	}
+	matching := make([][]int, len(q.Filters)) // records of each filter
+	for i := range answer.Records {
+		for _, n := range answer.Records[i].Filters {
+			matching[n] = append(matching[n], i)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mu.upto, f.mu.ask, f.mu.failed = answer.Upto, nil, nil
 	for filter, g := range f.mu.groups {
 		b := batch{shard: f.what.shard, after: g.upto, upto: answer.Upto}
-		if n := slices.Index(q.Filters, filter); n >= 0 {
-			for i := range answer.Records {
-				if one := &answer.Records[i]; slices.Contains(one.Filters, n) {
-					e := newEntry(one.ID, one.Record, g.plan)
-					b.entries, b.bytes = append(b.entries, e), b.bytes+e.bytes
-				}
+		if n, ok := asked[filter]; ok {
+			for _, i := range matching[n] {
+				e := newEntry(answer.Records[i].ID, answer.Records[i].Record, g.plan)
+				b.entries, b.bytes = append(b.entries, e), b.bytes+e.bytes
 			}
 			if len(b.entries) == 0 {
 				continue
