@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,22 +18,24 @@ import (
 // shard is one shard whose records come at once, each in a log entry of its own.
 type shard struct {
 	come  chan int // records that may have come by now
-	count int
+	count atomic.Int64
 }
 
 func (s *shard) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0} }
 
 func (s *shard) Follow(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
-	if len(q.Filters) > 0 && q.After.Index >= uint64(s.count) && q.Wait > 0 {
+	if len(q.Filters) > 0 && q.After.Index >= uint64(s.count.Load()) && q.Wait > 0 {
 		select {
-		case s.count = <-s.come:
+		case n := <-s.come:
+			s.count.Store(int64(n))
 		case <-time.After(q.Wait):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	answer := &query.Followed{Upto: model.MarkEnd(uint64(s.count))}
-	for i := q.After.NextIndex(); i <= uint64(s.count) && len(q.Filters) > 0 && len(answer.Records) < q.Records; i++ {
+	count := uint64(s.count.Load())
+	answer := &query.Followed{Upto: model.MarkEnd(count)}
+	for i := q.After.NextIndex(); i <= count && len(q.Filters) > 0 && len(answer.Records) < q.Records; i++ {
 		if id := (model.RecordID{Index: i}); id.Mark().Compare(q.After) > 0 {
 			answer.Records = append(answer.Records, exec.Followed{ID: id, Filters: []int{0}})
 		}
