@@ -130,7 +130,7 @@ type Shard struct {
 		dedup         *dedup
 		active        headContent
 		grown         chan struct{} // closed when records have come; nil: nobody waits
-		jobs          []*sealJob // applied seals that are not durable yet, in order
+		jobs          []*sealJob    // applied seals that are not durable yet, in order
 		set           *segmentSet
 		prepared      map[uint64]*preparedMerge // by merge number
 		reserved      uint64                    // highest merge number planned here
