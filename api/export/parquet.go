@@ -78,7 +78,7 @@ func valueOf(kind, text string) (value parquet.Value, ok bool) {
 
 // file is a Parquet file being written.
 type file struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	kinds   []string
 	order   []int // of columns in the file
 	row     parquet.Row
@@ -92,7 +92,7 @@ func newFile(w io.Writer, names, kinds []string) *file {
 		group[name] = nodeOf(kinds[i])
 	}
 	schema := parquet.NewSchema("records", group)
-	f := &file{w: parquet.NewWriter(w, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest})), kinds: kinds, order: make([]int, len(names))}
+	f := &file{w: parquet.NewGenericWriter[any](w, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest})), kinds: kinds, order: make([]int, len(names))}
 	for i, name := range names {
 		leaf, _ := schema.Lookup(name)
 		f.order[i] = leaf.ColumnIndex
