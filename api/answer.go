@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
@@ -54,7 +55,7 @@ func (s *Server) appendResult(dst []byte, result *query.Result, p page) []byte {
 		dst = appendTable(dst, result, p)
 	} else {
 		dst = append(dst, '[')
-		var encoder recordEncoder
+		var encoder render.Encoder
 		for i := min(p.skip, len(result.Hits)); i < len(result.Hits); i++ {
 			if i > p.skip {
 				dst = append(dst, ',')
@@ -114,7 +115,7 @@ func appendHighlights(dst []byte, hit *query.Hit) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, model.QueryName(h.Field)), ':', '[')
+		dst = append(render.AppendString(dst, model.QueryName(h.Field)), ':', '[')
 		for j, span := range h.Spans {
 			if j > 0 {
 				dst = append(dst, ',')
@@ -133,8 +134,8 @@ func appendTable(dst []byte, result *query.Result, p page) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(append(dst, `{"name":`...), column.Name)
-		dst = append(appendString(append(dst, `,"type":`...), column.Type), '}')
+		dst = render.AppendString(append(dst, `{"name":`...), column.Name)
+		dst = append(render.AppendString(append(dst, `,"type":`...), column.Type), '}')
 	}
 	dst = append(dst, `],"rows":[`...)
 	for i := min(p.skip, len(result.Rows)); i < len(result.Rows); i++ {
@@ -160,7 +161,7 @@ func appendCell(dst []byte, cell any) []byte {
 	case nil:
 		return append(dst, "null"...)
 	case string:
-		return appendString(dst, v)
+		return render.AppendString(dst, v)
 	case int64:
 		return strconv.AppendInt(dst, v, 10)
 	case uint64:

@@ -14,6 +14,7 @@ import (
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/ingest/pipeline"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/tail"
 )
 
 // The defaults of Config.
@@ -47,6 +48,8 @@ const (
 type Config struct {
 	Writer *ingest.Writer
 	Engine *query.Engine
+	// Tails shows records as they come; nil: there is no GET /logs/tail.
+	Tails *tail.Hub
 	// Auth recognises principals. nil lets everybody do everything, for nodes
 	// on the loopback interface only.
 	Auth *auth.Authenticator

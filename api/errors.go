@@ -12,6 +12,7 @@ import (
 	"github.com/stere-log/stere/ingest/ndjson"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/query/tail"
 )
 
 // kind is one row of the error table: what a client can count on.
@@ -116,6 +117,10 @@ func problemOf(err error) *problem {
 		{ErrUncertain, kindUncertain, true},
 		{query.ErrNotFound, kindNotFound, false},
 		{query.ErrCursor, kindCursor, true},
+		{tail.ErrCursor, kindCursor, true},
+		{tail.ErrTooMany, kindBusy, true},
+		{tail.ErrUnavailable, kindUnavailable, true},
+		{tail.ErrClosed, kindUnavailable, true},
 		{context.DeadlineExceeded, kindTimeout, false},
 		{context.Canceled, kindUnavailable, false},
 	} {

@@ -26,6 +26,8 @@ func (s *Server) routes() []route {
 		{methods: post, path: "/logs", permission: auth.Write, handle: handleWrite},
 		{methods: get, path: "/logs", permission: auth.Read, handle: handleList},
 		{methods: post, path: "/logs/search", permission: auth.Read, handle: handleSearch},
+		{methods: []string{"GET", "POST"}, path: "/logs/export", permission: auth.Read, handle: handleExport},
+		{methods: get, path: "/logs/tail", permission: auth.Read, handle: handleTail},
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
 		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
 

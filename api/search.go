@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
@@ -41,13 +42,22 @@ func listParams() []string {
 // handleList is GET /logs: every parameter that is not one of listParams is a
 // filter by that field.
 func handleList(r *request) error {
-	var body v1.SearchRequest
+	body, err := r.listRequest(listParams())
+	if err != nil {
+		return err
+	}
+	return r.search(body)
+}
+
+// listRequest reads a search from the parameters of a request: those that are not
+// named are filters.
+func (r *request) listRequest(named []string) (body v1.SearchRequest, err error) {
 	var faults []v1.Detail
 	params := map[string]string{}
 	filters := map[string]int{}
 	for name, value := range r.ctx.QueryArgs().All() {
 		name, value := string(name), string(value)
-		if slices.Contains(listParams(), name) {
+		if slices.Contains(named, name) {
 			params[name] = value
 			continue
 		}
@@ -95,9 +105,9 @@ func handleList(r *request) error {
 		body.Facets = strings.Split(params["facets"], ",")
 	}
 	if len(faults) > 0 {
-		return &problem{kind: kindValidation, message: faults[0].Field + ": " + faults[0].Message, details: faults}
+		return body, &problem{kind: kindValidation, message: faults[0].Field + ": " + faults[0].Message, details: faults}
 	}
-	return r.search(body)
+	return body, nil
 }
 
 // search runs a search and sends its answer.
@@ -203,7 +213,7 @@ func (c *checker) timeRange(r v1.TimeRange) (from, to int64) {
 // relative to now: "now", "now-1h", "-1h".
 func (c *checker) moment(field, text string) int64 {
 	text = strings.TrimSpace(text)
-	if rest, ok := strings.CutPrefix(text, "now"); ok || strings.HasPrefix(text, "-") && !isNumber(text) {
+	if rest, ok := strings.CutPrefix(text, "now"); ok || strings.HasPrefix(text, "-") && !render.IsNumber(text) {
 		if !ok {
 			rest = text
 		}
@@ -314,7 +324,7 @@ func handleGet(r *request) error {
 	if err != nil {
 		return fmt.Errorf("get record %s: %w", id, err)
 	}
-	var encoder recordEncoder
+	var encoder render.Encoder
 	dst := encoder.Append([]byte(`{"success":true,"data":`), hit.ID, &hit.Record)
 	r.sendEnd(dst)
 	return nil
@@ -368,7 +378,7 @@ func handleContext(r *request) error {
 	if err != nil {
 		return fmt.Errorf("context of record %s: %w", id, err)
 	}
-	var encoder recordEncoder
+	var encoder render.Encoder
 	list := func(dst []byte, hits []query.Hit) []byte {
 		dst = append(dst, '[')
 		for i := range hits {
@@ -387,12 +397,12 @@ func handleContext(r *request) error {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, filter.Field), ':')
-		dst = appendString(dst, strings.Join(filter.Values, ","))
+		dst = append(render.AppendString(dst, filter.Field), ':')
+		dst = render.AppendString(dst, strings.Join(filter.Values, ","))
 	}
 	dst = strconv.AppendBool(append(dst, `},"complete":`...), found.Complete)
 	if found.Reason != "" {
-		dst = appendString(append(dst, `,"reason":`...), found.Reason)
+		dst = render.AppendString(append(dst, `,"reason":`...), found.Reason)
 	}
 	r.sendEnd(append(dst, '}'))
 	return nil

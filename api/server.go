@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -33,6 +34,7 @@ type Server struct {
 	records  *budget
 	meters   *meters
 	started  time.Time
+	streams  sync.WaitGroup // what goes on after its handler
 	mu       struct {
 		sync.Mutex
 		listeners []net.Listener
@@ -112,7 +114,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.mu.stopped = true
 	s.mu.Unlock()
-	err := s.http.ShutdownWithContext(ctx)
+	err := errors.Join(s.http.ShutdownWithContext(ctx), s.awaitStreams(ctx))
 	// fasthttp overlooks a listener whose Serve is just beginning.
 	s.mu.Lock()
 	defer s.mu.Unlock()

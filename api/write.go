@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/ingest/body"
@@ -216,7 +217,7 @@ func elasticError(p *problem) (int, []byte) {
 	case status == fasthttp.StatusRequestEntityTooLarge:
 		kind = "content_too_long_exception"
 	}
-	reason := appendString(nil, p.message)
+	reason := render.AppendString(nil, p.message)
 	return status, fmt.Appendf(nil, `{"error":{"root_cause":[{"type":"%s","reason":%s}],"type":"%s","reason":%s},"status":%d}`, kind, reason, kind, reason, status)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -43,6 +44,32 @@ type RecordID struct {
 	Index   uint64
 	Ordinal uint32
 }
+
+// Mark says how far a shard has been read: up to and with the record of this
+// log index and ordinal. The zero mark is before the first record.
+type Mark struct {
+	Index   uint64
+	Ordinal uint32
+}
+
+// MarkEnd returns the mark after everything that a log entry brought.
+func MarkEnd(index uint64) Mark { return Mark{Index: index, Ordinal: math.MaxUint32} }
+
+// Compare orders marks of one shard.
+func (m Mark) Compare(other Mark) int {
+	return cmp.Or(cmp.Compare(m.Index, other.Index), cmp.Compare(m.Ordinal, other.Ordinal))
+}
+
+// NextIndex returns the first log index that can have something after the mark.
+func (m Mark) NextIndex() uint64 {
+	if m.Ordinal == math.MaxUint32 && m.Index < math.MaxUint64 {
+		return m.Index + 1
+	}
+	return m.Index
+}
+
+// Mark returns the mark at a record.
+func (id RecordID) Mark() Mark { return Mark{Index: id.Index, Ordinal: id.Ordinal} }
 
 // ErrRecordID says that a text is not a record id.
 var ErrRecordID = errors.New("not a record id, want SHARD-INDEX-ORDINAL in hexadecimal")

@@ -56,6 +56,11 @@ func (c calls) Leaf(ctx context.Context, request []byte) ([]byte, error) {
 	return c.n.engine.Leaf(ctx, c.n.localViews, request)
 }
 
+// Follow implements peer.Node.
+func (c calls) Follow(ctx context.Context, request []byte) ([]byte, error) {
+	return c.n.follow.Answer(ctx, request)
+}
+
 // Report implements peer.Node.
 func (c calls) Report(context.Context) (heal.Report, error) { return c.n.report(), nil }
 

@@ -47,18 +47,24 @@ func flag(b bool) float64 {
 func (n *Node) register(set *metrics.Set) {
 	set.RegisterMetricsWriter(n.writeReplicas)
 	for name, read := range map[string]func() float64{
-		"stere_disk_free_bytes":           func() float64 { return float64(n.disk.free.Load()) },
-		"stere_disk_reserve_bytes":        func() float64 { return float64(n.disk.floor.Load()) },
-		"stere_storage_disk_bytes":        func() float64 { return float64(n.store.Stats().DiskBytes) },
-		"stere_storage_compactions_total": func() float64 { return float64(n.store.Stats().Compactions) },
-		"stere_storage_damaged_total":     func() float64 { return float64(n.store.Stats().Damaged) },
-		"stere_storage_ahead_bytes":       func() float64 { return float64(n.store.Stats().AheadBytes) },
-		"stere_storage_cache_bytes":       func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) },
-		"stere_ingest_bytes_in_flight":    func() float64 { return float64(n.writer.Stats().InFlightBytes) },
-		"stere_node_ready":                func() float64 { return flag(n.isReady()) },
-		"stere_cluster_leads_catalogue":   func() float64 { return flag(n.members.Leads()) },
-		"stere_cluster_nodes":             func() float64 { return float64(len(n.members.State().Nodes)) },
-		"stere_cluster_catalogue_index":   func() float64 { return float64(n.members.State().Index) },
+		"stere_disk_free_bytes":            func() float64 { return float64(n.disk.free.Load()) },
+		"stere_disk_reserve_bytes":         func() float64 { return float64(n.disk.floor.Load()) },
+		"stere_storage_disk_bytes":         func() float64 { return float64(n.store.Stats().DiskBytes) },
+		"stere_storage_compactions_total":  func() float64 { return float64(n.store.Stats().Compactions) },
+		"stere_storage_damaged_total":      func() float64 { return float64(n.store.Stats().Damaged) },
+		"stere_storage_ahead_bytes":        func() float64 { return float64(n.store.Stats().AheadBytes) },
+		"stere_storage_cache_bytes":        func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) },
+		"stere_ingest_bytes_in_flight":     func() float64 { return float64(n.writer.Stats().InFlightBytes) },
+		"stere_tail_open":                  func() float64 { return float64(n.tails.Stats().Tails) },
+		"stere_tail_followers":             func() float64 { return float64(n.tails.Stats().Followers) },
+		"stere_tail_opened_total":          func() float64 { return float64(n.tails.Stats().Opened) },
+		"stere_tail_refused_total":         func() float64 { return float64(n.tails.Stats().Refused) },
+		"stere_tail_records_shown_total":   func() float64 { return float64(n.tails.Stats().Shown) },
+		"stere_tail_records_dropped_total": func() float64 { return float64(n.tails.Stats().Dropped) },
+		"stere_node_ready":                 func() float64 { return flag(n.isReady()) },
+		"stere_cluster_leads_catalogue":    func() float64 { return flag(n.members.Leads()) },
+		"stere_cluster_nodes":              func() float64 { return float64(len(n.members.State().Nodes)) },
+		"stere_cluster_catalogue_index":    func() float64 { return float64(n.members.State().Index) },
 	} {
 		set.NewGauge(name, read)
 	}

@@ -15,11 +15,13 @@ import (
 	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node/follow"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/operator"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/tail"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/engine"
@@ -46,6 +48,8 @@ type Node struct {
 	disk     *diskWatch
 	writer   *ingest.Writer
 	engine   *query.Engine
+	follow   *follow.Shards
+	tails    *tail.Hub
 	api      *api.Server
 	listener net.Listener
 
@@ -162,6 +166,14 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	return err
 }
 
+// replica returns the replica here of a shard, nil if there is none.
+func (n *Node) replica(id model.ShardID) *replica.Replica {
+	if one := n.replicas.Get(id); one != nil {
+		return one.Replica
+	}
+	return nil
+}
+
 // alone reports whether no other node has, or is to have, a replica of a shard.
 func (n *Node) alone(shard uint32) bool {
 	if !n.members.Clustered() {
@@ -181,12 +193,18 @@ func (n *Node) CacheBytes() int64 {
 func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	n.engine = query.New(n, n.cfg.Query)
+	n.follow = follow.New(follow.Config{
+		Self: n.identity.Node, Engine: n.engine, Serving: n.serving, ShardsOf: n.ShardsOf, Replica: n.replica,
+		Leader: func(id model.ShardID) string { return n.leaderOf(id, "") }, Holders: n.holders, Peers: n.members.Peers,
+	})
+	n.tails = tail.NewHub(tail.Config{Shards: n.follow, Engine: n.engine, Now: n.cfg.Now})
 	healing := n.cfg.Healing
 	healing.Cluster, healing.Logger, healing.Now = n.Cluster(), n.logger, n.cfg.Now
 	if n.healer, err = heal.New(healing); err != nil {
 		return err
 	}
 	cfg := n.cfg.API
+	cfg.Tails = n.tails
 	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
 	cfg.Cluster = operator.Operator{Cluster: n.Cluster(), Controller: n.healer, Leader: n.members.Leader}
@@ -219,6 +237,10 @@ func (n *Node) Cluster() heal.Cluster { return clusterView{n.members, n} }
 
 // Writer is the way in, for programs that run a node inside themselves.
 func (n *Node) Writer() *ingest.Writer { return n.writer }
+
+// Tails is the way out for those who look on, for programs that run a node inside
+// themselves.
+func (n *Node) Tails() *tail.Hub { return n.tails }
 
 // Engine is the way out, for programs that run a node inside themselves.
 func (n *Node) Engine() *query.Engine { return n.engine }
@@ -300,6 +322,9 @@ func (n *Node) Close() error {
 
 func (n *Node) close() error {
 	var errs []error
+	if n.tails != nil {
+		n.tails.Close()
+	}
 	if n.listener != nil {
 		if err := n.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)

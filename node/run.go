@@ -73,6 +73,7 @@ func (n *Node) shutdown() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	n.tails.Close()
 	if n.Failed() == nil {
 		n.handOver(ctx)
 	}

@@ -63,11 +63,16 @@ func sealed(dst []byte) []byte { return binary.LittleEndian.AppendUint64(dst, xx
 
 // opened checks version and checksum and returns what is between them.
 func opened(data []byte, most int, fault error) (wire.Reader, error) {
+	return openedAs(leafVersion, data, most, fault)
+}
+
+// openedAs is opened for another version.
+func openedAs(version byte, data []byte, most int, fault error) (wire.Reader, error) {
 	switch {
 	case len(data) > most:
 		return wire.Reader{}, fmt.Errorf("%w: it has %d bytes, the most is %d", fault, len(data), most)
-	case len(data) > 0 && data[0] != leafVersion:
-		return wire.Reader{}, fmt.Errorf("%w: have %d, know %d", ErrLeafVersion, data[0], leafVersion)
+	case len(data) > 0 && data[0] != version:
+		return wire.Reader{}, fmt.Errorf("%w: have %d, know %d", ErrLeafVersion, data[0], version)
 	case len(data) < 1+checksumBytes:
 		return wire.Reader{}, fmt.Errorf("%w: it has %d bytes", fault, len(data))
 	}

@@ -57,6 +57,7 @@ type Request struct {
 	Sort      []SortKey
 	Facets    []string // fields whose most frequent values are wanted
 	Highlight bool     // Hit.Highlights are wanted
+	Whole     bool     // of a table all rows, whatever the limit
 
 	sets [][]string // what the queries inside the text find; nil before they ran
 }
@@ -123,6 +124,7 @@ type ContextResult struct {
 type Engine struct {
 	shards Shards
 	config Config
+	plans  followPlans
 }
 
 // New returns an engine. The configuration must be valid.

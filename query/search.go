@@ -201,6 +201,9 @@ func (e *Engine) hits(found []exec.Hit) []Hit {
 // table answers with a page of a table's rows.
 func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
 	limit := e.limit(request.Limit, e.config.LimitMax)
+	if request.Whole {
+		limit = e.config.Groups
+	}
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}

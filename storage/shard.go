@@ -129,7 +129,8 @@ type Shard struct {
 		persistedKeys uint64 // idempotency keys below are durable or in a job
 		dedup         *dedup
 		active        headContent
-		jobs          []*sealJob // applied seals that are not durable yet, in order
+		grown         chan struct{} // closed when records have come; nil: nobody waits
+		jobs          []*sealJob    // applied seals that are not durable yet, in order
 		set           *segmentSet
 		prepared      map[uint64]*preparedMerge // by merge number
 		reserved      uint64                    // highest merge number planned here
@@ -229,6 +230,7 @@ func (s *Shard) install(m manifest) {
 	s.mu.jobs, s.mu.prepared = nil, map[uint64]*preparedMerge{}
 	s.mu.large = map[SegmentID]bool{}
 	s.mu.set = newSegmentSet(all, s.garbage)
+	s.wake()
 }
 
 // Append applies the command at a log index and returns one result per batch.
@@ -257,6 +259,7 @@ func (s *Shard) Append(index uint64, a Append) []BatchResult {
 	active.rows += int(b.rows)
 	active.bytes += blockWeight(a.Block)
 	active.blocks++
+	s.wake()
 	return results
 }
 
@@ -399,6 +402,7 @@ func (s *Shard) Close() {
 		return
 	}
 	s.mu.closed = true
+	s.wake()
 	for _, merge := range s.mu.prepared {
 		merge.abort()
 	}

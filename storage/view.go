@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -172,12 +173,19 @@ func (s *Shard) AwaitViews(ctx context.Context) error {
 
 // View returns the tenant's parts as of now: everything applied is in it.
 func (s *Shard) View(tenant model.TenantID) (*View, error) {
+	view, _, err := s.ViewAfter(tenant, model.Mark{})
+	return view, err
+}
+
+// ViewAfter is View without parts that have nothing after a mark. It also returns
+// the log index up to which everything is applied.
+func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint64, error) {
 	s.mu.RLock()
 	if s.mu.closed {
 		s.mu.RUnlock()
-		return nil, ErrClosed
+		return nil, 0, ErrClosed
 	}
-	set := s.mu.set
+	set, applied := s.mu.set, s.mu.applied
 	set.refs.Add(1) // cannot be the last: the shard holds one while it is current
 	s.views.enter()
 	runs := make([]headRun, 0, len(s.mu.jobs)+1)
@@ -189,16 +197,56 @@ func (s *Shard) View(tenant model.TenantID) (*View, error) {
 	s.mu.RUnlock()
 
 	for _, one := range set.byTenant[tenant] {
+		if one.ID.endsBefore(after) {
+			continue
+		}
 		if here := one.here.Load(); here.broken() == nil {
-			view.Parts = append(view.Parts, here.segment)
+			if after.NextIndex() <= here.segment.Meta().MaxIndex {
+				view.Parts = append(view.Parts, here.segment)
+			}
 		} else {
 			view.Missing = append(view.Missing, one.Entry)
 		}
 	}
 	for _, run := range runs {
-		for _, b := range run {
+		first := sort.Search(len(run), func(i int) bool { return run[i].index >= after.NextIndex() })
+		for _, b := range run[first:] {
 			view.Parts = append(view.Parts, b)
 		}
 	}
-	return view, nil
+	return view, applied, nil
+}
+
+// AwaitApplied returns when more than what the log has up to an index is applied
+// and it may have brought records.
+func (s *Shard) AwaitApplied(ctx context.Context, index uint64) error {
+	for {
+		s.mu.Lock()
+		if s.mu.closed {
+			s.mu.Unlock()
+			return ErrClosed
+		}
+		if s.mu.applied > index {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.mu.grown == nil {
+			s.mu.grown = make(chan struct{})
+		}
+		grown := s.mu.grown
+		s.mu.Unlock()
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// wake wakes everybody in AwaitApplied; s.mu is held.
+func (s *Shard) wake() {
+	if s.mu.grown != nil {
+		close(s.mu.grown)
+		s.mu.grown = nil
+	}
 }

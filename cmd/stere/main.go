@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 	"github.com/stere-log/stere/client"
@@ -62,6 +63,8 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Run a node."`
 	Send    sendCommand    `cmd:"" help:"Send files of logs to a node."`
 	Query   queryCommand   `cmd:"" help:"Ask a node."`
+	Tail    tailCommand    `cmd:"" help:"Show records as they come."`
+	Export  exportCommand  `cmd:"" help:"Write all records of a question, as NDJSON, CSV or Parquet."`
 	Demo    demoCommand    `cmd:"" help:"Show Stere with a sample of real logs."`
 	Cluster clusterCommand `cmd:"" help:"Look after a cluster of nodes."`
 	Config  configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
@@ -77,6 +80,7 @@ Examples:
   journalctl -o json | stere send -            or standard input
   stere query 'error AND payment' --since 1h
   stere query 'level:error | stats count() by (component)'
+  stere tail level:error                       what comes, as it comes
   stere cluster status                         nodes, shards, moves and problems
   curl -H "X-API-Key: $(cat stere-data/admin-key)" 'http://127.0.0.1:7100/logs?level=error&limit=5'
 
@@ -188,4 +192,45 @@ func version() string {
 		}
 	}
 	return "devel" + revision + dirty
+}
+
+type configCommand struct {
+	nodeFlags
+}
+
+// Help teaches by example.
+func (configCommand) Help() string {
+	return `Settings come from flags, the environment, a YAML file and defaults, in this order.
+Every key below can be a line of the file (key: value) or a flag (--set key=value).
+
+Examples:
+  stere config
+  stere config --config /etc/stere.yaml
+  LOG_LEVEL=debug stere config --set body-limit=128MiB`
+}
+
+// Run prints every setting, its value and where it comes from.
+func (c *configCommand) Run(p *program) error {
+	effective, err := p.resolve(c.Config, c.given())
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(p.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(out, "KEY\tVALUE\tFROM\tMEANING")
+	for _, s := range settings() {
+		v := effective[s.key]
+		text := v.text
+		switch {
+		case text == "":
+			text = "-"
+		case s.secret:
+			text = fmt.Sprintf("(secret, %d bytes)", len(text))
+		}
+		meaning := s.help
+		if s.later {
+			meaning += " (checked, not in effect yet)"
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", s.key, text, v.origin, meaning)
+	}
+	return out.Flush()
 }

@@ -26,7 +26,8 @@ type queryCommand struct {
 	From   string `help:"Only records from this time on." placeholder:"TIME"`
 	To     string `help:"Only records up to this time." placeholder:"TIME"`
 	Limit  int    `short:"n" help:"How many records or rows (default: what the text says, else 50 records or all rows)." placeholder:"N"`
-	Output string `short:"o" enum:"table,ndjson,json,raw" default:"table" help:"table, ndjson (one object a line), json or raw (messages only)."`
+	Output string `short:"o" enum:"table,ndjson,json,raw,csv,parquet" default:"table" help:"table, ndjson (one object a line), json or raw (messages only); csv or parquet (everything, see export)."`
+	File   string `short:"f" help:"With csv, parquet or ndjson: everything into this file, see export." placeholder:"FILE"`
 	Color  string `enum:"auto,always,never" default:"auto" help:"auto, always or never."`
 }
 
@@ -51,6 +52,12 @@ func (c *queryCommand) Run(p *program) error {
 	if c.Since != "" && c.From != "" {
 		return usageError{errors.New("--since and --from exclude each other")}
 	}
+	if c.File != "" || c.Output == "csv" || c.Output == "parquet" {
+		if c.Output == "table" || c.Output == "json" || c.Output == "raw" {
+			return usageError{fmt.Errorf("--file takes ndjson, csv or parquet, not %s", c.Output)}
+		}
+		return (&exportCommand{remoteFlags: c.remoteFlags, Text: c.Text, Since: c.Since, From: c.From, To: c.To, Limit: c.Limit, Output: c.Output, Order: "desc", File: c.File}).Run(p)
+	}
 	node, _, err := p.connect(c.remoteFlags, queryAttempts)
 	if err != nil {
 		return err
@@ -66,10 +73,10 @@ func (c *queryCommand) Run(p *program) error {
 	if c.From != "" || c.To != "" {
 		request.TimeRange = &v1.TimeRange{Start: v1.Moment(c.From), End: v1.Moment(c.To)}
 	}
-	show := &shower{out: p.stdout, form: c.Output, color: c.Color == "always" || c.Color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == ""}
+	show := p.shower(c.Output, c.Color)
 	meta, err := c.pages(p, node, request, show)
 	if err != nil {
-		c.explain(p.stderr, err)
+		explain(p.stderr, c.Text, err)
 		return err
 	}
 	if !meta.SearchMeta.Complete {
@@ -109,7 +116,7 @@ func (c *queryCommand) pages(p *program, node *client.Client, request v1.SearchR
 }
 
 // explain points at the place of a syntax error.
-func (c *queryCommand) explain(stderr io.Writer, err error) {
+func explain(stderr io.Writer, text string, err error) {
 	var answer *client.Error
 	if !errors.As(err, &answer) {
 		return
@@ -117,7 +124,7 @@ func (c *queryCommand) explain(stderr io.Writer, err error) {
 	for _, d := range answer.Answer.Details {
 		if d.Line > 0 && d.Column > 0 {
 			at := &syntax.Error{Line: d.Line, Column: d.Column}
-			fmt.Fprintf(stderr, "%s\n", at.Caret(c.Text))
+			fmt.Fprintf(stderr, "%s\n", at.Caret(text))
 		}
 	}
 }
@@ -127,13 +134,23 @@ type shower struct {
 	out   io.Writer
 	form  string
 	color bool
+	safe  bool // nothing may reach a terminal that it would obey
 	any   bool // something was printed
+}
+
+// shower returns what prints answers.
+func (p *program) shower(form, color string) *shower {
+	terminal := isTerminal(p.stdout)
+	return &shower{out: p.stdout, form: form, safe: terminal, color: color == "always" || color == "auto" && terminal && p.getenv("NO_COLOR") == ""}
 }
 
 // records prints a page of records.
 func (s *shower) records(records []json.RawMessage) error {
 	var b bytes.Buffer
 	for _, record := range records {
+		if s.safe && (s.form == "ndjson" || s.form == "json") {
+			record = quiet(record)
+		}
 		switch s.form {
 		case "ndjson":
 			b.Write(record)
@@ -148,7 +165,9 @@ func (s *shower) records(records []json.RawMessage) error {
 			if err != nil {
 				return err
 			}
-			if s.form == "raw" {
+			if s.form == "raw" && s.safe {
+				b.WriteString(printable(line.Message))
+			} else if s.form == "raw" {
 				b.WriteString(line.Message)
 			} else {
 				s.line(&b, line)
@@ -225,10 +244,10 @@ func (s *shower) line(b *bytes.Buffer, line logLine) {
 		}
 		return color + text + "\x1b[0m"
 	}
-	b.WriteString(paint("\x1b[2m", pad(line.Timestamp, 24)))
-	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(line.Level), 8)))
-	b.WriteString("  " + paint("\x1b[36m", pad(shorten(line.Component, componentWidth), componentWidth)))
-	// Control characters of a message must not reach the terminal.
+	// Control characters of a record must not reach the terminal.
+	b.WriteString(paint("\x1b[2m", pad(printable(line.Timestamp), 24)))
+	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(printable(line.Level)), 8)))
+	b.WriteString("  " + paint("\x1b[36m", pad(shorten(printable(line.Component), componentWidth), componentWidth)))
 	b.WriteString("  " + printable(line.Message))
 }
 
@@ -238,7 +257,7 @@ func printable(text string) string {
 		switch {
 		case r == '\n', r == '\t':
 			return r
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
+		case isForeign(r):
 			return '·'
 		}
 		return r
@@ -297,7 +316,7 @@ func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table) {
 	head := make([]string, len(t.Columns))
 	widths := make([]int, len(t.Columns))
 	for i, column := range t.Columns {
-		head[i] = column.Name
+		head[i] = printable(column.Name)
 	}
 	rows = append(rows, head)
 	for _, cells := range t.Rows {

@@ -28,6 +28,7 @@ type Membership struct {
 	gossip *gossip.Gossip // nil without a port
 	caller *link.Caller   // nil without a port
 	bulk   *link.Caller   // for what may take long, beside the rest
+	long   *link.Caller   // for what waits for something to happen
 	// cluster is the id of the node's cluster as it was known at the start, ""
 	// if it was not.
 	cluster string
@@ -86,6 +87,7 @@ func (m *Membership) openPort(port *Port) (err error) {
 	}
 	m.caller = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax})
 	m.bulk = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax})
+	m.long = link.NewCaller(link.CallerConfig{Dial: m.link.DialHTTP, AnswerMax: answerMax, CallsPerNode: longCalls})
 	var key []byte
 	if len(port.Secret) > 0 {
 		if key, err = gossip.Key(port.Secret); err != nil {
@@ -108,6 +110,9 @@ func (m *Membership) openPort(port *Port) (err error) {
 	})
 	return err
 }
+
+// longCalls is how many calls to a node may wait for something to happen there.
+const longCalls = 1024
 
 // store keeps the catalogue in a file.
 type store struct {
@@ -178,7 +183,9 @@ func (m *Membership) StopServing() error {
 }
 
 // Peers asks other nodes; without a port it must not be used.
-func (m *Membership) Peers() peer.Client { return peer.Client{Caller: m.caller, Bulk: m.bulk} }
+func (m *Membership) Peers() peer.Client {
+	return peer.Client{Caller: m.caller, Bulk: m.bulk, Long: m.long}
+}
 
 // Clustered reports whether the node has a cluster port.
 func (m *Membership) Clustered() bool { return m.link != nil }
@@ -231,7 +238,7 @@ func (m *Membership) Close() error {
 	if m.gossip != nil {
 		errs = append(errs, m.gossip.Close())
 	}
-	for _, caller := range []*link.Caller{m.caller, m.bulk} {
+	for _, caller := range []*link.Caller{m.caller, m.bulk, m.long} {
 		if caller != nil {
 			errs = append(errs, caller.Close())
 		}

@@ -21,6 +21,8 @@ type Client struct {
 	// Caller makes the calls, and Bulk those that may take long (Append and
 	// Segment), so that the others do not wait for them; nil: Caller makes all.
 	Caller, Bulk *link.Caller
+	// Long makes the calls that wait for something to happen (Follow); nil: Caller.
+	Long *link.Caller
 }
 
 // bulk is the client that makes all calls with Bulk.
@@ -88,6 +90,14 @@ func (c Client) ReadIndexes(ctx context.Context, node string, groups []uint32) (
 // Leaf asks a node to answer a share of a query.
 func (c Client) Leaf(ctx context.Context, node string, request []byte) ([]byte, error) {
 	return c.do(ctx, node, "POST", pathLeaf, request)
+}
+
+// Follow asks a node what came to a shard.
+func (c Client) Follow(ctx context.Context, node string, request []byte) ([]byte, error) {
+	if c.Long != nil {
+		c.Caller = c.Long
+	}
+	return c.do(ctx, node, "POST", pathFollow, request)
 }
 
 // Report asks a node how it is.

@@ -20,6 +20,8 @@ type Node interface {
 	ReadIndexes(ctx context.Context, groups []uint32) ([]uint64, error)
 	// Leaf answers a share of a query (query.Engine.Leaf).
 	Leaf(ctx context.Context, request []byte) ([]byte, error)
+	// Follow answers a question about what comes to a shard (query.FollowQuery).
+	Follow(ctx context.Context, request []byte) ([]byte, error)
 	// Report says how the node and its replicas are.
 	Report(ctx context.Context) (heal.Report, error)
 	// ProposeCatalogue changes the catalogue if this node leads it; the result
@@ -50,6 +52,7 @@ const (
 	pathAppend    = "/v1/append"
 	pathRead      = "/v1/read-index"
 	pathLeaf      = "/v1/leaf"
+	pathFollow    = "/v1/follow"
 	pathReport    = "/v1/report"
 	pathCatalogue = "/v1/catalogue"
 	pathTransfer  = "/v1/transfer"

@@ -34,6 +34,7 @@ func handlers() map[string]handler {
 		pathAppend:    {"POST", appendMax, serveAppend},
 		pathRead:      {"POST", smallMax, serveRead},
 		pathLeaf:      {"POST", leafMax, serveLeaf},
+		pathFollow:    {"POST", leafMax, serveFollow},
 		pathReport:    {"GET", 0, serveReport},
 		pathCatalogue: {"POST", commandMax, serveCatalogue},
 		pathTransfer:  {"POST", 0, serveTransfer},
@@ -116,6 +117,11 @@ func serveRead(ctx context.Context, node Node, _ *link.Call, body []byte) (link.
 
 func serveLeaf(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
 	answer, err := node.Leaf(ctx, body)
+	return link.Reply{Body: answer}, err
+}
+
+func serveFollow(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	answer, err := node.Follow(ctx, body)
 	return link.Reply{Body: answer}, err
 }
 

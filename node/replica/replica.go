@@ -172,6 +172,17 @@ func (r *Replica) advance() {
 // View returns what a tenant has in the shard as of now.
 func (r *Replica) View(tenant model.TenantID) (*storage.View, error) { return r.shard.View(tenant) }
 
+// ViewAfter is View without what has nothing after a mark, and the log index up
+// to which everything is applied.
+func (r *Replica) ViewAfter(tenant model.TenantID, after model.Mark) (*storage.View, uint64, error) {
+	return r.shard.ViewAfter(tenant, after)
+}
+
+// AwaitApplied returns when records may have come after a log index.
+func (r *Replica) AwaitApplied(ctx context.Context, index uint64) error {
+	return r.shard.AwaitApplied(ctx, index)
+}
+
 // Shard returns the id of the replica's shard.
 func (r *Replica) Shard() model.ShardID { return r.cfg.Storage.Shard }
 

@@ -113,6 +113,10 @@ func (s *search) fetch(found []candidate) ([]Hit, error) {
 	return hits, err
 }
 
+// Project keeps the named fields and what is nested in them, in the order of the
+// names; nil names all.
+func Project(record model.Record, names []string) model.Record { return project(record, names) }
+
 // project keeps the named fields and what is nested in them, in the order of
 // the names.
 func project(record model.Record, names []string) model.Record {

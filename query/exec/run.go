@@ -201,7 +201,12 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 	if lo == 0 && hi == p.Rows() {
 		within = nil
 	}
-	return p.Eval(r.ctx, plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
+	return p.Eval(r.ctx, r.expr(p), within)
+}
+
+// expr returns the plan's condition for a part.
+func (r *run) expr(p part.Part) index.Expr {
+	return plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
 		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
-	}), within)
+	})
 }

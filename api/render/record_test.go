@@ -1,4 +1,4 @@
-package api
+package render
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ func TestRecordEncoder(t *testing.T) {
 		"empty key": {[]model.Field{num("", "1"), num("a.", "2")}, head + `,"":1,"a":{"":2},"_id":"1-ab-2"}`},
 	} {
 		r := model.Record{Time: 1_700_000_000e9, Fields: test.fields}
-		var e recordEncoder
+		var e Encoder
 		got := string(e.Append(nil, id, &r))
 		if got != test.want {
 			t.Errorf("%s: got  %s\nwant %s", name, got, test.want)
@@ -62,7 +62,7 @@ func FuzzRecordEncoder(f *testing.F) {
 				r.Fields = append(r.Fields, f)
 			}
 		}
-		var e recordEncoder
+		var e Encoder
 		if out := e.Append(nil, model.RecordID{}, &r); !json.Valid(out) {
 			t.Fatalf("%q is not JSON", out)
 		}
@@ -78,7 +78,7 @@ func BenchmarkRecordEncoder(b *testing.B) {
 		{Name: "metadata.thread", Kind: model.String, Text: "main"},
 		{Name: "metadata.line", Kind: model.Number, Text: "105"},
 	}}
-	var e recordEncoder
+	var e Encoder
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,4 +1,7 @@
-package api
+// Package render writes records as JSON, with their fields as they were sent.
+//
+// The main type is Encoder; it is used from one goroutine at a time.
+package render
 
 import (
 	"strings"
@@ -8,7 +11,7 @@ import (
 	"github.com/stere-log/stere/model"
 )
 
-// recordEncoder renders records as JSON: the fields as they went in, paths
+// Encoder renders records as JSON: the fields as they went in, paths
 // turned back into nested objects, and what Stere adds. It keeps its scratch
 // space between records; it is not safe for concurrent use.
 //
@@ -16,12 +19,12 @@ import (
 // record id), "timestamp" and, where there is a level, "severity" as its
 // synonym. A field whose place is taken by a value or by what Stere adds
 // ("a": 1 beside "a.b": 2) is rendered under its dotted path.
-type recordEncoder struct {
+type Encoder struct {
 	nodes []node
 }
 
 // node is one key of the tree that the paths of a record make. Node 0 is the
-// root; links are positions in recordEncoder.nodes, 0 for none.
+// root; links are positions in Encoder.nodes, 0 for none.
 type node struct {
 	key               string
 	field             int32 // of the record, -1 for none
@@ -29,7 +32,7 @@ type node struct {
 }
 
 // Append appends the record's JSON object to dst.
-func (e *recordEncoder) Append(dst []byte, id model.RecordID, r *model.Record) []byte {
+func (e *Encoder) Append(dst []byte, id model.RecordID, r *model.Record) []byte {
 	e.nodes = append(e.nodes[:0], node{field: -1})
 	for i := range r.Fields {
 		e.place(r.Fields[i].Name, int32(i))
@@ -53,7 +56,7 @@ func (e *recordEncoder) Append(dst []byte, id model.RecordID, r *model.Record) [
 	}
 	if level, ok := r.Get(model.FieldLevel); ok && e.child(0, model.FieldSeverity) == 0 {
 		dst = append(dst, `,"severity":`...)
-		dst = appendValue(dst, level)
+		dst = AppendValue(dst, level)
 	}
 	dst = append(dst, `,"_id":"`...)
 	dst = append(id.Append(dst), '"')
@@ -64,7 +67,7 @@ func (e *recordEncoder) Append(dst []byte, id model.RecordID, r *model.Record) [
 }
 
 // place adds a field to the tree.
-func (e *recordEncoder) place(path string, field int32) {
+func (e *Encoder) place(path string, field int32) {
 	at := int32(0)
 	if !strings.Contains(path, `\`) {
 		for rest, more := path, true; more; {
@@ -80,7 +83,7 @@ func (e *recordEncoder) place(path string, field int32) {
 	e.nodes[at].field = field
 }
 
-func (e *recordEncoder) child(of int32, key string) int32 {
+func (e *Encoder) child(of int32, key string) int32 {
 	for n := e.nodes[of].first; n != 0; n = e.nodes[n].next {
 		if e.nodes[n].key == key {
 			return n
@@ -89,7 +92,7 @@ func (e *recordEncoder) child(of int32, key string) int32 {
 	return 0
 }
 
-func (e *recordEncoder) descend(from int32, key string) int32 {
+func (e *Encoder) descend(from int32, key string) int32 {
 	// Fields that were sent together mostly follow each other.
 	if last := e.nodes[from].last; last != 0 && e.nodes[last].key == key {
 		return last
@@ -110,10 +113,10 @@ func (e *recordEncoder) descend(from int32, key string) int32 {
 
 // appendNode appends "key":value. The children of a node that has a value of
 // its own are put off: the caller renders them as displaced.
-func (e *recordEncoder) appendNode(dst []byte, n int32, r *model.Record, displaced []int32) ([]byte, []int32) {
-	dst = append(appendString(dst, e.nodes[n].key), ':')
+func (e *Encoder) appendNode(dst []byte, n int32, r *model.Record, displaced []int32) ([]byte, []int32) {
+	dst = append(AppendString(dst, e.nodes[n].key), ':')
 	if field := e.nodes[n].field; field >= 0 {
-		dst = appendValue(dst, r.Fields[field])
+		dst = AppendValue(dst, r.Fields[field])
 		for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {
 			displaced = append(displaced, c)
 		}
@@ -132,7 +135,7 @@ func (e *recordEncoder) appendNode(dst []byte, n int32, r *model.Record, displac
 // appendDisplaced appends every field of a subtree under its dotted path. An
 // escaped path contains '\' only where a key does, so a name made here can
 // meet a key of the root; then it gets marks until it is free.
-func (e *recordEncoder) appendDisplaced(dst []byte, n int32, r *model.Record) []byte {
+func (e *Encoder) appendDisplaced(dst []byte, n int32, r *model.Record) []byte {
 	if field := e.nodes[n].field; field >= 0 {
 		name := r.Fields[field].Name
 		if name == model.FieldTimestamp || name == model.FieldID || name == "id" {
@@ -142,8 +145,8 @@ func (e *recordEncoder) appendDisplaced(dst []byte, n int32, r *model.Record) []
 			name = `\` + name
 		}
 		dst = append(dst, ',')
-		dst = append(appendString(dst, name), ':')
-		dst = appendValue(dst, r.Fields[field])
+		dst = append(AppendString(dst, name), ':')
+		dst = AppendValue(dst, r.Fields[field])
 	}
 	for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {
 		dst = e.appendDisplaced(dst, c, r)
@@ -151,12 +154,12 @@ func (e *recordEncoder) appendDisplaced(dst []byte, n int32, r *model.Record) []
 	return dst
 }
 
-// appendValue appends a field's value in its JSON type. A number's text that
+// AppendValue appends a field's value in its JSON type. A number's text that
 // is none (a damaged record) becomes a string, so that the answer stays JSON.
-func appendValue(dst []byte, f model.Field) []byte {
+func AppendValue(dst []byte, f model.Field) []byte {
 	switch f.Kind {
 	case model.Number:
-		if isNumber(f.Text) {
+		if IsNumber(f.Text) {
 			return append(dst, f.Text...)
 		}
 	case model.Bool:
@@ -170,11 +173,11 @@ func appendValue(dst []byte, f model.Field) []byte {
 			return append(dst, f.Text...)
 		}
 	}
-	return appendString(dst, f.Text)
+	return AppendString(dst, f.Text)
 }
 
-// isNumber reports whether s has the form of a JSON number.
-func isNumber(s string) bool {
+// IsNumber reports whether s has the form of a JSON number.
+func IsNumber(s string) bool {
 	i := 0
 	digits := func() bool {
 		start := i
@@ -208,8 +211,8 @@ func isNumber(s string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends a JSON string; bytes that are not UTF-8 become U+FFFD.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends a JSON string; bytes that are not UTF-8 become U+FFFD.
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {

@@ -1,0 +1,301 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/api/export"
+	"github.com/stere-log/stere/api/stream"
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/query/tail"
+)
+
+// headerLastEventID is what a client of Server-Sent Events saw last.
+const headerLastEventID = "Last-Event-ID"
+
+// handleTail is GET /logs/tail: Server-Sent Events, or a WebSocket if the client
+// asks for one.
+func handleTail(r *request) error {
+	if r.server.cfg.Tails == nil {
+		return newProblem(kindUnavailable, "this node shows no tails")
+	}
+	asked, err := r.tailRequest()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	opened, err := r.server.cfg.Tails.Open(ctx, asked)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("open tail: %w", err)
+	}
+	if !stream.IsUpgrade(r.ctx) {
+		header := stream.Header{v1.HeaderRequestID, r.id}
+		r.takeOver("tail", opened.Close, func(conn net.Conn) error {
+			return stream.Events(r.server.base, conn, header, opened)
+		})
+		return nil
+	}
+	serve, base := r.background("tail", opened.Close), r.server.base
+	err = stream.Upgrade(r.ctx, func(socket *stream.Socket) {
+		serve(func() error { return socket.Messages(base, opened) })
+	})
+	if err != nil {
+		serve(func() error { return nil })
+		return newProblem(kindValidation, "this is no handshake of a WebSocket: %v", err)
+	}
+	return nil
+}
+
+// tailRequest reads the parameters of GET /logs/tail.
+func (r *request) tailRequest() (tail.Request, error) {
+	asked := tail.Request{Tenant: r.principal.Tenant}
+	c := checker{now: r.server.cfg.Now()}
+	var unknown []string
+	for key, bytes := range r.ctx.QueryArgs().All() {
+		switch name, value := string(key), string(bytes); name {
+		case "query", "q":
+			asked.Text = value
+		case "after", "cursor":
+			asked.Cursor = value
+		case "backlog":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 0 {
+				c.fault(name, "%.50q is not a whole number from 0", value)
+			}
+			asked.Backlog = n
+		case "since":
+			if _, err := syntax.ParseDuration(value); err == nil {
+				value = "now-" + value
+			}
+			asked.Since = c.moment(name, value)
+		default:
+			unknown = append(unknown, name)
+		}
+	}
+	if err := unknownNames("query", unknown, "query", "backlog", "since", "after"); err != nil {
+		return asked, err
+	}
+	// A client that comes back has the address it began with.
+	if last := string(r.ctx.Request.Header.Peek(headerLastEventID)); last != "" {
+		asked.Cursor, asked.Backlog, asked.Since = last, 0, 0
+	}
+	return asked, c.err()
+}
+
+// headerExport has the token with which an export goes on.
+const headerExport = "Stere-Export"
+
+// exportParams are the query parameters of GET /logs/export beside those of
+// GET /logs.
+func exportParams() []string { return []string{"format", "order", "columns", "after"} }
+
+// handleExport is GET and POST /logs/export: all records, or a whole table, as
+// NDJSON, CSV or Parquet.
+func handleExport(r *request) error {
+	var body v1.SearchRequest
+	if r.ctx.IsPost() {
+		text, release, err := r.readBody(searchBodyBytesMax)
+		if err != nil {
+			return err
+		}
+		body, err = v1.DecodeSearch(text)
+		release()
+		if err != nil {
+			return newProblem(kindValidation, "%v", err)
+		}
+		if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor"); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if body, err = r.listRequest(append(listParams(), exportParams()...)); err != nil {
+			return err
+		}
+	}
+	count, token := max(body.Limit, body.Pagination.Limit), firstText(body.Pagination.Cursor, body.Cursor)
+	body.Limit, body.Cursor, body.Pagination = 0, "", v1.PageRequest{}
+	req, _, err := r.searchRequest(body)
+	if err != nil {
+		return err
+	}
+	args := r.ctx.QueryArgs()
+	format := firstText(string(args.Peek("format")), export.NDJSON)
+	contentType, ok := export.ContentType(format)
+	if !ok {
+		return invalid("format", "is %.20q, want ndjson, csv or parquet", format)
+	}
+	asked := query.ScanRequest{Request: req, Left: count, Now: r.server.cfg.Now().UnixNano()}
+	switch order := firstText(string(args.Peek("order")), "desc"); order {
+	case "asc", "desc":
+		asked.Desc = order == "desc"
+	default:
+		return invalid("order", "is %.20q, want asc or desc", order)
+	}
+	options := export.Options{Format: format}
+	if names := string(args.Peek("columns")); names != "" {
+		options.Columns = strings.Split(names, ",")
+	}
+	if query.IsTable(req.Text) {
+		return r.exportTable(req, format, contentType)
+	}
+	if err := r.beginScan(&asked, token, string(args.Peek("after"))); err != nil {
+		return err
+	}
+	return r.exportRecords(asked, options, contentType)
+}
+
+// beginScan makes the request that of a new scan, or of the one with a token.
+func (r *request) beginScan(asked *query.ScanRequest, token, after string) error {
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	if token == "" && r.server.cfg.Tails != nil {
+		marks, err := r.server.cfg.Tails.Marks(ctx, asked.Tenant)
+		if err != nil {
+			return err
+		}
+		asked.Until = marks
+	} else if token != "" {
+		if err := asked.Resume(token); err != nil {
+			return err
+		}
+	}
+	if after == "" {
+		return nil
+	}
+	id, err := model.ParseRecordID(after)
+	if err != nil {
+		return invalid("after", "%.50q is not a record id", after)
+	}
+	hit, err := r.server.cfg.Engine.Get(ctx, asked.Tenant, id)
+	if err != nil {
+		return fmt.Errorf("get record %s: %w", id, err)
+	}
+	asked.After = &exec.Position{Time: hit.Record.Time, ID: id}
+	return nil
+}
+
+// exportRecords sends all records of a scan. The first ones are read before the
+// answer begins, so that most faults are answered as such.
+func (r *request) exportRecords(asked query.ScanRequest, options export.Options, contentType string) error {
+	scan, err := r.server.cfg.Engine.Scan(asked)
+	if err != nil {
+		return err
+	}
+	options.Kept = scan.Fields()
+	token, err := asked.Token()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	first, err := scan.Next(ctx)
+	if err != nil {
+		return err
+	}
+	header := stream.Header{v1.HeaderRequestID, r.id, headerExport, token, "Content-Type", contentType}
+	r.takeOver("export", func() {}, func(conn net.Conn) error {
+		return stream.Body(r.server.base, conn, header, func(ctx context.Context, w io.Writer) error {
+			return copyScan(ctx, scan, first, export.NewWriter(w, options))
+		})
+	})
+	return nil
+}
+
+// copyScan writes the records of a scan of which some have been read.
+func copyScan(ctx context.Context, scan *query.Scan, hits []query.Hit, w export.Writer) (err error) {
+	for len(hits) > 0 {
+		if err := w.Write(hits); err != nil {
+			return err
+		}
+		if hits, err = scan.Next(ctx); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// exportTable sends a whole table.
+func (r *request) exportTable(req query.Request, format, contentType string) error {
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	req.Whole = true
+	result, err := r.server.cfg.Engine.Search(ctx, req)
+	if err != nil {
+		return err
+	}
+	if !result.Complete || result.HasMore {
+		return newProblem(kindUnavailable, "the table is incomplete: %s", firstText(result.Reason, "it has too many rows"))
+	}
+	header := stream.Header{v1.HeaderRequestID, r.id, "Content-Type", contentType}
+	r.takeOver("export", func() {}, func(conn net.Conn) error {
+		return stream.Body(r.server.base, conn, header, func(_ context.Context, w io.Writer) error {
+			return export.Table(w, format, result.Columns, result.Rows)
+		})
+	})
+	return nil
+}
+
+// takeOver gives the connection to serve once the handler has returned; done is
+// called at the end.
+func (r *request) takeOver(what string, done func(), serve func(conn net.Conn) error) {
+	run := r.background(what, done)
+	r.ctx.HijackSetNoResponse(true)
+	r.ctx.Hijack(func(conn net.Conn) { run(func() error { return serve(conn) }) })
+}
+
+// streamStart is how long a connection may take to be given over; a client can
+// leave in between.
+const streamStart = 30 * time.Second
+
+// background counts what goes on after the handler, for Shutdown, and returns a
+// function that does it.
+func (r *request) background(what string, done func()) func(serve func() error) {
+	s, id := r.server, r.id
+	s.streams.Add(1)
+	end := func() {
+		done()
+		s.streams.Done()
+	}
+	late := time.AfterFunc(streamStart, end)
+	return func(serve func() error) {
+		if !late.Stop() {
+			return
+		}
+		defer end()
+		defer func() {
+			if p := recover(); p != nil {
+				s.cfg.Logger.Error("a stream panicked", "stream", what, "request_id", id, "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		if err := serve(); err != nil {
+			s.cfg.Logger.Debug("a stream ended", "stream", what, "request_id", id, "error", err)
+		}
+	}
+}
+
+// awaitStreams waits for what goes on after handlers.
+func (s *Server) awaitStreams(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		s.streams.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.cancel() // now they end
+	return fmt.Errorf("wait for streams: %w", ctx.Err())
+}

@@ -1,0 +1,179 @@
+package tail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/tail"
+)
+
+// shard is one shard whose records come at once, each in a log entry of its own.
+type shard struct {
+	come  chan int // records that may have come by now
+	count atomic.Int64
+}
+
+func (s *shard) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0} }
+
+func (s *shard) Follow(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
+	if len(q.Filters) > 0 && q.After.Index >= uint64(s.count.Load()) && q.Wait > 0 {
+		select {
+		case n := <-s.come:
+			s.count.Store(int64(n))
+		case <-time.After(q.Wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	count := uint64(s.count.Load())
+	answer := &query.Followed{Upto: model.MarkEnd(count)}
+	for i := q.After.NextIndex(); i <= count && len(q.Filters) > 0 && len(answer.Records) < q.Records; i++ {
+		if id := (model.RecordID{Index: i}); id.Mark().Compare(q.After) > 0 {
+			answer.Records = append(answer.Records, exec.Followed{ID: id, Filters: []int{0}})
+		}
+		answer.Upto = model.MarkEnd(i)
+	}
+	return answer, nil
+}
+
+// TestSlowClient looks at what a client is told that takes nothing while more
+// comes than waits for it: every record is shown, or counted as dropped.
+func TestSlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shard{come: make(chan int)}
+		hub := tail.NewHub(tail.Config{Shards: s, Buffer: 100})
+		defer hub.Close()
+		slow, err := hub.Open(t.Context(), tail.Request{Tenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Close()
+		if event, err := slow.Next(t.Context()); err != nil || len(event.Lines) > 0 || event.Cursor == "" {
+			t.Fatalf("the first event is %+v, %v; want a heartbeat", event, err)
+		}
+		const total = 1000
+		for n := 10; n <= total; n += 10 {
+			s.come <- n
+			synctest.Wait()
+		}
+		var shown, dropped uint64
+		last := uint64(0)
+		for shown+dropped < total {
+			event, err := slow.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			dropped += event.Dropped
+			if event.Total != dropped {
+				t.Errorf("the total of dropped records is %d, want %d", event.Total, dropped)
+			}
+			for _, line := range event.Lines {
+				if line.ID.Index <= last {
+					t.Fatalf("record %d comes after %d", line.ID.Index, last)
+				}
+				last = line.ID.Index
+				shown++
+			}
+		}
+		if shown != 100 || dropped != total-100 {
+			t.Errorf("%d records are shown and %d dropped, want 100, as many as wait, and %d", shown, dropped, total-100)
+		}
+		s.come <- total + 1
+		event, err := slow.Next(t.Context())
+		if err != nil || len(event.Lines) != 1 || event.Lines[0].ID.Index != total+1 {
+			t.Fatalf("after that comes %+v, %v", event, err)
+		}
+		// What was dropped is not shown again, what came later is.
+		again, err := hub.Open(t.Context(), tail.Request{Tenant: "default", Cursor: event.Lines[0].Cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		s.come <- total + 3
+		for want := uint64(total + 2); want <= total+3; {
+			event, err := again.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range event.Lines {
+				if line.ID.Index != want {
+					t.Fatalf("record %d is shown, want %d", line.ID.Index, want)
+				}
+				want++
+			}
+		}
+		hub.Close()
+		if _, err := slow.Next(t.Context()); !errors.Is(err, tail.ErrClosed) {
+			t.Errorf("after the end: %v, want ErrClosed", err)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	hub := tail.NewHub(tail.Config{Shards: &shard{}, Tails: 3, TenantTails: 2, BacklogMax: 5})
+	defer hub.Close()
+	for i, want := range []error{nil, nil, tail.ErrTooMany} {
+		if _, err := hub.Open(t.Context(), tail.Request{Tenant: "a"}); !errors.Is(err, want) {
+			t.Errorf("tail %d of tenant a: %v, want %v", i, err, want)
+		}
+	}
+	b, err := hub.Open(t.Context(), tail.Request{Tenant: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hub.Open(t.Context(), tail.Request{Tenant: "c"}); !errors.Is(err, tail.ErrTooMany) {
+		t.Errorf("a fourth tail: %v, want ErrTooMany", err)
+	}
+	b.Close()
+	b.Close()
+	if _, err := hub.Open(t.Context(), tail.Request{Tenant: "c"}); err != nil {
+		t.Errorf("after one was closed: %v", err)
+	}
+	for _, request := range []tail.Request{{Backlog: 6}, {Backlog: -1}, {Backlog: 1, Since: 1}, {Cursor: "x"}, {Text: "* | stats count()"}, {Text: "* | sort a"}, {Text: "("}} {
+		request.Tenant = "d"
+		if _, err := hub.Open(t.Context(), request); err == nil || errors.Is(err, tail.ErrTooMany) {
+			t.Errorf("%+v: %v, want a fault of the request", request, err)
+		}
+	}
+	if stats := hub.Stats(); stats.Tails != 3 || stats.Refused != 2 {
+		t.Errorf("the figures are %+v", stats)
+	}
+}
+
+func FuzzCursor(f *testing.F) {
+	hub := tail.NewHub(tail.Config{Shards: &shard{}})
+	f.Cleanup(hub.Close)
+	one, err := hub.Open(f.Context(), tail.Request{Tenant: "default"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	event, err := one.Next(f.Context())
+	if err != nil {
+		f.Fatal(err)
+	}
+	one.Close()
+	f.Add(event.Cursor)
+	f.Fuzz(func(t *testing.T, text string) {
+		opened, err := hub.Open(t.Context(), tail.Request{Tenant: "default", Cursor: text})
+		if err != nil {
+			return // never a panic
+		}
+		opened.Close()
+		if text == "" {
+			return
+		}
+		if again, err := hub.Open(t.Context(), tail.Request{Tenant: "default", Cursor: text}); err != nil {
+			t.Error(fmt.Errorf("a cursor is good once: %w", err))
+		} else {
+			again.Close()
+		}
+	})
+}
