@@ -26,6 +26,7 @@ func replicaMetrics() []struct {
 		{"stere_storage_head_bytes", func(s replica.Status) float64 { return float64(s.HeadBytes + s.FrozenBytes) }},
 		{"stere_storage_head_records", func(s replica.Status) float64 { return float64(s.HeadRows + s.FrozenRows) }},
 		{"stere_storage_idempotency_keys", func(s replica.Status) float64 { return float64(s.DedupKeys) }},
+		{"stere_storage_carried_keys", func(s replica.Status) float64 { return float64(s.CarriedKeys) }},
 		{"stere_storage_missing_segments", func(s replica.Status) float64 { return float64(s.Missing) }},
 		{"stere_storage_missing_bytes", func(s replica.Status) float64 { return float64(s.MissingBytes) }},
 		{"stere_storage_pending_seals", func(s replica.Status) float64 { return float64(s.Pending) }},

@@ -42,6 +42,7 @@ type Node struct {
 	replicas *replicas.Set
 	healer   *heal.Controller
 	leaders  leaders
+	formatOf atomic.Pointer[formatOf]
 	logged   replica.Counter // bytes proposed by all replicas
 	disk     *diskWatch
 	writer   *ingest.Writer

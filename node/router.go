@@ -46,10 +46,11 @@ func (n *Node) Append(ctx context.Context, id model.ShardID, a ingest.Append) (i
 	}
 	batches := make([]storage.Batch, len(a.Batches))
 	for i, b := range a.Batches {
-		batches[i] = storage.Batch(b)
+		batches[i] = storage.Batch{Key: b.Key, Body: b.Body, Rows: b.Rows}
 		if n.members.Clustered() && b.Key == ([16]byte{}) {
 			// What is sent again after an answer was lost must not be stored twice.
 			_, _ = rand.Read(batches[i].Key[:])
+			batches[i].Carried = n.format() >= carriedFormat
 		}
 	}
 	results, err := n.route(ctx, id, storage.Append{Tenant: a.Tenant, Time: a.Time, Block: a.Block, Batches: batches})
@@ -64,6 +65,22 @@ func (n *Node) Append(ctx context.Context, id model.ShardID, a ingest.Append) (i
 		}
 	}
 	return ack, nil
+}
+
+// format is the catalogue's Format, which is looked up once for each state.
+func (n *Node) format() uint16 {
+	state := n.members.State()
+	known := n.formatOf.Load()
+	if known == nil || known.state != state {
+		known = &formatOf{state, state.Format()}
+		n.formatOf.Store(known)
+	}
+	return known.format
+}
+
+type formatOf struct {
+	state  *catalogue.State
+	format uint16
 }
 
 // serving reports why the node takes and finds nothing.

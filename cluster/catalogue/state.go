@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/stere-log/stere/model"
@@ -183,6 +184,21 @@ func (s *State) ReplicasOn(node string) []uint32 {
 func (s *State) Resolve(node string) (address string, ok bool) {
 	n := s.Nodes[node]
 	return n.Address, n.Address != "" && n.State != Gone
+}
+
+// Format returns the newest version of the formats on disk and wire that all
+// nodes read that are not gone: what is written must not be newer.
+func (s *State) Format() uint16 {
+	format, any := uint16(math.MaxUint16), false
+	for _, n := range s.Nodes {
+		if n.State != Gone {
+			format, any = min(format, n.Formats.Max), true
+		}
+	}
+	if !any {
+		return 0
+	}
+	return format
 }
 
 // HealingOf returns whether actions of a name are taken, also if nothing was

@@ -237,7 +237,7 @@ func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined
 	if state.Nodes[who.ID].State == catalogue.Gone {
 		return peer.Joined{}, peer.ErrGone
 	}
-	if err := compatible(m.cfg.Formats, who.Formats); err != nil {
+	if err := compatible(m.cfg.Formats, who.Formats, state.Format()); err != nil {
 		return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
 	if !same(state.Nodes[who.ID], who) {
@@ -259,10 +259,15 @@ func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined
 	return joined, nil
 }
 
-// compatible reports why two ranges of formats have nothing in common.
-func compatible(a, b catalogue.Formats) error {
-	if b.Max < a.Min || a.Max < b.Min {
+// compatible reports why a node cannot be with the others: its range of formats
+// has nothing in common with this one's, or it does not read what the others
+// write by now.
+func compatible(a, b catalogue.Formats, written uint16) error {
+	switch {
+	case b.Max < a.Min || a.Max < b.Min:
 		return fmt.Errorf("the cluster reads formats %d to %d, the node %d to %d: install a version between", a.Min, a.Max, b.Min, b.Max)
+	case b.Max < written:
+		return fmt.Errorf("the cluster writes format %d, the node reads %d to %d: install a newer version", written, b.Min, b.Max)
 	}
 	return nil
 }
