@@ -204,8 +204,14 @@ func (n *Node) report() heal.Report {
 			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: one.Group.Applied(), Sealed: s.Sealed,
 			Complete: whole.Complete, Missing: whole.Segments, MissingBytes: whole.Bytes, Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
 		}
+		in := one.Traffic()
+		report.Written = in.Written
 		if stats.Leads {
 			report.Members = membership.MembersOf(one.Group, now)
+			report.Tenants = make(map[string]int64, len(in.Tenants))
+			for tenant, bytes := range in.Tenants {
+				report.Tenants[string(tenant)] = bytes
+			}
 		}
 		report.Rotten = s.Scrubbed.Damaged
 		if s.SealError != nil {
