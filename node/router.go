@@ -29,7 +29,15 @@ var _ ingest.Shards = (*Node)(nil)
 
 // ShardsOf implements ingest.Shards.
 func (n *Node) ShardsOf(tenant model.TenantID) []model.ShardID {
-	numbers := n.members.State().TenantShards(tenant)
+	return shardIDs(n.members.State().TenantShards(tenant))
+}
+
+// KeyShardsOf implements ingest.Shards.
+func (n *Node) KeyShardsOf(tenant model.TenantID) []model.ShardID {
+	return shardIDs(n.members.State().KeyShards(tenant))
+}
+
+func shardIDs(numbers []uint32) []model.ShardID {
 	ids := make([]model.ShardID, len(numbers))
 	for i, number := range numbers {
 		ids[i] = shardID(number)

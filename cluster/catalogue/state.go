@@ -166,6 +166,27 @@ func (s *State) TenantShards(id model.TenantID) []uint32 {
 	return s.Numbers()
 }
 
+// KeyShards returns the numbers of the shards that take a tenant's records which
+// come with an idempotency key: those that the cluster began with, of a tenant
+// that is kept to some the first. Where a key belongs follows from these, so that
+// they must be the same for ever, and on a node that has not heard the newest:
+// a repeat that went elsewhere would be stored twice. Shards that are added, and
+// shards that a tenant is given, take what has no key.
+func (s *State) KeyShards(id model.TenantID) []uint32 {
+	if t := s.Tenants[id]; len(t.Shards) > 0 {
+		return t.Shards[:1:1] // the others are behind it, and come later
+	}
+	first := s.Shards[0].Created // no other shard has the time of these, see AddShards
+	numbers := make([]uint32, 0, len(s.Shards))
+	for number, shard := range s.Shards {
+		if shard.Created == first {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
 // ReplicasOn returns the numbers of the shards that have a replica on a node,
 // ascending.
 func (s *State) ReplicasOn(node string) []uint32 {
