@@ -21,6 +21,8 @@ type diskWatch struct {
 	total atomic.Int64 // bytes of the file system
 	floor atomic.Int64 // the reserve in effect, bytes
 	full  atomic.Bool
+	// filled has a value when the disk has become full and nobody has looked.
+	filled chan struct{}
 }
 
 // look measures once.
@@ -42,6 +44,10 @@ func (d *diskWatch) look() {
 	if d.full.Swap(full) != full {
 		if full {
 			d.logger.Error("the disk is nearly full: records are refused", "free_bytes", free, "reserve_bytes", floor)
+			select {
+			case d.filled <- struct{}{}:
+			default:
+			}
 		} else {
 			d.logger.Info("the disk has room again: records are taken", "free_bytes", free, "reserve_bytes", floor)
 		}

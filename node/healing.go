@@ -197,6 +197,9 @@ func (n *Node) report() heal.Report {
 	if n.disk.full.Load() {
 		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
 	}
+	if n.host.Hangs() {
+		r.Problems = append(r.Problems, "the disk hangs: it leads nothing until a write of the log comes back")
+	}
 	for _, one := range n.replicas.All() {
 		s := one.Status()
 		stats, whole := one.Group.Stats(), one.Completeness()

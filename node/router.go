@@ -201,6 +201,9 @@ func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Appen
 		return nil, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
 	}
 	if n.disk.full.Load() {
+		if n.members.Clustered() && !n.shedding.hopeless(id) && len(n.others(id)) > 0 {
+			return nil, fmt.Errorf("%w: its disk is full, another replica of shard %d is to lead", peer.ErrUnavailable, id)
+		}
 		return nil, fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", peer.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
 	}
 	one := n.replicas.Get(id)

@@ -27,15 +27,22 @@ func Open(cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("configure raft: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	log, err := wal.Open(cfg.wal())
-	if err != nil {
+	h := &Host{cfg: cfg, groups: map[uint32]*Group{}}
+	logging := cfg.wal()
+	logging.OnStall = h.stepAside
+	var err error
+	if h.log, err = wal.Open(logging); err != nil {
 		return nil, err
 	}
-	return &Host{cfg: cfg, log: log, groups: map[uint32]*Group{}}, nil
+	return h, nil
 }
 
 // Groups returns the ids of the groups that are stored here, ascending.
 func (h *Host) Groups() []uint32 { return h.log.Groups() }
+
+// Hangs reports whether a write of the log has not come back for long. Members
+// here lead nothing then that others can lead.
+func (h *Host) Hangs() bool { return h.log.Hangs() }
 
 // Stats says what the shared log holds.
 func (h *Host) Stats() wal.Stats { return h.log.Stats() }

@@ -56,7 +56,7 @@ func (g *Group) ReadIndex(ctx context.Context) (uint64, error) {
 }
 
 func (g *Group) readIndex(ctx context.Context) (uint64, error) {
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return 0, ErrNotLeader
 	}
 	term := g.raft.CurrentTerm()

@@ -201,6 +201,9 @@ func join(entries []*hraft.Log) ([]*hraft.Log, error) {
 
 // AppendEntries sends entries or a heartbeat.
 func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) error {
+	if f.hangs() {
+		return errStalled // without heartbeats the others choose another leader
+	}
 	if len(req.Entries) > 0 {
 		f.fit(req)
 	}
@@ -392,6 +395,9 @@ func (p *pipeline) send(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntri
 	case <-p.broken:
 		return nil, net.ErrClosed
 	default:
+	}
+	if p.facade.hangs() {
+		return nil, errStalled
 	}
 	select {
 	case p.sent <- p.facade.peers.ticket():
