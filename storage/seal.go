@@ -287,6 +287,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	defer s.mu.Unlock()
 	old := s.mu.set
 	s.mu.set = old.with(added, c.removed)
+	s.lacking.changed()
 	s.env.Heads.drop(job.runs)
 	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
 	s.mu.durable, s.mu.exists = job.state, true

@@ -121,6 +121,7 @@ type Shard struct {
 	logger  *slog.Logger
 	garbage *garbage
 	views   openViews
+	lacking lacking
 
 	// publishing is held while the manifest changes or is read whole: a seal that becomes
 	// durable and a snapshot that is restored must not cross.
@@ -247,6 +248,7 @@ func (s *Shard) install(m manifest) {
 	s.mu.jobs, s.mu.prepared = nil, map[uint64]*preparedMerge{}
 	s.mu.large = map[SegmentID]bool{}
 	s.mu.set = newSegmentSet(all, s.garbage)
+	s.lacking.changed()
 }
 
 // Append applies the command at a log index and returns one result per batch.

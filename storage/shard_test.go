@@ -244,6 +244,9 @@ func (h *history) reopen() {
 // check compares what a reader finds with what was stored.
 func (h *history) check() {
 	h.t.Helper()
+	if got, want := h.shard.Missing(), h.shard.findMissing(); !slices.Equal(got, want) {
+		h.t.Fatalf("%d segments are said to be missing, %d are", len(got), len(want))
+	}
 	for tenant, want := range h.want {
 		view, err := h.shard.View(tenant)
 		if err != nil {
