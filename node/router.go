@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/node/replica"
@@ -116,15 +117,11 @@ func (n *Node) route(ctx context.Context, id model.ShardID, a storage.Append) ([
 			return nil, err
 		}
 		tried = node
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-n.failed:
-			timer.Stop()
-			return nil, errors.Join(err, n.Failed())
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ctx.Err(), err)
+		if ended := pause.For(ctx, delay); ended != nil {
+			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ended, err)
+		}
+		if fatal := n.Failed(); fatal != nil { // at most a delay after
+			return nil, errors.Join(err, fatal)
 		}
 	}
 }

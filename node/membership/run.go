@@ -14,6 +14,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/raft"
 )
@@ -70,7 +71,7 @@ func (m *Membership) enter(ctx context.Context) error {
 		if m.cat.State().Cluster != "" && m.hasKey() {
 			break
 		}
-		if err := pause(ctx, lookInterval); err != nil {
+		if err := pause.For(ctx, lookInterval); err != nil {
 			return err
 		}
 	}
@@ -96,7 +97,7 @@ func (m *Membership) enter(ctx context.Context) error {
 			return ErrGone
 		}
 		m.tell(err)
-		if err := pause(ctx, lookInterval); err != nil {
+		if err := pause.For(ctx, lookInterval); err != nil {
 			return err
 		}
 	}
@@ -385,7 +386,7 @@ func (m *Membership) announce(ctx context.Context) error {
 
 // publish tells others of this node's load.
 func (m *Membership) publish(ctx context.Context) {
-	for pause(ctx, publishInterval) == nil {
+	for pause.For(ctx, publishInterval) == nil {
 		if err := m.gossip.Update(m.meta()); err != nil {
 			m.cfg.Logger.Debug("gossip does not take what is new of this node", "error", err)
 		}
