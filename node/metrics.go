@@ -56,6 +56,7 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_storage_ahead_bytes":       func() float64 { return float64(n.store.Stats().AheadBytes) },
 		"stere_storage_cache_bytes":       func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) },
 		"stere_ingest_bytes_in_flight":    func() float64 { return float64(n.writer.Stats().InFlightBytes) },
+		"stere_log_proposed_bytes_total":  func() float64 { return float64(n.logged.Load()) },
 		"stere_node_ready":                func() float64 { return flag(n.isReady()) },
 		"stere_cluster_leads_catalogue":   func() float64 { return flag(n.members.Leads()) },
 		"stere_cluster_nodes":             func() float64 { return float64(len(n.members.State().Nodes)) },
