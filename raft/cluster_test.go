@@ -183,7 +183,7 @@ func (c *cluster) agree(want []string) {
 		for at < min(len(got), len(want)) && got[at] == want[at] {
 			at++
 		}
-		c.t.Errorf("%s has %d commands, want %d, the first %d are the same", name, len(got), len(want), at)
+		c.t.Errorf("%s has %d commands, want %d, the first %d are the same, then %.80q", name, len(got), len(want), at, got[at:])
 	}
 	c.t.FailNow()
 }

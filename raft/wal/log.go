@@ -55,7 +55,7 @@ type Config struct {
 	// counts as failed. Default 10 s; negative means for ever.
 	SlowDisk time.Duration
 	// Stall is how long a write with its sync may take before the disk counts as
-	// hung, which it may get over (Log.Stalled). Default 1.5 s; negative means
+	// hung, which it may get over (Log.Stalled). Default 1 s; negative means
 	// for ever.
 	Stall time.Duration
 	// OnStall is called when a disk begins to hang. It must not wait for the log.
@@ -102,7 +102,7 @@ func (c Config) withDefaults() Config {
 		c.SlowDisk = 10 * time.Second
 	}
 	if c.Stall == 0 {
-		c.Stall = 1500 * time.Millisecond
+		c.Stall = time.Second
 	}
 	if c.OnStall == nil {
 		c.OnStall = func() {}
