@@ -170,13 +170,19 @@ func (r *request) noteChange(what string, args ...any) {
 	r.server.cfg.Logger.Info("cluster: "+what, args...)
 }
 
+// readChange returns the cluster of this node and the body of a request that
+// changes it, which counts until release.
+func (r *request) readChange() (cluster Cluster, text []byte, release func(), err error) {
+	if cluster, err = r.cluster(); err != nil {
+		return nil, nil, nil, err
+	}
+	text, release, err = r.readBody(adminBodyBytesMax)
+	return cluster, text, release, err
+}
+
 // handleMove is POST /admin/cluster/moves.
 func handleMove(r *request) error {
-	cluster, err := r.cluster()
-	if err != nil {
-		return err
-	}
-	text, release, err := r.readBody(adminBodyBytesMax)
+	cluster, text, release, err := r.readChange()
 	if err != nil {
 		return err
 	}
@@ -324,11 +330,7 @@ func handleHealing(r *request) error {
 // handleHealingAction is POST /admin/self-healing/actions. As in every answer
 // of this path, what did not come to success is 400.
 func handleHealingAction(r *request) error {
-	cluster, err := r.cluster()
-	if err != nil {
-		return err
-	}
-	text, release, err := r.readBody(adminBodyBytesMax)
+	cluster, text, release, err := r.readChange()
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,8 @@ func newMemory() *memory {
 	return m
 }
 
+func (m *memory) KeyShardsOf(id model.TenantID) []model.ShardID { return m.ShardsOf(id) }
+
 func (m *memory) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{3} }
 
 func (m *memory) Append(_ context.Context, shard model.ShardID, a ingest.Append) (ingest.Ack, error) {

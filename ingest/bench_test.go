@@ -120,6 +120,9 @@ func cpuTime(b *testing.B) time.Duration {
 // sink is shards that keep nothing.
 type sink struct{}
 
+// KeyShardsOf implements ingest.Shards.
+func (s sink) KeyShardsOf(id model.TenantID) []model.ShardID { return s.ShardsOf(id) }
+
 // ShardsOf implements ingest.Shards.
 func (sink) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{1, 2} }
 

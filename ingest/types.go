@@ -25,6 +25,10 @@ type Shards interface {
 	// ShardsOf returns the shards that take the tenant's records, in an order
 	// that does not change. It must not be empty.
 	ShardsOf(tenant model.TenantID) []model.ShardID
+	// KeyShardsOf returns those of them that take requests with a key. They are
+	// the same for a tenant for ever, everywhere: a repeat must go where the
+	// first try went.
+	KeyShardsOf(tenant model.TenantID) []model.ShardID
 	// Append stores a block and returns when it is durable and searchable. Of
 	// the errors, ErrNoSpace, ErrBusy and ErrUnavailable have a meaning. The
 	// block belongs to the callee.

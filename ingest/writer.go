@@ -98,7 +98,11 @@ func (w *Writer) Write(ctx context.Context, req Request) (Result, error) {
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("write records: %w", context.Cause(ctx))
 	}
-	shards := w.shards.ShardsOf(req.Tenant)
+	placed := w.shards.ShardsOf
+	if req.Key != "" {
+		placed = w.shards.KeyShardsOf
+	}
+	shards := placed(req.Tenant)
 	if len(shards) == 0 {
 		return Result{}, fmt.Errorf("write records of tenant %s: no shard: %w", req.Tenant, ErrUnavailable)
 	}

@@ -20,6 +20,7 @@ import (
 // fakeShards stores blocks in memory and remembers keys, as a replica does.
 type fakeShards struct {
 	shards []model.ShardID
+	added  int           // of shards, the last ones: they take no keys
 	delay  time.Duration // of an Append
 	err    func(model.ShardID, Append) error
 
@@ -48,6 +49,10 @@ func newFake(shards ...model.ShardID) *fakeShards {
 }
 
 func (f *fakeShards) ShardsOf(model.TenantID) []model.ShardID { return f.shards }
+
+func (f *fakeShards) KeyShardsOf(model.TenantID) []model.ShardID {
+	return f.shards[:len(f.shards)-f.added]
+}
 
 func (f *fakeShards) Append(ctx context.Context, shard model.ShardID, a Append) (Ack, error) {
 	f.mu.Lock()
@@ -303,6 +308,42 @@ func TestRepeatIsHarmless(t *testing.T) {
 
 // TestRepeatAfterPartialFailure fails some parts of keyed requests at random
 // and repeats them until they succeed: every record is there once.
+// TestRepeatAfterShardsWereAdded: a repeat goes where the first try went, also
+// its parts, and records without a key come to the new shards.
+func TestRepeatAfterShardsWereAdded(t *testing.T) {
+	f := newFake(1, 2, 3)
+	w := NewWriter(f, Config{BlockRecords: 4})
+	defer w.Close(t.Context())
+	write := func(key string, n int) Result {
+		result, err := w.Write(t.Context(), Request{Tenant: "t", Key: key, BodyHash: [16]byte{1}, Records: records("r", n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	var first []Result
+	for n := 1; n < 20; n++ {
+		first = append(first, write(fmt.Sprint("k", n), n))
+	}
+	before := len(f.records)
+	f.shards, f.added = append(f.shards, 4, 5), 2
+	for n := 1; n < 20; n++ {
+		if got := write(fmt.Sprint("k", n), n); !got.Duplicate || !reflect.DeepEqual(got.Ranges, first[n-1].Ranges) {
+			t.Errorf("the repeat of request %d is at %+v, want %+v", n, got, first[n-1])
+		}
+	}
+	if len(f.records) != before {
+		t.Errorf("%d records, want %d", len(f.records), before)
+	}
+	seen := map[model.ShardID]bool{}
+	for _, r := range write("", 40).Ranges {
+		seen[r.Shard] = true
+	}
+	if !seen[4] || !seen[5] {
+		t.Errorf("what has no key went to the shards %v", seen)
+	}
+}
+
 func TestRepeatAfterPartialFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(5, 6))

@@ -38,7 +38,8 @@ type ClusterConfig struct {
 	// Join are the gossip addresses of some nodes of a cluster, host:port or a
 	// host alone. Names may stand for several addresses.
 	Join []string
-	// Bootstrap makes a new data folder the first node of a new cluster.
+	// Bootstrap makes a new data folder the first node of a new cluster, unless
+	// a cluster answers at the addresses of Join.
 	Bootstrap bool
 	// BootstrapExpect makes new data folders found a new cluster together, as
 	// soon as so many have found each other: 1, 3 or 5.
@@ -65,6 +66,8 @@ func (c ClusterConfig) begin() membership.Begin {
 	switch {
 	case c.BootstrapExpect > 1:
 		return membership.Expect
+	case c.Bootstrap || c.BootstrapExpect == 1:
+		return membership.Found
 	case len(c.Join) > 0:
 		return membership.Join
 	}
@@ -116,9 +119,7 @@ func (c ClusterConfig) Validate() error {
 		return errors.Join(faults...)
 	}
 	fault(c.Listen == "" && c.Listener == nil, "there is no address for the cluster port: add --cluster-listen HOST:PORT")
-	fault(c.Bootstrap && len(c.Join) > 0, "--bootstrap makes a new cluster and --join enters one: leave one of them out, or let several nodes make one together with --bootstrap-expect 3 and --join")
 	fault(c.Bootstrap && c.BootstrapExpect > 1, "--bootstrap is one node's alone and --bootstrap-expect %d that of several together: leave one of them out", c.BootstrapExpect)
-	fault(c.BootstrapExpect == 1 && len(c.Join) > 0, "--bootstrap-expect 1 makes a new cluster and --join enters one: leave one of them out")
 	for _, v := range []struct {
 		flag  string
 		value int

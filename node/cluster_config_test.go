@@ -35,6 +35,8 @@ func TestClusterConfig(t *testing.T) {
 		{"seeds", with(func(c *ClusterConfig) { c.Join = []string{"db1", "10.0.0.7:9"} }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102 10.0.0.7:9", nil},
 		{"together", with(func(c *ClusterConfig) { c.Join, c.BootstrapExpect, c.Replicas = []string{"db1"}, 3, 3 }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102", nil},
 		{"certificates and secret", with(func(c *ClusterConfig) { c.TLS = tls }), "", "0.0.0.0:7101 0.0.0.0:7102", nil},
+		{"look first", with(func(c *ClusterConfig) { c.Bootstrap, c.Join = true, []string{"db1"} }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102", nil},
+		{"look first, alone", with(func(c *ClusterConfig) { c.BootstrapExpect, c.Join = 1, []string{"db1"} }), "", "0.0.0.0:7101 0.0.0.0:7102 db1:7102", nil},
 		{"forwarded", ClusterConfig{Join: []string{"db1"}, Advertise: "db9", Secret: secret}, "127.0.0.1:7100", "127.0.0.1:7101 127.0.0.1:7102 db1:7102", nil},
 
 		{"alone with a secret", ClusterConfig{Secret: secret}, "", "", []string{"--cluster-listen"}},
@@ -46,9 +48,7 @@ func TestClusterConfig(t *testing.T) {
 		{"certificates alone", ClusterConfig{Listen: "0.0.0.0", TLS: tls}, "", "", []string{"gossip on 0.0.0.0:7102, which certificates do not protect"}},
 		{"half a certificate", with(func(c *ClusterConfig) { c.TLS = &link.TLS{CertFile: "a"} }), "", "", []string{"--cluster-tls-ca"}},
 		{"short secret", with(func(c *ClusterConfig) { c.Secret = []byte("short") }), "", "", []string{"5 bytes, want at least 16"}},
-		{"make and enter", with(func(c *ClusterConfig) { c.Bootstrap, c.Join = true, []string{"db1"} }), "", "", []string{"--bootstrap makes a new cluster and --join enters one"}},
 		{"make twice", with(func(c *ClusterConfig) { c.Bootstrap, c.BootstrapExpect = true, 3 }), "", "", []string{"--bootstrap-expect 3"}},
-		{"make alone and enter", with(func(c *ClusterConfig) { c.BootstrapExpect, c.Join = 1, []string{"db1"} }), "", "", []string{"--bootstrap-expect 1"}},
 		{"even numbers", with(func(c *ClusterConfig) { c.BootstrapExpect, c.Replicas = 4, -1 }), "", "", []string{"--bootstrap-expect is 4, want 1, 3 or 5", "--replicas is -1, want 1, 3 or 5"}},
 		{"addresses", with(func(c *ClusterConfig) {
 			c.Listen, c.Gossip, c.Advertise, c.Join = "a:b:c", "db1:7102", "db1:7101", []string{":7102", "db1:0", "x y"}

@@ -81,6 +81,17 @@ func TestEveryNodeTakesAndFindsEverything(t *testing.T) {
 	check("three replicas")
 	put(10)
 	check("written to three replicas")
+	written, told := int64(0), int64(0)
+	for _, report := range all[1].Node.Cluster().Reports(t.Context()) {
+		for _, r := range report.Replicas {
+			if told += r.Tenants["default"]; r.Leads {
+				written += r.Written
+			}
+		}
+	}
+	if written == 0 || told == 0 {
+		t.Errorf("leaders report %d bytes written, %d of them of the tenant", written, told)
+	}
 	var reports map[string]heal.Report
 	nodetest.Eventually(t, "all replicas are complete", func() bool {
 		reports = all[2].Node.Cluster().Reports(t.Context())

@@ -197,6 +197,9 @@ func (n *Node) report() heal.Report {
 	if n.disk.full.Load() {
 		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
 	}
+	if n.host.Hangs() {
+		r.Problems = append(r.Problems, "the disk hangs: it leads nothing until a write of the log comes back")
+	}
 	for _, one := range n.replicas.All() {
 		s := one.Status()
 		stats, whole := one.Group.Stats(), one.Completeness()
@@ -204,8 +207,14 @@ func (n *Node) report() heal.Report {
 			Shard: uint32(s.Shard), Leader: stats.Leader, Leads: stats.Leads, Term: stats.Term, Applied: one.Group.Applied(), Sealed: s.Sealed,
 			Complete: whole.Complete, Missing: whole.Segments, MissingBytes: whole.Bytes, Bytes: s.SegmentBytes + s.LogBytes, Records: s.SegmentRows + int64(s.HeadRows+s.FrozenRows),
 		}
+		in := one.Traffic()
+		report.Written = in.Written
 		if stats.Leads {
 			report.Members = membership.MembersOf(one.Group, now)
+			report.Tenants = make(map[string]int64, len(in.Tenants))
+			for tenant, bytes := range in.Tenants {
+				report.Tenants[string(tenant)] = bytes
+			}
 		}
 		report.Rotten = s.Scrubbed.Damaged
 		if s.SealError != nil {

@@ -21,8 +21,11 @@ const folderFormat = 1
 // it can no longer be read. Nodes of one cluster must have one in common.
 const (
 	formatMin = 1
-	formatMax = 1
+	formatMax = 2
 )
+
+// carriedFormat is since when batches can have keys that nodes gave.
+const carriedFormat = 2
 
 // Names in the data folder.
 const (

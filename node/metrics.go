@@ -26,6 +26,7 @@ func replicaMetrics() []struct {
 		{"stere_storage_head_bytes", func(s replica.Status) float64 { return float64(s.HeadBytes + s.FrozenBytes) }},
 		{"stere_storage_head_records", func(s replica.Status) float64 { return float64(s.HeadRows + s.FrozenRows) }},
 		{"stere_storage_idempotency_keys", func(s replica.Status) float64 { return float64(s.DedupKeys) }},
+		{"stere_storage_carried_keys", func(s replica.Status) float64 { return float64(s.CarriedKeys) }},
 		{"stere_storage_missing_segments", func(s replica.Status) float64 { return float64(s.Missing) }},
 		{"stere_storage_missing_bytes", func(s replica.Status) float64 { return float64(s.MissingBytes) }},
 		{"stere_storage_pending_seals", func(s replica.Status) float64 { return float64(s.Pending) }},
@@ -65,6 +66,7 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_cluster_leads_catalogue":    func() float64 { return flag(n.members.Leads()) },
 		"stere_cluster_nodes":              func() float64 { return float64(len(n.members.State().Nodes)) },
 		"stere_cluster_catalogue_index":    func() float64 { return float64(n.members.State().Index) },
+		"stere_log_proposed_bytes_total":   func() float64 { return float64(n.logged.Load()) },
 	} {
 		set.NewGauge(name, read)
 	}

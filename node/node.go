@@ -44,8 +44,10 @@ type Node struct {
 	replicas *replicas.Set
 	healer   *heal.Controller
 	leaders  leaders
+	formatOf atomic.Pointer[formatOf]
 	logged   replica.Counter // bytes proposed by all replicas
 	disk     *diskWatch
+	shedding shedding
 	writer   *ingest.Writer
 	engine   *query.Engine
 	follow   *follow.Shards
@@ -89,7 +91,7 @@ func (n *Node) openFolder(context.Context) (err error) {
 	if n.lock, err = engine.LockDir(n.cfg.FS, n.cfg.DataDir); err != nil {
 		return err
 	}
-	n.disk = &diskWatch{fs: n.cfg.FS, dir: n.cfg.DataDir, reserve: n.cfg.ReserveBytes, logger: n.logger}
+	n.disk = &diskWatch{fs: n.cfg.FS, dir: n.cfg.DataDir, reserve: n.cfg.ReserveBytes, logger: n.logger, filled: make(chan struct{}, 1)}
 	n.disk.look()
 	n.identity, err = loadIdentity(n.cfg.FS, n.cfg.DataDir, n.cfg.Shards)
 	return err

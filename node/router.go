@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/node/replica"
@@ -29,7 +30,15 @@ var _ ingest.Shards = (*Node)(nil)
 
 // ShardsOf implements ingest.Shards.
 func (n *Node) ShardsOf(tenant model.TenantID) []model.ShardID {
-	numbers := n.members.State().TenantShards(tenant)
+	return shardIDs(n.members.State().TenantShards(tenant))
+}
+
+// KeyShardsOf implements ingest.Shards.
+func (n *Node) KeyShardsOf(tenant model.TenantID) []model.ShardID {
+	return shardIDs(n.members.State().KeyShards(tenant))
+}
+
+func shardIDs(numbers []uint32) []model.ShardID {
 	ids := make([]model.ShardID, len(numbers))
 	for i, number := range numbers {
 		ids[i] = shardID(number)
@@ -46,10 +55,11 @@ func (n *Node) Append(ctx context.Context, id model.ShardID, a ingest.Append) (i
 	}
 	batches := make([]storage.Batch, len(a.Batches))
 	for i, b := range a.Batches {
-		batches[i] = storage.Batch(b)
+		batches[i] = storage.Batch{Key: b.Key, Body: b.Body, Rows: b.Rows}
 		if n.members.Clustered() && b.Key == ([16]byte{}) {
 			// What is sent again after an answer was lost must not be stored twice.
 			_, _ = rand.Read(batches[i].Key[:])
+			batches[i].Carried = n.format() >= carriedFormat
 		}
 	}
 	results, err := n.route(ctx, id, storage.Append{Tenant: a.Tenant, Time: a.Time, Block: a.Block, Batches: batches})
@@ -64,6 +74,22 @@ func (n *Node) Append(ctx context.Context, id model.ShardID, a ingest.Append) (i
 		}
 	}
 	return ack, nil
+}
+
+// format is the catalogue's Format, which is looked up once for each state.
+func (n *Node) format() uint16 {
+	state := n.members.State()
+	known := n.formatOf.Load()
+	if known == nil || known.state != state {
+		known = &formatOf{state, state.Format()}
+		n.formatOf.Store(known)
+	}
+	return known.format
+}
+
+type formatOf struct {
+	state  *catalogue.State
+	format uint16
 }
 
 // serving reports why the node takes and finds nothing.
@@ -91,15 +117,11 @@ func (n *Node) route(ctx context.Context, id model.ShardID, a storage.Append) ([
 			return nil, err
 		}
 		tried = node
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-n.failed:
-			timer.Stop()
-			return nil, errors.Join(err, n.Failed())
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ctx.Err(), err)
+		if ended := pause.For(ctx, delay); ended != nil {
+			return nil, fmt.Errorf("append to shard %d: %w: %w", id, ended, err)
+		}
+		if fatal := n.Failed(); fatal != nil { // at most a delay after
+			return nil, errors.Join(err, fatal)
 		}
 	}
 }
@@ -176,6 +198,9 @@ func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Appen
 		return nil, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
 	}
 	if n.disk.full.Load() {
+		if n.members.Clustered() && !n.shedding.hopeless(id) && len(n.others(id)) > 0 {
+			return nil, fmt.Errorf("%w: its disk is full, another replica of shard %d is to lead", peer.ErrUnavailable, id)
+		}
 		return nil, fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", peer.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
 	}
 	one := n.replicas.Get(id)

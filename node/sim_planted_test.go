@@ -59,7 +59,7 @@ func plantedBugs() []planted {
 			"	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n",
 			"	for _, id := range c.removed {\n		p := segmentKey(prefixSegment, s.cfg.Shard, id)\n		_ = s.env.Engine.DeleteSpan(ctx, p, after(p))\n	}\n	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {\n", false},
 		{"keys are forgotten at a start", oneNode, "storage/shard.go",
-			"newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)", "newDedup(m.state.DedupNext, nil, s.cfg.DedupMax, s.cfg.DedupKeep)", false},
+			"newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, 0, s.cfg.DedupKeep)", "newDedup(m.state.DedupNext, nil, s.cfg.DedupMax, 0, s.cfg.DedupKeep)", false},
 		{"what a snapshot brings is not made durable", cluster, "storage/snapshot.go",
 			"	if err := s.env.Engine.Commit(&batch); err != nil {\n		return fmt.Errorf(\"restore shard", "	if err := error(nil); err != nil {\n		return fmt.Errorf(\"restore shard", false},
 		{"the leader alone commits", cluster, "commitment.go@github.com/hashicorp/raft",

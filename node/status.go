@@ -26,7 +26,9 @@ func (n *Node) Status() api.Status {
 		note("node", v1.Healthy, "", map[string]any{"id": n.identity.Node, "shards": len(n.replicas.All())})
 	}
 	disk := map[string]any{"freeBytes": n.disk.free.Load(), "reserveBytes": n.disk.floor.Load()}
-	if n.disk.full.Load() {
+	if n.host.Hangs() {
+		note("disk", v1.Degraded, "a write of the log does not come back", disk)
+	} else if n.disk.full.Load() {
 		note("disk", v1.Degraded, "nearly full: records are refused", disk)
 	} else {
 		note("disk", v1.Healthy, "", disk)

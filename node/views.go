@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/query"
@@ -240,17 +241,9 @@ func (n *Node) catchUp(ctx context.Context, shards []model.ShardID, patience tim
 	}
 	for delay := routeRetryMin; len(stale) > 0; delay = min(2*delay, routeRetryMax) {
 		n.catchUpOnce(ctx, stale, delay > routeRetryMin)
-		if len(stale) == 0 {
+		if len(stale) == 0 || pause.For(ctx, delay) != nil {
 			break
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-			continue
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		break
 	}
 	return stale
 }

@@ -19,6 +19,7 @@ type cluster struct {
 	names []string
 	net   *network
 	fs    map[string]*vfs.MemFS
+	disk  func(name string, fs vfs.FS) vfs.FS // what nodes see of fs; nil: all of it
 	cut   map[string]bool
 	rng   *rand.Rand
 	loads int
@@ -39,9 +40,11 @@ func (c *cluster) set(name string, n *node) {
 	c.nodes[name] = n
 }
 
-func newCluster(t *testing.T, size int) *cluster {
+func newCluster(t *testing.T, size int) *cluster { return newClusterOn(t, size, nil) }
+
+func newClusterOn(t *testing.T, size int, disk func(name string, fs vfs.FS) vfs.FS) *cluster {
 	c := &cluster{
-		t: t, net: newNetwork(), cut: map[string]bool{}, rng: rand.New(rand.NewPCG(1, uint64(size))),
+		t: t, disk: disk, net: newNetwork(), cut: map[string]bool{}, rng: rand.New(rand.NewPCG(1, uint64(size))),
 		fs: map[string]*vfs.MemFS{}, nodes: map[string]*node{},
 	}
 	for i := range size {
@@ -65,6 +68,9 @@ func (c *cluster) start(name string, voters ...string) {
 	}
 	cfg := testConfig(c.fs[name])
 	cfg.NodeID, cfg.Streams = name, c.net.streams(name)
+	if c.disk != nil {
+		cfg.FS = c.disk(name, c.fs[name])
+	}
 	n, err := startMember(cfg, voters)
 	if err != nil {
 		c.t.Fatal(err)
@@ -177,7 +183,7 @@ func (c *cluster) agree(want []string) {
 		for at < min(len(got), len(want)) && got[at] == want[at] {
 			at++
 		}
-		c.t.Errorf("%s has %d commands, want %d, the first %d are the same", name, len(got), len(want), at)
+		c.t.Errorf("%s has %d commands, want %d, the first %d are the same, then %.80q", name, len(got), len(want), at, got[at:])
 	}
 	c.t.FailNow()
 }

@@ -43,12 +43,13 @@ type Config struct {
 	// FS and Dir are where the shared log is.
 	FS  vfs.FS
 	Dir string
-	// Lanes, FileSize, Memory, Reserve and SlowDisk are those of wal.Config.
+	// Lanes, FileSize, Memory, Reserve, SlowDisk and Stall are those of wal.Config.
 	Lanes    int
 	FileSize int64
 	Memory   int64
 	Reserve  int64
 	SlowDisk time.Duration
+	Stall    time.Duration
 	// ElectionTimeout is how long a member goes without a leader before it
 	// wants to lead. Default 500 ms, at least 20 ms.
 	ElectionTimeout time.Duration
@@ -122,7 +123,7 @@ func (c Config) withDefaults() Config {
 func (c Config) wal() wal.Config {
 	return wal.Config{
 		FS: c.FS, Dir: c.Dir, Lanes: c.Lanes, FileSize: c.FileSize, Memory: c.Memory,
-		Reserve: c.Reserve, SlowDisk: c.SlowDisk, OnFatal: c.OnFatal, Logger: c.Logger,
+		Reserve: c.Reserve, SlowDisk: c.SlowDisk, Stall: c.Stall, OnFatal: c.OnFatal, Logger: c.Logger,
 	}
 }
 

@@ -87,6 +87,7 @@ func (g *Group) connect() error {
 	g.facade = &facade{
 		inner: solo{address: hraft.ServerAddress(cfg.NodeID)}, self: cfg.NodeID, beat: cfg.ElectionTimeout,
 		log: g.log, closing: g.closing, rpc: make(chan hraft.RPC), parted: g.parted, base: &g.snapshots.base,
+		hangs: g.host.log.Hangs,
 	}
 	if cfg.Streams == nil {
 		return nil
@@ -182,7 +183,7 @@ func (g *Group) ProposeReserved(ctx context.Context, command []byte) (index uint
 	if err := g.host.log.Err(); err != nil {
 		return 0, nil, g.wrap(refused(err))
 	}
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return 0, nil, g.wrap(ErrNotLeader)
 	}
 	bytes := int64(len(command))
@@ -220,19 +221,26 @@ func wait[T any](ctx context.Context, g *Group, after func(), f func() T) (T, er
 		after()
 	}()
 	var zero T
-	select {
-	case t := <-done:
-		return t, nil
-	case <-ctx.Done():
-		return zero, fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
-	case <-g.host.log.Failed():
-		return zero, fmt.Errorf("%w: %w", ErrUncertain, g.host.log.Err())
-	case <-g.closing:
+	stalled := g.host.log.Stalled()
+	for {
 		select {
 		case t := <-done:
 			return t, nil
-		default:
-			return zero, fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
+		case <-stalled:
+			if stalled = nil; !g.alone() {
+				return zero, fmt.Errorf("%w: %w", ErrUncertain, errStalled)
+			}
+		case <-ctx.Done():
+			return zero, fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
+		case <-g.host.log.Failed():
+			return zero, fmt.Errorf("%w: %w", ErrUncertain, g.host.log.Err())
+		case <-g.closing:
+			select {
+			case t := <-done:
+				return t, nil
+			default:
+				return zero, fmt.Errorf("%w: %w", ErrUncertain, ErrShutdown)
+			}
 		}
 	}
 }
@@ -269,7 +277,7 @@ func (g *Group) outcome(err error) error {
 // Barrier returns when everything that was committed before is applied. Only
 // the leader knows.
 func (g *Group) Barrier(ctx context.Context) error {
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return fmt.Errorf("barrier of group %d: %w", g.id, ErrNotLeader)
 	}
 	if err := g.budget.acquire(ctx, 0); err != nil {
@@ -314,9 +322,13 @@ func (g *Group) WaitLeader(ctx context.Context) error {
 }
 
 // Leader returns the node that leads, as far as is known here, and whether it
-// is this one.
+// is this one. A member whose disk hangs does not lead, whatever the library
+// says.
 func (g *Group) Leader() (nodeID string, self bool) {
 	_, id := g.raft.LeaderWithID()
+	if string(id) == g.host.cfg.NodeID && g.stalled() {
+		return "", false
+	}
 	return string(id), string(id) == g.host.cfg.NodeID && g.raft.State() == hraft.Leader
 }
 

@@ -23,7 +23,7 @@ type Member struct {
 // committed yet.
 func (g *Group) Members() []Member {
 	var out []Member
-	term, leads := g.raft.CurrentTerm(), g.raft.State() == hraft.Leader
+	term, leads := g.raft.CurrentTerm(), g.leading()
 	for _, s := range g.facade.servers() {
 		m := Member{ID: string(s.ID), Voter: s.Suffrage == hraft.Voter}
 		if leads {
@@ -132,7 +132,7 @@ func (g *Group) change(ctx context.Context, verb string, prepare func() (step, e
 }
 
 func (g *Group) tryChange(ctx context.Context, prepare func() (step, error)) error {
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return ErrNotLeader
 	}
 	select {
@@ -187,7 +187,7 @@ func (g *Group) Transfer(ctx context.Context, nodeID string) error {
 }
 
 func (g *Group) transfer(ctx context.Context, nodeID string) error {
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return ErrNotLeader
 	}
 	if nodeID == g.host.cfg.NodeID {

@@ -56,7 +56,7 @@ func (g *Group) ReadIndex(ctx context.Context) (uint64, error) {
 }
 
 func (g *Group) readIndex(ctx context.Context) (uint64, error) {
-	if g.raft.State() != hraft.Leader {
+	if !g.leading() {
 		return 0, ErrNotLeader
 	}
 	term := g.raft.CurrentTerm()
@@ -71,7 +71,7 @@ func (g *Group) readIndex(ctx context.Context) (uint64, error) {
 		}
 		g.readTerm.Store(term)
 	}
-	index, ticket := g.raft.CommitIndex(), g.facade.peers.ticket()
+	index, ticket := g.raft.CommitIndex(), g.facade.peers.ask()
 	for {
 		if err := g.verify(ctx); err != nil {
 			return 0, err

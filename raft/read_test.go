@@ -174,3 +174,35 @@ func TestFragments(t *testing.T) {
 		t.Error("small entries are copied")
 	}
 }
+
+// TestSparedHeartbeats: a heartbeat is left out only while the last one is fresh
+// and nobody waits for another.
+func TestSparedHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p peers
+		spared := func(when string, want bool) {
+			t.Helper()
+			if got := p.spared("b", 3, time.Second); got != want {
+				t.Errorf("%s: spared %v, want %v", when, got, want)
+			}
+		}
+		agree := func() {
+			ticket := p.ticket()
+			p.update("b", 3, func(one *peer) { one.asked, one.beat = ticket, time.Now() })
+		}
+		spared("before the first", false)
+		agree()
+		spared("after one", true)
+		time.Sleep(999 * time.Millisecond)
+		spared("just before the end", true)
+		p.ask()
+		spared("while somebody asks", false)
+		agree()
+		spared("when the question is answered", true)
+		time.Sleep(time.Second)
+		spared("in the end", false)
+		agree()
+		p.update("b", 4, func(*peer) {})
+		spared("in another term", false)
+	})
+}

@@ -20,6 +20,8 @@ const (
 	extendMax = 64
 	// entriesMax is how many entries one message has.
 	entriesMax = 256
+	// beatShare of an election timeout is how long a heartbeat lasts.
+	beatShare = 3
 	// farewell as the sender's address of a message without entries tells a
 	// member that it is none any more.
 	farewell = "\x00farewell"
@@ -37,12 +39,14 @@ type peer struct {
 	installing uint64    // index of the snapshot that is on its way, 0: none
 	asked      uint64    // ticket of the newest request that it agreed to
 	contact    time.Time // when it last answered
+	beat       time.Time // when the newest heartbeat was sent that it agreed to
 }
 
 // peers is what the messages of this member as a leader tell of the others.
 // The library knows it too, and keeps it to itself.
 type peers struct {
 	tickets atomic.Uint64
+	reading atomic.Uint64 // newest ticket of who wants to know whether this member leads
 
 	mu   sync.Mutex
 	term uint64
@@ -51,6 +55,28 @@ type peers struct {
 
 // ticket numbers a request before it is sent.
 func (p *peers) ticket() uint64 { return p.tickets.Add(1) }
+
+// ask draws a ticket for one who waits until the others have agreed to requests
+// that come after it.
+func (p *peers) ask() uint64 {
+	ticket := p.ticket()
+	for {
+		newest := p.reading.Load()
+		if newest >= ticket || p.reading.CompareAndSwap(newest, ticket) {
+			return ticket
+		}
+	}
+}
+
+// spared reports whether a heartbeat need not be sent: the last one that a
+// member agreed to was sent within the interval, and nobody waits for another.
+// The library sends one to every member of every group ten times within the
+// time after which it would be missed, which for many groups is most of what an
+// idle node does; three times are enough.
+func (p *peers) spared(id string, term uint64, interval time.Duration) bool {
+	one := p.get(id, term)
+	return one.asked > p.reading.Load() && time.Since(one.beat) < interval
+}
 
 // update changes what is known of a member, unless it is of an older term.
 func (p *peers) update(id string, term uint64, change func(*peer)) {
@@ -201,18 +227,29 @@ func join(entries []*hraft.Log) ([]*hraft.Log, error) {
 
 // AppendEntries sends entries or a heartbeat.
 func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) error {
+	if f.hangs() {
+		return errStalled // without heartbeats the others choose another leader
+	}
+	heartbeat := req.LeaderCommitIndex == 0 && req.PrevLogEntry == 0 && len(req.Entries) == 0
+	if heartbeat && f.peers.spared(string(id), req.Term, f.beat/beatShare) {
+		*resp = hraft.AppendEntriesResponse{RPCHeader: f.header(), Term: req.Term, Success: true}
+		return nil
+	}
 	if len(req.Entries) > 0 {
 		f.fit(req)
 	}
 	sent := *req
 	sent.Entries = split(req.Entries)
-	ticket := f.peers.ticket()
+	ticket, began := f.peers.ticket(), time.Now()
 	err := f.inner.AppendEntries(id, to, &sent, resp)
 	if err == nil {
 		f.peers.answered(string(id), ticket, req, resp)
+		if heartbeat && resp.Success && resp.Term <= req.Term {
+			f.peers.update(string(id), req.Term, func(one *peer) { one.beat = began })
+		}
 		return nil
 	}
-	if req.LeaderCommitIndex > 0 || req.PrevLogEntry > 0 || len(req.Entries) > 0 { // no heartbeat
+	if !heartbeat {
 		f.outage(string(id), req.Term)
 	}
 	return err
@@ -392,6 +429,9 @@ func (p *pipeline) send(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntri
 	case <-p.broken:
 		return nil, net.ErrClosed
 	default:
+	}
+	if p.facade.hangs() {
+		return nil, errStalled
 	}
 	select {
 	case p.sent <- p.facade.peers.ticket():

@@ -83,6 +83,7 @@ type facade struct {
 	base    *atomic.Pointer[Position] // of the durable manifest
 	closing <-chan struct{}
 	rpc     chan hraft.RPC
+	hangs   func() bool // the disk does
 	peers   peers
 	raft    atomic.Pointer[hraft.Raft] // nil until it has started
 	// parted is called when a leader says that the members of an index, which
@@ -171,6 +172,13 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 		}
 		rpc.Respond(nil, err)
 		return true
+	}
+	switch rpc.Command.(type) {
+	case *hraft.RequestVoteRequest, *hraft.RequestPreVoteRequest, *hraft.TimeoutNowRequest:
+		if f.hangs() {
+			rpc.Respond(nil, errStalled)
+			return true
+		}
 	}
 	switch c := rpc.Command.(type) {
 	case *hraft.AppendEntriesRequest:

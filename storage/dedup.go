@@ -20,18 +20,21 @@ type dedupEntry struct {
 	time      int64 // clock of the shard when it came
 }
 
-// dedup is the replicated memory of idempotency keys, oldest first. Entry i
-// has the number first+i; numbers are the keys under which entries are stored.
+// dedup is a replicated memory of keys of batches, oldest first. Entry i has
+// the number first+i; numbers are the keys under which entries are stored. A
+// shard has two: one of the keys that clients gave, and one of those that nodes
+// gave, which are many and needed for a moment only (Batch.Carried).
 type dedup struct {
 	keep    time.Duration
 	max     int
+	least   int // the newest so many are not forgotten because of their age
 	first   uint64
 	entries []dedupEntry
 	number  map[[16]byte]uint64
 }
 
-func newDedup(first uint64, entries []dedupEntry, max int, keep time.Duration) *dedup {
-	d := &dedup{keep: keep, max: max, first: first, entries: entries, number: make(map[[16]byte]uint64, len(entries))}
+func newDedup(first uint64, entries []dedupEntry, max, least int, keep time.Duration) *dedup {
+	d := &dedup{keep: keep, max: max, least: min(least, max), first: first, entries: entries, number: make(map[[16]byte]uint64, len(entries))}
 	for i := range entries {
 		d.number[entries[i].key] = first + uint64(i)
 	}
@@ -58,13 +61,18 @@ func (d *dedup) add(e dedupEntry) {
 // beyond max. Both depend on commands only, so that replicas forget alike.
 func (d *dedup) expire(now int64) {
 	n := 0
-	for n < len(d.entries) && (len(d.entries)-n > d.max || d.entries[n].time < now-int64(d.keep)) {
+	for left := len(d.entries); left > d.max || left > d.least && d.entries[n].time < now-int64(d.keep); left-- {
 		delete(d.number, d.entries[n].key)
 		n++
 	}
 	d.entries = d.entries[n:]
 	d.first += uint64(n)
 }
+
+// KeySpan says which keys of a memory are in force: First <= number < Next.
+type KeySpan struct{ First, Next uint64 }
+
+func (d *dedup) span() KeySpan { return KeySpan{d.first, d.next()} }
 
 // from returns a copy of the entries with at least this number.
 func (d *dedup) from(number uint64) []dedupEntry {

@@ -25,6 +25,7 @@ const (
 	prefixQuarantine byte = 0x13
 	prefixDamaged    byte = 0x14
 	prefixHash       byte = 0x15
+	prefixCarried    byte = 0x16
 	prefixSegment    byte = 0x20
 	prefixReceived   byte = 0x21
 )
@@ -38,6 +39,7 @@ func KeySpaces() []KeySpace {
 		{prefixQuarantine, "quarantine", "shard u32, log index u64", "tenant and bytes of a block that could not be read when it was sealed"},
 		{prefixDamaged, "damaged", "shard u32, segment sequence u64, ordinal u32", "which copy of a segment was found damaged, and how"},
 		{prefixHash, "hash", "shard u32, segment sequence u64, ordinal u32", "DayHashes of the records of a segment"},
+		{prefixCarried, "carried", "shard u32, number u64", "a key that a node gave a batch, and where the batch is"},
 		{prefixSegment, "segment", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that was built here"},
 		{prefixReceived, "received", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that came from another replica"},
 	}

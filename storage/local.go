@@ -164,6 +164,7 @@ func (s *Shard) met(one *sealed, here *local, err error) {
 	if !here.damage.CompareAndSwap(nil, &err) {
 		return
 	}
+	s.lacking.changed()
 	s.logger.Error("a segment is damaged", "segment", one.ID.String(), "tenant", one.Tenant, "rows", one.Rows, "error", err)
 	if s.cfg.OnDamage != nil {
 		s.cfg.OnDamage(one.Entry, err)
@@ -203,9 +204,35 @@ func (s *Shard) segments() *segmentSet {
 	return s.mu.set
 }
 
+// lacking remembers what Missing has found until that may have changed: every
+// query asks, and there may be very many segments.
+type lacking struct {
+	version atomic.Uint64
+	known   atomic.Pointer[lackingAt]
+}
+
+type lackingAt struct {
+	version uint64
+	missing []Entry
+}
+
+// changed is called after what can be read of the manifest has changed.
+func (l *lacking) changed() { l.version.Add(1) }
+
 // Missing returns the segments of the manifest that cannot be read here,
-// because they have not come yet or are damaged, newest records first.
+// because they have not come yet or are damaged, newest records first. Nobody
+// may change what is returned.
 func (s *Shard) Missing() []Entry {
+	version := s.lacking.version.Load()
+	if known := s.lacking.known.Load(); known != nil && known.version == version {
+		return known.missing
+	}
+	missing := s.findMissing()
+	s.lacking.known.Store(&lackingAt{version, missing})
+	return missing
+}
+
+func (s *Shard) findMissing() []Entry {
 	var missing []Entry
 	for _, one := range s.segments().all {
 		if one.broken() != nil {

@@ -10,8 +10,12 @@ import (
 	"github.com/stere-log/stere/storage/engine"
 )
 
-// manifestVersion is the first byte of every manifest value.
-const manifestVersion = 2
+// manifestVersion is the first byte of every manifest value but a state with
+// keys that nodes gave, which has stateVersion.
+const (
+	manifestVersion = 2
+	stateVersion    = 3
+)
 
 // State is the manifest's position in the log and what else a shard has to
 // remember between seals. It is as of its seal entry.
@@ -19,10 +23,11 @@ type State struct {
 	Index, Term        uint64 // of the seal entry
 	ConfigurationIndex uint64 // of the membership that held at Index
 	Configuration      []byte
-	Clock              int64  // latest command time, Unix ns
-	Merges             uint64 // highest number given to a merge
-	DedupFirst         uint64 // number of the oldest idempotency key
-	DedupNext          uint64 // number of the next one
+	Clock              int64   // latest command time, Unix ns
+	Merges             uint64  // highest number given to a merge
+	DedupFirst         uint64  // number of the oldest idempotency key
+	DedupNext          uint64  // number of the next one
+	Carried            KeySpan // of the keys that nodes gave
 }
 
 // Entry is one segment of the manifest.
@@ -37,24 +42,41 @@ type Entry struct {
 }
 
 func (s *State) append(dst []byte) []byte {
-	dst = append(dst, manifestVersion)
+	if s.Carried == (KeySpan{}) {
+		dst = append(dst, manifestVersion)
+	} else {
+		dst = append(dst, stateVersion)
+	}
 	for _, v := range [...]uint64{s.Index, s.Term, s.ConfigurationIndex, s.Merges, s.DedupFirst, s.DedupNext} {
 		dst = binary.AppendUvarint(dst, v)
 	}
 	dst = binary.AppendVarint(dst, s.Clock)
 	dst = binary.AppendUvarint(dst, uint64(len(s.Configuration)))
-	return append(dst, s.Configuration...)
+	dst = append(dst, s.Configuration...)
+	if s.Carried == (KeySpan{}) {
+		return dst
+	}
+	return binary.AppendUvarint(binary.AppendUvarint(dst, s.Carried.First), s.Carried.Next)
 }
 
 func parseState(src []byte) (State, error) {
 	r := newManifestReader(src)
-	r.version()
+	version := r.Byte()
+	if version != manifestVersion && version != stateVersion {
+		r.Fail()
+	}
 	var s State
 	for _, v := range [...]*uint64{&s.Index, &s.Term, &s.ConfigurationIndex, &s.Merges, &s.DedupFirst, &s.DedupNext} {
 		*v = r.Uvarint()
 	}
 	s.Clock = r.Varint()
 	s.Configuration = []byte(r.String())
+	if version == stateVersion {
+		s.Carried = KeySpan{r.Uvarint(), r.Uvarint()}
+	}
+	if s.DedupNext < s.DedupFirst || s.Carried.Next < s.Carried.First {
+		r.Fail()
+	}
 	return s, r.done("state")
 }
 
@@ -137,6 +159,7 @@ type manifest struct {
 	exists  bool
 	entries []Entry
 	dedup   []dedupEntry
+	carried []dedupEntry
 	damaged map[SegmentID]damageMark
 	hashes  map[SegmentID][]DayHash
 }
@@ -188,19 +211,26 @@ func loadManifest(store *engine.Engine, shard model.ShardID) (manifest, error) {
 	if m.hashes, err = loadHashes(store, shard); err != nil {
 		return m, err
 	}
-	lower = numberKey(prefixDedup, shard, m.state.DedupFirst)
-	_, upper = shardSpan(prefixDedup, shard)
-	err = store.Scan(lower, upper, func(_, value []byte) error {
+	if m.dedup, err = loadKeys(store, shard, prefixDedup, KeySpan{m.state.DedupFirst, m.state.DedupNext}); err != nil {
+		return m, err
+	}
+	m.carried, err = loadKeys(store, shard, prefixCarried, m.state.Carried)
+	return m, err
+}
+
+// loadKeys reads a memory of keys.
+func loadKeys(store *engine.Engine, shard model.ShardID, prefix byte, span KeySpan) (keys []dedupEntry, err error) {
+	_, upper := shardSpan(prefix, shard)
+	err = store.Scan(numberKey(prefix, shard, span.First), upper, func(_, value []byte) error {
 		entry, err := parseDedup(value)
-		m.dedup = append(m.dedup, entry)
+		keys = append(keys, entry)
 		return err
 	})
 	if err != nil {
-		return m, fmt.Errorf("load idempotency keys of shard %d: %w", shard, err)
+		return nil, fmt.Errorf("load idempotency keys of shard %d: %w", shard, err)
 	}
-	if uint64(len(m.dedup)) != m.state.DedupNext-m.state.DedupFirst {
-		return m, fmt.Errorf("load idempotency keys of shard %d: %w: %d keys, want %d",
-			shard, ErrManifest, len(m.dedup), m.state.DedupNext-m.state.DedupFirst)
+	if uint64(len(keys)) != span.Next-span.First {
+		return nil, fmt.Errorf("load idempotency keys of shard %d: %w: %d keys, want %d", shard, ErrManifest, len(keys), span.Next-span.First)
 	}
-	return m, nil
+	return keys, nil
 }

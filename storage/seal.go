@@ -56,6 +56,9 @@ type sealJob struct {
 	bytes    int64
 	firstKey uint64       // number of keys[0]
 	keys     []dedupEntry // not durable yet
+	// firstCarried and carried are the same of the keys that nodes gave.
+	firstCarried uint64
+	carried      []dedupEntry
 }
 
 // Seal applies the command at a log index: what the head holds now belongs to
@@ -69,6 +72,7 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 	state := &s.mu.state
 	state.Index, state.Term = index, term
 	state.DedupFirst, state.DedupNext = s.mu.dedup.first, s.mu.dedup.next()
+	state.Carried = s.mu.carried.span()
 	command.Merges = admitMerges(command.Merges, state)
 	command.DayCutRows = cmp.Or(command.DayCutRows, s.cfg.DayCutRows)
 	s.mu.reserved = max(s.mu.reserved, state.Merges)
@@ -76,8 +80,9 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 		state: *state, command: command,
 		runs: s.mu.active.runs, rows: s.mu.active.rows, bytes: s.mu.active.bytes,
 		firstKey: max(s.mu.persistedKeys, state.DedupFirst), keys: s.mu.dedup.from(s.mu.persistedKeys),
+		firstCarried: max(s.mu.persistedCarried, state.Carried.First), carried: s.mu.carried.from(s.mu.persistedCarried),
 	}
-	s.mu.persistedKeys = state.DedupNext
+	s.mu.persistedKeys, s.mu.persistedCarried = state.DedupNext, state.Carried.Next
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs = append(s.mu.jobs, job)
 }
@@ -282,6 +287,7 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	defer s.mu.Unlock()
 	old := s.mu.set
 	s.mu.set = old.with(added, c.removed)
+	s.lacking.changed()
 	s.env.Heads.drop(job.runs)
 	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
 	s.mu.durable, s.mu.exists = job.state, true
@@ -320,8 +326,15 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 	for i := range job.keys {
 		batch.Set(numberKey(prefixDedup, shard, job.firstKey+uint64(i)), job.keys[i].append(nil))
 	}
-	if durable, _ := s.Durable(); durable.DedupFirst < job.state.DedupFirst {
+	for i := range job.carried {
+		batch.Set(numberKey(prefixCarried, shard, job.firstCarried+uint64(i)), job.carried[i].append(nil))
+	}
+	durable, _ := s.Durable()
+	if durable.DedupFirst < job.state.DedupFirst {
 		batch.DeleteRange(numberKey(prefixDedup, shard, durable.DedupFirst), numberKey(prefixDedup, shard, job.state.DedupFirst))
+	}
+	if durable.Carried.First < job.state.Carried.First {
+		batch.DeleteRange(numberKey(prefixCarried, shard, durable.Carried.First), numberKey(prefixCarried, shard, job.state.Carried.First))
 	}
 	for _, q := range c.quarantined {
 		s.logger.Error("a block cannot be read and is put aside", "index", q.block.index, "tenant", q.tenant, "bytes", len(q.block.encoded), "error", q.err)

@@ -21,6 +21,9 @@ import (
 const (
 	DefaultDedupMax      = 1 << 18
 	DefaultDedupKeep     = 24 * time.Hour
+	DefaultCarriedMax    = 1 << 16
+	DefaultCarriedKeep   = time.Hour
+	carriedLeast         = 1 << 12 // that a clock which jumps does not make a shard forget
 	DefaultDayCutRows    = 131_072
 	DefaultMergeRowsMax  = 524_288
 	DefaultMergeBytesMax = bodyShare * 24 << 20 // no more than a head of 24 MiB may hold
@@ -45,6 +48,10 @@ type Config struct {
 	// DedupKeep is how long an idempotency key is remembered at least, while
 	// there are no more than DedupMax; all replicas must agree.
 	DedupKeep time.Duration
+	// CarriedMax and CarriedKeep are the same for the keys that nodes give; all
+	// replicas must agree. The newest few are remembered whatever their age.
+	CarriedMax  int
+	CarriedKeep time.Duration
 	// DayCutRows is how many rows make a segment that stays as it is: a segment
 	// of fewer rows is merged, and rows are cut into two segments at a day
 	// border only where both sides have as many.
@@ -77,7 +84,8 @@ func (c Config) Validate() error {
 	for _, v := range []struct {
 		name  string
 		value int64
-	}{{"DedupMax", int64(c.DedupMax)}, {"DedupKeep", int64(c.DedupKeep)}, {"DayCutRows", int64(c.DayCutRows)},
+	}{{"DedupMax", int64(c.DedupMax)}, {"DedupKeep", int64(c.DedupKeep)},
+		{"CarriedMax", int64(c.CarriedMax)}, {"CarriedKeep", int64(c.CarriedKeep)}, {"DayCutRows", int64(c.DayCutRows)},
 		{"MergeRowsMax", int64(c.MergeRowsMax)}, {"MergeBytesMax", c.MergeBytesMax}, {"MergeFan", int64(c.MergeFan)},
 		{"Level", int64(c.Level)}} {
 		if v.value < 0 {
@@ -96,6 +104,8 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	c.DedupMax = cmp.Or(c.DedupMax, DefaultDedupMax)
 	c.DedupKeep = cmp.Or(c.DedupKeep, DefaultDedupKeep)
+	c.CarriedMax = cmp.Or(c.CarriedMax, DefaultCarriedMax)
+	c.CarriedKeep = cmp.Or(c.CarriedKeep, DefaultCarriedKeep)
 	c.DayCutRows = cmp.Or(c.DayCutRows, DefaultDayCutRows)
 	c.MergeRowsMax = cmp.Or(c.MergeRowsMax, DefaultMergeRowsMax)
 	c.MergeBytesMax = cmp.Or(c.MergeBytesMax, DefaultMergeBytesMax)
@@ -111,6 +121,7 @@ type Shard struct {
 	logger  *slog.Logger
 	garbage *garbage
 	views   openViews
+	lacking lacking
 
 	// publishing is held while the manifest changes or is read whole: a seal that becomes
 	// durable and a snapshot that is restored must not cross.
@@ -121,21 +132,23 @@ type Shard struct {
 
 	mu struct {
 		sync.RWMutex
-		closed        bool
-		applied       uint64 // log index
-		durable       State  // of the manifest
-		exists        bool   // the manifest has been written
-		state         State  // as of applied; Index and Term are the last seal's
-		persistedKeys uint64 // idempotency keys below are durable or in a job
-		dedup         *dedup
-		active        headContent
-		grown         chan struct{} // closed when records have come; nil: nobody waits
-		jobs          []*sealJob    // applied seals that are not durable yet, in order
-		set           *segmentSet
-		prepared      map[uint64]*preparedMerge // by merge number
-		reserved      uint64                    // highest merge number planned here
-		large         map[SegmentID]bool        // texts too large to be merged; left alone
-		quarantined   map[model.TenantID]int    // blocks put aside, ever
+		closed           bool
+		applied          uint64 // log index
+		durable          State  // of the manifest
+		exists           bool   // the manifest has been written
+		state            State  // as of applied; Index and Term are the last seal's
+		persistedKeys    uint64 // idempotency keys below are durable or in a job
+		persistedCarried uint64 // the same of keys that nodes gave
+		dedup            *dedup
+		carried          *dedup
+		active           headContent
+		grown            chan struct{} // closed when records have come; nil: nobody waits
+		jobs             []*sealJob    // applied seals that are not durable yet, in order
+		set              *segmentSet
+		prepared         map[uint64]*preparedMerge // by merge number
+		reserved         uint64                    // highest merge number planned here
+		large            map[SegmentID]bool        // texts too large to be merged; left alone
+		quarantined      map[model.TenantID]int    // blocks put aside, ever
 	}
 }
 
@@ -151,6 +164,10 @@ type headContent struct {
 type Batch struct {
 	Key, Body [16]byte // zero Key: not idempotent; Body tells repeats from conflicts
 	Rows      uint32
+	// Carried says that the key is one that a node has given, so that it can send
+	// the batch again when an answer was lost. It is remembered beside the keys of
+	// clients, for less long; it has no Body.
+	Carried bool
 }
 
 // Append is the command that stores a block.
@@ -225,12 +242,15 @@ func (s *Shard) install(m manifest) {
 	s.mu.durable, s.mu.state, s.mu.exists = m.state, m.state, m.exists
 	s.mu.applied, s.mu.reserved = m.state.Index, m.state.Merges
 	s.mu.persistedKeys = m.state.DedupNext
-	s.mu.dedup = newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, s.cfg.DedupKeep)
+	s.mu.persistedCarried = m.state.Carried.Next
+	s.mu.dedup = newDedup(m.state.DedupFirst, m.dedup, s.cfg.DedupMax, 0, s.cfg.DedupKeep)
+	s.mu.carried = newDedup(m.state.Carried.First, m.carried, s.cfg.CarriedMax, carriedLeast, s.cfg.CarriedKeep)
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs, s.mu.prepared = nil, map[uint64]*preparedMerge{}
 	s.mu.large = map[SegmentID]bool{}
 	s.mu.set = newSegmentSet(all, s.garbage)
 	s.wake()
+	s.lacking.changed()
 }
 
 // Append applies the command at a log index and returns one result per batch.
@@ -267,6 +287,7 @@ func (s *Shard) Append(index uint64, a Append) []BatchResult {
 func (s *Shard) tick(now int64) {
 	s.mu.state.Clock = max(s.mu.state.Clock, now)
 	s.mu.dedup.expire(s.mu.state.Clock)
+	s.mu.carried.expire(s.mu.state.Clock)
 }
 
 // admit decides about one batch and remembers its key.
@@ -274,14 +295,18 @@ func (s *Shard) admit(index uint64, first uint32, batch Batch) BatchResult {
 	if batch.Key == ([16]byte{}) {
 		return BatchResult{Index: index, First: first, Outcome: Stored}
 	}
-	if known, ok := s.mu.dedup.find(batch.Key); ok {
+	memory := s.mu.dedup
+	if batch.Carried {
+		memory = s.mu.carried
+	}
+	if known, ok := memory.find(batch.Key); ok {
 		outcome := Duplicate
 		if known.body != batch.Body {
 			outcome = Conflict
 		}
 		return BatchResult{Index: known.index, First: known.first, Outcome: outcome}
 	}
-	s.mu.dedup.add(dedupEntry{key: batch.Key, body: batch.Body, index: index, first: first, time: s.mu.state.Clock})
+	memory.add(dedupEntry{key: batch.Key, body: batch.Body, index: index, first: first, time: s.mu.state.Clock})
 	return BatchResult{Index: index, First: first, Outcome: Stored}
 }
 
@@ -319,6 +344,7 @@ type Status struct {
 	MissingBytes  int64
 	Quarantined   int // blocks put aside, ever
 	DedupKeys     int
+	CarriedKeys   int // that nodes gave
 	PreparedMerge int // merges waiting to be adopted
 	Tenants       int
 }
@@ -356,7 +382,7 @@ func (s *Shard) Status() Status {
 	st := Status{
 		Applied: s.mu.applied, Sealed: s.mu.durable.Index, Pending: len(s.mu.jobs),
 		HeadRows: s.mu.active.rows, HeadBytes: s.mu.active.bytes, HeadBlocks: s.mu.active.blocks,
-		DedupKeys: len(s.mu.dedup.entries), PreparedMerge: len(s.mu.prepared),
+		DedupKeys: len(s.mu.dedup.entries), CarriedKeys: len(s.mu.carried.entries), PreparedMerge: len(s.mu.prepared),
 		Segments: len(s.mu.set.all), Tenants: len(s.mu.set.byTenant),
 	}
 	for _, blocks := range s.mu.quarantined {

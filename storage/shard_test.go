@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ type history struct {
 	log     []entry // entry i has the log index i+1
 	cut     uint64  // entries up to here are gone from the log
 	want    map[model.TenantID]map[model.RecordID]model.Record
-	keys    [][16]byte
+	keys    []Batch // with keys that were used
 	clock   int64
 	minutes int64 // per step
 }
@@ -53,7 +54,8 @@ func newHistory(t *testing.T, seed uint64) *history {
 		t: t, rng: rng, fs: vfs.NewCrashableMem(), clock: 1_700_000_000_000_000_000, minutes: 1 + rng.Int64N(90),
 		want: map[model.TenantID]map[model.RecordID]model.Record{},
 		cfg: Config{Shard: 3, DayCutRows: 1 + rng.IntN(60), MergeFan: 2 + rng.IntN(4), MergeRowsMax: 50 + rng.IntN(2000), MergeBytesMax: 1000 + rng.Int64N(100_000),
-			DedupMax: 5 + rng.IntN(100), DedupKeep: time.Duration(1+rng.IntN(48)) * time.Hour},
+			DedupMax: 5 + rng.IntN(100), DedupKeep: time.Duration(1+rng.IntN(48)) * time.Hour,
+			CarriedMax: 5 + rng.IntN(20), CarriedKeep: time.Duration(1+rng.IntN(4)) * time.Hour},
 	}
 	h.open()
 	t.Cleanup(func() {
@@ -118,15 +120,19 @@ func (h *history) append() {
 	var records []model.Record
 	for range 1 + h.rng.IntN(3) {
 		batch := Batch{Rows: uint32(1 + h.rng.IntN(20))}
-		switch h.rng.IntN(4) {
-		case 0: // a new key
+		switch h.rng.IntN(6) {
+		case 0, 1: // a new key
 			binary.BigEndian.PutUint64(batch.Key[:], h.rng.Uint64()|1)
-			batch.Body[0] = byte(h.rng.IntN(2))
-			h.keys = append(h.keys, batch.Key)
-		case 1: // one used before
-			if len(h.keys) > 0 {
-				batch.Key = h.keys[h.rng.IntN(len(h.keys))]
+			if batch.Carried = h.rng.IntN(2) == 0; !batch.Carried {
 				batch.Body[0] = byte(h.rng.IntN(2))
+			}
+			h.keys = append(h.keys, batch)
+		case 2, 3: // one used before
+			if len(h.keys) > 0 {
+				used := h.keys[h.rng.IntN(len(h.keys))]
+				if batch.Key, batch.Carried = used.Key, used.Carried; !batch.Carried {
+					batch.Body[0] = byte(h.rng.IntN(2))
+				}
 			}
 		}
 		a.Batches = append(a.Batches, batch)
@@ -238,6 +244,9 @@ func (h *history) reopen() {
 // check compares what a reader finds with what was stored.
 func (h *history) check() {
 	h.t.Helper()
+	if got, want := h.shard.Missing(), h.shard.findMissing(); !slices.Equal(got, want) {
+		h.t.Fatalf("%d segments are said to be missing, %d are", len(got), len(want))
+	}
 	for tenant, want := range h.want {
 		view, err := h.shard.View(tenant)
 		if err != nil {
@@ -511,6 +520,108 @@ func TestRepeatedBatchesAreStoredOnce(t *testing.T) {
 		t.Errorf("after the time of the key: %v, want it stored", got[0])
 	}
 	h.check()
+}
+
+// TestKeysOfNodesAreApart: however many keys nodes give, those of clients stay;
+// the newest keys of nodes stay also when a clock jumps, and both survive a
+// restart and a snapshot.
+func TestKeysOfNodesAreApart(t *testing.T) {
+	h := newHistory(t, 4)
+	h.cfg.DedupMax, h.cfg.CarriedMax = 2, 8
+	h.shard.Close()
+	h.engine.Close()
+	h.open()
+	key := func(n int, carried bool) Batch {
+		return Batch{Key: [16]byte{1, byte(n), byte(n >> 8)}, Rows: 1, Carried: carried}
+	}
+	put := func(b Batch) Outcome {
+		t.Helper()
+		encoded, err := block.Encode(nil, h.records(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := Append{Tenant: "a", Time: h.clock, Block: encoded, Batches: []Batch{b}}
+		results := h.shard.Append(uint64(len(h.log)+1), a)
+		h.log = append(h.log, entry{append: &a, results: results})
+		return results[0].Outcome
+	}
+	want := func(when string, b Batch, outcome Outcome) {
+		t.Helper()
+		if got := put(b); got != outcome {
+			t.Errorf("%s: outcome %d of %x (by a node: %v), want %d", when, got, b.Key[:3], b.Carried, outcome)
+		}
+	}
+	put(key(0, false))
+	for n := range 100 {
+		put(key(n, true))
+		if n%30 == 29 {
+			h.seal(nil)
+			h.runSeal()
+		}
+	}
+	if st := h.shard.Status(); st.DedupKeys != 1 || st.CarriedKeys != 9 { // the oldest goes with the next command
+		t.Errorf("%d keys of clients and %d of nodes are remembered, want 1 and 9", st.DedupKeys, st.CarriedKeys)
+	}
+	want("after 100 others", key(0, false), Duplicate)
+	want("the newest", key(99, true), Duplicate)
+	want("beyond the number", key(91, true), Stored)
+	h.seal(nil)
+	h.runSeal()
+	h.reopen()
+	want("after a restart", key(0, false), Duplicate)
+	want("after a restart", key(91, true), Duplicate)
+	want("after a restart", key(92, true), Stored)
+	h.clock += 20 * int64(h.cfg.CarriedKeep)
+	want("after a jump of the clock", key(92, true), Duplicate)
+	snapshot, _, err := h.shard.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.shard.Restore(t.Context(), snapshot); err != nil {
+		t.Fatal(err)
+	}
+	want("after a restored snapshot", key(99, true), Duplicate)
+}
+
+// TestForgetting compares what a memory of keys forgets with what it should.
+func TestForgetting(t *testing.T) {
+	for _, test := range []struct {
+		max, least int
+		now, want  int64 // the oldest entry that stays; entries have the times 0 to 9
+	}{
+		{10, 0, 5, 0}, {10, 0, 12, 2}, {4, 0, 5, 6}, {10, 3, 100, 7}, {10, 0, 100, 10}, {2, 3, 100, 8}, {10, 20, 100, 0},
+	} {
+		d := newDedup(5, nil, test.max, test.least, 10)
+		for i := range int64(10) {
+			d.add(dedupEntry{key: [16]byte{byte(i)}, time: i})
+		}
+		d.expire(test.now)
+		for i := range int64(10) {
+			if _, ok := d.find([16]byte{byte(i)}); ok != (i >= test.want) {
+				t.Errorf("%+v: entry %d is remembered: %v", test, i, ok)
+			}
+		}
+		if d.first != uint64(5+test.want) || d.next() != 15 {
+			t.Errorf("%+v: numbers %d to %d", test, d.first, d.next())
+		}
+	}
+}
+
+// TestStatesOfBefore: a state without keys of nodes is written as it was before
+// there were any, and read.
+func TestStatesOfBefore(t *testing.T) {
+	old := State{Index: 7, Term: 1, DedupFirst: 2, DedupNext: 5, Configuration: []byte("c"), Clock: -1}
+	newer := old
+	newer.Carried = KeySpan{3, 9}
+	for version, s := range map[byte]State{2: old, 3: newer} {
+		encoded := s.append(nil)
+		if encoded[0] != version {
+			t.Errorf("state %+v has version %d, want %d", s, encoded[0], version)
+		}
+		if got, err := parseState(encoded); err != nil || !reflect.DeepEqual(got, s) {
+			t.Errorf("state %+v comes back as %+v, %v", s, got, err)
+		}
+	}
 }
 
 func TestBlockThatCannotBeReadIsPutAside(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // A snapshot is the manifest as bytes: a version, the state, the entries with
-// their ids and the idempotency keys, each with its length in front, and a
+// their ids, the idempotency keys and the keys that nodes gave, each with its length in front, and a
 // checksum. Segments are not in it; who restores one has to fetch them.
 const snapshotVersion = 1
 
@@ -31,8 +31,10 @@ func (s *Shard) Snapshot() (snapshot []byte, ok bool, err error) {
 		dst = binary.AppendUvarint(dst, uint64(e.ID.Ordinal))
 		dst = appendItem(dst, e.append(nil))
 	}
-	for i := range m.dedup {
-		dst = appendItem(dst, m.dedup[i].append(nil))
+	for _, keys := range [][]dedupEntry{m.dedup, m.carried} {
+		for i := range keys {
+			dst = appendItem(dst, keys[i].append(nil))
+		}
 	}
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst, crc32.MakeTable(crc32.Castagnoli))), true, nil
 }
@@ -61,14 +63,25 @@ func (s *Shard) parseSnapshot(src []byte) (manifest, error) {
 		}
 		m.entries = append(m.entries, entry)
 	}
-	for n := m.state.DedupNext - m.state.DedupFirst; n > 0 && !r.Failed(); n-- {
-		entry, err := parseDedup(r.Bytes())
-		if err != nil {
-			return m, err
-		}
-		m.dedup = append(m.dedup, entry)
+	if m.dedup, err = r.keys(KeySpan{m.state.DedupFirst, m.state.DedupNext}); err != nil {
+		return m, err
+	}
+	if m.carried, err = r.keys(m.state.Carried); err != nil {
+		return m, err
 	}
 	return m, r.done("snapshot")
+}
+
+// keys reads a memory of keys.
+func (r *manifestReader) keys(span KeySpan) (keys []dedupEntry, err error) {
+	for n := span.Next - span.First; n > 0 && !r.Failed(); n-- {
+		entry, err := parseDedup(r.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, entry)
+	}
+	return keys, nil
 }
 
 // Restore replaces the shard's state by a snapshot of another replica and
@@ -86,7 +99,7 @@ func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 		return fmt.Errorf("restore shard %d to %d: %w: the manifest is at %d", s.cfg.Shard, m.state.Index, ErrOvertaken, durable.Index)
 	}
 	var batch engine.Batch
-	for _, prefix := range []byte{prefixEntry, prefixDedup} {
+	for _, prefix := range []byte{prefixEntry, prefixDedup, prefixCarried} {
 		lower, upper := shardSpan(prefix, s.cfg.Shard)
 		batch.DeleteRange(lower, upper)
 	}
@@ -95,6 +108,9 @@ func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 	}
 	for i := range m.dedup {
 		batch.Set(numberKey(prefixDedup, s.cfg.Shard, m.state.DedupFirst+uint64(i)), m.dedup[i].append(nil))
+	}
+	for i := range m.carried {
+		batch.Set(numberKey(prefixCarried, s.cfg.Shard, m.state.Carried.First+uint64(i)), m.carried[i].append(nil))
 	}
 	wanted := make(map[SegmentID]*Entry, len(m.entries))
 	for i := range m.entries {

@@ -247,6 +247,7 @@ func (s *Shard) replaced(ctx context.Context, one *sealed) error {
 	}
 	one.hash.Store(nil) // of the copy before
 	one.here.Store(fresh)
+	s.lacking.changed()
 	old.close()
 	if old.place != prefixSegment {
 		return nil

@@ -259,6 +259,9 @@ func (c AddShards) apply(s *State) error {
 	if len(s.Shards)+c.Count > ShardsMax {
 		return refuse(ErrRefused, "%d and %d shards, %d are the most there can be", len(s.Shards), c.Count, ShardsMax)
 	}
+	if c.Time == s.Shards[0].Created {
+		c.Time++ // by its time a shard of the beginning is known, see State.KeyShards
+	}
 	s.Shards = maps.Clone(s.Shards)
 	for _, replicas := range c.Replicas {
 		for _, r := range replicas {

@@ -264,3 +264,24 @@ func TestReads(t *testing.T) {
 		t.Error("healing")
 	}
 }
+
+// TestKeyShardsStay: shards that are added, at whatever time, do not change where
+// keys belong.
+func TestKeyShardsStay(t *testing.T) {
+	s := apply(t, newState(), initial())
+	want := s.KeyShards("t")
+	if len(want) == 0 || len(want) != len(s.Shards) {
+		t.Fatalf("keys belong to %v of %d shards", want, len(s.Shards))
+	}
+	created := s.Shards[0].Created
+	for _, at := range []int64{created, created - 1, created + 1} {
+		s = apply(t, s, AddShards{Count: 1, Replicas: [][]Replica{{{Node: nodeA}}}, Time: at})
+		if got := s.KeyShards("t"); !slices.Equal(got, want) {
+			t.Errorf("after shards were added at %d keys belong to %v, want %v", at-created, got, want)
+		}
+	}
+	s = apply(t, s, SetTenant{ID: "t", Tenant: Tenant{Shards: []uint32{2, 0}}})
+	if got := s.KeyShards("t"); !slices.Equal(got, []uint32{2}) {
+		t.Errorf("keys of a tenant of two shards belong to %v", got)
+	}
+}

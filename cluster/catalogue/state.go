@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/stere-log/stere/model"
@@ -165,6 +166,27 @@ func (s *State) TenantShards(id model.TenantID) []uint32 {
 	return s.Numbers()
 }
 
+// KeyShards returns the numbers of the shards that take a tenant's records which
+// come with an idempotency key: those that the cluster began with, of a tenant
+// that is kept to some the first. Where a key belongs follows from these, so that
+// they must be the same for ever, and on a node that has not heard the newest:
+// a repeat that went elsewhere would be stored twice. Shards that are added, and
+// shards that a tenant is given, take what has no key.
+func (s *State) KeyShards(id model.TenantID) []uint32 {
+	if t := s.Tenants[id]; len(t.Shards) > 0 {
+		return t.Shards[:1:1] // the others are behind it, and come later
+	}
+	first := s.Shards[0].Created // no other shard has the time of these, see AddShards
+	numbers := make([]uint32, 0, len(s.Shards))
+	for number, shard := range s.Shards {
+		if shard.Created == first {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
 // ReplicasOn returns the numbers of the shards that have a replica on a node,
 // ascending.
 func (s *State) ReplicasOn(node string) []uint32 {
@@ -183,6 +205,21 @@ func (s *State) ReplicasOn(node string) []uint32 {
 func (s *State) Resolve(node string) (address string, ok bool) {
 	n := s.Nodes[node]
 	return n.Address, n.Address != "" && n.State != Gone
+}
+
+// Format returns the newest version of the formats on disk and wire that all
+// nodes read that are not gone: what is written must not be newer.
+func (s *State) Format() uint16 {
+	format, any := uint16(math.MaxUint16), false
+	for _, n := range s.Nodes {
+		if n.State != Gone {
+			format, any = min(format, n.Formats.Max), true
+		}
+	}
+	if !any {
+		return 0
+	}
+	return format
 }
 
 // HealingOf returns whether actions of a name are taken, also if nothing was

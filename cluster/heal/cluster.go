@@ -83,11 +83,11 @@ type ReplicaReport struct {
 	Rotten       int   `json:"rotten,omitempty"`        // segments that were found damaged since the start
 	Bytes        int64 `json:"bytes"`                   // on disk: segments and log
 	Records      int64 `json:"records"`                 // in segments and head
-	Written      int64 `json:"written"`                 // bytes proposed or applied since the start: two reports give a rate
+	Written      int64 `json:"written"`                 // bytes of records applied since the start, before compression: two reports give a rate
 	// Members are those of the group; only the leader knows how far they are.
 	Members []Member `json:"members,omitempty"`
-	// Tenants are what the largest tenants have sent within the last day, in
-	// bytes; only the leader tells.
+	// Tenants are what the largest few tenants have sent within the last day, or
+	// since the start, in bytes before compression; only the leader tells.
 	Tenants map[string]int64 `json:"tenants,omitempty"`
 	Problem string           `json:"problem,omitempty"`
 }

@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/bench --target stere
 //	go run ./cmd/bench --placement
+//	go run ./cmd/bench --cluster-cost FILE.ndjson
 //	go run ./cmd/bench --corpus generate:2000000 --target stere --target victorialogs=/usr/local/bin/victoria-logs
 package main
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stere-log/stere/bench"
 	"github.com/stere-log/stere/bench/chart"
+	"github.com/stere-log/stere/bench/cost"
 	"github.com/stere-log/stere/bench/odd"
 	"github.com/stere-log/stere/bench/result"
 	"github.com/stere-log/stere/bench/scale"
@@ -40,6 +42,9 @@ type flags struct {
 	Case     []string      `help:"Which odd data, repeatable: fields, long line, unique, constant, disorder, tenants. Default: all."`
 	Plans    bool          `name:"placement" xor:"what" required:"" help:"Measure no store; plan for clusters of up to a thousand nodes that are lists in memory, and carry the plans out."`
 	Nodes    []int         `help:"Sizes of these clusters. Default: 10, 30, 100, 300 and 1000." placeholder:"N,N,..."`
+	Cost     string        `name:"cluster-cost" xor:"what" required:"" help:"Measure no store; send lines of an NDJSON file to clusters of three nodes with one and with three replicas, and leave one with many shards alone." placeholder:"FILE" type:"existingfile"`
+	CostOf   int           `name:"cluster-lines" help:"How many lines of it. Default: 300,000." placeholder:"N"`
+	Program  string        `name:"stere" help:"The stere program, with --cluster-cost. Default: built from this folder." type:"existingfile"`
 	Scale    float64       `default:"1" help:"Share of the full size of odd data."`
 	Baseline string        `help:"Target that ratios refer to. Default: the last one."`
 	Work     string        `help:"Folder for corpus, data and logs. Default: a temporary one, removed at the end." type:"path"`
@@ -75,6 +80,8 @@ func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err 
 		return into(f.Into)
 	case f.Plans:
 		return plans(ctx, f, stdout, stderr)
+	case f.Cost != "":
+		return costs(ctx, f, stdout, stderr)
 	}
 	return measure(ctx, f, stdout, stderr)
 }
@@ -148,6 +155,34 @@ func plans(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, er
 		err = errors.Join(err, writeChart(report.Chart(), f.Chart))
 	}
 	return code, err
+}
+
+// costs measures what a cluster costs.
+func costs(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err error) {
+	temporary := f.Work == ""
+	if f.Work, err = tool.WorkFolder(f.Work, "bench"); err != nil {
+		return exitUsage, err
+	}
+	if temporary {
+		defer func() { err = errors.Join(err, os.RemoveAll(f.Work)) }()
+	}
+	cfg := cost.Config{Path: f.Program, Corpus: f.Cost, WorkDir: f.Work, Lines: f.CostOf, Note: f.Note, Idle: max(f.Idle, time.Minute)}
+	if cfg.Path == "" {
+		if cfg.Path, err = tool.BuildStere(ctx, f.Work); err != nil {
+			return exitUsage, err
+		}
+	}
+	if cfg.Commit, err = tool.Commit(ctx); err != nil {
+		fmt.Fprintln(stderr, "bench: the report has no commit:", err)
+	}
+	if !f.Quiet {
+		cfg.Progress = stderr
+	}
+	report, err := cost.Run(ctx, cfg)
+	if err != nil {
+		return exitFailed, err
+	}
+	return write(report, f, stdout)
 }
 
 // write writes a report, and says what its figures mean for the exit code.

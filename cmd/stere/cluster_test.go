@@ -21,6 +21,8 @@ import (
 // noRecords is a node that neither takes nor has records.
 type noRecords struct{}
 
+func (noRecords) KeyShardsOf(model.TenantID) []model.ShardID { return nil }
+
 func (noRecords) ShardsOf(model.TenantID) []model.ShardID { return nil }
 func (noRecords) Append(context.Context, model.ShardID, ingest.Append) (ingest.Ack, error) {
 	return ingest.Ack{}, ingest.ErrUnavailable

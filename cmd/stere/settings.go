@@ -58,7 +58,7 @@ func settings() []setting {
 		{key: "gossip-listen", env: []string{"STERE_GOSSIP_LISTEN"}, check: isHostPort, help: "the IP address of gossip, TCP and UDP; empty: the host of cluster-listen, port 7102"},
 		{key: "advertise", env: []string{"STERE_ADVERTISE"}, check: isHost, help: "the host by which other nodes reach this one; empty: that of cluster-listen, or a private address of the machine"},
 		{key: "join", env: []string{"STERE_JOIN"}, check: isHostPorts, help: "gossip addresses of some nodes of the cluster, with commas; names may stand for several"},
-		{key: "bootstrap", fallback: "false", env: []string{"STERE_BOOTSTRAP"}, check: isBool, help: "a new data folder becomes the first node of a new cluster"},
+		{key: "bootstrap", fallback: "false", env: []string{"STERE_BOOTSTRAP"}, check: isBool, help: "a new data folder becomes the first node of a new cluster, unless one answers at the addresses to join"},
 		{key: "bootstrap-expect", env: []string{"STERE_BOOTSTRAP_EXPECT"}, check: oneOf("1", "3", "5"), help: "new data folders make a new cluster together as soon as so many have found each other: 1, 3 or 5"},
 		{key: "replicas", env: []string{"STERE_REPLICAS"}, check: oneOf("1", "3", "5"), help: "of a shard in a new cluster: 1, 3 or 5; empty: as many as its nodes allow; later: stere cluster replicas"},
 		{key: "cluster-secret-file", env: []string{"STERE_CLUSTER_SECRET_FILE"}, help: "the file with the secret that all nodes share, made by stere cluster secret"},

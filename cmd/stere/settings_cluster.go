@@ -27,7 +27,7 @@ type clusterFlags struct {
 	GossipListen      *string  `help:"Gossip, TCP and UDP (default: the cluster port's host, port 7102)." placeholder:"IP:PORT"`
 	Advertise         *string  `help:"The host by which other nodes reach this one." placeholder:"HOST"`
 	Join              []string `help:"Gossip addresses of some nodes of the cluster; names may stand for several." placeholder:"HOST[:PORT]"`
-	Bootstrap         bool     `help:"Make a new data folder the first node of a new cluster."`
+	Bootstrap         bool     `help:"Make a new data folder the first node of a new cluster, unless one answers at the addresses to join."`
 	BootstrapExpect   *int     `help:"Make a new cluster with others as soon as so many have found each other: 1, 3 or 5." placeholder:"N"`
 	Replicas          *int     `help:"Of a shard in a new cluster: 1, 3 or 5 (default: as many as the nodes allow)." placeholder:"N"`
 	ClusterSecretFile *string  `help:"The file with the secret that all nodes share, see stere cluster secret." placeholder:"FILE"`

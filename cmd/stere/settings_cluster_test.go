@@ -35,7 +35,7 @@ func TestClusterFaults(t *testing.T) {
 	missing := filepath.Join(m.dir, "missing")
 	m.want(exitUsage, serve("--cluster-listen", "0.0.0.0", "--bootstrap", "--cluster-secret-file", missing), "there is no file", "stere cluster secret --out "+missing)
 	secret := m.file("secret", "a secret that is long enough\n")
-	m.want(exitUsage, serve("--bootstrap", "--join", "db1", "--cluster-secret-file", secret), "--bootstrap makes a new cluster", "--join names db1")
+	m.want(exitUsage, serve("--bootstrap", "--join", "db1", "--cluster-secret-file", secret), "--join names db1")
 	m.want(exitUsage, serve("--cluster-tls-cert", "cert.pem"), "this node is to be alone")
 	if err := os.Chmod(secret, 0o644); err != nil {
 		t.Fatal(err)

@@ -19,9 +19,10 @@ type Begin uint8
 
 // The ways.
 const (
-	Alone  Begin = iota // it begins one of its own
+	Alone  Begin = iota // it begins one of its own, since nothing else was said
 	Join                // it asks members that gossip knows
 	Expect              // it begins one together with others, whoever has the lowest id
+	Found               // it begins one, unless one answers at its seeds
 )
 
 // Port is how the other nodes reach this one.

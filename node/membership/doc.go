@@ -13,7 +13,9 @@
 //
 // Invariants:
 //   - A cluster is begun once: by the node that is told to, or by the one that
-//     everybody who was expected has promised to follow.
+//     everybody who was expected has promised to follow. Who is told to and has
+//     seeds looks first whether a cluster answers there.
+//   - A node that is to join serves nothing as a cluster of its own.
 //   - Until Fresh is closed the catalogue's state may be older than what this
 //     node has seen before its start; nothing may be deleted because of it.
 package membership

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
@@ -40,6 +41,7 @@ type Membership struct {
 	close   sync.Once
 	fresh   chan struct{} // closed when the catalogue is as new as anybody's
 	freshen sync.Once
+	until   time.Time     // with Found: when it has waited long enough for a cluster at its seeds
 	started chan struct{} // closed when group is set
 	starts  sync.Once
 	promise struct {
@@ -196,7 +198,7 @@ func (m *Membership) Start(host *raft.Host) error {
 	if m.stored() {
 		return m.startGroup(nil)
 	}
-	if m.cfg.Begin == Alone {
+	if m.cfg.Begin == Alone || m.cfg.Begin == Found && (len(m.cfg.Port.Seeds) == 0 || len(host.Groups()) > 0) {
 		return m.startGroup([]string{m.cfg.NodeID})
 	}
 	if len(host.Groups()) > 0 {
@@ -205,7 +207,8 @@ func (m *Membership) Start(host *raft.Host) error {
 	if m.cfg.Begin == Join {
 		return m.startGroup(nil)
 	}
-	return nil // Expect: it is not known yet who begins
+	m.until = m.cfg.Now().Add(foundPatience)
+	return nil // it is not known yet who begins
 }
 
 // stored reports whether this node was a member of a catalogue's group before.

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/raft"
 )
@@ -23,10 +25,16 @@ const (
 	announceInterval = 5 * time.Second        // between attempts to tell the catalogue of this node
 	joinTimeout      = 5 * time.Second
 	promiseTimeout   = 2 * time.Second
+	// foundPatience is how long a node that is to begin a cluster and has seeds
+	// looks for a cluster at these: its disk may have been replaced.
+	foundPatience = 10 * time.Second
 )
 
 // ErrGone says that the cluster does not count on this node any more.
 var ErrGone = errors.New("this node was removed from its cluster; to join again, start it with an empty data folder")
+
+// ErrAlone says that a node that is to join a cluster has begun one of its own.
+var ErrAlone = errors.New("this data folder is that of a cluster of its own, which no other node has ever joined, so --join is not done: to join the cluster at these addresses, start with an empty data folder (the records of this one stay in it); to make this node, with its records, the first of a cluster, start it with --bootstrap in place of --join and let the others join it")
 
 // Run finds the cluster, and tells of this node, until the context ends.
 func (m *Membership) Run(ctx context.Context) error {
@@ -49,7 +57,7 @@ func (m *Membership) Run(ctx context.Context) error {
 	}
 	cancel()
 	loops.Wait()
-	if ctx.Err() != nil && !errors.Is(err, ErrGone) {
+	if ctx.Err() != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrAlone) {
 		return nil
 	}
 	return err
@@ -63,7 +71,7 @@ func (m *Membership) enter(ctx context.Context) error {
 		if m.cat.State().Cluster != "" && m.hasKey() {
 			break
 		}
-		if err := pause(ctx, lookInterval); err != nil {
+		if err := pause.For(ctx, lookInterval); err != nil {
 			return err
 		}
 	}
@@ -89,12 +97,16 @@ func (m *Membership) enter(ctx context.Context) error {
 			return ErrGone
 		}
 		m.tell(err)
-		if err := pause(ctx, lookInterval); err != nil {
+		if err := pause.For(ctx, lookInterval); err != nil {
 			return err
 		}
 	}
-	if m.cat.State().Nodes[m.cfg.NodeID].State == catalogue.Gone {
+	nodes := m.cat.State().Nodes
+	switch own, known := nodes[m.cfg.NodeID]; {
+	case own.State == catalogue.Gone:
 		return ErrGone
+	case m.cfg.Begin == Join && known && len(nodes) == 1: // who is gone stays known
+		return ErrAlone
 	}
 	m.freshen.Do(func() { close(m.fresh) })
 	m.cfg.Logger.Info("the node is in its cluster", "cluster", cluster, "name", m.cfg.Name, "nodes", len(m.cat.State().Nodes))
@@ -133,7 +145,11 @@ func (m *Membership) look(ctx context.Context) error {
 			return nil
 		}
 	}
-	if m.group.Load() == nil {
+	switch {
+	case m.group.Load() != nil:
+	case m.cfg.Begin == Found:
+		return m.tryFound()
+	default:
 		return m.tryBegin(ctx)
 	}
 	return errors.Join(found, m.gossip.JoinError())
@@ -163,6 +179,9 @@ func (m *Membership) begin(ctx context.Context) error {
 		if err := m.cfg.Key.Make(); err != nil {
 			return err
 		}
+	}
+	if m.cfg.Begin == Alone && m.cfg.Port != nil {
+		m.cfg.Logger.Warn("this node begins a cluster of its own, since neither --join nor --bootstrap was given; if it was to join one, stop it, empty its data folder and start it with --join HOST")
 	}
 	settings := catalogue.Settings{Replicas: m.cfg.Replicas, ReplicasChosen: m.cfg.Replicas != 0}
 	_, err := m.cat.Propose(ctx, catalogue.Init{Cluster: hex.EncodeToString(id), Node: m.node(), Shards: m.cfg.Shards, Settings: settings})
@@ -219,7 +238,7 @@ func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined
 	if state.Nodes[who.ID].State == catalogue.Gone {
 		return peer.Joined{}, peer.ErrGone
 	}
-	if err := compatible(m.cfg.Formats, who.Formats); err != nil {
+	if err := compatible(m.cfg.Formats, who.Formats, state.Format()); err != nil {
 		return peer.Joined{}, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
 	if !same(state.Nodes[who.ID], who) {
@@ -241,10 +260,15 @@ func (m *Membership) Admit(ctx context.Context, who catalogue.Node) (peer.Joined
 	return joined, nil
 }
 
-// compatible reports why two ranges of formats have nothing in common.
-func compatible(a, b catalogue.Formats) error {
-	if b.Max < a.Min || a.Max < b.Min {
+// compatible reports why a node cannot be with the others: its range of formats
+// has nothing in common with this one's, or it does not read what the others
+// write by now.
+func compatible(a, b catalogue.Formats, written uint16) error {
+	switch {
+	case b.Max < a.Min || a.Max < b.Min:
 		return fmt.Errorf("the cluster reads formats %d to %d, the node %d to %d: install a version between", a.Min, a.Max, b.Min, b.Max)
+	case b.Max < written:
+		return fmt.Errorf("the cluster writes format %d, the node reads %d to %d: install a newer version", written, b.Min, b.Max)
 	}
 	return nil
 }
@@ -253,6 +277,15 @@ func compatible(a, b catalogue.Formats) error {
 func same(known, said catalogue.Node) bool {
 	said.State, said.Since = known.State, known.Since
 	return known == said
+}
+
+// tryFound begins a cluster when none has answered at the seeds for long enough.
+func (m *Membership) tryFound() error {
+	if left := m.until.Sub(m.cfg.Now()); left > 0 {
+		return fmt.Errorf("it is looked for %v whether a cluster answers at the addresses to join, before a new one is begun", foundPatience)
+	}
+	m.cfg.Logger.Warn("no cluster has answered at the addresses to join, so this node begins a new one; if there is one, stop this node, empty its data folder and start it with --join alone", "unanswered", m.gossip.JoinError())
+	return m.startGroup([]string{m.cfg.NodeID})
 }
 
 // tryBegin begins a cluster if this node has the lowest id of all that wait
@@ -353,7 +386,7 @@ func (m *Membership) announce(ctx context.Context) error {
 
 // publish tells others of this node's load.
 func (m *Membership) publish(ctx context.Context) {
-	for pause(ctx, publishInterval) == nil {
+	for pause.For(ctx, publishInterval) == nil {
 		if err := m.gossip.Update(m.meta()); err != nil {
 			m.cfg.Logger.Debug("gossip does not take what is new of this node", "error", err)
 		}
@@ -371,7 +404,7 @@ func (m *Membership) node() catalogue.Node {
 // meta is what this node says of itself to gossip.
 func (m *Membership) meta() gossip.Meta {
 	meta := m.cfg.Load()
-	meta.Cluster, meta.Name, meta.Zone, meta.Version = m.cat.State().Cluster, m.cfg.Name, m.cfg.Zone, m.cfg.Version
+	meta.Cluster, meta.Name, meta.Zone, meta.Version = cmp.Or(m.cat.State().Cluster, m.cluster), m.cfg.Name, m.cfg.Zone, m.cfg.Version
 	meta.Formats = gossip.Formats(m.cfg.Formats)
 	meta.ClusterAddress, meta.APIAddress = m.address(), m.reachable(m.cfg.API)
 	meta.Expects = m.cfg.Begin == Expect && meta.Cluster == ""

@@ -9,6 +9,7 @@ import (
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/raft"
 )
@@ -116,7 +117,7 @@ func (m *Membership) Propose(ctx context.Context, command catalogue.Command) (*c
 		if err == nil || !errors.As(err, &elsewhere) && !errors.Is(err, peer.ErrUnavailable) {
 			return state, err
 		}
-		if pause(ctx, delay) != nil {
+		if pause.For(ctx, delay) != nil {
 			return nil, fmt.Errorf("change the catalogue: %w", err)
 		}
 	}
@@ -206,18 +207,6 @@ func ChangeMembers(ctx context.Context, group *raft.Group, change heal.Change, n
 		return group.Remove(ctx, node)
 	}
 	return fmt.Errorf("change members of group %d: unknown change %q", group.ID(), change)
-}
-
-// pause waits, or returns why it did not.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // GossipAddr is the host:port at which others join, "" without a port.

@@ -3,6 +3,7 @@ package peer
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
@@ -12,6 +13,7 @@ import (
 // Versions of the forms below, their first bytes.
 const (
 	appendVersion  = 1
+	carriedVersion = 2 // of an append with keys that nodes gave
 	resultsVersion = 1
 	indexesVersion = 1
 )
@@ -24,9 +26,14 @@ const (
 	ShardsMax = 1 << 16
 )
 
-// appendMessage appends version, tenant, time, batches and the block.
+// appendMessage appends version, tenant, time, batches and the block. Without
+// keys that nodes gave it is of version 1, in which batches have no flag.
 func appendMessage(dst []byte, a storage.Append) []byte {
-	dst = append(dst, appendVersion)
+	version := byte(appendVersion)
+	if slices.ContainsFunc(a.Batches, func(b storage.Batch) bool { return b.Carried }) {
+		version = carriedVersion
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(len(a.Tenant)))
 	dst = append(dst, a.Tenant...)
 	dst = binary.AppendVarint(dst, a.Time)
@@ -34,6 +41,9 @@ func appendMessage(dst []byte, a storage.Append) []byte {
 	for _, b := range a.Batches {
 		dst = append(append(dst, b.Key[:]...), b.Body[:]...)
 		dst = binary.AppendUvarint(dst, uint64(b.Rows))
+		if version == carriedVersion {
+			dst = append(dst, flag(b.Carried))
+		}
 	}
 	return append(dst, a.Block...)
 }
@@ -48,13 +58,26 @@ func parseAppend(src []byte) (storage.Append, error) {
 		copy(b.Key[:], r.Take(16))
 		copy(b.Body[:], r.Take(16))
 		b.Rows = r.Uint32()
+		if version == carriedVersion {
+			carried := r.Byte()
+			if b.Carried = carried == 1; carried > 1 {
+				r.Fail()
+			}
+		}
 		a.Batches = append(a.Batches, b)
 	}
 	a.Block = r.Rest()
-	if r.Failed() || version != appendVersion {
+	if r.Failed() || version != appendVersion && version != carriedVersion {
 		return storage.Append{}, fmt.Errorf("%w: not an append", ErrRefused)
 	}
 	return a, nil
+}
+
+func flag(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func appendResults(dst []byte, results []storage.BatchResult) []byte {

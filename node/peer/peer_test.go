@@ -55,6 +55,7 @@ func randomAppend(rng *rand.Rand) storage.Append {
 			for i := range b.Key {
 				b.Key[i], b.Body[i] = byte(rng.Uint32()), byte(rng.Uint32())
 			}
+			b.Carried = rng.IntN(4) == 0
 		}
 		a.Batches = append(a.Batches, b)
 	}

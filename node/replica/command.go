@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
@@ -12,10 +13,11 @@ import (
 
 // The first byte of every command is its version. A new version reads the old
 // ones: commands of before an upgrade are applied after it. Version 2 of a seal
-// has the outputs of merges and the rows of a day cut; an append is the same in
-// both and written as version 1.
+// has the outputs of merges and the rows of a day cut; version 2 of an append
+// may have keys that nodes gave, and is written only where there are any.
 const (
 	commandVersion = 1
+	appendVersion  = 2
 	sealVersion    = 2
 )
 
@@ -33,25 +35,34 @@ const (
 	outputsMax = 1 << 12 // segments that one merge makes
 )
 
-// A batch is written as a flag byte, the key and body if the flag is set, and
-// its rows.
+// A batch is written as a flag byte, the key if there is one, the body if a
+// client gave the key, and its rows.
 const (
-	batchPlain byte = 0
-	batchKeyed byte = 1
+	batchPlain   byte = 0
+	batchKeyed   byte = 1
+	batchCarried byte = 2 // since version 2
 )
 
 // encodeAppend returns a new slice: the log keeps it.
 func encodeAppend(a storage.Append) []byte {
 	dst := make([]byte, 0, 64+len(a.Tenant)+len(a.Batches)*40+len(a.Block))
-	dst = append(dst, commandVersion, commandAppend)
+	version := byte(commandVersion)
+	if slices.ContainsFunc(a.Batches, func(b storage.Batch) bool { return b.Carried }) {
+		version = appendVersion
+	}
+	dst = append(dst, version, commandAppend)
 	dst = binary.AppendUvarint(dst, uint64(len(a.Tenant)))
 	dst = append(dst, a.Tenant...)
 	dst = binary.AppendVarint(dst, a.Time)
 	dst = binary.AppendUvarint(dst, uint64(len(a.Batches)))
 	for _, batch := range a.Batches {
-		if batch.Key == ([16]byte{}) {
+		switch {
+		case batch.Key == ([16]byte{}):
 			dst = append(dst, batchPlain)
-		} else {
+		case batch.Carried:
+			dst = append(dst, batchCarried)
+			dst = append(dst, batch.Key[:]...)
+		default:
 			dst = append(dst, batchKeyed)
 			dst = append(dst, batch.Key[:]...)
 			dst = append(dst, batch.Body[:]...)
@@ -94,13 +105,13 @@ func appendIDs(dst []byte, ids []storage.SegmentID) []byte {
 // decodeCommand returns a storage.Append, whose block shares src, or a
 // storage.SealCommand.
 func decodeCommand(src []byte) (any, error) {
-	if len(src) < 2 || src[0] != commandVersion && (src[0] != sealVersion || src[1] != commandSeal) {
+	if len(src) < 2 || src[0] != commandVersion && src[0] != appendVersion && src[0] != sealVersion {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(src), ErrCommand)
 	}
 	r := commandReader{wire.NewReader(src[2:])}
 	switch src[1] {
 	case commandAppend:
-		a := r.append()
+		a := r.append(src[0])
 		if r.Failed() {
 			return nil, fmt.Errorf("decode append of %d bytes: %w", len(src), ErrCommand)
 		}
@@ -118,16 +129,18 @@ func decodeCommand(src []byte) (any, error) {
 // commandReader reads the parts of a command.
 type commandReader struct{ wire.Reader }
 
-func (r *commandReader) append() storage.Append {
+func (r *commandReader) append(version byte) storage.Append {
 	a := storage.Append{Tenant: model.TenantID(r.Take(uint64(r.Bounded(model.TenantIDMax)))), Time: r.Varint()}
 	for n := r.Bounded(BatchesMax); n > 0 && !r.Failed(); n-- {
 		var batch storage.Batch
 		switch flag := r.Byte(); {
-		case flag > batchKeyed:
+		case flag > batchCarried || flag == batchCarried && version < appendVersion:
 			r.Fail()
-		case flag == batchKeyed:
+		case flag != batchPlain:
 			copy(batch.Key[:], r.Take(16))
-			copy(batch.Body[:], r.Take(16))
+			if batch.Carried = flag == batchCarried; !batch.Carried {
+				copy(batch.Body[:], r.Take(16))
+			}
 			if batch.Key == ([16]byte{}) {
 				r.Fail() // a zero key says that there is none
 			}

@@ -13,6 +13,9 @@ func commands() []any {
 		storage.Append{Tenant: "default", Time: -5, Block: []byte("block"), Batches: []storage.Batch{
 			{Rows: 3}, {Key: [16]byte{1, 2}, Body: [16]byte{3}, Rows: 1 << 20},
 		}},
+		storage.Append{Tenant: "default", Block: []byte("block"), Batches: []storage.Batch{
+			{Key: [16]byte{1, 2}, Rows: 3, Carried: true}, {Rows: 1}, {Key: [16]byte{7}, Body: [16]byte{8}, Rows: 1},
+		}},
 		storage.Append{Tenant: "t", Block: []byte{}},
 		storage.SealCommand{Time: 1_700_000_000_000_000_000},
 		storage.SealCommand{Time: 1, Merges: []storage.Merge{
@@ -49,13 +52,31 @@ func TestDamagedCommandsAreErrors(t *testing.T) {
 			t.Errorf("decode %x: %v, %v; want ErrCommand", bad, got, err)
 		}
 	}
-	for _, command := range commands()[3:] {
+	for _, command := range commands()[4:] {
 		seal := encode(command)
 		for n := range len(seal) {
 			if got, err := decodeCommand(seal[:n]); !errors.Is(err, ErrCommand) {
 				t.Errorf("decode %d of %d bytes: %v, %v; want ErrCommand", n, len(seal), got, err)
 			}
 		}
+	}
+}
+
+// A key that a node gave needs version 2, and nothing else does: what all read
+// is written as before.
+func TestVersionsOfAppends(t *testing.T) {
+	keyed := storage.Append{Tenant: "t", Batches: []storage.Batch{{Key: [16]byte{1}, Rows: 1}}}
+	if got := encodeAppend(keyed); got[0] != 1 {
+		t.Errorf("an append with a client's key has version %d, want 1", got[0])
+	}
+	keyed.Batches[0].Carried = true
+	got := encodeAppend(keyed)
+	if got[0] != 2 {
+		t.Errorf("an append with a node's key has version %d, want 2", got[0])
+	}
+	got[0] = 1
+	if decoded, err := decodeCommand(got); !errors.Is(err, ErrCommand) {
+		t.Errorf("a node's key in version 1: %v, %v; want ErrCommand", decoded, err)
 	}
 }
 

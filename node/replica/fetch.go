@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage"
 )
@@ -162,7 +163,7 @@ func (r *Replica) fetchOne(ctx context.Context, e storage.Entry) error {
 		if stuck++; receipt.Offset() > before {
 			stuck = 0
 		}
-		if receipt.Broken() != nil || receipt.Offset() == 0 || stuck == fetchStuckMax || pause(ctx, retryDelayMin<<stuck) != nil {
+		if receipt.Broken() != nil || receipt.Offset() == 0 || stuck == fetchStuckMax || pause.For(ctx, retryDelayMin<<stuck) != nil {
 			return fmt.Errorf("fetch segment %s from %q: %w", e.ID, source, err)
 		}
 	}
@@ -171,18 +172,6 @@ func (r *Replica) fetchOne(ctx context.Context, e storage.Entry) error {
 	}
 	r.logger.Info("a segment was fetched", "segment", e.ID.String(), "from", source, "rows", e.Rows)
 	return nil
-}
-
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // take reads one stream.

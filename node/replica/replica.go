@@ -37,6 +37,8 @@ type Replica struct {
 	shard  *storage.Shard
 	log    Log
 
+	traffic *traffic
+
 	seal  chan struct{} // tells the sealer to look
 	work  chan struct{} // tells the worker to look
 	merge chan struct{} // tells the merger to look
@@ -83,7 +85,8 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
-		seal: make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch,
+		traffic: newTraffic(),
+		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch,
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
 	r.mu.progress = make(chan struct{})

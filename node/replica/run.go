@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/storage"
 )
 
@@ -102,12 +103,8 @@ func (r *Replica) runWorker(ctx context.Context) {
 	delay := time.Duration(0)
 	for {
 		if delay > 0 {
-			timer := time.NewTimer(delay)
-			select {
-			case <-ctx.Done():
-				timer.Stop()
+			if pause.For(ctx, delay) != nil {
 				return
-			case <-timer.C:
 			}
 		} else {
 			select {

@@ -29,6 +29,7 @@ func (r *Replica) Apply(index, term uint64, command []byte) any {
 	switch c := decoded.(type) {
 	case storage.Append:
 		results := r.shard.Append(index, c)
+		r.traffic.note(&c)
 		r.noteHead()
 		return results
 	case storage.SealCommand:

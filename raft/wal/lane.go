@@ -416,14 +416,36 @@ func (l *lane) finish() {
 	}
 }
 
-// watch fails the log if the function it returns is not called in time.
+// watch says that the disk hangs if the function it returns is not called soon,
+// and fails the log if it is not called in time.
 func (l *lane) watch() (stop func()) {
-	limit := l.log.cfg.SlowDisk
-	if limit < 0 {
-		return func() {}
+	timers := make([]*time.Timer, 0, 2)
+	if limit := l.log.cfg.SlowDisk; limit >= 0 {
+		timers = append(timers, time.AfterFunc(limit, func() {
+			_ = l.log.fail(fmt.Errorf("disk of lane %d did not finish a write in %v", l.number, limit))
+		}))
 	}
-	t := time.AfterFunc(limit, func() {
-		_ = l.log.fail(fmt.Errorf("disk of lane %d did not finish a write in %v", l.number, limit))
-	})
-	return func() { t.Stop() }
+	if limit := l.log.cfg.Stall; limit >= 0 {
+		hangs := make(chan struct{})
+		t := time.AfterFunc(limit, func() {
+			defer close(hangs)
+			l.log.cfg.Logger.Error("the disk hangs: a write has not come back", "lane", l.number, "after", limit)
+			l.log.hang()
+		})
+		return func() {
+			for _, t := range timers {
+				t.Stop()
+			}
+			if !t.Stop() {
+				<-hangs // it is counted
+				l.log.cfg.Logger.Info("the disk has finished a write that hung", "lane", l.number)
+				l.log.recovered()
+			}
+		}
+	}
+	return func() {
+		for _, t := range timers {
+			t.Stop()
+		}
+	}
 }

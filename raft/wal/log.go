@@ -54,6 +54,12 @@ type Config struct {
 	// SlowDisk is how long a write with its sync may take before the disk
 	// counts as failed. Default 10 s; negative means for ever.
 	SlowDisk time.Duration
+	// Stall is how long a write with its sync may take before the disk counts as
+	// hung, which it may get over (Log.Stalled). Default 1 s; negative means
+	// for ever.
+	Stall time.Duration
+	// OnStall is called when a disk begins to hang. It must not wait for the log.
+	OnStall func()
 	// OnFatal is called once, from any goroutine, when the log can no longer
 	// be trusted to keep anything. The process must end. It must not call back.
 	OnFatal func(error)
@@ -95,6 +101,12 @@ func (c Config) withDefaults() Config {
 	if c.SlowDisk == 0 {
 		c.SlowDisk = 10 * time.Second
 	}
+	if c.Stall == 0 {
+		c.Stall = time.Second
+	}
+	if c.OnStall == nil {
+		c.OnStall = func() {}
+	}
 	if c.OnFatal == nil {
 		c.OnFatal = func(error) {}
 	}
@@ -108,6 +120,7 @@ func (c Config) withDefaults() Config {
 type Log struct {
 	cfg       Config
 	lanes     []*lane
+	stall     stall
 	failOnce  sync.Once
 	failure   atomic.Pointer[error]
 	failed    chan struct{} // closed after failure is set
@@ -122,6 +135,7 @@ func Open(cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("configure log: %w", err)
 	}
 	w := &Log{cfg: cfg.withDefaults(), failed: make(chan struct{})}
+	w.stall.mu.began = make(chan struct{})
 	if err := w.open(); err != nil {
 		for _, l := range w.lanes {
 			_ = l.closeFiles()

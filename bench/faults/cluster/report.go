@@ -100,12 +100,15 @@ func spreadOf(values []float64) Spread {
 
 // KindReport sums the rounds of one kind up.
 type KindReport struct {
-	Fault      Kind    `json:"fault"`
-	Planned    int     `json:"planned"`
-	Done       int     `json:"done"`
-	GapMS      Spread  `json:"gapMs"`
-	LeaderGap  Spread  `json:"leaderGapMs"` // of the rounds whose victims led a shard
-	WaitMS     Spread  `json:"waitMs"`
+	Fault     Kind   `json:"fault"`
+	Planned   int    `json:"planned"`
+	Done      int    `json:"done"`
+	GapMS     Spread `json:"gapMs"`
+	LeaderGap Spread `json:"leaderGapMs"` // of the rounds whose victims led a shard
+	WaitMS    Spread `json:"waitMs"`
+	// HandOver is the wait in rounds whose victims led a shard: how long it takes,
+	// for a writer, until another node leads and has acknowledged.
+	HandOver   Spread  `json:"handOverMs"`
 	HealthyMS  Spread  `json:"healthyMs"`
 	Replicated Spread  `json:"replicatedMs"`
 	Answers    Answers `json:"answers"`
@@ -135,7 +138,7 @@ func (k *KindReport) Verdict() string {
 func (r *Report) sum(cfg Config) {
 	for _, kind := range cfg.Faults {
 		k := KindReport{Fault: kind, Planned: cfg.Rounds, Dip: 1}
-		var gaps, leaderGaps, waits, healthy, replicated []float64
+		var gaps, leaderGaps, waits, leaderWaits, healthy, replicated []float64
 		for i := range r.Rounds {
 			round := &r.Rounds[i]
 			if round.Fault != kind {
@@ -160,6 +163,7 @@ func (r *Report) sum(cfg Config) {
 			gaps = append(gaps, round.GapMS)
 			if round.Led > 0 {
 				leaderGaps = append(leaderGaps, round.GapMS)
+				leaderWaits = append(leaderWaits, round.WaitMS)
 			}
 			waits = append(waits, round.WaitMS)
 			healthy = append(healthy, round.HealthyMS)
@@ -170,7 +174,7 @@ func (r *Report) sum(cfg Config) {
 				k.Dip = min(k.Dip, float64(round.RateWorst)/round.RateBefore)
 			}
 		}
-		k.GapMS, k.LeaderGap, k.WaitMS = spreadOf(gaps), spreadOf(leaderGaps), spreadOf(waits)
+		k.GapMS, k.LeaderGap, k.WaitMS, k.HandOver = spreadOf(gaps), spreadOf(leaderGaps), spreadOf(waits), spreadOf(leaderWaits)
 		k.HealthyMS, k.Replicated = spreadOf(healthy), spreadOf(replicated)
 		r.Kinds = append(r.Kinds, k)
 	}
@@ -204,11 +208,11 @@ func (r *Report) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, r.NetworkWhy)
 	}
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "fault\tdone\tplanned\tgap p50 ms\tp99\tmax\tleader lost: p50\tmax\twait p50 ms\tmax\thealthy p50 ms\tmax\tfull again ms\tworst second\tasked\tfailed\tincomplete\tjudged\tviolations\tverdict\t")
+	fmt.Fprintln(out, "fault\tdone\tplanned\tgap p50 ms\tp99\tmax\tleader lost: p50\tmax\twait p50 ms\tmax\thand-over p50 ms\tmax\thealthy p50 ms\tmax\tfull again ms\tworst second\tasked\tfailed\tincomplete\tjudged\tviolations\tverdict\t")
 	for i := range r.Kinds {
 		k := &r.Kinds[i]
-		fmt.Fprintf(out, "%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f %%\t%d\t%d\t%d\t%d\t%d\t%s\t\n", k.Fault, k.Done, k.Planned, k.GapMS.P50, k.GapMS.P99, k.GapMS.Max,
-			k.LeaderGap.P50, k.LeaderGap.Max, k.WaitMS.P50, k.WaitMS.Max, k.HealthyMS.P50, k.HealthyMS.Max, k.Replicated.Max, 100*k.Dip, k.Answers.UpAsked, k.Answers.UpFailed, k.Answers.UpIncomplete, k.Answers.Judged,
+		fmt.Fprintf(out, "%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f %%\t%d\t%d\t%d\t%d\t%d\t%s\t\n", k.Fault, k.Done, k.Planned, k.GapMS.P50, k.GapMS.P99, k.GapMS.Max,
+			k.LeaderGap.P50, k.LeaderGap.Max, k.WaitMS.P50, k.WaitMS.Max, k.HandOver.P50, k.HandOver.Max, k.HealthyMS.P50, k.HealthyMS.Max, k.Replicated.Max, 100*k.Dip, k.Answers.UpAsked, k.Answers.UpFailed, k.Answers.UpIncomplete, k.Answers.Judged,
 			k.Violations, k.Verdict())
 	}
 	fmt.Fprintln(out)

@@ -1,0 +1,228 @@
+package cost
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/bench/faults/lab"
+	"github.com/stere-log/stere/bench/faults/ledger"
+	"github.com/stere-log/stere/bench/proc"
+)
+
+// group is the processes of one cluster.
+type group struct {
+	dir      string
+	network  *lab.Network
+	replicas int
+	nodes    []*member
+}
+
+// member is one process.
+type member struct {
+	host    *lab.Host
+	dir     string
+	api     *ledger.API
+	process *proc.Process
+}
+
+// newGroup starts a cluster and waits until it has all replicas. What it
+// returns with an error has to be ended, too.
+func newGroup(ctx context.Context, cfg Config, l *lab.Lab, network *lab.Network, replicas, shards int) (*group, error) {
+	g := &group{dir: filepath.Join(cfg.WorkDir, fmt.Sprintf("replicas-%d-shards-%d", replicas, shards)), network: network, replicas: replicas}
+	if err := errors.Join(os.RemoveAll(g.dir), os.MkdirAll(g.dir, 0o755), newSecret(filepath.Join(g.dir, "secret"))); err != nil {
+		return g, err
+	}
+	seed := ""
+	for i, host := range network.Hosts[:nodes] {
+		m := &member{host: host, dir: filepath.Join(g.dir, "n"+strconv.Itoa(i+1)), api: ledger.NewAPI(requestTime, host.Dial)}
+		ports := [3]string{"7100", "7101", "7102"}
+		for p := range ports {
+			if host.Namespace == "" {
+				var err error
+				if ports[p], err = proc.FreePort(host.Address); err != nil {
+					return g, err
+				}
+			}
+			ports[p] = net.JoinHostPort(host.Address, ports[p])
+		}
+		m.api.SetBase("http://" + ports[0])
+		args := []string{"serve", "--data", m.dir, "--listen", ports[0], "--node", filepath.Base(m.dir), "--zone", "zone-" + filepath.Base(m.dir),
+			"--cluster-listen", ports[1], "--gossip-listen", ports[2], "--advertise", host.Address,
+			"--replicas", strconv.Itoa(replicas), "--cluster-secret-file", filepath.Join(g.dir, "secret"), "--set", "shards=" + strconv.Itoa(shards)}
+		if i == 0 {
+			args, seed = append(args, "--bootstrap"), ports[2]
+		} else {
+			args = append(args, "--join", seed)
+		}
+		process, err := proc.Launch(proc.Config{
+			Path: cfg.Path, Args: args, LogPath: m.dir + ".log", Ready: m.api.Ready,
+			Within: func(start func() error) error { return lab.Inside(host.Namespace, start) },
+		})
+		if err != nil {
+			return g, err
+		}
+		m.process = process
+		g.nodes = append(g.nodes, m)
+		if err := l.Process(process.PID()); err != nil {
+			return g, err
+		}
+		if err := process.AwaitReady(ctx); err != nil {
+			return g, fmt.Errorf("start node %d: %w", i+1, err)
+		}
+		if err := m.api.TakeKey(m.dir); err != nil {
+			return g, err
+		}
+	}
+	return g, g.awaitWhole(ctx)
+}
+
+// awaitWhole waits until every shard has a leader and all its replicas, and the
+// nodes lead about as many each.
+func (g *group) awaitWhole(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, wholeTime)
+	defer cancel()
+	for {
+		why := g.whole(ctx)
+		if why == nil {
+			return nil
+		}
+		if pause(ctx, time.Second) != nil {
+			return fmt.Errorf("the cluster does not become whole: %w", why)
+		}
+	}
+}
+
+func (g *group) whole(ctx context.Context) error {
+	text, err := g.nodes[0].api.Do(ctx, http.MethodGet, "/admin/cluster", nil, "")
+	if err != nil {
+		return err
+	}
+	var answer v1.Envelope[v1.ClusterStatus]
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("read status: %w", err)
+	}
+	leads := map[string]int{}
+	for _, s := range answer.Data.Shards {
+		leads[s.Leader]++
+		complete := 0
+		for _, r := range s.Replicas {
+			if r.Complete && r.Role == v1.RoleVoter {
+				complete++
+			}
+		}
+		if s.Leader == "" || complete != g.replicas || len(s.Replicas) != g.replicas {
+			return fmt.Errorf("shard %d has %d of %d replicas", s.Number, complete, g.replicas)
+		}
+	}
+	for _, n := range answer.Data.Nodes {
+		if leads[n.ID]+2 < len(answer.Data.Shards)/nodes {
+			return fmt.Errorf("node %s leads %d of %d shards", n.Name, leads[n.ID], len(answer.Data.Shards))
+		}
+	}
+	return nil
+}
+
+// end ends the processes; the data goes.
+func (g *group) end() error {
+	var wrong []error
+	for _, m := range g.nodes {
+		wrong = append(wrong, m.process.Stop())
+	}
+	if errors.Join(wrong...) == nil {
+		wrong = append(wrong, os.RemoveAll(g.dir))
+	}
+	return errors.Join(wrong...)
+}
+
+// readings are sums over all nodes.
+type readings struct {
+	cpu       float64 // seconds
+	rss       int64
+	files     int
+	committed int64 // bytes proposed to logs
+	wire      int64 // bytes sent over links
+	packets   int64 // sent over links
+}
+
+func (r readings) minus(before readings) readings {
+	return readings{r.cpu - before.cpu, r.rss - before.rss, r.files - before.files, r.committed - before.committed, r.wire - before.wire, r.packets - before.packets}
+}
+
+// read reads all nodes.
+func (g *group) read(ctx context.Context) (sum readings, err error) {
+	for _, m := range g.nodes {
+		usage, err := m.process.Usage()
+		if err != nil {
+			return sum, err
+		}
+		pid := strconv.Itoa(m.process.PID())
+		files, err := os.ReadDir(filepath.Join("/proc", pid, "fd"))
+		if err != nil {
+			return sum, fmt.Errorf("count open files: %w", err)
+		}
+		text, err := m.metrics(ctx)
+		if err != nil {
+			return sum, err
+		}
+		sum.cpu += usage.CPUSeconds
+		sum.rss += usage.RSSBytes
+		sum.files += len(files)
+		sum.committed += int64(metric(text, "stere_log_proposed_bytes_total"))
+		if m.host.Namespace == "" {
+			continue // its link is that of all
+		}
+		devices, err := os.ReadFile(filepath.Join("/proc", pid, "net", "dev"))
+		if err != nil {
+			return sum, fmt.Errorf("read counters of links: %w", err)
+		}
+		bytes, packets := sent(devices)
+		sum.wire += bytes
+		sum.packets += packets
+	}
+	return sum, nil
+}
+
+// metric returns the value of a figure without labels, 0 if it is not there.
+func metric(text []byte, name string) float64 {
+	for line := range bytes.Lines(text) {
+		if rest, ok := strings.CutPrefix(string(line), name+" "); ok {
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err == nil {
+				return value
+			}
+		}
+	}
+	return 0
+}
+
+// sent sums up what has been sent over all links but the loopback, by the text
+// of /proc/PID/net/dev.
+func sent(devices []byte) (bytesSent, packets int64) {
+	scanner := bufio.NewScanner(bytes.NewReader(devices))
+	for scanner.Scan() {
+		name, rest, ok := strings.Cut(scanner.Text(), ":")
+		fields := strings.Fields(rest)
+		if !ok || strings.TrimSpace(name) == "lo" || len(fields) < 10 {
+			continue
+		}
+		b, err1 := strconv.ParseInt(fields[8], 10, 64)
+		p, err2 := strconv.ParseInt(fields[9], 10, 64)
+		if err1 == nil && err2 == nil {
+			bytesSent += b
+			packets += p
+		}
+	}
+	return bytesSent, packets
+}

@@ -1,0 +1,222 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stere-log/stere/internal/sim"
+	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/membership"
+)
+
+// street is where nodes of a test run in virtual time: a network, and disks that
+// outlive the nodes.
+type street struct {
+	t     *testing.T
+	net   *sim.Network
+	disks map[string]*sim.Disk
+}
+
+func newStreet(t *testing.T) *street {
+	return &street{t: t, net: sim.NewNetwork(rand.New(rand.NewPCG(1, 1)), sim.Link{Delay: time.Millisecond}), disks: map[string]*sim.Disk{}}
+}
+
+// dweller is a node of a street while it runs.
+type dweller struct {
+	node   *node.Node
+	log    *safeBuffer
+	cancel context.CancelFunc
+	done   chan error
+}
+
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuffer) has(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Contains(b.text.String(), text)
+}
+
+// start runs a node at an address, on the disk that is there.
+func (s *street) start(ip string, cluster node.ClusterConfig, change ...func(*node.Config)) *dweller {
+	s.t.Helper()
+	if s.disks[ip] == nil {
+		s.disks[ip] = sim.NewDisk()
+	}
+	l := &dweller{log: &safeBuffer{}, done: make(chan error, 1)}
+	host := s.net.Host(ip)
+	cfg := node.Config{DataDir: "data", FS: s.disks[ip], Shards: 1, Cluster: cluster, ShutdownTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(l.log, nil))}
+	var err error
+	if cfg.Listener, err = host.Listen(7100); err != nil {
+		s.t.Fatal(err)
+	}
+	if cluster.Listen != "" {
+		cfg.Cluster.Secret, cfg.Cluster.Dial = []byte("the secret of a cluster in a test"), host.Dial
+		if cfg.Cluster.Listener, err = host.Listen(node.DefaultClusterPort); err != nil {
+			s.t.Fatal(err)
+		}
+		packets, err := host.Packets(node.DefaultGossipPort)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cfg.Cluster.GossipTransport = packets
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if l.node, err = node.New(s.t.Context(), cfg); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	go func() { l.done <- l.node.Run(ctx) }()
+	return l
+}
+
+// ready waits for a node.
+func (l *dweller) ready(t *testing.T) {
+	t.Helper()
+	select {
+	case <-l.node.Ready():
+	case err := <-l.done:
+		t.Fatalf("the node ended: %v", err)
+	case <-time.After(time.Minute):
+		t.Fatal("the node does not become ready")
+	}
+}
+
+// stop ends a node.
+func (l *dweller) stop(t *testing.T) {
+	t.Helper()
+	l.cancel()
+	if err := <-l.done; err != nil {
+		t.Errorf("run node: %v", err)
+	}
+}
+
+// settle lets goroutines of libraries end that sleep before they look whether
+// they are still needed.
+func settle() { time.Sleep(time.Minute) }
+
+func (l *dweller) clusterID() string { return l.node.Cluster().State().Cluster }
+
+// TestJoinWithAFolderOfItsOwn: a node that has begun a cluster of its own does
+// not go on as if it had joined another one.
+func TestJoinWithAFolderOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		first := p.start("10.0.0.1", node.ClusterConfig{Name: "a", Listen: "10.0.0.1", Bootstrap: true})
+		first.ready(t)
+		alone := p.start("10.0.0.2", node.ClusterConfig{})
+		alone.ready(t)
+		alone.stop(t)
+		joins := node.ClusterConfig{Name: "b", Listen: "10.0.0.2", Join: []string{"10.0.0.1"}}
+		wrong := p.start("10.0.0.2", joins)
+		select {
+		case err := <-wrong.done:
+			if !errors.Is(err, membership.ErrAlone) {
+				t.Fatalf("the node ended with %v, want %v", err, membership.ErrAlone)
+			}
+		case <-wrong.node.Ready():
+			t.Fatal("a node that is to join is ready as a cluster of its own")
+		case <-time.After(time.Minute):
+			t.Fatal("a node that is to join waits for ever")
+		}
+		// As the first of a cluster it keeps what it has.
+		founder := joins
+		founder.Join, founder.Bootstrap = nil, true
+		again := p.start("10.0.0.2", founder)
+		again.ready(t)
+		again.stop(t)
+
+		delete(p.disks, "10.0.0.2")
+		second := p.start("10.0.0.2", joins)
+		second.ready(t)
+		if second.clusterID() != first.clusterID() {
+			t.Fatal("the node is in another cluster")
+		}
+		second.stop(t)
+		second = p.start("10.0.0.2", joins)
+		second.ready(t)
+		second.stop(t)
+		first.stop(t)
+	})
+}
+
+// TestBootstrapLooksFirst: a founder with an empty disk enters the cluster that
+// answers at the addresses it is given, and founds one when none does.
+func TestBootstrapLooksFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		founder := node.ClusterConfig{Name: "a", Listen: "10.0.0.1", Bootstrap: true, Join: []string{"10.0.0.2"}}
+		first := p.start("10.0.0.1", founder)
+		first.ready(t)
+		if !first.log.has("no cluster has answered at the addresses to join") {
+			t.Error("it is not said that nobody was asked")
+		}
+		second := p.start("10.0.0.2", node.ClusterConfig{Name: "b", Listen: "10.0.0.2", Join: []string{"10.0.0.1"}})
+		second.ready(t)
+		cluster := first.clusterID()
+		first.stop(t)
+
+		// The same disk begins nothing.
+		first = p.start("10.0.0.1", founder)
+		first.ready(t)
+		if first.clusterID() != cluster {
+			t.Error("a restart made another cluster")
+		}
+		// Another name, since the one before is still a member.
+		third := p.start("10.0.0.3", node.ClusterConfig{Name: "c", Listen: "10.0.0.3", Bootstrap: true, Join: []string{"10.0.0.1", "10.0.0.2"}})
+		third.ready(t)
+		if third.clusterID() != cluster {
+			t.Error("an empty disk founded a second cluster beside the one that answers")
+		}
+		for _, l := range []*dweller{third, second, first} {
+			l.stop(t)
+		}
+		settle()
+	})
+}
+
+// TestAloneByMistake: a node with a cluster port that was told nothing says what
+// it does.
+func TestAloneByMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			cluster node.ClusterConfig
+			warns   bool
+		}{
+			{node.ClusterConfig{}, false},
+			{node.ClusterConfig{Listen: "10.0.0.1", Bootstrap: true}, false},
+			{node.ClusterConfig{Listen: "10.0.0.1", BootstrapExpect: 1}, false},
+			{node.ClusterConfig{Listen: "10.0.0.1"}, true},
+		} {
+			l := newStreet(t).start("10.0.0.1", test.cluster)
+			l.ready(t)
+			if got := l.log.has("begins a cluster of its own"); got != test.warns {
+				t.Errorf("%+v: warned %v, want %v", test.cluster, got, test.warns)
+			}
+			l.stop(t)
+		}
+		settle()
+	})
+}

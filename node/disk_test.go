@@ -1,0 +1,197 @@
+package node_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node"
+)
+
+// roomyDisk is a disk that can be said to be full.
+type roomyDisk struct {
+	vfs.FS
+	full atomic.Bool
+}
+
+func (d *roomyDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	usage := vfs.DiskUsage{TotalBytes: 100 << 30, AvailBytes: 50 << 30, UsedBytes: 50 << 30}
+	if d.full.Load() {
+		usage.AvailBytes, usage.UsedBytes = 1<<20, 100<<30
+	}
+	return usage, nil
+}
+
+func (d *roomyDisk) Unwrap() vfs.FS { return d.FS }
+
+// three is a cluster of three nodes in virtual time with a replica of the one
+// shard on each.
+type three struct {
+	*street
+	nodes []*dweller
+	disks []*roomyDisk
+	slow  []atomic.Int64 // how long a sync of the log takes, ns
+}
+
+func newThree(t *testing.T) *three {
+	c := &three{street: newStreet(t), slow: make([]atomic.Int64, 3)}
+	for i := range 3 {
+		ip := fmt.Sprint("10.0.0.", i+1)
+		cluster := node.ClusterConfig{Name: fmt.Sprint("n", i), Listen: ip, Replicas: 3, BootstrapExpect: 3, Join: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}
+		c.nodes = append(c.nodes, c.start(ip, cluster, func(cfg *node.Config) {
+			c.street.disks[ip].SyncTime(func(path string) time.Duration {
+				if !isLog(path) {
+					return 0
+				}
+				return time.Duration(c.slow[i].Load())
+			})
+			c.disks = append(c.disks, &roomyDisk{FS: cfg.FS})
+			cfg.FS, cfg.Ingest.Timeout = c.disks[i], 20*time.Second
+		}))
+	}
+	for _, n := range c.nodes {
+		n.ready(t)
+	}
+	c.until("every replica votes", func() bool {
+		for _, shard := range c.nodes[0].node.Cluster().State().Shards {
+			for _, r := range shard.Replicas {
+				if r.Role != catalogue.Voter {
+					return false
+				}
+			}
+			return len(shard.Replicas) == 3
+		}
+		return false
+	})
+	return c
+}
+
+func (c *three) until(what string, holds func() bool) {
+	c.t.Helper()
+	for end := time.Now().Add(5 * time.Minute); !holds(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("it did not happen that %s", what)
+		}
+	}
+}
+
+// leader returns which node says that it leads the shard, -1 for none.
+func (c *three) leader() int {
+	for i, n := range c.nodes {
+		report := n.node.Cluster().Reports(c.t.Context())[n.node.ID()]
+		for _, r := range report.Replicas {
+			if r.Leads {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+func (c *three) stop() {
+	for i := range c.nodes {
+		c.disks[i].full.Store(false)
+		c.slow[i].Store(0)
+	}
+	time.Sleep(15 * time.Second)
+	for _, n := range c.nodes {
+		n.stop(c.t)
+	}
+	settle()
+}
+
+// TestFullDiskHandsOver: what a leader with a full disk leads is led at once by
+// a replica with room, and writers through any node notice nothing; only when no
+// replica has room are records refused.
+func TestFullDiskHandsOver(t *testing.T) {
+	warm(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := newThree(t)
+		defer c.stop()
+		count := 0
+		write := func(i int) error {
+			_, err := write(c.nodes[i].node, "default", "", fmt.Sprint("line ", count))
+			if err == nil {
+				count++
+			}
+			return err
+		}
+		if err := write(0); err != nil {
+			t.Fatal(err)
+		}
+		old := c.leader()
+		c.disks[old].full.Store(true)
+		for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(50 * time.Millisecond) {
+			for i := range c.nodes {
+				at := time.Now()
+				if err := write(i); err != nil {
+					t.Fatalf("after %v through node %d: %v", time.Since(began), i, err)
+				}
+				if took := time.Since(at); took > 3*time.Second {
+					t.Errorf("after %v through node %d: a write took %v", time.Since(began), i, took)
+				}
+			}
+		}
+		if leader := c.leader(); leader == old || leader < 0 {
+			t.Errorf("node %d leads, the disk of %d is full", leader, old)
+		}
+		for i := range c.disks {
+			c.disks[i].full.Store(true)
+		}
+		c.until("records are refused", func() bool { return errors.Is(write(0), ingest.ErrNoSpace) })
+		for i := range c.disks {
+			c.disks[i].full.Store(false)
+		}
+		c.until("records are taken again", func() bool { return write(1) == nil })
+		for i, n := range c.nodes {
+			if got := len(search(t, n.node, "default", "line")); got != count {
+				t.Errorf("node %d finds %d records, want %d", i, got, count)
+			}
+		}
+	})
+}
+
+// TestHungDiskHandsOver: while the disk of a leader hangs, writers wait for
+// three seconds at most, through whatever node, and nothing is stored twice.
+func TestHungDiskHandsOver(t *testing.T) {
+	warm(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := newThree(t)
+		defer c.stop()
+		count := 0
+		for round := range 3 {
+			old := c.leader()
+			if old < 0 {
+				t.Fatal("nobody leads")
+			}
+			c.slow[old].Store(int64(8 * time.Second)) // less than ends the node
+			for _, i := range []int{(round + old) % 3, (round + old + 1) % 3, old} {
+				at := time.Now()
+				if _, err := write(c.nodes[i].node, "default", "", fmt.Sprint("line ", count)); err != nil {
+					t.Fatalf("through node %d while the disk of %d hangs: %v", i, old, err)
+				}
+				count++
+				if took := time.Since(at); took > 3*time.Second {
+					t.Errorf("through node %d while the disk of %d hangs: a write took %v", i, old, took)
+				}
+			}
+			if leader := c.leader(); leader == old {
+				t.Errorf("node %d leads, and its disk hangs", leader)
+			}
+			c.slow[old].Store(0)
+			time.Sleep(20 * time.Second)
+			for i, n := range c.nodes {
+				if got := len(search(t, n.node, "default", "line")); got != count {
+					t.Errorf("node %d finds %d records, want %d", i, got, count)
+				}
+			}
+		}
+	})
+}
