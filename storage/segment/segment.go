@@ -130,13 +130,20 @@ func (s *Segment) frameIn(out, key []byte) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		if out, err = column.Decompress(out, content, frameMax); err != nil {
-			return errors.Join(ErrCorrupt, err)
-		}
-		return nil
+		out, err = decompress(out, content)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("segment value %x: %w", key, err)
+	}
+	return out, nil
+}
+
+// decompress appends the content of a frame to dst.
+func decompress(dst, frame []byte) ([]byte, error) {
+	out, err := column.Decompress(dst, frame, frameMax)
+	if err != nil {
+		return nil, errors.Join(ErrCorrupt, err)
 	}
 	return out, nil
 }

@@ -172,7 +172,7 @@ func parseTextPage(room []textGroup, raw []byte, dict uint32) (*textPage, error)
 
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
-	room := c.segment.cache.rooms.take(false)
+	room := c.segment.cache.rooms.take(scratchRoom)
 	defer c.segment.cache.rooms.give(room)
 	g := textGatherer{column: c, decoder: &room.decoder, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
@@ -383,7 +383,7 @@ func (c *columnReader) summary() (*summary, func(), error) {
 func (c *columnReader) mayHaveHash(dst []uint32, group uint32, hash uint64) ([]uint32, error) {
 	s := c.segment
 	key := s.cacheKey(cachedFilters, c.number, group)
-	if s.cache.holds(key) || s.cache.readings.again(key) {
+	if s.cache.holds(key) || s.cache.readings.again(key) || s.cache.rooms.returned() {
 		filters, err := c.filters(group)
 		return appendHolding(dst, filters, group, hash), err
 	}

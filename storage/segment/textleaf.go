@@ -76,7 +76,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 // in a text without a shape, as sources say. Shapes in skip are not looked at.
 func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
-	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word)}
+	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word), word: word}
 	var err error
 	for _, source := range sources {
 		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
@@ -214,8 +214,20 @@ func (c *columnReader) allPages() []uint32 {
 }
 
 // pagesWithWord returns the text pages that may hold the word in the given
-// source.
+// source. They are kept, as a word is looked for to guess how often it occurs
+// and to find it, and not to be changed.
 func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, error) {
+	s := c.segment
+	at := s.cacheKey(cachedWordPages, c.number, uint32(source))
+	at.text = word
+	return cached(s.cache, at, func() ([]uint32, int64, error) {
+		pages, err := c.findPages(word, source)
+		return pages, 4 * int64(len(pages)), err
+	})
+}
+
+// findPages is pagesWithWord without what is kept.
+func (c *columnReader) findPages(word string, source wordSource) ([]uint32, error) {
 	if !c.hasFilters() {
 		if source == plainWords && numberWord(word) {
 			return c.allPages(), nil
@@ -307,6 +319,7 @@ type textScan struct {
 	test   func(string) bool // of variables
 	bytes  column.Needle     // what test looks for
 	needle needle            // in texts without a shape: the same condition
+	word   string            // that the needle is, if it is one
 	pages  [wordSources][]uint32
 
 	found   *index.DocSet
@@ -318,11 +331,11 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	if s.within.IsEmpty() {
 		return s.found, nil
 	}
-	rooms := &s.column.segment.cache.rooms
-	room := rooms.take(false)
+	rooms := s.column.segment.cache.rooms
+	room := rooms.take(scratchRoom)
 	defer rooms.give(room)
 	s.decoder = &room.decoder
-	for source, scan := range []func(uint32) error{variableWords: s.variables, plainWords: s.plain} {
+	for source, scan := range []func(context.Context, uint32) error{variableWords: s.variables, plainWords: s.plain} {
 		for _, page := range s.pages[source] {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -334,7 +347,7 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 			if !touches {
 				continue
 			}
-			if err := scan(page); err != nil {
+			if err := scan(ctx, page); err != nil {
 				return nil, err
 			}
 		}
@@ -343,7 +356,7 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 }
 
 // variables looks at the variables of a page.
-func (s *textScan) variables(page uint32) error {
+func (s *textScan) variables(_ context.Context, page uint32) error {
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err
