@@ -63,11 +63,12 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		at.number = 1 // a stretch: its key must not be taken for a whole one's
 	}
 	return cached(s.cache, at, func() (*index.DocSet, int64, error) {
-		if wordsOf(e) > 1 {
+		ctx, several := withTogether(ctx, e)
+		if several {
 			s.cache.rooms.returning(1)
 			defer s.cache.rooms.returning(-1)
 		}
-		rows, err := part.Eval(withTogether(ctx, e), s, e, within)
+		rows, err := part.Eval(ctx, s, e, within)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -75,25 +76,6 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
-}
-
-// wordsOf returns how many words an expression looks for.
-func wordsOf(e index.Expr) (words int) {
-	switch e := e.(type) {
-	case index.AllOf:
-		for _, of := range e.Of {
-			words += wordsOf(of)
-		}
-	case index.AnyOf:
-		for _, of := range e.Of {
-			words += wordsOf(of)
-		}
-	case index.Not:
-		return wordsOf(e.Of)
-	case index.Leaf:
-		return len(e.Pred.Hints().Words)
-	}
-	return words
 }
 
 // recordsKept is up to how many records, read at once, are kept one by one:

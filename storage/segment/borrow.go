@@ -60,7 +60,13 @@ type readings struct {
 }
 
 // again counts a reading and reports whether the page should be kept now.
-func (r *readings) again(key cacheKey) bool {
+func (r *readings) again(key cacheKey) bool { return r.count(key, true) }
+
+// note counts a reading of a page that is not to be kept yet, as it is still
+// somewhere: it is at the next one.
+func (r *readings) note(key cacheKey) { r.count(key, false) }
+
+func (r *readings) count(key cacheKey, keep bool) bool {
 	at := uint8(keptAt)
 	if key.large() {
 		at = keptAtLarge
@@ -77,7 +83,10 @@ func (r *readings) again(key cacheKey) bool {
 		return false
 	}
 	page.count = 0
-	return true
+	if !keep {
+		page.count = at - 1
+	}
+	return keep
 }
 
 // pageRoom is memory to decode a page in.
@@ -210,6 +219,7 @@ func (s *Segment) frameRoom(at cacheKey, key []byte) (*pageRoom, error) {
 		return nil, nil
 	}
 	if room := s.cache.rooms.holding(at); room != nil {
+		s.cache.readings.note(at)
 		return room, nil
 	}
 	if s.cache.readings.again(at) {
@@ -262,6 +272,7 @@ func borrowed[T any](s *Segment, at cacheKey, key []byte, parse func(raw []byte,
 	}
 	rooms := s.cache.rooms
 	if room := rooms.holding(at); room != nil {
+		s.cache.readings.note(at)
 		return room.value.(T), func() { rooms.give(room) }, nil
 	}
 	if s.cache.readings.again(at) {

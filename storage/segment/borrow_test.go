@@ -19,6 +19,24 @@ func TestReadings(t *testing.T) {
 	}
 }
 
+// TestReadingsNoted notes readings of a page that is not to be kept yet: it is
+// at the next one, and then counted anew.
+func TestReadingsNoted(t *testing.T) {
+	cache := NewCache(0)
+	key := cacheKey{segment: 1, item: itemPlain}
+	for range 3 {
+		for range 2 * keptAtLarge {
+			cache.readings.note(key)
+		}
+		if !cache.readings.again(key) || cache.readings.again(key) {
+			t.Error("a page that was read often is not kept once")
+		}
+		for range keptAtLarge - 1 {
+			cache.readings.again(key)
+		}
+	}
+}
+
 // TestPageRooms lends no room twice and keeps no more than it should.
 func TestPageRooms(t *testing.T) {
 	rooms := newPageRooms(0)

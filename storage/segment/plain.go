@@ -152,12 +152,13 @@ func (s *textScan) plain(ctx context.Context, page uint32) error {
 			return err
 		}
 	}
-	values := make([]uint32, 0, len(numbers))
+	values := slices.Grow(s.values[:0], len(numbers))
 	for value := range uint32(len(numbers)) {
 		if rows == nil || s.within.Contains(rows[value]) {
 			values = append(values, value)
 		}
 	}
+	s.values = values
 	if len(values) == 0 {
 		return nil
 	}

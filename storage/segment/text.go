@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/FastFilter/xorfilter"
@@ -289,6 +290,10 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 		}
 		asked[code].form = g.shapes[code]
 	}
+	if len(asked) <= ranksMax {
+		g.rankEach(p, asked, wanted, codes, rows, places)
+		return asked, nil
+	}
 	next := 0
 	alike := g.column.placesOf(p, wanted)
 	alikeCodes := p.AppendAt(nil, alike, 0)
@@ -302,6 +307,39 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 		g.seen[code]++
 	}
 	return asked, nil
+}
+
+// ranksMax is up to how many codes of a page are looked for one by one.
+const ranksMax = 4
+
+// rankEach notes in asked the ranks and rows of the values that are asked for,
+// one code after the other. Wanted has the codes, and has none afterwards.
+func (g *textGatherer) rankEach(p *column.CodePage, asked map[uint32]*askedGroup, wanted bitSet, codes, rows, places []uint32) {
+	scans := &g.column.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	for code := range asked {
+		wanted.remove(code)
+	}
+	for code, of := range asked {
+		wanted.add(code)
+		clear(room.marks[:])
+		p.Mark(room.marks[:], wanted)
+		wanted.remove(code)
+		rank, word := 0, 0
+		for i, place := range places {
+			if codes[i] != code {
+				continue
+			}
+			place %= PageRows
+			for ; word < int(place/64); word++ {
+				rank += bits.OnesCount64(room.marks[word])
+			}
+			before := bits.OnesCount64(room.marks[word] & (1<<(place%64) - 1))
+			of.ranks, of.rows = append(of.ranks, uint32(rank+before)), append(of.rows, rows[i])
+		}
+		g.seen[code] = uint16(room.marks.count())
+	}
 }
 
 // decodeAsked decodes the variables of the values that are asked for.

@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -324,6 +325,7 @@ type textScan struct {
 
 	found   *index.DocSet
 	decoder *column.Decoder
+	values  []uint32 // scratch
 }
 
 func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
@@ -438,6 +440,9 @@ func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error 
 	}
 	defer done()
 	wanted := newBitSet(s.column.meta.dict + 1)
+	if len(hitCodes) <= ranksMax {
+		return s.addEach(page, p, wanted, hitCodes, hits)
+	}
 	left := make(map[uint32][]bool, len(hits))
 	for i, code := range hitCodes {
 		wanted.add(code)
@@ -456,6 +461,37 @@ func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error 
 		}
 		left[codes[i]] = hit[1:]
 	}
+	return s.add(numbers)
+}
+
+// addEach is addHits for few codes, one after the other; wanted has none.
+func (s *textScan) addEach(page uint32, p *column.CodePage, wanted bitSet, hitCodes []uint32, hits [][]bool) error {
+	scans := &s.column.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	var numbers []uint32
+	for i, code := range hitCodes {
+		wanted.add(code)
+		clear(room.marks[:])
+		p.Mark(room.marks[:], wanted)
+		wanted.remove(code)
+		hit := hits[i]
+		if count := room.marks.count(); count != len(hit) {
+			return fmt.Errorf("text page %d of %q: %w: %d values of code %d and %d variables", page, s.column.meta.path, ErrCorrupt, count, code, len(hit))
+		}
+		for word, set := range room.marks {
+			n := bits.OnesCount64(set)
+			if n > 0 && slices.Contains(hit[:n], true) {
+				for at := set; at != 0; at &= at - 1 {
+					if hit[bits.OnesCount64(set&^at)] {
+						numbers = append(numbers, page*PageRows+uint32(word)*64+uint32(bits.TrailingZeros64(at)))
+					}
+				}
+			}
+			hit = hit[n:]
+		}
+	}
+	slices.Sort(numbers)
 	return s.add(numbers)
 }
 

@@ -36,13 +36,13 @@ type togetherName struct{}
 
 // withTogether returns a context in which the words of an expression are
 // looked for together, if there are several.
-func withTogether(ctx context.Context, e index.Expr) context.Context {
+func withTogether(ctx context.Context, e index.Expr) (_ context.Context, several bool) {
 	t := &together{found: map[togetherKey]togetherHits{}}
 	t.collect(e)
 	if len(t.words) < 2 || len(t.words) > togetherWords {
-		return ctx
+		return ctx, false
 	}
-	return context.WithValue(ctx, togetherName{}, t)
+	return context.WithValue(ctx, togetherName{}, t), true
 }
 
 // collect notes the words of an expression that are looked for alone.
@@ -107,6 +107,7 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 	if t == nil || !slices.Contains(t.words, s.word) {
 		return hits, nil
 	}
+	var tried []uint32
 	for _, word := range t.words {
 		if word == s.word {
 			continue
@@ -116,7 +117,10 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 			return nil, err
 		}
 		if _, on := slices.BinarySearch(pages, page); on {
-			t.note(togetherKey{key.column, page, word}, togetherHits{values, p.holding(wordNeedle(word), values)})
+			if tried == nil {
+				tried = slices.Clone(values)
+			}
+			t.note(togetherKey{key.column, page, word}, togetherHits{tried, p.holding(wordNeedle(word), tried)})
 		}
 	}
 	return hits, nil

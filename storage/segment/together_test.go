@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"context"
 	"slices"
 	"testing"
 
@@ -21,8 +20,9 @@ func TestTogether(t *testing.T) {
 		{index.AllOf{Of: []index.Expr{word("a"), index.AnyOf{Of: []index.Expr{word("b"), index.All{}}}, index.Not{Of: word("c")}}}, []string{"a", "b", "c"}},
 		{index.AllOf{Of: []index.Expr{word("a"), index.Leaf{Pred: index.Exists{}}}}, nil},
 	} {
-		of, _ := withTogether(t.Context(), test.e).Value(togetherName{}).(*together)
-		if of == nil && test.want != nil || of != nil && !slices.Equal(of.words, test.want) {
+		ctx, several := withTogether(t.Context(), test.e)
+		of, _ := ctx.Value(togetherName{}).(*together)
+		if several != (test.want != nil) || several != (of != nil) || several && !slices.Equal(of.words, test.want) {
 			t.Errorf("the words of %v are %+v, want %v", test.e, of, test.want)
 		}
 	}
@@ -30,7 +30,7 @@ func TestTogether(t *testing.T) {
 	for i := range togetherWords + 1 {
 		many.Of = append(many.Of, word(string(rune('a'+i))))
 	}
-	if ctx := withTogether(context.Background(), many); ctx != context.Background() {
+	if _, several := withTogether(t.Context(), many); several {
 		t.Error("more words than may be are looked for together")
 	}
 
