@@ -408,10 +408,15 @@ func (c *columnReader) hasFilters() bool { return c.meta.text && hasWordFilters(
 // numbers are few in form and seldom asked for.
 func hasWordFilters(kind model.Kind) bool { return kind != model.Number }
 
-// summary returns what is known of the column's words; see borrowed.
-func (c *columnReader) summary() (*summary, func(), error) {
+// summary returns what is known of the column's words. It is small, and every
+// word is looked for in it: it is kept at once.
+func (c *columnReader) summary() (*summary, error) {
 	s := c.segment
-	return borrowed(s, s.cacheKey(cachedFilters, c.number, summaryNumber), filterKey(c.number, summaryNumber), func(raw []byte, _ *pageRoom) (*summary, int64, error) {
+	return cached(s.cache, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
+		raw, err := s.frame(filterKey(c.number, summaryNumber))
+		if err != nil {
+			return nil, 0, err
+		}
 		summary, err := parseSummary(raw)
 		return summary, int64(len(raw)), err
 	})

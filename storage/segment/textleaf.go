@@ -235,11 +235,10 @@ func (c *columnReader) findPages(word string, source wordSource) ([]uint32, erro
 		}
 		return nil, nil
 	}
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
 		return nil, nil
 	}
@@ -255,11 +254,10 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 		}
 		return nil, nil
 	}
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayStart(source, prefix) {
 		return nil, nil
 	}
@@ -272,11 +270,10 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 // pagesWithSuffix returns the text pages that may hold a word with the suffix
 // in the given source of a column with filters.
 func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint32, error) {
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayEnd(source, suffix) {
 		return nil, nil
 	}
