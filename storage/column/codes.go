@@ -100,18 +100,24 @@ func decodeRecent(dst []uint32, src []byte, n int) ([]uint32, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all, added := grow(dst, n)
+	all, err := appendRecent(dst, ages)
+	return all, src, err
+}
+
+// appendRecent appends the codes that have the ages.
+func appendRecent(dst []uint32, ages []int64) ([]uint32, error) {
+	all, added := grow(dst, len(ages))
 	next := uint32(0)
 	for i, age := range ages {
 		if age < 0 || age > int64(next) {
-			return nil, nil, fmt.Errorf("decode code %d before new ones: %w", age, ErrCorrupt)
+			return nil, fmt.Errorf("decode code %d before new ones: %w", age, ErrCorrupt)
 		}
 		added[i] = next - uint32(age)
 		if age == 0 {
 			next++
 		}
 	}
-	return all, src, nil
+	return all, nil
 }
 
 // aligned returns the width to pack n codes with: whole bytes if there are many.

@@ -63,6 +63,19 @@ func Compress(dst, raw []byte, level int) []byte {
 	return append(dst, raw...)
 }
 
+// FrameBytes returns how long the content of a frame says that it is; no more
+// than a frame may have, and 0 if it does not say.
+func FrameBytes(frame []byte) int {
+	if len(frame) < 2 {
+		return 0
+	}
+	length, n := binary.Uvarint(frame[1:])
+	if n <= 0 || length > DecodedMax {
+		return 0
+	}
+	return int(length)
+}
+
 // Decompress appends the content of a frame to dst. The frame must fill its
 // slice, and a content longer than limit is an error.
 func Decompress(dst, frame []byte, limit int) ([]byte, error) {

@@ -343,9 +343,22 @@ func (d *Decoder) readDict(src []byte, n, depth int) ([]string, []byte, error) {
 	return d.decodeStrings(nil, src, int(count), min(depth-1, 1), nil)
 }
 
+// codesOf is Codes in the decoder's memory, which ages need too.
+func (d *Decoder) codesOf(src []byte, n int) ([]uint32, []byte, error) {
+	if len(src) == 0 || src[0] != codesRecent {
+		return Codes(d.codes[:0], src, n)
+	}
+	ages, src, err := d.ints(src[1:], n)
+	if err != nil {
+		return nil, nil, err
+	}
+	codes, err := appendRecent(d.codes[:0], ages)
+	return codes, src, err
+}
+
 // dictCodes returns which of the distinct strings each of n values is.
 func (d *Decoder) dictCodes(src []byte, n, distinct int) ([]uint32, []byte, error) {
-	codes, src, err := Codes(d.codes[:0], src, n)
+	codes, src, err := d.codesOf(src, n)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // After a start the first questions are about what came in last, and nothing
@@ -61,8 +63,8 @@ func (e *Engine) readTableAhead(name string, limit int64) (asked int64) {
 	}
 	for size := min(info.Size(), limit); asked < size && !e.closing.Load(); {
 		length := min(aheadChunk, size-asked)
-		if file.Prefetch(asked, length) != nil {
-			return limit
+		if err := file.Prefetch(asked, length); err != nil && !errors.Is(err, syscall.Errno(0)) {
+			return limit // a store on Linux says 0 where all went well
 		}
 		asked += length
 		e.ahead.Add(uint64(length))

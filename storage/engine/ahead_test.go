@@ -1,16 +1,21 @@
 package engine
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestReadAhead opens a store with a few tables and looks at how much of them
-// is asked for.
+// is asked for, in memory and on a disk.
 func TestReadAhead(t *testing.T) {
-	fs := vfs.NewMem()
-	e := open(t, Config{FS: fs})
+	t.Run("memory", func(t *testing.T) { testReadAhead(t, vfs.NewMem(), "data/store") })
+	t.Run("disk", func(t *testing.T) { testReadAhead(t, DiskFS(), filepath.Join(t.TempDir(), "store")) })
+}
+
+func testReadAhead(t *testing.T, fs FS, dir string) {
+	e := open(t, Config{FS: fs, Dir: dir})
 	for _, prefix := range []string{"a", "b", "c"} {
 		ingest(t, e, prefix, 20, make([]byte, 100<<10))
 	}
@@ -24,7 +29,7 @@ func TestReadAhead(t *testing.T) {
 		{1, 1, 1},
 		{-1, 0, 0},
 	} {
-		e := open(t, Config{FS: fs, AheadBytes: test.limit})
+		e := open(t, Config{FS: fs, Dir: dir, AheadBytes: test.limit})
 		e.reading.Wait()
 		if got := int64(e.Stats().AheadBytes); got < test.least || got > test.most {
 			t.Errorf("with limit %d: %d bytes were asked for, want %d to %d", test.limit, got, test.least, test.most)

@@ -63,6 +63,11 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		at.number = 1 // a stretch: its key must not be taken for a whole one's
 	}
 	return cached(s.cache, at, func() (*index.DocSet, int64, error) {
+		ctx, several := withTogether(ctx, e)
+		if several {
+			s.cache.rooms.returning(1)
+			defer s.cache.rooms.returning(-1)
+		}
 		rows, err := part.Eval(ctx, s, e, within)
 		if err != nil {
 			return nil, 0, err

@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/stere-log/stere/storage/column"
@@ -21,6 +23,20 @@ const (
 
 // readingsKept is of how many pages, about, the cache counts readings.
 const readingsKept = 1 << 14
+
+// room returns the class of room that a page is decoded in, the frame of which
+// has so many bytes.
+func (k *cacheKey) room(bytes int) int {
+	switch {
+	case k.item == cachedTimes || k.item == cachedIDs:
+		return rowRoom
+	case bytes <= smallFrame:
+		return smallRoom
+	case bytes <= mediumFrame:
+		return mediumRoom
+	}
+	return largeRoom
+}
 
 // large reports whether it is of pages that take much room: hundreds of
 // kilobytes instead of tens.
@@ -44,7 +60,13 @@ type readings struct {
 }
 
 // again counts a reading and reports whether the page should be kept now.
-func (r *readings) again(key cacheKey) bool {
+func (r *readings) again(key cacheKey) bool { return r.count(key, true) }
+
+// note counts a reading of a page that is not to be kept yet, as it is still
+// somewhere: it is at the next one.
+func (r *readings) note(key cacheKey) { r.count(key, false) }
+
+func (r *readings) count(key cacheKey, keep bool) bool {
 	at := uint8(keptAt)
 	if key.large() {
 		at = keptAtLarge
@@ -61,12 +83,18 @@ func (r *readings) again(key cacheKey) bool {
 		return false
 	}
 	page.count = 0
-	return true
+	if !keep {
+		page.count = at - 1
+	}
+	return keep
 }
 
 // pageRoom is memory to decode a page in.
 type pageRoom struct {
 	class   int
+	key     cacheKey // of the page that is in it, if held
+	held    bool
+	value   any // what was made of the page
 	frame   []byte
 	times   timePage
 	ids     idPage
@@ -75,50 +103,162 @@ type pageRoom struct {
 	decoder column.Decoder
 }
 
+// bytes returns about how much memory the room takes.
+func (r *pageRoom) bytes() int64 { return int64(cap(r.frame) + r.decoder.Bytes()) }
+
 // Limits of the memory that waits to be lent again.
 const (
-	pageRoomsMax = 8         // rooms of each size; a worker needs two or three at once
-	pageRoomMax  = 2 << 20   // bytes for a frame, and of its decoder
-	smallFrame   = 64 << 10  // to begin with
-	largeFrame   = 512 << 10 // to begin with; the system gives what is used
+	pageRoomsMin = 8       // rooms of each class; a worker needs two or three at once
+	pageRoomsMax = 32      // the same
+	pageRoomsOne = 2 << 20 // bytes of the cache for each of them
+	pageRoomMax  = 2 << 20 // bytes for a frame, and of its decoder
+	smallFrame   = 64 << 10
+	mediumFrame  = 256 << 10 // and of such are the steps of larger ones
 )
 
-// pageRooms lends room, small and large: a page should not grow every room. It
+// Classes of rooms: a page should not grow every room, and what only needs a
+// decoder should not push a page out.
+const (
+	smallRoom = iota
+	mediumRoom
+	largeRoom
+	rowRoom // times and ids: small frames, and arrays that are not
+	scratchRoom
+	roomClasses
+)
+
+// pageRooms lends room. What was decoded in a room stays there until the room
+// is lent for something else. While there is an evaluation that looks for
+// several words, one after the other on the same pages, the room that waits
+// longest goes first, and large pages excepted there are many. Else it is the
+// last one that was given back: to touch little memory is worth more then. It
 // is no sync.Pool, which forgets what it has with every other collection, and
 // while little is kept these are frequent.
 type pageRooms struct {
-	mu   sync.Mutex
-	free [2][]*pageRoom
+	most    int // rooms of each class
+	mu      sync.Mutex
+	returns int // evaluations under way that read pages again
+	made    [roomClasses]int
+	free    [roomClasses][]*pageRoom // that which waits longest first
 }
 
-func (r *pageRooms) take(large bool) *pageRoom {
-	class, size := 0, smallFrame
-	if large {
-		class, size = 1, largeFrame
-	}
+// newPageRooms returns the rooms of a cache of so many bytes.
+func newPageRooms(bytes int64) *pageRooms {
+	return &pageRooms{most: int(min(pageRoomsMax, max(pageRoomsMin, bytes/pageRoomsOne)))}
+}
+
+// take lends a room of a class.
+func (r *pageRooms) take(class int) *pageRoom {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.free[class]) - 1
-	if last < 0 {
-		return &pageRoom{class: class, frame: make([]byte, 0, size)}
+	free := r.free[class]
+	at := len(free) - 1
+	if r.returns > 0 && class < largeRoom {
+		at = 0
+		if r.made[class] < r.most {
+			at = -1
+		}
 	}
-	room := r.free[class][last]
-	r.free[class] = r.free[class][:last]
+	if len(free) == 0 || at < 0 {
+		r.made[class]++
+		return &pageRoom{class: class}
+	}
+	room := free[at]
+	r.free[class] = slices.Delete(free, at, at+1)
+	room.held, room.value = false, nil
 	return room
 }
 
-func (r *pageRooms) give(room *pageRoom) {
-	if cap(room.frame) > pageRoomMax {
-		room.frame = nil
+// returning notes that evaluations that read pages several times begin, or end.
+func (r *pageRooms) returning(evaluations int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.returns += evaluations
+}
+
+// returned reports whether such evaluations are under way.
+func (r *pageRooms) returned() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.returns > 0
+}
+
+// holding lends the room that a page was decoded in, if it is free; else nil.
+func (r *pageRooms) holding(key cacheKey) *pageRoom {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for class, free := range r.free[:scratchRoom] {
+		for i, room := range slices.Backward(free) {
+			if room.held && room.key == key {
+				r.free[class] = slices.Delete(free, i, i+1)
+				return room
+			}
+		}
 	}
-	if room.decoder.Bytes() > pageRoomMax {
-		room.decoder = column.Decoder{}
+	return nil
+}
+
+// give takes a room back.
+func (r *pageRooms) give(room *pageRoom) {
+	if room.bytes() > pageRoomMax {
+		room.frame, room.decoder, room.held, room.value = nil, column.Decoder{}, false, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if free := r.free[room.class]; len(free) < pageRoomsMax {
-		r.free[room.class] = append(free, room)
+	if len(r.free[room.class]) >= r.most {
+		r.made[room.class]--
+		return
 	}
+	r.free[room.class] = append(r.free[room.class], room)
+}
+
+// frameRoom lends a room with the frame under a key. It returns nil if what is
+// made of the frame is kept, or should be now.
+func (s *Segment) frameRoom(at cacheKey, key []byte) (*pageRoom, error) {
+	if s.cache.holds(at) {
+		return nil, nil
+	}
+	if room := s.cache.rooms.holding(at); room != nil {
+		s.cache.readings.note(at)
+		return room, nil
+	}
+	if s.cache.readings.again(at) {
+		return nil, nil
+	}
+	return s.roomWith(at, key)
+}
+
+// roomWith lends a room in which the frame under a key is decoded.
+func (s *Segment) roomWith(at cacheKey, key []byte) (room *pageRoom, err error) {
+	err = s.get(key, func(value []byte) error {
+		content, err := checked(value)
+		if err != nil {
+			return err
+		}
+		bytes := column.FrameBytes(content)
+		room = s.cache.rooms.take(at.room(bytes))
+		room.frame, err = decompress(room.begin(bytes), content)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("segment value %x: %w", key, err)
+	}
+	room.key, room.held = at, true
+	return room, nil
+}
+
+// begin returns memory for a frame of so many bytes, or fewer than that if it
+// is too large to be lent again.
+func (r *pageRoom) begin(bytes int) []byte {
+	bytes = min(bytes, pageRoomMax)
+	if cap(r.frame) < bytes || r.frame == nil {
+		step := mediumFrame
+		if r.class == smallRoom || r.class == rowRoom {
+			step = smallFrame
+		}
+		r.frame = make([]byte, 0, max(1, (bytes+step-1)/step)*step)
+	}
+	return r.frame[:0]
 }
 
 func nothing() {}
@@ -130,21 +270,29 @@ func borrowed[T any](s *Segment, at cacheKey, key []byte, parse func(raw []byte,
 	if value, ok := s.cache.get(at); ok {
 		return value.(T), nothing, nil
 	}
-	room := &pageRoom{} // of its own
-	keep := s.cache.readings.again(at)
-	if !keep {
-		room = s.cache.rooms.take(at.large())
+	rooms := s.cache.rooms
+	if room := rooms.holding(at); room != nil {
+		s.cache.readings.note(at)
+		return room.value.(T), func() { rooms.give(room) }, nil
 	}
-	if room.frame, err = s.frameIn(room.frame[:0], key); err != nil {
+	if s.cache.readings.again(at) {
+		room := &pageRoom{} // of its own
+		if room.frame, err = s.frameIn(nil, key); err != nil {
+			return value, nothing, err
+		}
+		var bytes int64
+		if value, bytes, err = parse(room.frame, room); err == nil {
+			s.cache.put(at, value, bytes)
+		}
 		return value, nothing, err
 	}
-	var bytes int64
-	if value, bytes, err = parse(room.frame, room); err != nil {
+	room, err := s.roomWith(at, key)
+	if err != nil {
 		return value, nothing, err
 	}
-	if keep {
-		s.cache.put(at, value, bytes)
-		return value, nothing, nil
+	if value, _, err = parse(room.frame, room); err != nil {
+		return value, nothing, err
 	}
-	return value, func() { s.cache.rooms.give(room) }, nil
+	room.value = value
+	return value, func() { rooms.give(room) }, nil
 }

@@ -23,7 +23,7 @@ type Cache struct {
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
 	scans        scanRooms
-	rooms        pageRooms
+	rooms        *pageRooms
 	readings     readings
 	mu           struct {
 		sync.Mutex
@@ -75,6 +75,7 @@ const (
 	cachedBases
 	cachedRecord
 	cachedLookup
+	cachedWordPages
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means
@@ -83,7 +84,7 @@ func NewCache(bytes int64) *Cache {
 	if bytes <= 0 {
 		bytes = DefaultCacheBytes
 	}
-	c := &Cache{limit: bytes}
+	c := &Cache{limit: bytes, rooms: newPageRooms(bytes)}
 	c.readings.seed = maphash.MakeSeed()
 	c.mu.order = [2]*list.List{list.New(), list.New()}
 	c.mu.items = map[cacheKey]*list.Element{}

@@ -172,15 +172,10 @@ func (c *columnReader) chunkFrame(chunk uint32) (known []string, room *pageRoom,
 	if known, ok := s.cache.peek(key); ok {
 		return known.([]string), nil, nil
 	}
-	if s.cache.readings.again(key) {
+	if room, err = s.frameRoom(key, columnKey(c.number, itemDict, chunk)); room == nil && err == nil {
 		known, err = c.dictChunk(chunk)
-		return known, nil, err
 	}
-	room = s.cache.rooms.take(key.large())
-	if room.frame, err = s.frameIn(room.frame[:0], columnKey(c.number, itemDict, chunk)); err != nil {
-		return nil, nil, err
-	}
-	return nil, room, nil
+	return known, room, err
 }
 
 // chunkJoined returns a chunk that is not kept as one text, nil if no entry can

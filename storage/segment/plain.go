@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ const fewTexts = 8
 
 // plain looks for the scan's needle in those texts without a shape on a page
 // that are in within.
-func (s *textScan) plain(page uint32) error {
+func (s *textScan) plain(ctx context.Context, page uint32) error {
 	c := s.column
 	numbers, err := c.numbersOf(page, 0)
 	if err != nil || len(numbers) == 0 {
@@ -151,23 +152,23 @@ func (s *textScan) plain(page uint32) error {
 			return err
 		}
 	}
-	values := make([]uint32, 0, len(numbers))
+	values := slices.Grow(s.values[:0], len(numbers))
 	for value := range uint32(len(numbers)) {
 		if rows == nil || s.within.Contains(rows[value]) {
 			values = append(values, value)
 		}
 	}
+	s.values = values
 	if len(values) == 0 {
 		return nil
 	}
-	p, done, err := c.plainPage(page, uint32(len(numbers)))
+	hits, err := s.plainHits(ctx, page, uint32(len(numbers)), values)
 	if err != nil {
 		return err
 	}
-	defer done()
-	hits := p.holding(s.needle, values)
+	found := make([]uint32, len(hits))
 	for i, value := range hits {
-		hits[i] = numbers[value]
+		found[i] = numbers[value]
 	}
-	return s.add(hits)
+	return s.add(found)
 }

@@ -130,13 +130,20 @@ func (s *Segment) frameIn(out, key []byte) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		if out, err = column.Decompress(out, content, frameMax); err != nil {
-			return errors.Join(ErrCorrupt, err)
-		}
-		return nil
+		out, err = decompress(out, content)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("segment value %x: %w", key, err)
+	}
+	return out, nil
+}
+
+// decompress appends the content of a frame to dst.
+func decompress(dst, frame []byte) ([]byte, error) {
+	out, err := column.Decompress(dst, frame, frameMax)
+	if err != nil {
+		return nil, errors.Join(ErrCorrupt, err)
 	}
 	return out, nil
 }
@@ -274,16 +281,34 @@ func (s *Segment) idsPage(page uint32) (*idPage, func(), error) {
 		if err != nil || len(raw) != 0 {
 			return nil, 0, errors.Join(fmt.Errorf("ids of page %d: %w", page, ErrCorrupt), err)
 		}
+		if slices.Max(p.entries) >= s.meta.entries {
+			return nil, 0, fmt.Errorf("ids of page %d: %w", page, ErrCorrupt)
+		}
+		p.addExpected()
+		return p, 12 * int64(n), nil
+	})
+}
+
+// expectedMax is up to which number of an entry its ordinals are expected in an
+// array.
+const expectedMax = 1 << 16
+
+// addExpected makes ordinals of the differences to those expected.
+func (p *idPage) addExpected() {
+	most := slices.Max(p.entries)
+	if most > expectedMax {
 		expect := map[uint32]int64{}
 		for i, entry := range p.entries {
-			if entry >= s.meta.entries {
-				return nil, 0, fmt.Errorf("ids of page %d: %w", page, ErrCorrupt)
-			}
 			p.ordinals[i] += expect[entry]
 			expect[entry] = p.ordinals[i] + 1
 		}
-		return p, 12 * int64(n), nil
-	})
+		return
+	}
+	expect := make([]int64, most+1)
+	for i, entry := range p.entries {
+		p.ordinals[i] += expect[entry]
+		expect[entry] = p.ordinals[i] + 1
+	}
 }
 
 // entryList is the log entries that the records came with.

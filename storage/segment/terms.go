@@ -237,12 +237,12 @@ func (s *Segment) lookupTerm(word string) ([]uint32, error) {
 	if at < 0 {
 		return nil, nil
 	}
-	if key := s.cacheKey(cachedTerms, 0, uint32(at)); !s.cache.holds(key) && !s.cache.readings.again(key) {
-		room := s.cache.rooms.take(false)
+	room, err := s.frameRoom(s.cacheKey(cachedTerms, 0, uint32(at)), pageKey(sectionTerms, uint32(at)))
+	if err != nil {
+		return nil, err
+	}
+	if room != nil {
 		defer s.cache.rooms.give(room)
-		if room.frame, err = s.frameIn(room.frame[:0], pageKey(sectionTerms, uint32(at))); err != nil {
-			return nil, err
-		}
 		return findTerm(room.frame, word, s.words)
 	}
 	chunk, err := s.termChunk(uint32(at))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/FastFilter/xorfilter"
@@ -172,7 +173,7 @@ func parseTextPage(room []textGroup, raw []byte, dict uint32) (*textPage, error)
 
 // gatherTexts is Gather of a text column.
 func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
-	room := c.segment.cache.rooms.take(false)
+	room := c.segment.cache.rooms.take(scratchRoom)
 	defer c.segment.cache.rooms.give(room)
 	g := textGatherer{column: c, decoder: &room.decoder, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
@@ -289,6 +290,10 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 		}
 		asked[code].form = g.shapes[code]
 	}
+	if len(asked) <= ranksMax {
+		g.rankEach(p, asked, wanted, codes, rows, places)
+		return asked, nil
+	}
 	next := 0
 	alike := g.column.placesOf(p, wanted)
 	alikeCodes := p.AppendAt(nil, alike, 0)
@@ -302,6 +307,39 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 		g.seen[code]++
 	}
 	return asked, nil
+}
+
+// ranksMax is up to how many codes of a page are looked for one by one.
+const ranksMax = 4
+
+// rankEach notes in asked the ranks and rows of the values that are asked for,
+// one code after the other. Wanted has the codes, and has none afterwards.
+func (g *textGatherer) rankEach(p *column.CodePage, asked map[uint32]*askedGroup, wanted bitSet, codes, rows, places []uint32) {
+	scans := &g.column.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	for code := range asked {
+		wanted.remove(code)
+	}
+	for code, of := range asked {
+		wanted.add(code)
+		clear(room.marks[:])
+		p.Mark(room.marks[:], wanted)
+		wanted.remove(code)
+		rank, word := 0, 0
+		for i, place := range places {
+			if codes[i] != code {
+				continue
+			}
+			place %= PageRows
+			for ; word < int(place/64); word++ {
+				rank += bits.OnesCount64(room.marks[word])
+			}
+			before := bits.OnesCount64(room.marks[word] & (1<<(place%64) - 1))
+			of.ranks, of.rows = append(of.ranks, uint32(rank+before)), append(of.rows, rows[i])
+		}
+		g.seen[code] = uint16(room.marks.count())
+	}
 }
 
 // decodeAsked decodes the variables of the values that are asked for.
@@ -370,10 +408,15 @@ func (c *columnReader) hasFilters() bool { return c.meta.text && hasWordFilters(
 // numbers are few in form and seldom asked for.
 func hasWordFilters(kind model.Kind) bool { return kind != model.Number }
 
-// summary returns what is known of the column's words; see borrowed.
-func (c *columnReader) summary() (*summary, func(), error) {
+// summary returns what is known of the column's words. It is small, and every
+// word is looked for in it: it is kept at once.
+func (c *columnReader) summary() (*summary, error) {
 	s := c.segment
-	return borrowed(s, s.cacheKey(cachedFilters, c.number, summaryNumber), filterKey(c.number, summaryNumber), func(raw []byte, _ *pageRoom) (*summary, int64, error) {
+	return cached(s.cache, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
+		raw, err := s.frame(filterKey(c.number, summaryNumber))
+		if err != nil {
+			return nil, 0, err
+		}
 		summary, err := parseSummary(raw)
 		return summary, int64(len(raw)), err
 	})
@@ -383,7 +426,7 @@ func (c *columnReader) summary() (*summary, func(), error) {
 func (c *columnReader) mayHaveHash(dst []uint32, group uint32, hash uint64) ([]uint32, error) {
 	s := c.segment
 	key := s.cacheKey(cachedFilters, c.number, group)
-	if s.cache.holds(key) || s.cache.readings.again(key) {
+	if s.cache.holds(key) || s.cache.readings.again(key) || s.cache.rooms.returned() {
 		filters, err := c.filters(group)
 		return appendHolding(dst, filters, group, hash), err
 	}

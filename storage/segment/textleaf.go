@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -76,7 +77,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 // in a text without a shape, as sources say. Shapes in skip are not looked at.
 func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
-	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word)}
+	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word), word: word}
 	var err error
 	for _, source := range sources {
 		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
@@ -214,19 +215,30 @@ func (c *columnReader) allPages() []uint32 {
 }
 
 // pagesWithWord returns the text pages that may hold the word in the given
-// source.
+// source. They are kept, as a word is looked for to guess how often it occurs
+// and to find it, and not to be changed.
 func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, error) {
+	s := c.segment
+	at := s.cacheKey(cachedWordPages, c.number, uint32(source))
+	at.text = word
+	return cached(s.cache, at, func() ([]uint32, int64, error) {
+		pages, err := c.findPages(word, source)
+		return pages, 4 * int64(len(pages)), err
+	})
+}
+
+// findPages is pagesWithWord without what is kept.
+func (c *columnReader) findPages(word string, source wordSource) ([]uint32, error) {
 	if !c.hasFilters() {
 		if source == plainWords && numberWord(word) {
 			return c.allPages(), nil
 		}
 		return nil, nil
 	}
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
 		return nil, nil
 	}
@@ -242,11 +254,10 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 		}
 		return nil, nil
 	}
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayStart(source, prefix) {
 		return nil, nil
 	}
@@ -259,11 +270,10 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 // pagesWithSuffix returns the text pages that may hold a word with the suffix
 // in the given source of a column with filters.
 func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint32, error) {
-	summary, done, err := c.summary()
+	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if !summary.mayEnd(source, suffix) {
 		return nil, nil
 	}
@@ -307,10 +317,12 @@ type textScan struct {
 	test   func(string) bool // of variables
 	bytes  column.Needle     // what test looks for
 	needle needle            // in texts without a shape: the same condition
+	word   string            // that the needle is, if it is one
 	pages  [wordSources][]uint32
 
 	found   *index.DocSet
 	decoder *column.Decoder
+	values  []uint32 // scratch
 }
 
 func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
@@ -318,11 +330,11 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	if s.within.IsEmpty() {
 		return s.found, nil
 	}
-	rooms := &s.column.segment.cache.rooms
-	room := rooms.take(false)
+	rooms := s.column.segment.cache.rooms
+	room := rooms.take(scratchRoom)
 	defer rooms.give(room)
 	s.decoder = &room.decoder
-	for source, scan := range []func(uint32) error{variableWords: s.variables, plainWords: s.plain} {
+	for source, scan := range []func(context.Context, uint32) error{variableWords: s.variables, plainWords: s.plain} {
 		for _, page := range s.pages[source] {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -334,7 +346,7 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 			if !touches {
 				continue
 			}
-			if err := scan(page); err != nil {
+			if err := scan(ctx, page); err != nil {
 				return nil, err
 			}
 		}
@@ -343,7 +355,7 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 }
 
 // variables looks at the variables of a page.
-func (s *textScan) variables(page uint32) error {
+func (s *textScan) variables(_ context.Context, page uint32) error {
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err
@@ -425,6 +437,9 @@ func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error 
 	}
 	defer done()
 	wanted := newBitSet(s.column.meta.dict + 1)
+	if len(hitCodes) <= ranksMax {
+		return s.addEach(page, p, wanted, hitCodes, hits)
+	}
 	left := make(map[uint32][]bool, len(hits))
 	for i, code := range hitCodes {
 		wanted.add(code)
@@ -443,6 +458,37 @@ func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error 
 		}
 		left[codes[i]] = hit[1:]
 	}
+	return s.add(numbers)
+}
+
+// addEach is addHits for few codes, one after the other; wanted has none.
+func (s *textScan) addEach(page uint32, p *column.CodePage, wanted bitSet, hitCodes []uint32, hits [][]bool) error {
+	scans := &s.column.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	var numbers []uint32
+	for i, code := range hitCodes {
+		wanted.add(code)
+		clear(room.marks[:])
+		p.Mark(room.marks[:], wanted)
+		wanted.remove(code)
+		hit := hits[i]
+		if count := room.marks.count(); count != len(hit) {
+			return fmt.Errorf("text page %d of %q: %w: %d values of code %d and %d variables", page, s.column.meta.path, ErrCorrupt, count, code, len(hit))
+		}
+		for word, set := range room.marks {
+			n := bits.OnesCount64(set)
+			if n > 0 && slices.Contains(hit[:n], true) {
+				for at := set; at != 0; at &= at - 1 {
+					if hit[bits.OnesCount64(set&^at)] {
+						numbers = append(numbers, page*PageRows+uint32(word)*64+uint32(bits.TrailingZeros64(at)))
+					}
+				}
+			}
+			hit = hit[n:]
+		}
+	}
+	slices.Sort(numbers)
 	return s.add(numbers)
 }
 

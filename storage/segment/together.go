@@ -1,0 +1,127 @@
+package segment
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/stere-log/stere/index"
+)
+
+// together is the words that one expression looks for: what unpacks a page of
+// texts to look for one of them looks for the others too, so that the page is
+// not unpacked for each.
+type together struct {
+	words []string
+	mu    sync.Mutex
+	found map[togetherKey]togetherHits
+}
+
+type togetherKey struct {
+	column, page uint32
+	word         string
+}
+
+// togetherHits are those of the values tried that hold a word.
+type togetherHits struct{ tried, hits []uint32 }
+
+// Limits of what is looked for together.
+const (
+	togetherWords = 16
+	togetherHeld  = 1 << 12 // pages of words
+)
+
+// togetherName is the name of a together in a context.
+type togetherName struct{}
+
+// withTogether returns a context in which the words of an expression are
+// looked for together, if there are several.
+func withTogether(ctx context.Context, e index.Expr) (_ context.Context, several bool) {
+	t := &together{found: map[togetherKey]togetherHits{}}
+	t.collect(e)
+	if len(t.words) < 2 || len(t.words) > togetherWords {
+		return ctx, false
+	}
+	return context.WithValue(ctx, togetherName{}, t), true
+}
+
+// collect notes the words of an expression that are looked for alone.
+func (t *together) collect(e index.Expr) {
+	switch e := e.(type) {
+	case index.AllOf:
+		for _, of := range e.Of {
+			t.collect(of)
+		}
+	case index.AnyOf:
+		for _, of := range e.Of {
+			t.collect(of)
+		}
+	case index.Not:
+		t.collect(e.Of)
+	case index.Leaf:
+		if word, ok := e.Pred.(index.Word); ok && !slices.Contains(t.words, word.Folded) {
+			t.words = append(t.words, word.Folded)
+		}
+	}
+}
+
+// known returns which of the values hold the word, if all were tried.
+func (t *together) known(key togetherKey, values []uint32) (hits []uint32, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of, ok := t.found[key]
+	if !ok {
+		return nil, false
+	}
+	if common := intersect(of.tried, values); len(common) < len(values) {
+		return nil, false
+	}
+	return intersect(of.hits, values), true
+}
+
+// note keeps which of the values hold the word.
+func (t *together) note(key togetherKey, hits togetherHits) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.found) < togetherHeld {
+		t.found[key] = hits
+	}
+}
+
+// plainHits returns which of the values, of the n texts without a shape on a
+// page, hold the scan's needle.
+func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint32) ([]uint32, error) {
+	t, _ := ctx.Value(togetherName{}).(*together)
+	key := togetherKey{s.column.number, page, s.word}
+	if t != nil && s.word != "" {
+		if hits, ok := t.known(key, values); ok {
+			return hits, nil
+		}
+	}
+	p, done, err := s.column.plainPage(page, n)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	hits := p.holding(s.needle, values)
+	if t == nil || !slices.Contains(t.words, s.word) {
+		return hits, nil
+	}
+	var tried []uint32
+	for _, word := range t.words {
+		if word == s.word {
+			continue
+		}
+		pages, err := s.column.pagesWithWord(word, plainWords)
+		if err != nil {
+			return nil, err
+		}
+		if _, on := slices.BinarySearch(pages, page); on {
+			if tried == nil {
+				tried = slices.Clone(values)
+			}
+			t.note(togetherKey{key.column, page, word}, togetherHits{tried, p.holding(wordNeedle(word), tried)})
+		}
+	}
+	return hits, nil
+}

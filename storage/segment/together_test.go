@@ -1,0 +1,56 @@
+package segment
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+)
+
+// TestTogether takes the words out of an expression, each once, and gives back
+// what was noted for values that were all tried.
+func TestTogether(t *testing.T) {
+	word := func(text string) index.Expr { return index.Leaf{Field: "message", Pred: index.Word{Folded: text}} }
+	for _, test := range []struct {
+		e    index.Expr
+		want []string
+	}{
+		{word("a"), nil},
+		{index.AllOf{Of: []index.Expr{word("a"), word("a")}}, nil},
+		{index.AllOf{Of: []index.Expr{word("a"), index.AnyOf{Of: []index.Expr{word("b"), index.All{}}}, index.Not{Of: word("c")}}}, []string{"a", "b", "c"}},
+		{index.AllOf{Of: []index.Expr{word("a"), index.Leaf{Pred: index.Exists{}}}}, nil},
+	} {
+		ctx, several := withTogether(t.Context(), test.e)
+		of, _ := ctx.Value(togetherName{}).(*together)
+		if several != (test.want != nil) || several != (of != nil) || several && !slices.Equal(of.words, test.want) {
+			t.Errorf("the words of %v are %+v, want %v", test.e, of, test.want)
+		}
+	}
+	many := index.AnyOf{}
+	for i := range togetherWords + 1 {
+		many.Of = append(many.Of, word(string(rune('a'+i))))
+	}
+	if _, several := withTogether(t.Context(), many); several {
+		t.Error("more words than may be are looked for together")
+	}
+
+	of := &together{found: map[togetherKey]togetherHits{}}
+	key := togetherKey{1, 2, "a"}
+	of.note(key, togetherHits{tried: []uint32{1, 3, 5, 7}, hits: []uint32{3, 7}})
+	for _, test := range []struct {
+		key          togetherKey
+		values, want []uint32
+		ok           bool
+	}{
+		{key, []uint32{1, 3, 5, 7}, []uint32{3, 7}, true},
+		{key, []uint32{1, 7}, []uint32{7}, true},
+		{key, nil, nil, true},
+		{key, []uint32{2, 3}, nil, false},
+		{togetherKey{1, 3, "a"}, []uint32{1}, nil, false},
+		{togetherKey{1, 2, "b"}, []uint32{1}, nil, false},
+	} {
+		if got, ok := of.known(test.key, test.values); ok != test.ok || !slices.Equal(got, test.want) {
+			t.Errorf("of %v for %v: %v, %v, want %v, %v", test.values, test.key, got, ok, test.want, test.ok)
+		}
+	}
+}
