@@ -8,6 +8,7 @@ import (
 	"time"
 
 	hraft "github.com/hashicorp/raft"
+	"github.com/stere-log/stere/internal/pause"
 )
 
 // progress is how far the state machine has come.
@@ -84,8 +85,18 @@ func (g *Group) readIndex(ctx context.Context) (uint64, error) {
 		if g.agreed(term, ticket) {
 			return index, nil
 		}
+		// Nor does it tell voters from learners, whose answer may be there at
+		// once: without a pause this would ask without end for a voter that is
+		// away.
+		if err := pause.For(ctx, readPause); err != nil {
+			return 0, err
+		}
 	}
 }
+
+// readPause is how long is waited between two questions whether this member
+// leads.
+const readPause = time.Millisecond
 
 // verify asks the library whether this member leads.
 func (g *Group) verify(ctx context.Context) error {

@@ -175,6 +175,32 @@ func TestFragments(t *testing.T) {
 	}
 }
 
+// A learner's answers do not make a leader that its voters cannot reach ask for
+// ever, which in the time of this test would be no time at all.
+func TestReadIndexEndsWithoutVoters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		want := c.fill(nil, 3)
+		c.add("n4")
+		c.on(func(g *Group) error { return g.AddLearner(t.Context(), "n4") })
+		c.agree(want)
+		leader := c.leader()
+		if _, err := c.nodes[leader].group.ReadIndex(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"n1", "n2", "n3"} {
+			if name != leader {
+				c.isolate(name)
+			}
+		}
+		if index, err := c.nodes[leader].group.ReadIndex(t.Context()); err == nil {
+			t.Errorf("index %d without a quorum", index)
+		}
+		c.heal()
+		c.agree(want)
+	})
+}
+
 // TestSparedHeartbeats: a heartbeat is left out only while the last one is fresh
 // and nobody waits for another.
 func TestSparedHeartbeats(t *testing.T) {
