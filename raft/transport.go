@@ -188,6 +188,7 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 			return true
 		}
 		f.skipSealed(c)
+		bound(c)
 	case *hraft.InstallSnapshotRequest:
 		if f.hasSealed(c) {
 			_, _ = io.Copy(io.Discard, rpc.Reader)
@@ -253,6 +254,15 @@ func (f *facade) skipSealed(c *hraft.AppendEntriesRequest) {
 	}
 	c.Entries = c.Entries[min(base.Index-c.PrevLogEntry, uint64(len(c.Entries))):]
 	c.PrevLogEntry, c.PrevLogTerm = base.Index, base.Term
+}
+
+// bound lowers a message's commit index to the last entry that it speaks for.
+// What this member has beyond may be of a leader that lost, which the message
+// does not tell: the library would commit and apply it. Its leaders do send
+// such messages: they look at the log first and at their commit index later,
+// send a part of what a member lacks, and fit and skipSealed take entries out.
+func bound(c *hraft.AppendEntriesRequest) {
+	c.LeaderCommitIndex = min(c.LeaderCommitIndex, c.PrevLogEntry+uint64(len(c.Entries)))
 }
 
 // hasSealed reports whether the manifest here covers a snapshot that a leader
