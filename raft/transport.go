@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -284,7 +285,7 @@ func (f *facade) servers() []hraft.Server {
 	if c.Error() != nil {
 		return nil
 	}
-	return c.Configuration().Servers
+	return slices.Clone(c.Configuration().Servers) // the library gives out its own
 }
 
 func (f *facade) server(id string) (hraft.Server, bool) {
