@@ -2,6 +2,7 @@ package raft
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -85,5 +86,98 @@ func TestMessageCommitsNoMoreThanItShows(t *testing.T) {
 				c.agree(more)
 			})
 		})
+	}
+}
+
+// deposing is the log of a leader that is deposed while it is read.
+type deposing struct {
+	entries
+	depose func()
+}
+
+func (d *deposing) GetLog(index uint64, out *hraft.Log) error {
+	d.depose()
+	return d.entries.GetLog(index, out)
+}
+
+// sent counts the entries of messages that left.
+type sent struct {
+	transport
+	entries int
+}
+
+func (s *sent) AppendEntriesPipeline(hraft.ServerID, hraft.ServerAddress) (hraft.AppendPipeline, error) {
+	return &sentPipeline{s}, nil
+}
+
+func (s *sent) AppendEntries(_ hraft.ServerID, _ hraft.ServerAddress, req *hraft.AppendEntriesRequest, _ *hraft.AppendEntriesResponse) error {
+	s.entries += len(req.Entries)
+	return nil
+}
+
+type sentPipeline struct{ *sent }
+
+func (s *sentPipeline) AppendEntries(req *hraft.AppendEntriesRequest, _ *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	s.entries += len(req.Entries)
+	return nil, nil
+}
+
+func (s *sentPipeline) Consumer() <-chan hraft.AppendFuture { return nil }
+
+func (s *sentPipeline) Close() error { return nil }
+
+// What a member read of its log while it was deposed is not sent: a part may be
+// from before and a part from after the next leader changed it.
+func TestMessageIsOfOneLog(t *testing.T) {
+	for _, deposed := range []bool{false, true} {
+		for _, pipelined := range []bool{false, true} {
+			t.Run(fmt.Sprintf("deposed=%v pipelined=%v", deposed, pipelined), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newCluster(t, 3)
+					c.agree(c.fill(nil, 4))
+					old := c.leader()
+					g := c.nodes[old].group
+					last, _ := g.log.LastIndex()
+					out := &sent{}
+					log := &deposing{entries: g.log, depose: func() {
+						if deposed {
+							c.isolate(old)
+							c.until("it leads no more", func() bool { return g.raft.State() != hraft.Leader })
+						}
+					}}
+					f := &facade{inner: out, self: old, beat: g.facade.beat, log: log, closing: g.closing, hangs: func() bool { return false }}
+					f.raft.Store(g.raft)
+
+					first := new(hraft.Log)
+					if err := g.log.GetLog(last-2, first); err != nil {
+						t.Fatal(err)
+					}
+					req := &hraft.AppendEntriesRequest{
+						RPCHeader: f.header(), Term: g.raft.CurrentTerm(),
+						PrevLogEntry: last - 3, PrevLogTerm: first.Term, Entries: []*hraft.Log{first},
+					}
+					var err error
+					if pipelined {
+						var p hraft.AppendPipeline
+						if p, err = f.AppendEntriesPipeline("other", "other"); err != nil {
+							t.Fatal(err)
+						}
+						_, err = p.AppendEntries(req, &hraft.AppendEntriesResponse{})
+						if err := p.Close(); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						err = f.AppendEntries("other", "other", req, &hraft.AppendEntriesResponse{})
+					}
+					want := 3
+					if deposed {
+						want = 0
+					}
+					if out.entries != want || errors.Is(err, errDeposed) != deposed {
+						t.Errorf("sent %d entries, want %d: %v", out.entries, want, err)
+					}
+				})
+			})
+		}
 	}
 }
