@@ -24,6 +24,7 @@
 //   - A member without configuration does not vote: it may have been destroyed
 //     and have forgotten for whom it did.
 //   - What comes from another node and would make the library panic is refused.
+//   - A message commits nothing beyond the last entry that it speaks for.
 //   - Propose without an error means: durable on a quorum and applied here.
 //   - ErrNotLeader, ErrNoSpace, ErrTooLarge and ErrShutdown mean that the
 //     command was not and will not be applied (see wal.ErrNoSpace for the one

@@ -131,6 +131,12 @@ func (f *facade) leads(term uint64) bool {
 	return r != nil && r.State() == hraft.Leader && r.CurrentTerm() == term
 }
 
+// errDeposed ends a message whose entries were read of a log that may have
+// changed under it. A leader's log only grows; one that leads no more stores
+// what the next one sends, and the two together would be a history that nobody
+// had. So a message goes out if this member leads after all of it was read.
+var errDeposed = errors.New("does not lead in the message's term any more")
+
 // fit makes the entries of a request those of one message: it takes out what is
 // too much, and adds what the log has after them. The library knows only a
 // number of entries, which is too many large ones and too few small ones; it
@@ -237,6 +243,9 @@ func (f *facade) AppendEntries(id hraft.ServerID, to hraft.ServerAddress, req *h
 	}
 	if len(req.Entries) > 0 {
 		f.fit(req)
+	}
+	if !heartbeat && !f.leads(req.Term) {
+		return errDeposed
 	}
 	sent := *req
 	sent.Entries = split(req.Entries)
@@ -404,6 +413,9 @@ func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.Ap
 	for range extendMax {
 		part := next
 		p.facade.fit(&part)
+		if !p.facade.leads(part.Term) {
+			return nil, errDeposed
+		}
 		n := len(part.Entries)
 		sent := part
 		sent.Entries = split(part.Entries)

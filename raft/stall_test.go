@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	hraft "github.com/hashicorp/raft"
 )
 
 // hanging is a disk whose syncs do not return while it is frozen.
@@ -122,6 +123,13 @@ func TestHungDiskEndsLeadership(t *testing.T) {
 			time.Sleep(time.Duration(round) * time.Second)
 			disks[old].thaw()
 			c.agree(want)
+			for _, name := range c.names {
+				for _, m := range c.names {
+					if s, ok := c.nodes[name].group.facade.server(m); !ok || s.Suffrage != hraft.Voter {
+						t.Errorf("round %d: to %s, %s is no voter", round, name, m)
+					}
+				}
+			}
 		}
 	})
 }

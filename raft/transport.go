@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -188,6 +189,7 @@ func (f *facade) intercept(rpc hraft.RPC) bool {
 			return true
 		}
 		f.skipSealed(c)
+		bound(c)
 	case *hraft.InstallSnapshotRequest:
 		if f.hasSealed(c) {
 			_, _ = io.Copy(io.Discard, rpc.Reader)
@@ -255,6 +257,15 @@ func (f *facade) skipSealed(c *hraft.AppendEntriesRequest) {
 	c.PrevLogEntry, c.PrevLogTerm = base.Index, base.Term
 }
 
+// bound lowers a message's commit index to the last entry that it speaks for.
+// What this member has beyond may be of a leader that lost, which the message
+// does not tell: the library would commit and apply it. Its leaders do send
+// such messages: they look at the log first and at their commit index later,
+// send a part of what a member lacks, and fit and skipSealed take entries out.
+func bound(c *hraft.AppendEntriesRequest) {
+	c.LeaderCommitIndex = min(c.LeaderCommitIndex, c.PrevLogEntry+uint64(len(c.Entries)))
+}
+
 // hasSealed reports whether the manifest here covers a snapshot that a leader
 // sends, perhaps long ago. Taking it would lead back to before entries that the
 // log does not have any more. One of an older leader is for the library to
@@ -274,7 +285,7 @@ func (f *facade) servers() []hraft.Server {
 	if c.Error() != nil {
 		return nil
 	}
-	return c.Configuration().Servers
+	return slices.Clone(c.Configuration().Servers) // the library gives out its own
 }
 
 func (f *facade) server(id string) (hraft.Server, bool) {
