@@ -37,6 +37,8 @@ func (s *Server) routes() []route {
 		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
 		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
 		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
+		{methods: get, path: "/admin/queries", permission: auth.Admin, handle: handleQueries},
+		{methods: del, path: "/admin/queries/{id}", permission: auth.Admin, handle: handleKillQuery},
 		{methods: get, path: "/admin/cluster", permission: auth.Admin, handle: handleCluster},
 		{methods: post, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleDrain},
 		{methods: del, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleUndrain},

@@ -46,7 +46,7 @@ func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.Record
 // the record's shard. That the record is not there is certain only if nothing is
 // missing.
 func (e *Engine) find(ctx context.Context, from *source, tenant model.TenantID, id model.RecordID) (exec.Hit, error) {
-	limits := e.config.limits()
+	limits := e.config.limits(e.config.MemoryBytes)
 	asked := &leafRequest{kind: leafFetch, Request: Request{Tenant: tenant}, limits: limits}
 	hit, ok, outcome, err := exec.Find(ctx, from.of(id.Shard, asked), id, limits)
 	switch complete, reason := from.outcome(outcome.Complete, outcome.Reason); {
@@ -133,6 +133,6 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 	if err != nil {
 		return nil, err
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: e.config.limits(e.config.MemoryBytes)}
 	return exec.Records(ctx, from.all(asked), p, asked.page, asked.limits)
 }

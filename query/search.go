@@ -5,25 +5,31 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// Search answers a request. Its errors are *syntax.Error for the text,
-// *RequestError and ErrCursor for the rest of the request, and errors of the
-// context and of storage.
+// Search answers a request when there is a place for it. Its errors are *syntax.Error for the text,
+// *RequestError and ErrCursor for the rest of the request, those of package admit,
+// and errors of the context and of storage.
 func (e *Engine) Search(ctx context.Context, request Request) (result *Result, err error) {
-	err = exec.Guard(func() error {
+	started := time.Now()
+	job := admit.Job{Tenant: request.Tenant, Who: request.Who, Text: request.Text}
+	err = admitted(ctx, e.gate, job, func(ctx context.Context, memory int) error {
+		request.memory = memory
 		result, err = e.search(ctx, request)
 		return err
 	})
+	if err == nil {
+		result.Elapsed = time.Since(started)
+	}
 	return result, err
 }
 
 // search is Search without the guard.
 func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
-	started := time.Now()
 	if err := e.check(&request); err != nil {
 		return nil, err
 	}
@@ -56,7 +62,6 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	whole := run.outcome.And(exec.Outcome{Complete: result.Complete, Reason: result.Reason})
 	result.Complete, result.Reason = from.outcome(whole.Complete, whole.Reason)
 	result.TotalExact = result.TotalExact && result.Complete
-	result.Elapsed = time.Since(started)
 	return result, nil
 }
 
@@ -162,7 +167,7 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if p.Limit != plan.Unlimited {
 		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits(request.memory)}
 	found, err := exec.Records(ctx, from.all(asked), p, page, asked.limits)
 	if err != nil {
 		return nil, err
@@ -204,7 +209,7 @@ func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request 
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}
-	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits(request.memory)}
 	found, err := exec.Table(ctx, from.all(asked), p, at.Seen+limit+1, asked.limits)
 	if err != nil {
 		return nil, err

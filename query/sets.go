@@ -52,7 +52,7 @@ func (e *Engine) sets(ctx context.Context, from *source, request *Request, subs 
 
 // set returns the different values that a query inside a query finds, in order.
 func (e *Engine) set(ctx context.Context, from *source, outer *Request, sub *syntax.Subquery, at *cursor) (values []string, outcome exec.Outcome, err error) {
-	request := Request{Tenant: outer.Tenant, Text: sub.Text, From: outer.From, To: outer.To}
+	request := Request{Tenant: outer.Tenant, Text: sub.Text, From: outer.From, To: outer.To, memory: outer.memory}
 	query, err := syntax.Parse(sub.Text)
 	if err != nil {
 		return nil, outcome, err
@@ -95,7 +95,7 @@ func lastField(query *syntax.Query) string {
 
 // firstColumn returns the texts of the first column of a table.
 func (e *Engine) firstColumn(ctx context.Context, from *source, run *prepared, request *Request, at *cursor) ([]string, exec.Outcome, error) {
-	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits(request.memory)}
 	found, err := exec.Table(ctx, from.all(asked), run.plan, setValuesMax+1, asked.limits)
 	if err != nil {
 		return nil, exec.Outcome{}, err
@@ -115,7 +115,7 @@ func (e *Engine) fieldValues(ctx context.Context, from *source, run *prepared, r
 	if run.plan.Limit != plan.Unlimited {
 		page.Size = min(page.Size, run.plan.Limit)
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits(request.memory)}
 	found, err := exec.Records(ctx, from.all(asked), run.plan, page, asked.limits)
 	if err != nil {
 		return nil, exec.Outcome{}, err

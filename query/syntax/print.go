@@ -252,6 +252,9 @@ func (p *Offset) appendTo(dst []byte) []byte {
 	return strconv.AppendInt(append(dst, "offset "...), int64(p.N), 10)
 }
 
+// QuoteName returns a name as it can stand in a pipe.
+func QuoteName(name string) string { return string(appendName(nil, name)) }
+
 // appendName prints a name in a pipe.
 func appendName(dst []byte, name string) []byte {
 	if fieldName(name) == name && !pipeKeyword(name) {
