@@ -16,7 +16,7 @@ import (
 
 // leafVersion is the form of leaf requests and answers, and what they mean: it
 // changes when the same text comes to mean something else.
-const leafVersion = 1
+const leafVersion = 2
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (

@@ -7,7 +7,7 @@ import (
 )
 
 // pipeNames are the pipes there are.
-var pipeNames = []string{"stats", "top", "fields", "sort", "limit", "offset"}
+var pipeNames = []string{"stats", "top", "rare", "histogram", "facets", "patterns", "fields", "sort", "limit", "offset"}
 
 // meant maps names from other languages to ours.
 var meant = map[string]string{
@@ -15,7 +15,8 @@ var meant = map[string]string{
 	"head": "limit", "take": "limit", "tail": "sort by _time desc", "order": "sort", "select": "fields", "project": "fields",
 	"keep": "fields", "table": "fields", "summarize": "stats", "group": "stats", "skip": "offset", "count": "stats count()",
 	"mean": "avg", "average": "avg", "distinct": "count_distinct", "dc": "count_distinct", "uniq": "count_distinct",
-	"count_uniq": "count_distinct", "unique": "count_distinct", "minimum": "min", "maximum": "max", "total": "sum",
+	"count_uniq": "count_distinct", "dc_approx": "count_distinct_approx", "stdev": "stddev", "stdevp": "stddev", "std": "stddev",
+	"countif": "count_if", "earliest": "first", "latest": "last", "list": "values", "hist": "histogram", "timechart": "histogram _time", "shapes": "patterns", "cluster": "patterns", "unique": "count_distinct", "minimum": "min", "maximum": "max", "total": "sum",
 }
 
 // suggest returns what was perhaps meant by a name that is none of names.
@@ -37,7 +38,15 @@ func (p *parser) pipe() (Pipe, error) {
 	case "stats":
 		pipe, err = p.stats(at)
 	case "top":
-		pipe, err = p.top(at)
+		pipe, err = p.top(at, false)
+	case "rare":
+		pipe, err = p.top(at, true)
+	case "histogram":
+		pipe, err = p.histogram(at)
+	case "facets":
+		pipe, err = p.facets(at)
+	case "patterns":
+		pipe, err = p.patterns(at)
 	case "fields":
 		pipe, err = p.fields(at)
 	case "sort":
@@ -107,7 +116,7 @@ func (p *parser) name(what string) (Name, error) {
 		return Name{Pos: at, Text: text}, err
 	}
 	text := p.pipeWord()
-	if text == "" || pipeKeyword(text) && !strings.EqualFold(text, "bucket") {
+	if text == "" || pipeKeyword(text) && !nameToo(text) {
 		return Name{}, NewError(p.text, at, "%s is missing", what).Expect(what)
 	}
 	return Name{Pos: at, Text: text}, nil
@@ -156,25 +165,6 @@ func (p *parser) list(item func() error) error {
 			return nil
 		}
 	}
-}
-
-func (p *parser) top(at Pos) (Pipe, error) {
-	top := &Top{Pos: at, N: 10}
-	start := p.pos
-	if word := p.pipeWord(); word != "" && strings.Trim(word, "0123456789") == "" {
-		p.pos = start
-		n, err := p.number(1)
-		if err != nil {
-			return nil, err
-		}
-		top.N = n
-	} else {
-		p.pos = start
-	}
-	p.takeWord("by")
-	name, err := p.name("a field")
-	top.Field = name.Text
-	return top, err
 }
 
 func (p *parser) fields(at Pos) (Pipe, error) {

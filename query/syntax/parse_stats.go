@@ -1,13 +1,17 @@
 package syntax
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// funcNames are the aggregates there are; pNN stands for all percentiles.
-var funcNames = []string{"count", "sum", "avg", "min", "max", "median", "count_distinct", "p50", "p90", "p95", "p99", "p99.9"}
+// funcNames are the aggregates there are; some pNN stand for all percentiles.
+var funcNames = []string{
+	"count", "count_if", "sum", "avg", "min", "max", "median", "stddev", "first", "last", "values", "rate",
+	"count_distinct", "count_distinct_exact", "count_distinct_approx", "p50", "p90", "p95", "p99", "p99.9",
+}
 
 // stats reads what follows the name of the pipe.
 func (p *parser) stats(at Pos) (Pipe, error) {
@@ -34,7 +38,7 @@ func (p *parser) stats(at Pos) (Pipe, error) {
 	}
 	for _, agg := range stats.Aggs {
 		if names[agg.Name()] {
-			return nil, NewError(p.text, agg.Pos, "two columns have the name %q", agg.Name()).Suggest(agg.Func + "(" + agg.Field + ") as another_name")
+			return nil, NewError(p.text, agg.Pos, "two columns have the name %q", agg.Name()).Suggest(agg.call() + " as another_name")
 		}
 		names[agg.Name()] = true
 	}
@@ -52,8 +56,32 @@ func (p *parser) aggregate(stats *Stats) error {
 		}
 		return NewError(p.text, agg.Pos, "there is no aggregate %q", word).Expect(funcNames...).Suggest(suggest(word, funcNames))
 	}
+	var err error
+	if agg.Func == "count_if" {
+		err = p.condition(&agg)
+	} else {
+		err = p.argument(&agg)
+	}
+	if err != nil {
+		return err
+	}
+	if p.takeWord("as") {
+		name, err := p.name("a name")
+		if err != nil {
+			return err
+		}
+		agg.As = name.Text
+	}
+	stats.Aggs = append(stats.Aggs, agg)
+	return nil
+}
+
+// argument reads the field of an aggregate in parentheses; those that count
+// records have none.
+func (p *parser) argument(agg *Agg) error {
+	records := agg.Func == "count" || agg.Func == "rate"
 	if p.takeMark("(") {
-		if p.takeMark("*") && agg.Func != "count" {
+		if p.takeMark("*") && !records {
 			return p.fail("%s needs a field", agg.Func).Expect("a field")
 		}
 		if !p.has(")") {
@@ -67,28 +95,38 @@ func (p *parser) aggregate(stats *Stats) error {
 			return p.fail("this parenthesis is never closed").Expect(")")
 		}
 	}
-	if agg.Field == "" && agg.Func != "count" {
+	if agg.Field == "" && !records {
 		return NewError(p.text, agg.Pos, "%s needs a field", agg.Func).Expect(agg.Func + "(field)")
 	}
-	if p.takeWord("as") {
-		name, err := p.name("a name")
-		if err != nil {
-			return err
-		}
-		agg.As = name.Text
+	return nil
+}
+
+// condition reads the condition of count_if in parentheses.
+func (p *parser) condition(agg *Agg) error {
+	open := Pos(p.pos)
+	if !p.takeMark("(") || p.has(")") {
+		return NewError(p.text, agg.Pos, "count_if needs a condition").Expect("count_if(level>=error)")
 	}
-	stats.Aggs = append(stats.Aggs, agg)
+	if err := p.deeper(); err != nil {
+		return err
+	}
+	defer func() { p.depth-- }()
+	var err error
+	if agg.Where, err = p.or(scope{}); err != nil {
+		return err
+	}
+	if !p.takeMark(")") {
+		return NewError(p.text, open, "this parenthesis is never closed").Expect(")")
+	}
 	return nil
 }
 
 // isFunc reports whether there is such an aggregate.
 func isFunc(name string) bool {
-	switch name {
-	case "count", "sum", "avg", "min", "max", "median", "count_distinct":
+	if _, ok := Percentile(name); ok {
 		return true
 	}
-	_, ok := Percentile(name)
-	return ok
+	return slices.Contains(funcNames, name)
 }
 
 // percentileUnit is one percent in thousandths, the unit of Percentile.
@@ -113,7 +151,12 @@ func Percentile(name string) (int64, bool) {
 // keys reads what stats groups by.
 func (p *parser) keys(stats *Stats) error {
 	open := p.takeMark("(")
-	if err := p.list(func() error { return p.key(stats) }); err != nil {
+	err := p.list(func() error {
+		key, err := p.key()
+		stats.By = append(stats.By, key)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if open && !p.takeMark(")") {
@@ -122,13 +165,14 @@ func (p *parser) keys(stats *Stats) error {
 	return nil
 }
 
-// key reads one field or bucket: name, _time:1m, bucket(_time, 1m), bucket(1m).
-func (p *parser) key(stats *Stats) error {
+// key reads one field or bucket: name, duration:100, _time:1d tz "Europe/Berlin",
+// bucket(_time, 1m), bucket(1m).
+func (p *parser) key() (Key, error) {
 	at := Pos(p.pos)
 	quoted := p.has(`"`)
 	name, err := p.name("a field")
 	if err != nil {
-		return err
+		return Key{}, err
 	}
 	key := Key{Pos: at, Field: name.Text}
 	switch {
@@ -140,30 +184,108 @@ func (p *parser) key(stats *Stats) error {
 		} else {
 			p.pos = start
 		}
-		if key.Bucket, err = p.duration(); err != nil {
-			return err
+		if err = p.bucket(&key); err != nil {
+			return Key{}, err
 		}
 		if !p.takeMark(")") {
-			return p.fail("this parenthesis is never closed").Expect(")")
+			return Key{}, p.fail("this parenthesis is never closed").Expect(")")
 		}
 	case p.takeMark(":"):
-		if key.Bucket, err = p.duration(); err != nil {
-			return err
-		}
+		err = p.bucket(&key)
 	}
-	if key.Bucket > 0 && key.Field != "_time" && key.Field != "timestamp" {
-		return NewError(p.text, at, "only _time can be cut into buckets").Suggest("_time:" + FormatDuration(key.Bucket))
-	}
-	stats.By = append(stats.By, key)
-	return nil
+	return key, err
 }
 
-// duration reads a positive duration.
-func (p *parser) duration() (time.Duration, error) {
+// IsTime reports whether a name is that of the record's time.
+func IsTime(field string) bool { return field == "_time" || field == "timestamp" }
+
+// bucket reads the width of the buckets of a key: of times a duration or months,
+// a zone and an offset, of numbers a number.
+func (p *parser) bucket(key *Key) error {
 	at := Pos(p.pos)
-	d, err := ParseDuration(p.pipeWord())
-	if err != nil || d <= 0 {
-		return 0, NewError(p.text, at, "a duration is missing").Expect("30s", "5m", "1h", "1d")
+	if !IsTime(key.Field) {
+		word := p.pipeWord()
+		if _, err := ParseDuration(word); err == nil {
+			return NewError(p.text, key.Pos, "only _time can be cut into buckets of a duration").Suggest("_time:" + word)
+		}
+		if !isWidth(word) {
+			return NewError(p.text, at, "the width of a bucket is missing").Expect("a number above 0, such as 100 or 0.5")
+		}
+		key.Width = word
+		return nil
 	}
-	return d, nil
+	word := p.pipeWord()
+	if months, ok := strings.CutSuffix(word, "mo"); ok {
+		n, err := strconv.Atoi(months)
+		if err != nil || n < 1 || n > monthsMax {
+			return NewError(p.text, at, "a number of months is missing").Expect("1mo", "3mo", "12mo")
+		}
+		key.Months = n
+	} else {
+		d, err := ParseDuration(word)
+		if err != nil || d <= 0 {
+			return NewError(p.text, at, "a duration is missing").Expect("30s", "5m", "1h", "1d", "1mo")
+		}
+		key.Bucket = d
+	}
+	return p.zone(key)
+}
+
+// monthsMax is how many months a bucket has at most.
+const monthsMax = 1200
+
+// isWidth reports whether a word is the width of a bucket of numbers.
+func isWidth(word string) bool {
+	v, err := strconv.ParseFloat(word, 64)
+	return err == nil && v > 0 && len(word) <= widthMax && strings.Trim(word, "0123456789.") == ""
+}
+
+// widthMax is how many characters a width has at most.
+const widthMax = 18
+
+// zone reads the zone and the offset of buckets of times, in either order.
+func (p *parser) zone(key *Key) error {
+	for {
+		at := Pos(p.pos)
+		switch {
+		case key.Zone == "" && p.takeWord("tz"):
+			at = Pos(p.pos)
+			name, err := p.name("a time zone")
+			if err != nil {
+				return err
+			}
+			if _, err := LoadZone(name.Text); err != nil {
+				return NewError(p.text, at, "there is no time zone %q", name.Text).Expect(`"Europe/Berlin"`, `"UTC"`, `"+05:30"`)
+			}
+			key.Zone = name.Text
+		case key.Offset == 0 && p.takeWord("offset"):
+			at = Pos(p.pos)
+			d, err := ParseDuration(p.pipeWord())
+			if err != nil || d <= 0 {
+				return NewError(p.text, at, "a duration is missing").Expect("6h", "30m")
+			}
+			if d >= key.Bucket && key.Bucket > 0 || d >= monthLeast*24*time.Hour {
+				return NewError(p.text, at, "the offset must be less than the bucket")
+			}
+			key.Offset = d
+		default:
+			return nil
+		}
+	}
+}
+
+// monthLeast is how many days a month has at least.
+const monthLeast = 28
+
+// LoadZone returns a time zone by its name in the time zone database, or one at
+// a fixed distance to UTC (+05:30).
+func LoadZone(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		_, seconds := t.Zone()
+		return time.FixedZone(name, seconds), nil
+	}
+	if name == "" || strings.EqualFold(name, "local") {
+		return nil, ErrZone // it would be another one on every node
+	}
+	return time.LoadLocation(name)
 }
