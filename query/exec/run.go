@@ -201,7 +201,12 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 	if lo == 0 && hi == p.Rows() {
 		within = nil
 	}
-	return p.Eval(r.ctx, plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
+	return p.Eval(r.ctx, r.suited(p, r.plan.Expr), within)
+}
+
+// suited returns the expression without what cannot hold in the part.
+func (r *run) suited(p part.Part, e index.Expr) index.Expr {
+	return plan.ForKinds(e, func(field string, kind model.Kind) bool {
 		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
-	}), within)
+	})
 }

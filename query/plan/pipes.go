@@ -29,11 +29,11 @@ func (p *Plan) pipes(query *syntax.Query) error {
 func (p *Plan) recordPipe(text string, pipe syntax.Pipe) ([]string, error) {
 	narrowed := p.Limit != Unlimited || p.Offset > 0
 	switch pipe := pipe.(type) {
-	case *syntax.Stats, *syntax.Top:
+	case *syntax.Stats, *syntax.Top, *syntax.Histogram, *syntax.Facets, *syntax.Patterns:
 		if narrowed || p.Fields != nil {
-			return nil, syntax.NewError(text, pipe.At(), "stats and top must come first").Expect("| stats ... | sort ... | limit ...")
+			return nil, syntax.NewError(text, pipe.At(), "a pipe that makes a table must come first").Expect("| stats ... | sort ... | limit ...")
 		}
-		return p.table(pipe), nil
+		return p.table(text, pipe)
 	case *syntax.Sort:
 		if narrowed {
 			return nil, syntax.NewError(text, pipe.Pos, "sort must come before limit and offset")
@@ -66,60 +66,6 @@ func least(a, b int) int {
 	return a
 }
 
-// table plans stats and top; it returns the column names.
-func (p *Plan) table(pipe syntax.Pipe) (columns []string) {
-	table := &Table{}
-	switch pipe := pipe.(type) {
-	case *syntax.Top:
-		table.Top = true
-		table.Keys = []Key{{Name: pipe.Field, Field: QueryName(pipe.Field)}}
-		name := "count"
-		if pipe.Field == name {
-			name = "count()"
-		}
-		table.Aggs = []Agg{{Name: name, Func: Count}}
-		table.Steps = []Step{{Limit: pipe.N}}
-	case *syntax.Stats:
-		for _, key := range pipe.By {
-			table.Keys = append(table.Keys, Key{Name: key.Field, Field: QueryName(key.Field), Bucket: key.Bucket})
-		}
-		for _, agg := range pipe.Aggs {
-			table.Aggs = append(table.Aggs, newAgg(agg))
-		}
-	}
-	p.Table, p.Sort = table, nil
-	for _, key := range table.Keys {
-		columns = append(columns, key.Name)
-	}
-	for _, agg := range table.Aggs {
-		columns = append(columns, agg.Name)
-	}
-	return columns
-}
-
-// newAgg plans one aggregate.
-func newAgg(agg syntax.Agg) Agg {
-	planned := Agg{Name: agg.Name(), Field: QueryName(agg.Field)}
-	switch agg.Func {
-	case "count":
-		planned.Func = Count
-	case "sum":
-		planned.Func = Sum
-	case "avg":
-		planned.Func = Avg
-	case "min":
-		planned.Func = Min
-	case "max":
-		planned.Func = Max
-	case "count_distinct":
-		planned.Func = Distinct
-	default:
-		planned.Func = Quantile
-		planned.Percentile, _ = syntax.Percentile(agg.Func)
-	}
-	return planned
-}
-
 // tablePipe plans a pipe over the rows of a table with these columns; it
 // returns the columns after it.
 func (p *Plan) tablePipe(text string, pipe syntax.Pipe, columns []string) ([]string, error) {
@@ -149,7 +95,7 @@ func (p *Plan) tablePipe(text string, pipe syntax.Pipe, columns []string) ([]str
 	case *syntax.Offset:
 		step.Offset = pipe.N
 	default:
-		return nil, syntax.NewError(text, pipe.At(), "there can be only one stats or top")
+		return nil, syntax.NewError(text, pipe.At(), "there can be only one pipe that makes a table")
 	}
 	p.Table.Steps = append(p.Table.Steps, step)
 	return columns, nil

@@ -35,6 +35,8 @@ type Plan struct {
 	Limit  int // or Unlimited
 
 	Table *Table
+
+	now time.Time // what "now" in a condition means
 }
 
 // SortKey orders records by a field.
@@ -42,45 +44,6 @@ type SortKey struct {
 	Field string // query name, FieldTime or model.FieldID
 	Desc  bool
 }
-
-// Table says how records become rows.
-type Table struct {
-	Keys []Key
-	Aggs []Agg
-	// Top says that records without the key do not count, and that TopMax
-	// groups are wanted.
-	Top   bool
-	Steps []Step // after the default order
-}
-
-// Key is a column that records are grouped by.
-type Key struct {
-	Name   string
-	Field  string
-	Bucket time.Duration // of times; 0 for values
-}
-
-// Agg is a column that is computed for each group.
-type Agg struct {
-	Name       string
-	Func       Func
-	Field      string // "" counts records
-	Percentile int64  // of Quantile, in thousandths of a percent
-}
-
-// Func is an aggregate function.
-type Func uint8
-
-// The aggregate functions.
-const (
-	Count Func = iota + 1
-	Sum
-	Avg
-	Min
-	Max
-	Distinct
-	Quantile
-)
 
 // Step is one thing done to a table's rows; exactly one part is set.
 type Step struct {
@@ -114,7 +77,7 @@ type Options struct {
 
 // New returns the plan of a query. An error is a *syntax.Error.
 func New(query *syntax.Query, options Options) (*Plan, error) {
-	p := &Plan{From: math.MinInt64, To: NoTo, Limit: Unlimited, Sort: normalSort(options.Sort)}
+	p := &Plan{From: math.MinInt64, To: NoTo, Limit: Unlimited, Sort: normalSort(options.Sort), now: options.Now}
 	if options.From != 0 {
 		p.From = options.From
 	}

@@ -186,39 +186,6 @@ func appendRegex(dst []byte, expression string) []byte {
 	return append(dst, '/')
 }
 
-func (p *Stats) appendTo(dst []byte) []byte {
-	dst = append(dst, "stats "...)
-	for i, agg := range p.Aggs {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		dst = append(append(dst, agg.Func...), '(')
-		if agg.Field != "" {
-			dst = appendName(dst, agg.Field)
-		}
-		dst = append(dst, ')')
-		if agg.As != "" {
-			dst = appendName(append(dst, " as "...), agg.As)
-		}
-	}
-	for i, key := range p.By {
-		dst = append(dst, map[bool]string{true: " by (", false: ", "}[i == 0]...)
-		dst = appendName(dst, key.Field)
-		if key.Bucket > 0 {
-			dst = append(append(dst, ':'), FormatDuration(key.Bucket)...)
-		}
-	}
-	if len(p.By) > 0 {
-		dst = append(dst, ')')
-	}
-	return dst
-}
-
-func (p *Top) appendTo(dst []byte) []byte {
-	dst = strconv.AppendInt(append(dst, "top "...), int64(p.N), 10)
-	return appendName(append(dst, ' '), p.Field)
-}
-
 func (p *Fields) appendTo(dst []byte) []byte {
 	dst = append(dst, "fields "...)
 	for i, name := range p.Names {
@@ -266,7 +233,17 @@ func appendName(dst []byte, name string) []byte {
 // pipeKeyword reports whether a bare name means something else in a pipe.
 func pipeKeyword(name string) bool {
 	switch strings.ToLower(name) {
-	case "by", "as", "asc", "desc", "bucket":
+	case "by", "as", "asc", "desc", "bucket", "of", "tz", "offset", "buckets":
+		return true
+	}
+	return false
+}
+
+// nameToo reports whether a word that means something in a pipe is a name where
+// a name must stand.
+func nameToo(word string) bool {
+	switch strings.ToLower(word) {
+	case "bucket", "of", "tz", "offset", "buckets":
 		return true
 	}
 	return false

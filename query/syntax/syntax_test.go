@@ -139,6 +139,9 @@ func stripped(q *Query) Query {
 			c := Stats{}
 			for _, agg := range p.Aggs {
 				agg.Pos = 0
+				if agg.Where != nil {
+					agg.Where = stripNode(agg.Where)
+				}
 				c.Aggs = append(c.Aggs, agg)
 			}
 			for _, key := range p.By {
@@ -147,13 +150,17 @@ func stripped(q *Query) Query {
 			}
 			pipe = &c
 		case *Top:
-			pipe = &Top{N: p.N, Field: p.Field}
-		case *Fields:
-			c := Fields{}
-			for _, name := range p.Names {
-				c.Names = append(c.Names, Name{Text: name.Text})
-			}
+			pipe = &Top{N: p.N, Rare: p.Rare, Fields: stripNames(p.Fields)}
+		case *Histogram:
+			c := Histogram{Key: p.Key, Buckets: p.Buckets}
+			c.Key.Pos = 0
 			pipe = &c
+		case *Facets:
+			pipe = &Facets{N: p.N, Of: stripNames(p.Of)}
+		case *Patterns:
+			pipe = &Patterns{N: p.N}
+		case *Fields:
+			pipe = &Fields{Names: stripNames(p.Names)}
 		case *Sort:
 			c := Sort{}
 			for _, key := range p.Keys {
@@ -168,6 +175,13 @@ func stripped(q *Query) Query {
 		strip.Pipes = append(strip.Pipes, pipe)
 	}
 	return strip
+}
+
+func stripNames(names []Name) (stripped []Name) {
+	for _, name := range names {
+		stripped = append(stripped, Name{Text: name.Text})
+	}
+	return stripped
 }
 
 func stripNode(node Node) Node {

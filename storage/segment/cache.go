@@ -75,6 +75,7 @@ const (
 	cachedBases
 	cachedRecord
 	cachedLookup
+	cachedPatterns
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means
