@@ -10,6 +10,7 @@ import (
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/syntax"
@@ -91,6 +92,10 @@ func problemOf(err error) *problem {
 			Field: "query", Message: syntaxError.Message, Line: syntaxError.Line, Column: syntaxError.Column,
 			Expected: syntaxError.Expected, Suggestion: syntaxError.Suggestion,
 		}}}
+	}
+	var paramError *insight.ParamError
+	if errors.As(err, &paramError) {
+		return &problem{kind: kindValidation, message: paramError.Error(), details: []v1.Detail{{Field: paramError.Param, Message: paramError.Message, Expected: paramError.Expect}}}
 	}
 	var requestError *query.RequestError
 	if errors.As(err, &requestError) {

@@ -29,6 +29,11 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
 		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
 
+		{methods: get, path: "/analytics/summary", permission: auth.Read, handle: handleSummary},
+		{methods: get, path: "/analytics/patterns", permission: auth.Read, handle: handlePatterns},
+		{methods: get, path: "/analytics/trends", permission: auth.Read, handle: handleTrends},
+		{methods: get, path: "/analytics/insights", permission: auth.Read, handle: handleInsights},
+
 		{methods: get, path: "/health", permission: auth.Open, handle: handleHealth},
 		{methods: get, path: "/health/live", permission: auth.Open, handle: handleLive},
 		{methods: get, path: "/health/ready", permission: auth.Open, handle: handleReady},

@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/elastic"
 	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/insight"
 	"github.com/valyala/fasthttp"
 )
 
@@ -32,6 +33,7 @@ type Server struct {
 	bodies   *budget
 	records  *budget
 	meters   *meters
+	insight  *insight.Service
 	started  time.Time
 	mu       struct {
 		sync.Mutex
@@ -53,6 +55,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, bodies: newBudget(cfg.BodyMemory), records: newBudget(cfg.RecordMemory), started: cfg.Now()}
 	s.decoder, s.bulk = ndjson.NewDecoder(cfg.Decode), elastic.NewDecoder(cfg.Decode)
 	s.meters = newMeters(cfg.Metrics, cfg.Now)
+	s.insight = insight.New(cfg.Engine, cfg.Now)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if err := s.buildRouter(); err != nil {
 		s.cancel()

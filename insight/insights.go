@@ -236,7 +236,7 @@ func sourceName(component, endpoint any) string {
 
 // recurringErrors looks for components whose errors are few patterns.
 func (f *finder) recurringErrors() {
-	for _, row := range f.table("("+isError+") component:*", "stats count() as n, count_distinct(pattern) as patterns by (component) | limit "+fmt.Sprint(candidatesMax)) {
+	for _, row := range f.table("("+isError+") component:*", "stats count() as n, count_distinct(_pattern) as patterns by (component) | limit "+fmt.Sprint(candidatesMax)) {
 		n, patterns := whole(row[1]), whole(row[2])
 		if n >= recurringErrors && share(patterns, n) < recurringShare {
 			f.add("recurring_error_pattern", Medium, label(row[0], ""), exactly("component", row[0])+" AND ("+isError+")", map[string]any{"component": row[0], "errors": n, "patterns": patterns},
@@ -254,13 +254,13 @@ func (f *finder) newPatterns() {
 		return // nothing says what was known
 	}
 	known := map[string]bool{}
-	for _, row := range history.table(isError, "stats count() by (pattern)") {
+	for _, row := range history.table(isError, "stats count() by (_pattern)") {
 		known[label(row[0], "")] = true
 	}
 	f.take(history)
 	for _, pattern := range f.patterns(isError, candidatesMax) {
 		if pattern.Count >= newPatternCount && !known[pattern.Pattern] {
-			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("pattern", pattern.Pattern), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
+			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("_pattern", pattern.Pattern), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
 				"an error that was not seen in the %d days before came %d times: %s", historyDays, pattern.Count, shortened(pattern.Pattern))
 		}
 	}

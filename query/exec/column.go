@@ -191,7 +191,7 @@ func (c *column) cut(width *plan.Width) column {
 // columnsOf returns the columns asked for by a query name, also of what is
 // derived.
 func columnsOf(p part.Part, field string) []part.Column {
-	if field != plan.FieldPattern {
+	if field != model.FieldPattern {
 		return p.Columns(field)
 	}
 	if patterns := p.Patterns(); patterns != nil {

@@ -195,7 +195,7 @@ func (g *groups) having(p part.Part, rows *index.DocSet, list []uint32, field st
 		return nil, nil
 	}
 	has := make([]bool, len(list))
-	if field == plan.FieldPattern {
+	if field == model.FieldPattern {
 		values, err := g.gather(p, field, rows, list)
 		for n := range values.codes {
 			has[n] = values.codes[n] > 0

@@ -9,10 +9,6 @@ import (
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// FieldPattern is the name of the record's pattern: its message with the parts
-// that vary left out. It is derived, not stored.
-const FieldPattern = "_pattern"
-
 // Table says how records become rows.
 type Table struct {
 	Keys []Key
@@ -222,7 +218,7 @@ func facetsTable(pipe *syntax.Facets) *Table {
 // patternsTable plans patterns.
 func patternsTable(pipe *syntax.Patterns) *Table {
 	return &Table{
-		Keys: []Key{{Name: "pattern", Field: FieldPattern}},
+		Keys: []Key{{Name: "pattern", Field: model.FieldPattern}},
 		Aggs: []Agg{
 			{Name: "count", Func: Count}, {Name: "percent", Func: Share}, {Name: "levels", Func: Mix, Field: model.FieldLevel},
 			{Name: "first", Func: Min, Field: FieldTime}, {Name: "last", Func: Max, Field: FieldTime},

@@ -152,6 +152,9 @@ func isKeyword(text string) bool {
 	return false
 }
 
+// QuoteField returns a field name as it can stand in a condition.
+func QuoteField(name string) string { return string(appendField(nil, name)) }
+
 // appendField prints a field name of a condition.
 func appendField(dst []byte, name string) []byte {
 	if fieldName(name) == name {
