@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // queries name time zones on machines that know none
 
 	"github.com/alecthomas/kong"
 	"github.com/stere-log/stere/client"

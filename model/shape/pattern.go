@@ -7,10 +7,14 @@ import (
 
 // Limits of patterns.
 const (
-	PatternMax    = 1 << 10 // bytes
-	patternCuts   = 32      // stretches that repeat values
-	patternRepeat = 4       // bytes of a value that is looked for
+	PatternMax    = 256 // bytes
+	patternCuts   = 32  // stretches that repeat values
+	patternRepeat = 4   // bytes of a value that is looked for
 )
+
+// RarePattern is that of messages of a kind that hardly any other shares, where
+// such messages are too many to look at one by one.
+const RarePattern = "…"
 
 // Star stands in a pattern for what varies.
 const Star = '*'

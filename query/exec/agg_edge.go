@@ -8,12 +8,11 @@ import (
 // the latest. Of records of one time the one with the lower id is earlier.
 type edges struct {
 	last bool
-	of   []edge
+	of   []*edge // nil where there is none
 }
 
 // edge is the state of one group.
 type edge struct {
-	any  bool
 	at   Position
 	best cell
 }
@@ -21,8 +20,8 @@ type edge struct {
 // note folds the value of a record into a group.
 func (a *edges) note(group int, place Position, c *cell) {
 	e := at(&a.of, group)
-	if !e.any || compareTimes(a.last, &place, &e.at) < 0 {
-		*e = edge{any: true, at: place, best: *c}
+	if *e == nil || compareTimes(a.last, &place, &(*e).at) < 0 {
+		*e = &edge{at: place, best: *c}
 	}
 }
 
@@ -32,21 +31,24 @@ func (a *edges) add(int, *cell, uint64) {}
 func (a *edges) seal(n int) { grow(&a.of, n) }
 
 func (a *edges) bytes() (bytes int64) {
-	for i := range a.of {
-		bytes += 2*cellBytes + int64(len(a.of[i].best.text))
+	bytes = 8 * int64(len(a.of))
+	for _, e := range a.of {
+		if e != nil {
+			bytes += 2*cellBytes + int64(len(e.best.text))
+		}
 	}
 	return bytes
 }
 
 func (a *edges) merge(group int, other aggregate, from int) {
-	if o := at(&other.(*edges).of, from); o.any {
+	if o := *at(&other.(*edges).of, from); o != nil {
 		a.note(group, o.at, &o.best)
 	}
 }
 
 func (a *edges) value(group int) any {
-	e := at(&a.of, group)
-	if !e.any {
+	e := *at(&a.of, group)
+	if e == nil {
 		return nil
 	}
 	return renderLabel(&e.best)
@@ -58,8 +60,8 @@ func (a *edges) over() bool { return false }
 
 func (a *edges) encode(dst []byte, n int) []byte {
 	for group := range n {
-		e := at(&a.of, group)
-		if !e.any {
+		e := *at(&a.of, group)
+		if e == nil {
 			dst = append(dst, 0)
 			continue
 		}
@@ -70,9 +72,9 @@ func (a *edges) encode(dst []byte, n int) []byte {
 
 func (a *edges) decode(r *wire.Reader, n int) {
 	for group := 0; group < n && !r.Failed(); group++ {
-		e := edge{best: takeCell(r)}
-		if e.any = e.best.kind != 0; e.any {
-			e.at = TakePosition(r, 0)
+		var e *edge
+		if c := takeCell(r); c.kind != 0 {
+			e = &edge{at: TakePosition(r, 0), best: c}
 		}
 		a.of = append(a.of, e)
 	}

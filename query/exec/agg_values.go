@@ -31,15 +31,17 @@ type listing struct{ values []listed }
 
 // listed is a value.
 type listed struct {
-	order SortValue
-	kind  model.Kind
-	text  string
-	n     uint64
+	text string
+	n    uint64
+	kind model.Kind
 }
 
-// compareListed orders values as sort does; equal texts are one value.
-func compareListed(a, b listed) int {
-	return cmp.Or(a.order.compare(b.order), cmp.Compare(a.text, b.text))
+// compare orders values as sort does; equal texts are one value.
+func (a *listings) compare(v, w listed) int {
+	if v.text == w.text {
+		return 0
+	}
+	return cmp.Or(sortValue(a.field, v.kind, v.text).compare(sortValue(a.field, w.kind, w.text)), cmp.Compare(v.text, w.text))
 }
 
 func (a *listings) add(group int, c *cell, n uint64) {
@@ -47,12 +49,15 @@ func (a *listings) add(group int, c *cell, n uint64) {
 	if c.isTime {
 		value.text = instant(c.whole).String()
 	}
-	value.order = sortValue(a.field, value.kind, value.text)
 	a.insert(at(&a.of, group), value)
 }
 
 func (a *listings) insert(l *listing, value listed) {
-	i, found := slices.BinarySearchFunc(l.values, value, compareListed)
+	if n := len(l.values); n == ValuesMax && a.compare(l.values[n-1], value) < 0 { // as most are
+		a.left = true
+		return
+	}
+	i, found := slices.BinarySearchFunc(l.values, value, a.compare)
 	switch {
 	case found:
 		l.values[i].n += value.n
@@ -60,11 +65,11 @@ func (a *listings) insert(l *listing, value listed) {
 			l.values[i].kind = model.String
 		}
 		return
-	case i == ValuesMax:
-		a.left = true
-		return
 	}
 	value.text = strings.Clone(value.text) // it is a piece of a page
+	if l.values == nil {
+		l.values = make([]listed, 0, 1) // many groups have one value
+	}
 	l.values = slices.Insert(l.values, i, value)
 	if len(l.values) > ValuesMax {
 		a.left = true
@@ -78,7 +83,7 @@ func (a *listings) bytes() (bytes int64) {
 	for i := range a.of {
 		bytes += 24
 		for _, value := range a.of[i].values {
-			bytes += cellBytes + int64(len(value.text))
+			bytes += 32 + int64(len(value.text))
 		}
 	}
 	return bytes
@@ -150,8 +155,7 @@ func (a *listings) decode(r *wire.Reader, n int) {
 			if r.Failed() {
 				return
 			}
-			value.order = sortValue(a.field, value.kind, value.text)
-			if k := len(l.values); k > 0 && compareListed(l.values[k-1], value) >= 0 {
+			if k := len(l.values); k > 0 && a.compare(l.values[k-1], value) >= 0 {
 				r.Fail()
 				return
 			}

@@ -36,6 +36,13 @@ type aggregate interface {
 
 // newAggregate returns the empty state of a function.
 func newAggregate(agg plan.Agg, limits Limits) aggregate {
+	switch {
+	case agg.Field != plan.FieldTime:
+	case agg.Func == plan.Min:
+		return &moments{sign: 1}
+	case agg.Func == plan.Max:
+		return &moments{sign: -1}
+	}
 	switch agg.Func {
 	case plan.Sum:
 		return &sums{}
@@ -51,7 +58,7 @@ func newAggregate(agg plan.Agg, limits Limits) aggregate {
 		return &quantiles{percentile: agg.Percentile, max: limits.Values}
 	case plan.StdDev:
 		return &deviations{}
-	case plan.First, plan.Last:
+	case plan.First, plan.Last, plan.Example:
 		return &edges{last: agg.Func == plan.Last}
 	case plan.Values, plan.Mix:
 		return &listings{field: agg.Field, counts: agg.Func == plan.Mix}

@@ -44,7 +44,7 @@ func (p *partial) seal() {
 }
 
 // cellBytes is about what a cell takes besides its text.
-const cellBytes = 96
+const cellBytes = 64
 
 // bytes returns about what the partial takes, -1 if it should not be kept.
 func (p *partial) bytes() int64 {
@@ -77,8 +77,10 @@ func (p *partial) detach() {
 			}
 		}
 		if values, ok := agg.(*edges); ok {
-			for i := range values.of {
-				values.of[i].best.text = strings.Clone(values.of[i].best.text)
+			for _, e := range values.of {
+				if e != nil {
+					e.best.text = strings.Clone(e.best.text)
+				}
 			}
 		}
 	}

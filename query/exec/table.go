@@ -216,8 +216,7 @@ func (g *groups) addWhole(p part.Part, rows *index.DocSet, agg plan.Agg, state a
 	case agg.Field == "":
 		state.add(0, nil, rows.GetCardinality())
 	case atEdge(agg):
-		list := rows.ToArray()
-		return g.addEdges(p, rows, list, newGrouping(len(list), nil, 1), agg, state)
+		return g.addEdge(p, rows, agg, state)
 	case agg.Field == plan.FieldTime || agg.Field == model.FieldID || paths(p, agg.Field) > 1:
 		list := rows.ToArray()
 		values, err := g.gather(p, agg.Field, rows, list)
@@ -351,12 +350,7 @@ func (g *groups) holding(p part.Part, rows *index.DocSet, list []uint32, agg pla
 		return column{}, err
 	}
 	c := column{codes: make([]uint32, len(list)), dict: []cell{{kind: model.Bool, text: "true"}}}
-	n := 0
-	for it := found.Iterator(); it.HasNext(); n++ {
-		for row := it.Next(); list[n] < row; n++ {
-		}
-		c.codes[n] = 1
-	}
+	eachPlace(found, list, func(n int) { c.codes[n] = 1 })
 	return c, nil
 }
 

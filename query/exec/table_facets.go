@@ -15,7 +15,7 @@ import (
 // Limits of facets that name no fields.
 const (
 	FacetDistinct  = 100 // values of a field beyond which it is left out
-	FacetFieldsMax = 100 // fields
+	FacetFieldsMax = 50  // fields: those that most records have
 )
 
 // facetSample is how many rows tell most fields with many values from those with
@@ -124,25 +124,9 @@ type facetRow struct {
 // values of each. The lock is held.
 func (g *groups) facetRows() [][]any {
 	asked := g.table.Facets
-	values := map[string]int{}
-	many := map[string]bool{}
-	for _, label := range g.mu.labels {
-		field := label[0].text
-		values[field]++
-		many[field] = many[field] || label[1].kind == 0
-	}
 	names, order := asked.Names, asked.Fields
 	if len(order) == 0 {
-		for field, n := range values {
-			if n <= FacetDistinct && !many[field] {
-				order = append(order, field)
-			}
-		}
-		slices.Sort(order)
-		if len(order) > FacetFieldsMax {
-			g.partial(fmt.Sprintf("more than %d fields have few values", FacetFieldsMax))
-			order = order[:FacetFieldsMax]
-		}
+		order = g.fewValued()
 		names = order
 	}
 	var all []facetRow
@@ -167,6 +151,35 @@ func (g *groups) facetRows() [][]any {
 		}
 	}
 	return rows
+}
+
+// fewValued returns the fields with few values, first those that most records
+// have. The lock is held.
+func (g *groups) fewValued() []string {
+	type found struct {
+		values  int
+		many    bool
+		records int64
+	}
+	fields := map[string]*found{}
+	var order []string
+	for n, label := range g.mu.labels {
+		name := label[0].text
+		field := fields[name]
+		if field == nil {
+			field = &found{}
+			fields[name] = field
+			order = append(order, name)
+		}
+		field.values++
+		field.many = field.many || label[1].kind == 0
+		field.records += g.mu.aggs[0].value(n).(int64)
+	}
+	order = slices.DeleteFunc(order, func(name string) bool { return fields[name].many || fields[name].values > FacetDistinct })
+	slices.SortFunc(order, func(a, b string) int {
+		return cmp.Or(cmp.Compare(fields[b].records, fields[a].records), strings.Compare(a, b))
+	})
+	return order[:min(len(order), FacetFieldsMax)]
 }
 
 // facetColumns returns the columns of facets.

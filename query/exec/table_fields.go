@@ -19,7 +19,7 @@ func (g *groups) single(p part.Part) bool {
 		}
 	}
 	for _, agg := range g.table.Aggs {
-		if !stored(agg.Field) || agg.Func == plan.First || agg.Func == plan.Last {
+		if !stored(agg.Field) || agg.Func == plan.First || agg.Func == plan.Last || agg.Func == plan.Example {
 			return false
 		}
 	}

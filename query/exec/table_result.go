@@ -61,7 +61,7 @@ func (g *groups) seconds(group int) float64 {
 		if key.Calendar != nil {
 			start := g.mu.labels[group][i].whole
 			from, to = max(from, start), min(to, key.Calendar.Next(start))
-			return (float64(to) - float64(from)) / 1e9
+			return secondsOf(from, to)
 		}
 	}
 	if open {
@@ -70,7 +70,16 @@ func (g *groups) seconds(group int) float64 {
 	if to == plan.NoTo {
 		to = g.mu.last
 	}
-	return (float64(to) - float64(from)) / 1e9
+	return secondsOf(from, to)
+}
+
+// secondsOf returns the seconds between two times.
+func secondsOf(from, to int64) float64 {
+	const second = 1e9
+	if whole := to - from; to >= from && whole >= 0 {
+		return float64(whole) / second
+	}
+	return (float64(to) - float64(from)) / second // more than 63 bits, or none
 }
 
 // timesResult returns the rows of buckets whose size was chosen. The lock is

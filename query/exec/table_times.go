@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -126,7 +127,7 @@ func (g *groups) regroup() (starts []int64, counts map[int64]int64) {
 // aggregate: the first or the last of some.
 func atEdge(agg plan.Agg) bool {
 	switch agg.Func {
-	case plan.First, plan.Last:
+	case plan.First, plan.Last, plan.Example:
 		return true
 	case plan.Min, plan.Max:
 		return agg.Field == plan.FieldTime
@@ -134,24 +135,100 @@ func atEdge(agg plan.Agg) bool {
 	return false
 }
 
+// edgeLast reports whether the last row decides, not the first.
+func edgeLast(agg plan.Agg) bool { return agg.Func == plan.Last || agg.Func == plan.Max }
+
+// addEdge folds the first or last row of all that has a value into an aggregate.
+func (g *groups) addEdge(p part.Part, rows *index.DocSet, agg plan.Agg, state aggregate) error {
+	having, err := g.existing(p, rows, agg.Field)
+	if err != nil || having.IsEmpty() {
+		return err
+	}
+	row := having.Minimum()
+	if edgeLast(agg) {
+		row = having.Maximum()
+	}
+	return g.noteEdges(p, []uint32{row + 1}, agg, state)
+}
+
 // addEdges folds the first or last row of each group that has a value into an
 // aggregate: rows are in order of time. Only these rows are read.
 func (g *groups) addEdges(p part.Part, rows *index.DocSet, list []uint32, grouped *grouping, agg plan.Agg, state aggregate) error {
-	having, err := g.having(p, rows, list, agg.Field)
+	having, err := g.existing(p, rows, agg.Field)
 	if err != nil {
 		return err
 	}
-	last := agg.Func == plan.Last || agg.Func == plan.Max
-	chosen := make([]uint32, grouped.n) // place in list + 1, by group
-	for n, group := range grouped.ids {
-		if group != noGroup && (having == nil || having[n]) && (last || chosen[group] == 0) {
-			chosen[group] = uint32(n) + 1
+	last := edgeLast(agg)
+	if agg.Func == plan.Example {
+		grouped = grouped.biggest(examplesMax)
+	}
+	chosen := make([]uint32, grouped.n) // row + 1, by group
+	note := func(n int) {
+		if group := grouped.ids[n]; group != noGroup && (last || chosen[group] == 0) {
+			chosen[group] = list[n] + 1
 		}
 	}
-	picked := make([]uint32, 0, len(chosen)) // rows
-	for _, n := range chosen {
-		if n > 0 {
-			picked = append(picked, list[n-1])
+	if having.GetCardinality() == uint64(len(list)) {
+		for n := range list {
+			note(n)
+		}
+	} else {
+		eachPlace(having, list, note)
+	}
+	return g.noteEdges(p, chosen, agg, state)
+}
+
+// examplesMax is of how many groups of a part an example is read: texts are
+// dear, and what is big nowhere is on no first page.
+const examplesMax = 64
+
+// biggest returns the grouping in which only the rows of the biggest groups are
+// in groups.
+func (g *grouping) biggest(most int) *grouping {
+	if g.n <= most {
+		return g
+	}
+	sizes := make([]int, g.n)
+	for _, group := range g.ids {
+		if group != noGroup {
+			sizes[group]++
+		}
+	}
+	order := make([]int, g.n)
+	for group := range order {
+		order[group] = group
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sizes[b], sizes[a]) })
+	for _, group := range order[most:] {
+		sizes[group] = 0
+	}
+	kept := &grouping{ids: slices.Clone(g.ids), n: g.n}
+	for n, group := range kept.ids {
+		if group != noGroup && sizes[group] == 0 {
+			kept.ids[n] = noGroup
+		}
+	}
+	return kept
+}
+
+// eachPlace calls visit with the places in list of the rows of a set, all of
+// which are there.
+func eachPlace(set *index.DocSet, list []uint32, visit func(n int)) {
+	n := 0
+	for it := set.Iterator(); it.HasNext(); n++ {
+		for row := it.Next(); list[n] < row; n++ {
+		}
+		visit(n)
+	}
+}
+
+// noteEdges reads the rows that were chosen, by group, 0 for none and else the
+// row + 1, and folds them into an aggregate.
+func (g *groups) noteEdges(p part.Part, chosen []uint32, agg plan.Agg, state aggregate) error {
+	picked := make([]uint32, 0, len(chosen))
+	for _, row := range chosen {
+		if row > 0 {
+			picked = append(picked, row-1)
 		}
 	}
 	if len(picked) == 0 {
@@ -163,24 +240,27 @@ func (g *groups) addEdges(p part.Part, rows *index.DocSet, list []uint32, groupe
 	if err != nil {
 		return err
 	}
-	times, err := p.Times(set)
-	if err != nil {
-		return err
+	edge, placed := state.(*edges)
+	var times []int64
+	var ids []model.RecordID
+	if placed {
+		if times, err = p.Times(set); err != nil {
+			return err
+		}
+		if ids, err = p.IDs(set); err != nil {
+			return err
+		}
 	}
-	ids, err := p.IDs(set)
-	if err != nil {
-		return err
-	}
-	for group, n := range chosen {
-		if n == 0 {
+	for group, row := range chosen {
+		if row == 0 {
 			continue
 		}
-		i, _ := slices.BinarySearch(picked, list[n-1])
+		i, _ := slices.BinarySearch(picked, row-1)
 		if values.codes[i] == 0 {
 			continue
 		}
 		c := &values.dict[values.codes[i]-1]
-		if edge, ok := state.(*edges); ok {
+		if placed {
 			edge.note(group, Position{Time: times[i], ID: ids[i]}, c)
 		} else {
 			state.add(group, c, 1)
@@ -189,28 +269,28 @@ func (g *groups) addEdges(p part.Part, rows *index.DocSet, list []uint32, groupe
 	return nil
 }
 
-// having tells which of the rows have a value of the field; nil is all.
-func (g *groups) having(p part.Part, rows *index.DocSet, list []uint32, field string) ([]bool, error) {
-	if field == plan.FieldTime || field == model.FieldID {
-		return nil, nil
-	}
-	has := make([]bool, len(list))
-	if field == model.FieldPattern {
-		values, err := g.gather(p, field, rows, list)
-		for n := range values.codes {
-			has[n] = values.codes[n] > 0
+// existing returns those of the rows that have a value of the field.
+func (g *groups) existing(p part.Part, rows *index.DocSet, field string) (*index.DocSet, error) {
+	switch field {
+	case plan.FieldTime, model.FieldID:
+		return rows, nil
+	case model.FieldPattern:
+		field = model.FieldMessage // what has a pattern is a text there
+		for _, source := range p.Columns(field) {
+			if source.Kind() != model.String {
+				return g.patterned(p, rows)
+			}
 		}
-		return has, err
 	}
-	found, err := p.Eval(g.ctx, index.Leaf{Field: field, Pred: index.Exists{}}, rows)
-	if err != nil || found.GetCardinality() == uint64(len(list)) {
-		return nil, err
+	return p.Eval(g.ctx, index.Leaf{Field: field, Pred: index.Exists{}}, rows)
+}
+
+// patterned returns those of the rows that have a pattern.
+func (g *groups) patterned(p part.Part, rows *index.DocSet) (*index.DocSet, error) {
+	patterns := p.Patterns()
+	if patterns == nil {
+		return index.NewDocSet(), nil
 	}
-	n := 0
-	for it := found.Iterator(); it.HasNext(); n++ {
-		for row := it.Next(); list[n] < row; n++ {
-		}
-		has[n] = true
-	}
-	return has, nil
+	values, err := patterns.Gather(g.ctx, rows)
+	return index.DocSetOf(values.Rows...), err
 }

@@ -84,6 +84,7 @@ const (
 	Rate           // records per second, or the sum of a field
 	Share          // of all records that are grouped, in percent
 	Spread         // all values, which Table.Spread makes rows of
+	Example        // value of an early record, of groups that are big in some part
 )
 
 // funcs are the functions that need no more than their name.
@@ -222,7 +223,7 @@ func patternsTable(pipe *syntax.Patterns) *Table {
 		Aggs: []Agg{
 			{Name: "count", Func: Count}, {Name: "percent", Func: Share}, {Name: "levels", Func: Mix, Field: model.FieldLevel},
 			{Name: "first", Func: Min, Field: FieldTime}, {Name: "last", Func: Max, Field: FieldTime},
-			{Name: "example", Func: First, Field: model.FieldMessage},
+			{Name: "example", Func: Example, Field: model.FieldMessage},
 		},
 		Top: true, Steps: []Step{{Limit: pipe.N}},
 	}

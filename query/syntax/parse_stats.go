@@ -246,10 +246,9 @@ const widthMax = 18
 // zone reads the zone and the offset of buckets of times, in either order.
 func (p *parser) zone(key *Key) error {
 	for {
-		at := Pos(p.pos)
 		switch {
 		case key.Zone == "" && p.takeWord("tz"):
-			at = Pos(p.pos)
+			at := Pos(p.pos)
 			name, err := p.name("a time zone")
 			if err != nil {
 				return err
@@ -259,7 +258,7 @@ func (p *parser) zone(key *Key) error {
 			}
 			key.Zone = name.Text
 		case key.Offset == 0 && p.takeWord("offset"):
-			at = Pos(p.pos)
+			at := Pos(p.pos)
 			d, err := ParseDuration(p.pipeWord())
 			if err != nil || d <= 0 {
 				return NewError(p.text, at, "a duration is missing").Expect("6h", "30m")

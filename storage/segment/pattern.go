@@ -48,7 +48,13 @@ func (c patternColumn) patterns() (*patterns, error) {
 		}
 		base := c.meta.codeBase()
 		p := &patterns{ofCode: make([]uint32, uint32(len(entries))+base)}
-		numbers := make(map[string]uint32, len(entries))
+		numbers := make(map[string]uint32, len(entries)+1)
+		if rare, err := c.rare(); err != nil {
+			return nil, 0, err
+		} else if rare {
+			numbers[shape.RarePattern] = 0
+			p.dict = append(p.dict, shape.RarePattern)
+		}
 		for i, entry := range entries {
 			text := ""
 			if c.meta.text {
@@ -66,6 +72,21 @@ func (c patternColumn) patterns() (*patterns, error) {
 		}
 		return p, textBytes(p.dict) + 4*int64(len(p.ofCode)), nil
 	})
+}
+
+// looseMax is up to how many texts without a shape in a segment are looked at.
+// Where there are more, all have the pattern shape.RarePattern: hardly any two
+// of them are alike.
+const looseMax = 2 << 10
+
+// rare reports whether the texts without a shape have the rare pattern, which is
+// the first of the dictionary then.
+func (c patternColumn) rare() (bool, error) {
+	if !c.meta.text {
+		return false, nil
+	}
+	counts, err := c.counts()
+	return err == nil && counts[0] > looseMax, err
 }
 
 // loosePatterns are the patterns of texts without a shape.
@@ -88,12 +109,16 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	if err != nil {
 		return part.Values{}, err
 	}
+	rare, err := c.rare()
+	if err != nil {
+		return part.Values{}, err
+	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places)), Dict: known.dict}
 	var without []uint32 // numbers in out
 	err = c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
 		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
 		for n := from; n < to; n++ {
-			if code := out.Codes[n]; code == 0 && c.meta.text {
+			if code := out.Codes[n]; code == 0 && c.meta.text && !rare {
 				without = append(without, uint32(n))
 			} else {
 				out.Codes[n] = known.ofCode[code]
@@ -104,7 +129,7 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	if err != nil || len(without) == 0 {
 		return out, err
 	}
-	loose, err := c.loose(ctx, present, without)
+	loose, err := c.allLoose(ctx)
 	if err != nil {
 		return part.Values{}, err
 	}
@@ -130,28 +155,6 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 		out.Codes[n] = to[loose.numbers[at]]
 	}
 	return out, nil
-}
-
-// looseWorth is the share of texts without a shape, one in so many, from which
-// on all of them are read at once, and their patterns kept.
-const looseWorth = 8
-
-// loose returns the patterns of some rows without a shape, or of all.
-func (c patternColumn) loose(ctx context.Context, present, without []uint32) (*loosePatterns, error) {
-	s := c.segment
-	counts, err := c.counts()
-	if err != nil {
-		return nil, err
-	}
-	key := s.cacheKey(cachedPatterns, c.number, 1)
-	if int64(len(without)) < counts[0]/looseWorth && !s.cache.holds(key) {
-		rows := make([]uint32, len(without))
-		for i, n := range without {
-			rows[i] = present[n]
-		}
-		return c.readLoose(ctx, index.DocSetOf(rows...))
-	}
-	return c.allLoose(ctx)
 }
 
 // allLoose returns the patterns of all rows without a shape.
@@ -247,13 +250,17 @@ func (c patternColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.V
 	if err != nil {
 		return nil, err
 	}
+	rare, err := c.rare()
+	if err != nil {
+		return nil, err
+	}
 	dict, counts := known.dict, make([]uint64, len(known.dict))
 	for code, n := range ofCode {
-		if code > 0 || !c.meta.text {
+		if code > 0 || !c.meta.text || rare {
 			counts[known.ofCode[code]] += uint64(n)
 		}
 	}
-	if !c.meta.text || ofCode[0] == 0 {
+	if !c.meta.text || ofCode[0] == 0 || rare {
 		return valueCounts(dict, counts), nil
 	}
 	loose, err := c.allLoose(ctx)
