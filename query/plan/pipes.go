@@ -54,6 +54,8 @@ func (p *Plan) recordPipe(text string, pipe syntax.Pipe) ([]string, error) {
 		for _, name := range pipe.Names {
 			p.Fields = append(p.Fields, QueryName(name.Text))
 		}
+	default:
+		return nil, syntax.NewError(text, pipe.At(), "this pipe cannot be planned")
 	}
 	return nil, nil
 }

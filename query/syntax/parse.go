@@ -46,7 +46,9 @@ func Parse(text string) (*Query, error) {
 // that is not white space and leaves the scanner so.
 type parser struct {
 	scanner
-	depth int
+	depth  int
+	inside int // queries in parentheses that the scanner is in
+	nested int // queries in parentheses so far
 }
 
 // scope is what a condition stands in: the field of field:( ... ), if any.
