@@ -22,6 +22,7 @@ type Config struct {
 	Distinct    int              // values that count_distinct holds before it estimates; default 1,000,000
 	Values      int              // values that percentiles hold before they estimate; default 4,000,000
 	MemoryBytes int              // estimate for the groups of a table; default 512 MiB
+	Rows        int              // records or rows that pipes hold that need all of them; default 100,000
 	Facets      int              // fields of a request's facets; default 20
 	FacetValues int              // values of a facet; default 10
 	ContextMax  int              // surrounding records on each side; default 1,000
@@ -40,7 +41,7 @@ func (c Config) Validate() error {
 		{"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
 		{"offset max", int64(c.OffsetMax)}, {"groups", int64(c.Groups)}, {"distinct", int64(c.Distinct)}, {"values", int64(c.Values)},
 		{"memory bytes", int64(c.MemoryBytes)}, {"facets", int64(c.Facets)}, {"facet values", int64(c.FacetValues)},
-		{"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
+		{"rows", int64(c.Rows)}, {"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
 	} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("query %s is %d, want 0 for the default or more", v.name, v.value))
@@ -59,7 +60,7 @@ func (c Config) withDefaults() Config {
 		fallback int
 	}{
 		{&c.CountLarge, 10_000}, {&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
-		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
+		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.Rows, 100_000}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
 		{&c.Workers, runtime.GOMAXPROCS(0)},
 	} {
 		if *v.value == 0 {

@@ -106,7 +106,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", id, err)
 		}
-		*side.into = e.hits(found.Hits)
+		*side.into = e.hits(found.Hits, nil)
 		if !found.Complete {
 			result.Complete, result.Reason = false, found.Reason
 		}
@@ -129,7 +129,7 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 			request.To++
 		}
 	}
-	p, err := makePlan(request, 0)
+	p, err := makePlan(request, setting{})
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (e *Engine) leaf(ctx context.Context, local Local, data []byte) ([]byte, er
 
 // leafBody runs a request.
 func (e *Engine) leafBody(ctx context.Context, from *source, request *leafRequest) ([]byte, error) {
-	p, err := makePlan(&request.Request, request.now)
+	p, err := makePlan(&request.Request, request.setting)
 	if err != nil {
 		return nil, err
 	}

@@ -11,12 +11,13 @@ import (
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
 // leafVersion is the form of leaf requests and answers, and what they mean: it
 // changes when the same text comes to mean something else.
-const leafVersion = 1
+const leafVersion = 2
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (
@@ -48,7 +49,7 @@ type leafRequest struct {
 	kind   leafKind
 	shards []model.ShardID
 	Request
-	now    int64 // what "now" means
+	setting
 	page   exec.Page
 	limits exec.Limits
 	ids    []model.RecordID // of leafFetch
@@ -98,6 +99,11 @@ func (q *leafRequest) encode() ([]byte, error) {
 	}
 	dst = appendPage(dst, &q.page)
 	dst = appendLimits(dst, &q.limits)
+	dst = binary.AppendUvarint(dst, uint64(q.shift))
+	dst = binary.AppendUvarint(dst, uint64(len(q.joins)))
+	for _, set := range q.joins {
+		dst = set.Append(dst)
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(q.ids)))
 	for _, id := range q.ids {
 		at := exec.Position{ID: id}
@@ -163,6 +169,10 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.Sort = takeList(&r, syntax.ListMax, func() SortKey { return SortKey{Field: r.String(), Desc: takeFlag(&r)} })
 	q.page = takePage(&r)
 	q.limits = takeLimits(&r)
+	if q.shift = time.Duration(r.Uvarint()); q.shift < 0 {
+		r.Fail()
+	}
+	q.joins = takeList(&r, syntax.SubqueriesMax, func() *rows.JoinSet { return rows.TakeJoinSet(&r) })
 	q.ids = takeList(&r, exec.FetchMax, func() model.RecordID { return exec.TakePosition(&r, 0).ID })
 	switch {
 	case !r.Done():

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -31,8 +32,8 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := makePlan(&request, at.Now)
-	if err != nil {
+	// What the text means is checked before anything is read.
+	if _, err := makePlan(&request, setting{now: at.Now}); err != nil {
 		return nil, err
 	}
 	from, err := e.source(ctx, request.Tenant)
@@ -40,18 +41,36 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 		return nil, err
 	}
 	defer from.release()
-	var result *Result
-	if p.Table != nil {
-		result, err = e.table(ctx, from, p, &request, at)
-	} else {
-		result, err = e.records(ctx, from, p, &request, at)
-	}
+	result, err := e.answer(ctx, from, &request, at)
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}
 	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
 	result.TotalExact = result.TotalExact && result.Complete
 	result.Elapsed = time.Since(started)
+	return result, nil
+}
+
+// answer answers a request that is free of faults.
+func (e *Engine) answer(ctx context.Context, from *source, request *Request, at *cursor) (*Result, error) {
+	c, p, err := e.newChain(ctx, from, request, setting{now: at.Now})
+	if err != nil {
+		return nil, err
+	}
+	defer c.cancel()
+	var result *Result
+	switch {
+	case len(p.Rest) > 0 || p.Dedup:
+		result, err = e.rest(c, p, at)
+	case p.Table != nil:
+		result, err = e.table(ctx, from, p, request, at, c.setting)
+	default:
+		result, err = e.records(ctx, from, p, request, at, c.setting)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.outcome(result)
 	return result, nil
 }
 
@@ -83,13 +102,20 @@ func (e *Engine) check(request *Request) error {
 	return nil
 }
 
+// setting is what a plan depends on besides the request.
+type setting struct {
+	now   int64 // what "now" means
+	joins []*rows.JoinSet
+	shift time.Duration // how much earlier everything is looked for
+}
+
 // makePlan says what a request means.
-func makePlan(request *Request, now int64) (*plan.Plan, error) {
+func makePlan(request *Request, in setting) (*plan.Plan, error) {
 	query, err := syntax.Parse(request.Text)
 	if err != nil {
 		return nil, err
 	}
-	options := plan.Options{Now: time.Unix(0, now), From: request.From, To: request.To}
+	options := plan.Options{Now: time.Unix(0, in.now), From: request.From, To: request.To, Joins: in.joins, Shift: in.shift}
 	for _, filter := range request.Filters {
 		options.Filters = append(options.Filters, plan.Filter(filter))
 	}
@@ -108,7 +134,7 @@ func (e *Engine) limit(asked, fallback int) int {
 }
 
 // records answers with a page of records.
-func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor, in setting) (*Result, error) {
 	fallback := e.config.Limit
 	if p.Limit != plan.Unlimited {
 		fallback = max(1, p.Limit)
@@ -130,13 +156,13 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if p.Limit != plan.Unlimited {
 		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: page, limits: e.config.limits()}
 	found, err := exec.Records(ctx, from.all(asked), p, page, asked.limits)
 	if err != nil {
 		return nil, err
 	}
 	result := &Result{
-		Hits: e.hits(found.Hits), Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
+		Hits: e.hits(found.Hits, p.Shape), Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
 		Facets: found.Facets, Complete: found.Complete, Reason: found.Reason,
 	}
 	if request.Highlight {
@@ -157,22 +183,30 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	return result, err
 }
 
-// hits drops what only paging needs.
-func (e *Engine) hits(found []exec.Hit) []Hit {
+// hits drops what only paging needs, and does the ops of a plan to the records.
+func (e *Engine) hits(found []exec.Hit, shape []rows.Op) []Hit {
 	hits := make([]Hit, len(found))
-	for i, hit := range found {
-		hits[i] = Hit{ID: hit.ID, Record: hit.Record}
+	for i := range found {
+		hits[i] = Hit{ID: found[i].ID, Record: found[i].Record}
+		if len(shape) == 0 {
+			continue
+		}
+		row := rows.OfRecord(found[i].ID, &found[i].Record)
+		for _, op := range shape {
+			op.Apply(&row) // joins leave nothing out that the search has not
+		}
+		hits[i].Record = row.ToRecord()
 	}
 	return hits
 }
 
 // table answers with a page of a table's rows.
-func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor, in setting) (*Result, error) {
 	limit := e.limit(request.Limit, e.config.LimitMax)
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}
-	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafTable, Request: *request, setting: in, limits: e.config.limits()}
 	found, err := exec.Table(ctx, from.all(asked), p, at.Seen+limit+1, asked.limits)
 	if err != nil {
 		return nil, err

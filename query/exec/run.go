@@ -190,12 +190,16 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 	}
 	within := index.DocSetRange(lo, hi)
 	if _, ok := r.plan.Expr.(index.All); ok {
-		return within, nil
+		return r.filtered(p, within)
 	}
 	if lo == 0 && hi == p.Rows() {
 		within = nil
 	}
-	return p.Eval(r.ctx, plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
+	found, err := p.Eval(r.ctx, plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
 		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
 	}), within)
+	if err != nil {
+		return nil, err
+	}
+	return r.filtered(p, found)
 }

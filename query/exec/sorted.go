@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/index"
-	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -136,7 +135,7 @@ func newSortColumn(field string, source column) sortColumn {
 	c := sortColumn{codes: source.codes, values: make([]SortValue, len(source.dict)+1)}
 	c.values[0] = SortValue{Class: ClassMissing}
 	for n, value := range source.dict {
-		if field == plan.FieldTime {
+		if value.isTime {
 			c.values[n+1] = SortValue{Class: ClassNumber, Number: value.number, Whole: value.whole}
 			continue
 		}

@@ -30,6 +30,17 @@ type TableResult struct {
 // Table groups the records that satisfy the plan and aggregates each group.
 // Rows after the first wantRows may be left out.
 func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
+	groups, err := tabulate(ctx, from, p, limits)
+	if err != nil {
+		return nil, err
+	}
+	result := groups.result(wantRows)
+	result.Outcome = groups.outcome()
+	return result, nil
+}
+
+// tabulate groups the records that satisfy the plan.
+func tabulate(ctx context.Context, from Source, p *plan.Plan, limits Limits) (*groups, error) {
 	r := newRun(ctx, from, p, limits)
 	groups := newGroups(r)
 	asked := r.ask(r.ctx, groups.takeFrom)
@@ -41,9 +52,7 @@ func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits 
 	if err := asked.wait(); err != nil {
 		return nil, err
 	}
-	result := groups.result(wantRows)
-	result.Outcome = r.outcome()
-	return result, nil
+	return groups, nil
 }
 
 // groups is the state of a table: what the parts visited so far amount to.
@@ -153,7 +162,7 @@ func (g *groups) visitWhole(p part.Part, rows *index.DocSet) (*partial, error) {
 		switch {
 		case agg.Field == "":
 			aggs[i].add(0, nil, rows.GetCardinality())
-		case agg.Field == plan.FieldTime || agg.Field == model.FieldID || paths(p, agg.Field) > 1:
+		case agg.Field == plan.FieldTime || agg.Field == model.FieldID || isVirtual(agg.Field) || paths(p, agg.Field) > 1:
 			list := rows.ToArray()
 			values, err := g.gather(p, agg.Field, rows, list)
 			if err != nil {
@@ -282,21 +291,26 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 			return nil, err
 		}
 	}
-	grouped := newGrouping(len(list), keys, g.max)
+	return g.group(uint64(len(list)), keys, func(field string) (column, error) { return g.gather(p, field, rows, list) })
+}
+
+// group groups rows by columns and aggregates what gather gives of them.
+func (g *groups) group(rows uint64, keys []column, gather func(field string) (column, error)) (*partial, error) {
+	grouped := newGrouping(int(rows), keys, g.max)
 	aggs := g.newAggs()
 	columns := map[string]column{} // several aggregates often are of one field
 	for i, agg := range g.table.Aggs {
 		values, known := columns[agg.Field]
 		if agg.Field != "" && !known {
 			var err error
-			if values, err = g.gather(p, agg.Field, rows, list); err != nil {
+			if values, err = gather(agg.Field); err != nil {
 				return nil, err
 			}
 			columns[agg.Field] = values
 		}
 		addRows(aggs[i], grouped, values, agg)
 	}
-	found := newPartial(rows.GetCardinality(), 0, len(keys), aggs)
+	found := newPartial(rows, 0, len(keys), aggs)
 	if grouped.over {
 		found.reason = fmt.Sprintf("there are more than %d groups", g.max)
 	}
