@@ -143,6 +143,9 @@ func SortSet(set *rows.Set, keys []plan.SortKey) {
 			}
 			return 0
 		}
+		if len(keys) == 1 && keys[0].Field == plan.FieldTime {
+			return compareTimes(keys[0].Desc, &positions[a], &positions[b])
+		}
 		return comparePositions(keys, &positions[a], &positions[b])
 	})
 	sorted := make([]rows.Row, len(order))

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -132,6 +133,7 @@ func (s *search) offerSorted(i int, keys []sortColumn, rows *index.DocSet, list 
 }
 
 func newSortColumn(field string, source column) sortColumn {
+	field = plan.BaseName(field)
 	c := sortColumn{codes: source.codes, values: make([]SortValue, len(source.dict)+1)}
 	c.values[0] = SortValue{Class: ClassMissing}
 	for n, value := range source.dict {

@@ -2,8 +2,10 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
@@ -141,6 +143,31 @@ func (c *chain) field(name string) string {
 	if field, ok := program.stored(); ok {
 		return field
 	}
+	return c.virtual(program, name)
+}
+
+// sortField is field for a field to sort by: one named level is ordered by
+// severity, and no other.
+func (c *chain) sortField(name string) string {
+	field := c.field(name)
+	if (field == model.FieldLevel) != (name == model.FieldLevel) && !strings.HasPrefix(field, Virtual) {
+		return c.virtual(newProgram(c.ops, name), name)
+	}
+	return field
+}
+
+// BaseName returns the name that a virtual field has in the text, and any other
+// field's own.
+func BaseName(field string) string {
+	if name, ok := strings.CutPrefix(field, Virtual); ok {
+		name, _, _ = strings.Cut(name, Virtual)
+		return name
+	}
+	return field
+}
+
+// virtual returns a new field that a program computes.
+func (c *chain) virtual(program *Program, name string) string {
 	virtual := Virtual + name + Virtual + string(rune('0'+len(c.plan.Virtual)))
 	if c.plan.Virtual == nil {
 		c.plan.Virtual = map[string]*Program{}

@@ -162,7 +162,7 @@ func (c *chain) recordPipe(pipe syntax.Pipe) error {
 		}
 		p.Sort = nil
 		for _, key := range pipe.Keys {
-			p.Sort = append(p.Sort, SortKey{Field: c.field(QueryName(key.Name.Text)), Desc: key.Desc})
+			p.Sort = append(p.Sort, SortKey{Field: c.sortField(QueryName(key.Name.Text)), Desc: key.Desc})
 		}
 		c.print(pipe)
 		return nil
@@ -216,8 +216,13 @@ func (c *chain) newTable(pipe syntax.Pipe) (*Table, error) {
 	if c.plan.records {
 		return made, nil
 	}
+	stats, _ := pipe.(*syntax.Stats)
 	for i := range made.Keys {
-		column, err := c.column(syntax.Name{Pos: pipe.At(), Text: made.Keys[i].Name})
+		at := pipe.At()
+		if stats != nil {
+			at = stats.By[i].Pos
+		}
+		column, err := c.column(syntax.Name{Pos: at, Text: made.Keys[i].Name})
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +232,11 @@ func (c *chain) newTable(pipe syntax.Pipe) (*Table, error) {
 		if made.Aggs[i].Field == "" {
 			continue
 		}
-		column, err := c.column(syntax.Name{Pos: pipe.At(), Text: made.Aggs[i].Field})
+		at := pipe.At()
+		if stats != nil {
+			at = stats.Aggs[i].Pos
+		}
+		column, err := c.column(syntax.Name{Pos: at, Text: made.Aggs[i].Field})
 		if err != nil {
 			return nil, err
 		}
@@ -346,13 +355,17 @@ func (p *Plan) tablePipe(text string, pipe syntax.Pipe, columns []string) ([]str
 func find(text string, name syntax.Name, columns []string) (int, error) {
 	for _, want := range [...]string{name.Text, name.Text + "()", QueryName(name.Text)} {
 		for i, column := range columns {
-			if column == want {
+			if column == want || QueryName(column) == want {
 				return i, nil
 			}
 		}
 	}
+	bare := make([]string, len(columns)) // count stands for count()
+	for i, column := range columns {
+		bare[i] = strings.TrimSuffix(column, "()")
+	}
 	return 0, syntax.NewError(text, name.Pos, "there is no column %q", name.Text).
-		Expect(columns...).Suggest(syntax.Nearest(strings.TrimSuffix(name.Text, "()"), columns))
+		Expect(columns...).Suggest(syntax.Nearest(strings.TrimSuffix(name.Text, "()"), bare))
 }
 
 // column returns the column with a name.
