@@ -273,10 +273,13 @@ func recordSet(hits []exec.Hit) *rows.Set {
 
 // apply does ops to all rows, as long as there is time.
 func (c *chain) apply(set *rows.Set, ops []rows.Op) error {
-	err := set.Apply(ops, c.bounded.Err)
-	if err != nil && c.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+	err := set.Apply(ops, c.engine.config.MemoryBytes, c.bounded.Err)
+	switch {
+	case errors.Is(err, rows.ErrBytes):
+		c.partial("the rows take more than %d bytes", c.engine.config.MemoryBytes)
+		return nil
+	case c.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		c.partial("the time limit of %s is over", c.engine.config.Time)
-		set.Rows = nil
 		return nil
 	}
 	return err

@@ -102,11 +102,11 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		if side.n == 0 {
 			continue
 		}
-		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n)
+		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n, e.config.limits())
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", id, err)
 		}
-		*side.into = e.hits(found.Hits, nil)
+		*side.into = e.hits(found.Hits)
 		if !found.Complete {
 			result.Complete, result.Reason = false, found.Reason
 		}
@@ -119,7 +119,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 
 // nextTo returns the records next to a position that satisfy a request: those
 // before it if desc, nearest first.
-func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at exec.Position, desc bool, n int) (*exec.RecordsResult, error) {
+func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at exec.Position, desc bool, n int, limits exec.Limits) (*exec.RecordsResult, error) {
 	request.Sort = []SortKey{{Field: plan.FieldTime, Desc: desc}}
 	// Zero is no bound, which is right too: the position decides.
 	request.From = at.Time
@@ -133,6 +133,6 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 	if err != nil {
 		return nil, err
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: limits}
 	return exec.Records(ctx, from.all(asked), p, asked.page, asked.limits)
 }

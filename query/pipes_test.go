@@ -583,7 +583,9 @@ func (g *chainText) tablePipe() {
 // compared draws a table that is compared with the one of some time before.
 func (g *chainText) compared() {
 	from := g.random.IntN(60)
-	at := func(s int) string { return time.Unix(0, day).UTC().Add(time.Duration(s) * time.Second).Format("2006-01-02T15:04:05.000000000Z") }
+	at := func(s int) string {
+		return time.Unix(0, day).UTC().Add(time.Duration(s) * time.Second).Format("2006-01-02T15:04:05.000000000Z")
+	}
 	g.filter += fmt.Sprintf(" _time:[%s TO %s}", at(from), at(from+20+g.random.IntN(40)))
 	g.add("%s", g.pick("where duration > 5 or flag == true", "eval x = duration * 2", `extract "user=<x> took"`, "sample 2"))
 	g.add("stats count() as total, sum(duration), max(share) as most by (%s)", g.pick("component", "_time:10s", "_time:10s, level", "x", "level, flag"))

@@ -161,8 +161,12 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if err != nil {
 		return nil, err
 	}
+	hits, err := e.shaped(found.Hits, p.Shape)
+	if err != nil {
+		return nil, err
+	}
 	result := &Result{
-		Hits: e.hits(found.Hits, p.Shape), Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
+		Hits: hits, Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
 		Facets: found.Facets, Complete: found.Complete, Reason: found.Reason,
 	}
 	if request.Highlight {
@@ -183,21 +187,33 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	return result, err
 }
 
-// hits drops what only paging needs, and does the ops of a plan to the records.
-func (e *Engine) hits(found []exec.Hit, shape []rows.Op) []Hit {
+// hits drops what only paging needs.
+func (e *Engine) hits(found []exec.Hit) []Hit {
 	hits := make([]Hit, len(found))
-	for i := range found {
-		hits[i] = Hit{ID: found[i].ID, Record: found[i].Record}
-		if len(shape) == 0 {
-			continue
+	for i, hit := range found {
+		hits[i] = Hit{ID: hit.ID, Record: hit.Record}
+	}
+	return hits
+}
+
+// shaped returns the records of a page after the ops of a plan, of which none
+// leaves out what the search has found.
+func (e *Engine) shaped(found []exec.Hit, ops []rows.Op) ([]Hit, error) {
+	hits, bytes := e.hits(found), 0
+	if len(ops) == 0 {
+		return hits, nil
+	}
+	for i := range hits {
+		row := rows.OfRecord(hits[i].ID, &hits[i].Record)
+		for _, op := range ops {
+			op.Apply(&row)
 		}
-		row := rows.OfRecord(found[i].ID, &found[i].Record)
-		for _, op := range shape {
-			op.Apply(&row) // joins leave nothing out that the search has not
+		if bytes += row.Bytes(); bytes > e.config.MemoryBytes {
+			return nil, &RequestError{Field: "limit", Message: fmt.Sprintf("asks for records of more than %d bytes", e.config.MemoryBytes)}
 		}
 		hits[i].Record = row.ToRecord()
 	}
-	return hits
+	return hits, nil
 }
 
 // table answers with a page of a table's rows.

@@ -148,7 +148,7 @@ func (c *chain) around(row *rows.Row, n int, seen map[model.RecordID]bool) ([]ro
 	var all []rows.Row
 	for _, desc := range [...]bool{true, false} {
 		asked := request
-		found, err := c.engine.nextTo(c.ctx, c.from, &asked, at, desc, n)
+		found, err := c.engine.nextTo(c.ctx, c.from, &asked, at, desc, n, c.limits())
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", row.ID, err)
 		}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/stere-log/stere/index"
@@ -36,7 +37,15 @@ func (r *run) compute(p part.Part, field string, found *index.DocSet, list []uin
 	}
 	c := newInterned(len(list))
 	program := r.plan.Virtual[field]
-	err := r.do(p, program, found, list, func(n int, v expr.Value, _ bool) { c.set(n, v) })
+	err := r.do(p, program, found, list, func(n int, v expr.Value, _ bool) {
+		if c.bytes > r.limits.MemoryBytes {
+			v = expr.Value{}
+		}
+		c.set(n, v)
+	})
+	if c.bytes > r.limits.MemoryBytes {
+		r.partial(fmt.Sprintf("the computed values take more than %d bytes", r.limits.MemoryBytes))
+	}
 	return c.column, err
 }
 
@@ -44,6 +53,7 @@ func (r *run) compute(p part.Part, field string, found *index.DocSet, list []uin
 type interned struct {
 	column
 	codes map[expr.Value]uint32
+	bytes int // of the values
 }
 
 func newInterned(n int) *interned {
@@ -58,6 +68,7 @@ func (c *interned) set(n int, v expr.Value) {
 	code, known := c.codes[v]
 	if !known {
 		c.dict = append(c.dict, cellOf(v))
+		c.bytes += cellBytes + len(v.Text)
 		code = uint32(len(c.dict))
 		c.codes[v] = code
 	}
@@ -103,7 +114,7 @@ func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list [
 	row := rows.Row{Record: true}
 	var scratch []rows.Field
 	for n := range list {
-		if n%offerOften == 0 {
+		if n%stopOften == 0 {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
@@ -137,8 +148,8 @@ func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list [
 	return nil
 }
 
-// offerOften is after how many rows it is looked whether the time is over.
-const offerOften = 1 << 10
+// stopOften is after how many rows it is looked whether the time is over.
+const stopOften = 1 << 7
 
 // result is what a program gives for a row.
 type result struct {

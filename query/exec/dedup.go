@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -148,6 +149,7 @@ type DedupResult struct {
 // Dedup finds the first record of each group of a plan with Dedup. It returns
 // the first want records, of bytes in all about.
 func Dedup(ctx context.Context, from Source, p *plan.Plan, skip, want, bytes int, limits Limits) (*DedupResult, error) {
+	deadline := time.Now().Add(limits.Time)
 	g, err := tabulate(ctx, from, p, limits)
 	if err != nil {
 		return nil, err
@@ -176,6 +178,10 @@ func Dedup(ctx context.Context, from Source, p *plan.Plan, skip, want, bytes int
 		}
 		if result.Hits = append(result.Hits, hits...); read > bytes && len(ids) > 0 {
 			g.partial(bytesReason(bytes))
+			break
+		}
+		if len(ids) > 0 && time.Now().After(deadline) {
+			g.partial(timeReason(limits.Time))
 			break
 		}
 	}

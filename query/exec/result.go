@@ -61,6 +61,10 @@ func (s *search) read(found []candidate, result *RecordsResult) error {
 			s.partial(bytesReason(s.page.Bytes))
 			return nil
 		}
+		if s.ctx.Err() != nil && done+batch < len(found) {
+			s.partial(timeReason(s.limits.Time))
+			return nil
+		}
 	}
 	return nil
 }

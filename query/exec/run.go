@@ -100,11 +100,14 @@ func (r *run) settle(err error) error {
 		return nil
 	}
 	if r.outer.Err() == nil && r.ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
-		r.partial(fmt.Sprintf("the time limit of %s is over", r.limits.Time))
+		r.partial(timeReason(r.limits.Time))
 		return nil
 	}
 	return err
 }
+
+// timeReason says that there was no more time.
+func timeReason(most time.Duration) string { return fmt.Sprintf("the time limit of %s is over", most) }
 
 // each calls do for 0 <= i < n, about in this order, by at most Workers
 // goroutines, and returns when all have ended. After an error or the end of

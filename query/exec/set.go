@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 
@@ -72,6 +73,7 @@ func (g *groups) set() *SetResult {
 	for i, c := range raw.Columns {
 		set.Columns[i] = rows.Column(c)
 	}
+	bytes := 0
 	for n, row := range raw.Rows {
 		fields := make([]rows.Field, len(row))
 		for i, v := range row {
@@ -82,6 +84,11 @@ func (g *groups) set() *SetResult {
 			fields[i] = rows.NewField(raw.Columns[i].Name, value)
 		}
 		set.Rows[n].Fields = fields
+		if bytes += set.Rows[n].Bytes(); bytes > g.limits.MemoryBytes {
+			set.Rows = set.Rows[:n]
+			g.partial(fmt.Sprintf("the rows take more than %d bytes", g.limits.MemoryBytes))
+			break
+		}
 	}
 	return &SetResult{Set: set, Approximate: raw.Approximate, Matched: raw.Matched, Outcome: g.outcome()}
 }

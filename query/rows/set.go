@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -12,24 +13,35 @@ import (
 	"github.com/stere-log/stere/query/expr"
 )
 
+// ErrBytes says that rows take more bytes than they may.
+var ErrBytes = errors.New("the rows are too large")
+
 // Apply does the ops to each row, in order, and keeps those that none leaves
-// out. It returns early when stop says so, which is asked now and then.
-func (s *Set) Apply(ops []Op, stop func() error) error {
-	const often = 1 << 10
+// out: until stop says so, which is asked now and then, or the rows take about
+// most bytes. With an error the rows that are left are those before.
+func (s *Set) Apply(ops []Op, most int, stop func() error) (err error) {
+	const often = 1 << 7
 	kept := s.Rows[:0]
+	bytes := 0
 	for i := range s.Rows {
 		if i%often == 0 {
-			if err := stop(); err != nil {
-				return err
-			}
+			err = stop()
 		}
-		if applied(ops, &s.Rows[i]) {
-			kept = append(kept, s.Rows[i])
+		if err != nil {
+			break
 		}
+		if !applied(ops, &s.Rows[i]) {
+			continue
+		}
+		if bytes += s.Rows[i].Bytes(); bytes > most {
+			err = ErrBytes
+			break
+		}
+		kept = append(kept, s.Rows[i])
 	}
 	clear(s.Rows[len(kept):])
 	s.Rows = kept
-	return nil
+	return err
 }
 
 // applied does the ops to a row until one leaves it out.
