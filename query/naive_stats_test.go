@@ -3,6 +3,7 @@ package query_test
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -75,11 +76,29 @@ func (n *naive) stats(set *naiveSet, pipe syntax.Pipe) {
 		}
 		made.rows = append(made.rows, row)
 	}
+	naiveTypes(&made)
 	naiveDefaultOrder(&made, p)
 	if top, ok := pipe.(*syntax.Top); ok {
 		made.rows = made.rows[:min(len(made.rows), top.N)]
 	}
 	*set = made
+}
+
+// naiveTypes makes the values of columns without a type in common texts.
+func naiveTypes(set *naiveSet) {
+	for _, c := range set.columns {
+		types := map[string]bool{}
+		for _, r := range set.rows {
+			if v := r.cells[c]; v != nil {
+				types[fmt.Sprintf("%T", v)] = true
+			}
+		}
+		for _, r := range set.rows {
+			if v := r.cells[c]; v != nil && len(types) > 1 {
+				r.cells[c] = textOf(v)
+			}
+		}
+	}
 }
 
 func naiveDefaultOrder(set *naiveSet, p *syntax.Stats) {
