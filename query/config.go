@@ -24,6 +24,7 @@ type Config struct {
 	MemoryBytes int              // of all queries that run, and of all leaf calls, for groups and values; default 512 MiB
 	AtOnce      int              // queries that run at once, and leaf calls; default twice GOMAXPROCS, at least 4
 	Waiting     int              // queries that wait for a place; default 1,000
+	Rows        int              // records or rows that pipes hold that need all of them; default 100,000
 	Facets      int              // fields of a request's facets; default 20
 	FacetValues int              // values of a facet; default 10
 	ContextMax  int              // surrounding records on each side; default 1,000
@@ -42,7 +43,8 @@ func (c Config) Validate() error {
 		{"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
 		{"offset max", int64(c.OffsetMax)}, {"groups", int64(c.Groups)}, {"distinct", int64(c.Distinct)}, {"values", int64(c.Values)},
 		{"memory bytes", int64(c.MemoryBytes)}, {"facets", int64(c.Facets)}, {"facet values", int64(c.FacetValues)},
-		{"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)}, {"at once", int64(c.AtOnce)}, {"waiting", int64(c.Waiting)},
+		{"rows", int64(c.Rows)}, {"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
+		{"at once", int64(c.AtOnce)}, {"waiting", int64(c.Waiting)},
 	} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("query %s is %d, want 0 for the default or more", v.name, v.value))
@@ -61,7 +63,7 @@ func (c Config) withDefaults() Config {
 		fallback int
 	}{
 		{&c.CountLarge, 10_000}, {&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
-		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
+		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.Rows, 100_000}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
 		{&c.Workers, runtime.GOMAXPROCS(0)},
 	} {
 		if *v.value == 0 {

@@ -53,12 +53,12 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 
 // leafBody runs a request.
 func (e *Engine) leafBody(ctx context.Context, from *source, request *leafRequest) ([]byte, error) {
-	p, subs, err := makePlan(&request.Request, request.now)
-	switch {
-	case err != nil:
+	if request.sets == nil {
+		request.sets = [][]string{} // the root has run them
+	}
+	p, err := makePlan(&request.Request, request.setting)
+	if err != nil {
 		return nil, err
-	case len(subs) != len(request.sets):
-		return nil, fmt.Errorf("%w: %d sets for %d queries inside it", ErrLeafRequest, len(request.sets), len(subs))
 	}
 	limits := e.leafLimits(request.memory, request.limits)
 	switch {

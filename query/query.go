@@ -62,8 +62,7 @@ type Request struct {
 
 	Who string // asks; for those who look at what runs
 
-	memory int        // bytes that it may take
-	sets   [][]string // what the queries inside the text find; nil before they ran
+	memory int // bytes that it may take
 }
 
 // Filter holds for records whose field has one of the values, exactly; for the

@@ -67,10 +67,10 @@ func forms(t testing.TB, random *rand.Rand, records []model.Record) map[string]*
 	return map[string]*query.Engine{"head": query.New(heads, config), "sealed": query.New(all, config), "scattered": query.New(apart, config)}
 }
 
-// naive is some records, looked at one by one.
-type naive []model.Record
+// looked is some records, looked at one by one.
+type looked []model.Record
 
-func (n naive) where(holds func(r *model.Record) bool) (some naive) {
+func (n looked) where(holds func(r *model.Record) bool) (some looked) {
 	for i := range n {
 		if holds(&n[i]) {
 			some = append(some, n[i])
@@ -80,8 +80,8 @@ func (n naive) where(holds func(r *model.Record) bool) (some naive) {
 }
 
 // by groups the records by texts that key returns; "" is no group.
-func (n naive) by(key func(r *model.Record) string) map[string]naive {
-	groups := map[string]naive{}
+func (n looked) by(key func(r *model.Record) string) map[string]looked {
+	groups := map[string]looked{}
 	for i := range n {
 		if k := key(&n[i]); k != "" {
 			groups[k] = append(groups[k], n[i])
@@ -91,7 +91,7 @@ func (n naive) by(key func(r *model.Record) string) map[string]naive {
 }
 
 // texts returns the values of a field, in order of time.
-func (n naive) texts(field string) (texts []string) {
+func (n looked) texts(field string) (texts []string) {
 	ordered := slices.Clone(n)
 	slices.SortFunc(ordered, func(a, b model.Record) int { return cmp.Compare(a.Time, b.Time) })
 	for i := range ordered {
@@ -131,7 +131,7 @@ type counted struct {
 }
 
 // most returns groups by size, the most frequent first or, if rare, last.
-func most(groups map[string]naive, rare bool) (list []counted) {
+func most(groups map[string]looked, rare bool) (list []counted) {
 	for key, some := range groups {
 		list = append(list, counted{key, len(some)})
 	}
@@ -164,9 +164,9 @@ func TestTablesEqualNaive(t *testing.T) {
 		}
 		for form, engine := range forms(t, random, records) {
 			name := fmt.Sprintf("seed %d, %s", seed, form)
-			compareGroups(t, name, engine, naive(records))
-			compareTables(t, name, engine, naive(records))
-			comparePatterns(t, name, engine, naive(records))
+			compareGroups(t, name, engine, looked(records))
+			compareTables(t, name, engine, looked(records))
+			comparePatterns(t, name, engine, looked(records))
 		}
 		if t.Failed() {
 			return
@@ -175,7 +175,7 @@ func TestTablesEqualNaive(t *testing.T) {
 }
 
 // compareGroups checks aggregates of groups.
-func compareGroups(t *testing.T, name string, engine *query.Engine, records naive) {
+func compareGroups(t *testing.T, name string, engine *query.Engine, records looked) {
 	t.Helper()
 	result := search(t, engine, query.Request{Text: `* | stats count_if(level>=warn AND NOT reset) as bad, stddev(duration), first(n), last(n), first(duration), values(component), ` +
 		`count_distinct_exact(duration), count_distinct_approx(duration), rate(), rate(duration) by (level)`})
@@ -213,7 +213,7 @@ func compareGroups(t *testing.T, name string, engine *query.Engine, records naiv
 }
 
 // compareTables checks top, rare, facets and histograms.
-func compareTables(t *testing.T, name string, engine *query.Engine, records naive) {
+func compareTables(t *testing.T, name string, engine *query.Engine, records looked) {
 	t.Helper()
 	both := records.by(func(r *model.Record) string {
 		if of("component")(r) == "" {
@@ -280,7 +280,7 @@ func compareTables(t *testing.T, name string, engine *query.Engine, records naiv
 }
 
 // comparePatterns checks patterns. No message here repeats a field.
-func comparePatterns(t *testing.T, name string, engine *query.Engine, records naive) {
+func comparePatterns(t *testing.T, name string, engine *query.Engine, records looked) {
 	t.Helper()
 	groups := records.by(func(r *model.Record) string { return shape.MessagePattern(of("message")(r), nil) })
 	rows := search(t, engine, query.Request{Text: "* | stats count() by (_pattern)", Limit: 10_000}).Rows

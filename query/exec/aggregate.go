@@ -61,7 +61,7 @@ func newAggregate(agg plan.Agg, limits Limits) aggregate {
 	case plan.First, plan.Last, plan.Example:
 		return &edges{last: agg.Func == plan.Last}
 	case plan.Values, plan.Mix:
-		return &listings{field: agg.Field, counts: agg.Func == plan.Mix}
+		return &listings{field: plan.BaseName(agg.Field), counts: agg.Func == plan.Mix}
 	case plan.Rate:
 		if agg.Field != "" {
 			return &sums{}

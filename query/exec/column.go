@@ -65,6 +65,9 @@ func (r *run) gather(p part.Part, field string, rows *index.DocSet, list []uint3
 	case model.FieldID:
 		return gatherIDs(p, rows)
 	}
+	if isVirtual(field) {
+		return r.compute(p, field, rows, list)
+	}
 	c := column{codes: make([]uint32, len(list))}
 	for _, source := range columnsOf(p, field) {
 		if source.Kind() == model.Null {

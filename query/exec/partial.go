@@ -154,6 +154,19 @@ func (g *groups) key() (key string, ok bool) {
 	if !ok {
 		return "", false
 	}
+	if g.plan.Volatile {
+		return "", false
+	}
+	dst = append(binary.AppendUvarint(dst, uint64(len(g.plan.Key))), g.plan.Key...)
+	if g.plan.Dedup { // the order decides
+		for _, key := range g.plan.Sort {
+			desc := byte(0)
+			if key.Desc {
+				desc = 1
+			}
+			dst = append(binary.AppendUvarint(append(dst, 4, desc), uint64(len(key.Field))), key.Field...)
+		}
+	}
 	for _, key := range g.table.Keys {
 		dst = binary.AppendVarint(append(dst, 1), int64(key.Auto))
 		dst = appendText(dst, key.Field)

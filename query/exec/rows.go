@@ -26,6 +26,19 @@ const (
 // result makes the rows, orders them and takes the plan's steps; the first
 // rows are all that is wanted.
 func (g *groups) result(rows int) *TableResult {
+	result := g.raw(rows)
+	for _, row := range result.Rows {
+		for i, value := range row {
+			if at, ok := value.(instant); ok {
+				row[i] = at.String()
+			}
+		}
+	}
+	return result
+}
+
+// raw is result with times as instants.
+func (g *groups) raw(rows int) *TableResult {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	result := &TableResult{Matched: g.mu.matched}
@@ -42,13 +55,6 @@ func (g *groups) result(rows int) *TableResult {
 	}
 	for _, step := range g.table.Steps {
 		result.take(step)
-	}
-	for _, row := range result.Rows {
-		for i, value := range row {
-			if at, ok := value.(instant); ok {
-				row[i] = at.String()
-			}
-		}
 	}
 	return result
 }

@@ -30,6 +30,17 @@ type TableResult struct {
 // Table groups the records that satisfy the plan and aggregates each group.
 // Rows after the first wantRows may be left out.
 func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
+	groups, err := tabulate(ctx, from, p, limits)
+	if err != nil {
+		return nil, err
+	}
+	result := groups.result(wantRows)
+	result.Outcome = groups.outcome()
+	return result, nil
+}
+
+// tabulate groups the records that satisfy the plan.
+func tabulate(ctx context.Context, from Source, p *plan.Plan, limits Limits) (*groups, error) {
 	r := newRun(ctx, from, p, limits)
 	groups := newGroups(r)
 	asked := r.ask(r.ctx, groups.takeFrom)
@@ -41,9 +52,7 @@ func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits 
 	if err := asked.wait(); err != nil {
 		return nil, err
 	}
-	result := groups.result(wantRows)
-	result.Outcome = r.outcome()
-	return result, nil
+	return groups, nil
 }
 
 // groups is the state of a table: what the parts visited so far amount to.
@@ -217,7 +226,7 @@ func (g *groups) addWhole(p part.Part, rows *index.DocSet, agg plan.Agg, state a
 		state.add(0, nil, rows.GetCardinality())
 	case atEdge(agg):
 		return g.addEdge(p, rows, agg, state)
-	case agg.Field == plan.FieldTime || agg.Field == model.FieldID || paths(p, agg.Field) > 1:
+	case agg.Field == plan.FieldTime || agg.Field == model.FieldID || isVirtual(agg.Field) || paths(p, agg.Field) > 1:
 		list := rows.ToArray()
 		values, err := g.gather(p, agg.Field, rows, list)
 		if err != nil {
@@ -308,12 +317,67 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 			keys[i] = keys[i].cut(key.Numbers)
 		}
 	}
-	grouped := newGrouping(len(list), keys, g.max)
+	return g.group(&partRows{groups: g, part: p, rows: rows, list: list}, keys)
+}
+
+// rowSource is rows that are grouped: of a part, or of a set.
+type rowSource interface {
+	// size returns how many rows there are.
+	size() int
+	// values returns a field of each row.
+	values(field string) (column, error)
+	// holding returns a column with one value, in those rows that satisfy the
+	// condition of an aggregate.
+	holding(agg plan.Agg) (column, error)
+	// edges folds the first or last row of each group that has a value into an
+	// aggregate.
+	edges(grouped *grouping, agg plan.Agg, state aggregate) error
+}
+
+// partRows is rows of a part.
+type partRows struct {
+	*groups
+	part part.Part
+	rows *index.DocSet
+	list []uint32
+}
+
+func (s *partRows) size() int { return len(s.list) }
+
+func (s *partRows) values(field string) (column, error) {
+	return s.gather(s.part, field, s.rows, s.list)
+}
+
+func (s *partRows) holding(agg plan.Agg) (column, error) {
+	found, err := s.where(s.part, s.rows, agg)
+	if err != nil {
+		return column{}, err
+	}
+	c := newMarks(len(s.list))
+	eachPlace(found, s.list, c.mark)
+	return c, nil
+}
+
+func (s *partRows) edges(grouped *grouping, agg plan.Agg, state aggregate) error {
+	return s.addEdges(s.part, s.rows, s.list, grouped, agg, state)
+}
+
+// newMarks returns a column in which rows can be marked.
+func newMarks(n int) column {
+	return column{codes: make([]uint32, n), dict: []cell{{kind: model.Bool, text: "true"}}}
+}
+
+// mark gives the n-th row the one value of a column of marks.
+func (c *column) mark(n int) { c.codes[n] = 1 }
+
+// group groups rows by columns and aggregates what there is of them.
+func (g *groups) group(from rowSource, keys []column) (*partial, error) {
+	grouped := newGrouping(from.size(), keys, g.max)
 	aggs := g.newAggs()
 	columns := map[string]column{} // several aggregates often are of one field
 	for i, agg := range g.table.Aggs {
 		if atEdge(agg) {
-			if err := g.addEdges(p, rows, list, grouped, agg, aggs[i]); err != nil {
+			if err := from.edges(grouped, agg, aggs[i]); err != nil {
 				return nil, err
 			}
 			continue
@@ -322,9 +386,9 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 		var err error
 		switch {
 		case agg.Where != nil:
-			values, err = g.holding(p, rows, list, agg)
+			values, err = from.holding(agg)
 		case agg.Field != "" && !known:
-			values, err = g.gather(p, agg.Field, rows, list)
+			values, err = from.values(agg.Field)
 			columns[agg.Field] = values
 		}
 		if err != nil {
@@ -332,7 +396,7 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 		}
 		addRows(aggs[i], grouped, values, agg)
 	}
-	found := newPartial(rows.GetCardinality(), 0, len(keys), aggs)
+	found := newPartial(uint64(from.size()), 0, len(keys), aggs)
 	if grouped.over {
 		found.reason = fmt.Sprintf("there are more than %d groups", g.max)
 	}
@@ -340,18 +404,6 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 		found.label(grouped.label(group))
 	}
 	return found, nil
-}
-
-// holding returns a column with one value, in those rows that satisfy the
-// condition of an aggregate.
-func (g *groups) holding(p part.Part, rows *index.DocSet, list []uint32, agg plan.Agg) (column, error) {
-	found, err := g.where(p, rows, agg)
-	if err != nil {
-		return column{}, err
-	}
-	c := column{codes: make([]uint32, len(list)), dict: []cell{{kind: model.Bool, text: "true"}}}
-	eachPlace(found, list, func(n int) { c.codes[n] = 1 })
-	return c, nil
 }
 
 // addRows folds the values of grouped rows into an aggregate. A record with

@@ -53,6 +53,14 @@ func (g *groups) visitFacets(p part.Part, rows *index.DocSet) (*partial, error) 
 
 // addFacet adds the values of a field.
 func (g *groups) addFacet(p part.Part, field string, rows *index.DocSet, name *cell, found *partial) error {
+	if field == plan.FieldTime || field == model.FieldID || isVirtual(field) {
+		list := rows.ToArray()
+		values, err := g.gather(p, field, rows, list)
+		if err == nil {
+			g.addFacetValues(&values, name, found)
+		}
+		return err
+	}
 	for _, source := range columnsOf(p, field) {
 		if source.Kind() == model.Null {
 			continue
@@ -71,6 +79,22 @@ func (g *groups) addFacet(p part.Part, field string, rows *index.DocSet, name *c
 		}
 	}
 	return nil
+}
+
+// addFacetValues adds the values of a column.
+func (g *groups) addFacetValues(values *column, name *cell, found *partial) {
+	counts := make([]uint64, len(values.dict)+1)
+	for _, code := range values.codes {
+		counts[code]++
+	}
+	for i := range values.dict {
+		if found.groups == g.max {
+			found.reason = fmt.Sprintf("there are more than %d groups", g.max)
+			return
+		}
+		found.aggs[0].add(found.groups, nil, counts[i+1])
+		found.label([]*cell{name, &values.dict[i]})
+	}
 }
 
 // facetFields returns the fields of a part that may have few values: all but
@@ -137,7 +161,7 @@ func (g *groups) facetRows() [][]any {
 	}
 	slices.SortFunc(all, func(a, b facetRow) int {
 		return cmp.Or(cmp.Compare(a.field, b.field), cmp.Compare(b.count, a.count),
-			sortValue(order[a.field], a.label.kind, a.label.text).compare(sortValue(order[b.field], b.label.kind, b.label.text)),
+			sortValue(plan.BaseName(order[a.field]), a.label.kind, a.label.text).compare(sortValue(plan.BaseName(order[b.field]), b.label.kind, b.label.text)),
 			strings.Compare(a.label.text, b.label.text))
 	})
 	var rows [][]any

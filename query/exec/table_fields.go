@@ -11,7 +11,7 @@ import (
 // in the part, so that a row has at most one value of each.
 func (g *groups) single(p part.Part) bool {
 	stored := func(field string) bool {
-		return field == "" || field != plan.FieldTime && field != model.FieldID && paths(p, field) <= 1
+		return field == "" || field != plan.FieldTime && field != model.FieldID && !isVirtual(field) && paths(p, field) <= 1
 	}
 	for _, key := range g.table.Keys {
 		if !stored(key.Field) {

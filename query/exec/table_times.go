@@ -140,6 +140,10 @@ func edgeLast(agg plan.Agg) bool { return agg.Func == plan.Last || agg.Func == p
 
 // addEdge folds the first or last row of all that has a value into an aggregate.
 func (g *groups) addEdge(p part.Part, rows *index.DocSet, agg plan.Agg, state aggregate) error {
+	if isVirtual(agg.Field) {
+		list := rows.ToArray()
+		return g.addEdges(p, rows, list, newGrouping(len(list), nil, 1), agg, state)
+	}
 	having, err := g.existing(p, rows, agg.Field)
 	if err != nil || having.IsEmpty() {
 		return err
@@ -154,6 +158,9 @@ func (g *groups) addEdge(p part.Part, rows *index.DocSet, agg plan.Agg, state ag
 // addEdges folds the first or last row of each group that has a value into an
 // aggregate: rows are in order of time. Only these rows are read.
 func (g *groups) addEdges(p part.Part, rows *index.DocSet, list []uint32, grouped *grouping, agg plan.Agg, state aggregate) error {
+	if isVirtual(agg.Field) {
+		return g.addComputedEdges(p, rows, list, grouped, agg, state)
+	}
 	having, err := g.existing(p, rows, agg.Field)
 	if err != nil {
 		return err
@@ -176,6 +183,41 @@ func (g *groups) addEdges(p part.Part, rows *index.DocSet, list []uint32, groupe
 		eachPlace(having, list, note)
 	}
 	return g.noteEdges(p, chosen, agg, state)
+}
+
+// addComputedEdges is addEdges for a field that is computed for all rows.
+func (g *groups) addComputedEdges(p part.Part, rows *index.DocSet, list []uint32, grouped *grouping, agg plan.Agg, state aggregate) error {
+	values, err := g.gather(p, agg.Field, rows, list)
+	if err != nil {
+		return err
+	}
+	times, err := p.Times(rows)
+	if err != nil {
+		return err
+	}
+	ids, err := p.IDs(rows)
+	if err != nil {
+		return err
+	}
+	noteAll(state, grouped, &values, func(n int) Position { return Position{Time: times[n], ID: ids[n]} })
+	return nil
+}
+
+// noteAll folds the values of grouped rows into an aggregate for which their
+// places decide.
+func noteAll(state aggregate, grouped *grouping, values *column, place func(n int) Position) {
+	edge, placed := state.(*edges)
+	for n, group := range grouped.ids {
+		if group == noGroup || values.codes[n] == 0 {
+			continue
+		}
+		c := &values.dict[values.codes[n]-1]
+		if placed {
+			edge.note(int(group), place(n), c)
+		} else {
+			state.add(int(group), c, 1)
+		}
+	}
 }
 
 // examplesMax is of how many groups of a part an example is read: texts are

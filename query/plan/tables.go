@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -51,6 +53,8 @@ type Agg struct {
 	Field      string     // "" counts records
 	Where      index.Expr // of CountIf, else nil
 	Percentile int64      // of Quantile, in thousandths of a percent
+
+	at syntax.Pos // in the text, 0 if it is not there
 }
 
 // Records reports whether the aggregate counts records, whatever they hold.
@@ -103,41 +107,214 @@ type Facets struct {
 	N      int      // values of a field
 }
 
-// table plans a pipe that makes a table of records; it returns the column names.
-func (p *Plan) table(text string, pipe syntax.Pipe) (columns []string, err error) {
-	table := &Table{}
+// newTable plans a pipe that makes a table, of the fields or columns that flow.
+func (c *chain) newTable(pipe syntax.Pipe) (table *Table, err error) {
+	var names []syntax.Name // where the fields of the keys stand in the text
 	switch pipe := pipe.(type) {
+	case *syntax.Timeline:
+		return c.timelineTable(pipe)
 	case *syntax.Top:
-		table = topTable(pipe)
+		table, names = topTable(pipe), pipe.Fields
 	case *syntax.Histogram:
-		table = p.histogram(pipe)
+		table, names = c.histogram(pipe), []syntax.Name{{Pos: pipe.Key.Pos, Text: pipe.Key.Field}}
 	case *syntax.Facets:
-		table = facetsTable(pipe)
+		return c.facetsTable(pipe)
 	case *syntax.Patterns:
+		if !c.plan.records {
+			return nil, syntax.NewError(c.text, pipe.Pos, "patterns needs records, and these are rows of a table").Suggest("patterns before stats")
+		}
 		table = patternsTable(pipe)
 	case *syntax.Stats:
+		table = &Table{}
 		for _, key := range pipe.By {
-			table.Keys = append(table.Keys, newKey(key))
+			table.Keys, names = append(table.Keys, newKey(key)), append(names, syntax.Name{Pos: key.Pos, Text: key.Field})
 		}
 		for _, agg := range pipe.Aggs {
-			planned, err := p.agg(text, agg)
+			planned, err := c.agg(agg)
 			if err != nil {
 				return nil, err
 			}
 			table.Aggs = append(table.Aggs, planned)
 		}
 	}
-	p.Table, p.Sort = table, nil
-	for _, key := range table.Keys {
-		columns = append(columns, key.Name)
+	if c.plan.records {
+		return table, c.known(pipe, table)
 	}
-	for _, agg := range table.Aggs {
-		columns = append(columns, agg.Name)
+	return table, c.columnsOf(table, pipe.At(), names)
+}
+
+// known checks that what parts derive is not asked for where only records are
+// left.
+func (c *chain) known(pipe syntax.Pipe, table *Table) error {
+	asked := slices.ContainsFunc(table.Keys, func(k Key) bool { return k.Field == model.FieldPattern }) ||
+		slices.ContainsFunc(table.Aggs, func(a Agg) bool {
+			return a.Field == model.FieldPattern || a.Where != nil && slices.Contains(rows.FieldsOf(a.Where), model.FieldPattern)
+		})
+	if c.rest && asked {
+		return c.unknownPattern(pipe.At())
 	}
-	if table.Spread > 0 {
-		columns = append(columns, "count")
+	return nil
+}
+
+// unknownPattern says that the pattern of records is not known here.
+func (c *chain) unknownPattern(at syntax.Pos) error {
+	return syntax.NewError(c.text, at, "the pattern of a record is known only in where, sort and the first table, before limit, offset, dedup, union and context")
+}
+
+// columnsOf replaces names in a table of a table's rows by its columns.
+func (c *chain) columnsOf(table *Table, at syntax.Pos, names []syntax.Name) (err error) {
+	for i := range table.Keys {
+		if table.Keys[i].Field, err = c.column(names[i]); err != nil {
+			return err
+		}
 	}
-	return columns, nil
+	for i := range table.Aggs {
+		agg := &table.Aggs[i]
+		if agg.at == 0 {
+			agg.at = at
+		}
+		if agg.Field != "" {
+			if agg.Field, err = c.column(syntax.Name{Pos: agg.at, Text: agg.Field}); err != nil {
+				return err
+			}
+		}
+		if agg.Where != nil {
+			agg.Where = rows.RenameFields(agg.Where, func(field string) string {
+				column, fault := c.column(syntax.Name{Pos: agg.at, Text: field})
+				err = cmp.Or(err, fault)
+				return column
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// firstTable plans the first pipe that makes a table: of what is stored or can
+// be computed where the records are.
+func (c *chain) firstTable(pipe syntax.Pipe) error {
+	made, err := c.newTable(pipe)
+	if err != nil {
+		return err
+	}
+	if !c.place(made) {
+		c.rest = true
+		if err := c.known(pipe, made); err != nil {
+			return err
+		}
+		c.statsStage(pipe, made)
+		return nil
+	}
+	c.print(pipe)
+	c.plan.Table, c.plan.Sort = made, nil
+	c.madeTable(made)
+	if timeline, ok := pipe.(*syntax.Timeline); ok {
+		c.timeline(timeline)
+	}
+	return nil
+}
+
+// statsStage plans a table of rows at the root.
+func (c *chain) statsStage(pipe syntax.Pipe, made *Table) {
+	c.plan.Rest = append(c.plan.Rest, &StatsStage{Table: made})
+	c.madeTable(made)
+	if timeline, ok := pipe.(*syntax.Timeline); ok {
+		c.timeline(timeline)
+	}
+}
+
+// changed reports whether the ops change what fields records have.
+func (c *chain) changed() bool {
+	return slices.ContainsFunc(c.ops, func(op rows.Op) bool {
+		switch op.(type) {
+		case *rows.Where, *rows.Sample:
+			return false
+		}
+		return true
+	})
+}
+
+// place replaces the fields of a table by those that parts are asked for; it
+// returns false if they cannot be: all fields are meant, and the ops change
+// which there are.
+func (c *chain) place(made *Table) bool {
+	if c.changed() {
+		if made.Facets != nil && len(made.Facets.Fields) == 0 {
+			return false
+		}
+		for _, agg := range made.Aggs {
+			if agg.Where != nil && slices.Contains(rows.FieldsOf(agg.Where), "") {
+				return false
+			}
+		}
+	}
+	for i := range made.Keys {
+		if made.Keys[i].Field != "" {
+			made.Keys[i].Field = c.field(made.Keys[i].Field)
+		}
+	}
+	for i := range made.Aggs {
+		agg := &made.Aggs[i]
+		if agg.Field != "" {
+			agg.Field = c.field(agg.Field)
+		}
+		if agg.Where != nil {
+			c.holding(agg)
+		}
+	}
+	if made.Facets != nil {
+		for i, field := range made.Facets.Fields {
+			made.Facets.Fields[i] = c.field(field)
+		}
+	}
+	return true
+}
+
+// holding replaces the condition of an aggregate by one on stored fields, or by
+// a field that is computed where it holds.
+func (c *chain) holding(agg *Agg) {
+	stored := true
+	renamed := rows.RenameFields(agg.Where, func(name string) string {
+		if name == "" || name == model.FieldPattern {
+			return name
+		}
+		field, ok := newProgram(c.ops, name).stored()
+		stored = stored && ok
+		return field
+	})
+	if stored {
+		agg.Where = renamed
+		return
+	}
+	ops := append(slices.Clone(c.ops), &rows.Mark{Name: holdsName, If: agg.Where})
+	agg.Field, agg.Where = c.virtual(newProgram(ops, holdsName), agg.Name), nil
+}
+
+// holdsName is the field that is there where the condition of an aggregate
+// holds. No text can name it.
+const holdsName = Virtual + "holds"
+
+// madeTable notes what is known of a table.
+func (c *chain) madeTable(made *Table) {
+	c.plan.records = false
+	c.table = table{}
+	for _, key := range made.Keys {
+		c.columns, c.keys = append(c.columns, key.Name), append(c.keys, key.Name)
+		if key.Times() {
+			c.bucket, c.buckets = key.Name, key.Calendar
+		}
+	}
+	for _, agg := range made.Aggs {
+		c.columns = append(c.columns, agg.Name)
+		if agg.Counts() {
+			c.zero = append(c.zero, agg.Name)
+		}
+	}
+	if made.Spread > 0 {
+		c.keys, c.columns, c.zero = c.columns[:1:1], append(c.columns, "count"), []string{"count"}
+	}
 }
 
 // newKey plans a key.
@@ -153,8 +330,8 @@ func newKey(key syntax.Key) Key {
 }
 
 // agg plans an aggregate.
-func (p *Plan) agg(text string, agg syntax.Agg) (Agg, error) {
-	planned := Agg{Name: agg.Name(), Field: QueryName(agg.Field), Func: funcs()[agg.Func]}
+func (c *chain) agg(agg syntax.Agg) (Agg, error) {
+	planned := Agg{at: agg.Pos, Name: agg.Name(), Field: QueryName(agg.Field), Func: funcs()[agg.Func]}
 	if planned.Func == 0 {
 		planned.Func = Quantile
 		planned.Percentile, _ = syntax.Percentile(agg.Func)
@@ -162,9 +339,11 @@ func (p *Plan) agg(text string, agg syntax.Agg) (Agg, error) {
 	if agg.Where == nil {
 		return planned, nil
 	}
-	l := &lowering{text: text, now: p.now}
-	var err error
-	planned.Where, err = l.node(agg.Where, false)
+	where, err := c.lower.node(agg.Where, false)
+	if err == nil && c.options.Shift > 0 {
+		where = shiftTimes(where, before(c.options.Shift))
+	}
+	planned.Where = where
 	return planned, err
 }
 
@@ -190,7 +369,7 @@ func topTable(pipe *syntax.Top) *Table {
 
 // histogram plans the spread of numbers or times. Where the query bounds time on
 // both sides, these bounds decide how wide the buckets of times are.
-func (p *Plan) histogram(pipe *syntax.Histogram) *Table {
+func (c *chain) histogram(pipe *syntax.Histogram) *Table {
 	names := []syntax.Name{{Text: pipe.Key.Field}}
 	count := Agg{Name: free("count", names), Func: Count}
 	key := newKey(pipe.Key)
@@ -198,8 +377,9 @@ func (p *Plan) histogram(pipe *syntax.Histogram) *Table {
 	case key.Cut():
 	case key.Field != FieldTime:
 		return &Table{Aggs: []Agg{{Name: key.Name, Func: Spread, Field: key.Field}}, Spread: pipe.Buckets}
-	case p.From >= 0 && p.To != NoTo && p.From < p.To:
-		key.Calendar = Level(p.From, p.To-1, time.Microsecond, pipe.Buckets)
+	case c.plan.From >= 0 && c.plan.To != NoTo && c.plan.From < c.plan.To:
+		shift := int64(c.options.Shift) // the same buckets, whatever it is compared with
+		key.Calendar = Level(c.plan.From+shift, c.plan.To-1+shift, time.Microsecond, pipe.Buckets)
 	default:
 		key.Auto = pipe.Buckets
 	}
@@ -207,13 +387,20 @@ func (p *Plan) histogram(pipe *syntax.Histogram) *Table {
 }
 
 // facetsTable plans facets.
-func facetsTable(pipe *syntax.Facets) *Table {
+func (c *chain) facetsTable(pipe *syntax.Facets) (*Table, error) {
 	facets := &Facets{N: pipe.N}
 	for _, name := range pipe.Of {
-		facets.Fields = append(facets.Fields, QueryName(name.Text))
+		field, err := c.name(name)
+		if err != nil {
+			return nil, err
+		}
+		if c.plan.records && c.rest && field == model.FieldPattern {
+			return nil, c.unknownPattern(name.Pos)
+		}
+		facets.Fields = append(facets.Fields, field)
 		facets.Names = append(facets.Names, name.Text)
 	}
-	return &Table{Keys: []Key{{Name: "field"}, {Name: "value"}}, Aggs: []Agg{{Name: "count", Func: Count}}, Facets: facets}
+	return &Table{Keys: []Key{{Name: "field"}, {Name: "value"}}, Aggs: []Agg{{Name: "count", Func: Count}}, Facets: facets}, nil
 }
 
 // patternsTable plans patterns.

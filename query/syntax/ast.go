@@ -61,7 +61,7 @@ type In struct {
 	Sub    *Subquery // nil if the values are written out
 }
 
-// Subquery is a query inside a query.
+// Subquery is a query inside a query, in parentheses.
 type Subquery struct {
 	Pos   Pos // of its first character
 	Text  string
@@ -124,7 +124,9 @@ type Value struct {
 }
 
 // Pipe is one step after the filter: *Stats, *Top, *Histogram, *Facets,
-// *Patterns, *Fields, *Sort, *Limit or *Offset.
+// *Patterns, *Fields, *Sort, *Limit, *Offset, *Where, *Eval, *Rename, *Drop,
+// *Extract, *ParseFormat, *Dedup, *Fill, *Sample, *Union, *Join, *Context,
+// *Compare or *Timeline.
 type Pipe interface {
 	// At returns where the pipe's name stands.
 	At() Pos

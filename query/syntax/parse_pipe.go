@@ -7,20 +7,31 @@ import (
 )
 
 // pipeNames are the pipes there are.
-var pipeNames = []string{"stats", "top", "rare", "histogram", "facets", "patterns", "fields", "sort", "limit", "offset"}
+var pipeNames = []string{
+	"stats", "top", "rare", "histogram", "facets", "patterns", "fields", "sort", "limit", "offset", "where", "eval", "rename", "drop",
+	"extract", "parse", "dedup", "fill", "sample", "join", "union", "context", "compare", "timeline",
+}
 
-// meant maps names from other languages to ours.
+// meant maps names of pipes in other languages to ours.
 var meant = map[string]string{
-	"where": "the condition before the first |", "filter": "the condition before the first |",
+	"filter": "where", "extend": "eval", "let": "eval", "math": "eval", "format": "eval", "distinct": "dedup", "uniq": "dedup", "unique": "dedup",
+	"rex": "extract", "grok": "extract", "unpack_json": "parse json", "unpack_logfmt": "parse logfmt", "json": "parse json", "logfmt": "parse logfmt",
+	"spath": "parse json", "append": "union", "lookup": "join", "delete": "drop", "remove": "drop", "mv": "rename", "fillnull": "fill",
+	"make-series": "fill", "transaction": "timeline", "stream_context": "context", "copy": "eval", "hist": "histogram",
+	"timechart": "histogram _time", "shapes": "patterns", "cluster": "patterns",
 	"head": "limit", "take": "limit", "tail": "sort by _time desc", "order": "sort", "select": "fields", "project": "fields",
 	"keep": "fields", "table": "fields", "summarize": "stats", "group": "stats", "skip": "offset", "count": "stats count()",
-	"mean": "avg", "average": "avg", "distinct": "count_distinct", "dc": "count_distinct", "uniq": "count_distinct",
+}
+
+// meantFuncs maps names of aggregates in other languages to ours.
+var meantFuncs = map[string]string{
+	"mean": "avg", "average": "avg", "distinct": "count_distinct", "dc": "count_distinct", "uniq": "count_distinct", "unique": "count_distinct",
 	"count_uniq": "count_distinct", "dc_approx": "count_distinct_approx", "stdev": "stddev", "stdevp": "stddev", "std": "stddev",
-	"countif": "count_if", "earliest": "first", "latest": "last", "list": "values", "hist": "histogram", "timechart": "histogram _time", "shapes": "patterns", "cluster": "patterns", "unique": "count_distinct", "minimum": "min", "maximum": "max", "total": "sum",
+	"countif": "count_if", "earliest": "first", "latest": "last", "list": "values", "minimum": "min", "maximum": "max", "total": "sum",
 }
 
 // suggest returns what was perhaps meant by a name that is none of names.
-func suggest(name string, names []string) string {
+func suggest(name string, meant map[string]string, names []string) string {
 	if s, ok := meant[strings.ToLower(name)]; ok {
 		return s
 	}
@@ -60,12 +71,15 @@ func (p *parser) pipe() (Pipe, error) {
 	case "":
 		return nil, NewError(p.text, at, "a pipe is missing").Expect(pipeNames...)
 	default:
-		return nil, NewError(p.text, at, "there is no pipe %q", name).Expect(pipeNames...).Suggest(suggest(name, pipeNames))
+		if pipe, err = p.rowPipe(strings.ToLower(name), at); pipe != nil || err != nil {
+			break
+		}
+		return nil, NewError(p.text, at, "there is no pipe %q", name).Expect(pipeNames...).Suggest(suggest(name, meant, pipeNames))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !p.end() && !p.has("|") && !(p.queries > 0 && p.has(")")) {
+	if !p.end() && !p.has("|") && (p.inside == 0 || !p.has(")")) {
 		return nil, p.fail("%s ends here", strings.ToLower(name)).Expect("|", "the end")
 	}
 	return pipe, nil

@@ -54,7 +54,7 @@ func (p *parser) aggregate(stats *Stats) error {
 		if word == "" {
 			return NewError(p.text, agg.Pos, "an aggregate is missing").Expect(funcNames...)
 		}
-		return NewError(p.text, agg.Pos, "there is no aggregate %q", word).Expect(funcNames...).Suggest(suggest(word, funcNames))
+		return NewError(p.text, agg.Pos, "there is no aggregate %q", word).Expect(funcNames...).Suggest(suggest(word, meantFuncs, funcNames))
 	}
 	var err error
 	if agg.Func == "count_if" {
@@ -287,4 +287,14 @@ func LoadZone(name string) (*time.Location, error) {
 		return nil, ErrZone // it would be another one on every node
 	}
 	return time.LoadLocation(name)
+}
+
+// duration reads a positive duration.
+func (p *parser) duration() (time.Duration, error) {
+	at := Pos(p.pos)
+	d, err := ParseDuration(p.pipeWord())
+	if err != nil || d <= 0 {
+		return 0, NewError(p.text, at, "a duration is missing").Expect("30s", "5m", "1h", "1d")
+	}
+	return d, nil
 }

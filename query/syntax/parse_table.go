@@ -22,8 +22,8 @@ func (p *parser) count(fallback int) (int, error) {
 	return p.number(1)
 }
 
-// names reads names of fields, each once.
-func (p *parser) names() (names []Name, err error) {
+// fieldSet reads names of fields, each once.
+func (p *parser) fieldSet() (names []Name, err error) {
 	err = p.list(func() error {
 		name, err := p.name("a field")
 		if err != nil {
@@ -47,7 +47,7 @@ func (p *parser) top(at Pos, rare bool) (Pipe, error) {
 		return nil, err
 	}
 	p.takeWord("by")
-	names, err := p.names()
+	names, err := p.fieldSet()
 	return &Top{Pos: at, Rare: rare, N: n, Fields: names}, err
 }
 
@@ -82,7 +82,7 @@ func (p *parser) facets(at Pos) (Pipe, error) {
 		return nil, err
 	}
 	if p.takeWord("of") {
-		f.Of, err = p.names()
+		f.Of, err = p.fieldSet()
 	}
 	return f, err
 }
