@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stere-log/stere/internal/oracle"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -45,6 +47,12 @@ func (n *naive) stats(set *naiveSet, pipe syntax.Pipe) {
 			v := r.get(set.called(key.Field))
 			if at, ok := v.(moment); ok && key.Bucket > 0 {
 				v = moment(math.Floor(float64(int64(at)/1e9)/key.Bucket.Seconds()) * float64(key.Bucket))
+			}
+			if width, err := strconv.ParseFloat(key.Width, 64); err == nil {
+				number, ok := naiveNumber(textOf(v))
+				if v = nil; ok {
+					v = math.Floor(number/width) * width
+				}
 			}
 			keys, text = append(keys, v), text+keyText(v)+"\x00"
 		}
@@ -111,7 +119,7 @@ func naiveTypes(set *naiveSet) {
 func naiveDefaultOrder(set *naiveSet, p *syntax.Stats) {
 	slices.SortStableFunc(set.rows, func(a, b naiveRow) int {
 		for _, key := range p.By {
-			if order := naiveOrder(false, "", a.cells[key.Field], b.cells[key.Field], false); key.Bucket > 0 && order != 0 {
+			if order := naiveOrder(false, "", a.cells[key.Field], b.cells[key.Field], false); key.Cut() && order != 0 {
 				return order
 			}
 		}
@@ -130,6 +138,18 @@ func naiveDefaultOrder(set *naiveSet, p *syntax.Stats) {
 }
 
 func naiveAggregate(set *naiveSet, agg syntax.Agg, rows []*naiveRow) any {
+	switch agg.Func {
+	case "count_if":
+		n := 0.0
+		for _, r := range rows {
+			if oracle.Holds(agg.Where, r.entry()) {
+				n++
+			}
+		}
+		return n
+	case "first", "last":
+		return naiveEdge(set, agg, rows)
+	}
 	if agg.Field == "" {
 		return float64(len(rows))
 	}
@@ -189,6 +209,12 @@ func naiveAggregate(set *naiveSet, agg syntax.Agg, rows []*naiveRow) any {
 		return sum
 	case "avg":
 		return sum / float64(len(numbers))
+	case "stddev":
+		squares := 0.0
+		for _, number := range numbers {
+			squares += (number - sum/float64(len(numbers))) * (number - sum/float64(len(numbers)))
+		}
+		return math.Sqrt(squares / float64(len(numbers)))
 	}
 	percent, _ := syntax.Percentile(agg.Func)
 	for i := range numbers {
@@ -197,6 +223,40 @@ func naiveAggregate(set *naiveSet, agg syntax.Agg, rows []*naiveRow) any {
 		}
 	}
 	return nil
+}
+
+// naiveEdge returns the first or last value: by time, of rows of a table as they
+// come.
+func naiveEdge(set *naiveSet, agg syntax.Agg, rows []*naiveRow) any {
+	ordered := slices.Clone(rows)
+	slices.SortStableFunc(ordered, func(a, b *naiveRow) int { return cmp.Or(cmp.Compare(a.at, b.at), a.id.Compare(b.id)) })
+	if agg.Func == "last" {
+		slices.Reverse(ordered)
+	}
+	for _, r := range ordered {
+		if v := r.get(set.called(agg.Field)); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// entry returns the row as what a condition is on.
+func (r *naiveRow) entry() *oracle.Entry {
+	e := &oracle.Entry{ID: r.id, Record: model.Record{Time: r.at}}
+	for name, v := range r.cells {
+		f := model.Field{Name: name, Kind: model.String, Text: textOf(v)}
+		switch v.(type) {
+		case nil:
+			continue
+		case bool:
+			f.Kind = model.Bool
+		case float64:
+			f.Kind = model.Number
+		}
+		e.Record.Fields = append(e.Record.Fields, f)
+	}
+	return e
 }
 
 func (n *naive) fill(set *naiveSet) {

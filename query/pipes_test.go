@@ -468,6 +468,11 @@ func (g *chainText) lookup() string {
 func (g *chainText) stats() {
 	if g.random.IntN(8) == 0 {
 		field := g.field()
+		if other := g.field(); other != field && g.random.IntN(2) == 0 && other != "count" && other != "percent" && field != "count" && field != "percent" {
+			g.add("top %d %s, %s", 1+g.random.IntN(5), field, other)
+			g.table, g.columns, g.bucket = true, []string{strings.Trim(field, `"`), strings.Trim(other, `"`), "count", "percent"}, false
+			return
+		}
 		g.add("top %d %s", 1+g.random.IntN(5), field)
 		g.table, g.columns, g.bucket = true, []string{strings.Trim(field, `"`), "count", "percent"}, false
 		for i, name := range g.columns[1:] {
@@ -482,6 +487,11 @@ func (g *chainText) stats() {
 	if !g.table && g.random.IntN(3) == 0 {
 		by, columns, g.bucket = append(by, "_time:10s"), append(columns, "_time"), true
 	}
+	if g.random.IntN(6) == 0 {
+		if field := g.field(); field != "_time" && field != `"_time"` {
+			by, columns = append(by, field+":"+g.pick("10", "0.5", "3")), append(columns, strings.Trim(field, `"`))
+		}
+	}
 	for range g.random.IntN(3) {
 		if field := g.field(); !slices.Contains(by, field) {
 			by, columns = append(by, field), append(columns, strings.Trim(field, `"`))
@@ -495,8 +505,14 @@ func (g *chainText) stats() {
 		if !g.table && g.random.IntN(6) == 0 {
 			field = "_time"
 			aggs = append(aggs, g.pick("min", "max", "count")+"(_time) as "+name)
+		} else if g.random.IntN(5) == 0 {
+			cond := g.pick("level>=warn", "component:c1", "duration>10 OR user:*", "NOT user:=u1", "x:*", "took", "y:>5")
+			if g.table {
+				cond = fmt.Sprintf(`"%s"%s`, g.pick(g.columns...), g.pick(">1", ":*", "<=0"))
+			}
+			aggs = append(aggs, "count_if("+cond+") as "+name)
 		} else {
-			aggs = append(aggs, g.pick("count", "sum", "avg", "min", "max", "count_distinct", "median", "p90")+"("+field+") as "+name)
+			aggs = append(aggs, g.pick("stddev", "first", "last", "count", "sum", "avg", "min", "max", "count_distinct", "median", "p90")+"("+field+") as "+name)
 		}
 		columns = append(columns, name)
 	}
