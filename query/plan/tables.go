@@ -54,7 +54,8 @@ type Agg struct {
 	Where      index.Expr // of CountIf, else nil
 	Percentile int64      // of Quantile, in thousandths of a percent
 
-	at syntax.Pos // in the text, 0 if it is not there
+	at     syntax.Pos // in the text, 0 if it is not there
+	moving bool       // the text does not tell all of Where: there are sets, or times
 }
 
 // Records reports whether the aggregate counts records, whatever they hold.
@@ -289,6 +290,7 @@ func (c *chain) holding(agg *Agg) {
 		return
 	}
 	ops := append(slices.Clone(c.ops), &rows.Mark{Name: holdsName, If: agg.Where})
+	c.plan.Volatile = c.plan.Volatile || agg.moving
 	agg.Field, agg.Where = c.virtual(newProgram(ops, holdsName), agg.Name), nil
 }
 
@@ -339,12 +341,16 @@ func (c *chain) agg(agg syntax.Agg) (Agg, error) {
 	if agg.Where == nil {
 		return planned, nil
 	}
+	sets := len(c.lower.sets)
 	where, err := c.lower.node(agg.Where, false)
-	if err == nil && c.options.Shift > 0 {
-		where = shiftTimes(where, before(c.options.Shift))
+	if err != nil {
+		return Agg{}, err
 	}
-	planned.Where = where
-	return planned, err
+	planned.moving = len(c.lower.sets) < sets || slices.Contains(rows.FieldsOf(where), FieldTime)
+	if planned.Where = where; c.options.Shift > 0 {
+		planned.Where = shiftTimes(where, before(c.options.Shift))
+	}
+	return planned, nil
 }
 
 // free returns the name, or as a call if a field has it.
