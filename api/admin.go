@@ -10,6 +10,7 @@ import (
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
+	"github.com/stere-log/stere/query/admit"
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/pprofhandler"
 )
@@ -156,5 +157,38 @@ func ParseLogLevel(text string) (slog.Level, error) {
 // handleProfile is GET /debug/pprof/*.
 func handleProfile(r *request) error {
 	pprofhandler.PprofHandler(r.ctx)
+	return nil
+}
+
+// handleQueries is GET /admin/queries: what this node is asked at the moment.
+func handleQueries(r *request) error {
+	queries, leaves := r.server.cfg.Engine.Queries()
+	now := r.server.cfg.Now()
+	r.sendData(fasthttp.StatusOK, v1.Queries{Queries: shownQueries(queries, now), Leaves: shownQueries(leaves, now)})
+	return nil
+}
+
+// shownQueries returns queries as answers have them.
+func shownQueries(queries []admit.Query, now time.Time) []v1.Query {
+	shown := []v1.Query{}
+	for _, q := range queries {
+		one := v1.Query{ID: q.ID, Tenant: string(q.Tenant), By: q.Who, Query: q.Text, State: v1.QueryWaiting, Since: q.Since.UTC(),
+			Elapsed: now.Sub(q.Since).Milliseconds(), MemoryLimit: q.Memory}
+		if !q.Started.IsZero() {
+			one.State = v1.QueryRunning
+		}
+		shown = append(shown, one)
+	}
+	return shown
+}
+
+// handleKillQuery is DELETE /admin/queries/{id}.
+func handleKillQuery(r *request) error {
+	id, _ := r.ctx.UserValue("id").(string)
+	if !r.server.cfg.Engine.Kill(id) {
+		return newProblem(kindNotFound, "no query %.50q runs or waits on this node", id)
+	}
+	r.server.cfg.Logger.Info("query ended", "query", id, "by", r.principal.Name, "request_id", r.id)
+	r.sendData(fasthttp.StatusOK, map[string]string{"id": id, "state": "ended"})
 	return nil
 }

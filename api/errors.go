@@ -10,7 +10,9 @@ import (
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/query/tail"
 )
@@ -35,6 +37,7 @@ var (
 	kindNoCluster   = kind{code: "NO_CLUSTER", status: 404, text: "this node is alone, there is no cluster to look at", help: "start the node with --cluster-listen and --bootstrap or --join, see docs/configuration.md"}
 	kindMethod      = kind{code: "METHOD_NOT_ALLOWED", status: 405, text: "method not allowed", help: "the Allow header lists the methods of this path"}
 	kindSlow        = kind{code: "REQUEST_TIMEOUT", status: 408, text: "the request did not arrive in time", help: "send smaller batches"}
+	kindKilled      = kind{code: "QUERY_KILLED", status: 409, text: "the query was ended by an operator", help: "ask for less: a shorter time range, fewer groups"}
 	kindRefused     = kind{code: "REFUSED", status: 409, text: "the cluster refuses this", help: "error.message says what speaks against it; nothing was changed"}
 	kindTooLarge    = kind{code: "PAYLOAD_TOO_LARGE", status: 413, text: "the body is too large", help: "send smaller batches; the limit is for the decompressed body"}
 	kindMediaType   = kind{code: "UNSUPPORTED_MEDIA_TYPE", status: 415, text: "unsupported media type", help: "send JSON, NDJSON or plain text lines"}
@@ -91,6 +94,10 @@ func problemOf(err error) *problem {
 			Expected: syntaxError.Expected, Suggestion: syntaxError.Suggestion,
 		}}}
 	}
+	var paramError *insight.ParamError
+	if errors.As(err, &paramError) {
+		return &problem{kind: kindValidation, message: paramError.Error(), details: []v1.Detail{{Field: paramError.Param, Message: paramError.Message, Expected: paramError.Expect}}}
+	}
 	var requestError *query.RequestError
 	if errors.As(err, &requestError) {
 		return invalid(requestError.Field, "%s", requestError.Message)
@@ -115,6 +122,8 @@ func problemOf(err error) *problem {
 		{ErrUnknown, kindNotFound, true},
 		{ErrLeaderless, kindUnavailable, true},
 		{ErrUncertain, kindUncertain, true},
+		{admit.ErrBusy, kindBusy, true},
+		{admit.ErrKilled, kindKilled, true},
 		{query.ErrNotFound, kindNotFound, false},
 		{query.ErrCursor, kindCursor, true},
 		{tail.ErrCursor, kindCursor, true},

@@ -130,17 +130,11 @@ func TestRecordMemory(t *testing.T) {
 		(<-done).want(t, 200, "data/accepted", fmt.Sprint(lines))
 	}
 	w.do("GET", "/logs?limit=1", "").want(t, 200, "pagination/total", fmt.Sprint(8*lines))
-	for name, b := range map[string]struct{ free, all int64 }{"records": {w.server.records.free(), 1 << 20}, "bodies": {w.server.bodies.free(), BodyMemoryDefault}} {
+	for name, b := range map[string]struct{ free, all int64 }{"records": {w.server.records.Free(), 1 << 20}, "bodies": {w.server.bodies.Free(), BodyMemoryDefault}} {
 		if b.free != b.all {
 			t.Errorf("%d bytes for %s are free after all requests, want %d", b.free, name, b.all)
 		}
 	}
-}
-
-func (b *budget) free() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.mu.free
 }
 
 // TestOddRecords checks that records that are odd come back whole.

@@ -160,6 +160,39 @@ func cloneTallies(of map[string]*tally) map[string]*tally {
 }
 
 // prometheus returns the whole set, and the process's, as text.
+// systemMetrics is how the node itself does: its disk now, its requests today.
+type systemMetrics struct {
+	StorageUsage struct {
+		Bytes uint64 `json:"bytes"` // of this node, all tenants
+	} `json:"storageUsage"`
+	RequestVolume uint64  `json:"requestVolume"`
+	ErrorRate     float64 `json:"errorRate"`    // percent of requests
+	ResponseTime  float64 `json:"responseTime"` // mean, milliseconds
+}
+
+// system returns how the node does.
+func (m *meters) system() *systemMetrics {
+	var s systemMetrics
+	s.StorageUsage.Bytes = uint64(m.set.GetOrCreateGauge("stere_storage_disk_bytes", nil).Get())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn()
+	var errors uint64
+	var total float64
+	for _, t := range m.mu.today.requests {
+		s.RequestVolume += t.Count
+		total += t.TotalValue
+	}
+	for _, t := range m.mu.today.errors {
+		errors += t.Count
+	}
+	if s.RequestVolume > 0 {
+		s.ErrorRate = float64(errors) * 100 / float64(s.RequestVolume)
+		s.ResponseTime = total / float64(s.RequestVolume)
+	}
+	return &s
+}
+
 func (m *meters) prometheus() []byte {
 	var out bytes.Buffer
 	m.set.WritePrometheus(&out)

@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
@@ -166,4 +169,53 @@ func newID() string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	text := hex.EncodeToString(b[:])
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+}
+
+// watchEvery is how often it is looked whether a client is still there.
+const watchEvery = 200 * time.Millisecond
+
+// watchClient calls gone when the client closes the connection; what it returns
+// ends the watch. The connection is only looked at: what has arrived stays for
+// whoever reads it.
+func watchClient(conn net.Conn, gone func()) (stop func()) {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return func() {} // nothing tells; the time limit ends the work
+	}
+	control, err := raw.SyscallConn()
+	if err != nil {
+		return func() {}
+	}
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped := false
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(watchEvery, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case stopped:
+		case closed(control):
+			gone()
+		default:
+			timer.Reset(watchEvery)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
+// closed reports whether the other side has closed a connection.
+func closed(control syscall.RawConn) (closed bool) {
+	err := control.Control(func(fd uintptr) {
+		var one [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		closed = err == nil && n == 0 || err == syscall.ECONNRESET
+	})
+	return closed || err != nil
 }

@@ -31,6 +31,11 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
 		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
 
+		{methods: get, path: "/analytics/summary", permission: auth.Read, handle: handleSummary},
+		{methods: get, path: "/analytics/patterns", permission: auth.Read, handle: handlePatterns},
+		{methods: get, path: "/analytics/trends", permission: auth.Read, handle: handleTrends},
+		{methods: get, path: "/analytics/insights", permission: auth.Read, handle: handleInsights},
+
 		{methods: get, path: "/health", permission: auth.Open, handle: handleHealth},
 		{methods: get, path: "/health/live", permission: auth.Open, handle: handleLive},
 		{methods: get, path: "/health/ready", permission: auth.Open, handle: handleReady},
@@ -39,6 +44,8 @@ func (s *Server) routes() []route {
 		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
 		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
 		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
+		{methods: get, path: "/admin/queries", permission: auth.Admin, handle: handleQueries},
+		{methods: del, path: "/admin/queries/{id}", permission: auth.Admin, handle: handleKillQuery},
 		{methods: get, path: "/admin/cluster", permission: auth.Admin, handle: handleCluster},
 		{methods: post, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleDrain},
 		{methods: del, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleUndrain},

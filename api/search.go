@@ -118,6 +118,7 @@ func (r *request) search(body v1.SearchRequest) error {
 	}
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
+	defer watchClient(r.ctx.Conn(), cancel)()
 	result, err := r.server.cfg.Engine.Search(ctx, req)
 	if err != nil {
 		return fmt.Errorf("search: %w", err)
@@ -133,7 +134,7 @@ func (r *request) searchRequest(body v1.SearchRequest) (query.Request, page, err
 	c := checker{now: r.server.cfg.Now()}
 	req := query.Request{
 		Tenant: r.principal.Tenant, Text: body.Query, Cursor: firstText(body.Pagination.Cursor, body.Cursor),
-		Facets: body.Facets, Highlight: body.Highlight,
+		Facets: body.Facets, Highlight: body.Highlight, Who: r.principal.Name,
 	}
 	for _, filter := range body.Filters.Fields {
 		req.Filters = append(req.Filters, query.Filter{Field: filter.Field, Values: filter.Values})

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/fasthttp/router"
+	"github.com/stere-log/stere/api/budget"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/elastic"
 	"github.com/stere-log/stere/ingest/ndjson"
+	"github.com/stere-log/stere/insight"
 	"github.com/valyala/fasthttp"
 )
 
@@ -30,9 +32,10 @@ type Server struct {
 	decoder  *ndjson.Decoder
 	bulk     *elastic.Decoder
 	unpacker body.Decoder
-	bodies   *budget
-	records  *budget
+	bodies   *budget.Budget
+	records  *budget.Budget
 	meters   *meters
+	insight  *insight.Service
 	started  time.Time
 	streams  sync.WaitGroup // what goes on after its handler
 	mu       struct {
@@ -52,9 +55,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("configure api: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, bodies: newBudget(cfg.BodyMemory), records: newBudget(cfg.RecordMemory), started: cfg.Now()}
+	s := &Server{cfg: cfg, bodies: budget.New(cfg.BodyMemory), records: budget.New(cfg.RecordMemory), started: cfg.Now()}
 	s.decoder, s.bulk = ndjson.NewDecoder(cfg.Decode), elastic.NewDecoder(cfg.Decode)
 	s.meters = newMeters(cfg.Metrics, cfg.Now)
+	cfg.Metrics.GetOrCreateGauge("stere_api_body_memory_free_bytes", func() float64 { return float64(s.bodies.Free()) })
+	cfg.Metrics.GetOrCreateGauge("stere_api_record_memory_free_bytes", func() float64 { return float64(s.records.Free()) })
+	s.insight = insight.New(cfg.Engine, cfg.Now)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if err := s.buildRouter(); err != nil {
 		s.cancel()

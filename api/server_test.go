@@ -122,10 +122,8 @@ func TestEncodingsAndLimits(t *testing.T) {
 	w.do("POST", "/logs", pack(strings.Repeat(" ", 64<<20)), "Content-Encoding", "gzip").want(t, 413, "error/code", "PAYLOAD_TOO_LARGE")
 	w.do("POST", "/logs", pack("x")[:12], "Content-Encoding", "gzip").want(t, 400)
 	w.do("POST", "/logs", strings.Repeat(`{"message":"x"}`+"\n", 1<<15)).want(t, 200, "data/accepted", "32768")
-	w.server.bodies.mu.Lock()
-	defer w.server.bodies.mu.Unlock()
-	if w.server.bodies.mu.free != 2<<20 {
-		t.Errorf("%d bytes of memory are free after all requests, want all", w.server.bodies.mu.free)
+	if free := w.server.bodies.Free(); free != 2<<20 {
+		t.Errorf("%d bytes of memory are free after all requests, want all", free)
 	}
 }
 
@@ -378,26 +376,6 @@ func TestElastic(t *testing.T) {
 	w.do("GET", "/", "").want(t, 401, "status", "401", "error/type", "security_exception")
 	basic := w.do("GET", "/", "", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("elastic:"+testKey)))
 	basic.want(t, 200)
-}
-
-func TestBudget(t *testing.T) {
-	b := newBudget(10)
-	if !b.Take(8, 0) || b.Take(8, time.Millisecond) {
-		t.Fatal("the budget is not kept")
-	}
-	large := make(chan bool)
-	go func() { large <- b.Take(10, time.Minute) }()
-	b.Give(8)
-	if !<-large {
-		t.Error("who waited was not served")
-	}
-	if b.Take(1, time.Millisecond) {
-		t.Error("more was given out than there is")
-	}
-	b.Give(10)
-	if !b.Take(10, 0) {
-		t.Error("what was given back is gone")
-	}
 }
 
 func TestShutdownBeforeServe(t *testing.T) {

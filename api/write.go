@@ -324,3 +324,20 @@ func bodyProblem(err error, limit int64) error {
 	}
 	return &problem{kind: kindValidation, message: err.Error()}
 }
+
+// What a record and one of its fields take in memory at most, slices that grow
+// by doubling included.
+const (
+	recordMemory = 128
+	fieldMemory  = 40
+)
+
+// recordsEstimate bounds what a body decodes to without decoding it: every
+// object begins with a brace and every member has a colon. It may be too much,
+// for text with many braces and colons, but never far too little.
+func recordsEstimate(text []byte, asText bool) int64 {
+	if asText {
+		return int64(bytes.Count(text, []byte{'\n'})+1) * (recordMemory + 2*fieldMemory)
+	}
+	return int64(bytes.Count(text, []byte{'{'})+1)*recordMemory + int64(bytes.Count(text, []byte{':'}))*fieldMemory
+}

@@ -227,6 +227,9 @@ func stereTable(q Question, text []byte, a *Answer) error {
 	}
 	a.Groups = map[string]float64{}
 	for _, row := range answer.Data.Rows {
+		if q.Kind == Top && len(row) == 3 {
+			row = row[:2] // the third is the share
+		}
 		if len(row) != 2 {
 			return fmt.Errorf("row has %d values, want 2", len(row))
 		}

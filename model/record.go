@@ -68,6 +68,9 @@ const (
 	FieldComponent = "component"
 	FieldTimestamp = "timestamp"
 	FieldID        = "_id" // in queries and answers only, never stored
+	// FieldPattern is the record's pattern: its message with the parts that vary
+	// left out. It is derived, not stored.
+	FieldPattern = "_pattern"
 
 	// OriginalPrefix + name holds the value as sent of a field that Stere
 	// normalised: "_original.level", "_original.timestamp".

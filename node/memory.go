@@ -38,10 +38,10 @@ const (
 )
 
 const (
-	bodyMax       = 64 << 20  // from here on one body gets no more
-	sealBytesMin  = 1 << 20   // or there would be more segments than records
-	blockCacheMax = 2 << 20   // indexes of tables; what is in blocks is kept decoded
-	groupsMax     = 512 << 20 // of a query, as much as the query has without this
+	bodyMax       = 64 << 20 // from here on one body gets no more
+	sealBytesMin  = 1 << 20  // or there would be more segments than records
+	blockCacheMax = 2 << 20  // indexes of tables; what is in blocks is kept decoded
+	queriesShare  = 3        // of the memory, one of so many, for groups and values of all queries at once
 )
 
 // DivideMemory says what of a number of bytes is for what; 0 means
@@ -70,7 +70,7 @@ func (c *Config) shareMemory() {
 	c.API.RecordMemory = cmp.Or(c.API.RecordMemory, m.Records)
 	// The budgets of the interface make requests wait; the writer's refuses.
 	c.Ingest.InFlightBytes = cmp.Or(c.Ingest.InFlightBytes, max(ingest.DefaultInFlightBytes, m.Bodies+m.Records))
-	c.Query.MemoryBytes = cmp.Or(c.Query.MemoryBytes, int(min(c.MemoryBytes, groupsMax)))
+	c.Query.MemoryBytes = cmp.Or(c.Query.MemoryBytes, int(c.MemoryBytes/queriesShare))
 	c.Replica.Storage.MergeBytesMax = cmp.Or(c.Replica.Storage.MergeBytesMax, min(storage.DefaultMergeBytesMax, m.Bodies))
 }
 

@@ -67,6 +67,9 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_cluster_nodes":              func() float64 { return float64(len(n.members.State().Nodes)) },
 		"stere_cluster_catalogue_index":    func() float64 { return float64(n.members.State().Index) },
 		"stere_log_proposed_bytes_total":   func() float64 { return float64(n.logged.Load()) },
+		"stere_query_running":              func() float64 { running, _, _ := n.engine.Waiting(); return float64(running) },
+		"stere_query_waiting":              func() float64 { _, waiting, _ := n.engine.Waiting(); return float64(waiting) },
+		"stere_query_refused_total":        func() float64 { _, _, refused := n.engine.Waiting(); return float64(refused) },
 	} {
 		set.NewGauge(name, read)
 	}

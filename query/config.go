@@ -21,7 +21,10 @@ type Config struct {
 	Groups      int              // groups of a table, distinct values of a facet; default 1,000,000
 	Distinct    int              // values that count_distinct holds before it estimates; default 1,000,000
 	Values      int              // values that percentiles hold before they estimate; default 4,000,000
-	MemoryBytes int              // estimate for the groups of a table; default 512 MiB
+	MemoryBytes int              // of all queries that run, and of all leaf calls, for groups and values; default 512 MiB
+	AtOnce      int              // queries that run at once, and leaf calls; default twice GOMAXPROCS, at least 4
+	Waiting     int              // queries that wait for a place; default 1,000
+	Rows        int              // records or rows that pipes hold that need all of them; default 100,000
 	Facets      int              // fields of a request's facets; default 20
 	FacetValues int              // values of a facet; default 10
 	ContextMax  int              // surrounding records on each side; default 1,000
@@ -40,7 +43,8 @@ func (c Config) Validate() error {
 		{"limit", int64(c.Limit)}, {"limit max", int64(c.LimitMax)},
 		{"offset max", int64(c.OffsetMax)}, {"groups", int64(c.Groups)}, {"distinct", int64(c.Distinct)}, {"values", int64(c.Values)},
 		{"memory bytes", int64(c.MemoryBytes)}, {"facets", int64(c.Facets)}, {"facet values", int64(c.FacetValues)},
-		{"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
+		{"rows", int64(c.Rows)}, {"context max", int64(c.ContextMax)}, {"workers", int64(c.Workers)},
+		{"at once", int64(c.AtOnce)}, {"waiting", int64(c.Waiting)},
 	} {
 		if v.value < 0 {
 			faults = append(faults, fmt.Errorf("query %s is %d, want 0 for the default or more", v.name, v.value))
@@ -59,7 +63,7 @@ func (c Config) withDefaults() Config {
 		fallback int
 	}{
 		{&c.CountLarge, 10_000}, {&c.Limit, 50}, {&c.LimitMax, 10_000}, {&c.OffsetMax, 100_000}, {&c.Groups, 1_000_000}, {&c.Distinct, 1_000_000},
-		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
+		{&c.Values, 4_000_000}, {&c.MemoryBytes, 512 << 20}, {&c.Facets, 20}, {&c.Rows, 100_000}, {&c.FacetValues, 10}, {&c.ContextMax, 1_000},
 		{&c.Workers, runtime.GOMAXPROCS(0)},
 	} {
 		if *v.value == 0 {
@@ -81,10 +85,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// limits returns what a run may use.
-func (c Config) limits() exec.Limits {
+// valueBytes estimates what a value takes that an aggregate holds.
+const valueBytes = 32
+
+// limits returns what a run may use that has so much memory.
+func (c Config) limits(memory int) exec.Limits {
+	memory = min(memory, c.MemoryBytes)
+	values := max(1, memory/2/valueBytes)
 	return exec.Limits{
-		Time: c.Time, CountTime: c.CountTime, CountLarge: uint64(c.CountLarge), CountBrief: c.CountBrief, Groups: c.Groups, Distinct: c.Distinct, Values: c.Values,
-		MemoryBytes: c.MemoryBytes, FacetValues: c.FacetValues, Workers: c.Workers,
+		Time: c.Time, CountTime: c.CountTime, CountLarge: uint64(c.CountLarge), CountBrief: c.CountBrief, Groups: c.Groups,
+		Distinct: min(c.Distinct, values), Values: min(c.Values, values), MemoryBytes: max(1, memory/2), FacetValues: c.FacetValues, Workers: c.Workers,
 	}
 }

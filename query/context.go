@@ -46,7 +46,7 @@ func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.Record
 // the record's shard. That the record is not there is certain only if nothing is
 // missing.
 func (e *Engine) find(ctx context.Context, from *source, tenant model.TenantID, id model.RecordID) (exec.Hit, error) {
-	limits := e.config.limits()
+	limits := e.config.limits(e.config.MemoryBytes)
 	asked := &leafRequest{kind: leafFetch, Request: Request{Tenant: tenant}, limits: limits}
 	hit, ok, outcome, err := exec.Find(ctx, from.of(id.Shard, asked), id, limits)
 	switch complete, reason := from.outcome(outcome.Complete, outcome.Reason); {
@@ -102,7 +102,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		if side.n == 0 {
 			continue
 		}
-		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n)
+		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n, e.config.limits(e.config.MemoryBytes))
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", id, err)
 		}
@@ -119,7 +119,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 
 // nextTo returns the records next to a position that satisfy a request: those
 // before it if desc, nearest first.
-func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at exec.Position, desc bool, n int) (*exec.RecordsResult, error) {
+func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at exec.Position, desc bool, n int, limits exec.Limits) (*exec.RecordsResult, error) {
 	request.Sort = []SortKey{{Field: plan.FieldTime, Desc: desc}}
 	// Zero is no bound, which is right too: the position decides.
 	request.From = at.Time
@@ -129,10 +129,10 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 			request.To++
 		}
 	}
-	p, _, err := makePlan(request, 0)
+	p, err := makePlan(request, setting{})
 	if err != nil {
 		return nil, err
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: limits}
 	return exec.Records(ctx, from.all(asked), p, asked.page, asked.limits)
 }

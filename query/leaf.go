@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
 )
 
@@ -15,19 +16,21 @@ import (
 // they amount to. The answer is for the engine that made the request. An error
 // says that this node has no answer; another may have one.
 func (e *Engine) Leaf(ctx context.Context, local Local, request []byte) (answer []byte, err error) {
-	err = exec.Guard(func() error {
-		answer, err = e.leaf(ctx, local, request)
+	asked, err := decodeLeafRequest(request)
+	if err != nil {
+		return nil, err
+	}
+	job := admit.Job{Tenant: asked.Tenant, Text: asked.Text}
+	err = admitted(ctx, e.leaves, job, func(ctx context.Context, memory int) error {
+		asked.memory = memory
+		answer, err = e.leaf(ctx, local, asked)
 		return err
 	})
 	return answer, err
 }
 
-// leaf is Leaf without the guard.
-func (e *Engine) leaf(ctx context.Context, local Local, data []byte) ([]byte, error) {
-	request, err := decodeLeafRequest(data)
-	if err != nil {
-		return nil, err
-	}
+// leaf is Leaf once there is a place for it.
+func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([]byte, error) {
 	views, err := local(ctx, request.Tenant, request.shards)
 	if err != nil {
 		return nil, fmt.Errorf("view %s of tenant %s: %w", shardNames(request.shards), request.Tenant, err)
@@ -50,14 +53,14 @@ func (e *Engine) leaf(ctx context.Context, local Local, data []byte) ([]byte, er
 
 // leafBody runs a request.
 func (e *Engine) leafBody(ctx context.Context, from *source, request *leafRequest) ([]byte, error) {
-	p, subs, err := makePlan(&request.Request, request.now)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(subs) != len(request.sets):
-		return nil, fmt.Errorf("%w: %d sets for %d queries inside it", ErrLeafRequest, len(request.sets), len(subs))
+	if request.sets == nil {
+		request.sets = [][]string{} // the root has run them
 	}
-	limits := e.leafLimits(request.limits)
+	p, err := makePlan(&request.Request, request.setting)
+	if err != nil {
+		return nil, err
+	}
+	limits := e.leafLimits(request.memory, request.limits)
 	switch {
 	case request.kind == leafFetch:
 		return exec.FetchAnswer(ctx, from.parts, p, request.ids, limits)
@@ -73,8 +76,8 @@ func (e *Engine) leafBody(ctx context.Context, from *source, request *leafReques
 
 // leafLimits returns the limits of a leaf call: those of the root, but not more
 // than this node allows.
-func (e *Engine) leafLimits(asked exec.Limits) exec.Limits {
-	own := e.config.limits()
+func (e *Engine) leafLimits(memory int, asked exec.Limits) exec.Limits {
+	own := e.config.limits(memory)
 	own.Time = min(own.Time, asked.Time)
 	own.CountTime = min(own.CountTime, asked.CountTime)
 	own.CountLarge = min(own.CountLarge, asked.CountLarge)

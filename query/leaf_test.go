@@ -207,18 +207,23 @@ func randomRequest(random *rand.Rand) query.Request {
 	}
 	var aggs []string
 	for range 1 + random.IntN(6) {
-		f := pick("count", "sum", "avg", "min", "max", "count_distinct", "median", "p99", "p12.5")
+		f := pick("count", "sum", "avg", "min", "max", "count_distinct", "median", "p99", "p12.5", "stddev", "first", "last", "values", "rate", "count_distinct_exact", "count_distinct_approx")
 		agg := f + "(" + pick("odd", "big", "duration", "n", "share", "message", "_time", "a.b", "flag", "none") + ")"
 		if !slices.Contains(aggs, agg) {
 			aggs = append(aggs, agg)
 		}
 	}
+	if random.IntN(3) == 0 {
+		aggs = append(aggs, pick("count_if(level>=warn)", "count_if(odd>1 OR reset)", "rate()", `count_if("reset by")`))
+	}
 	by := ""
 	if random.IntN(3) > 0 {
-		by = " by (" + pick("odd", "same", "same, level", "big", "level", "component", "n", "_time", "_time:7s", "_time:10s, level", "odd, big", "a.b", "a.b, flag", "flag", "none", "_id") + ")"
+		by = " by (" + pick("odd:0.5", "duration:25, level", `_time:1d tz "Europe/Berlin"`, "_time:1mo", "_pattern", "_time:20s offset 5s", "odd", "same", "same, level", "big", "level", "component", "n", "_time", "_time:7s", "_time:10s, level", "odd, big", "a.b", "a.b, flag", "flag", "none", "_id") + ")"
 	}
 	request.Text += pick(" | stats "+strings.Join(append(aggs, "count()"), ", ")+by, " | stats count(), "+strings.Join(aggs, ", ")+by, " | stats "+aggs[0]+" as x"+by+" | sort x desc | limit 5",
-		" | top 4 "+pick("odd", "big", "level", "a.b", "n", "flag"), " | stats count()"+by+" | offset 2 | fields count()")
+		" | top 4 "+pick("odd", "big", "level", "a.b", "n", "flag"), " | stats count()"+by+" | offset 2 | fields count()",
+		" | rare 3 "+pick("odd", "a.b", "n"), " | top 9 level, same", " | top 4 _pattern", " | histogram "+pick("odd", "duration", "big", "_time", "duration by 7", "odd buckets 3", "_time buckets 5", "_time by 30s"),
+		" | facets", " | facets 3 of "+pick("odd, level", "a.b, flag", "n", "message, _pattern"), " | patterns 6", " | patterns | sort last desc | limit 4")
 	return request
 }
 

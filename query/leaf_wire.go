@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -43,13 +44,13 @@ const (
 )
 
 // leafRequest is what a leaf has to know of a query. Of the Request it holds
-// tenant, text, filters, bounds on time, order, and what the queries inside the
-// text found.
+// tenant, text, filters, bounds on time and order; the setting has what the queries
+// inside the text found.
 type leafRequest struct {
 	kind   leafKind
 	shards []model.ShardID
 	Request
-	now    int64 // what "now" means
+	setting
 	page   exec.Page
 	limits exec.Limits
 	ids    []model.RecordID // of leafFetch
@@ -104,6 +105,11 @@ func (q *leafRequest) encode() ([]byte, error) {
 	}
 	dst = appendPage(dst, &q.page)
 	dst = appendLimits(dst, &q.limits)
+	dst = binary.AppendUvarint(dst, uint64(q.shift))
+	dst = binary.AppendUvarint(dst, uint64(len(q.joins)))
+	for _, set := range q.joins {
+		dst = set.Append(dst)
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(q.ids)))
 	for _, id := range q.ids {
 		at := exec.Position{ID: id}
@@ -173,6 +179,10 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.Sort = takeList(&r, syntax.ListMax, func() SortKey { return SortKey{Field: r.String(), Desc: takeFlag(&r)} })
 	q.page = takePage(&r)
 	q.limits = takeLimits(&r)
+	if q.shift = time.Duration(r.Uvarint()); q.shift < 0 {
+		r.Fail()
+	}
+	q.joins = takeList(&r, syntax.QueriesMax, func() *rows.JoinSet { return rows.TakeJoinSet(&r) })
 	q.ids = takeList(&r, exec.FetchMax, func() model.RecordID { return exec.TakePosition(&r, 0).ID })
 	q.sets = takeList(&r, syntax.QueriesMax, func() []string { return takeList(&r, setValuesMax, r.String) })
 	switch {

@@ -11,18 +11,32 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/expr"
+	"github.com/stere-log/stere/query/rows"
 )
 
 // twoQueries is a text for the sets of fullRequest.
 const twoQueries = "a x in (b | fields c) y in (b | fields c)"
+
+// fullJoin has a value of every kind.
+func fullJoin() *rows.JoinSet {
+	set := rows.NewJoinSet([]string{"a", "b \xff"})
+	for i, v := range []expr.Value{
+		{}, expr.OfBool(true), expr.OfInt(math.MinInt64), {Kind: expr.Float, Float: -0.5}, {Kind: expr.Number, Text: "1e400"}, expr.OfText("\xff"),
+		{Kind: expr.JSON, Text: "[1]"}, expr.OfTime(math.MaxInt64),
+	} {
+		set.Add(&rows.Row{Fields: []rows.Field{rows.NewField("id", expr.OfInt(int64(i))), rows.NewField("a", v)}}, []string{"id"})
+	}
+	return set
+}
 
 // fullRequest has something of everything.
 func fullRequest() *leafRequest {
 	return &leafRequest{
 		kind: leafPage, shards: []model.ShardID{0, 7, math.MaxUint32},
 		Request: Request{Tenant: "t", Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
-			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}, sets: [][]string{{"a", ""}, nil}},
-		now: -5,
+			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}},
+		setting: setting{now: -5, sets: [][]string{{"a", ""}, nil}, shift: 7, joins: []*rows.JoinSet{fullJoin(), rows.NewJoinSet(nil)}},
 		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
 			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
 		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8},

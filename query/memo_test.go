@@ -64,6 +64,10 @@ func TestKeptTables(t *testing.T) {
 		"* | stats p99(duration) by (level)", "* | stats count() by (level)", "* | stats count() by (_time:10s)", "* | stats count() by (_time:7s)",
 		"* | top 3 component", "* | top 2 component", "* | stats count() by (_time:10s, level)", "nothing_has_this | stats count(), sum(n)",
 		"* | stats max(_time), min(_time), count(_time), count_distinct(_time)", "* | stats count_distinct(duration) by (_time:10s)",
+		"* | stats count_if(level:error)", "* | stats count_if(level:warn)", "* | stats count_if(level:error) by (component)", "* | stats stddev(duration)", "* | stats rate()", "* | stats rate(duration)",
+		"* | stats max(n) by (_time:1mo)", "* | stats max(n) by (_time:20s offset 5s)", `* | stats max(n) by (_time:1d tz "+05:30")`, `* | stats max(n) by (_time:1d tz "+14:00")`,
+		"* | stats count() by (duration:10)", "* | stats count() by (duration:20)", "* | facets 2 of level, component", "* | facets 2 of level, duration", "* | facets 2", "* | histogram _time buckets 9", "* | histogram _time buckets 4",
+		"* | histogram duration", "* | patterns 3", "* | top 3 _pattern",
 	}
 	for _, config := range []query.Config{{}, {Distinct: 100, Values: 100, Groups: 4}} {
 		want := make([]*query.Result, len(texts))

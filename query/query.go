@@ -2,9 +2,11 @@ package query
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -59,7 +61,9 @@ type Request struct {
 	Highlight bool     // Hit.Highlights are wanted
 	Whole     bool     // of a table all rows, whatever the limit
 
-	sets [][]string // what the queries inside the text find; nil before they ran
+	Who string // asks; for those who look at what runs
+
+	memory int // bytes that it may take
 }
 
 // Filter holds for records whose field has one of the values, exactly; for the
@@ -125,9 +129,39 @@ type Engine struct {
 	shards Shards
 	config Config
 	plans  followPlans
+	gate   *admit.Gate // of queries
+	leaves *admit.Gate // of leaf calls, which must not wait for queries that wait for leaf calls
 }
 
 // New returns an engine. The configuration must be valid.
 func New(shards Shards, config Config) *Engine {
-	return &Engine{shards: shards, config: config.withDefaults()}
+	config = config.withDefaults()
+	limits := admit.Config{AtOnce: config.AtOnce, Waiting: config.Waiting, MemoryBytes: config.MemoryBytes}
+	return &Engine{shards: shards, config: config, gate: admit.New(limits), leaves: admit.New(limits)}
 }
+
+// admitted runs a job when a gate lets it in, with the memory that it may take.
+func admitted(ctx context.Context, gate *admit.Gate, job admit.Job, run func(ctx context.Context, memory int) error) error {
+	ctx, ticket, err := gate.Enter(ctx, job)
+	if err != nil {
+		return err
+	}
+	defer ticket.Leave()
+	err = exec.Guard(func() error { return run(ctx, ticket.Memory()) })
+	if err != nil && errors.Is(context.Cause(ctx), admit.ErrKilled) {
+		return admit.ErrKilled
+	}
+	return err
+}
+
+// Queries returns the queries that run on this node or wait, and the leaf calls
+// of other nodes' queries.
+func (e *Engine) Queries() (queries, leaves []admit.Query) {
+	return e.gate.Queries(), e.leaves.Queries()
+}
+
+// Kill ends a query; it reports whether there is one with that id.
+func (e *Engine) Kill(id string) bool { return e.gate.Kill(id) }
+
+// Waiting says how many queries run, wait, and were refused.
+func (e *Engine) Waiting() (running, waiting int, refused uint64) { return e.gate.Counts() }

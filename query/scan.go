@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // scanRecords is how many records of a scan are read at once: many enough that
@@ -122,12 +123,15 @@ func (e *Engine) Scan(request ScanRequest) (*Scan, error) {
 	if err := e.check(&request.Request); err != nil {
 		return nil, err
 	}
-	p, subs, err := makePlan(&request.Request, request.Now)
+	if err := flat(request.Text); err != nil {
+		return nil, err
+	}
+	p, err := makePlan(&request.Request, setting{now: request.Now})
 	switch {
 	case err != nil:
 		return nil, err
-	case len(subs) > 0:
-		return nil, &RequestError{Field: "query", Message: "has a query inside it: ask for that first and write out what it finds"}
+	case len(p.Rest) > 0 && p.Records() || p.Dedup:
+		return nil, &RequestError{Field: "query", Message: "has pipes that need all records at once: ask for a table, or for one page"}
 	case p.Table != nil:
 		return nil, &RequestError{Field: "query", Message: "makes a table, which cannot be scanned"}
 	case !p.ByTime() || p.Offset > 0:
@@ -177,7 +181,7 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 			size = min(size, s.request.Left)
 		}
 		page := exec.Page{Size: size, After: s.request.After}
-		asked := &leafRequest{kind: leafPage, Request: s.request.Request, now: s.request.Now, page: page, limits: s.engine.config.limits()}
+		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: s.engine.config.limits(s.engine.config.MemoryBytes / scanShare)}
 		if found, err = exec.Records(ctx, from.all(asked), s.plan, page, asked.limits); err != nil {
 			return err
 		}
@@ -189,10 +193,14 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("scan tenant %s: %w", s.request.Tenant, err)
 	}
+	var kept []exec.Hit
 	for _, hit := range found.Hits {
 		if s.request.Until == nil || s.request.Until.Has(hit.ID) {
-			hits = append(hits, Hit{ID: hit.ID, Record: hit.Record})
+			kept = append(kept, hit)
 		}
+	}
+	if hits, err = s.engine.shaped(kept, s.plan.Shape); err != nil {
+		return nil, err
 	}
 	if len(found.Hits) > 0 {
 		s.request.After = &found.Hits[len(found.Hits)-1].Position
@@ -207,6 +215,29 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 
 // IsTable reports whether a text makes a table. What cannot be read makes none.
 func IsTable(text string) bool {
-	p, _, err := makePlan(&Request{Text: text}, 0)
-	return err == nil && p.Table != nil
+	p, err := makePlan(&Request{Text: text}, setting{})
+	return err == nil && p.Table != nil && !p.Dedup && !p.Records()
+}
+
+// scanShare is the share of the memory of all queries, one of so many, that a
+// page of a scan may take.
+const scanShare = 4
+
+// flat checks that a text has no queries inside it: what these find would have
+// to stay the same from page to page.
+func flat(text string) error {
+	parsed, err := syntax.Parse(text)
+	if err != nil {
+		return err
+	}
+	nested := len(plan.Subqueries(parsed)) > 0
+	for _, pipe := range parsed.Pipes {
+		if _, join := pipe.(*syntax.Join); join {
+			nested = true
+		}
+	}
+	if nested {
+		return &RequestError{Field: "query", Message: "has a query inside it: ask for that first and write out what it finds"}
+	}
+	return nil
 }

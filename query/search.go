@@ -3,27 +3,35 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// Search answers a request. Its errors are *syntax.Error for the text,
-// *RequestError and ErrCursor for the rest of the request, and errors of the
-// context and of storage.
+// Search answers a request when there is a place for it. Its errors are *syntax.Error for the text,
+// *RequestError and ErrCursor for the rest of the request, those of package admit,
+// and errors of the context and of storage.
 func (e *Engine) Search(ctx context.Context, request Request) (result *Result, err error) {
-	err = exec.Guard(func() error {
+	started := time.Now()
+	job := admit.Job{Tenant: request.Tenant, Who: request.Who, Text: request.Text}
+	err = admitted(ctx, e.gate, job, func(ctx context.Context, memory int) error {
+		request.memory = memory
 		result, err = e.search(ctx, request)
 		return err
 	})
+	if err == nil {
+		result.Elapsed = time.Since(started)
+	}
 	return result, err
 }
 
 // search is Search without the guard.
 func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
-	started := time.Now()
 	if err := e.check(&request); err != nil {
 		return nil, err
 	}
@@ -31,8 +39,8 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Faults of the text come before anything is read.
-	if _, _, err := makePlan(&request, at.Now); err != nil {
+	// What the text means is checked before anything is read.
+	if _, err := makePlan(&request, setting{now: at.Now}); err != nil {
 		return nil, err
 	}
 	from, err := e.source(ctx, request.Tenant)
@@ -40,23 +48,35 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 		return nil, err
 	}
 	defer from.release()
-	run, err := e.prepare(ctx, from, &request, at)
-	if err != nil {
-		return nil, err
-	}
-	var result *Result
-	if run.plan.Table != nil {
-		result, err = e.table(ctx, from, run.plan, &request, at)
-	} else {
-		result, err = e.records(ctx, from, run.plan, &request, at)
-	}
+	result, err := e.answer(ctx, from, &request, at)
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}
-	whole := run.outcome.And(exec.Outcome{Complete: result.Complete, Reason: result.Reason})
-	result.Complete, result.Reason = from.outcome(whole.Complete, whole.Reason)
+	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
 	result.TotalExact = result.TotalExact && result.Complete
-	result.Elapsed = time.Since(started)
+	return result, nil
+}
+
+// answer answers a request that is free of faults.
+func (e *Engine) answer(ctx context.Context, from *source, request *Request, at *cursor) (*Result, error) {
+	c, p, err := e.newChain(ctx, from, request, setting{now: at.Now})
+	if err != nil {
+		return nil, err
+	}
+	defer c.cancel()
+	var result *Result
+	switch {
+	case len(p.Rest) > 0 || p.Dedup:
+		result, err = e.rest(c, p, at)
+	case p.Table != nil:
+		result, err = e.table(ctx, from, p, request, at, c.setting)
+	default:
+		result, err = e.records(ctx, from, p, request, at, c.setting)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.outcome(result)
 	return result, nil
 }
 
@@ -88,38 +108,26 @@ func (e *Engine) check(request *Request) error {
 	return nil
 }
 
-// prepared is a plan that can be run.
-type prepared struct {
-	plan    *plan.Plan
-	outcome exec.Outcome // of the queries inside the query
+// setting is what a plan depends on besides the request.
+type setting struct {
+	now   int64      // what "now" means
+	sets  [][]string // what the queries in the text's conditions found; nil before they ran
+	joins []*rows.JoinSet
+	shift time.Duration // how much earlier everything is looked for
 }
 
-// prepare says what a request means, once the queries inside it have run; what
-// they find is in the request then.
-func (e *Engine) prepare(ctx context.Context, from *source, request *Request, at *cursor) (*prepared, error) {
-	p, subs, err := makePlan(request, at.Now)
-	if err != nil || len(subs) == 0 {
-		return &prepared{plan: p, outcome: exec.Outcome{Complete: true}}, err
-	}
-	outcome, err := e.sets(ctx, from, request, subs, at)
+// makePlan says what a request means. Queries in its conditions find nothing if
+// they have not run yet.
+func makePlan(request *Request, in setting) (*plan.Plan, error) {
+	query, err := syntax.Parse(request.Text)
 	if err != nil {
 		return nil, err
 	}
-	p, _, err = makePlan(request, at.Now)
-	return &prepared{plan: p, outcome: outcome}, err
-}
-
-// makePlan says what a request means. Queries inside it find what request.sets
-// says, or nothing if they have not run yet.
-func makePlan(request *Request, now int64) (*plan.Plan, []*syntax.Subquery, error) {
-	query, err := syntax.Parse(request.Text)
-	if err != nil {
-		return nil, nil, err
-	}
-	subs := plan.Subqueries(query)
-	options := plan.Options{Now: time.Unix(0, now), From: request.From, To: request.To, Sets: request.sets}
-	if request.sets == nil {
+	options := plan.Options{Now: time.Unix(0, in.now), From: request.From, To: request.To, Sets: in.sets, Joins: in.joins, Shift: in.shift}
+	if subs := plan.Subqueries(query); in.sets == nil {
 		options.Sets = make([][]string, len(subs))
+	} else if len(subs) != len(in.sets) {
+		return nil, fmt.Errorf("%w: %d sets for %d queries inside it", ErrLeafRequest, len(in.sets), len(subs))
 	}
 	for _, filter := range request.Filters {
 		options.Filters = append(options.Filters, plan.Filter(filter))
@@ -127,8 +135,7 @@ func makePlan(request *Request, now int64) (*plan.Plan, []*syntax.Subquery, erro
 	for _, key := range request.Sort {
 		options.Sort = append(options.Sort, plan.SortKey(key))
 	}
-	p, err := plan.New(query, options)
-	return p, subs, err
+	return plan.New(query, options)
 }
 
 // limit returns how many records or rows an answer may have.
@@ -140,7 +147,7 @@ func (e *Engine) limit(asked, fallback int) int {
 }
 
 // records answers with a page of records.
-func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor, in setting) (*Result, error) {
 	fallback := e.config.Limit
 	if p.Limit != plan.Unlimited {
 		fallback = max(1, p.Limit)
@@ -162,13 +169,17 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if p.Limit != plan.Unlimited {
 		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: page, limits: e.config.limits(request.memory)}
 	found, err := exec.Records(ctx, from.all(asked), p, page, asked.limits)
 	if err != nil {
 		return nil, err
 	}
+	hits, err := e.shaped(found.Hits, p.Shape)
+	if err != nil {
+		return nil, err
+	}
 	result := &Result{
-		Hits: e.hits(found.Hits), Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
+		Hits: hits, Limit: limit, HasMore: found.HasMore, Total: found.Total, TotalExact: found.TotalExact,
 		Facets: found.Facets, Complete: found.Complete, Reason: found.Reason,
 	}
 	if request.Highlight {
@@ -198,8 +209,29 @@ func (e *Engine) hits(found []exec.Hit) []Hit {
 	return hits
 }
 
+// shaped returns the records of a page after the ops of a plan, of which none
+// leaves out what the search has found.
+func (e *Engine) shaped(found []exec.Hit, ops []rows.Op) ([]Hit, error) {
+	hits, bytes := e.hits(found), 0
+	if len(ops) == 0 {
+		return hits, nil
+	}
+	grows := slices.ContainsFunc(ops, func(op rows.Op) bool { return !rows.Structural(op) })
+	for i := range hits {
+		row := rows.OfRecord(hits[i].ID, &hits[i].Record)
+		for _, op := range ops {
+			op.Apply(&row)
+		}
+		if bytes += row.Bytes(); grows && bytes > e.config.MemoryBytes {
+			return nil, &RequestError{Field: "limit", Message: fmt.Sprintf("asks for records of more than %d bytes", e.config.MemoryBytes)}
+		}
+		hits[i].Record = row.ToRecord()
+	}
+	return hits, nil
+}
+
 // table answers with a page of a table's rows.
-func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor, in setting) (*Result, error) {
 	limit := e.limit(request.Limit, e.config.LimitMax)
 	if request.Whole {
 		limit = e.config.Groups
@@ -207,7 +239,7 @@ func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request 
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}
-	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
+	asked := &leafRequest{kind: leafTable, Request: *request, setting: in, limits: e.config.limits(request.memory)}
 	found, err := exec.Table(ctx, from.all(asked), p, at.Seen+limit+1, asked.limits)
 	if err != nil {
 		return nil, err

@@ -313,7 +313,6 @@ func TestFaults(t *testing.T) {
 		"id":           {query.Request{Text: "_id:x"}, func(err error) bool { return errors.As(err, &syntaxError) }},
 		"time":         {query.Request{Text: "_time:>someday"}, func(err error) bool { return errors.As(err, &syntaxError) }},
 		"column":       {query.Request{Text: "* | stats count() | sort by cuont"}, func(err error) bool { return errors.As(err, &syntaxError) }},
-		"late stats":   {query.Request{Text: "* | limit 3 | stats count()"}, func(err error) bool { return errors.As(err, &syntaxError) }},
 		"second stats": {query.Request{Text: "* | stats count() | top 3 a"}, func(err error) bool { return errors.As(err, &syntaxError) }},
 	} {
 		request := c.request

@@ -1,16 +1,15 @@
 package query
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
 
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/expr"
 	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -20,139 +19,123 @@ const (
 	setBytesMax  = 8 << 20
 )
 
-// sets runs the queries inside the filter of a request and puts what they find
-// into it. The outcome is partial if they find too much or see too little.
-func (e *Engine) sets(ctx context.Context, from *source, request *Request, subs []*syntax.Subquery, at *cursor) (exec.Outcome, error) {
-	var reasons []string
+// findSets runs the queries inside the conditions of the request and keeps what
+// they find. The answer is partial if they find too much or see too little.
+func (c *chain) findSets(subs []*syntax.Subquery) error {
 	count, size := 0, 0
+	c.sets = make([][]string, 0, len(subs))
 	for _, sub := range subs {
-		values, outcome, err := e.set(ctx, from, request, sub, at)
+		in := c.inside(sub.Text)
+		in.state = &chainState{}
+		values, err := in.values(sub)
 		var fault *syntax.Error
 		if errors.As(err, &fault) {
-			return outcome, fault.Inside(request.Text, sub.Pos)
+			return fault.Inside(c.request.Text, sub.Pos)
 		}
 		if err != nil {
-			return outcome, fmt.Errorf("run the query inside the query: %w", err)
+			return fmt.Errorf("run the query inside the query: %w", err)
 		}
-		if !outcome.Complete {
-			reasons = append(reasons, "the query inside the query: "+outcome.Reason)
+		for _, reason := range in.state.reasons {
+			c.partial("the query inside the query: %s", reason)
 		}
 		for i, value := range values {
 			if count++; count > setValuesMax || size+len(value) > setBytesMax {
 				values = values[:i]
-				reasons = append(reasons, fmt.Sprintf("the query inside the query finds more than %d values or %d bytes", setValuesMax, setBytesMax))
+				c.partial("the query inside the query finds more than %d values or %d bytes", setValuesMax, setBytesMax)
 				break
 			}
 			size += len(value)
 		}
-		request.sets = append(request.sets, values)
+		c.sets = append(c.sets, values)
 	}
-	return exec.Outcome{Complete: len(reasons) == 0, Reason: exec.JoinReasons(reasons)}, nil
+	return nil
 }
 
-// set returns the different values that a query inside a query finds, in order.
-func (e *Engine) set(ctx context.Context, from *source, outer *Request, sub *syntax.Subquery, at *cursor) (values []string, outcome exec.Outcome, err error) {
-	request := Request{Tenant: outer.Tenant, Text: sub.Text, From: outer.From, To: outer.To}
+// values returns the different values that the request, a query inside another,
+// finds, in order: those of the last field that is kept of records, or of the
+// first column of a table.
+func (c *chain) values(sub *syntax.Subquery) ([]string, error) {
 	query, err := syntax.Parse(sub.Text)
 	if err != nil {
-		return nil, outcome, err
+		return nil, err
 	}
 	field := lastField(query)
-	if field != "" && len(query.Pipes) == 1 && field != model.FieldID {
+	if last := len(query.Pipes) - 1; field != "" && field != model.FieldID && countable(query.Pipes[:last]) && isFields(query.Pipes[last]) {
 		// The distinct values of a field: no record need be read for them.
-		query.Pipes = []syntax.Pipe{&syntax.Stats{Aggs: []syntax.Agg{{Func: "count"}}, By: []syntax.Key{{Field: field}}}}
-		request.Text = query.String()
+		query.Pipes[last] = &syntax.Stats{Aggs: []syntax.Agg{{Func: "count"}}, By: []syntax.Key{{Field: field}}}
+		c.request.Text = query.String()
 	}
-	run, err := e.prepare(ctx, from, &request, at)
+	p, err := c.plan()
 	if err != nil {
-		return nil, outcome, err
+		return nil, err
+	}
+	if p.Records() && field == "" {
+		return nil, syntax.NewError(sub.Text, 0, "it does not say which values make the set").Expect("| fields name", "a table, of which the first column counts")
+	}
+	set, err := c.set(p, len(p.Rest), math.MaxInt)
+	if err != nil {
+		return nil, err
 	}
 	var found []string
-	switch {
-	case run.plan.Table != nil:
-		found, outcome, err = e.firstColumn(ctx, from, run, &request, at)
-	case field == "":
-		return nil, outcome, syntax.NewError(sub.Text, 0, "it does not say which values make the set").Expect("| fields name", "a table, of which the first column counts")
-	default:
-		found, outcome, err = e.fieldValues(ctx, from, run, &request, at, field)
+	for i := range set.Rows {
+		found = appendValues(found, set, &set.Rows[i], field)
 	}
-	outcome = run.outcome.And(outcome)
 	slices.Sort(found)
-	return slices.Compact(found), outcome, err
+	return slices.Compact(found), nil
 }
 
-// lastField returns the field that a query ends with: | fields name.
+// appendValues appends the texts of the values of a row: of a field of a record,
+// or of the first column of a table.
+func appendValues(dst []string, set *rows.Set, row *rows.Row, field string) []string {
+	if !set.Records {
+		if len(set.Columns) == 0 {
+			return dst
+		}
+		field = set.Columns[0].Name
+	}
+	if set.Records && (field == plan.FieldTime || field == model.FieldID) {
+		return append(dst, row.Get(field).String())
+	}
+	for _, f := range row.Fields {
+		if f.Name == field && f.Value.Kind != expr.Null {
+			dst = append(dst, f.Value.String())
+		}
+	}
+	return dst
+}
+
+// lastField returns the field that a query keeps of records with its last pipe,
+// or before pipes that only leave out and order records: | fields name.
 func lastField(query *syntax.Query) string {
-	if len(query.Pipes) == 0 {
-		return ""
-	}
-	fields, ok := query.Pipes[len(query.Pipes)-1].(*syntax.Fields)
-	if !ok || len(fields.Names) != 1 {
-		return ""
-	}
-	return plan.QueryName(fields.Names[0].Text)
-}
-
-// firstColumn returns the texts of the first column of a table.
-func (e *Engine) firstColumn(ctx context.Context, from *source, run *prepared, request *Request, at *cursor) ([]string, exec.Outcome, error) {
-	asked := &leafRequest{kind: leafTable, Request: *request, now: at.Now, limits: e.config.limits()}
-	found, err := exec.Table(ctx, from.all(asked), run.plan, setValuesMax+1, asked.limits)
-	if err != nil {
-		return nil, exec.Outcome{}, err
-	}
-	var texts []string
-	for _, row := range found.Rows {
-		if text, ok := cellText(row[0]); ok {
-			texts = append(texts, text)
-		}
-	}
-	return texts, found.Outcome, nil
-}
-
-// fieldValues returns the texts of a field of the records found.
-func (e *Engine) fieldValues(ctx context.Context, from *source, run *prepared, request *Request, at *cursor, field string) ([]string, exec.Outcome, error) {
-	page := exec.Page{Size: e.config.LimitMax, Skip: min(run.plan.Offset, e.config.OffsetMax)}
-	if run.plan.Limit != plan.Unlimited {
-		page.Size = min(page.Size, run.plan.Limit)
-	}
-	asked := &leafRequest{kind: leafPage, Request: *request, now: at.Now, page: page, limits: e.config.limits()}
-	found, err := exec.Records(ctx, from.all(asked), run.plan, page, asked.limits)
-	if err != nil {
-		return nil, exec.Outcome{}, err
-	}
-	outcome := found.Outcome
-	if found.HasMore && (run.plan.Limit == plan.Unlimited || run.plan.Limit > page.Size) {
-		outcome = exec.Outcome{Reason: fmt.Sprintf("it finds more than %d records", page.Size)}
-	}
-	var texts []string
-	for i := range found.Hits {
-		hit := &found.Hits[i]
-		if field == model.FieldID {
-			texts = append(texts, hit.ID.String())
-			continue
-		}
-		for _, f := range hit.Record.Fields {
-			if f.Kind != model.Null && plan.QueryName(model.QueryName(f.Name)) == field {
-				texts = append(texts, f.Text)
+	for _, pipe := range slices.Backward(query.Pipes) {
+		switch pipe := pipe.(type) {
+		case *syntax.Fields:
+			if len(pipe.Names) != 1 {
+				return ""
 			}
+			return plan.QueryName(pipe.Names[0].Text)
+		case *syntax.Sort, *syntax.Limit, *syntax.Offset, *syntax.Dedup, *syntax.Where, *syntax.Sample:
+		default:
+			return ""
 		}
 	}
-	return texts, outcome, nil
+	return ""
 }
 
-// cellText returns a cell as the text of a value; ok is false for null.
-func cellText(cell any) (text string, ok bool) {
-	switch cell := cell.(type) {
-	case string:
-		return cell, true
-	case int64:
-		return strconv.FormatInt(cell, 10), true
-	case float64:
-		return strconv.FormatFloat(cell, 'g', -1, 64), true
-	case json.Number:
-		return cell.String(), true
-	case bool:
-		return strconv.FormatBool(cell), true
-	}
-	return "", false
+// isFields reports whether a pipe keeps fields.
+func isFields(pipe syntax.Pipe) bool {
+	_, ok := pipe.(*syntax.Fields)
+	return ok
+}
+
+// countable reports whether the records after the pipes can be counted where they
+// are.
+func countable(pipes []syntax.Pipe) bool {
+	return !slices.ContainsFunc(pipes, func(pipe syntax.Pipe) bool {
+		switch pipe.(type) {
+		case *syntax.Where, *syntax.Eval, *syntax.Rename, *syntax.Drop, *syntax.Extract, *syntax.ParseFormat, *syntax.Sample, *syntax.Sort:
+			return false
+		}
+		return true
+	})
 }

@@ -132,6 +132,7 @@ func (s *source) remote(l leafShards, request *leafRequest) exec.Remote {
 	asked.shards = l.shards
 	return exec.Remote{
 		Name:   shardNames(l.shards),
+		Has:    func(shard model.ShardID) bool { return slices.Contains(l.shards, shard) },
 		Answer: func(ctx context.Context) ([]byte, error) { return s.ask(ctx, l.leaf, asked) },
 		Fetch: func(ctx context.Context, ids []model.RecordID) ([]byte, error) {
 			fetch := asked

@@ -94,6 +94,9 @@ func (b *headBlock) Records(ctx context.Context, rows *index.DocSet) ([]model.Re
 // Columns implements part.Part.
 func (b *headBlock) Columns(queryName string) []part.Column { return b.read().Columns(queryName) }
 
+// Patterns implements part.Part.
+func (b *headBlock) Patterns() part.Column { return b.read().Patterns() }
+
 // AllColumns implements part.Part.
 func (b *headBlock) AllColumns() []part.Column { return b.read().AllColumns() }
 
@@ -234,6 +237,7 @@ func (p *failedPart) Rows() uint32                 { return p.rows }
 func (p *failedPart) TimeRange() (int64, int64)    { return p.first, p.last }
 func (p *failedPart) Columns(string) []part.Column { return nil }
 func (p *failedPart) AllColumns() []part.Column    { return nil }
+func (p *failedPart) Patterns() part.Column        { return nil }
 
 func (p *failedPart) RowsBetween(int64, int64) (uint32, uint32, error) { return 0, 0, p.err }
 

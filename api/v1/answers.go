@@ -185,3 +185,27 @@ type HealthMetadata struct {
 	RequestID   string `json:"requestId"`
 	RespondedAt string `json:"respondedAt"`
 }
+
+// The states of a query.
+const (
+	QueryRunning = "running"
+	QueryWaiting = "waiting"
+)
+
+// Queries is what a node is asked at the moment.
+type Queries struct {
+	Queries []Query `json:"queries"`
+	Leaves  []Query `json:"leaves"` // shares of queries that other nodes were asked
+}
+
+// Query is a query that runs or waits.
+type Query struct {
+	ID          string    `json:"id"`
+	Tenant      string    `json:"tenant"`
+	By          string    `json:"by,omitempty"`
+	Query       string    `json:"query"`
+	State       string    `json:"state"`
+	Since       time.Time `json:"since"`
+	Elapsed     int64     `json:"elapsed"`               // milliseconds
+	MemoryLimit int       `json:"memoryLimit,omitempty"` // bytes for groups and values
+}

@@ -168,7 +168,7 @@ func (c caller) tableForms() {
 		{`{"query":"* | stats count() as hits"}`, "data/columns/0/name", `"hits"`},
 		{`{"query":"* | stats count_distinct(uid)"}`, "data/rows", `[[3]]`},
 		{`{"query":"uid:u1 | stats p50(n)"}`, "data/rows/#", `1`},
-		{`{"query":"* | top 1 component"}`, "data/rows", `[["net",3]]`},
+		{`{"query":"* | top 1 component"}`, "data/rows/0/0", `"net"`},
 		{`{"query":"level:error | stats count() by (level)"}`, "data/rows", `[["error",2]]`},
 		{`{"query":"* | stats count() by (severity) | limit 1"}`, "data/rows/0/0", `"error"`},
 		{`{"query":"uid:u1 | sort n | fields n","limit":2}`, "data/each:n", `[1,2.5]`},

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	_ "time/tzdata" // queries name time zones on machines that know none
 
 	"github.com/alecthomas/kong"
 	"github.com/stere-log/stere/client"

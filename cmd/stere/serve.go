@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/ingest/pipeline"
 	"github.com/stere-log/stere/internal/heap"
 	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/query"
 )
 
 // readyPatience is how long a start may replay its log before a line says so.
@@ -134,6 +135,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	cfg := node.Config{
 		DataDir: effective.text("data"), Listen: effective.text("listen"), Shards: effective.count("shards"),
 		MemoryBytes: effective.size("memory"), ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
+		Query: query.Config{AtOnce: effective.count("queries")},
 		API: api.Config{
 			Version: version(), Environment: effective.text("environment"), APIKeyHeader: effective.text("api-key-header"),
 			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"), RecordMemory: effective.size("record-memory"),

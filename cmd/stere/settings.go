@@ -47,6 +47,7 @@ func settings() []setting {
 		{key: "body-memory", share: func(m node.Memory) int64 { return m.Bodies }, env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
 		{key: "record-memory", share: func(m node.Memory) int64 { return m.Records }, env: []string{"STERE_RECORD_MEMORY"}, check: isSize, help: "of the decoded records of all requests under way"},
 		{key: "memory-target", share: func(m node.Memory) int64 { return m.Work }, env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the process without its caches: near it memory is collected harder; GOMEMLIMIT goes before"},
+		{key: "queries", env: []string{"STERE_QUERIES"}, check: isCount, help: "that run at once; empty: twice the processors, at least 4"},
 		{key: "connections", fallback: "4096", env: []string{"STERE_CONNECTIONS"}, check: isCount, help: "at the same time"},
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},

@@ -83,7 +83,7 @@ func compareCounts(t *testing.T, name string, engine *query.Engine, filter synta
 			return
 		}
 	}
-	text = (&syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Top{N: 5, Field: field}}}).String()
+	text = (&syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Top{N: 5, Fields: []syntax.Name{{Text: field}}}}}).String()
 	if result, err = engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text}); err != nil {
 		t.Errorf("%s: %q: %v", name, text, err)
 		return

@@ -9,13 +9,17 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/query/plan"
 )
 
 // distincts counts different values. It holds a 64-bit hash of each: one
 // million values are miscounted with a probability under 1 in 10 million. When
-// it holds more than max, big groups change to registers and estimate.
+// it holds more than max, big groups change to registers and estimate; with the
+// mode plan.DistinctExact it takes no more values instead, and with
+// plan.DistinctApprox big groups always change.
 type distincts struct {
 	max   int
+	mode  plan.Func
 	kept  int  // hashes in all groups, repeats included
 	least int  // kept, when repeats were last dropped everywhere
 	full  bool // no more can be held
@@ -78,7 +82,7 @@ func (a *distincts) compactAll() {
 	for i := range a.of {
 		a.compact(&a.of[i])
 	}
-	if a.kept > a.max {
+	if a.kept > a.max && a.mode != plan.DistinctExact {
 		for i := range a.of {
 			if a.of[i].unique >= registersWorth {
 				a.estimate(&a.of[i])
@@ -86,7 +90,11 @@ func (a *distincts) compactAll() {
 		}
 	}
 	a.least = a.kept
-	a.full = a.kept > distinctOver*a.max
+	most := distinctOver * a.max
+	if a.mode == plan.DistinctExact {
+		most = a.max
+	}
+	a.full = a.kept > most
 }
 
 // distinctOver is how many times the budget may be held by small groups.
@@ -104,6 +112,9 @@ func (a *distincts) compact(d *distinct) {
 	}
 	d.unique, d.runs = len(d.hashes), nil
 	a.kept -= before - d.unique
+	if a.mode == plan.DistinctApprox && d.unique >= registersWorth {
+		a.estimate(d)
+	}
 }
 
 // held returns how many hashes, repeats included, a group holds.
@@ -216,6 +227,8 @@ func (a *distincts) value(group int) any {
 	d := at(&a.of, group)
 	if d.registers == nil {
 		a.compact(d)
+	}
+	if d.registers == nil {
 		return int64(d.unique)
 	}
 	sum, zeros := 0.0, 0
@@ -236,6 +249,9 @@ func (a *distincts) value(group int) any {
 func (a *distincts) over() bool { return a.full }
 
 func (a *distincts) approximate() bool {
+	if a.mode == plan.DistinctApprox {
+		return true
+	}
 	for i := range a.of {
 		if a.of[i].registers != nil {
 			return true

@@ -219,7 +219,6 @@ func (a *quantiles) value(group int) any {
 
 // estimate returns about the value at a place.
 func (q *quantile) estimate(left uint64) float64 {
-	middle := func(bucket int32) float64 { return 2 * math.Pow(sketchBase, float64(bucket)) / (1 + sketchBase) }
 	walk := func(buckets map[int32]uint64, descending bool) (int32, bool) {
 		keys := make([]int32, 0, len(buckets))
 		for bucket := range buckets {

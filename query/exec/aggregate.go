@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"fmt"
+
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/query/plan"
 )
@@ -34,6 +36,13 @@ type aggregate interface {
 
 // newAggregate returns the empty state of a function.
 func newAggregate(agg plan.Agg, limits Limits) aggregate {
+	switch {
+	case agg.Field != plan.FieldTime:
+	case agg.Func == plan.Min:
+		return &moments{sign: 1}
+	case agg.Func == plan.Max:
+		return &moments{sign: -1}
+	}
 	switch agg.Func {
 	case plan.Sum:
 		return &sums{}
@@ -43,12 +52,33 @@ func newAggregate(agg plan.Agg, limits Limits) aggregate {
 		return &extremes{sign: 1}
 	case plan.Max:
 		return &extremes{sign: -1}
-	case plan.Distinct:
-		return &distincts{max: limits.Distinct}
-	case plan.Quantile:
+	case plan.Distinct, plan.DistinctExact, plan.DistinctApprox:
+		return &distincts{max: limits.Distinct, mode: agg.Func}
+	case plan.Quantile, plan.Spread:
 		return &quantiles{percentile: agg.Percentile, max: limits.Values}
+	case plan.StdDev:
+		return &deviations{}
+	case plan.First, plan.Last, plan.Example:
+		return &edges{last: agg.Func == plan.Last}
+	case plan.Values, plan.Mix:
+		return &listings{field: plan.BaseName(agg.Field), counts: agg.Func == plan.Mix}
+	case plan.Rate:
+		if agg.Field != "" {
+			return &sums{}
+		}
 	}
 	return &counts{}
+}
+
+// overReason says why values of an aggregate were left out.
+func overReason(agg plan.Agg) string {
+	if agg.Func == plan.Values || agg.Func == plan.Mix {
+		return fmt.Sprintf("%s has more than %d values in a group", agg.Name, ValuesMax)
+	}
+	if agg.Func == plan.DistinctExact {
+		return agg.Name + " has too many distinct values to count them exactly"
+	}
+	return agg.Name + " has too many distinct values in too many groups"
 }
 
 // grow makes a list at least n long.

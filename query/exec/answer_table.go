@@ -35,12 +35,13 @@ func TableAnswer(ctx context.Context, parts []part.Part, p *plan.Plan, limits Li
 func (g *groups) whole() *partial {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	keys := len(g.table.Keys)
+	keys := g.keys()
 	whole := newPartial(g.mu.matched, len(g.mu.labels), keys, g.mu.aggs)
 	whole.labels = make([]cell, 0, keys*whole.groups)
 	for _, label := range g.mu.labels {
 		whole.labels = append(whole.labels, label...)
 	}
+	whole.first, whole.last = g.mu.first, g.mu.last
 	whole.seal()
 	return whole
 }
@@ -49,6 +50,7 @@ func (g *groups) whole() *partial {
 func (p *partial) encode(dst []byte) []byte {
 	dst = appendText(dst, p.reason)
 	dst = binary.AppendUvarint(dst, p.matched)
+	dst = binary.AppendVarint(binary.AppendVarint(dst, p.first), p.last)
 	dst = binary.AppendUvarint(dst, uint64(p.groups))
 	for i := range p.labels {
 		dst = appendCell(dst, &p.labels[i])
@@ -65,9 +67,10 @@ func (g *groups) decode(answer []byte) (*partial, error) {
 	if r.Byte() != answerTable {
 		r.Fail()
 	}
-	found := newPartial(0, 0, len(g.table.Keys), g.newAggs())
+	found := newPartial(0, 0, g.keys(), g.newAggs())
 	found.reason = r.String()
 	found.matched = r.Uvarint()
+	found.first, found.last = r.Varint(), r.Varint()
 	groups := r.Uvarint()
 	if groups > uint64(g.max) || groups > uint64(r.Len()) || found.keys == 0 && groups > 1 {
 		r.Fail()

@@ -99,7 +99,7 @@ func TestExactSumCarries(t *testing.T) {
 // everything is a table with all aggregates.
 func everything(t testing.TB, by string) *plan.Plan {
 	t.Helper()
-	query, err := syntax.Parse("* | stats count(), count(v), sum(v), avg(v), min(v), max(v), count_distinct(v), median(v), p99(v)" + by)
+	query, err := syntax.Parse("* | stats count(), count(v), sum(v), avg(v), min(v), max(v), count_distinct(v), median(v), p99(v), stddev(v), first(v), last(v), values(v), rate(), rate(v), count_distinct_exact(v), count_distinct_approx(v), count_if(v>5)" + by)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/stere-log/stere/index"
@@ -66,8 +65,11 @@ func (r *run) gather(p part.Part, field string, rows *index.DocSet, list []uint3
 	case model.FieldID:
 		return gatherIDs(p, rows)
 	}
+	if isVirtual(field) {
+		return r.compute(p, field, rows, list)
+	}
 	c := column{codes: make([]uint32, len(list))}
-	for _, source := range p.Columns(field) {
+	for _, source := range columnsOf(p, field) {
 		if source.Kind() == model.Null {
 			continue
 		}
@@ -110,7 +112,7 @@ func (c *column) add(kind model.Kind, values part.Values, list []uint32) {
 // paths returns how many stored paths a query name stands for in a part.
 func paths(p part.Part, field string) (n int) {
 	seen := ""
-	for i, source := range p.Columns(field) { // ordered by path
+	for i, source := range columnsOf(p, field) { // ordered by path
 		if path := source.Path(); i == 0 || path != seen {
 			n, seen = n+1, path
 		}
@@ -146,41 +148,57 @@ func gatherIDs(p part.Part, rows *index.DocSet) (column, error) {
 }
 
 // gatherBuckets reads the times of the rows, cut to buckets.
-func gatherBuckets(p part.Part, rows *index.DocSet, bucket int64) (column, error) {
+func gatherBuckets(p part.Part, rows *index.DocSet, calendar *plan.Calendar) (column, error) {
 	times, err := p.Times(rows)
 	if err != nil {
 		return column{}, err
 	}
 	c := column{codes: make([]uint32, len(times))}
-	last := int64(0)
-	for n, t := range times {
-		if start := bucketStart(t, bucket); n == 0 || start != last {
-			c.dict = append(c.dict, timeCell(start))
-			last = start
+	next := int64(0)
+	for n, t := range times { // which ascend
+		if n == 0 || t >= next {
+			c.dict = append(c.dict, timeCell(calendar.Start(t)))
+			next = calendar.Next(t)
 		}
 		c.codes[n] = uint32(len(c.dict))
 	}
 	return c, nil
 }
 
-// Buckets begin at 1970-01-01 UTC, those of whole weeks on Mondays.
-const (
-	weekNanos   = 7 * 24 * 3600 * 1_000_000_000
-	mondayNanos = 4 * 24 * 3600 * 1_000_000_000 // 1970-01-05
-)
+// cut replaces the values by the buckets of a width; what is no number becomes
+// no value.
+func (c *column) cut(width *plan.Width) column {
+	buckets := map[string]uint32{}
+	codes := make([]uint32, len(c.dict)+1) // old code -> new
+	var dict []cell
+	for n := range c.dict {
+		if !c.dict[n].numeric {
+			continue
+		}
+		bucket := width.Bucket(c.dict[n].number)
+		code, known := buckets[bucket]
+		if !known {
+			dict = append(dict, newCell(model.Number, bucket))
+			code = uint32(len(dict))
+			buckets[bucket] = code
+		}
+		codes[n+1] = code
+	}
+	out := column{codes: make([]uint32, len(c.codes)), dict: dict}
+	for n, code := range c.codes {
+		out.codes[n] = codes[code]
+	}
+	return out
+}
 
-// bucketStart returns the first time of the bucket that t is in.
-func bucketStart(t, bucket int64) int64 {
-	offset := int64(0)
-	if bucket%weekNanos == 0 {
-		offset = mondayNanos
+// columnsOf returns the columns asked for by a query name, also of what is
+// derived.
+func columnsOf(p part.Part, field string) []part.Column {
+	if field != model.FieldPattern {
+		return p.Columns(field)
 	}
-	rest := (t%bucket - offset%bucket) % bucket
-	if rest < 0 {
-		rest += bucket
+	if patterns := p.Patterns(); patterns != nil {
+		return []part.Column{patterns}
 	}
-	if t < math.MinInt64+rest {
-		return math.MinInt64
-	}
-	return t - rest
+	return nil
 }

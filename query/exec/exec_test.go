@@ -6,26 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/plan"
 )
-
-func TestBucketStart(t *testing.T) {
-	hour := int64(time.Hour)
-	for _, c := range []struct{ t, bucket, want int64 }{
-		{0, hour, 0}, {1, hour, 0}, {hour - 1, hour, 0}, {hour, hour, hour}, {-1, hour, -hour}, {-hour, hour, -hour},
-		{math.MinInt64, hour, math.MinInt64}, {math.MinInt64 + 5, hour, math.MinInt64}, {math.MaxInt64, 1, math.MaxInt64},
-		{0, weekNanos, mondayNanos - weekNanos}, {mondayNanos, weekNanos, mondayNanos}, {mondayNanos - 1, weekNanos, mondayNanos - weekNanos},
-		{mondayNanos + weekNanos, 2 * weekNanos, mondayNanos},
-	} {
-		if have := bucketStart(c.t, c.bucket); have != c.want {
-			t.Errorf("bucket of %d by %d: have %d, want %d", c.t, c.bucket, have, c.want)
-		}
-	}
-}
 
 func TestRank(t *testing.T) {
 	for _, c := range []struct {
@@ -43,7 +28,8 @@ func TestRank(t *testing.T) {
 func TestMerge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, agg := range []plan.Agg{{Func: plan.Count}, {Func: plan.Sum}, {Func: plan.Avg}, {Func: plan.Min}, {Func: plan.Max},
-		{Func: plan.Distinct}, {Func: plan.Quantile, Percentile: 90_000}} {
+		{Func: plan.Distinct}, {Func: plan.Quantile, Percentile: 90_000}, {Func: plan.StdDev}, {Func: plan.Values}, {Func: plan.Mix}, {Func: plan.DistinctApprox},
+		{Func: plan.Rate}, {Func: plan.Rate, Field: "v"}, {Func: plan.Share}} {
 		for _, budget := range []int{1 << 20, 3_000} {
 			limits := Limits{Distinct: budget, Values: budget}
 			whole, merged := newAggregate(agg, limits), newAggregate(agg, limits)
@@ -64,7 +50,7 @@ func TestMerge(t *testing.T) {
 					t.Errorf("function %d, budget %d: have %v, want %v", agg.Func, budget, have, want)
 				}
 			}
-			if over := budget == 3_000 && (agg.Func == plan.Distinct || agg.Func == plan.Quantile); merged.approximate() != over || whole.approximate() != over {
+			if over := budget == 3_000 && (agg.Func == plan.Distinct || agg.Func == plan.Quantile) || agg.Func == plan.DistinctApprox; merged.approximate() != over || whole.approximate() != over {
 				t.Errorf("function %d, budget %d: approximate is %v and %v", agg.Func, budget, merged.approximate(), whole.approximate())
 			}
 		}

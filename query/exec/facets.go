@@ -53,7 +53,7 @@ func (f *facets) add(ctx context.Context, p part.Part, rows *index.DocSet) error
 		return nil
 	}
 	for i, field := range f.fields {
-		for _, source := range p.Columns(plan.QueryName(field)) {
+		for _, source := range columnsOf(p, plan.QueryName(field)) {
 			if source.Kind() == model.Null {
 				continue
 			}

@@ -245,5 +245,5 @@ func (r *run) within(p part.Part, rows *index.DocSet) (*index.DocSet, error) {
 	if _, ok := r.plan.Expr.(index.All); ok {
 		return rows, nil
 	}
-	return p.Eval(r.ctx, r.expr(p), rows)
+	return p.Eval(r.ctx, r.suited(p, r.plan.Expr), rows)
 }

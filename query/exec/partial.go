@@ -17,6 +17,8 @@ type partial struct {
 	labels  []cell // keys of them for each group; kind 0 means no value
 	aggs    []aggregate
 	reason  string // why something was left out
+	// Times of the first and the last record, where the table asks for them.
+	first, last int64
 }
 
 func newPartial(matched uint64, groups, keys int, aggs []aggregate) *partial {
@@ -34,14 +36,6 @@ func (p *partial) label(label []*cell) {
 	}
 }
 
-// count adds a group of so many rows, which all aggregates count.
-func (p *partial) count(label cell, n uint64) {
-	for _, agg := range p.aggs {
-		agg.add(p.groups, nil, n)
-	}
-	p.label([]*cell{&label})
-}
-
 // seal makes the states fit to be read by many at once.
 func (p *partial) seal() {
 	for _, agg := range p.aggs {
@@ -50,7 +44,7 @@ func (p *partial) seal() {
 }
 
 // cellBytes is about what a cell takes besides its text.
-const cellBytes = 96
+const cellBytes = 64
 
 // bytes returns about what the partial takes, -1 if it should not be kept.
 func (p *partial) bytes() int64 {
@@ -82,6 +76,13 @@ func (p *partial) detach() {
 				values.of[i].best.text = strings.Clone(values.of[i].best.text)
 			}
 		}
+		if values, ok := agg.(*edges); ok {
+			for _, e := range values.of {
+				if e != nil {
+					e.best.text = strings.Clone(e.best.text)
+				}
+			}
+		}
 	}
 }
 
@@ -92,6 +93,12 @@ func (g *groups) add(found *partial) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if found.matched > 0 && g.timed() {
+		if g.mu.matched == 0 {
+			g.mu.first, g.mu.last = found.first, found.last
+		}
+		g.mu.first, g.mu.last = min(g.mu.first, found.first), max(g.mu.last, found.last)
+	}
 	g.mu.matched += found.matched
 	label := make([]*cell, found.keys)
 	var key []byte
@@ -118,7 +125,7 @@ func (g *groups) remembered(p part.Part, lo, hi uint32) (*partial, error) {
 					return nil, 0, err
 				}
 				if found == nil {
-					found = newPartial(0, 0, len(g.table.Keys), g.newAggs())
+					found = newPartial(0, 0, g.keys(), g.newAggs())
 				}
 				found.seal()
 				bytes := found.bytes()
@@ -147,13 +154,43 @@ func (g *groups) key() (key string, ok bool) {
 	if !ok {
 		return "", false
 	}
+	if g.plan.Volatile {
+		return "", false
+	}
+	dst = append(binary.AppendUvarint(dst, uint64(len(g.plan.Key))), g.plan.Key...)
+	if g.plan.Dedup { // the order decides
+		for _, key := range g.plan.Sort {
+			desc := byte(0)
+			if key.Desc {
+				desc = 1
+			}
+			dst = append(binary.AppendUvarint(append(dst, 4, desc), uint64(len(key.Field))), key.Field...)
+		}
+	}
 	for _, key := range g.table.Keys {
-		dst = binary.AppendVarint(append(dst, 1), int64(key.Bucket))
-		dst = append(binary.AppendUvarint(dst, uint64(len(key.Field))), key.Field...)
+		dst = binary.AppendVarint(append(dst, 1), int64(key.Auto))
+		dst = appendText(dst, key.Field)
+		if key.Calendar != nil {
+			dst = key.Calendar.AppendKey(append(dst, 1))
+		}
+		if key.Numbers != nil {
+			dst = appendText(append(dst, 2), key.Numbers.Key())
+		}
 	}
 	for _, agg := range g.table.Aggs {
 		dst = binary.AppendVarint(append(dst, 2, byte(agg.Func)), agg.Percentile)
-		dst = append(binary.AppendUvarint(dst, uint64(len(agg.Field))), agg.Field...)
+		dst = appendText(dst, agg.Field)
+		if agg.Where != nil {
+			if dst, ok = part.AppendKey(append(dst, 4), agg.Where); !ok {
+				return "", false
+			}
+		}
+	}
+	if g.table.Facets != nil {
+		dst = append(dst, 5)
+		for _, field := range g.table.Facets.Fields {
+			dst = appendText(dst, field)
+		}
 	}
 	for _, limit := range []int{g.max, g.limits.Distinct, g.limits.Values} {
 		dst = binary.AppendVarint(append(dst, 3), int64(limit))

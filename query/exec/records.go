@@ -20,6 +20,7 @@ type Page struct {
 	After  *Position // the record before the first; nil for the first page
 	Facets []string  // fields whose most frequent values are wanted
 	Total  bool      // the number of all records found is wanted
+	Bytes  int       // of the records at most, about; 0 has no limit
 }
 
 // Hit is a record found.

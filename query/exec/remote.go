@@ -24,6 +24,8 @@ type Source struct {
 type Remote struct {
 	// Name begins the reasons of partial answers: "shard 3".
 	Name string
+	// Has reports whether a shard is part of the share.
+	Has func(shard model.ShardID) bool
 	// Answer returns what RecordsAnswer or TableAnswer returned there.
 	Answer func(ctx context.Context) ([]byte, error)
 	// Fetch returns what FetchAnswer returned there for at most FetchMax ids.

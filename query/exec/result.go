@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,11 +18,7 @@ func (s *search) result(exact bool) (*RecordsResult, error) {
 	found = found[min(len(found), s.page.Skip):]
 	result := &RecordsResult{HasMore: len(found) > s.page.Size}
 	found = found[:min(len(found), s.page.Size)]
-	hits, err := s.fetch(found)
-	if err != nil {
-		return nil, err
-	}
-	if result.Hits, err = s.fetchFar(found, hits); err != nil {
+	if err := s.read(found, result); err != nil {
 		return nil, err
 	}
 	if len(result.Hits) == 0 && len(found) > 0 {
@@ -32,6 +29,56 @@ func (s *search) result(exact bool) (*RecordsResult, error) {
 	result.Total = s.mu.total
 	result.TotalExact = exact && !s.mu.atLeast && result.Complete
 	return result, nil
+}
+
+// readBatch is how many records are read before their bytes are counted.
+const readBatch = 1 << 10
+
+// read reads the records of the page.
+func (s *search) read(found []candidate, result *RecordsResult) error {
+	batch := len(found)
+	if s.page.Bytes > 0 {
+		batch = readBatch
+	}
+	bytes := 0
+	for done := 0; done < len(found); done += batch {
+		some := found[done:min(len(found), done+batch)]
+		hits, err := s.fetch(some)
+		if err != nil {
+			return err
+		}
+		if hits, err = s.fetchFar(some, hits); err != nil {
+			return err
+		}
+		result.Hits = append(result.Hits, hits...)
+		if s.page.Bytes == 0 {
+			continue
+		}
+		for i := range hits {
+			bytes += recordBytes(&hits[i].Record)
+		}
+		if bytes > s.page.Bytes && done+batch < len(found) {
+			s.partial(bytesReason(s.page.Bytes))
+			return nil
+		}
+		if s.ctx.Err() != nil && done+batch < len(found) {
+			s.partial(timeReason(s.limits.Time))
+			return nil
+		}
+	}
+	return nil
+}
+
+// bytesReason says that records were left out because they are too large.
+func bytesReason(most int) string { return fmt.Sprintf("the records take more than %d bytes", most) }
+
+// recordBytes returns about what a record takes.
+func recordBytes(record *model.Record) int {
+	bytes := cellBytes
+	for _, f := range record.Fields {
+		bytes += cellBytes + len(f.Name) + len(f.Text)
+	}
+	return bytes
 }
 
 // countPiece is how many rows are counted at once. Between pieces it is looked

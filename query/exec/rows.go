@@ -26,10 +26,44 @@ const (
 // result makes the rows, orders them and takes the plan's steps; the first
 // rows are all that is wanted.
 func (g *groups) result(rows int) *TableResult {
+	result := g.raw(rows)
+	for _, row := range result.Rows {
+		for i, value := range row {
+			if at, ok := value.(instant); ok {
+				row[i] = at.String()
+			}
+		}
+	}
+	return result
+}
+
+// raw is result with times as instants.
+func (g *groups) raw(rows int) *TableResult {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	result := &TableResult{Matched: g.mu.matched}
+	switch {
+	case g.table.Facets != nil:
+		result.Rows = g.facetRows()
+		result.Columns = facetColumns(result.Rows, g.table.Keys)
+	case g.table.Spread > 0:
+		g.spreadResult(result)
+	case g.auto() > 0:
+		g.timesResult(result)
+	default:
+		g.groupsResult(result, needed(g.table.Steps, rows))
+	}
+	for _, step := range g.table.Steps {
+		result.take(step)
+	}
+	return result
+}
+
+// groupsResult makes a row of each group, in order; the first are all that is
+// wanted. The lock is held.
+func (g *groups) groupsResult(result *TableResult, want int) {
 	keys := len(g.table.Keys)
-	result := &TableResult{Matched: g.mu.matched, Rows: make([][]any, len(g.mu.labels))}
+	result.Rows = make([][]any, len(g.mu.labels))
 	for n, label := range g.mu.labels {
 		row := make([]any, 0, keys+len(g.mu.aggs))
 		for i := range label {
@@ -40,6 +74,7 @@ func (g *groups) result(rows int) *TableResult {
 		}
 		result.Rows[n] = row
 	}
+	g.derive(result.Rows)
 	for i, key := range g.table.Keys {
 		fallback := TypeString
 		if key.Field == plan.FieldTime {
@@ -48,33 +83,28 @@ func (g *groups) result(rows int) *TableResult {
 		result.Columns = append(result.Columns, Column{key.Name, columnType(result.Rows, i, fallback)})
 	}
 	for i, agg := range g.table.Aggs {
-		fallback := TypeFloat
-		switch {
-		case (agg.Func == plan.Min || agg.Func == plan.Max) && agg.Field == plan.FieldTime:
-			fallback = TypeTime
-		case agg.Func == plan.Count || agg.Func == plan.Distinct:
-			fallback = TypeInt
-		}
-		result.Columns = append(result.Columns, Column{agg.Name, columnType(result.Rows, keys+i, fallback)})
+		result.Columns = append(result.Columns, Column{agg.Name, columnType(result.Rows, keys+i, fallbackType(agg))})
 		if g.mu.aggs[i].over() {
-			g.partial(fmt.Sprintf("%s has too many distinct values in too many groups", agg.Name))
+			g.partial(overReason(agg))
 		}
 		if g.mu.aggs[i].approximate() {
 			result.Approximate = append(result.Approximate, agg.Name)
 		}
 	}
-	result.Rows = g.sort(result.Rows, needed(g.table.Steps, rows))
-	for _, step := range g.table.Steps {
-		result.take(step)
+	result.Rows = g.sort(result.Rows, want)
+}
+
+// fallbackType returns the type of an aggregate's column without values.
+func fallbackType(agg plan.Agg) string {
+	switch {
+	case agg.Counts():
+		return TypeInt
+	case agg.Field == plan.FieldTime && slices.Contains([]plan.Func{plan.Min, plan.Max, plan.First, plan.Last}, agg.Func):
+		return TypeTime
+	case slices.Contains([]plan.Func{plan.First, plan.Last, plan.Example, plan.Values, plan.Mix}, agg.Func):
+		return TypeString
 	}
-	for _, row := range result.Rows {
-		for i, value := range row {
-			if at, ok := value.(instant); ok {
-				row[i] = at.String()
-			}
-		}
-	}
-	return result
+	return TypeFloat
 }
 
 // renderLabel returns a group's value for an answer.
@@ -145,12 +175,12 @@ func numberType(text json.Number) string {
 func (g *groups) sort(rows [][]any, want int) [][]any {
 	var order []plan.ColumnSort
 	for i, key := range g.table.Keys {
-		if key.Bucket > 0 {
+		if key.Cut() {
 			order = append(order, plan.ColumnSort{Column: i})
 		}
 	}
-	if len(g.table.Aggs) > 0 && (g.table.Aggs[0].Func == plan.Count || g.table.Aggs[0].Func == plan.Distinct) {
-		order = append(order, plan.ColumnSort{Column: len(g.table.Keys), Desc: true})
+	if len(g.table.Aggs) > 0 && g.table.Aggs[0].Counts() {
+		order = append(order, plan.ColumnSort{Column: len(g.table.Keys), Desc: !g.table.Rare})
 	}
 	for i := range g.table.Keys {
 		order = append(order, plan.ColumnSort{Column: i})

@@ -106,11 +106,14 @@ func (r *run) settle(err error) error {
 		return nil
 	}
 	if r.outer.Err() == nil && r.ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
-		r.partial(fmt.Sprintf("the time limit of %s is over", r.limits.Time))
+		r.partial(timeReason(r.limits.Time))
 		return nil
 	}
 	return err
 }
+
+// timeReason says that there was no more time.
+func timeReason(most time.Duration) string { return fmt.Sprintf("the time limit of %s is over", most) }
 
 // each calls do for 0 <= i < n, about in this order, by at most Workers
 // goroutines, and returns when all have ended. After an error or the end of
@@ -196,17 +199,21 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 	}
 	within := index.DocSetRange(lo, hi)
 	if _, ok := r.plan.Expr.(index.All); ok {
-		return within, nil
+		return r.filtered(p, within)
 	}
 	if lo == 0 && hi == p.Rows() {
 		within = nil
 	}
-	return p.Eval(r.ctx, r.expr(p), within)
+	found, err := p.Eval(r.ctx, r.suited(p, r.plan.Expr), within)
+	if err != nil {
+		return nil, err
+	}
+	return r.filtered(p, found)
 }
 
-// expr returns the plan's condition for a part.
-func (r *run) expr(p part.Part) index.Expr {
-	return plan.ForKinds(r.plan.Expr, func(field string, kind model.Kind) bool {
+// suited returns the expression without what cannot hold in the part.
+func (r *run) suited(p part.Part, e index.Expr) index.Expr {
+	return plan.ForKinds(e, func(field string, kind model.Kind) bool {
 		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
 	})
 }

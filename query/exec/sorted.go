@@ -133,10 +133,11 @@ func (s *search) offerSorted(i int, keys []sortColumn, rows *index.DocSet, list 
 }
 
 func newSortColumn(field string, source column) sortColumn {
+	field = plan.BaseName(field)
 	c := sortColumn{codes: source.codes, values: make([]SortValue, len(source.dict)+1)}
 	c.values[0] = SortValue{Class: ClassMissing}
 	for n, value := range source.dict {
-		if field == plan.FieldTime {
+		if value.isTime {
 			c.values[n+1] = SortValue{Class: ClassNumber, Number: value.number, Whole: value.whole}
 			continue
 		}

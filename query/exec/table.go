@@ -3,7 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
 	"sync"
 
 	"github.com/stere-log/stere/index"
@@ -30,6 +30,17 @@ type TableResult struct {
 // Table groups the records that satisfy the plan and aggregates each group.
 // Rows after the first wantRows may be left out.
 func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits Limits) (*TableResult, error) {
+	groups, err := tabulate(ctx, from, p, limits)
+	if err != nil {
+		return nil, err
+	}
+	result := groups.result(wantRows)
+	result.Outcome = groups.outcome()
+	return result, nil
+}
+
+// tabulate groups the records that satisfy the plan.
+func tabulate(ctx context.Context, from Source, p *plan.Plan, limits Limits) (*groups, error) {
 	r := newRun(ctx, from, p, limits)
 	groups := newGroups(r)
 	asked := r.ask(r.ctx, groups.takeFrom)
@@ -41,9 +52,7 @@ func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits 
 	if err := asked.wait(); err != nil {
 		return nil, err
 	}
-	result := groups.result(wantRows)
-	result.Outcome = r.outcome()
-	return result, nil
+	return groups, nil
 }
 
 // groups is the state of a table: what the parts visited so far amount to.
@@ -58,7 +67,9 @@ type groups struct {
 		labels  [][]cell // kind 0 means no value
 		aggs    []aggregate
 		matched uint64
-		bytes   int // of the texts in labels, as keys and as cells
+		bytes   int   // of the texts in labels, as keys and as cells
+		first   int64 // times of the records, if the table asks for them
+		last    int64
 	}
 }
 
@@ -79,12 +90,34 @@ func newGroups(r *run) *groups {
 	return g
 }
 
+// keys returns how many values label a group: those of the keys, and the size of
+// buckets that was chosen for a part.
+func (g *groups) keys() int {
+	if g.auto() > 0 {
+		return 2
+	}
+	return len(g.table.Keys)
+}
+
+// auto returns how many buckets of times are wanted where their size depends on
+// what is found, else 0.
+func (g *groups) auto() int {
+	if len(g.table.Keys) == 0 {
+		return 0
+	}
+	return g.table.Keys[0].Auto
+}
+
+// timed reports whether the table asks for the times of its first and last
+// record: where there is a rate.
+func (g *groups) timed() bool { return g.holders(plan.Rate) > 0 }
+
 // newAggs returns empty states of all aggregates; those that hold values share
 // the budget.
 func (g *groups) newAggs() []aggregate {
 	limits := g.limits
-	limits.Distinct /= max(1, g.holders(plan.Distinct))
-	limits.Values /= max(1, g.holders(plan.Quantile))
+	limits.Distinct /= max(1, g.holders(plan.Distinct, plan.DistinctExact, plan.DistinctApprox))
+	limits.Values /= max(1, g.holders(plan.Quantile, plan.Spread))
 	aggs := make([]aggregate, len(g.table.Aggs))
 	for i, agg := range g.table.Aggs {
 		aggs[i] = newAggregate(agg, limits)
@@ -92,10 +125,10 @@ func (g *groups) newAggs() []aggregate {
 	return aggs
 }
 
-// holders counts the aggregates with a function.
-func (g *groups) holders(f plan.Func) (n int) {
+// holders counts the aggregates with one of the functions.
+func (g *groups) holders(of ...plan.Func) (n int) {
 	for _, agg := range g.table.Aggs {
-		if agg.Func == f {
+		if slices.Contains(of, agg.Func) {
 			n++
 		}
 	}
@@ -123,14 +156,37 @@ func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
 	if err != nil || rows.IsEmpty() {
 		return nil, err
 	}
-	switch keys := g.table.Keys; {
+	found, err := g.grouped(p, rows)
+	if err == nil && g.timed() {
+		found.first, found.last, err = ends(p, rows)
+	}
+	return found, err
+}
+
+// ends returns the times of the first and the last of the rows.
+func ends(p part.Part, rows *index.DocSet) (first, last int64, err error) {
+	times, err := p.Times(index.DocSetOf(rows.Minimum(), rows.Maximum()))
+	if err != nil {
+		return 0, 0, err
+	}
+	return times[0], times[len(times)-1], nil
+}
+
+// grouped computes what rows of a part amount to, in the way that reads least.
+func (g *groups) grouped(p part.Part, rows *index.DocSet) (*partial, error) {
+	keys := g.table.Keys
+	switch {
+	case g.table.Facets != nil:
+		return g.visitFacets(p, rows)
 	case len(keys) == 0:
 		return g.visitWhole(p, rows)
-	case len(keys) == 1 && g.countsOnly() && keys[0].Bucket > 0:
-		if found, err := g.visitBuckets(p, rows, int64(keys[0].Bucket)); found != nil || err != nil {
+	case g.auto() > 0:
+		return g.visitTimes(p, rows)
+	case len(keys) == 1 && g.countsOnly() && keys[0].Calendar != nil:
+		if found, err := g.visitBuckets(p, rows, keys[0].Calendar); found != nil || err != nil {
 			return found, err
 		}
-	case len(keys) == 1 && keys[0].Bucket == 0 && g.single(p):
+	case len(keys) == 1 && !keys[0].Cut() && g.single(p):
 		return g.visitFields(p, rows)
 	}
 	return g.visitRows(p, rows)
@@ -139,7 +195,7 @@ func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
 // countsOnly reports whether all aggregates count records.
 func (g *groups) countsOnly() bool {
 	for _, agg := range g.table.Aggs {
-		if agg.Func != plan.Count || agg.Field != "" {
+		if agg.Field != "" {
 			return false
 		}
 	}
@@ -150,73 +206,49 @@ func (g *groups) countsOnly() bool {
 func (g *groups) visitWhole(p part.Part, rows *index.DocSet) (*partial, error) {
 	aggs := g.newAggs()
 	for i, agg := range g.table.Aggs {
-		switch {
-		case agg.Field == "":
-			aggs[i].add(0, nil, rows.GetCardinality())
-		case agg.Field == plan.FieldTime || agg.Field == model.FieldID || paths(p, agg.Field) > 1:
-			list := rows.ToArray()
-			values, err := g.gather(p, agg.Field, rows, list)
-			if err != nil {
-				return nil, err
-			}
-			addRows(aggs[i], newGrouping(len(list), nil, 1), values, agg)
-		default:
-			for _, source := range p.Columns(agg.Field) {
-				if source.Kind() == model.Null {
-					continue
-				}
-				values, err := source.Counts(g.ctx, rows)
-				if err != nil {
-					return nil, err
-				}
-				for _, v := range values {
-					c := newCell(source.Kind(), v.Value)
-					aggs[i].add(0, &c, v.Count)
-				}
-			}
+		if err := g.addWhole(p, rows, agg, aggs[i]); err != nil {
+			return nil, err
 		}
 	}
 	return newPartial(rows.GetCardinality(), 1, 0, aggs), nil
 }
 
-// bucketsMax is how many buckets of a part are counted by their bounds; more
-// are counted row by row.
-const bucketsMax = 4 << 10
-
-// visitBuckets counts rows by time, from the bounds of the buckets; it returns
-// nil if there are too many.
-func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, bucket int64) (*partial, error) {
-	first, last := p.TimeRange()
-	first, last = max(first, g.plan.From), min(last, g.plan.To)
-	// As floats, because the difference can be more than 63 bits.
-	if buckets := (float64(last)-float64(first))/float64(bucket) + 1; buckets > bucketsMax || buckets > float64(rows.GetCardinality()) {
-		return nil, nil
-	}
-	found := newPartial(rows.GetCardinality(), 0, 1, g.newAggs())
-	low := uint32(rows.Minimum())
-	for start := bucketStart(first, bucket); start <= last; {
-		high, end := p.Rows(), start+bucket
-		if start == math.MinInt64 && end > start {
-			end = bucketStart(end, bucket) // the first bucket of all is cut
+// addWhole folds rows that all are one group into an aggregate.
+func (g *groups) addWhole(p part.Part, rows *index.DocSet, agg plan.Agg, state aggregate) error {
+	switch {
+	case agg.Where != nil:
+		holding, err := g.where(p, rows, agg)
+		if err == nil {
+			state.add(0, nil, holding.GetCardinality())
 		}
-		if end > start {
-			var err error
-			if high, err = before(p, end); err != nil {
-				return nil, err
+		return err
+	case agg.Field == "":
+		state.add(0, nil, rows.GetCardinality())
+	case atEdge(agg):
+		return g.addEdge(p, rows, agg, state)
+	case agg.Field == plan.FieldTime || agg.Field == model.FieldID || isVirtual(agg.Field) || paths(p, agg.Field) > 1:
+		list := rows.ToArray()
+		values, err := g.gather(p, agg.Field, rows, list)
+		if err != nil {
+			return err
+		}
+		addRows(state, newGrouping(len(list), nil, 1), values, agg)
+	default:
+		for _, source := range columnsOf(p, agg.Field) {
+			if source.Kind() == model.Null {
+				continue
+			}
+			values, err := source.Counts(g.ctx, rows)
+			if err != nil {
+				return err
+			}
+			for _, v := range values {
+				c := newCell(source.Kind(), v.Value)
+				state.add(0, &c, v.Count)
 			}
 		}
-		if high > low {
-			if n := rows.CardinalityInRange(uint64(low), uint64(high)); n > 0 {
-				found.count(timeCell(start), n)
-			}
-			low = high
-		}
-		if end <= start {
-			break // past the end of time
-		}
-		start = end
 	}
-	return found, nil
+	return nil
 }
 
 // number returns the number of the group with a label. The lock is held.
@@ -229,7 +261,7 @@ func (g *groups) number(key []byte, label []*cell) (int, bool) {
 		}
 		return group, true
 	}
-	if g.table.Top && label[0] == nil {
+	if g.table.Top && slices.Contains(label, nil) {
 		return 0, false
 	}
 	if len(g.mu.labels) >= g.max {
@@ -262,7 +294,7 @@ func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
 	for i := range aggs {
 		g.mu.aggs[i].merge(group, aggs[i], from)
 		if aggs[i].over() {
-			g.partial(fmt.Sprintf("%s has too many distinct values in too many groups", g.table.Aggs[i].Name))
+			g.partial(overReason(g.table.Aggs[i]))
 		}
 	}
 }
@@ -273,30 +305,98 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 	keys := make([]column, len(g.table.Keys))
 	for i, key := range g.table.Keys {
 		var err error
-		if key.Bucket > 0 {
-			keys[i], err = gatherBuckets(p, rows, int64(key.Bucket))
+		if key.Calendar != nil {
+			keys[i], err = gatherBuckets(p, rows, key.Calendar)
 		} else {
 			keys[i], err = g.gather(p, key.Field, rows, list)
 		}
 		if err != nil {
 			return nil, err
 		}
+		if key.Numbers != nil {
+			keys[i] = keys[i].cut(key.Numbers)
+		}
 	}
-	grouped := newGrouping(len(list), keys, g.max)
+	return g.group(&partRows{groups: g, part: p, rows: rows, list: list}, keys)
+}
+
+// rowSource is rows that are grouped: of a part, or of a set.
+type rowSource interface {
+	// size returns how many rows there are.
+	size() int
+	// values returns a field of each row.
+	values(field string) (column, error)
+	// holding returns a column with one value, in those rows that satisfy the
+	// condition of an aggregate.
+	holding(agg plan.Agg) (column, error)
+	// edges folds the first or last row of each group that has a value into an
+	// aggregate.
+	edges(grouped *grouping, agg plan.Agg, state aggregate) error
+}
+
+// partRows is rows of a part.
+type partRows struct {
+	*groups
+	part part.Part
+	rows *index.DocSet
+	list []uint32
+}
+
+func (s *partRows) size() int { return len(s.list) }
+
+func (s *partRows) values(field string) (column, error) {
+	return s.gather(s.part, field, s.rows, s.list)
+}
+
+func (s *partRows) holding(agg plan.Agg) (column, error) {
+	found, err := s.where(s.part, s.rows, agg)
+	if err != nil {
+		return column{}, err
+	}
+	c := newMarks(len(s.list))
+	eachPlace(found, s.list, c.mark)
+	return c, nil
+}
+
+func (s *partRows) edges(grouped *grouping, agg plan.Agg, state aggregate) error {
+	return s.addEdges(s.part, s.rows, s.list, grouped, agg, state)
+}
+
+// newMarks returns a column in which rows can be marked.
+func newMarks(n int) column {
+	return column{codes: make([]uint32, n), dict: []cell{{kind: model.Bool, text: "true"}}}
+}
+
+// mark gives the n-th row the one value of a column of marks.
+func (c *column) mark(n int) { c.codes[n] = 1 }
+
+// group groups rows by columns and aggregates what there is of them.
+func (g *groups) group(from rowSource, keys []column) (*partial, error) {
+	grouped := newGrouping(from.size(), keys, g.max)
 	aggs := g.newAggs()
 	columns := map[string]column{} // several aggregates often are of one field
 	for i, agg := range g.table.Aggs {
-		values, known := columns[agg.Field]
-		if agg.Field != "" && !known {
-			var err error
-			if values, err = g.gather(p, agg.Field, rows, list); err != nil {
+		if atEdge(agg) {
+			if err := from.edges(grouped, agg, aggs[i]); err != nil {
 				return nil, err
 			}
+			continue
+		}
+		values, known := columns[agg.Field]
+		var err error
+		switch {
+		case agg.Where != nil:
+			values, err = from.holding(agg)
+		case agg.Field != "" && !known:
+			values, err = from.values(agg.Field)
 			columns[agg.Field] = values
+		}
+		if err != nil {
+			return nil, err
 		}
 		addRows(aggs[i], grouped, values, agg)
 	}
-	found := newPartial(rows.GetCardinality(), 0, len(keys), aggs)
+	found := newPartial(uint64(from.size()), 0, len(keys), aggs)
 	if grouped.over {
 		found.reason = fmt.Sprintf("there are more than %d groups", g.max)
 	}
@@ -309,7 +409,7 @@ func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
 // addRows folds the values of grouped rows into an aggregate. A record with
 // several values is counted once; everything else takes all of them.
 func addRows(state aggregate, grouped *grouping, values column, agg plan.Agg) {
-	addColumn(state, grouped, &values, agg.Field == "")
+	addColumn(state, grouped, &values, agg.Records())
 	for rest := values.rest; rest != nil && agg.Func != plan.Count; rest = rest.rest {
 		addColumn(state, grouped, rest, false)
 	}

@@ -11,7 +11,7 @@ import (
 // in the part, so that a row has at most one value of each.
 func (g *groups) single(p part.Part) bool {
 	stored := func(field string) bool {
-		return field == "" || field != plan.FieldTime && field != model.FieldID && paths(p, field) <= 1
+		return field == "" || field != plan.FieldTime && field != model.FieldID && !isVirtual(field) && paths(p, field) <= 1
 	}
 	for _, key := range g.table.Keys {
 		if !stored(key.Field) {
@@ -19,7 +19,7 @@ func (g *groups) single(p part.Part) bool {
 		}
 	}
 	for _, agg := range g.table.Aggs {
-		if !stored(agg.Field) {
+		if !stored(agg.Field) || agg.Func == plan.First || agg.Func == plan.Last || agg.Func == plan.Example {
 			return false
 		}
 	}
@@ -41,6 +41,10 @@ func (g *groups) visitFields(p part.Part, rows *index.DocSet) (*partial, error) 
 	gathered := map[string]bool{}
 	for i, agg := range g.table.Aggs {
 		switch {
+		case agg.Where != nil:
+			if err := g.countWhere(p, rows, agg, keys, aggs[i]); err != nil {
+				return nil, err
+			}
 		case agg.Field == "":
 			for group, n := range keys.sizes {
 				aggs[i].add(group, nil, n)
@@ -80,7 +84,7 @@ func (k *countedKeys) label(group int) *cell {
 func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, error) {
 	k := &countedKeys{field: g.table.Keys[0].Field, numbers: map[string]uint32{}}
 	left := rows.GetCardinality()
-	for _, source := range p.Columns(k.field) {
+	for _, source := range columnsOf(p, k.field) {
 		if source.Kind() == model.Null {
 			continue
 		}
@@ -109,9 +113,40 @@ func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, err
 	return k, nil
 }
 
+// where returns those of the rows that satisfy the condition of an aggregate.
+func (r *run) where(p part.Part, rows *index.DocSet, agg plan.Agg) (*index.DocSet, error) {
+	return p.Eval(r.ctx, r.suited(p, agg.Where), rows)
+}
+
+// countWhere counts the rows of each group that satisfy a condition.
+func (g *groups) countWhere(p part.Part, rows *index.DocSet, agg plan.Agg, keys *countedKeys, state aggregate) error {
+	holding, err := g.where(p, rows, agg)
+	if err != nil || holding.IsEmpty() {
+		return err
+	}
+	left := holding.GetCardinality()
+	for _, source := range columnsOf(p, keys.field) {
+		if source.Kind() == model.Null {
+			continue
+		}
+		counts, err := source.Counts(g.ctx, holding)
+		if err != nil {
+			return err
+		}
+		for _, v := range counts {
+			state.add(int(keys.numbers[v.Value]), nil, v.Count)
+			left -= v.Count
+		}
+	}
+	if left > 0 {
+		state.add(len(keys.cells), nil, left)
+	}
+	return nil
+}
+
 // addField folds the values of one field into all aggregates of it.
 func (g *groups) addField(p part.Part, rows *index.DocSet, field string, keys *countedKeys, aggs []aggregate) error {
-	for _, source := range p.Columns(field) {
+	for _, source := range columnsOf(p, field) {
 		if source.Kind() == model.Null {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -34,7 +35,25 @@ type Plan struct {
 	Offset int
 	Limit  int // or Unlimited
 
+	// Table says what parts amount to, if not a page of records.
 	Table *Table
+	// Dedup says that Table finds, in its only column, the first record of each
+	// group, and that these records are the answer.
+	Dedup bool
+
+	// Filter says by what ops of the rows that Expr finds some are left out; nil
+	// if by none. Virtual are the fields of Sort and Table that are computed.
+	Filter  *Program
+	Virtual map[string]*Program
+	Shape   []rows.Op // what is done to the records of an answer
+	Rest    []Stage   // what is done at the root to what the parts amount to
+
+	Columns []string // of the table that the answer is
+	Open    bool     // it can have others
+	Key     string   // tells plans with the same Expr apart that filter or compute differently
+	// Volatile says that Key does not tell all: there are sets, or the time.
+	Volatile bool
+	records  bool
 }
 
 // SortKey orders records by a field.
@@ -42,45 +61,6 @@ type SortKey struct {
 	Field string // query name, FieldTime or model.FieldID
 	Desc  bool
 }
-
-// Table says how records become rows.
-type Table struct {
-	Keys []Key
-	Aggs []Agg
-	// Top says that records without the key do not count, and that TopMax
-	// groups are wanted.
-	Top   bool
-	Steps []Step // after the default order
-}
-
-// Key is a column that records are grouped by.
-type Key struct {
-	Name   string
-	Field  string
-	Bucket time.Duration // of times; 0 for values
-}
-
-// Agg is a column that is computed for each group.
-type Agg struct {
-	Name       string
-	Func       Func
-	Field      string // "" counts records
-	Percentile int64  // of Quantile, in thousandths of a percent
-}
-
-// Func is an aggregate function.
-type Func uint8
-
-// The aggregate functions.
-const (
-	Count Func = iota + 1
-	Sum
-	Avg
-	Min
-	Max
-	Distinct
-	Quantile
-)
 
 // Step is one thing done to a table's rows; exactly one part is set.
 type Step struct {
@@ -110,6 +90,10 @@ type Options struct {
 	Filters  []Filter
 	Sort     []SortKey  // unless the text sorts
 	Sets     [][]string // what the Subqueries find
+	// Joins are what the queries of the text's joins found, in order; nil while
+	// that is not known.
+	Joins []*rows.JoinSet
+	Shift time.Duration // how much earlier everything is looked for
 }
 
 // New returns the plan of a query. An error is a *syntax.Error.
@@ -132,7 +116,8 @@ func New(query *syntax.Query, options Options) (*Plan, error) {
 	p.Expr = conjunction(all)
 	p.Cheap = cheap(p.Expr)
 	p.Lights = l.lights
-	return p, p.pipes(query)
+	p.shift(options.Shift, options.Now.UnixNano())
+	return p, p.pipes(query, options, l)
 }
 
 // ByTime reports whether records are ordered by time alone.

@@ -156,7 +156,9 @@ func TestBounds(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for _, text := range []string{
 		"_id:x", "_id>1-1-1", "_time:someday", "_time:last", "_time:last fortnight", "_time:2024-01-01..never", "a in (b | fields c)", "_time:/x/", "_time>now-5", "_time>now*1h", "_time:12", "_time:99999999999999999999",
-		"* | limit 1 | sort by a", "* | fields a | stats count()", "* | offset 1 | top a", "* | stats count() | sort by nope", "* | top a | stats count()",
+		"* | stats count() | sort by nope", "* | stats count() by (a) | patterns", "* | limit 1 | patterns", "* | stats count() | stats count_if(nope:x)",
+		"* | stats count() | facets of nope", "* | limit 1 | top _pattern", "* | eval a = _pattern", "* | histogram _time | fill", "* | histogram a | stats count_if(_pattern:x)",
+		"* | union (a in (b | limit 1) | stats count())",
 	} {
 		_, err := newPlan(t, text, Options{})
 		var fault *syntax.Error

@@ -11,8 +11,9 @@ import (
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// Subqueries returns the queries inside the filter of a query, in the order in
-// which Options.Sets has what they find. Those inside them are not among them.
+// Subqueries returns the queries inside the conditions of a query, the filter and
+// those of count_if, in the order in which Options.Sets has what they find. Those
+// inside them are not among them.
 func Subqueries(query *syntax.Query) []*syntax.Subquery {
 	var subs []*syntax.Subquery
 	var walk func(syntax.Node)
@@ -35,6 +36,15 @@ func Subqueries(query *syntax.Query) []*syntax.Subquery {
 		}
 	}
 	walk(query.Filter)
+	for _, pipe := range query.Pipes {
+		if stats, ok := pipe.(*syntax.Stats); ok {
+			for _, agg := range stats.Aggs {
+				if agg.Where != nil {
+					walk(agg.Where)
+				}
+			}
+		}
+	}
 	return subs
 }
 

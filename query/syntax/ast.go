@@ -13,6 +13,7 @@ const (
 	ValuesMax  = 10_000   // values of in( ... ) and ip( ... )
 	QueriesMax = 16       // queries inside a query
 	NumberMax  = 1 << 30  // N of limit, offset and top
+	BucketMax  = 10_000   // buckets of a histogram
 )
 
 // Pos is a byte offset into the query text.
@@ -60,7 +61,7 @@ type In struct {
 	Sub    *Subquery // nil if the values are written out
 }
 
-// Subquery is a query inside a query.
+// Subquery is a query inside a query, in parentheses.
 type Subquery struct {
 	Pos   Pos // of its first character
 	Text  string
@@ -122,8 +123,10 @@ type Value struct {
 	Open bool
 }
 
-// Pipe is one step after the filter: *Stats, *Top, *Fields, *Sort, *Limit or
-// *Offset.
+// Pipe is one step after the filter: *Stats, *Top, *Histogram, *Facets,
+// *Patterns, *Fields, *Sort, *Limit, *Offset, *Where, *Eval, *Rename, *Drop,
+// *Extract, *ParseFormat, *Dedup, *Fill, *Sample, *Union, *Join, *Context,
+// *Compare or *Timeline.
 type Pipe interface {
 	// At returns where the pipe's name stands.
 	At() Pos
@@ -140,8 +143,9 @@ type Stats struct {
 // Agg is one aggregate.
 type Agg struct {
 	Pos   Pos
-	Func  string // count, sum, avg, min, max, median, count_distinct or pNN
-	Field string // "" for count()
+	Func  string // of funcNames, or pNN
+	Field string // "" for count(), rate() and count_if
+	Where Node   // of count_if, else nil
 	As    string // "" for the aggregate's own text
 }
 
@@ -150,21 +154,59 @@ func (a Agg) Name() string {
 	if a.As != "" {
 		return a.As
 	}
+	return a.call()
+}
+
+// call returns the aggregate as a call.
+func (a Agg) call() string {
+	if a.Where != nil {
+		return a.Func + "(" + Print(a.Where) + ")"
+	}
 	return a.Func + "(" + a.Field + ")"
 }
 
-// Key is what records are grouped by: a field, or times cut to a bucket.
+// Key is what records are grouped by: a field's values, or numbers or times cut
+// to buckets. At most one of Width, Bucket and Months is set.
 type Key struct {
 	Pos    Pos
 	Field  string
-	Bucket time.Duration // 0 for a field's values
+	Width  string        // of numbers, as written
+	Bucket time.Duration // of times
+	Months int           // of times
+	Zone   string        // in which days begin; "" for UTC
+	Offset time.Duration // by which buckets begin later
 }
 
-// Top keeps the most frequent values of a field.
+// Cut reports whether the key cuts values to buckets.
+func (k Key) Cut() bool { return k.Width != "" || k.Bucket > 0 || k.Months > 0 }
+
+// Top keeps the most frequent values of some fields, or the least frequent.
 type Top struct {
-	Pos   Pos
-	N     int
-	Field string
+	Pos    Pos
+	Rare   bool
+	N      int
+	Fields []Name
+}
+
+// Histogram counts how values spread over buckets.
+type Histogram struct {
+	Pos Pos
+	Key Key
+	// Buckets is about how many buckets are wanted where the key does not cut.
+	Buckets int
+}
+
+// Facets counts the most frequent values of fields.
+type Facets struct {
+	Pos Pos
+	N   int    // values of a field
+	Of  []Name // none means all fields with few values
+}
+
+// Patterns counts the shapes of messages.
+type Patterns struct {
+	Pos Pos
+	N   int
 }
 
 // Fields keeps only the named fields or columns, in this order.
@@ -220,3 +262,12 @@ func (p *Limit) At() Pos { return p.Pos }
 
 // At implements Pipe.
 func (p *Offset) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Histogram) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Facets) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Patterns) At() Pos { return p.Pos }

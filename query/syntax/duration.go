@@ -19,6 +19,9 @@ var durationUnits = [...]struct {
 // ErrDuration says that a text is not a duration.
 var ErrDuration = errors.New("not a duration, want for example 30s, 5m, 1h30m, 1d or 2w")
 
+// ErrZone says that a name is not that of a time zone.
+var ErrZone = errors.New("not a time zone")
+
 // ParseDuration reads a duration such as 500ms, 1h30m, 1d or 2w.
 func ParseDuration(text string) (time.Duration, error) {
 	var total time.Duration

@@ -56,7 +56,8 @@ func (p *parser) query() (*Query, error) {
 type parser struct {
 	scanner
 	depth   int
-	queries int // inside the query
+	queries int // in parentheses so far
+	inside  int // those that the scanner is in
 }
 
 // scope is what a condition stands in: the field of field:( ... ), if any.

@@ -159,12 +159,10 @@ func (p *parser) set(field string, start int) (Node, error) {
 		}
 		return In{Pos: Pos(start), Field: field, Values: values}, nil
 	}
-	p.pos++
 	sub, err := p.subquery()
 	if err != nil {
 		return nil, err
 	}
-	p.space()
 	return In{Pos: Pos(start), Field: field, Sub: sub}, nil
 }
 
@@ -200,10 +198,12 @@ func (p *parser) piped() bool {
 	return false
 }
 
-// subquery reads a query up to and with the parenthesis that closes it; the
-// one that opens it is read.
+// subquery reads a query in parentheses and the white space after them.
 func (p *parser) subquery() (*Subquery, error) {
-	open := p.pos - 1
+	open := p.pos
+	if !p.take("(") {
+		return nil, p.fail("a query in parentheses is missing").Expect("(query)")
+	}
 	if err := p.deeper(); err != nil {
 		return nil, err
 	}
@@ -213,12 +213,14 @@ func (p *parser) subquery() (*Subquery, error) {
 	}
 	p.space()
 	first := p.pos
+	p.inside++
 	query, err := p.query()
+	p.inside--
 	if err != nil {
 		return nil, err
 	}
 	last := p.pos
-	if !p.take(")") {
+	if !p.takeMark(")") {
 		return nil, NewError(p.text, Pos(open), "this parenthesis is never closed").Expect(")")
 	}
 	return &Subquery{Pos: Pos(first), Text: strings.TrimSpace(p.text[first:last]), Query: query}, nil

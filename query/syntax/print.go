@@ -152,6 +152,9 @@ func isKeyword(text string) bool {
 	return false
 }
 
+// QuoteField returns a field name as it can stand in a condition.
+func QuoteField(name string) string { return string(appendField(nil, name)) }
+
 // appendField prints a field name of a condition.
 func appendField(dst []byte, name string) []byte {
 	if fieldName(name) == name {
@@ -184,39 +187,6 @@ func appendRegex(dst []byte, expression string) []byte {
 		}
 	}
 	return append(dst, '/')
-}
-
-func (p *Stats) appendTo(dst []byte) []byte {
-	dst = append(dst, "stats "...)
-	for i, agg := range p.Aggs {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		dst = append(append(dst, agg.Func...), '(')
-		if agg.Field != "" {
-			dst = appendName(dst, agg.Field)
-		}
-		dst = append(dst, ')')
-		if agg.As != "" {
-			dst = appendName(append(dst, " as "...), agg.As)
-		}
-	}
-	for i, key := range p.By {
-		dst = append(dst, map[bool]string{true: " by (", false: ", "}[i == 0]...)
-		dst = appendName(dst, key.Field)
-		if key.Bucket > 0 {
-			dst = append(append(dst, ':'), FormatDuration(key.Bucket)...)
-		}
-	}
-	if len(p.By) > 0 {
-		dst = append(dst, ')')
-	}
-	return dst
-}
-
-func (p *Top) appendTo(dst []byte) []byte {
-	dst = strconv.AppendInt(append(dst, "top "...), int64(p.N), 10)
-	return appendName(append(dst, ' '), p.Field)
 }
 
 func (p *Fields) appendTo(dst []byte) []byte {
@@ -252,6 +222,9 @@ func (p *Offset) appendTo(dst []byte) []byte {
 	return strconv.AppendInt(append(dst, "offset "...), int64(p.N), 10)
 }
 
+// QuoteName returns a name as it can stand in a pipe.
+func QuoteName(name string) string { return string(appendName(nil, name)) }
+
 // appendName prints a name in a pipe.
 func appendName(dst []byte, name string) []byte {
 	if fieldName(name) == name && !pipeKeyword(name) {
@@ -263,8 +236,100 @@ func appendName(dst []byte, name string) []byte {
 // pipeKeyword reports whether a bare name means something else in a pipe.
 func pipeKeyword(name string) bool {
 	switch strings.ToLower(name) {
-	case "by", "as", "asc", "desc", "bucket":
+	case "by", "as", "asc", "desc", "bucket", "of", "tz", "offset", "buckets":
 		return true
 	}
 	return false
+}
+
+// nameToo reports whether a word that means something in a pipe is a name where
+// a name must stand.
+func nameToo(word string) bool {
+	switch strings.ToLower(word) {
+	case "bucket", "of", "tz", "offset", "buckets":
+		return true
+	}
+	return false
+}
+
+func (p *Stats) appendTo(dst []byte) []byte {
+	dst = append(dst, "stats "...)
+	for i, agg := range p.Aggs {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(append(dst, agg.Func...), '(')
+		switch {
+		case agg.Where != nil:
+			dst = appendNode(dst, agg.Where, false)
+		case agg.Field != "":
+			dst = appendName(dst, agg.Field)
+		}
+		dst = append(dst, ')')
+		if agg.As != "" {
+			dst = appendName(append(dst, " as "...), agg.As)
+		}
+	}
+	for i, key := range p.By {
+		dst = append(dst, map[bool]string{true: " by (", false: ", "}[i == 0]...)
+		dst = appendKey(dst, key)
+	}
+	if len(p.By) > 0 {
+		dst = append(dst, ')')
+	}
+	return dst
+}
+
+// appendKey prints a field or bucket.
+func appendKey(dst []byte, key Key) []byte {
+	dst = appendName(dst, key.Field)
+	if key.Cut() {
+		dst = appendBucket(append(dst, ':'), key)
+	}
+	return dst
+}
+
+// appendBucket prints how a key cuts.
+func appendBucket(dst []byte, key Key) []byte {
+	switch {
+	case key.Width != "":
+		dst = append(dst, key.Width...)
+	case key.Months > 0:
+		dst = append(strconv.AppendInt(dst, int64(key.Months), 10), "mo"...)
+	default:
+		dst = append(dst, FormatDuration(key.Bucket)...)
+	}
+	if key.Zone != "" {
+		dst = appendQuoted(append(dst, " tz "...), key.Zone)
+	}
+	if key.Offset > 0 {
+		dst = append(append(dst, " offset "...), FormatDuration(key.Offset)...)
+	}
+	return dst
+}
+
+func (p *Top) appendTo(dst []byte) []byte {
+	dst = append(dst, map[bool]string{true: "rare ", false: "top "}[p.Rare]...)
+	dst = strconv.AppendInt(dst, int64(p.N), 10)
+	return appendNames(append(dst, ' '), p.Fields)
+}
+
+func (p *Histogram) appendTo(dst []byte) []byte {
+	dst = appendName(append(dst, "histogram "...), p.Key.Field)
+	if p.Key.Cut() {
+		return appendBucket(append(dst, " by "...), p.Key)
+	}
+	return strconv.AppendInt(append(dst, " buckets "...), int64(p.Buckets), 10)
+}
+
+func (p *Facets) appendTo(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, "facets "...), int64(p.N), 10)
+	if len(p.Of) > 0 {
+		dst = appendNames(append(dst, " of "...), p.Of)
+	}
+	return dst
+}
+
+func (p *Patterns) appendTo(dst []byte) []byte {
+	return strconv.AppendInt(append(dst, "patterns "...), int64(p.N), 10)
 }

@@ -131,77 +131,39 @@ func roundTrip(t *testing.T, query *Query) {
 }
 
 // stripped returns the query without texts and positions.
-func stripped(q *Query) Query {
-	strip := Query{Filter: stripNode(q.Filter)}
-	for _, pipe := range q.Pipes {
-		switch p := pipe.(type) {
-		case *Stats:
-			c := Stats{}
-			for _, agg := range p.Aggs {
-				agg.Pos = 0
-				c.Aggs = append(c.Aggs, agg)
-			}
-			for _, key := range p.By {
-				key.Pos = 0
-				c.By = append(c.By, key)
-			}
-			pipe = &c
-		case *Top:
-			pipe = &Top{N: p.N, Field: p.Field}
-		case *Fields:
-			c := Fields{}
-			for _, name := range p.Names {
-				c.Names = append(c.Names, Name{Text: name.Text})
-			}
-			pipe = &c
-		case *Sort:
-			c := Sort{}
-			for _, key := range p.Keys {
-				c.Keys = append(c.Keys, SortKey{Name: Name{Text: key.Name.Text}, Desc: key.Desc})
-			}
-			pipe = &c
-		case *Limit:
-			pipe = &Limit{N: p.N}
-		case *Offset:
-			pipe = &Offset{N: p.N}
-		}
-		strip.Pipes = append(strip.Pipes, pipe)
-	}
-	return strip
+func stripped(q *Query) *Query {
+	return strip(reflect.ValueOf(q)).Interface().(*Query)
 }
 
-func stripNode(node Node) Node {
-	list := func(of []Node) (stripped []Node) {
-		for _, n := range of {
-			stripped = append(stripped, stripNode(n))
+// strip copies a tree without its positions and the texts of queries.
+func strip(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	switch {
+	case v.Type() == reflect.TypeFor[Pos]():
+	case (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil():
+	case v.Kind() == reflect.Pointer:
+		c.Set(reflect.New(v.Type().Elem()))
+		c.Elem().Set(strip(v.Elem()))
+	case v.Kind() == reflect.Interface:
+		c.Set(strip(v.Elem()))
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			c.Set(reflect.Append(c, strip(v.Index(i))))
 		}
-		return stripped
-	}
-	switch n := node.(type) {
-	case And:
-		return And{Of: list(n.Of)}
-	case Or:
-		return Or{Of: list(n.Of)}
-	case Not:
-		return Not{Of: stripNode(n.Of)}
-	case Match:
-		n.Pos = 0
-		return n
-	case In:
-		n.Pos = 0
-		if n.Sub != nil {
-			query := stripped(n.Sub.Query)
-			n.Sub = &Subquery{Query: &query}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			c.Field(i).Set(strip(v.Field(i)))
 		}
-		return n
-	case Net:
-		n.Pos = 0
-		return n
-	case Versus:
-		n.Pos = 0
-		return n
+		if v.Type() == reflect.TypeFor[Query]() {
+			c.FieldByName("Text").SetString("")
+		}
+		if v.Type() == reflect.TypeFor[Subquery]() {
+			c.FieldByName("Text").SetString("")
+		}
+	default:
+		c.Set(v)
 	}
-	return node
+	return c
 }
 
 func FuzzParse(f *testing.F) {

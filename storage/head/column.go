@@ -69,6 +69,9 @@ func (c *column) Count() uint32 {
 	return uint32(len(c.codes))
 }
 
+// Distinct implements part.Column.
+func (c *column) Distinct() uint32 { return uint32(len(c.stored.Values)) }
+
 // sparseFactor is how many times fewer rows than cells there must be for a
 // binary search per row to beat walking both.
 const sparseFactor = 16

@@ -19,6 +19,8 @@ type Leaves interface {
 	Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error)
 	// Columns is that of Part.
 	Columns(queryName string) []Column
+	// Patterns is that of Part.
+	Patterns() Column
 	// RowsOf returns the rows that have one of the ids.
 	RowsOf(ctx context.Context, ids []model.RecordID) (*index.DocSet, error)
 }
@@ -74,6 +76,9 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		}
 		return index.AndNot(within, rows), nil
 	case index.Leaf:
+		if e.Field == model.FieldPattern {
+			return patternLeaf(ctx, p, e.Pred, within)
+		}
 		return p.Leaf(ctx, e, within)
 	case index.Versus:
 		return versus(ctx, p, e, within)
@@ -91,6 +96,31 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		return index.And(within, rows), nil
 	}
 	return nil, fmt.Errorf("evaluate expression: unknown type %T", e)
+}
+
+// patternLeaf returns the rows of within whose pattern satisfies a predicate.
+func patternLeaf(ctx context.Context, p Leaves, pred index.Predicate, within *index.DocSet) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	column := p.Patterns()
+	if column == nil {
+		return found, nil
+	}
+	values, err := column.Gather(ctx, within)
+	if err != nil {
+		return nil, err
+	}
+	matches := make([]bool, len(values.Dict))
+	for i, text := range values.Dict {
+		matches[i] = pred.Match(model.String, text)
+	}
+	var rows []uint32
+	for i, row := range values.Rows {
+		if matches[values.Codes[i]] {
+			rows = append(rows, row)
+		}
+	}
+	found.AddMany(rows)
+	return found, nil
 }
 
 // inOrder returns the operands of a conjunction in the order to run them.
@@ -124,7 +154,7 @@ func estimate(p Leaves, e index.Expr) (uint64, error) {
 	whole := uint64(p.Rows())
 	switch e := e.(type) {
 	case index.Leaf:
-		if estimator, ok := p.(Estimator); ok {
+		if estimator, ok := p.(Estimator); ok && e.Field != model.FieldPattern {
 			rows, err := estimator.Estimate(e)
 			return min(rows, whole), err
 		}
@@ -161,6 +191,9 @@ func cost(e index.Expr) int {
 	case index.Times, index.IDs, index.All:
 		return 0
 	case index.Leaf:
+		if e.Field == model.FieldPattern {
+			return 5 // the codes of all rows
+		}
 		switch e.Pred.(type) {
 		case index.Equal, index.Word:
 			return 1

@@ -38,6 +38,9 @@ type Part interface {
 	// Columns returns the columns asked for by a query name: one per stored
 	// path and kind, with disjoint rows. The message is a column too.
 	Columns(queryName string) []Column
+	// Patterns returns the patterns of the messages (shape.Pattern) as a column,
+	// nil if there is no message. It is derived, and in no other list of columns.
+	Patterns() Column
 	// AllColumns returns every column, ordered by path and kind.
 	AllColumns() []Column
 }
@@ -60,6 +63,8 @@ type Column interface {
 	Kind() model.Kind
 	// Count returns how many rows have the field.
 	Count() uint32
+	// Distinct returns how many distinct values there are, or more.
+	Distinct() uint32
 	// Gather returns the values of those of the rows that have the field. A
 	// nil rows means all.
 	Gather(ctx context.Context, rows *index.DocSet) (Values, error)

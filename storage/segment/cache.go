@@ -45,7 +45,7 @@ type cacheKey struct {
 // class is 1 for answers and 0 for pages.
 func (k *cacheKey) class() int {
 	switch k.item {
-	case cachedAnswer, cachedRows, cachedRecord:
+	case cachedAnswer, cachedRows, cachedRecord, cachedPatterns:
 		return 1
 	}
 	return 0
@@ -76,6 +76,7 @@ const (
 	cachedRecord
 	cachedLookup
 	cachedWordPages
+	cachedPatterns
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

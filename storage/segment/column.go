@@ -34,6 +34,14 @@ func (c *columnReader) Kind() model.Kind { return c.meta.kind }
 // Count implements part.Column.
 func (c *columnReader) Count() uint32 { return c.meta.count }
 
+// Distinct implements part.Column. Texts may all differ.
+func (c *columnReader) Distinct() uint32 {
+	if c.meta.text {
+		return c.meta.count
+	}
+	return c.meta.dict
+}
+
 func (c *columnReader) full() bool { return c.meta.count == c.segment.meta.Rows }
 
 func (c *columnReader) pages() uint32 { return pages(c.meta.count) }

@@ -175,3 +175,8 @@ func (c *memColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.Valu
 	}
 	return out, nil
 }
+
+// Patterns implements part.Part; TestPatterns has its own model.
+func (p *memPart) Patterns() part.Column { return nil }
+
+func (c *memColumn) Distinct() uint32 { return c.Count() }

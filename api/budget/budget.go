@@ -1,32 +1,17 @@
-package api
+// Package budget bounds how many bytes requests hold at once.
+//
+// Budget is safe for concurrent use. It starts no goroutine.
+package budget
 
 import (
-	"bytes"
 	"sync"
 	"time"
 )
 
-// What a record and one of its fields take in memory at most, slices that grow
-// by doubling included.
-const (
-	recordMemory = 128
-	fieldMemory  = 40
-)
-
-// recordsEstimate bounds what a body decodes to without decoding it: every
-// object begins with a brace and every member has a colon. It may be too much,
-// for text with many braces and colons, but never far too little.
-func recordsEstimate(text []byte, asText bool) int64 {
-	if asText {
-		return int64(bytes.Count(text, []byte{'\n'})+1) * (recordMemory + 2*fieldMemory)
-	}
-	return int64(bytes.Count(text, []byte{'{'})+1)*recordMemory + int64(bytes.Count(text, []byte{':'}))*fieldMemory
-}
-
-// budget bounds the bytes of bodies, or of their records, in memory. A request takes what it may
+// Budget bounds the bytes of bodies, or of their records, in memory. A request takes what it may
 // need before it reads, and gives back what it did not need as soon as it
 // knows. Who comes first is served first, so that large requests do not starve.
-type budget struct {
+type Budget struct {
 	mu struct {
 		sync.Mutex
 		free    int64
@@ -40,17 +25,18 @@ type waiter struct {
 	ready chan struct{} // closed when the bytes are taken
 }
 
-// budgetQueueMax is how many requests may wait for memory.
-const budgetQueueMax = 1024
+// queueMax is how many requests may wait for memory.
+const queueMax = 1024
 
-func newBudget(bytes int64) *budget {
-	b := &budget{queueMax: budgetQueueMax}
+// New returns a budget.
+func New(bytes int64) *Budget {
+	b := &Budget{queueMax: queueMax}
 	b.mu.free = bytes
 	return b
 }
 
 // Take takes bytes within wait and reports whether it could.
-func (b *budget) Take(bytes int64, wait time.Duration) bool {
+func (b *Budget) Take(bytes int64, wait time.Duration) bool {
 	b.mu.Lock()
 	if b.mu.free >= bytes && len(b.mu.waiting) == 0 {
 		b.mu.free -= bytes
@@ -84,7 +70,7 @@ func (b *budget) Take(bytes int64, wait time.Duration) bool {
 }
 
 // Give returns bytes.
-func (b *budget) Give(bytes int64) {
+func (b *Budget) Give(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.free += bytes
@@ -92,11 +78,18 @@ func (b *budget) Give(bytes int64) {
 }
 
 // wake serves those who wait; b.mu is held.
-func (b *budget) wake() {
+func (b *Budget) wake() {
 	for len(b.mu.waiting) > 0 && b.mu.free >= b.mu.waiting[0].bytes {
 		w := b.mu.waiting[0]
 		b.mu.waiting = b.mu.waiting[1:]
 		b.mu.free -= w.bytes
 		close(w.ready)
 	}
+}
+
+// Free returns how many bytes are left.
+func (b *Budget) Free() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.free
 }

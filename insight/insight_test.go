@@ -1,0 +1,239 @@
+package insight_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/storage/head"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// shard is query.Shards with one part.
+type shard struct{ part part.Part }
+
+func (s shard) Views(context.Context, model.TenantID) ([]query.View, error) {
+	return []query.View{{Parts: []part.Part{s.part}}}, nil
+}
+
+// now is the moment at which the tests ask: a Wednesday.
+var now = time.Date(2024, 5, 15, 12, 0, 0, 0, time.UTC)
+
+// source writes records of a made up system.
+type source struct{ records []model.Record }
+
+// add adds n records that end so long before now, a second apart.
+func (s *source) add(ago time.Duration, n int, pairs ...string) {
+	for i := range n {
+		r := model.Record{Time: now.Add(-ago).Add(time.Duration(i) * time.Second).UnixNano()}
+		for p := 0; p < len(pairs); p += 2 {
+			kind := model.String
+			if pairs[p] == "duration" {
+				kind = model.Number
+			}
+			r.Fields = append(r.Fields, model.Field{Name: pairs[p], Kind: kind, Text: strings.ReplaceAll(pairs[p+1], "#", fmt.Sprint(i))})
+		}
+		s.records = append(s.records, r)
+	}
+}
+
+// service returns a service over the records.
+func (s *source) service(t *testing.T) *insight.Service {
+	t.Helper()
+	data, err := block.Encode(nil, s.records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := block.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := head.New(0, 1, decoded, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := func() time.Time { return now }
+	return insight.New(query.New(shard{p}, query.Config{Now: clock}), clock)
+}
+
+// scope is the last 24 hours.
+func scope() insight.Scope {
+	return insight.Scope{Tenant: model.DefaultTenant, Window: insight.Last(24*time.Hour, now)}
+}
+
+// ordinary writes eight days of a system in which nothing is remarkable.
+func ordinary() *source {
+	s := &source{}
+	for hour := range 8 * 24 {
+		ago := time.Duration(hour)*time.Hour + 30*time.Minute
+		s.add(ago, 20, "level", "info", "component", "web", "endpoint", "/login", "duration", "45", "message", "GET /login took # ms")
+		s.add(ago, 10, "level", "info", "component", "db", "message", "checkpoint # done")
+		if hour%3 == 0 {
+			s.add(ago, 1, "level", "error", "component", "db", "message", "cannot lock table t#")
+		}
+	}
+	return s
+}
+
+func TestSummary(t *testing.T) {
+	s := ordinary()
+	s.add(time.Hour, 5, "level", "error", "component", "pay", "category", "payment", "endpoint", "/pay", "duration", "2500", "message", "card # refused")
+	s.add(time.Hour, 2, "level", "warn", "component", "jvm", "message", "heap is at 9# %")
+	have, err := s.service(t).Summary(t.Context(), insight.SummaryRequest{Scope: scope(), GroupBy: []string{"component"}, Patterns: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 24 hours of 30 records, 8 errors, and what was added.
+	if have.Summary.TotalLogs != 24*30+8+7 || have.Summary.UniqueComponents != 4 || have.Summary.UniqueEndpoints != 2 || !have.Complete {
+		t.Errorf("totals: %+v", have.Summary)
+	}
+	text, err := json.Marshal(have.Summary.SeverityBreakdown)
+	if string(text) != `{"info":720,"error":13,"warn":2}` || err != nil {
+		t.Errorf("levels: %s, %v", text, err)
+	}
+	if n, ok := have.Summary.CategoryBreakdown.Get("uncategorized"); n != 24*30+8+2 || !ok {
+		t.Errorf("categories: %+v", have.Summary.CategoryBreakdown)
+	}
+	if first := have.GroupedData[0]; first.Name != "web" || first.Value.Count != 480 || first.Value.Share != 65.31 || first.Value.LastSeen == nil {
+		t.Errorf("groups: %+v", have.GroupedData)
+	}
+	if n := len(have.Distributions.Time); n != 24 || have.Distributions.Time[7].Hour != "07" || have.Distributions.Time[7].Count != 30 {
+		t.Errorf("hours: %+v", have.Distributions.Time)
+	}
+	if d := have.Distributions.Duration; d.Count != 485 || *d.Max != 2500 || *d.Min != 45 {
+		t.Errorf("durations: %+v", d)
+	}
+	if p := have.Performance; p.SlowQueries.Count != 5 || len(p.SlowQueries.Examples) != 5 || p.SlowQueries.Examples[0].Component != "pay" || *p.SlowQueries.Examples[0].Duration != 2500 || p.MemoryIssues.Count != 2 {
+		t.Errorf("performance: %+v", p)
+	}
+	if e := have.Errors; e.TotalErrors != 13 || e.ErrorRate != 1.77 || len(e.RecentErrors) != 10 || e.TopErrorPatterns[0].Value.Count != 8 || e.TopErrorPatterns[0].Value.Severity != "error" {
+		t.Errorf("errors: %+v", e)
+	}
+	if have.Patterns == nil || len(have.Patterns.RepeatingMessages) != 4 || have.Patterns.RepeatingMessages[0].Novelty != "steady" || have.Patterns.RepeatingMessages[0].Components[0] != "web" {
+		t.Errorf("patterns: %+v", have.Patterns)
+	}
+}
+
+func TestTrends(t *testing.T) {
+	s := ordinary()
+	s.add(5*time.Hour, 100, "level", "error", "component", "web", "message", "refused #")
+	request := insight.TrendsRequest{Scope: scope(), Interval: time.Hour, Metrics: []string{"count", "errors", "severity", "performance", "p90(duration)"}, Compare: true}
+	have, err := s.service(t).Trends(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(have.Buckets) != 25 || have.Interval != "1h" || len(have.Trends) != 5 || len(have.Previous[0].Value) != 25 {
+		t.Fatalf("%d buckets, interval %s, %d trends", len(have.Buckets), have.Interval, len(have.Trends))
+	}
+	for _, c := range []struct {
+		metric string
+		bucket int
+		want   float64
+	}{{"count", 3, 30}, {"count", 19, 130}, {"count", 24, 0}, {"errors", 3, 0}, {"errors", 19, 100}, {"severity", 3, 2}, {"severity", 19, 3.54}, {"performance", 3, 45}, {"p90(duration)", 3, 45}} {
+		points, _ := have.Trends.Get(c.metric)
+		if v := points[c.bucket].Value; v == nil || *v != c.want {
+			t.Errorf("%s of bucket %d: have %v, want %v", c.metric, c.bucket, v, c.want)
+		}
+	}
+	if points, _ := have.Trends.Get("performance"); points[24].Value != nil {
+		t.Errorf("a bucket without records has a performance: %v", *points[24].Value)
+	}
+	if change, _ := have.Change.Get("count"); *change.Current != 828 || *change.Previous != 728 || *change.Percent != 13.74 {
+		t.Errorf("change: %v", change)
+	}
+	for _, wrong := range []insight.TrendsRequest{
+		{Scope: scope(), Interval: time.Millisecond}, {Scope: scope(), Interval: time.Second},
+		{Scope: scope(), Interval: time.Hour, Metrics: []string{"speed"}}, {Scope: scope(), Interval: time.Hour, Metrics: []string{"count() by (x)"}},
+		{Scope: scope(), Interval: time.Hour, Metrics: []string{"count() | limit 1"}},
+	} {
+		var fault *insight.ParamError
+		if _, err := s.service(t).Trends(t.Context(), wrong); !errors.As(err, &fault) {
+			t.Errorf("%v %v: have %v", wrong.Interval, wrong.Metrics, err)
+		}
+	}
+}
+
+// TestInsights checks each kind of insight: that it is found where it is, and
+// that nothing is found where there is nothing.
+func TestInsights(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		add  func(*source)
+	}{
+		{"", func(*source) {}},
+		{"error_spike", func(s *source) {
+			s.add(2*time.Hour, 60, "level", "error", "component", "db", "message", "cannot lock table t#")
+		}},
+		{"new_error_pattern", func(s *source) {
+			s.add(2*time.Hour, 4, "level", "error", "component", "web", "message", "no route to host # found")
+		}},
+		{"performance_degradation", func(s *source) {
+			s.add(2*time.Hour, 10, "level", "info", "endpoint", "/slow", "duration", "12000", "message", "GET /slow took # ms")
+		}},
+		{"performance_variability", func(s *source) {
+			s.add(2*time.Hour, 20, "level", "info", "endpoint", "/odd", "duration", "#0", "message", "GET /odd took # ms")
+			s.add(3*time.Hour, 3, "level", "info", "endpoint", "/odd", "duration", "900", "message", "GET /odd took # ms")
+		}},
+		{"potential_brute_force", func(s *source) {
+			s.add(2*time.Hour, 12, "level", "info", "component", "sshd", "metadata.ip", "10.9.9.9", "message", "Failed password for root port #")
+		}},
+		{"security_threat", func(s *source) {
+			s.add(2*time.Hour, 1, "level", "info", "component", "web", "message", "GET /item?id=1 UNION SELECT name FROM users")
+		}},
+		{"component_silent", func(s *source) {
+			s.add(30*time.Hour, 120, "level", "info", "component", "mail", "message", "sent #")
+		}},
+		{"capacity_prediction", func(s *source) {
+			s.add(20*time.Hour, 900, "level", "info", "component", "db", "message", "checkpoint # done")
+		}},
+		{"component_health_issue", func(s *source) {
+			s.add(2*time.Hour, 12, "level", "error", "component", "cache", "message", "cannot lock table t#")
+		}},
+	} {
+		s := ordinary()
+		c.add(s)
+		have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: scope()})
+		if err != nil || !have.Complete {
+			t.Fatalf("%s: %v, %+v", c.want, err, have)
+		}
+		found := false
+		for _, one := range have.Insights {
+			found = found || one.Type == c.want
+			if query, err := syntax.Parse(one.Query); err != nil || len(query.Pipes) > 0 {
+				t.Errorf("%s: the query %q of %s cannot be asked: %v", c.want, one.Query, one.Type, err)
+			}
+		}
+		if found != (c.want != "") || c.want == "" && len(have.Insights) > 0 || len(have.Recommendations) > len(have.Insights) {
+			text, _ := json.MarshalIndent(have.Insights, "", " ")
+			t.Errorf("want %q, have %s", c.want, text)
+		}
+	}
+}
+
+// TestFaults checks that bad conditions are refused with their place.
+func TestFaults(t *testing.T) {
+	service := ordinary().service(t)
+	for _, text := range []string{"(", "a | stats count()"} {
+		bad := scope()
+		bad.Query = text
+		var fault *syntax.Error
+		if _, err := service.Summary(t.Context(), insight.SummaryRequest{Scope: bad}); !errors.As(err, &fault) {
+			t.Errorf("%s: have %v", text, err)
+		}
+	}
+	for _, text := range []string{"", "soon", "-1h", "9999w"} {
+		var fault *insight.ParamError
+		if _, err := insight.ParseTimeframe(text, now); !errors.As(err, &fault) {
+			t.Errorf("%q: have %v", text, err)
+		}
+	}
+}

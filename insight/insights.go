@@ -1,0 +1,418 @@
+package insight
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// The severities of findings, from the worst.
+const (
+	Critical = "critical"
+	High     = "high"
+	Medium   = "medium"
+	Low      = "low"
+	Info     = "info"
+)
+
+// severities returns the severities from the worst.
+func severityOrder() []string { return []string{Critical, High, Medium, Low, Info} }
+
+// Thresholds of insights.
+const (
+	spikeErrors     = 10     // errors of a source in an hour from which on a spike can be
+	spikeFactor     = 3      // times what is usual
+	recurringShare  = 30     // percent: fewer patterns than that among errors recur
+	recurringErrors = 10     // errors of a source
+	newPatternCount = 3      // records of a new pattern
+	slowEndpoint    = 5_000  // p95 of durations
+	slowestEndpoint = 10_000 // the same, worse
+	variableFactor  = 2      // (p95 - p50) / p50
+	durationsLeast  = 5      // of an endpoint
+	bruteForce      = 10     // failed logins of one source
+	bruteForceWorst = 50
+	errorRate       = 10 // percent
+	errorRateWorst  = 25
+	componentRate   = 20 // percent
+	componentWorst  = 50
+	componentLeast  = 10  // records of a component
+	risingErrors    = 10  // percentage points between the halves of the window
+	growth          = 50  // percent
+	silentLeast     = 100 // records in the window before of a component that is silent
+	historyDays     = 7   // days before the window that say what is usual
+	insightsMax     = 100
+	candidatesMax   = 200 // sources that are looked at for a kind of insight
+	hour            = time.Hour
+	day             = 24 * time.Hour
+)
+
+// Conditions of insights.
+const (
+	isFailedLogin = `(authentication OR auth OR login OR logon OR password OR publickey OR sshd) (failed OR failure OR invalid OR denied OR incorrect OR refused)`
+	// Words that the index finds: no text has to be read for them.
+	isAttack = `"union select" OR "<script" OR "etc/passwd" OR "cmd.exe" OR jndi OR "sql injection" OR xss OR csrf`
+)
+
+// Insight is something that deserves attention.
+type Insight struct {
+	Type     string         `json:"type"`
+	Severity string         `json:"severity"`
+	Pattern  string         `json:"pattern"` // what it is about: a component, an endpoint, a message
+	Message  string         `json:"message"` // in plain words
+	Query    string         `json:"query"`   // finds the records that it is about
+	Metadata map[string]any `json:"metadata"`
+}
+
+// Recommendation is what to do about insights.
+type Recommendation struct {
+	Type        string   `json:"type"`
+	Priority    string   `json:"priority"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Actions     []string `json:"actions"`
+}
+
+// InsightsRequest asks what deserves attention.
+type InsightsRequest struct{ Scope }
+
+// Insights is what deserves attention, the worst first.
+type Insights struct {
+	Completeness
+	Timestamp       time.Time        `json:"timestamp"`
+	Domain          string           `json:"domain"`
+	TimeRange       TimeRange        `json:"timeRange"`
+	Insights        []Insight        `json:"insights"`
+	Recommendations []Recommendation `json:"recommendations"`
+	Severity        string           `json:"severity"` // of the worst
+}
+
+// finder looks for insights in one window.
+type finder struct {
+	*asker
+	window Window
+	total  int64
+	errors int64
+	found  []Insight
+}
+
+// Insights returns what deserves attention in a window, compared with what was
+// usual before it.
+func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insights, error) {
+	a, err := s.asker(ctx, request.Scope)
+	if err != nil {
+		return nil, err
+	}
+	f := &finder{asker: a, window: request.Window}
+	row := f.row("", "stats count(), count_if("+isError+")", 2)
+	f.total, f.errors = whole(row[0]), whole(row[1])
+	for _, look := range []func(){
+		f.errorRates, f.componentHealth, f.errorSpikes, f.recurringErrors, f.newPatterns, f.slowEndpoints,
+		f.bruteForce, f.attacks, f.risingErrors, f.volume, f.silence,
+	} {
+		look()
+	}
+	answer := &Insights{Timestamp: s.now().UTC(), Domain: string(request.Tenant), TimeRange: request.Window.timeRange(), Severity: Info}
+	answer.Insights = ranked(f.found)
+	answer.Recommendations = recommend(answer.Insights)
+	if len(answer.Insights) > 0 {
+		answer.Severity = answer.Insights[0].Severity
+	}
+	answer.Completeness = f.completeness()
+	return answer, f.err
+}
+
+// ranked orders insights, the worst first, and keeps the first insightsMax.
+func ranked(found []Insight) []Insight {
+	rank := func(i Insight) int { return slices.Index(severityOrder(), i.Severity) }
+	slices.SortStableFunc(found, func(a, b Insight) int { return cmp.Compare(rank(a), rank(b)) })
+	if found == nil {
+		found = []Insight{}
+	}
+	return found[:min(len(found), insightsMax)]
+}
+
+// add notes an insight.
+func (f *finder) add(kind, severity, about, query string, metadata map[string]any, format string, args ...any) {
+	f.found = append(f.found, Insight{Type: kind, Severity: severity, Pattern: about, Query: query, Metadata: metadata, Message: fmt.Sprintf(format, args...)})
+}
+
+// worse returns the second severity if something is so bad, else the first.
+func worse(bad bool, normal, worst string) string {
+	if bad {
+		return worst
+	}
+	return normal
+}
+
+// exactly returns the condition "the field is this".
+func exactly(field string, cell any) string {
+	if cell == nil {
+		return "NOT " + syntax.QuoteField(field) + ":*"
+	}
+	return syntax.Print(syntax.Match{Field: field, Op: syntax.Equal, Value: syntax.Value{Text: fmt.Sprint(cell)}})
+}
+
+// errorRates looks at the share of errors among all records.
+func (f *finder) errorRates() {
+	if rate := share(f.errors, f.total); rate > errorRate {
+		f.add("high_error_rate", worse(rate > errorRateWorst, High, Critical), "all", isError, map[string]any{"errors": f.errors, "total": f.total, "errorRate": rate},
+			"%.1f %% of all records are errors: %d of %d", rate, f.errors, f.total)
+	}
+}
+
+// componentHealth looks at the share of errors of each component.
+func (f *finder) componentHealth() {
+	for _, row := range f.table("component:*", "stats count() as n, count_if("+isError+") as errors by (component) | limit "+fmt.Sprint(candidatesMax)) {
+		n, errors := whole(row[1]), whole(row[2])
+		if rate := share(errors, n); n >= componentLeast && rate > componentRate {
+			f.add("component_health_issue", worse(rate > componentWorst, Medium, High), label(row[0], ""), exactly("component", row[0])+" AND ("+isError+")",
+				map[string]any{"component": row[0], "errors": errors, "total": n, "errorRate": rate}, "%.1f %% of the records of %v are errors: %d of %d", rate, row[0], errors, n)
+		}
+	}
+}
+
+// errorSpikes compares the errors of each source in each hour with what is
+// usual for it in the same hour of the days before.
+func (f *finder) errorSpikes() {
+	by := "stats count() by (component, endpoint, _time:1h) | limit 10000"
+	history := f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
+	usual := map[string]float64{}
+	for _, row := range history.table(isError, by) {
+		if t := at(row[2]); t != nil {
+			usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())] += value(row[3]) / historyDays
+		}
+	}
+	f.take(history)
+	worst := map[string][]any{}
+	for _, row := range f.table(isError, by) {
+		t := at(row[2])
+		if t == nil {
+			continue
+		}
+		n, expected := value(row[3]), usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())]
+		source := fmt.Sprint(row[0], "\x00", row[1])
+		if known := worst[source]; n > spikeErrors && tooMany(n, expected) && (known == nil || value(known[3]) < n) {
+			worst[source] = append(slices.Clone(row), expected)
+		}
+	}
+	for _, source := range sortedKeys(worst) {
+		row := worst[source]
+		about := sourceName(row[0], row[1])
+		condition := exactly("component", row[0]) + " AND " + exactly("endpoint", row[1])
+		f.add("error_spike", High, about, condition+" AND ("+isError+")", map[string]any{"component": row[0], "endpoint": row[1], "hour": row[2], "errors": row[3], "expected": round(value(row[4]))},
+			"%s had %v errors in the hour from %v; %.1f are usual in that hour", about, row[3], row[2], value(row[4]))
+	}
+}
+
+// tooMany reports whether a number is far above what is expected: several times
+// as much, and beyond what chance explains.
+func tooMany(n, expected float64) bool {
+	return n >= spikeFactor*expected && n > expected+4*math.Sqrt(expected+1)
+}
+
+// sortedKeys returns the keys of a map in order.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// sourceName returns how a component and an endpoint are called.
+func sourceName(component, endpoint any) string {
+	name := label(component, "no component")
+	if endpoint != nil {
+		name += ":" + fmt.Sprint(endpoint)
+	}
+	return name
+}
+
+// recurringErrors looks for components whose errors are few patterns.
+func (f *finder) recurringErrors() {
+	for _, row := range f.table("("+isError+") component:*", "stats count() as n, count_distinct(_pattern) as patterns by (component) | limit "+fmt.Sprint(candidatesMax)) {
+		n, patterns := whole(row[1]), whole(row[2])
+		if n >= recurringErrors && share(patterns, n) < recurringShare {
+			f.add("recurring_error_pattern", Medium, label(row[0], ""), exactly("component", row[0])+" AND ("+isError+")", map[string]any{"component": row[0], "errors": n, "patterns": patterns},
+				"the %d errors of %v are only %d different ones", n, row[0], patterns)
+		}
+	}
+}
+
+// newPatterns looks for patterns of errors that were not there in the days
+// before.
+func (f *finder) newPatterns() {
+	history := f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
+	if whole(history.row("", "stats count()", 1)[0]) == 0 {
+		f.take(history)
+		return // nothing says what was known
+	}
+	known := map[string]bool{}
+	for _, row := range history.table(isError, "stats count() by (_pattern)") {
+		known[label(row[0], "")] = true
+	}
+	f.take(history)
+	for _, pattern := range f.patterns(isError, candidatesMax) {
+		if pattern.Count >= newPatternCount && !known[pattern.Pattern] {
+			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("_pattern", pattern.Pattern), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
+				"an error that was not seen in the %d days before came %d times: %s", historyDays, pattern.Count, shortened(pattern.Pattern))
+		}
+	}
+}
+
+// slowEndpoints looks at the durations of each endpoint.
+func (f *finder) slowEndpoints() {
+	for _, row := range f.table("endpoint:* duration:*", "stats count() as n, p50(duration), p95(duration) by (endpoint) | limit "+fmt.Sprint(candidatesMax)) {
+		n, median, p95 := whole(row[1]), value(row[2]), value(row[3])
+		if n < durationsLeast {
+			continue
+		}
+		metadata := map[string]any{"endpoint": row[0], "count": n, "p50": median, "p95": p95}
+		if p95 > slowEndpoint {
+			f.add("performance_degradation", worse(p95 > slowestEndpoint, Medium, High), label(row[0], ""), exactly("endpoint", row[0])+" duration>"+fmt.Sprint(slowEndpoint), metadata,
+				"95 %% of the requests to %v take up to %.0f ms", row[0], p95)
+		}
+		if median > 0 && (p95-median)/median > variableFactor {
+			f.add("performance_variability", Medium, label(row[0], ""), exactly("endpoint", row[0])+" duration:*", metadata,
+				"requests to %v usually take %.0f ms, but 5 %% take %.0f ms or more", row[0], median, p95)
+		}
+	}
+}
+
+// bruteForce looks for addresses and users with many failed logins.
+func (f *finder) bruteForce() {
+	for _, field := range []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"} {
+		name := syntax.QuoteName(field)
+		for _, row := range f.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count() as n, min(_time), max(_time) by ("+name+") | limit "+fmt.Sprint(candidatesMax)) {
+			n := whole(row[1])
+			if n < bruteForce {
+				continue
+			}
+			f.add("potential_brute_force", worse(n >= bruteForceWorst, High, Critical), label(row[0], ""), isFailedLogin+" "+exactly(field, row[0]),
+				map[string]any{"field": field, "value": row[0], "attempts": n, "firstSeen": row[2], "lastSeen": row[3]}, "%d failed logins with %s %v", n, field, row[0])
+		}
+	}
+}
+
+// attacks looks for the marks of attacks on web applications.
+func (f *finder) attacks() {
+	row := f.row(isAttack, "stats count(), min(_time), max(_time)", 3)
+	if n := whole(row[0]); n > 0 {
+		f.add("security_threat", High, "attack", isAttack, map[string]any{"count": n, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
+			"%d records have the marks of an attack on a web application", n)
+	}
+}
+
+// risingErrors compares the share of errors in the halves of the window.
+func (f *finder) risingErrors() {
+	middle := f.window.From + (f.window.To-f.window.From)/2
+	var rates [2]float64
+	for i, half := range [2]Window{{f.window.From, middle}, {middle, f.window.To}} {
+		a := f.over(half)
+		row := a.row("", "stats count(), count_if("+isError+")", 2)
+		rates[i] = share(whole(row[1]), whole(row[0]))
+		f.take(a)
+	}
+	if rates[1]-rates[0] > risingErrors {
+		f.add("predictive_error_increase", Medium, "all", isError, map[string]any{"before": rates[0], "now": rates[1]},
+			"the share of errors rose from %.1f %% in the first half of the window to %.1f %% in the second", rates[0], rates[1])
+	}
+}
+
+// volume compares the number of records with the window before.
+func (f *finder) volume() {
+	before := f.over(f.window.Before())
+	n := whole(before.row("", "stats count()", 1)[0])
+	f.take(before)
+	if n == 0 {
+		return
+	}
+	metadata := map[string]any{"before": n, "now": f.total, "growth": share(f.total-n, n)}
+	switch {
+	case share(f.total-n, n) > growth:
+		f.add("capacity_prediction", Medium, "volume", "*", metadata, "%.0f %% more records than in the window before: %d after %d", share(f.total-n, n), f.total, n)
+	case tooMany(float64(n), float64(f.total)):
+		f.add("volume_drop", Medium, "volume", "*", metadata, "only %d records after %d in the window before", f.total, n)
+	}
+}
+
+// silence looks for components that wrote in the window before and do not now.
+func (f *finder) silence() {
+	now := map[string]bool{}
+	for _, row := range f.table("component:*", "stats count() by (component)") {
+		now[label(row[0], "")] = true
+	}
+	before := f.over(f.window.Before())
+	for _, row := range before.table("component:*", "stats count() as n, max(_time) by (component) | limit "+fmt.Sprint(candidatesMax)) {
+		if n := whole(row[1]); n >= silentLeast && !now[label(row[0], "")] {
+			f.add("component_silent", High, label(row[0], ""), exactly("component", row[0]), map[string]any{"component": row[0], "before": n, "lastSeen": row[2]},
+				"%v wrote %d records in the window before and none in this one", row[0], n)
+		}
+	}
+	f.take(before)
+}
+
+// advice is what to do about a type of insight.
+type advice struct {
+	kind, title string
+	actions     []string
+}
+
+// adviceFor returns what to do about a type of insight.
+func adviceFor(insight string) advice {
+	switch insight {
+	case "error_spike":
+		return advice{"immediate_action", "Find the cause of the spike of errors", []string{"Look at what was deployed or changed shortly before", "Read the first errors of the hour, not the last", "Check what the component depends on"}}
+	case "recurring_error_pattern":
+		return advice{"optimization", "Remove the cause of errors that recur", []string{"Read one of each pattern", "Fix it or lower its level if it is expected", "Set an alert on its rate"}}
+	case "new_error_pattern":
+		return advice{"monitoring", "Look at errors that are new", []string{"Compare the first time with deployments", "Decide whether it needs a fix, an alert, or nothing", "Search for its parameters in other components"}}
+	case "performance_degradation":
+		return advice{"performance_optimization", "Speed up slow endpoints", []string{"Look at the slowest requests of the endpoint", "Check the database and the calls to other services", "Add a limit of time"}}
+	case "performance_variability":
+		return advice{"stability_improvement", "Even out response times", []string{"Compare slow requests with fast ones by their fields", "Look for locks, caches that are cold, and pauses", "Watch p95 and p99, not the average"}}
+	case "potential_brute_force":
+		return advice{"security_action", "Stop guessing of passwords", []string{"Block the address or lock the account", "Look for logins that succeeded after the attempts", "Require a second factor"}}
+	case "security_threat":
+		return advice{"security_hardening", "Check the attacks on web applications", []string{"Look for answers with success among them", "Block the addresses", "Check that inputs are validated and libraries up to date"}}
+	case "high_error_rate":
+		return advice{"system_investigation", "Find out why so much fails", []string{"Look at which component has most errors", "Compare with the window before", "Check dependencies that all share"}}
+	case "component_health_issue":
+		return advice{"component_investigation", "Look after components with many errors", []string{"Read the patterns of the component's errors", "Check its resources and dependencies", "Roll back if it began with a deployment"}}
+	case "component_silent":
+		return advice{"component_investigation", "Find out why a component went silent", []string{"Check that it runs", "Check its shipper and the network", "Check whether its level was changed"}}
+	case "predictive_error_increase":
+		return advice{"preventive_action", "Act before errors go on rising", []string{"Look at what changed in the middle of the window", "Watch the rate for the next hour", "Prepare to roll back"}}
+	}
+	return advice{"capacity_planning", "Check the volume of logs", []string{"Find the component that grew or shrank", "Check disk and quota", "Lower the level or the retention of what nobody reads"}}
+}
+
+// recommend returns one recommendation for each type of insight, in the order
+// of the worst of each.
+func recommend(insights []Insight) []Recommendation {
+	recommendations := []Recommendation{}
+	seen := map[string]int{}
+	about := map[string][]string{}
+	for _, insight := range insights {
+		about[insight.Type] = append(about[insight.Type], insight.Pattern)
+		if _, known := seen[insight.Type]; known {
+			continue
+		}
+		seen[insight.Type] = len(recommendations)
+		what := adviceFor(insight.Type)
+		recommendations = append(recommendations, Recommendation{Type: what.kind, Priority: insight.Severity, Title: what.title, Description: insight.Message, Actions: what.actions})
+	}
+	for kind, i := range seen {
+		if more := about[kind]; len(more) > 1 {
+			recommendations[i].Description += fmt.Sprintf(" (and %d more: %s)", len(more)-1, strings.Join(more[1:min(len(more), 4)], ", "))
+		}
+	}
+	return recommendations
+}

@@ -1,0 +1,142 @@
+package shape
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of patterns.
+const (
+	PatternMax    = 256 // bytes
+	patternCuts   = 32  // stretches that repeat values
+	patternRepeat = 4   // bytes of a value that is looked for
+)
+
+// RarePattern is that of messages of a kind that hardly any other shares, where
+// such messages are too many to look at one by one.
+const RarePattern = "…"
+
+// Star stands in a pattern for what varies.
+const Star = '*'
+
+// Pattern returns the pattern of a shape for readers: a star for each variable
+// and reference, and for several that only '.', ':' or '-' stand between. A long
+// pattern is cut.
+func Pattern(shape string) string {
+	out := make([]byte, 0, min(len(shape), PatternMax))
+	for i := 0; i < len(shape) && len(out) <= PatternMax; i++ {
+		switch c := shape[i]; c {
+		case Placeholder:
+			out = star(out)
+		case Escape:
+			if i++; i < len(shape) {
+				out = append(out, shape[i])
+			}
+		case Reference:
+			if _, end, err := referenceAt(shape, i); err == nil {
+				i = end - 1
+			}
+			out = star(out)
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(cutPattern(out))
+}
+
+// MessagePattern returns the pattern of a message: that of its shape, where the
+// values of other fields that it repeats are variables too. Of values that
+// overlap the first is taken.
+func MessagePattern(message string, values []string) string {
+	var room [patternCuts]stretch
+	cuts := room[:0]
+	for _, value := range values {
+		cuts = cutOut(cuts, message, value)
+	}
+	out := make([]byte, 0, min(len(message), PatternMax))
+	for from := 0; from <= len(message) && len(out) <= PatternMax; {
+		next := stretch{len(message), len(message)}
+		for _, cut := range cuts {
+			if cut.start >= from && cut.start < next.start {
+				next = cut
+			}
+		}
+		out = appendStars(out, message[:next.start], from)
+		if next.start == len(message) {
+			break
+		}
+		out = star(out)
+		from = next.end
+	}
+	return string(cutPattern(out))
+}
+
+// stretch is a part of a message of any length.
+type stretch struct{ start, end int }
+
+// cutOut adds where a message repeats a value, between words.
+func cutOut(cuts []stretch, message, value string) []stretch {
+	if len(value) < patternRepeat || len(value) > len(message) {
+		return cuts
+	}
+	for from := 0; len(cuts) < patternCuts; {
+		i := strings.Index(message[from:], value)
+		if i < 0 {
+			break
+		}
+		cut := stretch{from + i, from + i + len(value)}
+		from = cut.end
+		free := Border(message, cut.start) && Border(message, cut.end)
+		for _, other := range cuts {
+			free = free && (cut.start >= other.end || other.start >= cut.end)
+		}
+		if !free {
+			from = cut.start + 1
+			continue
+		}
+		cuts = append(cuts, cut)
+	}
+	return cuts
+}
+
+// appendStars appends text[from:] with stars for its variables.
+func appendStars(out []byte, text string, from int) []byte {
+	copied := from
+	for i := from; i < len(text) && len(out) <= PatternMax; {
+		if classes[text[i]]&(letter|digit) == 0 {
+			i++
+			continue
+		}
+		end, variable := variableEnd(text, i)
+		if variable {
+			out = star(append(out, text[copied:i]...))
+			copied = end
+		}
+		i = end
+	}
+	return append(out, text[copied:]...)
+}
+
+// star appends a star, unless one stands there already.
+func star(out []byte) []byte {
+	n := len(out)
+	switch {
+	case n > 0 && out[n-1] == Star:
+		return out
+	case n > 1 && out[n-2] == Star && classes[out[n-1]] == joiner:
+		return out[:n-1]
+	}
+	return append(out, Star)
+}
+
+// cutPattern cuts a pattern to its greatest length.
+func cutPattern(out []byte) []byte {
+	if len(out) <= PatternMax {
+		return out
+	}
+	end := PatternMax
+	for end > 0 && !utf8.RuneStart(out[end]) {
+		end--
+	}
+	return append(out[:end:end], "…"...)
+}

@@ -1,0 +1,73 @@
+package shape
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestMessagePattern(t *testing.T) {
+	for _, c := range []struct {
+		message string
+		values  []string
+		want    string
+	}{
+		{"GET /api/v1/users 200", nil, "GET /api/*/users *"},
+		{"from 10.0.0.1:80 to 10.0.0.2", nil, "from * to *"},
+		{"no variables", nil, "no variables"},
+		{"", nil, ""},
+		{"user alice logged in", []string{"alice"}, "user * logged in"},
+		{"malice of alice", []string{"alice"}, "malice of *"}, // whole words alone
+		{"id 550e8400-e29b-41d4-a716-446655440000 done", nil, "id * done"},
+		{"a1 b2", nil, "* *"},
+		{"abc abc", []string{"abc"}, "abc abc"}, // too short
+		{"on alice.example.com now", []string{"alice.example.com", "example"}, "on * now"},
+		{"grün 5 größe", []string{"größe"}, "grün * *"},
+		{strings.Repeat("ä", 300), nil, strings.Repeat("ä", 128) + "…"},
+	} {
+		if have := MessagePattern(c.message, c.values); have != c.want {
+			t.Errorf("%q: have %q, want %q", c.message, have, c.want)
+		}
+	}
+}
+
+// TestPatternOfShape checks that a stored shape, references included, has the
+// pattern of the message that it was made of.
+func TestPatternOfShape(t *testing.T) {
+	const seed = 81
+	random := rand.New(rand.NewPCG(seed, 1))
+	words := []string{"user", "alice", "10.0.0.1", "v2", " ", " ", "-", ":", ".", "/", "é", "\x11", "*", "550e8400-e29b-41d4-a716-446655440000", "x_9", "(", "12:30:01", "example.com"}
+	for round := range 20_000 {
+		message := ""
+		for range random.IntN(14) {
+			message += words[random.IntN(len(words))]
+		}
+		var values []string
+		for range random.IntN(3) {
+			values = append(values, words[random.IntN(len(words))])
+		}
+		slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+		var cuts []stretch
+		for _, value := range values {
+			cuts = cutOut(cuts, message, value)
+		}
+		slices.SortFunc(cuts, func(a, b stretch) int { return cmp.Compare(a.start, b.start) })
+		var shape []byte
+		at, ok := 0, true
+		for _, cut := range cuts {
+			if shape, _, ok = AppendSpans(shape, nil, message, at, cut.start); !ok {
+				t.Fatal("beyond the limits")
+			}
+			shape = AppendReference(shape, 7)
+			at = cut.end
+		}
+		shape, _, _ = AppendSpans(shape, nil, message, at, len(message))
+		have, want := Pattern(string(shape)), MessagePattern(message, values)
+		if have != want || utf8.ValidString(message) && !utf8.ValidString(have) {
+			t.Fatalf("seed %d, round %d: %q with %q: of the shape %q, of the message %q", seed, round, message, values, have, want)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package admit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stere-log/stere/model"
+)
+
+// enter enters and fails the test if that has an error.
+func enter(t *testing.T, g *Gate, tenant model.TenantID) *Ticket {
+	t.Helper()
+	_, ticket, err := g.Enter(t.Context(), Job{Tenant: tenant})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticket
+}
+
+// TestOneTenantLeavesPlaces checks that a query of another tenant runs at once,
+// and that tenants take turns.
+func TestOneTenantLeavesPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{AtOnce: 4})
+		var running []*Ticket
+		for range 3 {
+			running = append(running, enter(t, g, "a"))
+		}
+		order := make(chan string, 10)
+		for i := range 3 {
+			go func() {
+				ticket := enter(t, g, "a")
+				order <- fmt.Sprint("a", i)
+				ticket.Leave()
+			}()
+			synctest.Wait()
+		}
+		if runs, waits, _ := g.Counts(); runs != 3 || waits != 3 {
+			t.Fatalf("%d run, %d wait; want 3 and 3", runs, waits)
+		}
+		b := enter(t, g, "b")
+		go func() {
+			ticket := enter(t, g, "c")
+			order <- "c"
+			ticket.Leave()
+		}()
+		synctest.Wait()
+		if len(order) != 0 {
+			t.Fatalf("%d ran without a place", len(order))
+		}
+		b.Leave()
+		synctest.Wait()
+		if first := <-order; first != "c" {
+			t.Errorf("%s came before c, which had no place", first)
+		}
+		for _, ticket := range running {
+			ticket.Leave()
+		}
+		for i := range 3 {
+			if have, want := <-order, fmt.Sprint("a", i); have != want {
+				t.Errorf("have %s, want %s: a tenant's queries run in order", have, want)
+			}
+		}
+	})
+}
+
+// TestRefusedKilledGone checks the ways in which a query is not let in.
+func TestRefusedKilledGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{AtOnce: 1, Waiting: 2})
+		ctx, first, err := g.Enter(t.Context(), Job{Tenant: "a", Text: "first"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		errs := make(chan error, 2)
+		for _, ctx := range []context.Context{t.Context(), gone} {
+			go func() {
+				_, _, err := g.Enter(ctx, Job{Tenant: "a"})
+				errs <- err
+			}()
+			synctest.Wait()
+		}
+		if _, _, err := g.Enter(t.Context(), Job{Tenant: "b"}); !errors.Is(err, ErrBusy) {
+			t.Errorf("a third one waits: %v", err)
+		}
+		queries := g.Queries()
+		if len(queries) != 3 || queries[0].Text != "first" || queries[0].Started.IsZero() || !queries[1].Started.IsZero() {
+			t.Fatalf("have %+v", queries)
+		}
+		if !g.Kill(queries[1].ID) || g.Kill("9") {
+			t.Error("the wrong queries are there to kill")
+		}
+		if err := <-errs; !errors.Is(err, ErrKilled) {
+			t.Errorf("killed while it waited: %v", err)
+		}
+		leave()
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Errorf("gone while it waited: %v", err)
+		}
+		g.Kill(queries[0].ID)
+		if <-ctx.Done(); !errors.Is(context.Cause(ctx), ErrKilled) {
+			t.Errorf("killed while it ran: %v", context.Cause(ctx))
+		}
+		first.Leave()
+		if runs, waits, refused := g.Counts(); runs != 0 || waits != 0 || refused != 1 || len(g.mu.turn)+len(g.mu.count)+len(g.mu.waiting)+g.mu.memory != 0 {
+			t.Errorf("%d run, %d wait, %d refused, and something is kept: %+v", runs, waits, refused, g.mu.count)
+		}
+	})
+}
+
+// TestRandomHistories checks the limits under any order of comings and goings.
+func TestRandomHistories(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 7))
+			g := New(Config{AtOnce: 1 + random.IntN(8), Waiting: 1000, MemoryBytes: 1 << 20})
+			for i := range 60 {
+				tenant := model.TenantID(fmt.Sprint("t", random.IntN(4)))
+				come, stay := time.Duration(random.IntN(100)), time.Duration(random.IntN(30))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+random.IntN(200)))
+				go func() {
+					defer cancel()
+					time.Sleep(come)
+					_, ticket, err := g.Enter(ctx, Job{Tenant: tenant, Text: fmt.Sprint(i)})
+					if err != nil {
+						return
+					}
+					g.mu.Lock()
+					if len(g.mu.running) > g.config.AtOnce || g.mu.count[tenant] > g.mine || g.mu.memory > g.config.MemoryBytes || ticket.Memory() < g.config.MemoryBytes/2/g.config.AtOnce {
+						t.Errorf("seed %d: %d run, %d of %s, %d bytes granted", seed, len(g.mu.running), g.mu.count[tenant], tenant, g.mu.memory)
+					}
+					for tenant, waiting := range g.mu.waiting {
+						if len(waiting) > 0 && len(g.mu.running) < g.config.AtOnce && g.mu.count[tenant] < g.mine {
+							t.Errorf("seed %d: %s waits beside a free place", seed, tenant)
+						}
+					}
+					g.mu.Unlock()
+					time.Sleep(stay)
+					ticket.Leave()
+				}()
+			}
+			time.Sleep(time.Hour)
+			if runs, waits, _ := g.Counts(); runs+waits+g.mu.memory+len(g.mu.turn)+len(g.mu.count)+len(g.mu.waiting) != 0 {
+				t.Errorf("seed %d: %d run, %d wait in the end", seed, runs, waits)
+			}
+		})
+	}
+}

@@ -1,0 +1,10 @@
+// Package admit lets a few queries run at once, in turns between tenants, says
+// which run and wait, and ends one that an operator wants to end.
+//
+// Gate is the main type. Of all queries at most Config.AtOnce run; a single
+// tenant never has all of these places, so that a query of another one starts
+// soon whatever that tenant asks. What finds no place waits, the tenants in
+// turn; what finds no room to wait either is refused with ErrBusy.
+//
+// A Gate is safe for concurrent use. It starts no goroutine.
+package admit

@@ -1,0 +1,202 @@
+package rows
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/query/expr"
+)
+
+// Limits of what is joined.
+const (
+	JoinRowsMax  = 10_000
+	JoinBytesMax = 1 << 20
+)
+
+// JoinSet is what another query found, to be looked up: the values of columns
+// by those of others.
+type JoinSet struct {
+	Columns []string // that are added
+	keys    []string // in order
+	values  map[string][]expr.Value
+	bytes   int
+}
+
+// NewJoinSet returns an empty set that adds columns.
+func NewJoinSet(columns []string) *JoinSet {
+	return &JoinSet{Columns: columns, values: map[string][]expr.Value{}}
+}
+
+// Add adds the row of some keys; the first one counts, and none without a key.
+// It reports whether there is room for more.
+func (s *JoinSet) Add(row *Row, by []string) bool {
+	key, ok := joinKey(row, by)
+	if _, known := s.values[key]; !ok || known {
+		return true
+	}
+	values := make([]expr.Value, len(s.Columns))
+	bytes := len(key)
+	for i, name := range s.Columns {
+		values[i] = row.Get(name)
+		bytes += valueMin + len(values[i].Text)
+	}
+	if len(s.keys) >= JoinRowsMax || s.bytes+bytes > JoinBytesMax {
+		return false
+	}
+	s.keys, s.bytes = append(s.keys, key), s.bytes+bytes
+	s.values[key] = values
+	return true
+}
+
+// joinKey returns a text that is equal for rows whose values are equal; ok is
+// false if one is null.
+func joinKey(row *Row, by []string) (key string, ok bool) {
+	var dst []byte
+	for _, name := range by {
+		v := row.Get(name)
+		text, tag := v.String(), byte(1)
+		switch v.Kind {
+		case expr.Null:
+			return "", false
+		case expr.Number, expr.Float, expr.Text:
+			if f, number := index.ParseNumber(text); number && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+				text = strconv.FormatInt(int64(f), 10) // 5 and 5.0 are equal
+			}
+		}
+		dst = binary.AppendUvarint(append(dst, tag), uint64(len(text)))
+		dst = append(dst, text...)
+	}
+	return string(dst), true
+}
+
+// Join adds the columns of a set to each row: those of the row there whose
+// values are equal. Inner leaves out rows without one.
+type Join struct {
+	By    []string
+	Inner bool
+	Set   *JoinSet
+}
+
+// Apply implements Op.
+func (o *Join) Apply(row *Row) bool {
+	key, ok := joinKey(row, o.By)
+	values, found := o.Set.values[key]
+	if !ok || !found {
+		return !o.Inner
+	}
+	for i, name := range o.Set.Columns {
+		row.Set(name, values[i])
+	}
+	return true
+}
+
+// Back implements Op.
+func (o *Join) Back(want *Names) bool {
+	matters := o.Inner
+	for _, name := range o.Set.Columns {
+		matters = matters || (*want)[name]
+	}
+	if matters {
+		want.Add(o.By...)
+	}
+	return matters
+}
+
+// valueMin is the least that a value takes.
+const valueMin = 1
+
+// Append appends the set in the form that TakeJoinSet takes.
+func (s *JoinSet) Append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s.Columns)))
+	for _, name := range s.Columns {
+		dst = appendText(dst, name)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(s.keys)))
+	for _, key := range s.keys {
+		dst = appendText(dst, key)
+		for _, v := range s.values[key] {
+			dst = appendValue(dst, v)
+		}
+	}
+	return dst
+}
+
+// joinColumnsMax is how many columns a set adds at most.
+const joinColumnsMax = FieldsMax
+
+// TakeJoinSet takes a set. Bytes that make no sense make the reader fail.
+func TakeJoinSet(r *wire.Reader) *JoinSet {
+	s := NewJoinSet(nil)
+	columns := r.Bounded(joinColumnsMax)
+	for i := uint32(0); i < columns && !r.Failed(); i++ {
+		s.Columns = append(s.Columns, r.String())
+	}
+	keys := r.Bounded(JoinRowsMax)
+	for i := uint32(0); i < keys && !r.Failed(); i++ {
+		key := r.String()
+		values := make([]expr.Value, 0, min(len(s.Columns), r.Len()))
+		for range s.Columns {
+			if values = append(values, takeValue(r)); r.Failed() {
+				return s
+			}
+		}
+		if _, known := s.values[key]; known {
+			r.Fail()
+		}
+		for _, v := range values {
+			s.bytes += valueMin + len(v.Text)
+		}
+		s.keys, s.bytes = append(s.keys, key), s.bytes+len(key)
+		s.values[key] = values
+	}
+	return s
+}
+
+// appendText appends a text with its length in front.
+func appendText(dst []byte, text string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// appendValue appends a value.
+func appendValue(dst []byte, v expr.Value) []byte {
+	dst = append(dst, byte(v.Kind))
+	switch v.Kind {
+	case expr.Bool, expr.Int, expr.Time:
+		return binary.AppendVarint(dst, v.Int)
+	case expr.Float:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float))
+	case expr.Number, expr.Text, expr.JSON:
+		return appendText(dst, v.Text)
+	}
+	return dst
+}
+
+// takeValue takes a value.
+func takeValue(r *wire.Reader) expr.Value {
+	v := expr.Value{Kind: expr.Kind(r.Byte())}
+	switch v.Kind {
+	case expr.Null:
+	case expr.Bool:
+		if v.Int = r.Varint(); v.Int != 0 && v.Int != 1 {
+			r.Fail()
+		}
+	case expr.Int, expr.Time:
+		v.Int = r.Varint()
+	case expr.Float:
+		const size = 8
+		if taken := r.Take(size); !r.Failed() {
+			v.Float = math.Float64frombits(binary.LittleEndian.Uint64(taken))
+		}
+		if math.IsNaN(v.Float) || math.IsInf(v.Float, 0) {
+			r.Fail()
+		}
+	case expr.Number, expr.Text, expr.JSON:
+		v.Text = r.String()
+	default:
+		r.Fail()
+	}
+	return v
+}

@@ -1,0 +1,298 @@
+package segment
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// patternColumn is the patterns of a column of messages. Those of shapes come
+// from the dictionary; only texts without a shape are read.
+type patternColumn struct{ *columnReader }
+
+var _ part.Column = patternColumn{}
+
+// Patterns implements part.Part.
+func (s *Segment) Patterns() part.Column {
+	for _, source := range s.named[model.FieldMessage] {
+		if c := source.(*columnReader); c.meta.kind == model.String {
+			return patternColumn{c}
+		}
+	}
+	return nil
+}
+
+// Distinct implements part.Column.
+func (c patternColumn) Distinct() uint32 { return c.meta.count }
+
+// patterns are the distinct patterns of a column's dictionary.
+type patterns struct {
+	dict   []string
+	ofCode []uint32 // code -> number in dict; of a text without a shape none
+}
+
+// patterns returns the patterns of the dictionary.
+func (c patternColumn) patterns() (*patterns, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(cachedPatterns, c.number, 0), func() (*patterns, int64, error) {
+		entries, err := c.dict()
+		if err != nil {
+			return nil, 0, err
+		}
+		base := c.meta.codeBase()
+		p := &patterns{ofCode: make([]uint32, uint32(len(entries))+base)}
+		numbers := make(map[string]uint32, len(entries)+1)
+		if rare, err := c.rare(); err != nil {
+			return nil, 0, err
+		} else if rare {
+			numbers[shape.RarePattern] = 0
+			p.dict = append(p.dict, shape.RarePattern)
+		}
+		for i, entry := range entries {
+			text := ""
+			if c.meta.text {
+				text = shape.Pattern(entry)
+			} else {
+				text = shape.MessagePattern(entry, nil)
+			}
+			number, known := numbers[text]
+			if !known {
+				number = uint32(len(p.dict))
+				numbers[text] = number
+				p.dict = append(p.dict, text)
+			}
+			p.ofCode[uint32(i)+base] = number
+		}
+		return p, textBytes(p.dict) + 4*int64(len(p.ofCode)), nil
+	})
+}
+
+// looseMax is up to how many texts without a shape in a segment are looked at.
+// Where there are more, all have the pattern shape.RarePattern: hardly any two
+// of them are alike.
+const looseMax = 2 << 10
+
+// rare reports whether the texts without a shape have the rare pattern, which is
+// the first of the dictionary then.
+func (c patternColumn) rare() (bool, error) {
+	if !c.meta.text {
+		return false, nil
+	}
+	counts, err := c.counts()
+	return err == nil && counts[0] > looseMax, err
+}
+
+// loosePatterns are the patterns of texts without a shape.
+type loosePatterns struct {
+	dict    []string
+	rows    []uint32 // ascending
+	numbers []uint32 // in dict, of each row
+}
+
+// Gather implements part.Column.
+func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Values, error) {
+	if rows == nil {
+		rows = index.DocSetRange(0, c.segment.meta.Rows)
+	}
+	present, places, err := c.places(rows)
+	if err != nil {
+		return part.Values{}, err
+	}
+	known, err := c.patterns()
+	if err != nil {
+		return part.Values{}, err
+	}
+	rare, err := c.rare()
+	if err != nil {
+		return part.Values{}, err
+	}
+	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places)), Dict: known.dict}
+	var without []uint32 // numbers in out
+	err = c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
+		for n := from; n < to; n++ {
+			if code := out.Codes[n]; code == 0 && c.meta.text && !rare {
+				without = append(without, uint32(n))
+			} else {
+				out.Codes[n] = known.ofCode[code]
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil || len(without) == 0 {
+		return out, err
+	}
+	loose, err := c.allLoose(ctx)
+	if err != nil {
+		return part.Values{}, err
+	}
+	out.Dict = slices.Clone(out.Dict)
+	numbers := make(map[string]uint32, len(out.Dict))
+	for number, text := range out.Dict {
+		numbers[text] = uint32(number)
+	}
+	to := make([]uint32, len(loose.dict))
+	for i, text := range loose.dict {
+		number, ok := numbers[text]
+		if !ok {
+			number = uint32(len(out.Dict))
+			out.Dict = append(out.Dict, text)
+		}
+		to[i] = number
+	}
+	at := 0
+	for _, n := range without {
+		for loose.rows[at] < present[n] {
+			at++
+		}
+		out.Codes[n] = to[loose.numbers[at]]
+	}
+	return out, nil
+}
+
+// allLoose returns the patterns of all rows without a shape.
+func (c patternColumn) allLoose(ctx context.Context) (*loosePatterns, error) {
+	s := c.segment
+	return cached(s.cache, s.cacheKey(cachedPatterns, c.number, 1), func() (*loosePatterns, int64, error) {
+		rows, err := c.codeRows(ctx, 0)
+		if err != nil {
+			return nil, 0, err
+		}
+		loose, err := c.readLoose(ctx, rows)
+		if err != nil {
+			return nil, 0, err
+		}
+		return loose, textBytes(loose.dict) + 8*int64(len(loose.rows)), nil
+	})
+}
+
+// readLoose reads texts without a shape and makes their patterns, in which the
+// values of columns that shapes refer to are stars.
+func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loosePatterns, error) {
+	texts, err := c.gatherPiece(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := c.references()
+	if err != nil {
+		return nil, err
+	}
+	beside := make([]part.Values, len(refs))
+	for i, ref := range refs {
+		if beside[i], err = ref.column.Gather(ctx, rows); err != nil {
+			return nil, err
+		}
+	}
+	loose := &loosePatterns{rows: texts.Rows, numbers: make([]uint32, len(texts.Rows))}
+	numbers := map[string]uint32{}
+	at := make([]int, len(refs))
+	var values []string
+	for n, row := range texts.Rows {
+		values = values[:0]
+		for i := range beside {
+			b := &beside[i]
+			for at[i] < len(b.Rows) && b.Rows[at[i]] < row {
+				at[i]++
+			}
+			if at[i] < len(b.Rows) && b.Rows[at[i]] == row {
+				if value := b.Dict[b.Codes[at[i]]]; len(value) >= referenceMin && referable(value) {
+					values = append(values, value)
+				}
+			}
+		}
+		slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+		text := shape.MessagePattern(texts.Dict[texts.Codes[n]], values)
+		number, known := numbers[text]
+		if !known {
+			number = uint32(len(loose.dict))
+			numbers[text] = number
+			loose.dict = append(loose.dict, text)
+		}
+		loose.numbers[n] = number
+	}
+	return loose, nil
+}
+
+// gatherPiece returns the texts of rows.
+func (c patternColumn) gatherPiece(ctx context.Context, rows *index.DocSet) (part.Values, error) {
+	texts, err := c.columnReader.Gather(ctx, rows)
+	if err == nil && len(texts.Rows) != int(rows.GetCardinality()) {
+		err = fmt.Errorf("texts of %q without a shape: %w", c.meta.path, ErrCorrupt)
+	}
+	return texts, err
+}
+
+// Counts implements part.Column. Of all rows no page of codes is read.
+func (c patternColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	if rows != nil && rows.GetCardinality() < uint64(c.segment.meta.Rows) {
+		values, err := c.Gather(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		counts := make([]uint64, len(values.Dict))
+		for _, code := range values.Codes {
+			counts[code]++
+		}
+		return valueCounts(values.Dict, counts), nil
+	}
+	known, err := c.patterns()
+	if err != nil {
+		return nil, err
+	}
+	ofCode, err := c.counts()
+	if err != nil {
+		return nil, err
+	}
+	rare, err := c.rare()
+	if err != nil {
+		return nil, err
+	}
+	dict, counts := known.dict, make([]uint64, len(known.dict))
+	for code, n := range ofCode {
+		if code > 0 || !c.meta.text || rare {
+			counts[known.ofCode[code]] += uint64(n)
+		}
+	}
+	if !c.meta.text || ofCode[0] == 0 || rare {
+		return valueCounts(dict, counts), nil
+	}
+	loose, err := c.allLoose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	numbers := make(map[string]int, len(dict))
+	for number, text := range dict {
+		numbers[text] = number
+	}
+	dict = slices.Clone(dict)
+	to := make([]int, len(loose.dict))
+	for i, text := range loose.dict {
+		number, ok := numbers[text]
+		if !ok {
+			number = len(dict)
+			dict, counts = append(dict, text), append(counts, 0)
+		}
+		to[i] = number
+	}
+	for _, number := range loose.numbers {
+		counts[to[number]]++
+	}
+	return valueCounts(dict, counts), nil
+}
+
+// valueCounts returns the values that occur.
+func valueCounts(dict []string, counts []uint64) (out []part.ValueCount) {
+	for number, n := range counts {
+		if n > 0 {
+			out = append(out, part.ValueCount{Value: dict[number], Count: n})
+		}
+	}
+	return out
+}

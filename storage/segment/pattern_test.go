@@ -1,0 +1,91 @@
+package segment
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/shape"
+)
+
+// TestPatterns checks the patterns of texts with and without shapes and of texts
+// that repeat other fields, for all rows and for some.
+func TestPatterns(t *testing.T) {
+	for _, loose := range []int{0, 300, looseMax + 100} {
+		const seed = 91
+		random := rand.New(rand.NewPCG(seed, uint64(loose)))
+		var ids []model.RecordID
+		var records []model.Record
+		var want []string // by row, "" for none
+		for i := range 4_000 {
+			user := fmt.Sprintf("user%c%c", 'a'+random.IntN(26), 'a'+random.IntN(26))
+			fields := []model.Field{{Name: "user", Kind: model.String, Text: user}}
+			pattern := ""
+			switch {
+			case i >= 4_000-loose: // of a shape of its own
+				name := ""
+				for range 12 {
+					name += string(rune('a' + random.IntN(26)))
+				}
+				message := fmt.Sprintf("%s has %d", name, i)
+				fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: message})
+				if pattern = shape.MessagePattern(message, nil); loose > looseMax {
+					pattern = shape.RarePattern
+				}
+			case i%7 == 0: // no message
+			case i%2 == 0:
+				fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: fmt.Sprintf("login of %s from 10.0.0.%d", user, i%250)})
+				pattern = "login of * from *"
+			default:
+				fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: fmt.Sprintf("took %d ms", i)})
+				pattern = "took * ms"
+			}
+			ids = append(ids, model.RecordID{Shard: 3, Index: 1, Ordinal: uint32(i)})
+			records = append(records, model.Record{Time: int64(i), Fields: fields})
+			want = append(want, pattern)
+		}
+		s, _ := build(t, Input{Part: newMemPart(ids, records)})
+		for _, rows := range []*index.DocSet{nil, index.DocSetRange(0, uint32(len(want))), index.DocSetRange(10, 400), index.DocSetOf(5, 17, 299, 3_000, 3_999), index.NewDocSet()} {
+			checkPatterns(t, s, rows, want)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d, %d texts without a shape", seed, loose)
+		}
+	}
+}
+
+// checkPatterns compares both ways to read the patterns of rows.
+func checkPatterns(t *testing.T, s *Segment, rows *index.DocSet, want []string) {
+	t.Helper()
+	patterns := s.Patterns()
+	values, err := patterns.Gather(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := patterns.Counts(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]uint64{}
+	n := 0
+	for row, pattern := range want {
+		if rows != nil && !rows.Contains(uint32(row)) || pattern == "" {
+			continue
+		}
+		if n >= len(values.Rows) || values.Rows[n] != uint32(row) || values.Dict[values.Codes[n]] != pattern {
+			t.Fatalf("row %d: want %q at %d of %d", row, pattern, n, len(values.Rows))
+		}
+		wanted[pattern]++
+		n++
+	}
+	if n != len(values.Rows) || len(counts) != len(wanted) {
+		t.Errorf("%d rows and %d patterns, want %d and %d", len(values.Rows), len(counts), n, len(wanted))
+	}
+	for _, c := range counts {
+		if wanted[c.Value] != c.Count {
+			t.Errorf("pattern %q: %d, want %d", c.Value, c.Count, wanted[c.Value])
+		}
+	}
+}
