@@ -444,7 +444,7 @@ func (g *chainText) union() {
 			in.recordPipe()
 		}
 	}
-	if in.table != g.table {
+	for in.table != g.table {
 		if in.table {
 			return
 		}
@@ -508,7 +508,10 @@ func (g *chainText) stats() {
 		} else if g.random.IntN(5) == 0 {
 			cond := g.pick("level>=warn", "component:c1", "duration>10 OR user:*", "NOT user:=u1", "x:*", "took", "y:>5")
 			if g.table {
-				cond = fmt.Sprintf(`"%s"%s`, g.pick(g.columns...), g.pick(">1", ":*", "<=0"))
+				cond = "*"
+				if column := g.pick(g.columns...); column != "_time" {
+					cond = fmt.Sprintf(`"%s"%s`, column, g.pick(">1", ":*", "<=0"))
+				}
 			}
 			aggs = append(aggs, "count_if("+cond+") as "+name)
 		} else {

@@ -26,11 +26,14 @@ func TestTablesOfRowsEqualRecords(t *testing.T) {
 			request.Limit = 1_000
 			want := search(t, local, request)
 			filter, pipes := cutFilter(request.Text)
-			// Rows have one value of a name, and no patterns.
-			if !want.Table || strings.Contains(request.Text, "a.b") || strings.Contains(request.Text, "pattern") || strings.HasSuffix(request.Text, "facets") {
+			// Rows have one value of a name.
+			if !want.Table || strings.Contains(request.Text, "a.b") || strings.HasSuffix(request.Text, "facets") {
 				continue
 			}
 			for _, pipe := range []string{"limit 100000", "eval zz = n | drop zz", "where n == null or coalesce(n, message) != null", "sort by n | limit 100000 | where true"} {
+				if strings.Contains(pipes, "pattern") && (strings.Contains(pipe, "limit") || strings.Contains(pipes, "reset") && strings.Contains(pipe, "eval")) {
+					continue // they are not known of rows, which a condition on all fields is tried on
+				}
 				for name, engine := range engines {
 					request.Text = fmt.Sprintf("%s | %s | %s", filter, pipe, pipes)
 					have := search(t, engine, request)
