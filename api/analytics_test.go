@@ -30,3 +30,14 @@ func TestQueriesAreShown(t *testing.T) {
 	w.do("GET", "/admin/queries", "").want(t, 200, "data/queries", "[]", "data/leaves", "[]")
 	w.do("DELETE", "/admin/queries/7", "").want(t, 404, "error/code", "NOT_FOUND")
 }
+
+// TestComplete checks that words, fields and values are offered where they fit.
+func TestComplete(t *testing.T) {
+	w := newWorld(t, nil)
+	w.do("POST", "/logs", `[{"message":"a","level":"error","component":"auth"},{"message":"b","level":"error"}]`).want(t, 200)
+	w.do("POST", "/query/complete", `{"query":"level:err | limit 3","position":9}`).want(t, 200, "data/from", "6", "data/to", "9", "data/choices/0/text", "error", "data/choices/0/count", "2")
+	w.do("POST", "/query/complete", `{"query":"comp"}`).want(t, 200, "data/choices/0/text", "component", "data/choices/0/kind", "field")
+	w.do("POST", "/query/complete", `{"query":"* | stat"}`).want(t, 200, "data/choices/0/text", "stats", "data/choices/0/kind", "pipe")
+	w.do("POST", "/query/complete", `{"query":"a","position":7}`).want(t, 400, "error/details/0/field", "position")
+	w.do("POST", "/query/complete", `[`).want(t, 400, "error/details/0/field", "body")
+}

@@ -28,6 +28,7 @@ func (s *Server) routes() []route {
 		{methods: post, path: "/logs/search", permission: auth.Read, handle: handleSearch},
 		{methods: []string{"GET", "POST"}, path: "/logs/export", permission: auth.Read, handle: handleExport},
 		{methods: get, path: "/logs/tail", permission: auth.Read, handle: handleTail},
+		{methods: post, path: "/query/complete", permission: auth.Read, handle: handleComplete},
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
 		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
 

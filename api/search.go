@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -406,5 +407,41 @@ func handleContext(r *request) error {
 		dst = render.AppendString(append(dst, `,"reason":`...), found.Reason)
 	}
 	r.sendEnd(append(dst, '}'))
+	return nil
+}
+
+// handleComplete is POST /query/complete: what could stand at a place of a
+// query, for editors.
+func handleComplete(r *request) error {
+	text, release, err := r.readBody(searchBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	body := struct {
+		Query    string
+		Position *int // in bytes; the end if absent
+	}{}
+	if err := json.Unmarshal(text, &body); err != nil {
+		return invalid("body", "want {\"query\":\"level:err\",\"position\":9}: %v", err)
+	}
+	position := len(body.Query)
+	if body.Position != nil {
+		position = *body.Position
+	}
+	if position < 0 || position > len(body.Query) {
+		return invalid("position", "is %d, want 0 to %d", position, len(body.Query))
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	found, err := r.server.cfg.Engine.Complete(ctx, query.Request{Tenant: r.principal.Tenant, Text: body.Query, Who: r.principal.Name}, position)
+	if err != nil {
+		return fmt.Errorf("complete: %w", err)
+	}
+	answer := v1.Completion{From: found.From, To: found.To, Choices: []v1.Choice{}}
+	for _, choice := range found.Choices {
+		answer.Choices = append(answer.Choices, v1.Choice(choice))
+	}
+	r.sendData(fasthttp.StatusOK, answer)
 	return nil
 }

@@ -209,3 +209,17 @@ type Query struct {
 	Elapsed     int64     `json:"elapsed"`               // milliseconds
 	MemoryLimit int       `json:"memoryLimit,omitempty"` // bytes for groups and values
 }
+
+// Completion is what could stand at a place of a query.
+type Completion struct {
+	From    int      `json:"from"` // first byte of what a choice replaces
+	To      int      `json:"to"`
+	Choices []Choice `json:"choices"` // the likeliest first
+}
+
+// Choice is one of several.
+type Choice struct {
+	Text  string `json:"text"`
+	Kind  string `json:"kind"`            // word, field, value, pipe, aggregate
+	Count uint64 `json:"count,omitempty"` // records that have it, of those that were looked at
+}

@@ -222,6 +222,9 @@ func (p *Offset) appendTo(dst []byte) []byte {
 	return strconv.AppendInt(append(dst, "offset "...), int64(p.N), 10)
 }
 
+// QuoteValue returns a text as a value can stand in a condition.
+func QuoteValue(text string) string { return string(appendValue(nil, Value{Text: text}, false)) }
+
 // QuoteName returns a name as it can stand in a pipe.
 func QuoteName(name string) string { return string(appendName(nil, name)) }
 

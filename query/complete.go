@@ -1,0 +1,101 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// Limits of completions.
+const (
+	CompletionsMax   = 50
+	completionSample = 500 // newest records whose fields are known
+)
+
+// Completion is what could stand at a place of a query.
+type Completion struct {
+	From    int // first byte of what it replaces
+	To      int
+	Choices []Choice // the likeliest first
+}
+
+// Choice is one of several.
+type Choice struct {
+	Text  string
+	Kind  string // word, field, value, pipe, aggregate
+	Count uint64 // records that have it, of those that were looked at; 0 for words
+}
+
+// Complete returns what could stand where the first at bytes of the request's
+// text end: words of the language, fields of the newest records, values of a
+// field.
+func (e *Engine) Complete(ctx context.Context, request Request, at int) (*Completion, error) {
+	place := syntax.Complete(request.Text, at)
+	completion := &Completion{From: place.From, To: place.From + len(place.Word), Choices: []Choice{}}
+	kind := map[syntax.Want]string{syntax.WantPipe: "pipe", syntax.WantAggregate: "aggregate"}[place.Want]
+	for _, word := range place.Words {
+		completion.Choices = append(completion.Choices, Choice{Text: word, Kind: cmp.Or(kind, "word")})
+	}
+	var found []Choice
+	var err error
+	switch place.Want {
+	case syntax.WantField:
+		found, err = e.fields(ctx, request, place.Word)
+	case syntax.WantValue:
+		found, err = e.values(ctx, request, plan.QueryName(place.Field), place.Word)
+	}
+	completion.Choices = append(found, completion.Choices...)
+	completion.Choices = completion.Choices[:min(len(completion.Choices), CompletionsMax)]
+	return completion, err
+}
+
+// fields returns the fields of the newest records that begin so.
+func (e *Engine) fields(ctx context.Context, request Request, begin string) ([]Choice, error) {
+	request.Text, request.Limit = "", completionSample
+	result, err := e.Search(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]uint64{model.FieldPattern: 0, plan.FieldTime: 0}
+	for i := range result.Hits {
+		for _, field := range result.Hits[i].Record.Fields {
+			counts[plan.QueryName(model.QueryName(field.Name))]++
+		}
+	}
+	var found []Choice
+	for name, n := range counts {
+		if len(name) >= len(begin) && strings.EqualFold(name[:len(begin)], begin) {
+			found = append(found, Choice{Text: syntax.QuoteField(name), Kind: "field", Count: n})
+		}
+	}
+	slices.SortFunc(found, func(a, b Choice) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	return found, nil
+}
+
+// values returns the most frequent values of a field that begin so.
+func (e *Engine) values(ctx context.Context, request Request, field, begin string) ([]Choice, error) {
+	if field == plan.FieldTime || field == model.FieldID {
+		return nil, nil
+	}
+	request.Text, request.Limit = "* | top 1000 "+syntax.QuoteName(field), 0
+	result, err := e.Search(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	var found []Choice
+	for _, row := range result.Rows {
+		text := fmt.Sprint(row[0])
+		if n, whole := row[1].(int64); whole && len(text) >= len(begin) && strings.EqualFold(text[:len(begin)], begin) {
+			found = append(found, Choice{Text: syntax.QuoteValue(text), Kind: "value", Count: uint64(n)})
+		}
+	}
+	return found, nil
+}
