@@ -101,7 +101,7 @@ func (g *groups) spreadResult(result *TableResult) {
 	values := at(&held.of, 0).weighed(held.sketched)
 	result.Rows = [][]any{}
 	if held.sketched {
-		result.Approximate = append(result.Approximate, "count")
+		result.Approximate = append(result.Approximate, g.table.SpreadCount())
 	}
 	if len(values) > 0 {
 		width := plan.NiceWidth(values[0].value, values[len(values)-1].value, g.table.Spread)
@@ -115,7 +115,7 @@ func (g *groups) spreadResult(result *TableResult) {
 		}
 	}
 	name := g.table.Aggs[0].Name
-	result.Columns = []Column{{name, columnType(result.Rows, 0, TypeFloat)}, {"count", TypeInt}}
+	result.Columns = []Column{{name, columnType(result.Rows, 0, TypeFloat)}, {g.table.SpreadCount(), TypeInt}}
 }
 
 // weighed returns all values in order, of a sketch about these.

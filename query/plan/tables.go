@@ -28,6 +28,16 @@ type Table struct {
 	Steps  []Step // after the default order
 }
 
+// SpreadCount returns the name of the column that says how many values a row of
+// Spread stands for.
+func (t *Table) SpreadCount() string { return free("count", []syntax.Name{{Text: t.Aggs[0].Name}}) }
+
+// cut reports whether the table leaves out groups by itself, or has groups that
+// depend on what is found.
+func (t *Table) cut() bool {
+	return t.Facets != nil || len(t.Steps) > 0 || len(t.Keys) > 0 && t.Keys[0].Auto > 0
+}
+
 // Key is a column that records are grouped by: the values of a field, or its
 // numbers or times cut to buckets.
 type Key struct {
@@ -310,12 +320,12 @@ func (c *chain) madeTable(made *Table) {
 	}
 	for _, agg := range made.Aggs {
 		c.columns = append(c.columns, agg.Name)
-		if agg.Counts() {
+		if agg.Counts() && !made.cut() { // of what is cut off nothing is known
 			c.zero = append(c.zero, agg.Name)
 		}
 	}
 	if made.Spread > 0 {
-		c.keys, c.columns, c.zero = c.columns[:1:1], append(c.columns, "count"), []string{"count"}
+		c.keys, c.columns = c.columns[:1:1], append(c.columns, made.SpreadCount())
 	}
 }
 
