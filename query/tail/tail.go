@@ -41,6 +41,14 @@ type Event struct {
 	Total   uint64 // dropped since the tail was opened
 	Cursor  string // after this event
 	Behind  []model.ShardID
+	Missing []Missing // after the lines
+}
+
+// Missing says that records of a shard are left out, because segments that may
+// have them cannot be read anywhere.
+type Missing struct {
+	Shard    model.ShardID
+	Segments int
 }
 
 // linesMax is how many lines of one event there are at most.
@@ -62,7 +70,9 @@ type Tail struct {
 	backlog  *exec.Position // the last one of it
 	at       *batch         // being shown
 	total    uint64
-	lookedAt time.Time // for new shards
+	missing  []Missing             // to be told
+	told     map[model.ShardID]int // missing segments of which the client knows
+	lookedAt time.Time             // for new shards
 	beatAt   time.Time
 
 	mu struct {
@@ -100,7 +110,7 @@ func (h *Hub) Open(ctx context.Context, request Request) (*Tail, error) {
 		return nil, err
 	}
 	t := &Tail{
-		hub: h, request: request, plan: p, filter: filter, joined: map[model.ShardID]bool{},
+		hub: h, request: request, plan: p, filter: filter, joined: map[model.ShardID]bool{}, told: map[model.ShardID]int{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := t.begin(ctx, at); err != nil {
@@ -181,6 +191,7 @@ func (t *Tail) Next(ctx context.Context) (Event, error) {
 	t.hub.shown.Add(uint64(len(event.Lines)))
 	t.total += event.Dropped
 	event.Total = t.total
+	event.Missing, t.missing = t.missing, nil
 	event.Cursor = t.cursor()
 	t.beatAt = time.Now()
 	return event, nil
@@ -205,10 +216,19 @@ func (t *Tail) next(ctx context.Context) (Event, error) {
 				continue
 			}
 		}
-		if event, ok := t.show(ctx); ok {
+		if event, ok := t.show(ctx); ok || len(t.missing) > 0 {
 			return event, nil
 		}
 	}
+}
+
+// lacks notes that segments of a shard cannot be read, once for each number of
+// them.
+func (t *Tail) lacks(shard model.ShardID, segments int) {
+	if segments > 0 && segments != t.told[shard] {
+		t.missing = append(t.missing, Missing{shard, segments})
+	}
+	t.told[shard] = segments
 }
 
 // ended returns why there is no next event.
@@ -261,7 +281,7 @@ func (t *Tail) catchUp(ctx context.Context) (Event, bool, error) {
 		}
 		if t.resumed {
 			lines, err := t.read(ctx, shard, 0)
-			if err == nil && len(lines) > 0 {
+			if err == nil && (len(lines) > 0 || len(t.missing) > 0) {
 				t.lookedAt = time.Time{} // there may be more
 				return Event{Lines: lines}, true, nil
 			}
@@ -291,6 +311,7 @@ func (t *Tail) read(ctx context.Context, shard model.ShardID, wait time.Duration
 		lines[i] = Line{newEntry(one.ID, one.Record, t.plan), t.cursor()}
 	}
 	t.marks[shard] = answer.Upto
+	t.lacks(shard, answer.Missing)
 	return lines, nil
 }
 
@@ -303,6 +324,11 @@ func (t *Tail) show(ctx context.Context) (Event, bool) {
 			sleep(ctx, retryMin)
 		}
 		return Event{Lines: lines}, len(lines) > 0
+	}
+	if t.marks[b.shard].Compare(b.upto) < 0 {
+		t.lacks(b.shard, b.missing)
+	} else {
+		b.dropped = 0 // all of it was read meanwhile
 	}
 	event := Event{Dropped: b.dropped}
 	rest := b.trim(t.marks[b.shard])

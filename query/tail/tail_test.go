@@ -19,6 +19,7 @@ import (
 type shard struct {
 	come  chan int // records that may have come by now
 	count atomic.Int64
+	lost  uint64 // log index up to which a segment is missing
 }
 
 func (s *shard) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0} }
@@ -35,6 +36,9 @@ func (s *shard) Follow(ctx context.Context, q *query.FollowQuery) (*query.Follow
 	}
 	count := uint64(s.count.Load())
 	answer := &query.Followed{Upto: model.MarkEnd(count)}
+	if q.After.NextIndex() <= s.lost {
+		answer.Missing = 1
+	}
 	for i := q.After.NextIndex(); i <= count && len(q.Filters) > 0 && len(answer.Records) < q.Records; i++ {
 		if id := (model.RecordID{Index: i}); id.Mark().Compare(q.After) > 0 {
 			answer.Records = append(answer.Records, exec.Followed{ID: id, Filters: []int{0}})
@@ -113,6 +117,49 @@ func TestSlowClient(t *testing.T) {
 		hub.Close()
 		if _, err := slow.Next(t.Context()); !errors.Is(err, tail.ErrClosed) {
 			t.Errorf("after the end: %v, want ErrClosed", err)
+		}
+	})
+}
+
+// TestMissing looks at what a client is told that comes back and has missed
+// records that cannot be read: that they are missing, once, with what there is.
+func TestMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shard{come: make(chan int)}
+		hub := tail.NewHub(tail.Config{Shards: s})
+		defer hub.Close()
+		first, err := hub.Open(t.Context(), tail.Request{Tenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		event, err := first.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Close()
+		const total = 3000 // more than one event has
+		s.count.Store(total)
+		s.lost = total - 1
+		again, err := hub.Open(t.Context(), tail.Request{Tenant: "default", Cursor: event.Cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		shown, told := 0, 0
+		for shown < total {
+			event, err := again.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown += len(event.Lines)
+			for _, missing := range event.Missing {
+				if told++; missing != (tail.Missing{Shard: 0, Segments: 1}) {
+					t.Errorf("told %+v, want one segment of shard 0", missing)
+				}
+			}
+		}
+		if shown != total || told != 1 {
+			t.Errorf("shown %d records and told %d times what is missing, want %d and once", shown, told, total)
 		}
 	})
 }
