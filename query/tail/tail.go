@@ -181,8 +181,8 @@ func (t *Tail) closed() bool {
 	}
 }
 
-// Next returns the next event, as soon as there is one, and a heartbeat if there
-// has been none for a while. ErrClosed says that the node stops.
+// Next returns the next event, as soon as there is one, and now and then a
+// heartbeat, which says what cannot be followed. ErrClosed says that the node stops.
 func (t *Tail) Next(ctx context.Context) (Event, error) {
 	event, err := t.next(ctx)
 	if err != nil {
@@ -193,7 +193,6 @@ func (t *Tail) Next(ctx context.Context) (Event, error) {
 	event.Total = t.total
 	event.Missing, t.missing = t.missing, nil
 	event.Cursor = t.cursor()
-	t.beatAt = time.Now()
 	return event, nil
 }
 
@@ -208,11 +207,13 @@ func (t *Tail) next(ctx context.Context) (Event, error) {
 		if event, ok, err := t.catchUp(ctx); ok || err != nil {
 			return event, err
 		}
+		if time.Since(t.beatAt) >= t.hub.cfg.Heartbeat {
+			t.beatAt = time.Now()
+			return t.heartbeat(), nil
+		}
 		if t.at == nil {
 			if t.at = t.take(); t.at == nil {
-				if event, ok := t.wait(ctx); ok {
-					return event, nil
-				}
+				t.wait(ctx)
 				continue
 			}
 		}
@@ -353,13 +354,9 @@ func (t *Tail) cursor() string {
 	return string(c.append(nil))
 }
 
-// wait waits for a batch; true means that it is time for a heartbeat.
-func (t *Tail) wait(ctx context.Context) (Event, bool) {
-	beat := t.hub.cfg.Heartbeat - time.Since(t.beatAt)
-	if beat <= 0 {
-		return t.heartbeat(), true
-	}
-	timer := time.NewTimer(min(beat, t.hub.cfg.ShardInterval))
+// wait waits for a batch, or until there is something else to look at.
+func (t *Tail) wait(ctx context.Context) {
+	timer := time.NewTimer(min(t.hub.cfg.Heartbeat-time.Since(t.beatAt), t.hub.cfg.ShardInterval))
 	defer timer.Stop()
 	select {
 	case <-t.wake:
@@ -368,7 +365,6 @@ func (t *Tail) wait(ctx context.Context) (Event, bool) {
 	case <-t.hub.ctx.Done():
 	case <-ctx.Done():
 	}
-	return Event{}, false
 }
 
 // heartbeat says how the tail is. What its filter has passed without a record

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -161,6 +162,65 @@ func TestMissing(t *testing.T) {
 		if shown != total || told != 1 {
 			t.Errorf("shown %d records and told %d times what is missing, want %d and once", shown, told, total)
 		}
+	})
+}
+
+// oneGone is two shards, of which the second cannot be followed.
+type oneGone struct {
+	*shard
+	gone atomic.Bool
+}
+
+func (o *oneGone) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0, 1} }
+
+func (o *oneGone) Follow(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
+	if q.Shard == 1 && o.gone.Load() {
+		return nil, errors.New("gone")
+	}
+	if q.Shard == 1 {
+		return &query.Followed{}, nil
+	}
+	return o.shard.Follow(ctx, q)
+}
+
+// TestBehindAmongRecords checks that a client to whom records come without a
+// pause is told which shards cannot be followed.
+func TestBehindAmongRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &oneGone{shard: &shard{come: make(chan int)}}
+		hub := tail.NewHub(tail.Config{Shards: s})
+		defer hub.Close()
+		opened, err := hub.Open(t.Context(), tail.Request{Tenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opened.Close()
+		s.gone.Store(true)
+		ctx, stop := context.WithCancel(t.Context())
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		defer stop()
+		writing.Go(func() {
+			for n := 1; ctx.Err() == nil; n++ {
+				select {
+				case s.come <- n:
+				case <-ctx.Done():
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		lines := 0
+		for lines < 30 {
+			event, err := opened.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += len(event.Lines)
+			if len(event.Behind) == 1 && event.Behind[0] == 1 && lines > 0 {
+				return
+			}
+		}
+		t.Errorf("after %d records, one a second, nothing was said", lines)
 	})
 }
 
