@@ -260,6 +260,9 @@ func (c *exportCommand) copy(p *program, node *client.Client, params url.Values,
 	lines := &lineWriter{out: out}
 	for delay := tailRetryMin; ; {
 		if c.Limit > 0 {
+			if lines.count >= c.Limit {
+				return nil // only the end of the answer was lost; 0 would mean all
+			}
 			params.Set("limit", strconv.Itoa(c.Limit-lines.count))
 		}
 		before := lines.count
