@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,6 +152,7 @@ func analyze[T any](r *request, p *analyticsParams, run func(ctx context.Context
 		return fmt.Errorf("analyze: %w", err)
 	}
 	r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "private, max-age=10")
+	r.ctx.Response.Header.Set(fasthttp.HeaderVary, r.server.cfg.APIKeyHeader+", "+fasthttp.HeaderAuthorization) // another key may be another tenant's
 	r.sendJSON(fasthttp.StatusOK, answer)
 	return nil
 }
@@ -170,7 +172,7 @@ func handleSummary(r *request) error {
 	}
 	if text := p.values["slow"]; text != "" {
 		slow, err := strconv.ParseFloat(text, 64)
-		if err != nil || slow <= 0 {
+		if err != nil || !(slow > 0) || math.IsInf(slow, 0) {
 			p.fault("slow", "%.20q is no number above 0", text)
 		}
 		request.Slow = slow

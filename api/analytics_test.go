@@ -1,6 +1,9 @@
 package api
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestAnalytics checks that what is asked for arrives at the service and that
 // faults of parameters are all named.
@@ -12,9 +15,12 @@ func TestAnalytics(t *testing.T) {
 	w.do("GET", "/analytics/summary?component=auth&query=level:info&includePatterns=false&includeMetrics=false", "").want(t, 200, "summary/totalLogs", "1")
 	w.do("GET", "/analytics/trends?timeframe=2h&interval=hour&metrics=count,errors", "").want(t, 200, "interval", "1h", "complete", "true")
 	w.do("GET", "/analytics/patterns?category=all", "").want(t, 200, "complete", "true")
+	if vary := w.do("GET", "/analytics/insights", "").header.Get("Vary"); !strings.Contains(vary, "Authorization") {
+		t.Errorf("what is kept varies with %q, want the headers that say who asks", vary)
+	}
 	w.do("GET", "/analytics/insights", "").want(t, 200, "severity", "critical", "insights/0/type", "high_error_rate")
 	for path, field := range map[string]string{
-		"summary?timeframe=soon": "timeframe", "summary?groups=0": "groups", "summary?groupBy=a,b,c,d,e": "groupBy", "summary?slow=x": "slow", "summary?includePatterns=maybe": "includePatterns",
+		"summary?timeframe=soon": "timeframe", "summary?groups=0": "groups", "summary?groupBy=a,b,c,d,e": "groupBy", "summary?slow=x": "slow", "summary?slow=NaN": "slow", "summary?includePatterns=maybe": "includePatterns",
 		"summary?startTime=now&endTime=now-1h": "startTime", "summary?tz=Nowhere": "tz", "trends?interval=soon": "interval", "trends?interval=1s": "interval", "trends?metrics=speed": "metrics",
 		"patterns?limit=x": "limit",
 	} {
@@ -36,6 +42,9 @@ func TestComplete(t *testing.T) {
 	w := newWorld(t, nil)
 	w.do("POST", "/logs", `[{"message":"a","level":"error","component":"auth"},{"message":"b","level":"error"}]`).want(t, 200)
 	w.do("POST", "/query/complete", `{"query":"level:err | limit 3","position":9}`).want(t, 200, "data/from", "6", "data/to", "9", "data/choices/0/text", "error", "data/choices/0/count", "2")
+	if answer := w.do("POST", "/query/complete", `{"query":"component:"}`); strings.Contains(answer.body, "nil") {
+		t.Errorf("records without the field make a choice: %s", answer.body)
+	}
 	w.do("POST", "/query/complete", `{"query":"comp"}`).want(t, 200, "data/choices/0/text", "component", "data/choices/0/kind", "field")
 	w.do("POST", "/query/complete", `{"query":"* | stat"}`).want(t, 200, "data/choices/0/text", "stats", "data/choices/0/kind", "pipe")
 	w.do("POST", "/query/complete", `{"query":"a","position":7}`).want(t, 400, "error/details/0/field", "position")

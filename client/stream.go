@@ -23,7 +23,7 @@ const openTimeout = time.Minute
 // Event is one event of a tail.
 type Event struct {
 	ID   string // the cursor after it
-	Type string // "" for a record; else heartbeat, dropped or end
+	Type string // "" for a record; else heartbeat, dropped, missing or end
 	Data []byte // JSON; good until the next event
 }
 

@@ -29,7 +29,7 @@ type acked struct {
 	tenant model.TenantID
 	kind   int
 	level  string
-	number int64 // of the acknowledgement
+	number int64 // of the batch
 }
 
 // tailWorld is a cluster with writers and tails, and what was acknowledged.
@@ -37,7 +37,7 @@ type tailWorld struct {
 	t     *testing.T
 	rng   *rand.Rand
 	nodes []atomic.Pointer[nodetest.Running]
-	count atomic.Int64 // acknowledgements
+	count atomic.Int64 // batches sent
 
 	mu    sync.Mutex
 	acked []acked
@@ -68,6 +68,8 @@ func (w *tailWorld) writes(ctx context.Context, writer int, seed uint64) {
 			}})
 		}
 		request := ingest.Request{Tenant: tenant, Key: fmt.Sprintf("%d-%d", writer, batch), BodyHash: [16]byte{1, byte(batch), byte(batch >> 8), byte(writer)}, Records: records}
+		// What was sent before a tail was open may have been stored before, too.
+		number := w.count.Add(1)
 		for {
 			patient, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			result, err := w.node(rng).Writer().Write(patient, request)
@@ -76,7 +78,6 @@ func (w *tailWorld) writes(ctx context.Context, writer int, seed uint64) {
 				continue // the same batch again, on any node
 			}
 			w.mu.Lock()
-			number := w.count.Add(1)
 			for i := range all {
 				all[i].id, all[i].number = result.ID(i), number
 			}
@@ -96,7 +97,7 @@ type looker struct {
 	text    string
 	matches func(*acked) bool
 	backlog bool
-	began   int64 // acknowledgements before the tail was open
+	began   int64 // batches sent before the tail was open
 
 	mu      sync.Mutex
 	seen    map[model.RecordID]bool
@@ -118,7 +119,7 @@ func (l *looker) run(ctx context.Context) {
 		}
 		if request.Cursor == "" {
 			l.mu.Lock()
-			l.began = l.w.count.Load() // what is acknowledged from now on must be shown
+			l.began = l.w.count.Load() // what is sent from now on must be shown
 			l.mu.Unlock()
 		}
 		for {

@@ -51,6 +51,10 @@ type FollowQuery struct {
 type Followed struct {
 	Upto    model.Mark
 	Records []exec.Followed
+	// Missing is how many segments in which there may be more cannot be read
+	// anywhere. It does not travel: a node that is asked by another one and
+	// lacks segments does not answer.
+	Missing int
 }
 
 // FollowPlan checks that a text is one that can be followed, a filter and

@@ -9,14 +9,20 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// scanRecords is how many records of a scan are read at once: many enough that
-// finding the place again costs little of it.
-const scanRecords = 8 << 10
+// A scan reads so many records at once: many enough that finding the place again
+// costs little of it, and as many as those before say that scanBytes hold. Of
+// the first ones nothing is known.
+const (
+	scanRecords = 8 << 10
+	scanFirst   = 1 << 10
+	scanBytes   = 16 << 20
+)
 
 // scanSkipped is how many pages without a record of the scan are read before it
 // is looked whether somebody still waits for it.
@@ -112,6 +118,7 @@ type Scan struct {
 	engine  *Engine
 	request ScanRequest
 	plan    *plan.Plan
+	size    int // records of the next page
 	done    bool
 }
 
@@ -140,7 +147,10 @@ func (e *Engine) Scan(request ScanRequest) (*Scan, error) {
 	if p.Sort[0].Desc != request.Desc {
 		request.Desc, request.Sort[0].Desc = p.Sort[0].Desc, p.Sort[0].Desc
 	}
-	s := &Scan{engine: e, request: request, plan: p}
+	if p.Limit != plan.Unlimited && request.After != nil && request.Left == 0 {
+		return nil, &RequestError{Field: "limit", Message: "is in the query: to go on after a record, say with limit how many more are wanted"}
+	}
+	s := &Scan{engine: e, request: request, plan: p, size: scanFirst}
 	if p.Limit != plan.Unlimited && request.After == nil && (request.Left == 0 || p.Limit < request.Left) {
 		s.request.Left, s.done = p.Limit, p.Limit == 0
 	}
@@ -167,21 +177,23 @@ func (s *Scan) Next(ctx context.Context) (hits []Hit, err error) {
 	return hits, ctx.Err()
 }
 
-// page reads a page.
+// page reads a page. Each one waits for a place among the queries, so that a
+// scan of any length leaves room for others.
 func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 	var found *exec.RecordsResult
-	err = exec.Guard(func() error {
+	job := admit.Job{Tenant: s.request.Tenant, Who: s.request.Who, Text: s.request.Text}
+	err = admitted(ctx, s.engine.gate, job, func(ctx context.Context, memory int) error {
 		from, err := s.engine.source(ctx, s.request.Tenant)
 		if err != nil {
 			return err
 		}
 		defer from.release()
-		size := scanRecords
+		size := s.size
 		if s.request.Left > 0 {
 			size = min(size, s.request.Left)
 		}
 		page := exec.Page{Size: size, After: s.request.After}
-		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: s.engine.config.limits(s.engine.config.MemoryBytes / scanShare)}
+		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: s.engine.config.limits(memory)}
 		if found, err = exec.Records(ctx, from.all(asked), s.plan, page, asked.limits); err != nil {
 			return err
 		}
@@ -193,6 +205,7 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("scan tenant %s: %w", s.request.Tenant, err)
 	}
+	s.size = nextSize(found.Hits, s.size)
 	var kept []exec.Hit
 	for _, hit := range found.Hits {
 		if s.request.Until == nil || s.request.Until.Has(hit.ID) {
@@ -219,9 +232,17 @@ func IsTable(text string) bool {
 	return err == nil && p.Table != nil && !p.Dedup && !p.Records()
 }
 
-// scanShare is the share of the memory of all queries, one of so many, that a
-// page of a scan may take.
-const scanShare = 4
+// nextSize returns how many records the page after one has.
+func nextSize(hits []exec.Hit, size int) int {
+	bytes := 0
+	for i := range hits {
+		bytes += exec.RecordBytes(&hits[i].Record)
+	}
+	if bytes == 0 {
+		return size
+	}
+	return max(1, min(scanRecords, int(int64(scanBytes)*int64(len(hits))/int64(bytes))))
+}
 
 // flat checks that a text has no queries inside it: what these find would have
 // to stay the same from page to page.

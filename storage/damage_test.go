@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/engine"
 )
 
@@ -58,6 +59,14 @@ func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
 		}
 		missing += len(view.Missing)
 		view.Release()
+		last, _, err := h.shard.ViewAfter(tenant, model.MarkEnd(h.shard.Status().Applied))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(last.Parts)+len(last.Missing) > 0 {
+			t.Errorf("after everything there are %d parts and %d missing segments", len(last.Parts), len(last.Missing))
+		}
+		last.Release()
 	}
 	if missing != damaged {
 		t.Errorf("%d segments are missing in views, want the %d damaged ones", missing, damaged)

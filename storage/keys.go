@@ -62,12 +62,6 @@ func (id SegmentID) compare(other SegmentID) int {
 	return cmp.Or(cmp.Compare(id.Sequence, other.Sequence), cmp.Compare(id.Ordinal, other.Ordinal))
 }
 
-// endsBefore reports whether the id alone says that the segment has nothing
-// after a mark: what a seal makes ends at its log index.
-func (id SegmentID) endsBefore(after model.Mark) bool {
-	return id.Sequence&1 == 0 && id.Sequence>>1 < after.NextIndex()
-}
-
 func sealSequence(index uint64) uint64   { return index << 1 }
 func mergeSequence(number uint64) uint64 { return number<<1 | 1 }
 

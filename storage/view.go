@@ -197,13 +197,11 @@ func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint6
 	s.mu.RUnlock()
 
 	for _, one := range set.byTenant[tenant] {
-		if one.ID.endsBefore(after) {
+		if one.MaxIndex < after.NextIndex() {
 			continue
 		}
 		if here := one.here.Load(); here.broken() == nil {
-			if after.NextIndex() <= here.segment.Meta().MaxIndex {
-				view.Parts = append(view.Parts, here.segment)
-			}
+			view.Parts = append(view.Parts, here.segment)
 		} else {
 			view.Missing = append(view.Missing, one.Entry)
 		}

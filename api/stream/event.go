@@ -14,6 +14,7 @@ import (
 const (
 	TypeRecord    = "record"
 	TypeDropped   = "dropped"
+	TypeMissing   = "missing"
 	TypeHeartbeat = "heartbeat"
 	TypeEnd       = "end"
 )
@@ -28,6 +29,17 @@ func renderRecord(id model.RecordID, record *model.Record) []byte {
 func appendDropped(dst []byte, e *tail.Event) []byte {
 	dst = strconv.AppendUint(append(dst, `{"dropped":`...), e.Dropped, 10)
 	return append(strconv.AppendUint(append(dst, `,"total":`...), e.Total, 10), '}')
+}
+
+// appendMissing appends which segments cannot be read.
+func appendMissing(dst []byte, m tail.Missing) []byte {
+	dst = strconv.AppendUint(append(dst, `{"shard":`...), uint64(m.Shard), 10)
+	return append(strconv.AppendInt(append(dst, `,"segments":`...), int64(m.Segments), 10), '}')
+}
+
+// isHeartbeat reports whether an event says nothing but that all is well.
+func isHeartbeat(e *tail.Event) bool {
+	return len(e.Lines) == 0 && e.Dropped == 0 && len(e.Missing) == 0
 }
 
 // appendHeartbeat appends how a tail is.

@@ -110,7 +110,11 @@ func Events(ctx context.Context, conn net.Conn, header Header, source Source) er
 			scratch = appendDropped(scratch[:0], &event)
 			writeEvent(w, TypeDropped, event.Cursor, scratch)
 		}
-		if len(event.Lines) == 0 && event.Dropped == 0 {
+		for _, missing := range event.Missing {
+			scratch = appendMissing(scratch[:0], missing)
+			writeEvent(w, TypeMissing, event.Cursor, scratch)
+		}
+		if isHeartbeat(&event) {
 			scratch = appendHeartbeat(scratch[:0], &event, time.Now())
 			writeEvent(w, TypeHeartbeat, event.Cursor, scratch)
 		}
@@ -182,7 +186,13 @@ func (s *Socket) Messages(ctx context.Context, source Source) error {
 		}
 		if event.Dropped > 0 {
 			err = s.send(message(TypeDropped, event.Cursor, appendDropped(nil, &event)))
-		} else if len(event.Lines) == 0 {
+		}
+		for _, missing := range event.Missing {
+			if err == nil {
+				err = s.send(message(TypeMissing, event.Cursor, appendMissing(nil, missing)))
+			}
+		}
+		if err == nil && isHeartbeat(&event) {
 			err = s.send(message(TypeHeartbeat, event.Cursor, appendHeartbeat(nil, &event, time.Now())))
 		}
 		if err == nil && time.Since(pinged) > pingInterval {

@@ -147,6 +147,11 @@ func (t *tailing) take(e client.Event, reason *string) error {
 		if json.Unmarshal(e.Data, &dropped) == nil {
 			fmt.Fprintf(t.p.stderr, "stere: %d records were left out, as they came faster than they were read (%d so far)\n", dropped.Dropped, dropped.Total)
 		}
+	case "missing":
+		var missing struct{ Shard, Segments uint64 }
+		if json.Unmarshal(e.Data, &missing) == nil {
+			fmt.Fprintf(t.p.stderr, "stere: records are missing: %d segments of shard %d cannot be read anywhere\n", missing.Segments, missing.Shard)
+		}
 	case "end":
 		var end struct{ Reason string }
 		if json.Unmarshal(e.Data, &end) == nil {
@@ -255,6 +260,9 @@ func (c *exportCommand) copy(p *program, node *client.Client, params url.Values,
 	lines := &lineWriter{out: out}
 	for delay := tailRetryMin; ; {
 		if c.Limit > 0 {
+			if lines.count >= c.Limit {
+				return nil // only the end of the answer was lost; 0 would mean all
+			}
 			params.Set("limit", strconv.Itoa(c.Limit-lines.count))
 		}
 		before := lines.count

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stere-log/stere/client"
 )
 
 // look runs stere tail until its output has a text, and returns the output.
@@ -116,5 +119,30 @@ func TestExportGoesOn(t *testing.T) {
 	out := m.want(exitOK, []string{"export", "--url", server.URL}, "broke off after 2 records")
 	if out != "{\"_id\":\"a\"}\n{\"_id\":\"b\"}\n{\"_id\":\"c\"}\n" || strings.Join(asked, " ") != " token-b" {
 		t.Errorf("it writes %q and asked for %q", out, asked)
+	}
+}
+
+// TestExportEndsAtItsLimit checks that an export which broke off after its last
+// record does not ask for more: without a limit it would get everything.
+func TestExportEndsAtItsLimit(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		w.Header().Set("Stere-Export", "token")
+		w.Header().Set("Content-Length", "1000") // which never come
+		fmt.Fprint(w, "{\"_id\":\"0-1-0\"}\n{\"_id\":\"0-1-1\"}\n")
+	}))
+	defer server.Close()
+	node, err := client.New(client.Config{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	export := exportCommand{Limit: 2, Output: "ndjson"}
+	if err := export.copy(&program{ctx: t.Context(), stderr: &errs}, node, url.Values{}, &out); err != nil {
+		t.Errorf("the export: %v", err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 2 || asked != 1 {
+		t.Errorf("%d lines after %d questions, want 2 after one", lines, asked)
 	}
 }

@@ -105,7 +105,8 @@ func (s *Shards) Answer(ctx context.Context, request []byte) ([]byte, error) {
 }
 
 // here answers a question from the replica of this node. One that lacks segments
-// in which there may be an answer is asked only if nobody else has the shard.
+// in which there may be an answer is asked only if nobody else has the shard, and
+// says so.
 func (s *Shards) here(ctx context.Context, q *query.FollowQuery, alone bool) (*query.Followed, error) {
 	one := s.cfg.Replica(q.Shard)
 	if one == nil {
@@ -115,7 +116,7 @@ func (s *Shards) here(ctx context.Context, q *query.FollowQuery, alone bool) (*q
 	defer cancel()
 	for after := q.After; ; {
 		answer, applied, err := s.read(ctx, one, q, after, alone)
-		if err != nil || len(answer.Records) > 0 || len(q.Filters) == 0 {
+		if err != nil || len(answer.Records) > 0 || answer.Missing > 0 || len(q.Filters) == 0 {
 			return answer, err
 		}
 		after = answer.Upto
@@ -142,5 +143,9 @@ func (s *Shards) read(ctx context.Context, one *replica.Replica, q *query.Follow
 		return nil, 0, fmt.Errorf("%w: %d segments of shard %d are missing", peer.ErrNotHere, len(view.Missing), q.Shard)
 	}
 	answer, err := s.cfg.Engine.Follow(ctx, q, view.Parts, after, model.MarkEnd(applied))
-	return answer, applied, err
+	if err != nil {
+		return nil, 0, err
+	}
+	answer.Missing = len(view.Missing)
+	return answer, applied, nil
 }

@@ -174,7 +174,7 @@ func Dedup(ctx context.Context, from Source, p *plan.Plan, skip, want, bytes int
 			return nil, err
 		}
 		for i := range hits {
-			read += recordBytes(&hits[i].Record)
+			read += RecordBytes(&hits[i].Record)
 		}
 		if result.Hits = append(result.Hits, hits...); read > bytes && len(ids) > 0 {
 			g.partial(bytesReason(bytes))

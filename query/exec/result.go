@@ -55,7 +55,7 @@ func (s *search) read(found []candidate, result *RecordsResult) error {
 			continue
 		}
 		for i := range hits {
-			bytes += recordBytes(&hits[i].Record)
+			bytes += RecordBytes(&hits[i].Record)
 		}
 		if bytes > s.page.Bytes && done+batch < len(found) {
 			s.partial(bytesReason(s.page.Bytes))
@@ -72,8 +72,8 @@ func (s *search) read(found []candidate, result *RecordsResult) error {
 // bytesReason says that records were left out because they are too large.
 func bytesReason(most int) string { return fmt.Sprintf("the records take more than %d bytes", most) }
 
-// recordBytes returns about what a record takes.
-func recordBytes(record *model.Record) int {
+// RecordBytes returns about what a record takes.
+func RecordBytes(record *model.Record) int {
 	bytes := cellBytes
 	for _, f := range record.Fields {
 		bytes += cellBytes + len(f.Name) + len(f.Text)

@@ -46,6 +46,7 @@ type batch struct {
 	entries     []*Entry
 	bytes       int
 	dropped     uint64 // entries that were left out instead
+	missing     int    // segments between the marks that cannot be read
 }
 
 // trim leaves out the entries that are not after a mark.
@@ -192,13 +193,13 @@ func (f *follower) deliver(q *query.FollowQuery, answer *query.Followed) {
 	defer f.mu.Unlock()
 	f.mu.upto, f.mu.ask, f.mu.failed = answer.Upto, nil, nil
 	for filter, g := range f.mu.groups {
-		b := batch{shard: f.what.shard, after: g.upto, upto: answer.Upto}
+		b := batch{shard: f.what.shard, after: g.upto, upto: answer.Upto, missing: answer.Missing}
 		if n, ok := asked[filter]; ok {
 			for _, i := range matching[n] {
 				e := newEntry(answer.Records[i].ID, answer.Records[i].Record, g.plan)
 				b.entries, b.bytes = append(b.entries, e), b.bytes+e.bytes
 			}
-			if len(b.entries) == 0 {
+			if len(b.entries) == 0 && b.missing == 0 {
 				continue
 			}
 		} else if answer.Upto == q.After {

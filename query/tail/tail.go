@@ -41,6 +41,14 @@ type Event struct {
 	Total   uint64 // dropped since the tail was opened
 	Cursor  string // after this event
 	Behind  []model.ShardID
+	Missing []Missing // after the lines
+}
+
+// Missing says that records of a shard are left out, because segments that may
+// have them cannot be read anywhere.
+type Missing struct {
+	Shard    model.ShardID
+	Segments int
 }
 
 // linesMax is how many lines of one event there are at most.
@@ -62,7 +70,9 @@ type Tail struct {
 	backlog  *exec.Position // the last one of it
 	at       *batch         // being shown
 	total    uint64
-	lookedAt time.Time // for new shards
+	missing  []Missing             // to be told
+	told     map[model.ShardID]int // missing segments of which the client knows
+	lookedAt time.Time             // for new shards
 	beatAt   time.Time
 
 	mu struct {
@@ -100,7 +110,7 @@ func (h *Hub) Open(ctx context.Context, request Request) (*Tail, error) {
 		return nil, err
 	}
 	t := &Tail{
-		hub: h, request: request, plan: p, filter: filter, joined: map[model.ShardID]bool{},
+		hub: h, request: request, plan: p, filter: filter, joined: map[model.ShardID]bool{}, told: map[model.ShardID]int{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := t.begin(ctx, at); err != nil {
@@ -171,8 +181,8 @@ func (t *Tail) closed() bool {
 	}
 }
 
-// Next returns the next event, as soon as there is one, and a heartbeat if there
-// has been none for a while. ErrClosed says that the node stops.
+// Next returns the next event, as soon as there is one, and now and then a
+// heartbeat, which says what cannot be followed. ErrClosed says that the node stops.
 func (t *Tail) Next(ctx context.Context) (Event, error) {
 	event, err := t.next(ctx)
 	if err != nil {
@@ -181,8 +191,8 @@ func (t *Tail) Next(ctx context.Context) (Event, error) {
 	t.hub.shown.Add(uint64(len(event.Lines)))
 	t.total += event.Dropped
 	event.Total = t.total
+	event.Missing, t.missing = t.missing, nil
 	event.Cursor = t.cursor()
-	t.beatAt = time.Now()
 	return event, nil
 }
 
@@ -197,18 +207,29 @@ func (t *Tail) next(ctx context.Context) (Event, error) {
 		if event, ok, err := t.catchUp(ctx); ok || err != nil {
 			return event, err
 		}
+		if time.Since(t.beatAt) >= t.hub.cfg.Heartbeat {
+			t.beatAt = time.Now()
+			return t.heartbeat(), nil
+		}
 		if t.at == nil {
 			if t.at = t.take(); t.at == nil {
-				if event, ok := t.wait(ctx); ok {
-					return event, nil
-				}
+				t.wait(ctx)
 				continue
 			}
 		}
-		if event, ok := t.show(ctx); ok {
+		if event, ok := t.show(ctx); ok || len(t.missing) > 0 {
 			return event, nil
 		}
 	}
+}
+
+// lacks notes that segments of a shard cannot be read, once for each number of
+// them.
+func (t *Tail) lacks(shard model.ShardID, segments int) {
+	if segments > 0 && segments != t.told[shard] {
+		t.missing = append(t.missing, Missing{shard, segments})
+	}
+	t.told[shard] = segments
 }
 
 // ended returns why there is no next event.
@@ -261,7 +282,7 @@ func (t *Tail) catchUp(ctx context.Context) (Event, bool, error) {
 		}
 		if t.resumed {
 			lines, err := t.read(ctx, shard, 0)
-			if err == nil && len(lines) > 0 {
+			if err == nil && (len(lines) > 0 || len(t.missing) > 0) {
 				t.lookedAt = time.Time{} // there may be more
 				return Event{Lines: lines}, true, nil
 			}
@@ -291,6 +312,7 @@ func (t *Tail) read(ctx context.Context, shard model.ShardID, wait time.Duration
 		lines[i] = Line{newEntry(one.ID, one.Record, t.plan), t.cursor()}
 	}
 	t.marks[shard] = answer.Upto
+	t.lacks(shard, answer.Missing)
 	return lines, nil
 }
 
@@ -303,6 +325,11 @@ func (t *Tail) show(ctx context.Context) (Event, bool) {
 			sleep(ctx, retryMin)
 		}
 		return Event{Lines: lines}, len(lines) > 0
+	}
+	if t.marks[b.shard].Compare(b.upto) < 0 {
+		t.lacks(b.shard, b.missing)
+	} else {
+		b.dropped = 0 // all of it was read meanwhile
 	}
 	event := Event{Dropped: b.dropped}
 	rest := b.trim(t.marks[b.shard])
@@ -327,13 +354,9 @@ func (t *Tail) cursor() string {
 	return string(c.append(nil))
 }
 
-// wait waits for a batch; true means that it is time for a heartbeat.
-func (t *Tail) wait(ctx context.Context) (Event, bool) {
-	beat := t.hub.cfg.Heartbeat - time.Since(t.beatAt)
-	if beat <= 0 {
-		return t.heartbeat(), true
-	}
-	timer := time.NewTimer(min(beat, t.hub.cfg.ShardInterval))
+// wait waits for a batch, or until there is something else to look at.
+func (t *Tail) wait(ctx context.Context) {
+	timer := time.NewTimer(min(t.hub.cfg.Heartbeat-time.Since(t.beatAt), t.hub.cfg.ShardInterval))
 	defer timer.Stop()
 	select {
 	case <-t.wake:
@@ -342,7 +365,6 @@ func (t *Tail) wait(ctx context.Context) (Event, bool) {
 	case <-t.hub.ctx.Done():
 	case <-ctx.Done():
 	}
-	return Event{}, false
 }
 
 // heartbeat says how the tail is. What its filter has passed without a record

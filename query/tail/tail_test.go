@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,7 @@ import (
 type shard struct {
 	come  chan int // records that may have come by now
 	count atomic.Int64
+	lost  uint64 // log index up to which a segment is missing
 }
 
 func (s *shard) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0} }
@@ -35,6 +37,9 @@ func (s *shard) Follow(ctx context.Context, q *query.FollowQuery) (*query.Follow
 	}
 	count := uint64(s.count.Load())
 	answer := &query.Followed{Upto: model.MarkEnd(count)}
+	if q.After.NextIndex() <= s.lost {
+		answer.Missing = 1
+	}
 	for i := q.After.NextIndex(); i <= count && len(q.Filters) > 0 && len(answer.Records) < q.Records; i++ {
 		if id := (model.RecordID{Index: i}); id.Mark().Compare(q.After) > 0 {
 			answer.Records = append(answer.Records, exec.Followed{ID: id, Filters: []int{0}})
@@ -114,6 +119,108 @@ func TestSlowClient(t *testing.T) {
 		if _, err := slow.Next(t.Context()); !errors.Is(err, tail.ErrClosed) {
 			t.Errorf("after the end: %v, want ErrClosed", err)
 		}
+	})
+}
+
+// TestMissing looks at what a client is told that comes back and has missed
+// records that cannot be read: that they are missing, once, with what there is.
+func TestMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shard{come: make(chan int)}
+		hub := tail.NewHub(tail.Config{Shards: s})
+		defer hub.Close()
+		first, err := hub.Open(t.Context(), tail.Request{Tenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		event, err := first.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Close()
+		const total = 3000 // more than one event has
+		s.count.Store(total)
+		s.lost = total - 1
+		again, err := hub.Open(t.Context(), tail.Request{Tenant: "default", Cursor: event.Cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		shown, told := 0, 0
+		for shown < total {
+			event, err := again.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown += len(event.Lines)
+			for _, missing := range event.Missing {
+				if told++; missing != (tail.Missing{Shard: 0, Segments: 1}) {
+					t.Errorf("told %+v, want one segment of shard 0", missing)
+				}
+			}
+		}
+		if shown != total || told != 1 {
+			t.Errorf("shown %d records and told %d times what is missing, want %d and once", shown, told, total)
+		}
+	})
+}
+
+// oneGone is two shards, of which the second cannot be followed.
+type oneGone struct {
+	*shard
+	gone atomic.Bool
+}
+
+func (o *oneGone) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{0, 1} }
+
+func (o *oneGone) Follow(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
+	if q.Shard == 1 && o.gone.Load() {
+		return nil, errors.New("gone")
+	}
+	if q.Shard == 1 {
+		return &query.Followed{}, nil
+	}
+	return o.shard.Follow(ctx, q)
+}
+
+// TestBehindAmongRecords checks that a client to whom records come without a
+// pause is told which shards cannot be followed.
+func TestBehindAmongRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &oneGone{shard: &shard{come: make(chan int)}}
+		hub := tail.NewHub(tail.Config{Shards: s})
+		defer hub.Close()
+		opened, err := hub.Open(t.Context(), tail.Request{Tenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opened.Close()
+		s.gone.Store(true)
+		ctx, stop := context.WithCancel(t.Context())
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		defer stop()
+		writing.Go(func() {
+			for n := 1; ctx.Err() == nil; n++ {
+				select {
+				case s.come <- n:
+				case <-ctx.Done():
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		lines := 0
+		for lines < 30 {
+			event, err := opened.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += len(event.Lines)
+			if len(event.Behind) == 1 && event.Behind[0] == 1 && lines > 0 {
+				return
+			}
+		}
+		t.Errorf("after %d records, one a second, nothing was said", lines)
 	})
 }
 
