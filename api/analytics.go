@@ -47,7 +47,7 @@ func (r *request) analytics(fallback time.Duration, own ...string) *analyticsPar
 		}
 		p.values[name] = value
 	}
-	p.scope.Tenant = r.principal.Tenant
+	p.scope.Tenant, p.scope.Who = r.principal.Tenant, r.principal.Name
 	p.scope.Query = firstText(p.values["query"], p.values["q"])
 	p.scope.Window = p.window(fallback)
 	return p

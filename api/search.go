@@ -14,6 +14,7 @@ import (
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/complete"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/valyala/fasthttp"
 )
@@ -434,7 +435,8 @@ func handleComplete(r *request) error {
 	}
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
-	found, err := r.server.cfg.Engine.Complete(ctx, query.Request{Tenant: r.principal.Tenant, Text: body.Query, Who: r.principal.Name}, position)
+	defer watchClient(r.ctx.Conn(), cancel)()
+	found, err := complete.Complete(ctx, r.server.cfg.Engine, query.Request{Tenant: r.principal.Tenant, Text: body.Query, Who: r.principal.Name}, position)
 	if err != nil {
 		return fmt.Errorf("complete: %w", err)
 	}

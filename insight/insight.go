@@ -33,6 +33,7 @@ type Scope struct {
 	Window Window
 	Query  string         // a condition of the query language; "" for all records
 	Filter []query.Filter // all must hold
+	Who    string         // asks
 }
 
 // ParamError is a fault of a parameter.
@@ -65,7 +66,7 @@ type asker struct {
 // asker returns one for a scope.
 func (s *Service) asker(ctx context.Context, scope Scope) (*asker, error) {
 	a := &asker{ctx: ctx, engine: s.engine, base: query.Request{
-		Tenant: scope.Tenant, From: scope.Window.From, To: scope.Window.To, Filters: scope.Filter,
+		Tenant: scope.Tenant, From: scope.Window.From, To: scope.Window.To, Filters: scope.Filter, Who: scope.Who,
 	}}
 	parsed, err := syntax.Parse(scope.Query)
 	switch {

@@ -1,4 +1,8 @@
-package query
+// Package complete says what could stand at a place of a query, for editors:
+// words of the language, fields of the newest records, values of a field.
+//
+// Complete is the main function; it keeps nothing and starts no goroutine.
+package complete
 
 import (
 	"cmp"
@@ -8,14 +12,15 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// Limits of completions.
+// Limits of a completion.
 const (
-	CompletionsMax   = 50
-	completionSample = 500 // newest records whose fields are known
+	ChoicesMax = 50
+	sample     = 500 // newest records whose fields are known
 )
 
 // Completion is what could stand at a place of a query.
@@ -35,7 +40,7 @@ type Choice struct {
 // Complete returns what could stand where the first at bytes of the request's
 // text end: words of the language, fields of the newest records, values of a
 // field.
-func (e *Engine) Complete(ctx context.Context, request Request, at int) (*Completion, error) {
+func Complete(ctx context.Context, engine *query.Engine, request query.Request, at int) (*Completion, error) {
 	place := syntax.Complete(request.Text, at)
 	completion := &Completion{From: place.From, To: place.From + len(place.Word), Choices: []Choice{}}
 	kind := map[syntax.Want]string{syntax.WantPipe: "pipe", syntax.WantAggregate: "aggregate"}[place.Want]
@@ -46,19 +51,19 @@ func (e *Engine) Complete(ctx context.Context, request Request, at int) (*Comple
 	var err error
 	switch place.Want {
 	case syntax.WantField:
-		found, err = e.fields(ctx, request, place.Word)
+		found, err = fields(ctx, engine, request, place.Word)
 	case syntax.WantValue:
-		found, err = e.values(ctx, request, plan.QueryName(place.Field), place.Word)
+		found, err = values(ctx, engine, request, plan.QueryName(place.Field), place.Word)
 	}
 	completion.Choices = append(found, completion.Choices...)
-	completion.Choices = completion.Choices[:min(len(completion.Choices), CompletionsMax)]
+	completion.Choices = completion.Choices[:min(len(completion.Choices), ChoicesMax)]
 	return completion, err
 }
 
 // fields returns the fields of the newest records that begin so.
-func (e *Engine) fields(ctx context.Context, request Request, begin string) ([]Choice, error) {
-	request.Text, request.Limit = "", completionSample
-	result, err := e.Search(ctx, request)
+func fields(ctx context.Context, engine *query.Engine, request query.Request, begin string) ([]Choice, error) {
+	request.Text, request.Limit = "", sample
+	result, err := engine.Search(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -81,12 +86,12 @@ func (e *Engine) fields(ctx context.Context, request Request, begin string) ([]C
 }
 
 // values returns the most frequent values of a field that begin so.
-func (e *Engine) values(ctx context.Context, request Request, field, begin string) ([]Choice, error) {
+func values(ctx context.Context, engine *query.Engine, request query.Request, field, begin string) ([]Choice, error) {
 	if field == plan.FieldTime || field == model.FieldID {
 		return nil, nil
 	}
 	request.Text, request.Limit = "* | top 1000 "+syntax.QuoteName(field), 0
-	result, err := e.Search(ctx, request)
+	result, err := engine.Search(ctx, request)
 	if err != nil {
 		return nil, err
 	}
