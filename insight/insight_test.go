@@ -219,6 +219,23 @@ func TestInsights(t *testing.T) {
 	}
 }
 
+// TestNothingIsUsualWithoutHistory checks that a store that has just begun does
+// not take everything for new and for a spike.
+func TestNothingIsUsualWithoutHistory(t *testing.T) {
+	s := &source{}
+	s.add(2*time.Hour, 400, "level", "info", "component", "db", "message", "checkpoint # done")
+	s.add(2*time.Hour, 30, "level", "error", "component", "web", "message", "no route to host # found")
+	have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: scope()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range have.Insights {
+		if one.Type == "error_spike" || one.Type == "new_error_pattern" {
+			t.Errorf("have %s: %s", one.Type, one.Message)
+		}
+	}
+}
+
 // TestFaults checks that bad conditions are refused with their place.
 func TestFaults(t *testing.T) {
 	service := ordinary().service(t)

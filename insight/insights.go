@@ -182,6 +182,10 @@ func (f *finder) componentHealth() {
 func (f *finder) errorSpikes() {
 	by := "stats count() by (component, endpoint, _time:1h) | limit 10000"
 	history := f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
+	if whole(history.row("", "stats count()", 1)[0]) == 0 {
+		f.take(history)
+		return // nothing says what is usual
+	}
 	usual := map[string]float64{}
 	for _, row := range history.table(isError, by) {
 		if t := at(row[2]); t != nil {
