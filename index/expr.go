@@ -48,3 +48,24 @@ func (Leaf) isExpr()   {}
 func (Versus) isExpr() {}
 func (Times) isExpr()  {}
 func (IDs) isExpr()    {}
+
+// Map returns the expression with every condition in it, which is what is
+// neither AllOf, AnyOf nor Not, replaced.
+func Map(e Expr, replace func(Expr) Expr) Expr {
+	list := func(of []Expr) []Expr {
+		mapped := make([]Expr, len(of))
+		for i, operand := range of {
+			mapped[i] = Map(operand, replace)
+		}
+		return mapped
+	}
+	switch e := e.(type) {
+	case AllOf:
+		return AllOf{Of: list(e.Of)}
+	case AnyOf:
+		return AnyOf{Of: list(e.Of)}
+	case Not:
+		return Not{Of: Map(e.Of, replace)}
+	}
+	return replace(e)
+}

@@ -73,23 +73,32 @@ func (p Phrase) Match(_ model.Kind, text string) bool {
 	if p.folded == "" {
 		return true
 	}
-	text = Fold(text)
-	first, _ := utf8.DecodeRuneInString(p.folded)
-	last, _ := utf8.DecodeLastRuneInString(p.folded)
+	return HasPhrase(Fold(text), p.folded, true)
+}
+
+// HasPhrase reports whether a phrase occurs in a text, does not start inside
+// a longer word and, if whole, does not end inside one.
+func HasPhrase(text, phrase string, whole bool) bool {
 	for from := 0; ; {
-		i := strings.Index(text[from:], p.folded)
+		i := strings.Index(text[from:], phrase)
 		if i < 0 {
 			return false
 		}
-		start, end := from+i, from+i+len(p.folded)
-		before, _ := utf8.DecodeLastRuneInString(text[:start])
-		after, _ := utf8.DecodeRuneInString(text[end:])
-		if !(start > 0 && IsWordRune(first) && IsWordRune(before)) && !(end < len(text) && IsWordRune(last) && IsWordRune(after)) {
+		start := from + i
+		if !Joined(text, phrase, start) && !(whole && Joined(phrase, text[start+len(phrase):], len(phrase))) {
 			return true
 		}
 		_, size := utf8.DecodeRuneInString(text[start:])
 		from = start + size
 	}
+}
+
+// Joined reports whether a word goes over the border where, after the first
+// bytes of a text, another begins.
+func Joined(text, next string, first int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:first])
+	after, _ := utf8.DecodeRuneInString(next)
+	return first > 0 && next != "" && IsWordRune(before) && IsWordRune(after)
 }
 
 // Hints implements Predicate.

@@ -17,6 +17,7 @@ import (
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/storage/part"
+	"github.com/stere-log/stere/storage/segment/segmenttest"
 )
 
 var (
@@ -97,7 +98,7 @@ func TestChainsAreNaive(t *testing.T) {
 		segments := make(shardSet, len(heads))
 		for i, parts := range heads {
 			if len(parts) > 0 {
-				segments[i] = []part.Part{sealed(t, model.ShardID(i), parts)}
+				segments[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
 			}
 		}
 		apart, _ := scatter(random, heads, 2, config)

@@ -15,36 +15,8 @@ import (
 	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/storage/part"
-	"github.com/stere-log/stere/storage/segment"
+	"github.com/stere-log/stere/storage/segment/segmenttest"
 )
-
-// sealed makes one segment of parts.
-func sealed(t testing.TB, shard model.ShardID, parts []part.Part) part.Part {
-	t.Helper()
-	var inputs []segment.Input
-	for _, p := range parts {
-		inputs = append(inputs, segment.Input{Part: p})
-	}
-	stored := map[string][]byte{}
-	_, err := segment.Build(t.Context(), inputs, segment.Options{Shard: shard, Level: 1}, func(key, value []byte) error {
-		stored[string(key)] = slices.Clone(value)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := segment.Open(func(key []byte, use func([]byte) error) error {
-		value, ok := stored[string(key)]
-		if !ok {
-			return fmt.Errorf("no value under %x", key)
-		}
-		return use(value)
-	}, segment.NewCache(1<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // forms returns engines over the same records: in blocks, sealed, half and half,
 // and on several nodes.
@@ -56,10 +28,10 @@ func forms(t testing.TB, random *rand.Rand, records []model.Record) map[string]*
 		if len(parts) == 0 {
 			continue
 		}
-		all[i] = []part.Part{sealed(t, model.ShardID(i), parts)}
+		all[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
 		half := len(parts) / 2
 		if mixed[i] = slices.Clone(parts[half:]); half > 0 {
-			mixed[i] = append(mixed[i], sealed(t, model.ShardID(i), parts[:half]))
+			mixed[i] = append(mixed[i], segmenttest.Seal(t, model.ShardID(i), parts[:half]))
 		}
 	}
 	config := query.Config{Workers: 2}

@@ -17,7 +17,7 @@ import (
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/storage/head"
 	"github.com/stere-log/stere/storage/part"
-	"github.com/stere-log/stere/storage/segment"
+	"github.com/stere-log/stere/storage/segment/segmenttest"
 )
 
 var (
@@ -82,29 +82,7 @@ func headPart(t *testing.T, logIndex uint64, records []model.Record, dropped []h
 
 func seal(t *testing.T, parts []part.Part) part.Part {
 	t.Helper()
-	var inputs []segment.Input
-	for _, p := range parts {
-		inputs = append(inputs, segment.Input{Part: p})
-	}
-	stored := map[string][]byte{}
-	_, err := segment.Build(t.Context(), inputs, segment.Options{Shard: shard, Level: 1}, func(key, value []byte) error {
-		stored[string(key)] = slices.Clone(value)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := segment.Open(func(key []byte, use func([]byte) error) error {
-		value, ok := stored[string(key)]
-		if !ok {
-			return fmt.Errorf("no value under %x", key)
-		}
-		return use(value)
-	}, segment.NewCache(1<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return segmenttest.Seal(t, shard, parts)
 }
 
 // found returns the ids that a plan finds, ascending.

@@ -305,26 +305,15 @@ func before(by time.Duration) func(at int64) int64 {
 
 // shiftTimes changes the bounds on time in an expression.
 func shiftTimes(e index.Expr, earlier func(int64) int64) index.Expr {
-	list := func(of []index.Expr) []index.Expr {
-		shifted := make([]index.Expr, len(of))
-		for i, operand := range of {
-			shifted[i] = shiftTimes(operand, earlier)
+	return index.Map(e, func(e index.Expr) index.Expr {
+		times, ok := e.(index.Times)
+		if !ok {
+			return e
 		}
-		return shifted
-	}
-	switch e := e.(type) {
-	case index.AllOf:
-		return index.AllOf{Of: list(e.Of)}
-	case index.AnyOf:
-		return index.AnyOf{Of: list(e.Of)}
-	case index.Not:
-		return index.Not{Of: shiftTimes(e.Of, earlier)}
-	case index.Times:
-		to := e.To
+		to := times.To
 		if to != NoTo {
 			to = earlier(to)
 		}
-		return index.Times{From: earlier(e.From), To: to}
-	}
-	return e
+		return index.Times{From: earlier(times.From), To: to}
+	})
 }

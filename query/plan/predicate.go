@@ -3,7 +3,6 @@ package plan
 import (
 	resyntax "regexp/syntax"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
@@ -32,32 +31,7 @@ func newPhrasePrefix(text string) PhrasePrefix {
 
 // Match implements index.Predicate.
 func (p PhrasePrefix) Match(_ model.Kind, text string) bool {
-	return matchPhrase(index.Fold(text), p.folded, false)
-}
-
-// matchPhrase reports whether a phrase occurs in a text, does not start inside
-// a longer word and, if whole, does not end inside one.
-func matchPhrase(text, phrase string, whole bool) bool {
-	for from := 0; ; {
-		i := strings.Index(text[from:], phrase)
-		if i < 0 {
-			return false
-		}
-		start := from + i
-		if !joined(text, phrase, start) && !(whole && joined(phrase, text[start+len(phrase):], len(phrase))) {
-			return true
-		}
-		_, size := utf8.DecodeRuneInString(text[start:])
-		from = start + size
-	}
-}
-
-// joined reports whether a word goes over the border where, after the first
-// bytes of a text, another begins.
-func joined(text, next string, first int) bool {
-	before, _ := utf8.DecodeLastRuneInString(text[:first])
-	after, _ := utf8.DecodeRuneInString(next)
-	return first > 0 && next != "" && index.IsWordRune(before) && index.IsWordRune(after)
+	return index.HasPhrase(index.Fold(text), p.folded, false)
 }
 
 // Hints implements index.Predicate.

@@ -241,13 +241,13 @@ type CaseWord struct {
 func newCaseWord(text string) CaseWord { return CaseWord{text: text, phrase: index.NewPhrase(text)} }
 
 // Match implements index.Predicate.
-func (p CaseWord) Match(_ model.Kind, text string) bool { return matchPhrase(text, p.text, true) }
+func (p CaseWord) Match(_ model.Kind, text string) bool { return index.HasPhrase(text, p.text, true) }
 
 // Spans returns where the first n are.
 func (p CaseWord) Spans(text string, n int) [][2]int {
 	return places(text, p.text, n, func(at int) bool {
 		end := at + len(p.text)
-		return !joined(text, p.text, at) && !joined(text, text[end:], end)
+		return !index.Joined(text, p.text, at) && !index.Joined(text, text[end:], end)
 	})
 }
 

@@ -69,30 +69,19 @@ func versus(e index.Versus, row *Row) bool {
 // RenameFields returns a condition with other names of fields; "" stands for any
 // field.
 func RenameFields(e index.Expr, name func(field string) string) index.Expr {
-	list := func(of []index.Expr) []index.Expr {
-		renamed := make([]index.Expr, len(of))
-		for i, operand := range of {
-			renamed[i] = RenameFields(operand, name)
-		}
-		return renamed
-	}
-	switch e := e.(type) {
-	case index.AllOf:
-		return index.AllOf{Of: list(e.Of)}
-	case index.AnyOf:
-		return index.AnyOf{Of: list(e.Of)}
-	case index.Not:
-		return index.Not{Of: RenameFields(e.Of, name)}
-	case index.Leaf:
-		if e.Field != "" {
-			e.Field = name(e.Field)
+	return index.Map(e, func(e index.Expr) index.Expr {
+		switch e := e.(type) {
+		case index.Leaf:
+			if e.Field != "" {
+				e.Field = name(e.Field)
+			}
+			return e
+		case index.Versus:
+			e.Field, e.Other = name(e.Field), name(e.Other)
+			return e
 		}
 		return e
-	case index.Versus:
-		e.Field, e.Other = name(e.Field), name(e.Other)
-		return e
-	}
-	return e
+	})
 }
 
 // FieldsOf returns the names of the fields that a condition depends on, "" for
