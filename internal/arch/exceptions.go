@@ -5,12 +5,13 @@ package arch
 func Exceptions() map[string]string {
 	const scratch = "scratch memory that holds nothing between two uses"
 	return map[string]string{
-		"query/exec":               "each aggregate is one file",
-		"storage/segment":          "each part of the format is one file",
-		"model/block.encoders":     scratch,
-		"model/block.compressor":   scratch,
-		"model/block.decompressor": scratch,
-		"storage/column.encoders":  scratch,
-		"storage/column.decoder":   scratch,
+		"cluster/link.InsecureSkipVerify": "nodes have no host names: their certificates are verified by the authority and the id beside it",
+		"query/exec":                      "each aggregate is one file",
+		"storage/segment":                 "each part of the format is one file",
+		"model/block.encoders":            scratch,
+		"model/block.compressor":          scratch,
+		"model/block.decompressor":        scratch,
+		"storage/column.encoders":         scratch,
+		"storage/column.decoder":          scratch,
 	}
 }

@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -89,7 +90,11 @@ func (c *checker) imports(p *Package) {
 			continue
 		}
 		if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
-			continue // standard library
+			// Of the standard library what is dangerous has a home, which may be nowhere.
+			if homes, ok := c.table.Homes[imported]; ok && !allows(homes, p.Path) {
+				c.fault(p.Path, "imports %s, whose home is %s", imported, cmp.Or(strings.Join(homes, ", "), "nowhere"))
+			}
+			continue
 		}
 		homes, ok := c.table.home(imported)
 		if !ok {
@@ -109,6 +114,19 @@ func (c *checker) shape(p *Package) {
 
 func (c *checker) file(p *Package, f *File) {
 	c.limit(f.Path, "lines", f.Lines, FileLinesMax)
+	ast.Inspect(f.ast, func(node ast.Node) bool {
+		if pair, ok := node.(*ast.KeyValueExpr); ok && isName(pair.Key, "InsecureSkipVerify") {
+			c.unverified(p, f)
+		}
+		if assigned, ok := node.(*ast.AssignStmt); ok {
+			for _, left := range assigned.Lhs {
+				if isName(left, "InsecureSkipVerify") {
+					c.unverified(p, f)
+				}
+			}
+		}
+		return true
+	})
 	for _, decl := range f.ast.Decls {
 		switch decl := decl.(type) {
 		case *ast.FuncDecl:
@@ -117,6 +135,25 @@ func (c *checker) file(p *Package, f *File) {
 			c.general(p, f, decl)
 		}
 	}
+}
+
+// isName reports whether an expression is a name, or ends with it.
+func isName(expr ast.Expr, name string) bool {
+	if selector, ok := expr.(*ast.SelectorExpr); ok {
+		expr = selector.Sel
+	}
+	ident, ok := expr.(*ast.Ident)
+	return ok && ident.Name == name
+}
+
+// unverified is a fault where the other side of a TLS connection is not verified, unless
+// an exception says who does it instead.
+func (c *checker) unverified(p *Package, f *File) {
+	where := p.Path + ".InsecureSkipVerify"
+	if c.exceptions[where] == "" {
+		c.fault(f.Path, "does not verify the other side of a TLS connection")
+	}
+	c.used[where] = true
 }
 
 func (c *checker) function(p *Package, f *File, decl *ast.FuncDecl) {

@@ -7,8 +7,9 @@ import (
 	"unsafe"
 )
 
-// Begin is how much of the heap is asked for in huge pages after a start.
-const Begin = 64 << 20
+// Begin is how much of the heap is asked for in huge pages after a start at most: what
+// the first questions over many records touch.
+const Begin = 192 << 20
 
 // HugePage is the size to which such a stretch is cut.
 const HugePage = 2 << 20
@@ -22,11 +23,12 @@ const HugePage = 2 << 20
 type Stretch struct{ begin, bytes uintptr }
 
 // NewStretch has the heap take a stretch of addresses and let go of it,
-// untouched: they are those that it takes next.
-func NewStretch() Stretch {
-	taken := make([]byte, Begin)
+// untouched: they are those that it takes next. It is of the given number of bytes, at
+// least two huge pages and at most Begin.
+func NewStretch(bytes int64) Stretch {
+	taken := make([]byte, min(max(bytes, 2*HugePage), Begin))
 	begin := uintptr(unsafe.Pointer(unsafe.SliceData(taken)))
-	end := (begin + Begin) &^ (HugePage - 1)
+	end := (begin + uintptr(len(taken))) &^ (HugePage - 1)
 	begin = (begin + HugePage - 1) &^ (HugePage - 1)
 	s := Stretch{begin: begin, bytes: end - begin}
 	s.huge()

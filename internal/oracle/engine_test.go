@@ -71,7 +71,7 @@ func newestFirst(entries []oracle.Entry) []oracle.Entry {
 func compareCounts(t *testing.T, name string, engine *query.Engine, filter syntax.Node, field string, matching []oracle.Entry) {
 	t.Helper()
 	text := syntax.Print(filter)
-	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text, Facets: []string{field}, Limit: 1})
+	result, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text, Facets: []string{field}, Limit: 1})
 	if err != nil {
 		t.Errorf("%s: %q: %v", name, text, err)
 		return
@@ -84,7 +84,7 @@ func compareCounts(t *testing.T, name string, engine *query.Engine, filter synta
 		}
 	}
 	text = (&syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Top{N: 5, Fields: []syntax.Name{{Text: field}}}}}).String()
-	if result, err = engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text}); err != nil {
+	if result, err = engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text}); err != nil {
 		t.Errorf("%s: %q: %v", name, text, err)
 		return
 	}
@@ -113,7 +113,7 @@ func compareSet(t *testing.T, name string, engine *query.Engine, filter syntax.N
 	}
 	inner := &syntax.Query{Filter: filter, Pipes: []syntax.Pipe{&syntax.Fields{Names: []syntax.Name{{Text: of}}}}}
 	text := (&syntax.Query{Filter: syntax.In{Field: field, Sub: &syntax.Subquery{Query: inner}}, Pipes: []syntax.Pipe{&syntax.Stats{Aggs: []syntax.Agg{{Func: "count"}}}}}).String()
-	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text})
+	result, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text})
 	if err != nil || !result.Complete || result.Rows[0][0] != int64(n) {
 		t.Errorf("%s: %q: have %+v (%v), want %d", name, text, result, err, n)
 	}
@@ -157,7 +157,7 @@ func comparePages(t *testing.T, name string, engine *query.Engine, request query
 func compareTable(t *testing.T, name string, engine *query.Engine, q *syntax.Query, stats *syntax.Stats, matching []oracle.Entry) {
 	t.Helper()
 	text := q.String()
-	result, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text, Limit: 10_000})
+	result, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text, Limit: 10_000})
 	if err != nil {
 		t.Errorf("%s: %q: %v", name, text, err)
 		return
