@@ -1,0 +1,135 @@
+package redact
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// Limits of a Config.
+const (
+	RulesMax        = 64   // custom rules
+	RuleNameMax     = 32   // bytes of the name of one
+	PatternBytesMax = 1024 // of the expression of one
+	programMax      = 2000 // instructions of the compiled expression of one
+	FieldRulesMax   = 256
+	FieldBytesMax   = 256 // of the pattern of a field rule
+	KeyBytesMin     = 16
+)
+
+// Rule finds texts by an expression of its own (RE2).
+type Rule struct {
+	Name    string
+	Pattern string
+	// Group is which group of the expression is redacted, 0 for all of it.
+	Group  int
+	Action Action // Default means Mask
+}
+
+// FieldRule says what to do with the values of fields by their names.
+type FieldRule struct {
+	// Pattern is a field as queries name it, in any case. A star stands for any
+	// characters; "*." at the front also stands for nothing.
+	Pattern string
+	// Action is done with the whole value; Off leaves the field alone, whatever
+	// is in it. Default means Mask.
+	Action Action
+}
+
+// Config says what a Redactor does. The zero value is the standard set.
+type Config struct {
+	Disabled bool // nothing is redacted; whoever composes the way in sees to it
+	Set      Set
+	// Actions are what is done instead of what the set says, by the name of the
+	// detector.
+	Actions map[string]Action
+	// Fields are looked through in order, before the names that are built in.
+	Fields []FieldRule
+	Rules  []Rule
+	// Key is what tokens are made with; without it no action may be Hash. All
+	// nodes of a cluster need the same.
+	Key []byte
+}
+
+// Validate reports every fault of the configuration.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	known := BuiltIn()
+	for _, name := range slices.Sorted(maps.Keys(c.Actions)) {
+		if !slices.Contains(known, name) {
+			fault("there is no detector %.50q, want one of %s", name, strings.Join(known, ", "))
+		}
+		if c.Actions[name] == Hash && len(c.Key) == 0 {
+			fault("detector %s makes tokens, which needs a key", name)
+		}
+	}
+	if len(c.Key) > 0 && len(c.Key) < KeyBytesMin {
+		fault("the key has %d bytes, want at least %d", len(c.Key), KeyBytesMin)
+	}
+	if len(c.Rules) > RulesMax {
+		fault("%d rules, want at most %d", len(c.Rules), RulesMax)
+	}
+	for i, rule := range c.Rules {
+		if err := rule.validate(); err != nil {
+			fault("rule %d (%.50q): %w", i+1, rule.Name, err)
+		}
+		if slices.Contains(known, rule.Name) || slices.ContainsFunc(c.Rules[:i], func(other Rule) bool { return other.Name == rule.Name }) {
+			fault("rule %d (%.50q): the name is taken", i+1, rule.Name)
+		}
+		if rule.Action == Hash && len(c.Key) == 0 {
+			fault("rule %d (%.50q) makes tokens, which needs a key", i+1, rule.Name)
+		}
+	}
+	if len(c.Fields) > FieldRulesMax {
+		fault("%d rules for fields, want at most %d", len(c.Fields), FieldRulesMax)
+	}
+	for i, rule := range c.Fields {
+		switch {
+		case rule.Pattern == "" || len(rule.Pattern) > FieldBytesMax:
+			fault("field rule %d: the field has %d bytes, want 1 to %d", i+1, len(rule.Pattern), FieldBytesMax)
+		case rule.Action == Hash && len(c.Key) == 0:
+			fault("field rule %d (%.50q) makes tokens, which needs a key", i+1, rule.Pattern)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// ErrMatchesNothing says that an expression matches the empty text, so that
+// there is nothing to take out.
+var ErrMatchesNothing = errors.New("matches the empty text")
+
+func (r Rule) validate() error {
+	if r.Name == "" || len(r.Name) > RuleNameMax || strings.Trim(r.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("want a name of 1 to %d of a-z, 0-9 and '-'", RuleNameMax)
+	}
+	if len(r.Pattern) > PatternBytesMax {
+		return fmt.Errorf("the expression has %d bytes, want at most %d", len(r.Pattern), PatternBytesMax)
+	}
+	expr, err := regexp.Compile(r.Pattern)
+	if err != nil {
+		return err
+	}
+	if expr.MatchString("") {
+		return ErrMatchesNothing
+	}
+	if r.Group < 0 || r.Group > expr.NumSubexp() {
+		return fmt.Errorf("there is no group %d, the expression has %d", r.Group, expr.NumSubexp())
+	}
+	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return err
+	}
+	if len(program.Inst) > programMax {
+		return fmt.Errorf("the expression takes %d instructions, want at most %d", len(program.Inst), programMax)
+	}
+	return nil
+}
