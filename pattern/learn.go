@@ -1,0 +1,318 @@
+package pattern
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// What speaks for a position's being a variable, and how much of it is needed.
+// Chosen on half of the labelled systems, checked on the others; docs/patterns.md.
+const (
+	needed      = 0.4  // of the position that least looks like a variable
+	neededMore  = 0.5  // for each further such position
+	ofValues    = -2.0 // to which the logarithm of the number of values is added
+	ofTwo       = -1.0 // two values are hardly evidence
+	ofNames     = 1.0  // values look like names of things
+	ofGaps      = 2.0  // some values vary by form
+	ofKnown     = 4.0  // it varied before
+	ofQuotes    = 1.0  // all stand in quotes or brackets
+	ofCue       = 1.0  // what stands before introduces a name
+	ofActions   = -2.5 // values say what happened
+	ofFunctions = -4.0 // values are words like "not"
+	ofFirst     = -1.5 // the first word says what the statement is
+	ofFree      = 10.0
+	constants   = 2.0 // words for each variable
+	sure        = 2.0 // from such a score on, one is enough
+	splitScore  = 0.15
+	splitWork   = 1 << 25 // steps from which on not every position is tried
+	splitTries  = 4       // positions that are tried then
+	gapLetters  = 2       // letters of a token with a gap that is more than a number with its unit
+)
+
+// group is outlines of one length. What is learned of it is which positions vary.
+// One goroutine uses it.
+type group struct {
+	length int
+	words  []string // of the numbers in rows
+	traits []trait  // of the words
+	rows   [][]uint32
+	seen   []uint32 // word -> the last count that has met it
+	count  uint32
+}
+
+// newGroup returns a group of distinct outlines.
+func newGroup(length int, outlines [][]string) *group {
+	g := &group{length: length, rows: make([][]uint32, 0, len(outlines))}
+	numbers := map[string]uint32{}
+	room := make([]uint32, len(outlines)*length)
+	for _, tokens := range outlines {
+		row := room[:length:length]
+		room = room[length:]
+		for i, token := range tokens {
+			number, known := numbers[token]
+			if !known {
+				number = uint32(len(g.words))
+				numbers[token] = number
+				g.words = append(g.words, token)
+				g.traits = append(g.traits, traitsOf(token))
+			}
+			row[i] = number
+		}
+		g.rows = append(g.rows, row)
+	}
+	g.seen = make([]uint32, len(g.words))
+	return g
+}
+
+// position is what rows have at one place.
+type position struct {
+	values []uint32 // distinct, ascending
+	score  float64  // how much speaks for a variable
+	free   bool     // varies whatever else is there
+}
+
+// learn calls found with rows that are one pattern, until all have been.
+func (g *group) learn(rows [][]uint32, found func(rows [][]uint32)) {
+	if len(rows) == 1 {
+		found(rows)
+		return
+	}
+	positions := g.positions(rows)
+	at := -1
+	if !g.alike(positions) {
+		at = g.splitAt(rows, positions)
+	}
+	if at < 0 {
+		found(rows)
+		return
+	}
+	for _, part := range split(rows, at, positions[at].values) {
+		g.learn(part, found)
+	}
+}
+
+// split cuts rows by what they have at a position.
+func split(rows [][]uint32, at int, values []uint32) [][][]uint32 {
+	parts := make([][][]uint32, len(values))
+	for _, row := range rows {
+		n, _ := slices.BinarySearch(values, row[at])
+		parts[n] = append(parts[n], row)
+	}
+	return parts
+}
+
+// positions looks at each place of the rows.
+func (g *group) positions(rows [][]uint32) []position {
+	positions := make([]position, g.length)
+	for at := range positions {
+		p := &positions[at]
+		p.values = g.values(rows, at)
+		if len(p.values) > 1 {
+			g.judge(p, at, rows)
+		}
+	}
+	return positions
+}
+
+// values returns the distinct values at a position.
+func (g *group) values(rows [][]uint32, at int) (values []uint32) {
+	g.count++
+	for _, row := range rows {
+		if v := row[at]; g.seen[v] != g.count {
+			g.seen[v] = g.count
+			values = append(values, v)
+		}
+	}
+	slices.Sort(values)
+	return values
+}
+
+// distinct returns how many values there are at a position.
+func (g *group) distinct(rows [][]uint32, at int) (n int) {
+	g.count++
+	for _, row := range rows {
+		if v := row[at]; g.seen[v] != g.count {
+			g.seen[v] = g.count
+			n++
+		}
+	}
+	return n
+}
+
+// judge says how much speaks for a position's being a variable.
+func (g *group) judge(p *position, at int, rows [][]uint32) {
+	k := float64(len(p.values))
+	var names, actions, functions, typed, quoted, gaps, known float64
+	for _, v := range p.values {
+		t := g.traits[v]
+		switch {
+		case t&learned != 0:
+			known++
+		case t&hasGap != 0:
+			gaps++
+			if letters(g.words[v]) <= gapLetters {
+				typed++
+			}
+		case t&(literal|unit|bare) != 0:
+			typed++
+		case t&function != 0:
+			functions++
+		case t&action != 0:
+			actions++
+		case t&identifier != 0:
+			names++
+		}
+		if t&enclosed != 0 {
+			quoted++
+		}
+	}
+	if typed+known == k {
+		p.free, p.score = true, ofFree
+		return
+	}
+	p.score = math.Log2(k) + ofValues + (ofNames*names+ofActions*actions+ofFunctions*functions)/k
+	switch {
+	case known > 0:
+		p.score += ofKnown
+	case gaps > 0:
+		p.score += ofGaps
+	case k == 2 && quoted < k && !g.named(rows, at):
+		p.score += ofTwo
+	}
+	if quoted == k {
+		p.score += ofQuotes
+	}
+	if at == 0 {
+		p.score += ofFirst
+		return
+	}
+	before := g.values(rows, at-1)
+	cues := 0
+	for _, v := range before {
+		if g.traits[v]&cue != 0 {
+			cues++
+		}
+	}
+	p.score += ofCue * float64(cues) / float64(len(before))
+}
+
+// named reports whether what stands before a position always says that a name comes.
+func (g *group) named(rows [][]uint32, at int) bool {
+	if at == 0 {
+		return false
+	}
+	for _, v := range g.values(rows, at-1) {
+		if g.traits[v]&nameCue == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// alike reports whether rows with these positions are one pattern: what is the same
+// outweighs what varies, and what varies looks like variables.
+func (g *group) alike(positions []position) bool {
+	same, varying, least := 0.0, 0.0, math.Inf(1)
+	for _, p := range positions {
+		if len(p.values) == 1 {
+			if v := p.values[0]; g.traits[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
+				same++
+			}
+		} else if !p.free {
+			varying++
+			least = min(least, p.score)
+		}
+	}
+	if varying == 0 {
+		return true
+	}
+	if same < constants*varying && (same < varying || least <= sure) {
+		return false
+	}
+	return least >= needed+neededMore*(varying-1)
+}
+
+// splitAt returns the position that best tells statements apart: after a cut there
+// the least is left to be said of the parts. It returns -1 if there is none.
+func (g *group) splitAt(rows [][]uint32, positions []position) int {
+	best, least := -1, math.Inf(1)
+	for _, at := range g.candidates(rows, positions) {
+		p := positions[at]
+		cost := 0.0
+		for _, part := range split(rows, at, p.values) {
+			cost += float64(g.length)
+			if len(part) == 1 {
+				continue
+			}
+			for other := range positions {
+				if other == at || len(positions[other].values) < 2 {
+					continue
+				}
+				if k := g.distinct(part, other); k > 1 {
+					cost += float64(k)
+				}
+			}
+		}
+		cost *= 1 + splitScore*max(0, p.score)
+		if cost < least {
+			best, least = at, cost
+		}
+	}
+	return best
+}
+
+// candidates returns the positions at which rows may be cut; of many rows only those
+// with the fewest values.
+func (g *group) candidates(rows [][]uint32, positions []position) (at []int) {
+	for i, p := range positions {
+		if len(p.values) > 1 && !p.free {
+			at = append(at, i)
+		}
+	}
+	if len(at) > splitTries && len(rows)*len(at)*len(at) > splitWork {
+		slices.SortStableFunc(at, func(a, b int) int { return len(positions[a].values) - len(positions[b].values) })
+		at = at[:splitTries]
+	}
+	return at
+}
+
+// tokens returns the tokens that rows share, with what was learned where they differ.
+func (g *group) tokens(rows [][]uint32) []string {
+	tokens := make([]string, g.length)
+	for at := range tokens {
+		if values := g.values(rows, at); len(values) == 1 {
+			tokens[at] = g.words[values[0]]
+		} else {
+			tokens[at] = g.common(values)
+		}
+	}
+	return tokens
+}
+
+// common returns what stands for several values: a gap between the punctuation that
+// all have.
+func (g *group) common(values []uint32) string {
+	lead, trail := g.words[values[0]], g.words[values[0]]
+	shortest := len(lead)
+	for _, v := range values[1:] {
+		word := g.words[v]
+		shortest = min(shortest, len(word))
+		n := 0
+		for n < min(len(lead), len(word)) && lead[n] == word[n] {
+			n++
+		}
+		lead = lead[:n]
+		for n = 0; n < min(len(trail), len(word)) && trail[len(trail)-1-n] == word[len(word)-1-n]; n++ {
+		}
+		trail = trail[len(trail)-n:]
+	}
+	lead = lead[:strings.LastIndexAny(lead, hard)+1]
+	if at := strings.IndexAny(trail, closing); at >= 0 {
+		trail = trail[at:]
+	} else {
+		trail = ""
+	}
+	trail = trail[max(0, len(lead)+len(trail)-shortest):]
+	return lead + wild + trail
+}

@@ -1,0 +1,486 @@
+package pattern
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of outlines.
+const (
+	TokensMax = 64       // tokens of an outline that are looked at; what follows is the tail
+	TextMax   = 8 << 10  // bytes of a text that are looked at
+	maskedMax = 16 << 10 // fields that are remembered, and their bytes
+	maskedLen = 128
+	namesMax  = 4 * TextMax // bytes of the names of a JSON object's values
+	repeatMax = 6           // tokens that are looked for again
+	quotedMax = 32          // tokens of a quoted value
+)
+
+const (
+	gap  = 0x11 // in tokens: something that varies
+	hole = "\x11"
+	wild = "\x14" // in patterns: what was learned to vary
+	tail = "…"    // the rest of a text that is too long, or of one with further lines
+)
+
+// Punctuation: what stands around a field, and what stands between things. Other
+// punctuation holds the parts of names, paths, addresses and numbers together.
+const (
+	opening = "([{<\"'`"
+	closing = ")]}>\"'`,;:.!?"
+	around  = "([{<\"'`)]}>,;:.!?"
+	hard    = "()[]{}<>,;\"'`|=:&"
+)
+
+// outline returns a text as tokens in which gap stands for what varies by its form
+// alone: numbers, addresses, paths, dates, values of keys. Different texts of one
+// statement have few outlines. The next call changes what is returned.
+func (o *outliner) outline(text string) []string {
+	if len(text) > TextMax {
+		text = text[:TextMax]
+	}
+	if strings.Contains(text, wild) {
+		text = strings.ReplaceAll(text, wild, hole)
+	}
+	o.tokens = o.tokens[:0]
+	text, more := firstLines(text)
+	if isObject(text) {
+		o.object(text)
+	} else {
+		o.words(text)
+	}
+	if more {
+		o.tokens = append(o.tokens, tail)
+	}
+	if len(o.tokens) == 0 {
+		o.tokens = append(o.tokens, "")
+	}
+	return o.tokens
+}
+
+// outliner makes outlines, one after the other. One goroutine uses it.
+type outliner struct {
+	tokens []string          // of the last outline
+	fields []string          // of the text at hand
+	names  int               // bytes of the names of values in it
+	masked map[string]string // fields that were met before
+}
+
+// mask is mask with a memory.
+func (o *outliner) mask(field string) string {
+	if plain(field) && (len(field) < 3 || !isDate(field)) {
+		return field
+	}
+	if len(field) > maskedLen {
+		return mask(field)
+	}
+	token, known := o.masked[field]
+	if !known {
+		token = mask(field)
+		if o.masked == nil || len(o.masked) >= maskedMax {
+			o.masked = make(map[string]string)
+		}
+		o.masked[field] = token
+	}
+	return token
+}
+
+// words takes a text apart at whitespace.
+func (o *outliner) words(text string) {
+	o.fields = appendFields(o.fields[:0], text)
+	fields := o.fields
+	for i := 0; i < len(fields); i++ {
+		if len(o.tokens) >= TokensMax {
+			o.tokens = append(o.tokens, tail)
+			return
+		}
+		field := fields[i]
+		if key, rest, ok := openQuote(field); ok && !speaks(key) {
+			if n := closeQuote(fields[i+1:], rest); n > 0 {
+				i += n
+				end := fields[i]
+				last := end[strings.LastIndexByte(end, rest)+1:]
+				o.add(key + "=" + string(rest) + hole + string(rest) + last)
+				continue
+			}
+		}
+		o.add(o.mask(field))
+	}
+}
+
+// appendFields appends what stands between spaces of ASCII.
+func appendFields(fields []string, text string) []string {
+	from := 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && text[i] != ' ' && (text[i] < '\t' || text[i] > '\r') {
+			continue
+		}
+		if i > from {
+			fields = append(fields, text[from:i])
+		}
+		from = i + 1
+	}
+	return fields
+}
+
+// openQuote reports whether a field begins a quoted value with spaces: key="two.
+func openQuote(field string) (key string, quote byte, ok bool) {
+	at := strings.IndexByte(field, '=')
+	if at <= 0 || at+1 >= len(field) {
+		return "", 0, false
+	}
+	quote = field[at+1]
+	if quote != '"' && quote != '\'' || strings.IndexByte(field[at+2:], quote) >= 0 {
+		return "", 0, false
+	}
+	return field[:at], quote, true
+}
+
+// closeQuote returns how many fields further the quote ends, 0 if it does not.
+func closeQuote(fields []string, quote byte) int {
+	for i, field := range fields[:min(len(fields), quotedMax)] {
+		if strings.IndexByte(field, quote) >= 0 {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// speaks reports whether the values of a key are words that say what happened.
+func speaks(key string) bool {
+	key = strings.ToLower(strings.Trim(key, "\"'"))
+	if at := strings.LastIndexByte(key, '.'); at >= 0 {
+		key = key[at+1:]
+	}
+	switch key {
+	case "msg", "message", "event", "error", "err", "reason", "event_type", "eventtype", "description", "text":
+		return true
+	}
+	return false
+}
+
+// add appends a token, unless it only repeats what varies.
+func (o *outliner) add(token string) {
+	n := len(o.tokens)
+	if n > 0 {
+		last := o.tokens[n-1]
+		switch {
+		case token == last && strings.IndexByte(token, gap) >= 0:
+			return
+		case token == hole && last == hole+",", token == hole+"," && last == hole:
+			o.tokens[n-1] = hole
+			return
+		case token[0] == gap && strings.HasSuffix(last, hole+",") && strings.IndexByte(opening, last[0]) >= 0:
+			o.tokens[n-1] = last[:len(last)-2] + token // items of a list
+			return
+		case token == hole && isZone(last) && n > 1 && o.tokens[n-2] == hole:
+			o.tokens = o.tokens[:n-1]
+			return
+		case last == hole && isSize(token):
+			if suffix := token[len(strings.TrimRight(token, closing)):]; suffix != "" {
+				o.tokens[n-1] = hole + suffix
+			}
+			return
+		}
+	}
+	o.tokens = append(o.tokens, token)
+	o.fold()
+}
+
+// fold drops the last tokens if they repeat those before and vary.
+func (o *outliner) fold() {
+	for n := 2; n <= repeatMax; n++ {
+		at := len(o.tokens) - n
+		if at < n {
+			return
+		}
+		varies, same := false, o.tokens[len(o.tokens)-1] == o.tokens[at-1]
+		for i := at; same && i < len(o.tokens); i++ {
+			varies = varies || strings.IndexByte(o.tokens[i], gap) >= 0
+			same = o.tokens[i] == o.tokens[i-n]
+		}
+		if same && varies {
+			o.tokens = o.tokens[:at]
+			return
+		}
+	}
+}
+
+// isZone reports whether a token is the name of a time zone.
+func isZone(token string) bool {
+	switch token {
+	case "UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "BST", "IST", "JST", "AM", "PM":
+		return true
+	}
+	return false
+}
+
+// isDate reports whether a field is the name of a day of the week or of a month.
+func isDate(field string) bool {
+	switch strings.TrimRight(field, ",") {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+		"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+		"January", "February", "March", "April", "June", "July", "August", "September", "October", "November", "December":
+		return true
+	}
+	return false
+}
+
+// isSize reports whether a token is the unit of a size, which varies with its number.
+func isSize(token string) bool {
+	if len(token) > len("bytes,.") {
+		return false
+	}
+	switch strings.TrimRight(token, ",.;)") {
+	case "B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "TiB", "bytes", "byte":
+		return true
+	}
+	return false
+}
+
+// mask puts gaps into a field.
+func mask(field string) string {
+	if plain(field) {
+		if isDate(field) {
+			return hole
+		}
+		return field
+	}
+	lead := 0
+	for lead < len(field) && strings.IndexByte(opening, field[lead]) >= 0 {
+		lead++
+	}
+	end := len(field)
+	for end > lead && strings.IndexByte(closing, field[end-1]) >= 0 {
+		end--
+	}
+	core := field[lead:end]
+	if core == "" {
+		return field
+	}
+	var out strings.Builder
+	out.WriteString(field[:lead])
+	maskCore(&out, core)
+	out.WriteString(field[end:])
+	return joinGaps(out.String())
+}
+
+// plain reports whether a field is nothing but letters.
+func plain(field string) bool {
+	for i := 0; i < len(field); i++ {
+		c := field[i] | 0x20
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// maskCore puts gaps into a field without the punctuation around it.
+func maskCore(out *strings.Builder, core string) {
+	if isPath(core) {
+		out.WriteByte(gap)
+		return
+	}
+	for i := 0; i < len(core); {
+		c := core[i]
+		if strings.IndexByte(hard, c) >= 0 {
+			out.WriteByte(c)
+			i++
+			// What follows key= is its value.
+			if c == '=' && i < len(core) && isKey(core[:i-1]) && core[i] != '=' && !speaks(lastKey(core[:i-1])) {
+				i += quotedValue(out, core[i:])
+			}
+			continue
+		}
+		end := i
+		for end < len(core) && strings.IndexByte(hard, core[end]) < 0 {
+			end++
+		}
+		if dots := strings.Index(core[i:end], ".."); dots > 0 {
+			end = i + dots
+		} else if dots == 0 { // a line of dots
+			end = i
+			for end < len(core) && core[end] == '.' {
+				end++
+			}
+		}
+		piece := core[i:end]
+		if strings.IndexByte(piece, gap) >= 0 || isPath(piece) || isAddress(piece) || isHost(piece, core[end:]) {
+			out.WriteByte(gap)
+		} else {
+			out.WriteString(piece)
+		}
+		i = end
+	}
+}
+
+// quotedValue writes a gap for the value at the start of a text, in quotes if it has
+// them, and returns where it ends.
+func quotedValue(out *strings.Builder, text string) (end int) {
+	quote := text[0]
+	if quote != '"' && quote != '\'' {
+		out.WriteByte(gap)
+		return valueEnd(text)
+	}
+	out.WriteByte(quote)
+	out.WriteByte(gap)
+	if at := strings.IndexByte(text[1:], quote); at >= 0 {
+		out.WriteByte(quote)
+		return at + 2
+	}
+	return valueEnd(text)
+}
+
+// valueEnd returns where the value at the start of a text ends.
+func valueEnd(text string) int {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '(', '[', '{', '<':
+			depth++
+		case ')', ']', '}', '>':
+			if depth--; depth < 0 {
+				return i
+			}
+		case ',', ';', '&', '|':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(text)
+}
+
+// lastKey returns the name before an equals sign.
+func lastKey(text string) string {
+	at := len(text)
+	for at > 0 && isName(text[at-1]) {
+		at--
+	}
+	return text[at:]
+}
+
+// isKey reports whether a text ends in the name of a key.
+func isKey(text string) bool {
+	key := lastKey(text)
+	for i := 0; i < len(key); i++ {
+		if c := key[i] | 0x20; c >= 'a' && c <= 'z' {
+			return true
+		}
+	}
+	return strings.HasSuffix(text, hole)
+}
+
+func isName(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '.' || c == '-' || c == gap || c >= '0' && c <= '9'
+}
+
+// isPath reports whether a text is the path of a file, a URL or a query string.
+func isPath(text string) bool {
+	if strings.Contains(text, "://") {
+		return true
+	}
+	if len(text) < 3 {
+		return false
+	}
+	if strings.Contains(text, `:\`) || strings.HasPrefix(text, `\\`) {
+		return true
+	}
+	slashes := strings.Count(text, "/") + strings.Count(text, `\`)
+	first := text[0] == '/' || text[0] == '~' && text[1] == '/' || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../")
+	return (first && len(text) > 2 || slashes >= 2) && !strings.ContainsAny(text, "=(){}<>\"")
+}
+
+// isAddress reports whether a text is a mail address, user@host, or long hexadecimal.
+func isAddress(text string) bool {
+	if at := strings.IndexByte(text, '@'); at > 0 && at+1 < len(text) {
+		return true
+	}
+	if len(text) < 8 {
+		return false
+	}
+	for i := 0; i < len(text); i++ {
+		if c := text[i] | 0x20; c < 'a' || c > 'f' {
+			return false
+		}
+	}
+	return true
+}
+
+// isHost reports whether a text is the full name of a host, or one before a port.
+func isHost(text, rest string) bool {
+	at := strings.LastIndexByte(text, '.')
+	if at <= 0 || at == len(text)-1 {
+		return false
+	}
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; (c < 'a' || c > 'z') && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	if strings.HasPrefix(rest, ":"+hole) {
+		return true
+	}
+	if strings.Count(text, ".") < 2 && !strings.HasPrefix(text, "www.") {
+		return false
+	}
+	switch text[at+1:] {
+	case "com", "net", "org", "edu", "gov", "mil", "io", "local", "lan", "internal", "localdomain", "arpa", "cn", "de", "fr", "hk", "in", "it", "jp", "kr", "nl", "ru", "tw", "uk":
+		return true
+	}
+	return false
+}
+
+// joinGaps makes one gap of several with nothing but soft punctuation between.
+func joinGaps(token string) string {
+	if strings.Count(token, hole) < 2 {
+		return token
+	}
+	out := make([]byte, 0, len(token))
+	for i := 0; i < len(token); i++ {
+		c := token[i]
+		n := len(out)
+		if c == gap && n > 0 {
+			if out[n-1] == gap {
+				continue
+			}
+			if n > 1 && out[n-2] == gap && strings.IndexByte(".:-/,_@+", out[n-1]) >= 0 {
+				out = out[:n-1]
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// firstLines returns the part of a text that says what it is: the first line, more if
+// that says little.
+func firstLines(text string) (lines string, more bool) {
+	text = strings.TrimSpace(text)
+	from := 0
+	for {
+		at := strings.IndexByte(text[from:], '\n')
+		if at < 0 {
+			return text, false
+		}
+		at += from
+		if letters(text[:at]) >= lineLetters {
+			return text[:at], true
+		}
+		from = at + 1
+	}
+}
+
+// lineLetters is how many letters a line has at least that says something.
+const lineLetters = 12
+
+func letters(text string) (n int) {
+	for i := 0; i < len(text); i++ {
+		if c := text[i] | 0x20; c >= 'a' && c <= 'z' || c >= utf8.RuneSelf {
+			n++
+		}
+	}
+	return n
+}

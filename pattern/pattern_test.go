@@ -1,0 +1,294 @@
+package pattern_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/pattern"
+)
+
+// outlined returns the shape of a message with a byte 11 for every variable.
+func outlined(message string) string {
+	found, _, ok := shape.Split(nil, message)
+	if !ok {
+		return message
+	}
+	return shape.Literal(found, shape.Placeholder)
+}
+
+func learn(before *pattern.Set, messages ...string) *pattern.Set {
+	texts := make([]string, len(messages))
+	for i, m := range messages {
+		texts[i] = outlined(m)
+	}
+	return before.Learn(pattern.Outlines(texts))
+}
+
+// texts returns the patterns that messages have in the set learned from them.
+func texts(messages ...string) []string {
+	set := learn(nil, messages...)
+	var found []string
+	for _, m := range messages {
+		found = append(found, set.Of(outlined(m)).Text)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func TestWhatIsOnePattern(t *testing.T) {
+	for name, c := range map[string]struct{ messages, want []string }{
+		"numbers": {
+			[]string{"took 12 ms", "took 3 ms"},
+			[]string{"took * ms"},
+		},
+		"names after a cue": {
+			[]string{"invalid user anna from 10.0.0.1", "invalid user bert from 10.0.0.2", "invalid user claire from 10.0.0.3"},
+			[]string{"invalid user * from *"},
+		},
+		"opened is not closed": {
+			[]string{"session opened for user root", "session closed for user root"},
+			[]string{"session closed for user root", "session opened for user root"},
+		},
+		"not is not nothing": {
+			[]string{"disk is now full again", "disk is not full again", "disk is nearly full again", "disk is very full again"},
+			[]string{"disk is nearly full again", "disk is not full again", "disk is now full again", "disk is very full again"},
+		},
+		"values of keys": {
+			[]string{"login uid=anna host=web state=ok", "login uid=bert host=db state=failed"},
+			[]string{"login uid=* host=* state=*"},
+		},
+		"the words of a logfmt message stay": {
+			[]string{`ts=1 level=info msg="cache is cold" key="a b c"`, `ts=2 level=warn msg="cache is warm" key="d e"`},
+			[]string{`ts=* level=* msg="cache is cold" key="*"`, `ts=* level=* msg="cache is warm" key="*"`},
+		},
+		"paths and hosts": {
+			[]string{"cannot open /etc/passwd on www.example.com", "cannot open /var/log/messages on mail.example.org"},
+			[]string{"cannot open * on *"},
+		},
+		"lists of any length": {
+			[]string{"commits [1, 2, 3] done", "commits [4, 5, 6, 7] done", "commits [8, 9, 10, 11, 12] done"},
+			[]string{"commits [*] done"},
+		},
+		"JSON by its keys": {
+			[]string{`{"user":"anna","n":1,"tags":["a","b"],"msg":"came in"}`, `{"user":"bert","n":22,"tags":["c","d","e"],"msg":"came in"}`, `{"user":"bert","n":22,"tags":[],"msg":"went out"}`},
+			[]string{"user:* n:* msg: went out", "user:* n:* tags[]:* msg: came in"},
+		},
+		"JSON that is cut off": {
+			[]string{`{"user":"anna","n":1,"te`, `{"user":"bert","n":2,"text":"so`},
+			[]string{"user:* n:* text: so", "user:* n:* …"},
+		},
+		"several lines": {
+			[]string{"Exception in worker: broken pipe\n\tat A.b(A.java:12)\n\tat C.d(C.java:7)", "Exception in worker: broken pipe\n\tat X.y(X.java:99)"},
+			[]string{"Exception in worker: broken pipe …"},
+		},
+		"dates": {
+			[]string{"built on Mon Jan 12 10:00:01 UTC 2026 here", "built on Fri May 1 11:12:13 CEST 2026 here"},
+			[]string{"built on * here"},
+		},
+		"empty": {[]string{"", " \n "}, []string{""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := texts(c.messages...); !slices.Equal(got, c.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
+// statements generates messages of a few statements with names that have no digit.
+func statements(r *rand.Rand, n int) []string {
+	name := func() string {
+		out := make([]byte, 3+r.IntN(6))
+		for i := range out {
+			out[i] = "bcdfglmnprstaeiou"[r.IntN(17)]
+		}
+		return string(out)
+	}
+	all := make([]string, n)
+	for i := range all {
+		switch r.IntN(6) {
+		case 0:
+			all[i] = fmt.Sprintf("user %s logged in from %d.0.0.1", name(), r.IntN(255))
+		case 1:
+			all[i] = fmt.Sprintf("user %s logged out after %d s", name(), r.IntN(255))
+		case 2:
+			all[i] = fmt.Sprintf("cannot open file %s: no such file", name())
+		case 3:
+			all[i] = fmt.Sprintf("queue=%s depth=%d state=%s", name(), r.IntN(99), name())
+		case 4:
+			all[i] = fmt.Sprintf(`{"id":%d,"who":"%s"}`, r.IntN(99), name())
+		default:
+			all[i] = "shutting down"
+		}
+	}
+	return all
+}
+
+// TestOrderAndRepeatsDoNotMatter learns the same messages in many orders.
+func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		messages := statements(r, 300)
+		want := forms(learn(nil, messages...))
+		messages = append(messages, messages[:100]...)
+		r.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
+		if got := forms(learn(nil, messages...)); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: got\n%s\nwant\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+func forms(set *pattern.Set) (all []string) {
+	for _, p := range set.Patterns() {
+		all = append(all, p.ID+" "+p.Text)
+	}
+	return all
+}
+
+// TestLearningGoesOn learns in pieces, each time of all that came until then: what one
+// set covers the next one covers, an id that a set had leads to the pattern that its
+// messages have now, and in the end there are the patterns that learning all at once
+// gives, also from saved sets.
+func TestLearningGoesOn(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		messages := statements(r, 400)
+		var set *pattern.Set
+		given := map[string]string{} // id -> a message that had it
+		for from := 0; from < len(messages); {
+			to := min(len(messages), from+1+r.IntN(60))
+			if data := set.Encode(); r.IntN(2) == 0 {
+				restored, err := pattern.Decode(data)
+				if err != nil || !restored.Equal(set) {
+					t.Fatalf("seed %d: a saved set comes back as another: %v", seed, err)
+				}
+				set = restored
+			}
+			set = learn(set, messages[:to]...)
+			from = to
+			for _, m := range messages[:to] {
+				p := set.Of(outlined(m))
+				if slices.Contains(set.Patterns(), p) && given[p.ID] == "" {
+					given[p.ID] = m
+				}
+			}
+			for id, m := range given {
+				if now, want := set.Now(id), set.Of(outlined(m)).ID; now != want {
+					t.Fatalf("seed %d: %s leads to %s, its message %q has %s", seed, id, now, m, want)
+				}
+			}
+		}
+		if got, want := forms(set), forms(learn(nil, messages...)); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: in pieces\n%s\nat once\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestIDs fixes ids: they are in saved queries.
+func TestIDs(t *testing.T) {
+	set := learn(nil, "invalid user anna from 10.0.0.1", "invalid user bert from 10.0.0.2", "invalid user claire from 10.0.0.3")
+	for message, want := range map[string]string{
+		"invalid user dora from 10.0.0.9": "a0861960a137628b",
+		"took 12 ms":                      "16423d8ee30d379d",
+	} {
+		if got := set.Of(outlined(message)).ID; got != want {
+			t.Errorf("%q has the id %s, want %s", message, got, want)
+		}
+	}
+	var none *pattern.Set
+	if got, want := none.Of(outlined("took 12 ms")), set.Of(outlined("took 999 ms")); got.ID != want.ID {
+		t.Errorf("without a set the id is %s, with one %s", got.ID, want.ID)
+	}
+}
+
+// TestMapperIsOf compares the mapper, which remembers, with sets that do not.
+func TestMapperIsOf(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	set := learn(nil, statements(r, 100)...)
+	mapper := set.Mapper()
+	for _, m := range append(statements(r, 500), "something else", "something else") {
+		if got, want := mapper.Of(outlined(m)), set.Of(outlined(m)); got.ID != want.ID || got.Text != want.Text {
+			t.Fatalf("%q: mapper says %s %q, set %s %q", m, got.ID, got.Text, want.ID, want.Text)
+		}
+	}
+}
+
+// TestOutlineStays checks that the id which a message had before anything was learned
+// can be told ever after.
+func TestOutlineStays(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	messages := statements(r, 300)
+	var none *pattern.Set
+	mapper := learn(nil, messages...).Mapper()
+	learned := 0
+	for _, m := range messages {
+		now, outline := mapper.Both(outlined(m))
+		if before := none.Of(outlined(m)); outline.ID != before.ID || outline.Text != before.Text {
+			t.Fatalf("%q had %s, now its outline is %s", m, before.ID, outline.ID)
+		}
+		if now != outline {
+			learned++
+		}
+	}
+	if learned == 0 {
+		t.Fatal("nothing was learned: the test is broken")
+	}
+}
+
+// TestOutlinesAreBounded looks at objects whose values have long names: their
+// outlines are not many times as long as they are.
+func TestOutlinesAreBounded(t *testing.T) {
+	var keys strings.Builder
+	for first := 'a'; first <= 'z'; first++ {
+		for second := 'a'; second <= 'h'; second++ {
+			keys.WriteString(`"` + string(first) + string(second) + `":1,`)
+		}
+	}
+	for what, open := range map[string]string{
+		"deep":  `{"a":` + strings.Repeat("[", pattern.TextMax/2) + "{",
+		"long":  `{"` + strings.Repeat("a", pattern.TextMax/2) + `":{`,
+		"equal": `{"` + strings.Repeat("a", pattern.TextMax/2) + `":[` + strings.Repeat("1,", 1000) + "{",
+	} {
+		if form := pattern.Outlines([]string{open + keys.String()})[0]; len(form) > 8*pattern.TextMax {
+			t.Errorf("%s: the outline of at most %d bytes has %d", what, pattern.TextMax, len(form))
+		}
+	}
+}
+
+// TestSetsAreBounded learns more patterns than a set may have.
+func TestSetsAreBounded(t *testing.T) {
+	var forms []string
+	all := 0
+	for i := range 250 {
+		for _, name := range []string{"anna", "bert", "claire"} {
+			form := strings.Repeat("averylongwordthatsayslittle ", i+2) + "user " + name
+			forms, all = append(forms, form), all+len(form)/3
+		}
+	}
+	var none *pattern.Set
+	set := none.Learn(forms)
+	if n := len(set.Patterns()); n < 10 || n >= 250 || all < pattern.FormsMax {
+		t.Errorf("the set has %d patterns of %d bytes in all", n, all)
+	}
+	if data := set.Encode(); len(data) > pattern.SetMax {
+		t.Errorf("its saved form has %d bytes, the most is %d", len(data), pattern.SetMax)
+	} else if restored, err := pattern.Decode(data); err != nil || !restored.Equal(set) {
+		t.Errorf("it does not come back: %v", err)
+	}
+}
+
+// TestEveryFlipOfASetIsFound flips each bit of a saved set.
+func TestEveryFlipOfASetIsFound(t *testing.T) {
+	data := learn(nil, statements(rand.New(rand.NewPCG(5, 5)), 100)...).Encode()
+	for i := range 8 * len(data) {
+		flipped := slices.Clone(data)
+		flipped[i/8] ^= 1 << (i % 8)
+		if _, err := pattern.Decode(flipped); err == nil {
+			t.Fatalf("bit %d: no error", i)
+		}
+	}
+}
