@@ -1,0 +1,224 @@
+package anomaly
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTails compares the tails with sums of their terms.
+func TestTails(t *testing.T) {
+	for _, mean := range []float64{0.1, 3, 40, 900} {
+		for _, dispersion := range []float64{0.01, 0.5, 5} {
+			size := 1 / dispersion
+			term := func(k float64) float64 {
+				a, _ := math.Lgamma(k + size)
+				b, _ := math.Lgamma(size)
+				c, _ := math.Lgamma(k + 1)
+				return a - b - c + size*math.Log(size/(size+mean)) + k*math.Log(mean/(size+mean))
+			}
+			for _, x := range []float64{0, 1, 5, 60, 2000} {
+				var below float64
+				for k := 0.0; k <= x; k++ {
+					below += math.Exp(term(k))
+				}
+				if have := math.Exp(atMost(x, mean, dispersion)); math.Abs(have-below) > 1e-8 {
+					t.Errorf("P(X <= %v) of mean %v, dispersion %v: have %v, want %v", x, mean, dispersion, have, below)
+				}
+				if have, want := math.Exp(atLeast(x+1, mean, dispersion)), 1-below; math.Abs(have-want) > 1e-8 {
+					t.Errorf("P(X > %v) of mean %v, dispersion %v: have %v, want %v", x, mean, dispersion, have, want)
+				}
+			}
+		}
+	}
+	if have := studentAbove(2.228, 10); math.Abs(math.Exp(have)-0.05) > 1e-3 {
+		t.Errorf("Student: %v", math.Exp(have))
+	}
+	if a, b := normalAbove(19.999), normalAbove(20.001); math.Abs(a-b) > 0.1 || math.Abs(a+203.9) > 0.1 {
+		t.Errorf("normal: %v, %v", a, b)
+	}
+}
+
+// world makes inputs of 16 days in buckets of half an hour, of which the last day is
+// judged.
+type world struct {
+	random *rand.Rand
+	in     Input
+}
+
+const (
+	buckets = 16 * 48
+	judge   = 15 * 48
+)
+
+func newWorld(seed uint64) *world {
+	w := &world{random: rand.New(rand.NewPCG(seed, 7)), in: Input{Start: time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC), Width: 30 * time.Minute, Buckets: buckets, Judge: judge, Complete: true}}
+	for i := range 30 {
+		mean, season, burst := math.Exp(w.random.Float64()*6-1), w.random.Float64(), w.random.Float64()*0.5
+		counts := make([]float64, buckets)
+		for b := range counts {
+			m := mean * (1 + season*math.Sin(2*math.Pi*float64(b%48)/48)) * math.Exp(burst*w.random.NormFloat64())
+			counts[b] = w.poisson(m)
+		}
+		w.in.Series = append(w.in.Series, Series{Subject: Subject{Dimension: Pattern, Name: fmt.Sprintf("pattern %d", i), ID: fmt.Sprint(i)}, Counts: counts})
+	}
+	all, failed, slow, served := make([]float64, buckets), make([]float64, buckets), make([]float64, buckets), make([]float64, buckets)
+	for b := range all {
+		for i := range w.in.Series {
+			all[b] += w.in.Series[i].Counts[b]
+		}
+		failed[b], served[b], slow[b] = w.poisson(all[b]*0.03), 40, 80*math.Exp(0.2*w.random.NormFloat64())
+	}
+	w.in.Series = append(w.in.Series, Series{Subject: Subject{Dimension: All}, Counts: all})
+	w.in.Shares = []Share{{Subject: Subject{Dimension: All}, Part: failed, Whole: all}}
+	w.in.Latencies = []Latency{{Subject: Subject{Dimension: Endpoint, Name: "/pay"}, Count: served, Value: slow, Percentile: "p95"}}
+	return w
+}
+
+func (w *world) poisson(mean float64) float64 {
+	if mean > 50 {
+		return max(0, math.Round(mean+math.Sqrt(mean)*w.random.NormFloat64()))
+	}
+	limit, n := math.Exp(-mean), 0.0
+	for p := w.random.Float64(); p > limit; p *= w.random.Float64() {
+		n++
+	}
+	return n
+}
+
+// busy picks a pattern with records in nearly every bucket.
+func (w *world) busy() *Series {
+	for {
+		s := &w.in.Series[w.random.IntN(30)]
+		if sum(s.Counts) > 15*buckets {
+			return s
+		}
+	}
+}
+
+// put changes the counts of a series, and those of all with it.
+func (w *world) put(s *Series, from, to int, change func(b int, n float64) float64) {
+	all := w.in.Series[30].Counts
+	for b := from; b < to; b++ {
+		n := max(0, math.Round(change(b, s.Counts[b])))
+		all[b] += n - s.Counts[b]
+		s.Counts[b] = n
+	}
+}
+
+// TestKinds puts every kind of anomaly into made up logs and looks whether it alone is
+// found, as what it is.
+func TestKinds(t *testing.T) {
+	const seeds = 6
+	for _, c := range []struct {
+		name string
+		want []Kind
+		put  func(w *world) Subject
+	}{
+		{"spike", []Kind{Spike}, func(w *world) Subject {
+			s, at := w.busy(), judge+w.random.IntN(40)
+			w.put(s, at, at+2, func(_ int, n float64) float64 { return n*8 + 200 })
+			return s.Subject
+		}},
+		{"drop", []Kind{Drop, Change, Seasonal}, func(w *world) Subject {
+			s, at := w.busy(), judge+w.random.IntN(20)
+			w.put(s, at, at+16, func(_ int, n float64) float64 { return n * 0.05 })
+			return s.Subject
+		}},
+		{"silence", []Kind{Silence}, func(w *world) Subject {
+			s, at := w.busy(), judge+w.random.IntN(24)
+			w.put(s, at, buckets, func(int, float64) float64 { return 0 })
+			return s.Subject
+		}},
+		{"change", []Kind{Change}, func(w *world) Subject {
+			s, at := w.busy(), judge+10+w.random.IntN(10)
+			w.put(s, at, buckets, func(_ int, n float64) float64 { return n * 5 })
+			return s.Subject
+		}},
+		{"drift", []Kind{Drift}, func(w *world) Subject {
+			s := w.busy()
+			w.put(s, buckets-8*48, buckets, func(b int, n float64) float64 { return n * (1 + 3*float64(b-buckets+8*48)/(8*48)) })
+			return s.Subject
+		}},
+		{"new", []Kind{New}, func(w *world) Subject {
+			s := Series{Subject: Subject{Dimension: Pattern, ID: "x", Name: "cannot open"}, Counts: make([]float64, buckets)}
+			w.put(&s, judge+9, judge+14, func(int, float64) float64 { return 4 })
+			w.in.Series = append(w.in.Series, s)
+			w.in.Patterns = append(w.in.Patterns, Known{Subject: s.Subject, First: judge + 9, Last: judge + 13, Now: 20, Level: "error"})
+			return s.Subject
+		}},
+		{"mix", []Kind{Mix}, func(w *world) Subject {
+			for b := judge + 10; b < judge+24; b++ {
+				w.in.Shares[0].Part[b] = math.Round(0.3 * w.in.Shares[0].Whole[b])
+			}
+			return w.in.Shares[0].Subject
+		}},
+		{"latency", []Kind{Slow}, func(w *world) Subject {
+			for b := judge + 10; b < judge+24; b++ {
+				w.in.Latencies[0].Value[b] *= 3
+			}
+			return w.in.Latencies[0].Subject
+		}},
+	} {
+		hits, wrong := 0, 0
+		for seed := range uint64(seeds) {
+			w := newWorld(seed)
+			subject := c.put(w)
+			for _, f := range Detect(w.in).Findings {
+				ok := false
+				for _, k := range c.want {
+					ok = ok || k == f.Kind
+				}
+				if ok && f.Subject == subject {
+					hits++
+				} else {
+					wrong++
+					t.Logf("%s, seed %d: %s", c.name, seed, w.in.Explain(&f))
+				}
+			}
+		}
+		if hits < seeds-1 || wrong > 1 {
+			t.Errorf("%s: found %d of %d, and %d that are not there", c.name, hits, seeds, wrong)
+		}
+	}
+}
+
+// TestNothing checks that nothing is found where there is nothing.
+func TestNothing(t *testing.T) {
+	const days = 25
+	found := 0
+	for seed := range uint64(days) {
+		w := newWorld(100 + seed)
+		for _, f := range Detect(w.in).Findings {
+			found++
+			t.Logf("seed %d: %s", seed, w.in.Explain(&f))
+		}
+	}
+	if found > days/12 {
+		t.Errorf("%d false alarms in %d days", found, days)
+	}
+}
+
+// TestLearning checks that nothing is said before there is a history.
+func TestLearning(t *testing.T) {
+	w := newWorld(1)
+	w.in.First = buckets - LearnBuckets
+	if r := Detect(w.in); !r.Learning || len(r.Findings) > 0 {
+		t.Errorf("judged after %d buckets: %+v", LearnBuckets, r)
+	}
+}
+
+// TestDeployIsTheCause checks that what begins after a deployment says so.
+func TestDeployIsTheCause(t *testing.T) {
+	w := newWorld(1)
+	s := w.busy()
+	w.put(s, judge+9, judge+11, func(_ int, n float64) float64 { return n*9 + 300 })
+	w.in.Deploys = []Deploy{{Bucket: judge + 9, Time: w.in.at(judge + 9), What: "web 1.2"}}
+	r := Detect(w.in)
+	if len(r.Findings) != 1 || !strings.Contains(w.in.Explain(&r.Findings[0]), "deployment of web 1.2") {
+		t.Errorf("have %+v", r.Findings)
+	}
+}

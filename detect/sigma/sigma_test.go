@@ -1,0 +1,96 @@
+package sigma_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/detect/sigma"
+	"github.com/stere-log/stere/internal/oracle"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// record makes one of pairs.
+func record(pairs ...string) *model.Record {
+	r := &model.Record{}
+	for i := 0; i < len(pairs); i += 2 {
+		r.Fields = append(r.Fields, model.Field{Name: pairs[i], Kind: model.String, Text: pairs[i+1]})
+	}
+	return r
+}
+
+// TestTranslate asks records whether they are what a rule is about.
+func TestTranslate(t *testing.T) {
+	head := "title: t\ndetection:\n"
+	for _, c := range []struct {
+		rule    string
+		yes, no []*model.Record
+	}{
+		{"  sel:\n    EventID: 4625\n    User|startswith: adm\n  condition: sel",
+			[]*model.Record{record("EventID", "4625", "User", "Administrator")}, []*model.Record{record("EventID", "4625", "User", "bob"), record("EventID", "46250", "User", "adm")}},
+		{"  sel:\n    Image|endswith:\n      - '\\cmd.exe'\n      - '\\powershell.exe'\n  filter:\n    User: SYSTEM\n  condition: sel and not filter",
+			[]*model.Record{record("Image", `C:\Windows\CMD.exe`, "User", "bob"), record("Image", `C:\powershell.exe`)}, []*model.Record{record("Image", `C:\cmd.exe`, "User", "system"), record("Image", `C:\cmd.exe.txt`)}},
+		{"  words:\n    - union select\n    - '*etc/passwd*'\n  condition: words",
+			[]*model.Record{record("message", "id=1 UNION SELECT 2"), record("message", "../etc/passwd%00")}, []*model.Record{record("message", "select union")}},
+		{"  a1:\n    x|contains|all: [foo, bar]\n  a2:\n    x: 'w?ld*'\n  b:\n    y: null\n  condition: 1 of a* and b",
+			[]*model.Record{record("x", "barfoo"), record("x", "wildcard")}, []*model.Record{record("x", "foo"), record("x", "barfoo", "y", "1"), record("x", "a wild")}},
+		{"  a:\n    x: 1\n  b:\n    y|re: '^/api/v[12]'\n  condition: all of them",
+			[]*model.Record{record("x", "1", "y", "/api/v2/x")}, []*model.Record{record("x", "1", "y", "/api/v3"), record("y", "/api/v1")}},
+		{"  a:\n    ip|cidr: 10.0.0.0/8\n  b:\n    n|gt: 5\n  condition: not (a or b)",
+			[]*model.Record{record("ip", "192.168.0.1", "n", "5")}, []*model.Record{record("ip", "10.2.3.4"), record("n", "6")}},
+		{"  a:\n    - x: one\n    - y|exists: true\n  condition: a", []*model.Record{record("x", "ONE"), record("y", "")}, []*model.Record{record("x", "two")}},
+		{"  a:\n    x|cased: One\n  condition: a", []*model.Record{record("x", "One")}, []*model.Record{record("x", "one")}},
+	} {
+		rule, err := sigma.Translate([]byte(head+c.rule), sigma.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.rule, err)
+		}
+		query, err := syntax.Parse(rule.Query)
+		if err != nil {
+			t.Fatalf("%s: %v", rule.Query, err)
+		}
+		for want, records := range map[bool][]*model.Record{true: c.yes, false: c.no} {
+			for _, r := range records {
+				if have := oracle.Holds(query.Filter, &oracle.Entry{Record: *r}); have != want {
+					t.Errorf("%s: %v, want %v of %v", rule.Query, have, want, r.Fields)
+				}
+			}
+		}
+	}
+}
+
+// TestNames renames fields.
+func TestNames(t *testing.T) {
+	rule, err := sigma.Translate([]byte("title: t\ndetection:\n  a:\n    EventID: 1\n    User: 2\n  condition: a"), sigma.Options{Prefix: "metadata.", Names: map[string]string{"User": "userId"}})
+	if err != nil || !strings.Contains(rule.Query, "metadata.EventID:=") || !strings.Contains(rule.Query, "userId:=") {
+		t.Errorf("%v: %+v", err, rule)
+	}
+}
+
+// TestRefused checks that what is not understood is refused, with its line.
+func TestRefused(t *testing.T) {
+	for rule, want := range map[string]string{
+		"title: t\ndetection:\n  a:\n    x|base64: y\n  condition: a":             "line 4: the modifier",
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: a | count() by x > 5": "line 5: aggregations",
+		"title: t\ndetection:\n  a:\n    x: y\n  timeframe: 5m\n  condition: a":   "line 5: timeframe",
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: b":                    `line 5: there is no selection "b"`,
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: (a":                   "line 5: a parenthesis",
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: a a":                  `line 5: "a" is not expected`,
+		"title: t\ndetection:\n  a:\n    x: y":                                    "no condition",
+		"title: t\ndetection:\n  a:\n    x:\n      z: y\n  condition: a":          "line 5: a value",
+		"title: t\ndetection:\n  a: []\n  condition: a":                           "line 3: the selection is empty",
+		"title: t\ncorrelation:\n  type: event_count":                             "correlations",
+		"title: t\ndetection:\n  a:\n    x|re: '('\n  condition: a":               "no valid query",
+		"detection: 3": "no title",
+		"\t":           "no YAML",
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: 1 of z*":                           `line 5: no selection is called "z*"`,
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: " + strings.Repeat("(", 100) + "a": "nested",
+	} {
+		_, err := sigma.Translate([]byte(rule), sigma.Options{})
+		var fault *sigma.Error
+		if !errors.As(err, &fault) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: have %v, want %s", rule, err, want)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package webhook
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits of queues.
+const (
+	WaitingMax  = 96 // deliveries of an endpoint that wait
+	KeptMax     = 24 // that are remembered after their end
+	AttemptsMax = 5  // of a delivery that are remembered
+	backoffMin  = 5 * time.Second
+	backoffMax  = 6 * time.Hour
+	// OpenAfter is how many failures one after the other open the circuit: then the
+	// endpoint is tried seldom, whatever waits.
+	OpenAfter = 5
+	openMin   = 5 * time.Minute
+)
+
+// The states of a delivery.
+const (
+	Waiting   = "waiting"
+	Delivered = "delivered"
+	Dead      = "dead" // given up
+)
+
+// Attempt is one try.
+type Attempt struct {
+	At     int64  `json:"at"`
+	Status int    `json:"status,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Took   int64  `json:"took"` // ns
+}
+
+// Delivery is an event on its way to an endpoint.
+type Delivery struct {
+	ID       string    `json:"id"` // the same at every attempt
+	Endpoint string    `json:"endpoint"`
+	Number   uint64    `json:"number"` // place in the order of the endpoint
+	Event    Event     `json:"event"`
+	State    string    `json:"state"`
+	Created  int64     `json:"created"`
+	Ended    int64     `json:"ended,omitempty"`
+	Tries    int       `json:"tries"`
+	Attempts []Attempt `json:"attempts,omitempty"` // the newest last
+}
+
+// Queue is what is known of the deliveries of an endpoint: those with numbers from First
+// to before Next wait, in this order.
+type Queue struct {
+	First     uint64 `json:"first"`
+	Next      uint64 `json:"next"`
+	NextTry   int64  `json:"nextTry,omitempty"`  // not before this time
+	Failures  int    `json:"failures,omitempty"` // one after the other
+	Delivered uint64 `json:"delivered"`
+	Failed    uint64 `json:"failed"`  // attempts
+	Dropped   uint64 `json:"dropped"` // for which there was no place
+	Dead      uint64 `json:"dead"`
+	Last      int64  `json:"last,omitempty"` // when one was delivered last
+	Error     string `json:"error,omitempty"`
+}
+
+// DeliveryKey is the key of a delivery, in the order of numbers.
+func DeliveryKey(endpoint string, number uint64) string {
+	return fmt.Sprintf("%s:%016d", endpoint, number)
+}
+
+// Waits returns how many wait.
+func (q *Queue) Waits() int { return int(q.Next - q.First) }
+
+// Open reports whether the circuit is open.
+func (q *Queue) Open() bool { return q.Failures >= OpenAfter }
+
+// Add makes a delivery that waits behind the others, nil if there is no place for one.
+func (q *Queue) Add(id, endpoint string, event Event, now int64) *Delivery {
+	if q.Next == 0 {
+		q.First, q.Next = 1, 1
+	}
+	if q.Waits() >= WaitingMax {
+		q.Dropped++
+		return nil
+	}
+	d := &Delivery{ID: id, Endpoint: endpoint, Number: q.Next, Event: event, State: Waiting, Created: now}
+	q.Next++
+	return d
+}
+
+// Backoff is how long is waited after so many failures, with a share of chance between 0
+// and 1 so that those who failed together do not come together.
+func Backoff(failures int, chance float64) time.Duration {
+	wait := backoffMin << min(max(failures-1, 0), 20)
+	if failures >= OpenAfter {
+		wait = max(wait, openMin)
+	}
+	wait = min(wait, backoffMax)
+	return wait*3/4 + time.Duration(chance*float64(wait)/2)
+}
+
+// Note writes down an attempt at the first delivery that waits, and whether it is over
+// with it. After is when the other side asks to be tried again, 0 if it does not say.
+func (q *Queue) Note(d *Delivery, a Attempt, after time.Duration, chance float64) {
+	d.Tries++
+	d.Attempts = append(d.Attempts[max(0, len(d.Attempts)-AttemptsMax+1):len(d.Attempts):len(d.Attempts)], a)
+	if a.Error == "" {
+		d.State, d.Ended = Delivered, a.At
+		q.Delivered++
+		q.Failures, q.NextTry, q.Error, q.Last = 0, 0, "", a.At
+		q.First = d.Number + 1
+		return
+	}
+	q.Failed++
+	q.Failures++
+	q.Error = a.Error
+	q.NextTry = a.At + int64(max(Backoff(q.Failures, chance), min(after, backoffMax)))
+	if a.At-d.Created >= int64(GiveUpAfter) {
+		q.GiveUp(d, a.At)
+	}
+}
+
+// GiveUp ends a delivery that was not taken.
+func (q *Queue) GiveUp(d *Delivery, now int64) {
+	d.State, d.Ended = Dead, now
+	q.Dead++
+	q.First = d.Number + 1
+}

@@ -1,0 +1,271 @@
+package webhook_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/internal/outward"
+	"github.com/stere-log/stere/webhook"
+)
+
+var event = webhook.Event{
+	Event: "critical_error", Time: 1790000000000000000, Tenant: "shop", Status: "firing", Severity: "critical", Title: "Service <down> & out", Text: "text", Rule: "service_down",
+	Query: `level:error "x"`, From: 1, Until: 2, Incident: "inc-1", Tags: []string{"a"}, Key: "shop/service_down",
+	Alerts: []webhook.Alert{{Status: "firing", Labels: map[string]string{"host.name": "h1"}, Value: 3, Text: "t", Since: 1790000000000000000}}, More: 2,
+}
+
+// TestSign: the signatures are those of the definitions. The second one is the example of
+// Standard Webhooks.
+func TestSign(t *testing.T) {
+	body := []byte(`{"test": 2432232314}`)
+	header := webhook.Sign([]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "an older secret here"}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), body)
+	if got := header.Get("webhook-signature"); !strings.HasPrefix(got, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1,") {
+		t.Errorf("%s", got)
+	}
+	if header.Get("webhook-id") != "msg_p5jXN8AQM9LWM0D4loKWxJek" || header.Get("webhook-timestamp") != "1614265330" || len(header.Get(webhook.HeaderSignature)) != len("sha256=")+64 {
+		t.Errorf("%v", header)
+	}
+	if header := webhook.Sign(nil, "a", time.Unix(1, 0), body); header.Get("webhook-signature") != "" || header.Get(webhook.HeaderSignature) != "" || header.Get("webhook-id") != "a" {
+		t.Errorf("without a secret: %v", header)
+	}
+}
+
+// TestRotate: two secrets sign for a while.
+func TestRotate(t *testing.T) {
+	e := webhook.Endpoint{}
+	e.Rotate("first", 100, 50)
+	e.Rotate("second", 200, 50)
+	for now, want := range map[int64]string{210: "second first", 250: "second"} {
+		if got := strings.Join(e.Valid(now), " "); got != want {
+			t.Errorf("at %d: %q, want %q", now, got, want)
+		}
+	}
+	for range 10 {
+		e.Rotate("next", 201, 50)
+	}
+	if len(e.Secrets) != webhook.SecretsMax {
+		t.Errorf("%d secrets", len(e.Secrets))
+	}
+}
+
+// TestTemplates: each is JSON with what its receiver needs.
+func TestTemplates(t *testing.T) {
+	for template, want := range map[string][]string{
+		webhook.Generic:      {`"event":"critical_error"`, `"timestamp":"2026-09-21T14:13:20Z"`, `"source":"s"`, `"tenant":"shop"`},
+		webhook.Slack:        {`"text":"FIRING [critical] Service &lt;down&gt; &amp; out"`, `"color":"#a30200"`, "host.name=h1: 3"},
+		webhook.Teams:        {`"type":"AdaptiveCard"`, `"text":"FIRING [critical] Service <down> & out"`, `"title":"Incident","value":"inc-1"`},
+		webhook.PagerDuty:    {`"routing_key":"k"`, `"event_action":"trigger"`, `"dedup_key":"shop/service_down"`, `"severity":"critical"`},
+		webhook.Alertmanager: {`"alertname":"service_down"`, `"field_host_name":"h1"`, `"startsAt":"2026-09-21T14:13:20Z"`},
+	} {
+		body, err := webhook.Render(&webhook.Endpoint{Template: template, Key: "k"}, &event, "s")
+		if err != nil || !json.Valid(body) {
+			t.Errorf("%s: %s, %v", template, body, err)
+		}
+		for _, part := range want {
+			if !strings.Contains(string(body), part) {
+				t.Errorf("%s: no %s in %s", template, part, body)
+			}
+		}
+	}
+	over := event
+	over.Status, over.Alerts = "resolved", nil
+	if body, _ := webhook.Render(&webhook.Endpoint{Template: webhook.PagerDuty, Key: "k"}, &over, "s"); !strings.Contains(string(body), `"event_action":"resolve"`) {
+		t.Errorf("%s", body)
+	}
+}
+
+// TestReceivers: what they answer, and do not.
+func TestReceivers(t *testing.T) {
+	inside := 0
+	private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside++ }))
+	defer private.Close()
+	hang := make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/fails":
+			w.Header().Set("Retry-After", "77")
+			http.Error(w, "not\x00now", http.StatusServiceUnavailable)
+		case "/gone":
+			w.WriteHeader(410)
+		case "/redirects":
+			http.Redirect(w, r, private.URL, http.StatusTemporaryRedirect)
+		case "/hangs":
+			<-hang
+		}
+	}))
+	defer receiver.Close()
+	defer close(hang)
+	s := &webhook.Sender{Client: outward.NewSender(outward.Loopback), Version: "1"}
+	for path, want := range map[string]webhook.Result{
+		"/":          {Attempt: webhook.Attempt{Status: 200}},
+		"/fails":     {Attempt: webhook.Attempt{Status: 503, Error: "status 503: not now"}, After: 77 * time.Second},
+		"/gone":      {Attempt: webhook.Attempt{Status: 410, Error: "410 Gone"}, Gone: true},
+		"/redirects": {Attempt: webhook.Attempt{Status: 307, Error: "which is not followed"}},
+		"/hangs":     {Attempt: webhook.Attempt{Error: "deadline exceeded"}},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if path == "/hangs" {
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+		}
+		got := s.Send(ctx, &webhook.Endpoint{URL: receiver.URL + path, Template: webhook.Generic}, &webhook.Delivery{ID: "a", Event: event}, time.Unix(5, 0))
+		cancel()
+		if got.Status != want.Status || got.Gone != want.Gone || got.After != want.After || !strings.Contains(got.Error, want.Error) || (got.Error == "") != (want.Error == "") {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	if inside != 0 {
+		t.Error("a redirect was followed")
+	}
+	// Of an error nobody learns a URL that is a secret.
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	if got := s.Send(t.Context(), &webhook.Endpoint{URL: gone.URL + "/token-in-path", Template: webhook.Generic}, &webhook.Delivery{ID: "a", Event: event}, time.Unix(5, 0)); got.Error == "" || strings.Contains(got.Error, "token-in-path") {
+		t.Errorf("%+v", got)
+	}
+	for _, url := range []string{strings.Replace(private.URL, "http:", "https:", 1), "https://169.254.169.254/latest", "https://[::ffff:127.0.0.1]/", "https://10.0.0.1/"} {
+		public := &webhook.Sender{Client: outward.NewSender(outward.Public)}
+		if got := public.Send(t.Context(), &webhook.Endpoint{URL: url, Template: webhook.Generic}, &webhook.Delivery{ID: "a", Event: event}, time.Unix(5, 0)); !strings.Contains(got.Error, "may not be fetched from") {
+			t.Errorf("%s: %+v", url, got)
+		}
+	}
+	if err := (&webhook.Sender{Client: outward.NewSender(outward.Public)}).CheckURL(private.URL); !errors.Is(err, outward.ErrRefused) {
+		t.Errorf("http: %v", err)
+	}
+}
+
+// TestQueue takes random answers: deliveries end in their order, none is lost.
+func TestQueue(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var q webhook.Queue
+	waiting := map[uint64]*webhook.Delivery{}
+	now, added, ended := int64(1), uint64(0), uint64(0)
+	for range 5000 {
+		now += int64(r.IntN(3600)) * int64(time.Second)
+		if r.IntN(3) == 0 {
+			dropped := q.Dropped
+			if d := q.Add("id", "e", event, now); d != nil {
+				waiting[d.Number] = d
+				added++
+			} else if q.Waits() != webhook.WaitingMax || q.Dropped != dropped+1 {
+				t.Fatalf("no place in %+v", q)
+			}
+		}
+		if q.Waits() == 0 || q.NextTry > now {
+			continue
+		}
+		first := q.First
+		d := waiting[first]
+		attempt := webhook.Attempt{At: now}
+		if r.IntN(10) > 2 {
+			attempt.Error = "no"
+		}
+		q.Note(d, attempt, 0, r.Float64())
+		if len(d.Attempts) > webhook.AttemptsMax || (d.State == webhook.Waiting) != (q.First == first) {
+			t.Fatalf("%+v in %+v", d, q)
+		}
+		if d.State != webhook.Waiting {
+			delete(waiting, first)
+			ended++
+		}
+		if d.State == webhook.Dead && now-d.Created < int64(webhook.GiveUpAfter) {
+			t.Fatalf("given up after %v", time.Duration(now-d.Created))
+		}
+	}
+	if uint64(len(waiting)) != uint64(q.Waits()) || added != ended+uint64(q.Waits()) || q.Delivered+q.Dead != ended || q.Dead == 0 || q.Delivered == 0 {
+		t.Errorf("%d added, %d ended, %+v", added, ended, q)
+	}
+	before := time.Duration(0)
+	for n := 1; n < 40; n++ {
+		least, most := webhook.Backoff(n, 0), webhook.Backoff(n, 1)
+		if least < before*3/4 || most > 8*time.Hour || most <= least || n >= webhook.OpenAfter && least < 3*time.Minute {
+			t.Errorf("%d: %v to %v", n, least, most)
+		}
+		before = least
+	}
+}
+
+// TestMail: a message arrives at a server.
+func TestMail(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	got := make(chan string, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		say := func(text string) { _, _ = conn.Write([]byte(text + "\r\n")) }
+		say("220 hello")
+		var all strings.Builder
+		data := false
+		for in := bufio.NewScanner(conn); in.Scan(); {
+			line := in.Text()
+			all.WriteString(line + "\n")
+			switch {
+			case data && line != ".":
+			case data:
+				data = false
+				say("250 taken")
+			case line == "DATA":
+				data = true
+				say("354 go on")
+			case line == "QUIT":
+				say("221 bye")
+				got <- all.String()
+				return
+			default:
+				say("250 ok")
+			}
+		}
+	}()
+	s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: listener.Addr().String(), From: "Stere <s@example.com>"}}
+	e := &webhook.Endpoint{ID: "m", URL: "mailto:a@example.com,b@example.com", Template: webhook.Email}
+	if err := errors.Join(e.Check(), s.Mail.Check(), s.CheckURL(e.URL)); err != nil {
+		t.Fatal(err)
+	}
+	odd := event
+	odd.Title = "evil\r\nBcc: x@example.com"
+	if r := s.Send(t.Context(), e, &webhook.Delivery{ID: "msg_1", Event: odd}, time.Unix(5, 0)); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	text := <-got
+	for _, part := range []string{"RCPT TO:<a@example.com>", "RCPT TO:<b@example.com>", "Subject: FIRING [critical] evil  Bcc: x@example.com\n", "Message-ID: <msg_1@stere>"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in %s", part, text)
+		}
+	}
+}
+
+// TestEndpointFaults are named.
+func TestEndpointFaults(t *testing.T) {
+	good := webhook.Endpoint{ID: "a", URL: "https://a.example/", Template: webhook.Generic}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for says, change := range map[string]func(e *webhook.Endpoint){
+		"webhookId": func(e *webhook.Endpoint) { e.ID = "A" }, "url": func(e *webhook.Endpoint) { e.URL = "" }, "template: \"x\"": func(e *webhook.Endpoint) { e.Template = "x" },
+		"e-mail goes to": func(e *webhook.Endpoint) { e.URL = "mailto:a@b.c" }, "key: is missing": func(e *webhook.Endpoint) { e.Template = webhook.PagerDuty },
+		"events: \"x\"": func(e *webhook.Endpoint) { e.Events = []string{"x"} }, "severity": func(e *webhook.Endpoint) { e.Severity = "x" },
+		"secret: 5 bytes": func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{{Text: "short"}} },
+	} {
+		bad := good
+		change(&bad)
+		if err := bad.Check(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
+	}
+}
