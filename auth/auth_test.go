@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func TestAuthenticateKey(t *testing.T) {
 		"too long":       {Credentials{APIKey: strings.Repeat("x", CredentialBytesMax+1)}, ErrToken},
 		"key decides":    {Credentials{APIKey: "x", Authorization: "Bearer " + testKey}, ErrAPIKey},
 	} {
-		p, err := a.Authenticate(test.credentials)
+		p, err := a.Authenticate(test.credentials, nil)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: error %v, want %v", name, err, test.want)
 		}
@@ -80,7 +81,7 @@ func TestAuthenticateNoKey(t *testing.T) {
 	}
 	// The hash of the empty key must not open the door.
 	for _, c := range []Credentials{{Authorization: "ApiKey "}, {Authorization: "Basic Og=="}, {Authorization: "Bearer stere_"}} {
-		if _, err := a.Authenticate(c); err == nil {
+		if _, err := a.Authenticate(c, nil); err == nil {
 			t.Errorf("%+v accepted without an admin key", c)
 		}
 	}
@@ -111,14 +112,19 @@ func TestAuthenticateToken(t *testing.T) {
 		"not before":  {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "exp": in(time.Hour), "nbf": in(time.Minute)}), Principal{}},
 		"wrong key":   {sign(t, hs, []byte("other"), good), Principal{}},
 		"none":        {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), Principal{}},
-		"HS512":       {sign(t, jwt.SigningMethodHS512, secret, good), Principal{}},
+		"HS512":       {sign(t, jwt.SigningMethodHS512, secret, good), Principal{Name: "u1", Tenant: "default", Role: Reader}},
+		"user":        {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "user", "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "default", Role: User}},
+		"nameless":    {sign(t, hs, secret, jwt.MapClaims{"role": "user", "exp": in(time.Minute)}), Principal{}},
+		"roles":       {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "roles": []string{"x", "reader", "writer"}, "exp": in(time.Minute)}), Principal{Name: "u", Tenant: "default", Role: Writer}},
+		"odd roles":   {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "roles": []string{"x"}, "exp": in(time.Minute)}), Principal{}},
+		"scoped role": {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "scoped", "exp": in(time.Minute)}), Principal{}},
 		"bad tenant":  {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "tenant": "a/b", "exp": in(time.Minute)}), Principal{}},
 		"bad role":    {sign(t, hs, secret, jwt.MapClaims{"sub": "u", "role": "root", "exp": in(time.Minute)}), Principal{}},
 		"garbage":     {"a.b.c", Principal{}},
 		"empty":       {"", Principal{}},
 	} {
-		got, err := a.Authenticate(Credentials{Authorization: "Bearer " + test.text})
-		if test.want == (Principal{}) {
+		got, err := a.Authenticate(Credentials{Authorization: "Bearer " + test.text}, nil)
+		if test.want.Name == "" {
 			if !errors.Is(err, ErrToken) {
 				t.Errorf("%s: got %+v, error %v, want ErrToken", name, got, err)
 			}
@@ -134,33 +140,52 @@ func TestAuthenticateToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + text}); !errors.Is(err, ErrToken) {
+	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + text}, nil); !errors.Is(err, ErrToken) {
 		t.Errorf("a token with unknown critical extensions: error %v, want ErrToken", err)
 	}
 	tampered := []byte(sign(t, hs, secret, good))
 	tampered[len(tampered)/2] ^= 1
-	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + string(tampered)}); err == nil {
+	if _, err := a.Authenticate(Credentials{Authorization: "Bearer " + string(tampered)}, nil); err == nil {
 		t.Error("a tampered token was accepted")
 	}
 }
 
-func TestAuthorize(t *testing.T) {
-	table := map[Role]string{Reader: "kr", Analyst: "kr", Writer: "kw", User: "krw", TenantAdmin: "krw", PlatformAdmin: "krwa", "nobody": ""}
+// TestPermissions is the table of roles.
+func TestPermissions(t *testing.T) {
+	all := []Permission{Known, Read, Write, Export, Save, Feedback, Manage, Choose, Admin}
+	table := map[Role]string{
+		Reader: "known read", Analyst: "known read export save feedback", Writer: "known write", User: "known read write",
+		Scoped: "known read write export save feedback", TenantAdmin: "known read write export save feedback manage",
+		PlatformAdmin: "known read write export save feedback manage choose admin", "nobody": "",
+	}
 	for role, allowed := range table {
-		for letter, permission := range map[string]Permission{"k": Known, "r": Read, "w": Write, "a": Admin} {
-			err := Authorize(Principal{Role: role}, permission)
-			if want := strings.Contains(allowed, letter); (err == nil) != want {
+		p := Principal{Role: role, Grants: Grants(role, nil), Tenant: "t"}
+		for _, permission := range all {
+			_, err := Authorize(p, Ask{Permission: permission}, nil)
+			if want := slices.Contains(strings.Fields(allowed), permission.String()); (err == nil) != want {
 				t.Errorf("%s %s: error %v, want allowed %v", role, permission, err, want)
 			}
 			if err != nil && !errors.Is(err, ErrForbidden) {
 				t.Errorf("%s %s: error %v is not ErrForbidden", role, permission, err)
 			}
 		}
-		if Authorize(Principal{Role: role}, Open) != nil {
+		if _, err := Authorize(p, Ask{Permission: Open}, nil); err != nil {
 			t.Errorf("%s may not use an open route", role)
 		}
-		if Authorize(Principal{Role: role}, Undeclared) == nil {
+		if _, err := Authorize(p, Ask{}, nil); err == nil {
 			t.Errorf("%s may use an undeclared route", role)
+		}
+	}
+	for _, test := range []struct {
+		role Role
+		list []string
+		want string
+	}{
+		{Reader, nil, "read"}, {Reader, []string{}, ""}, {Reader, []string{"logs:read", "logs:write", "admin"}, "read"}, {Analyst, []string{"EXPORT", "x"}, "export"},
+		{Scoped, []string{"write", "manage", "admin", "choose"}, "write"}, {PlatformAdmin, []string{"write", "choose"}, "write choose"},
+	} {
+		if got := strings.Join(Grants(test.role, test.list).Names(), " "); got != test.want {
+			t.Errorf("%s with %q may %q, want %q", test.role, test.list, got, test.want)
 		}
 	}
 }
@@ -238,7 +263,7 @@ func TestAdminKeyOfACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Authenticate(Credentials{APIKey: testKey}); !errors.Is(err, ErrKeyLater) {
+	if _, err := a.Authenticate(Credentials{APIKey: testKey}, nil); !errors.Is(err, ErrKeyLater) {
 		t.Errorf("a key before there is one: %v", err)
 	}
 	if err := key.Take("nonsense"); err == nil {
@@ -247,7 +272,7 @@ func TestAdminKeyOfACluster(t *testing.T) {
 	if err := key.Take(testKey); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Authenticate(Credentials{APIKey: testKey}); err != nil {
+	if _, err := a.Authenticate(Credentials{APIKey: testKey}, nil); err != nil {
 		t.Errorf("the cluster's key is refused: %v", err)
 	}
 	if again, err := openKey(t, dir); err != nil || again.Key() != testKey {
@@ -260,7 +285,7 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Add("", "Bearer a.b.c")
 	f.Add("k", "Basic Og==")
 	f.Fuzz(func(t *testing.T, key, authorization string) {
-		p, err := a.Authenticate(Credentials{APIKey: key, Authorization: authorization})
+		p, err := a.Authenticate(Credentials{APIKey: key, Authorization: authorization}, nil)
 		if err == nil && key != testKey && !strings.Contains(authorization, testKey) {
 			t.Fatalf("%q %q got in as %+v", key, authorization, p)
 		}

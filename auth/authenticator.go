@@ -1,22 +1,30 @@
 package auth
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/stere-log/stere/auth/token"
+	"github.com/stere-log/stere/internal/outward"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/access"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // LeewayDefault is how far the clocks of this node and of a token's issuer may
 // differ.
-const LeewayDefault = 30 * time.Second
+const LeewayDefault = token.LeewayDefault
 
 // CredentialBytesMax bounds an API key or a token.
 const CredentialBytesMax = 8 << 10
@@ -25,35 +33,51 @@ const CredentialBytesMax = 8 << 10
 type Config struct {
 	AdminKey  string           // the key of the node's administrator
 	KeyLater  bool             // the key is told by OpenAdminKey, now or later
-	JWTSecret string           // signs bearer tokens; "" refuses all of them
-	Leeway    time.Duration    // clock difference, 0 for LeewayDefault
+	JWTSecret string           // signs bearer tokens of anybody who is no issuer
+	Issuers   []token.Issuer   // who else signs bearer tokens; with none and no secret all are refused
+	Reach     outward.Reach    // how far it may be gone for keys of issuers
+	Leeway    time.Duration    // clock difference for JWTSecret, 0 for LeewayDefault
 	Now       func() time.Time // nil for time.Now
+	Logger    *slog.Logger     // nil: none
+}
+
+// issuers returns all issuers, also that of the secret.
+func (c Config) issuers() []token.Issuer {
+	if c.JWTSecret == "" {
+		return c.Issuers
+	}
+	return append(slices.Clone(c.Issuers), token.Issuer{Secret: c.JWTSecret, Leeway: c.Leeway})
 }
 
 // Validate lists every fault.
 func (c Config) Validate() error {
 	var faults []error
-	if c.AdminKey == "" && !c.KeyLater && c.JWTSecret == "" {
-		faults = append(faults, errors.New("neither an admin key nor a JWT secret is set: nobody could log in"))
+	if c.AdminKey == "" && !c.KeyLater && len(c.issuers()) == 0 {
+		faults = append(faults, errors.New("neither an admin key nor an issuer of tokens is set: nobody could log in"))
 	}
-	if c.Leeway < 0 || c.Leeway > time.Hour {
-		faults = append(faults, fmt.Errorf("leeway is %v, want 0 to 1h", c.Leeway))
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, token.Config{Issuers: c.issuers()}.Validate())...)
 }
 
 // Credentials are what a request carries.
 type Credentials struct {
-	APIKey        string // value of the API key header
-	Authorization string // value of the Authorization header
+	APIKey        string     // value of the API key header
+	Authorization string     // value of the Authorization header
+	From          netip.Addr // who sent it; invalid if that is not known
 }
 
 // Authenticator recognises principals.
 type Authenticator struct {
-	adminKey  atomic.Pointer[[sha256.Size]byte] // nil: there is none, or it is not known yet
-	later     bool
-	jwtSecret []byte
-	parser    *jwt.Parser
+	adminKey atomic.Pointer[[sha256.Size]byte] // nil: there is none, or it is not known yet
+	later    bool
+	tokens   *token.Verifier
+	believes bool // there is an issuer
+	now      func() time.Time
+	logger   *slog.Logger
+
+	uses struct {
+		sync.Mutex
+		by map[string]int64 // keys used since TakeUses, Unix ns
+	}
 }
 
 // New returns an authenticator.
@@ -61,23 +85,27 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure authentication: %w", err)
 	}
-	if cfg.Leeway == 0 {
-		cfg.Leeway = LeewayDefault
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &Authenticator{
-		later:     cfg.KeyLater,
-		jwtSecret: []byte(cfg.JWTSecret),
-		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-			jwt.WithExpirationRequired(), jwt.WithLeeway(cfg.Leeway), jwt.WithTimeFunc(cfg.Now)),
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Authenticator{later: cfg.KeyLater, now: cfg.Now, logger: cfg.Logger, believes: len(cfg.issuers()) > 0}
+	var err error
+	a.tokens, err = token.New(token.Config{Issuers: cfg.issuers(), Reach: cfg.Reach, Now: cfg.Now, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("configure authentication: %w", err)
 	}
 	if cfg.AdminKey != "" {
 		a.setAdminKey(cfg.AdminKey)
 	}
+	a.uses.by = map[string]int64{}
 	return a, nil
 }
+
+// Run keeps the keys of issuers fresh until ctx ends.
+func (a *Authenticator) Run(ctx context.Context) error { return a.tokens.Run(ctx) }
 
 // setAdminKey makes a key the one that is recognised.
 func (a *Authenticator) setAdminKey(key string) {
@@ -88,13 +116,13 @@ func (a *Authenticator) setAdminKey(key string) {
 // Authenticate returns who sent the credentials. An API key decides alone: a
 // token beside it is not looked at. The scheme "Bearer" takes a token or an
 // API key; "ApiKey" and "Basic" (the password) take API keys, for clients of
-// Elasticsearch.
-func (a *Authenticator) Authenticate(c Credentials) (Principal, error) {
+// Elasticsearch. Without a directory there are no API keys but the admin key.
+func (a *Authenticator) Authenticate(c Credentials, d Directory) (Principal, error) {
 	if len(c.APIKey) > CredentialBytesMax || len(c.Authorization) > CredentialBytesMax {
 		return Principal{}, fmt.Errorf("%w: longer than %d bytes", ErrToken, CredentialBytesMax)
 	}
 	if c.APIKey != "" {
-		return a.apiKey(c.APIKey)
+		return a.apiKey(c.APIKey, c.From, d)
 	}
 	if strings.TrimSpace(c.Authorization) == "" {
 		return Principal{}, ErrNoCredentials
@@ -104,39 +132,23 @@ func (a *Authenticator) Authenticate(c Credentials) (Principal, error) {
 	switch strings.ToLower(scheme) {
 	case "bearer":
 		if strings.HasPrefix(value, AdminKeyPrefix) {
-			return a.apiKey(value)
+			return a.apiKey(value, c.From, d)
 		}
 		return a.token(value)
 	case "apikey":
-		return a.elasticKey(value)
+		// The key itself or, as Elasticsearch has it, base64 of "id:key".
+		if p, err := a.apiKey(value, c.From, d); err == nil {
+			return p, nil
+		}
+		return a.basic(value, c.From, d)
 	case "basic":
-		return a.basic(value)
+		return a.basic(value, c.From, d)
 	}
-	return Principal{}, fmt.Errorf("%w: unknown scheme %.20q, want Bearer, ApiKey or Basic", ErrToken, scheme)
-}
-
-func (a *Authenticator) apiKey(key string) (Principal, error) {
-	sum, known := sha256.Sum256([]byte(key)), a.adminKey.Load()
-	if known == nil && a.later {
-		return Principal{}, ErrKeyLater
-	}
-	if known == nil || subtle.ConstantTimeCompare(sum[:], known[:]) != 1 {
-		return Principal{}, ErrAPIKey
-	}
-	return Principal{Name: "admin-key", Tenant: model.DefaultTenant, Role: PlatformAdmin, Method: "api-key"}, nil
-}
-
-// elasticKey takes the key itself or, as Elasticsearch has it, base64 of
-// "id:key".
-func (a *Authenticator) elasticKey(value string) (Principal, error) {
-	if p, err := a.apiKey(value); err == nil {
-		return p, nil
-	}
-	return a.basic(value)
+	return Principal{}, fmt.Errorf("%w: unknown scheme, want Bearer, ApiKey or Basic", ErrToken)
 }
 
 // basic takes base64 of "name:key"; the name says nothing.
-func (a *Authenticator) basic(value string) (Principal, error) {
+func (a *Authenticator) basic(value string, from netip.Addr, d Directory) (Principal, error) {
 	text, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return Principal{}, ErrAPIKey
@@ -145,54 +157,192 @@ func (a *Authenticator) basic(value string) (Principal, error) {
 	if !ok {
 		return Principal{}, ErrAPIKey
 	}
-	return a.apiKey(key)
+	return a.apiKey(key, from, d)
 }
 
-// claims are what a token says of its bearer.
-type claims struct {
-	jwt.RegisteredClaims
-	UserID   string `json:"user_id"`
-	Tenant   string `json:"tenant"`
-	TenantID string `json:"tenantId"`
-	OrgID    string `json:"org_id"`
-	Role     string `json:"role"`
+// apiKey recognises an admin key or an API key.
+func (a *Authenticator) apiKey(text string, from netip.Addr, d Directory) (Principal, error) {
+	if id, ok := KeyIDOf(text); ok {
+		return a.ownKey(id, text, from, d)
+	}
+	sum, known := sha256.Sum256([]byte(text)), a.adminKey.Load()
+	if known == nil && a.later {
+		return Principal{}, ErrKeyLater
+	}
+	if known == nil || subtle.ConstantTimeCompare(sum[:], known[:]) != 1 {
+		return Principal{}, ErrAPIKey
+	}
+	p := Anonymous()
+	p.Name, p.Method = "admin-key", "api-key"
+	return p, nil
 }
 
-// secretFor returns the secret that signs a token. A token that names
-// extensions as critical is refused, as RFC 7515 demands of who knows none.
-func (a *Authenticator) secretFor(token *jwt.Token) (any, error) {
-	if _, ok := token.Header["crit"]; ok {
-		return nil, errors.New("critical extensions are not supported")
+// ownKey recognises a key of the directory. To who does not have its secret, a key
+// that is there answers like one that is not.
+func (a *Authenticator) ownKey(id, text string, from netip.Addr, d Directory) (Principal, error) {
+	var key access.Key
+	there := false
+	if d != nil {
+		key, there = d.Key(id)
 	}
-	return a.jwtSecret, nil
-}
-
-func (a *Authenticator) token(text string) (Principal, error) {
-	if len(a.jwtSecret) == 0 {
-		return Principal{}, fmt.Errorf("%w: this node has no JWT secret", ErrToken)
+	if !there {
+		key = access.Key{Secrets: []access.Secret{{Sum: make([]byte, sha256.Size)}}} // the same work
 	}
-	var c claims
-	if _, err := a.parser.ParseWithClaims(text, &c, a.secretFor); err != nil {
-		return Principal{}, fmt.Errorf("%w: %w", ErrToken, err)
+	now := a.now().UnixNano()
+	role, err := ParseRole(key.Role)
+	switch {
+	case !matches(&key, text, now) || !there:
+		return Principal{}, ErrAPIKey
+	case !key.Alive(now):
+		a.logger.Info("an API key that is not taken any more", "key", id, "revoked", key.Revoked != 0)
+		return Principal{}, ErrAPIKey
+	case !reached(key.Networks, from):
+		a.logger.Warn("an API key from where it is not taken", "key", id, "from", from)
+		return Principal{}, ErrAPIKey
+	case err != nil:
+		return Principal{}, fmt.Errorf("%w: %w", ErrAPIKey, err)
 	}
-	p := Principal{Name: c.Subject, Tenant: model.DefaultTenant, Role: Reader, Method: "jwt", Expires: c.ExpiresAt.Unix()}
+	p := Principal{Name: key.Name, Tenant: key.Tenant, Role: role, Grants: Grants(role, key.Permissions), Method: "api-key", Key: id, Restriction: key.Restriction}
 	if p.Name == "" {
-		p.Name = c.UserID
+		p.Name = "key " + id
 	}
-	for _, tenant := range []string{c.OrgID, c.TenantID, c.Tenant} {
-		if tenant != "" {
-			p.Tenant = model.TenantID(tenant)
-		}
+	if key.Expires != 0 {
+		p.Expires = key.Expires / int64(time.Second)
 	}
-	if err := p.Tenant.Validate(); err != nil {
+	if role == User {
+		p.own()
+	}
+	a.uses.Lock()
+	a.uses.by[id] = now
+	a.uses.Unlock()
+	return p, nil
+}
+
+// reached reports whether an address is in one of the networks; none is all.
+func reached(networks []string, from netip.Addr) bool {
+	from = from.Unmap().WithZone("")
+	return len(networks) == 0 || slices.ContainsFunc(networks, func(text string) bool {
+		network, err := access.ParseNetwork(text)
+		return err == nil && from.IsValid() && network.Contains(from)
+	})
+}
+
+// TakeUses returns when API keys were used since it was called last, by id.
+func (a *Authenticator) TakeUses() map[string]int64 {
+	a.uses.Lock()
+	defer a.uses.Unlock()
+	uses := a.uses.by
+	a.uses.by = map[string]int64{}
+	return uses
+}
+
+// GiveBack says that uses that were taken are not known elsewhere.
+func (a *Authenticator) GiveBack(uses map[string]int64) {
+	a.uses.Lock()
+	defer a.uses.Unlock()
+	for id, used := range uses {
+		a.uses.by[id] = max(a.uses.by[id], used)
+	}
+}
+
+// Used returns when a key was used here since TakeUses, 0 if it was not.
+func (a *Authenticator) Used(id string) int64 {
+	a.uses.Lock()
+	defer a.uses.Unlock()
+	return a.uses.by[id]
+}
+
+// token recognises the bearer of a token.
+func (a *Authenticator) token(text string) (Principal, error) {
+	if !a.believes {
+		return Principal{}, fmt.Errorf("%w: this node has no JWT secret and no other issuer of tokens", ErrToken)
+	}
+	claims, issuer, err := a.tokens.Verify(text)
+	if errors.Is(err, token.ErrKeys) {
+		return Principal{}, ErrIssuer
+	}
+	if err != nil {
 		return Principal{}, fmt.Errorf("%w: %w", ErrToken, err)
 	}
-	if c.Role != "" {
-		role, err := ParseRole(c.Role)
-		if err != nil {
-			return Principal{}, fmt.Errorf("%w: %w", ErrToken, err)
-		}
-		p.Role = role
+	p, err := bearer(claims, issuer)
+	if err != nil {
+		return Principal{}, fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	return p, nil
+}
+
+// bearer is who the claims of a token describe, as far as its issuer may say so.
+func bearer(c token.Claims, issuer *token.Issuer) (Principal, error) {
+	p := Principal{Name: c.Subject, Tenant: model.TenantID(c.Tenant), Method: "jwt", Issuer: c.Issuer, Expires: c.Expires, Restriction: c.Restriction, Domains: c.Domains}
+	if p.Tenant == "" {
+		p.Tenant = model.TenantID(issuer.Tenant)
+	}
+	if p.Tenant == "" {
+		p.Tenant, p.Anywhere = model.DefaultTenant, true
+	}
+	if err := p.Tenant.Validate(); err != nil {
+		return p, err
+	}
+	if len(issuer.Tenants) > 0 {
+		if !slices.Contains(issuer.Tenants, string(p.Tenant)) {
+			return p, errors.New("its issuer does not speak for this tenant")
+		}
+		p.Anywhere = false
+	}
+	roles, err := rolesOf(c, issuer)
+	if err != nil {
+		return p, err
+	}
+	for _, role := range roles {
+		p.Grants |= permissionsOf(role)
+	}
+	p.Role = roles[0]
+	own := !slices.ContainsFunc(roles, func(role Role) bool { return role != User && permissionsOf(role).Has(Read) }) && slices.Contains(roles, User)
+	if c.Permitted {
+		p.Grants = p.Grants.limited(c.Permissions)
+	}
+	if len(issuer.Tenants) > 0 {
+		p.Grants &^= setOf(Choose, Admin) // they reach beyond its tenants
+	}
+	if own {
+		// Beside another condition what is none alone could become one.
+		if _, err := syntax.Parse(p.Restriction); err != nil {
+			return p, errors.New("its restriction is no condition")
+		}
+		if p.Name == "" {
+			return p, errors.New("a user needs a name")
+		}
+		p.own()
+	}
+	return p, nil
+}
+
+// rolesOf returns the roles of a token, the strongest first.
+func rolesOf(c token.Claims, issuer *token.Issuer) ([]Role, error) {
+	var roles []Role
+	for _, text := range c.Roles {
+		role, err := ParseRole(text)
+		if err != nil && !c.Several {
+			return nil, err
+		}
+		if err == nil { // a list may have roles of other programs
+			roles = append(roles, role)
+		}
+	}
+	switch {
+	case len(roles) > 0:
+	case len(c.Roles) > 0:
+		return nil, errors.New("none of its roles is known")
+	case c.Permitted:
+		roles = []Role{Scoped}
+	default:
+		roles = []Role{Reader}
+	}
+	for _, role := range roles {
+		if len(issuer.Roles) > 0 && !slices.Contains(issuer.Roles, string(role)) {
+			return nil, errors.New("its issuer may not give this role")
+		}
+	}
+	slices.SortFunc(roles, func(a, b Role) int { return slices.Index(Roles(), a) - slices.Index(Roles(), b) })
+	return roles, nil
 }

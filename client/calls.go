@@ -85,6 +85,16 @@ func (c *Client) Search(ctx context.Context, request v1.SearchRequest) (*Found, 
 	return found, nil
 }
 
+// SavedQuery returns a query that the tenant has given a name.
+func (c *Client) SavedQuery(ctx context.Context, name string) (v1.SavedQuery, error) {
+	_, answer, err := c.do(ctx, call{method: "GET", path: "/queries/" + url.PathEscape(name)})
+	envelope, err := decode[v1.SavedQuery](answer, err)
+	if err != nil {
+		return v1.SavedQuery{}, fmt.Errorf("get saved query: %w", err)
+	}
+	return envelope.Data, nil
+}
+
 // Get returns a record.
 func (c *Client) Get(ctx context.Context, id string) (json.RawMessage, error) {
 	_, answer, err := c.do(ctx, call{method: "GET", path: "/logs/" + url.PathEscape(id)})
@@ -166,4 +176,21 @@ func DiscoverKey(dataDir string, getenv func(string) string) (string, error) {
 		return "", fmt.Errorf("read API key: %s has %d bytes, want at most %d", KeyPath(dataDir), len(text), adminKeyBytesMax)
 	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// Call makes any call with a body of JSON or YAML, none if it is nil, and returns the
+// data of the answer. What makes something is not repeated by itself.
+func (c *Client) Call(ctx context.Context, method, path string, body []byte) (json.RawMessage, error) {
+	in := call{method: method, path: path, once: method == "POST", body: body}
+	if body != nil {
+		in.contentType = "application/json"
+	}
+	_, answer, err := c.do(ctx, in)
+	if err == nil {
+		var envelope v1.Envelope[json.RawMessage]
+		if envelope, err = decode[json.RawMessage](answer, nil); err == nil {
+			return envelope.Data, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s: %w", method, path, err)
 }

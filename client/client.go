@@ -38,6 +38,7 @@ type Config struct {
 	APIKey       string
 	APIKeyHeader string        // default v1.HeaderAPIKey
 	Token        string        // a bearer token, used where there is no APIKey
+	Tenant       string        // for whom, where the credentials may choose; "": who they say
 	Timeout      time.Duration // of one attempt
 	Attempts     int           // of one call
 	Backoff      time.Duration // before the second attempt; doubles each time
@@ -58,7 +59,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("URL is %q, want for example %s", c.URL, URLDefault))
 		}
 	}
-	if strings.ContainsAny(c.APIKey+c.Token+c.APIKeyHeader, "\r\n") {
+	if strings.ContainsAny(c.APIKey+c.Token+c.APIKeyHeader+c.Tenant, "\r\n") {
 		faults = append(faults, errors.New("credentials contain a line break"))
 	}
 	if c.Timeout < 0 || c.Backoff < 0 || c.BackoffMax < 0 || c.Attempts < 0 {
@@ -98,6 +99,17 @@ func New(cfg Config) (*Client, error) {
 			RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
 		},
 	}, nil
+}
+
+// headerTenant chooses the tenant of a request.
+const headerTenant = "X-Tenant"
+
+// For returns the client for another tenant, which its credentials must be allowed to
+// choose. It shares connections with this one.
+func (c *Client) For(tenant string) *Client {
+	other := *c
+	other.cfg.Tenant = tenant
+	return &other
 }
 
 // Close closes idle connections.
@@ -179,7 +191,7 @@ func (c *Client) roundTrip(in call) (int, []byte, error) {
 	case c.cfg.Token != "":
 		req.Header.Set(fasthttp.HeaderAuthorization, "Bearer "+c.cfg.Token)
 	}
-	for name, value := range map[string]string{fasthttp.HeaderContentType: in.contentType, fasthttp.HeaderContentEncoding: in.encoding,
+	for name, value := range map[string]string{headerTenant: c.cfg.Tenant, fasthttp.HeaderContentType: in.contentType, fasthttp.HeaderContentEncoding: in.encoding,
 		v1.HeaderIdempotencyKey: in.key, fasthttp.HeaderAccept: in.accept} {
 		if value != "" {
 			req.Header.Set(name, value)

@@ -98,6 +98,9 @@ func (c *Client) open(ctx context.Context, path string) (*http.Response, error) 
 	if err != nil {
 		return nil, err
 	}
+	if c.cfg.Tenant != "" {
+		request.Header.Set(headerTenant, c.cfg.Tenant)
+	}
 	switch {
 	case c.cfg.APIKey != "":
 		request.Header.Set(c.cfg.APIKeyHeader, c.cfg.APIKey)

@@ -86,7 +86,7 @@ func benchAll(b *testing.B, bodies [][]byte) {
 func unlimited(int64) error { return nil }
 
 func mustDecode(b *testing.B, decoder *ndjson.Decoder, text []byte) ndjson.Decoded {
-	decoded, err := decoder.Decode(nil, text, time.Unix(1_700_000_000, 0))
+	decoded, err := decoder.Decode("", nil, text, time.Unix(1_700_000_000, 0))
 	if err != nil || len(decoded.Records) != benchLines {
 		b.Fatalf("%d records, %v", len(decoded.Records), err)
 	}

@@ -77,7 +77,7 @@ const (
 type Request struct {
 	Tenant   model.TenantID
 	Key      string   // the client's idempotency key, "" for none
-	BodyHash [16]byte // hash of the request's body, for requests with a key
+	BodyHash [16]byte // hash of the body, or of what redaction left of it; for requests with a key
 	Records  []model.Record
 }
 

@@ -71,6 +71,10 @@ const (
 	// FieldPattern is the record's pattern: its message with the parts that vary
 	// left out. It is derived, not stored.
 	FieldPattern = "_pattern"
+	// FieldLearned and FieldLearnedID are the pattern that was learned of messages
+	// like this one, and its id.
+	FieldLearned   = "pattern"
+	FieldLearnedID = "pattern_id"
 
 	// OriginalPrefix + name holds the value as sent of a field that Stere
 	// normalised: "_original.level", "_original.timestamp".

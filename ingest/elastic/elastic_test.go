@@ -191,7 +191,7 @@ func TestRelease(t *testing.T) {
 			body = fmt.Appendf(body, "{\"delete\":{\"_id\":\"%d\"}}\n{\"index\":{}}\n{\"a\":%d,\"b\":1,\"c\":2,\"d\":3,\"e\":4,\"f\":5}\n", j, i)
 		}
 		body = append(body, "{\"index\":{}}\n{\"a\":1}\n"...)
-		got, err := d.Decode(body, "", receipt())
+		got, err := d.Decode("", body, "", receipt())
 		want, wantErr := Decode(body, "", receipt(), pipeline.Config{MaxFields: 5})
 		if err != nil || wantErr != nil {
 			t.Fatal(err, wantErr)
@@ -245,7 +245,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := d.Decode(body, "", receipt())
+		r, err := d.Decode("", body, "", receipt())
 		if err != nil || len(r.Records) != 10_000 {
 			b.Fatal(err)
 		}

@@ -54,13 +54,17 @@ const noRecord = -1
 type Request struct {
 	Records []model.Record
 
-	items   []item
-	refused int
-	memory  *pipeline.Memory
+	items    []item
+	refused  int
+	redacted int
+	memory   *pipeline.Memory
 }
 
 // Rejected returns how many sources could not be stored.
 func (r *Request) Rejected() int { return r.refused }
+
+// Redacted returns in how many records something was redacted.
+func (r *Request) Redacted() int { return r.redacted }
 
 // Actions returns how many actions the body had.
 func (r *Request) Actions() int { return len(r.items) }
@@ -89,12 +93,12 @@ func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
 
 // Decode decodes one body with a Decoder of its own.
 func Decode(body []byte, defaultIndex string, now time.Time, cfg pipeline.Config) (Request, error) {
-	return NewDecoder(cfg).Decode(body, defaultIndex, now)
+	return NewDecoder(cfg).Decode("", body, defaultIndex, now)
 }
 
-// Decode decodes the body of a _bulk request. DefaultIndex is the index in its
+// Decode decodes the body of a tenant's _bulk request. DefaultIndex is the index in its
 // path, "" for none. The error is an *Error, and then nothing may be stored.
-func (d *Decoder) Decode(body []byte, defaultIndex string, now time.Time) (Request, error) {
+func (d *Decoder) Decode(tenant model.TenantID, body []byte, defaultIndex string, now time.Time) (Request, error) {
 	p, ok := d.parsers.Get().(*pipeline.Parser)
 	if !ok {
 		p = pipeline.New(d.cfg)
@@ -103,7 +107,7 @@ func (d *Decoder) Decode(body []byte, defaultIndex string, now time.Time) (Reque
 	if !ok {
 		kept = &Request{memory: new(pipeline.Memory)}
 	}
-	p.Memory = kept.memory
+	p.Memory, p.Tenant = kept.memory, tenant
 	p.Begin(now, len(body))
 	defer func() {
 		p.End()
@@ -121,6 +125,7 @@ func (d *Decoder) Decode(body []byte, defaultIndex string, now time.Time) (Reque
 	if err := s.run(); err != nil {
 		return Request{}, err
 	}
+	s.out.redacted = p.Redactions()
 	return s.out, nil
 }
 
@@ -315,7 +320,7 @@ func (s *scanner) readAction(it *item, key string, v *fastjson.Value) error {
 		}
 	}
 	if !found {
-		return s.malformed("expected one of [create, delete, index, update] but found [" + shorten(key) + "]")
+		return s.malformed("expected one of [create, delete, index, update] but found [" + shorten(s.parser.Redacted(key)) + "]")
 	}
 	if v.Type() != fastjson.TypeObject {
 		return s.malformed("expected START_OBJECT but found [" + tokenOf(v) + "]")

@@ -36,6 +36,7 @@ type Decoded struct {
 	Lines    []int       // for each record the 1-based line on which it starts
 	Rejected []Rejection // at most RejectionsMax
 	Refused  int         // how many records were refused, described or not
+	Redacted int         // in how many something was redacted
 	Single   bool        // the body was exactly one object
 
 	memory *pipeline.Memory
@@ -53,28 +54,29 @@ func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
 
 // Decode decodes one body with a Decoder of its own.
 func Decode(dst []model.Record, body []byte, now time.Time, cfg pipeline.Config) (Decoded, error) {
-	return NewDecoder(cfg).Decode(dst, body, now)
+	return NewDecoder(cfg).Decode("", dst, body, now)
 }
 
 // DecodeLines decodes one body of text with a Decoder of its own.
 func DecodeLines(dst []model.Record, body []byte, now time.Time, cfg pipeline.Config) (Decoded, error) {
-	return NewDecoder(cfg).DecodeLines(dst, body, now)
+	return NewDecoder(cfg).DecodeLines("", dst, body, now)
 }
 
-// Decode appends the records of a JSON body to dst. The only error is
+// Decode appends the records of a tenant's JSON body to dst. The only error is
 // ErrTooLarge; what cannot be read is in the result.
-func (d *Decoder) Decode(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
-	s := d.scanner(dst, body, now)
+func (d *Decoder) Decode(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) (Decoded, error) {
+	s := d.scanner(tenant, dst, body, now)
 	defer d.put(s.parser)
 	err := s.run()
+	s.out.Redacted = s.parser.Redactions()
 	s.out.Single = s.singles == 1 && len(s.out.Records)-len(dst)+s.out.Refused == 1
 	return s.out, err
 }
 
 // DecodeLines appends a record for each line of text that is not blank; the
 // line is the record's message.
-func (d *Decoder) DecodeLines(dst []model.Record, body []byte, now time.Time) (Decoded, error) {
-	s := d.scanner(dst, body, now)
+func (d *Decoder) DecodeLines(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) (Decoded, error) {
+	s := d.scanner(tenant, dst, body, now)
 	defer d.put(s.parser)
 	for s.at < len(s.text) {
 		line := s.text[s.at:s.lineEnd(s.at)]
@@ -89,6 +91,7 @@ func (d *Decoder) DecodeLines(dst []model.Record, body []byte, now time.Time) (D
 			return s.out, err
 		}
 	}
+	s.out.Redacted = s.parser.Redactions()
 	return s.out, nil
 }
 
@@ -108,7 +111,7 @@ func (d *Decoder) Release(out Decoded) {
 }
 
 // scanner returns a scanner of a body, made of what was released before.
-func (d *Decoder) scanner(dst []model.Record, body []byte, now time.Time) *scanner {
+func (d *Decoder) scanner(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) *scanner {
 	p, ok := d.parsers.Get().(*pipeline.Parser)
 	if !ok {
 		p = pipeline.New(d.cfg)
@@ -120,7 +123,7 @@ func (d *Decoder) scanner(dst []model.Record, body []byte, now time.Time) *scann
 	if dst == nil {
 		dst = kept.Records
 	}
-	p.Memory = kept.memory
+	p.Memory, p.Tenant = kept.memory, tenant
 	s := newScanner(p, dst, body, now)
 	s.out.memory = kept.memory
 	s.out.Lines = slices.Grow(kept.Lines, cap(s.out.Records)-len(dst))

@@ -119,7 +119,7 @@ func TestDecoderReuse(t *testing.T) {
 		return fmt.Appendf(nil, `{"k%d":"esc\n%d","l":[ %d ]}`, i%3, i, i)
 	}
 	for i := range 200 {
-		got, err := d.Decode(nil, body(i), receipt())
+		got, err := d.Decode("", nil, body(i), receipt())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestRelease(t *testing.T) {
 		for range rng.IntN(40) {
 			body = appendRandom(body, rng)
 		}
-		got, err := d.Decode(nil, body, receipt())
+		got, err := d.Decode("", nil, body, receipt())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -398,7 +398,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		got, err := d.Decode(nil, data, receipt())
+		got, err := d.Decode("", nil, data, receipt())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -413,7 +413,7 @@ func BenchmarkDecodeOne(b *testing.B) {
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.Decode(nil, line, receipt()); err != nil {
+		if _, err := d.Decode("", nil, line, receipt()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -182,12 +182,19 @@ func (s *scanner) garbage() error {
 	if s.described() {
 		return s.refuse(start, "", "not a JSON object")
 	}
-	shown := s.text[start:min(end, start+shownMax)]
+	// What is shown is redacted before it is cut: half a secret is none to the
+	// detectors.
+	shown := s.parser.Redacted(strings.ToValidUTF8(s.text[start:min(end, start+redactedMax)], "\uFFFD"))
+	shown = shown[:min(len(shown), shownMax)]
 	return s.refuse(start, "", fmt.Sprintf("not a JSON object: %q", shown))
 }
 
-// shownMax is how many bytes of garbage a message shows.
-const shownMax = 40
+// shownMax is how many bytes of garbage a message shows, redactedMax how many are
+// looked at for secrets.
+const (
+	shownMax    = 40
+	redactedMax = 4096
+)
 
 // elementEnd returns where the array element at start ends; it is at most end.
 func (s *scanner) elementEnd(start, end int) int {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+
+	"github.com/stere-log/stere/redact"
 )
 
 // Defaults of Config.
@@ -26,6 +28,8 @@ type Config struct {
 	// query names ("event.created" for a nested one). Empty means
 	// DefaultTimeFields.
 	TimeFields []string
+	// Redact takes secrets out of records; nil leaves them in.
+	Redact *redact.Redactor
 }
 
 // DefaultTimeFields returns the fields in which the time is looked for.

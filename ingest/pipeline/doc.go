@@ -25,6 +25,9 @@
 //     is stored as sent.
 //   - "_id" and "_original" are names of Stere's own: a client's are stored
 //     under "_original._id" and "_original._original".
+//   - With Config.Redact, secrets are taken out of values, and of names: a
+//     marker stands instead. Names that become the same by it are numbered
+//     ("~2"). A value as sent that is kept under "_original." is redacted too.
 //   - A record over a limit is refused as a whole, by name of the field.
 //
 // Invariants: texts of records may point into the input, which must stay

@@ -16,6 +16,7 @@ func (p *Parser) finish() model.Record {
 	p.findTime(&rec)
 	p.findLevel()
 	p.addExtra()
+	p.redact()
 	rec.Fields = withoutRemoved(p.arena.take(p.fields), p.live)
 	return rec
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/redact"
 )
 
 // namesMax is how many field names a Parser remembers before it forgets them
@@ -21,6 +22,9 @@ type name struct {
 	tooLong  bool   // over Config.MaxNameBytes
 	verbatim bool   // an object here is kept as JSON, see child
 	slot     slot
+	number   int         // of the names of the Parser
+	says     redact.Name // what the name says of its values
+	masked   bool        // a key of the path is redacted
 
 	serial uint32 // the record in which the name last occurred
 	index  int32  // its field in that record, asObject for an object
@@ -71,7 +75,8 @@ func (p *Parser) child(parent *name, key string, plain bool) *name {
 		return n
 	}
 	key = strings.Clone(key)
-	n := &name{key: key, plain: plain}
+	n := &name{key: key, plain: plain, number: p.names}
+	shown := p.redactedKey(n, parent)
 	switch {
 	case parent == p.root && (key == model.FieldID || key == originalName):
 		n.path = model.OriginalPrefix + key
@@ -80,13 +85,14 @@ func (p *Parser) child(parent *name, key string, plain bool) *name {
 		// the root's members.
 		n.verbatim = true
 	default:
-		n.path = model.JoinPath(parent.prefix, key)
+		n.path = model.JoinPath(parent.prefix, shown)
 	}
 	n.prefix = n.path
 	if parent == p.root && key == model.FieldTimestamp {
 		n.prefix = originalTimestamp
 	}
-	n.tooLong = len(strings.TrimPrefix(n.path, model.OriginalPrefix)) > p.cfg.MaxNameBytes
+	n.tooLong = len(strings.TrimPrefix(n.path, model.OriginalPrefix)) > p.nameBytesMax(n)
+	n.says = p.saysOf(n.path)
 	n.slot = p.slotOf(n.path)
 	if parent.kids == nil {
 		parent.kids = make(map[string]*name, 8)
@@ -100,6 +106,7 @@ func (p *Parser) child(parent *name, key string, plain bool) *name {
 func (p *Parser) forget() {
 	if p.root == nil || p.names > namesMax {
 		p.root, p.names = &name{}, 0
+		p.hide.forget()
 	}
 }
 

@@ -132,6 +132,7 @@ func (p *Parser) leaf(n *name, kind model.Kind, text string, at, end int) int {
 	}
 	n.serial, n.index = p.serial, int32(len(p.fields))
 	p.fields = append(p.fields, model.Field{Name: n.path, Kind: kind, Text: text})
+	p.named = append(p.named, n)
 	p.live++
 	if n.slot != slotNone && p.slots[n.slot] == 0 {
 		p.slots[n.slot] = n.index + 1

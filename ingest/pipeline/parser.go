@@ -48,8 +48,14 @@ type Parser struct {
 	// nil means memory of the input's own.
 	Memory *Memory
 
+	// Tenant is whose records they are: tokens of redacted values depend on it.
+	// Set it before Begin.
+	Tenant model.TenantID
+
 	s      string // the text being parsed
 	fields []model.Field
+	named  []*name // the names of the fields that were in the text
+	hide   redaction
 	live   int // fields not removed
 	slots  [slotCount]int32
 	times  timestamp.Reader
@@ -58,7 +64,13 @@ type Parser struct {
 }
 
 // New returns a Parser.
-func New(cfg Config) *Parser { return &Parser{cfg: cfg.withDefaults()} }
+func New(cfg Config) *Parser {
+	p := &Parser{cfg: cfg.withDefaults()}
+	if cfg.Redact != nil {
+		p.hide.scanner = cfg.Redact.Scanner()
+	}
+	return p
+}
 
 // Config returns the limits in force, defaults filled in.
 func (p *Parser) Config() Config { return p.cfg }
@@ -68,12 +80,14 @@ func (p *Parser) Config() Config { return p.cfg }
 func (p *Parser) Begin(now time.Time, size int) {
 	p.now = now
 	p.arena.begin(p.Memory, size)
+	p.hide.begin(p.Tenant)
 }
 
 // End lets go of the input, so that a Parser at rest does not keep it alive.
 func (p *Parser) End() {
-	p.s, p.fault, p.fields, p.Extra, p.Memory = "", nil, nil, nil, nil
+	p.s, p.fault, p.fields, p.Extra, p.Memory, p.Tenant = "", nil, nil, nil, nil, ""
 	p.arena.end()
+	p.hide.end()
 }
 
 // Parse reads the JSON object that starts at s[at] and returns the record and
@@ -84,9 +98,10 @@ func (p *Parser) Parse(s string, at int) (rec model.Record, end int, fault *Faul
 	p.serial++
 	if p.serial == 0 { // wrapped around: old marks must not count
 		p.root, p.names, p.serial = &name{}, 0, 1
+		p.hide.forget()
 	}
 	p.s, p.fault = s, nil
-	p.fields, p.live = p.arena.room(), 0
+	p.fields, p.named, p.live = p.arena.room(), p.named[:0], 0
 	clear(p.slots[:int(slotTimes)+len(p.cfg.TimeFields)])
 	end = p.object(at, p.root, 1)
 	if end < 0 {
@@ -118,7 +133,7 @@ func (p *Parser) Text(line string) (model.Record, *Fault) {
 	if len(line) > p.cfg.MaxLineBytes {
 		return model.Record{}, &Fault{Field: model.FieldMessage, Message: fmt.Sprintf("line has %d bytes, limit %d", len(line), p.cfg.MaxLineBytes)}
 	}
-	line = p.valid(line)
+	line = p.redactedLine(p.valid(line))
 	fields := append(p.arena.room(), model.Field{Name: model.FieldMessage, Kind: model.String, Text: line})
 	return model.Record{Time: p.now.UnixNano(), TimeDigits: receiptDigits, Fields: p.arena.take(fields)}, nil
 }
@@ -135,7 +150,7 @@ func (p *Parser) syntax(at int, want string) int {
 
 // over notes a record over a limit and returns -1.
 func (p *Parser) over(at int, field, message string) int {
-	p.fault = &Fault{Field: shorten(field), Message: message, Offset: at}
+	p.fault = &Fault{Field: shorten(p.Redacted(field)), Message: message, Offset: at}
 	return -1
 }
 

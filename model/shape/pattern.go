@@ -71,6 +71,55 @@ func MessagePattern(message string, values []string) string {
 	return string(cutPattern(out))
 }
 
+// Outline returns a shape with a Placeholder for each variable and reference and
+// nothing escaped: what patterns are learned from.
+func Outline(shape string) string { return Literal(shape, Placeholder) }
+
+// MessageOutline returns the outline of a message of any length, in which the values
+// of other fields that it repeats are variables too. Of values that overlap the first
+// is taken. Of a very long message only the start is looked at.
+func MessageOutline(message string, values []string) string {
+	message = message[:min(len(message), MessageMax)]
+	var room [patternCuts]stretch
+	cuts := room[:0]
+	for _, value := range values {
+		cuts = cutOut(cuts, message, value)
+	}
+	out := make([]byte, 0, len(message))
+	for from := 0; ; {
+		next := stretch{len(message), len(message)}
+		for _, cut := range cuts {
+			if cut.start >= from && cut.start < next.start {
+				next = cut
+			}
+		}
+		out = appendPlaceholders(out, message[:next.start], from)
+		if next.start == len(message) {
+			return string(out)
+		}
+		out = append(out, Placeholder)
+		from = next.end
+	}
+}
+
+// appendPlaceholders appends text[from:] with a Placeholder for each variable.
+func appendPlaceholders(out []byte, text string, from int) []byte {
+	copied := from
+	for i := from; i < len(text); {
+		if classes[text[i]]&(letter|digit) == 0 {
+			i++
+			continue
+		}
+		end, variable := variableEnd(text, i)
+		if variable {
+			out = append(append(out, text[copied:i]...), Placeholder)
+			copied = end
+		}
+		i = end
+	}
+	return append(out, text[copied:]...)
+}
+
 // stretch is a part of a message of any length.
 type stretch struct{ start, end int }
 

@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/redact"
+)
+
+// redaction is what a Parser keeps to redact its records.
+type redaction struct {
+	scanner *redact.Scanner // nil: nothing is redacted
+	records int             // of the input in which something was redacted
+	names   bool            // the record at hand has a name that was redacted
+	// clean is the last value of each name in which nothing was found, if it is
+	// short. Most short fields repeat.
+	clean []string
+	// added is what names say that are in no text: those of Extra and _original.
+	added map[string]redact.Name
+}
+
+// cleanBytesMax is how long values are at most that are remembered as clean.
+const cleanBytesMax = 64
+
+// addedMax is how many names in no text are remembered.
+const addedMax = 64
+
+func (r *redaction) begin(tenant model.TenantID) {
+	if r.scanner != nil {
+		r.records = 0
+		r.scanner.For(string(tenant))
+	}
+}
+
+// end lets go of the input and counts what was found in it.
+func (r *redaction) end() {
+	if r.scanner == nil {
+		return
+	}
+	r.scanner.Flush(r.records)
+	r.scanner.Forget()
+	clear(r.clean)
+}
+
+// forget drops what is known by the numbers of names.
+func (r *redaction) forget() {
+	clear(r.clean)
+	r.clean = r.clean[:0]
+}
+
+// isClean reports whether a value is the last one of its name that was clean.
+func (r *redaction) isClean(n *name, text string) bool {
+	return n.number < len(r.clean) && r.clean[n.number] == text
+}
+
+// noteClean remembers a value as clean.
+func (r *redaction) noteClean(n *name, text string) {
+	if len(text) > cleanBytesMax {
+		return
+	}
+	for n.number >= len(r.clean) {
+		r.clean = append(r.clean, "")
+	}
+	r.clean[n.number] = text
+}
+
+// Redactions returns how many records of the input had something redacted.
+func (p *Parser) Redactions() int { return p.hide.records }
+
+// Redacted returns a text from the input as a message may show it.
+func (p *Parser) Redacted(text string) string {
+	if p.hide.scanner != nil {
+		text, _ = p.hide.scanner.Key(text)
+	}
+	return text
+}
+
+// redactedLine redacts a line of text.
+func (p *Parser) redactedLine(line string) string {
+	if p.hide.scanner == nil {
+		return line
+	}
+	out, changed := p.hide.scanner.Text(line)
+	if changed {
+		p.hide.records++
+	}
+	return out
+}
+
+// redactedKey returns a new name's key as paths have it.
+func (p *Parser) redactedKey(n, parent *name) string {
+	n.masked = parent.masked
+	if p.hide.scanner == nil {
+		return n.key
+	}
+	shown, changed := p.hide.scanner.Key(n.key)
+	n.masked = n.masked || changed
+	return shown
+}
+
+// nameBytesMax returns how long the path of a name may be. Markers make it
+// longer, which is no reason to refuse a record.
+func (p *Parser) nameBytesMax(n *name) int {
+	if n.masked {
+		return 2 * p.cfg.MaxNameBytes
+	}
+	return p.cfg.MaxNameBytes
+}
+
+// saysOf returns what a path says of its values.
+func (p *Parser) saysOf(path string) redact.Name {
+	if p.hide.scanner == nil {
+		return redact.Name{}
+	}
+	return p.hide.scanner.NameOf(model.QueryName(path))
+}
+
+// saysOfAdded is saysOf for a field that was not in the text.
+func (p *Parser) saysOfAdded(path string) redact.Name {
+	if says, ok := p.hide.added[path]; ok {
+		return says
+	}
+	says := p.saysOf(path)
+	if p.hide.added == nil || len(p.hide.added) >= addedMax {
+		p.hide.added = map[string]redact.Name{}
+	}
+	p.hide.added[path] = says
+	return says
+}
+
+// redact takes out of the fields what must not be stored. A record is never
+// refused for it, and keeps at least one field.
+func (p *Parser) redact() {
+	if p.hide.scanner == nil {
+		return
+	}
+	changed := false
+	p.hide.names = false
+	for i := range p.fields {
+		f := &p.fields[i]
+		switch f.Kind {
+		case removed, model.Bool, model.Null:
+			p.hide.names = p.hide.names || i < len(p.named) && p.named[i].masked
+			continue
+		}
+		if i >= len(p.named) {
+			changed = p.redactField(f, p.saysOfAdded(f.Name)) || changed
+			continue
+		}
+		n := p.named[i]
+		p.hide.names = p.hide.names || n.masked
+		if f.Kind == model.String && p.hide.isClean(n, f.Text) {
+			continue
+		}
+		switch {
+		case p.redactField(f, n.says):
+			changed = true
+		case f.Kind == model.String:
+			p.hide.noteClean(n, f.Text)
+		}
+	}
+	if p.hide.names {
+		p.tellNamesApart()
+	}
+	if changed || p.hide.names {
+		p.hide.records++
+	}
+}
+
+// redactField redacts one field and reports whether anything was found.
+func (p *Parser) redactField(f *model.Field, says redact.Name) bool {
+	var out string
+	var changed bool
+	scanner := p.hide.scanner
+	switch f.Kind {
+	case model.Number:
+		out, changed = scanner.Number(says, f.Text)
+	case model.JSON:
+		out, changed = scanner.JSON(says, model.QueryName(f.Name), f.Text)
+	default:
+		out, changed = scanner.Value(says, f.Text)
+	}
+	switch {
+	case !changed:
+	case says.Removes() && p.live > 1:
+		f.Kind = removed
+		p.live--
+	case says.Removes():
+		f.Kind, f.Text = model.String, ""
+	case f.Kind == model.Number:
+		f.Kind, f.Text = model.String, out
+	default:
+		f.Text = out
+	}
+	return changed
+}
+
+// tellNamesApart numbers names that have become the same by redaction: no two
+// fields of a record have one name.
+func (p *Parser) tellNamesApart() {
+	seen := make(map[string]int, len(p.fields))
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.Kind == removed {
+			continue
+		}
+		seen[f.Name]++
+		if count := seen[f.Name]; count > 1 {
+			base := strings.Clone(f.Name)
+			for ; seen[f.Name] > 0; count++ {
+				f.Name = base + "~" + strconv.Itoa(count)
+			}
+			seen[f.Name]++
+		}
+	}
+}
