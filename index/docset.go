@@ -22,11 +22,45 @@ func DocSetRange(lo, hi uint32) *DocSet {
 	return set
 }
 
-// And returns the rows that are in both sets, as a new set.
-func And(a, b *DocSet) *DocSet { return roaring.And(a, b) }
+// The sets that And, Or and AndNot return may be one of those they are given:
+// most of what a condition is tried on it does not change, and a copy of the
+// rows of a segment for each column and word costs more than the look-up.
 
-// Or returns the rows that are in either set, as a new set.
-func Or(a, b *DocSet) *DocSet { return roaring.Or(a, b) }
+// And returns the rows that are in both sets; it is not to be changed.
+func And(a, b *DocSet) *DocSet {
+	switch {
+	case a.IsEmpty():
+		return a
+	case b.IsEmpty(), spans(a, b):
+		return b
+	case spans(b, a):
+		return a
+	}
+	return roaring.And(a, b)
+}
 
-// AndNot returns the rows of a that are not in b, as a new set.
-func AndNot(a, b *DocSet) *DocSet { return roaring.AndNot(a, b) }
+// spans reports whether a is all rows between two, and so has all of b, neither
+// of them empty.
+func spans(a, b *DocSet) bool {
+	first, last := a.Minimum(), a.Maximum()
+	return first <= b.Minimum() && b.Maximum() <= last && a.GetCardinality() == uint64(last-first)+1
+}
+
+// Or returns the rows that are in either set; it is not to be changed.
+func Or(a, b *DocSet) *DocSet {
+	switch {
+	case a.IsEmpty():
+		return b
+	case b.IsEmpty():
+		return a
+	}
+	return roaring.Or(a, b)
+}
+
+// AndNot returns the rows of a that are not in b; it is not to be changed.
+func AndNot(a, b *DocSet) *DocSet {
+	if b.IsEmpty() || !a.Intersects(b) {
+		return a
+	}
+	return roaring.AndNot(a, b)
+}

@@ -28,7 +28,8 @@ var (
 	// ErrBehind says that a member is away or lacks too many entries; nothing
 	// was done.
 	ErrBehind = errors.New("member is away or too far behind")
-	// ErrLogLost says that the manifest is ahead of the log's last vote: the
-	// log was deleted or replaced by an older one.
-	ErrLogLost = errors.New("log is older than the manifest")
+	// ErrLogLost says that manifest and log do not fit: the manifest is ahead of
+	// the log's last vote, since the log was deleted or replaced by an older one,
+	// or it ends before the log begins, since the store has lost the newest.
+	ErrLogLost = errors.New("log and manifest do not fit")
 )

@@ -51,6 +51,9 @@ func (h *Host) start(id uint32, sm StateMachine, voters []string) (*Group, error
 		removed:  make(chan struct{}),
 		closing:  make(chan struct{}),
 	}
+	if err := g.log.Lost(); err != nil {
+		return nil, err
+	}
 	pos, _, sealed, err := g.snapshots.position()
 	if err != nil {
 		return nil, err
@@ -61,6 +64,9 @@ func (h *Host) start(id uint32, sm StateMachine, voters []string) (*Group, error
 		if term, err := g.log.GetUint64(keyTerm); err != nil || term < pos.Term {
 			return nil, errors.Join(fmt.Errorf("log is at term %d, manifest at %d: %w", term, pos.Term, ErrLogLost), err)
 		}
+	}
+	if err := g.adjoins(pos.Index); err != nil {
+		return nil, err
 	}
 	if removed, err := g.log.GetUint64(keyRemoved); err != nil {
 		return nil, err
@@ -79,6 +85,16 @@ func (h *Host) start(id uint32, sm StateMachine, voters []string) (*Group, error
 	g.wg.Go(g.facade.forward)
 	g.hurry()
 	return g, nil
+}
+
+// adjoins reports an ErrLogLost if entries are missing between a manifest and the
+// log: the store has lost its newest manifest.
+func (g *Group) adjoins(manifest uint64) error {
+	first, err := g.log.FirstIndex()
+	if err == nil && first > manifest+1 {
+		err = fmt.Errorf("the log begins at %d, and the manifest is at %d: %w", first, manifest, ErrLogLost)
+	}
+	return err
 }
 
 // connect makes what the library sends with.
@@ -337,7 +353,27 @@ func (g *Group) Leader() (nodeID string, self bool) {
 // before it for those that are a little behind. The leader also keeps what a
 // member that is catching up needs next, within limits: else such a one would
 // be given one manifest after the other and never reach the tail.
-func (g *Group) Truncate(sealedIndex uint64) error {
+func (g *Group) Truncate(sealedIndex uint64) error { return g.truncate(sealedIndex, trailingMax) }
+
+// Cut is Truncate that keeps nothing for members that are a little behind: they are
+// given the manifest. The files in which the entries are go, too, as soon as no group
+// of the node needs one in them.
+func (g *Group) Cut(sealedIndex uint64) error {
+	if err := g.truncate(sealedIndex, 1); err != nil {
+		return err
+	}
+	return g.log.Leave()
+}
+
+// Holds reports whether there is a file here that has an entry up to an index, also
+// if that was truncated.
+func (g *Group) Holds(upto uint64) bool { return g.log.Holds(upto) }
+
+// KeepsDamaged reports whether damaged files of the log are kept aside here, in which
+// there may be entries of the group: as long as other groups are lost by that.
+func (g *Group) KeepsDamaged() bool { return g.log.KeepsDamaged() }
+
+func (g *Group) truncate(sealedIndex, trailing uint64) error {
 	pos, _, ok, err := g.snapshots.position()
 	if err != nil {
 		return fmt.Errorf("truncate group %d: %w", g.id, err)
@@ -347,7 +383,7 @@ func (g *Group) Truncate(sealedIndex uint64) error {
 	}
 	keep := uint64(0) // the store serves the seal's own entry from the manifest
 	if !g.alone() {
-		keep = trailingMax
+		keep = trailing
 	}
 	keep = min(keep, sealedIndex)
 	for keep > 1 && g.log.Bytes(sealedIndex-keep)-g.log.Bytes(sealedIndex) > trailingBytesMax {

@@ -9,13 +9,15 @@ import (
 
 	hraft "github.com/hashicorp/raft"
 
+	"github.com/stere-log/stere/raft/pulse"
 	"github.com/stere-log/stere/raft/wal"
 )
 
 // Host owns the shared log of a node and the groups that run on it.
 type Host struct {
-	cfg Config
-	log *wal.Log
+	cfg   Config
+	log   *wal.Log
+	pulse *pulse.Pulse // nil without other nodes
 
 	mu     sync.Mutex
 	groups map[uint32]*Group // nil while a group starts
@@ -35,11 +37,25 @@ func Open(cfg Config) (*Host, error) {
 	if h.log, err = wal.Open(logging); err != nil {
 		return nil, err
 	}
+	if err := h.startPulse(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start heartbeats: %w", err), h.log.Close())
+	}
 	return h, nil
 }
 
 // Groups returns the ids of the groups that are stored here, ascending.
 func (h *Host) Groups() []uint32 { return h.log.Groups() }
+
+// Lost returns the groups of which damage to the log took something, or may
+// have, with an error that is a wal.ErrLost and says where. They are among Groups
+// and cannot be started: a member that has forgotten how it voted or what it
+// acknowledged must be removed by the others and destroyed here before it may
+// come back as a new one.
+func (h *Host) Lost() map[uint32]error { return h.log.Lost() }
+
+// Expect says which groups are to be here, before new ones are started: of some of
+// them damage may have taken everything. They are among Lost then.
+func (h *Host) Expect(groups []uint32) error { return h.log.Expect(groups) }
 
 // Hangs reports whether a write of the log has not come back for long. Members
 // here lead nothing then that others can lead.
@@ -47,6 +63,9 @@ func (h *Host) Hangs() bool { return h.log.Hangs() }
 
 // Stats says what the shared log holds.
 func (h *Host) Stats() wal.Stats { return h.log.Stats() }
+
+// LeaveLog makes the log begin new files.
+func (h *Host) LeaveLog() error { return h.log.Leave() }
 
 // Start runs this node's member of a group. A group of which nothing is stored
 // and nothing sealed begins with this node as its only member.
@@ -83,6 +102,9 @@ func (h *Host) claim(groupID uint32) error {
 	defer h.mu.Unlock()
 	if h.closed {
 		return ErrShutdown
+	}
+	if groupID == pulse.Group {
+		return errors.New("its number is that of heartbeats")
 	}
 	if _, ok := h.groups[groupID]; ok {
 		return errors.New("it runs already")
@@ -167,7 +189,11 @@ func (h *Host) Close() error {
 		wg.Go(func() { errs[i] = g.Close() })
 	}
 	wg.Wait()
-	return errors.Join(errors.Join(errs...), h.log.Close())
+	var err error
+	if h.pulse != nil {
+		err = h.pulse.Close()
+	}
+	return errors.Join(errors.Join(errs...), err, h.log.Close())
 }
 
 // A disk that hangs. The library stores entries on the goroutine that would

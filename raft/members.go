@@ -46,6 +46,7 @@ func (g *Group) AddLearner(ctx context.Context, nodeID string) error {
 		if _, ok := g.facade.server(nodeID); ok {
 			return nil, nil
 		}
+		g.facade.peers.forget(nodeID)
 		return func(patience time.Duration) hraft.IndexFuture {
 			return g.raft.AddNonvoter(hraft.ServerID(nodeID), hraft.ServerAddress(nodeID), 0, patience)
 		}, nil

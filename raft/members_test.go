@@ -237,6 +237,43 @@ func TestRemoved(t *testing.T) {
 	}
 }
 
+// A member that comes back with nothing, while the same one leads, is not taken for
+// what it was: it gets no vote before it has the entries.
+func TestReturnsWithNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		want := c.fill(nil, 50)
+		c.agree(want)
+		leader := c.leader()
+		gone := c.other(leader)
+		g := c.nodes[leader].group
+		term := g.Stats().Term
+		if err := g.Remove(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		c.recreate(gone)
+		c.isolate(gone)
+		if err := g.AddLearner(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range g.Members() {
+			if m.ID == gone && (m.Match > 0 || !m.Contact.IsZero()) {
+				t.Errorf("of the new member is known what was of the old one: %+v", m)
+			}
+		}
+		if err := g.AddVoter(t.Context(), gone); !errors.Is(err, ErrBehind) {
+			t.Errorf("a member without an entry gets a vote: %v", err)
+		}
+		if now := g.Stats().Term; now != term {
+			t.Fatalf("term %d, was %d: the test is too mild", now, term)
+		}
+		c.heal()
+		c.agree(want)
+		c.on(func(g *Group) error { return g.AddVoter(t.Context(), gone) })
+		c.agree(c.fill(want, 1))
+	})
+}
+
 // recreate destroys a node's member and starts it with nothing.
 func (c *cluster) recreate(name string) {
 	c.t.Helper()

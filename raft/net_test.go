@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stere-log/stere/raft/pulse"
 )
 
 // network is connections in memory between nodes, which can be cut in each
@@ -21,10 +23,13 @@ type network struct {
 	cut     map[[2]string]bool       // from, to
 	listen  map[string]map[uint32]*memStreams
 	conns   map[*memConn]bool
+	refused map[uint32]bool // groups that nobody dials, as if nobody knew them
+	writes  map[uint32]int  // by group
 }
 
 func newNetwork() *network {
-	n := &network{cut: map[[2]string]bool{}, listen: map[string]map[uint32]*memStreams{}, conns: map[*memConn]bool{}}
+	n := &network{cut: map[[2]string]bool{}, listen: map[string]map[uint32]*memStreams{}, conns: map[*memConn]bool{},
+		refused: map[uint32]bool{}, writes: map[uint32]int{}}
 	n.changed = sync.NewCond(&n.mu)
 	return n
 }
@@ -44,6 +49,16 @@ func (n *network) heal() {
 	for c := range n.conns {
 		c.changed.Broadcast()
 	}
+}
+
+// written returns how often something was written for a group, and for all
+// groups' heartbeats, since it was asked last.
+func (n *network) written(group uint32) (own, pulses int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	own, pulses = n.writes[group], n.writes[pulse.Group]
+	clear(n.writes)
+	return own, pulses
 }
 
 // crash ends all connections of a node at once.
@@ -125,12 +140,12 @@ func (s *memStreams) Dial(node string, timeout time.Duration) (net.Conn, error) 
 		s.n.changed.Wait()
 	}
 	to := s.n.listen[node][s.group]
-	if to == nil {
+	if to == nil || s.n.refused[s.group] {
 		return nil, fmt.Errorf("connection to %s refused", node)
 	}
 	a, b, changed := &queue{}, &queue{}, sync.NewCond(&s.n.mu)
-	mine := &memConn{n: s.n, changed: changed, local: s.node, remote: node, in: a, out: b}
-	theirs := &memConn{n: s.n, changed: changed, local: node, remote: s.node, in: b, out: a}
+	mine := &memConn{n: s.n, changed: changed, local: s.node, remote: node, group: s.group, in: a, out: b}
+	theirs := &memConn{n: s.n, changed: changed, local: node, remote: s.node, group: s.group, in: b, out: a}
 	s.n.conns[mine], s.n.conns[theirs] = true, true
 	to.waiting = append(to.waiting, theirs)
 	s.n.changed.Broadcast()
@@ -160,6 +175,7 @@ type memConn struct {
 	n             *network
 	changed       *sync.Cond // of both ends
 	local, remote string
+	group         uint32
 	in, out       *queue
 	closed        bool
 	read, write   time.Time // deadlines
@@ -208,6 +224,7 @@ func (c *memConn) Write(b []byte) (int, error) {
 			delay := c.n.delay + c.n.slow[c.local] + c.n.slow[c.remote]
 			c.out.pieces = append(c.out.pieces, piece{time.Now().Add(delay), append([]byte(nil), b...)})
 			c.out.bytes += len(b)
+			c.n.writes[c.group]++
 			c.changed.Broadcast()
 			if delay > 0 {
 				time.AfterFunc(delay, c.broadcast)

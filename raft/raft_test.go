@@ -270,6 +270,21 @@ func TestLostLogIsAnError(t *testing.T) {
 	}
 }
 
+func TestLostManifestIsAnError(t *testing.T) {
+	fs := vfs.NewMem()
+	n := mustStart(t, testConfig(fs))
+	n.propose(t, "x")
+	n.seal(t)
+	n.propose(t, "y")
+	n.close(t)
+	if err := fs.Remove("/data/manifest"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := startNode(testConfig(fs)); !errors.Is(err, ErrLogLost) {
+		t.Fatalf("started without what its log adjoins: %v", err)
+	}
+}
+
 func TestTruncateNeedsTheManifest(t *testing.T) {
 	n := mustStart(t, testConfig(vfs.NewMem()))
 	defer n.close(t)

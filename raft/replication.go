@@ -20,8 +20,6 @@ const (
 	extendMax = 64
 	// entriesMax is how many entries one message has.
 	entriesMax = 256
-	// beatShare of an election timeout is how long a heartbeat lasts.
-	beatShare = 3
 	// farewell as the sender's address of a message without entries tells a
 	// member that it is none any more.
 	farewell = "\x00farewell"
@@ -40,6 +38,7 @@ type peer struct {
 	asked      uint64    // ticket of the newest request that it agreed to
 	contact    time.Time // when it last answered
 	beat       time.Time // when the newest heartbeat was sent that it agreed to
+	committed  uint64    // what it said last that it knows to be committed
 }
 
 // peers is what the messages of this member as a leader tell of the others.
@@ -68,16 +67,6 @@ func (p *peers) ask() uint64 {
 	}
 }
 
-// spared reports whether a heartbeat need not be sent: the last one that a
-// member agreed to was sent within the interval, and nobody waits for another.
-// The library sends one to every member of every group ten times within the
-// time after which it would be missed, which for many groups is most of what an
-// idle node does; three times are enough.
-func (p *peers) spared(id string, term uint64, interval time.Duration) bool {
-	one := p.get(id, term)
-	return one.asked > p.reading.Load() && time.Since(one.beat) < interval
-}
-
 // update changes what is known of a member, unless it is of an older term.
 func (p *peers) update(id string, term uint64, change func(*peer)) {
 	p.mu.Lock()
@@ -94,6 +83,14 @@ func (p *peers) update(id string, term uint64, change func(*peer)) {
 		p.byID[id] = one
 	}
 	change(one)
+}
+
+// forget forgets a member: one that comes back under the same id in the same term
+// has nothing of what it had.
+func (p *peers) forget(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byID, id)
 }
 
 // get returns what is known of a member in a term.
@@ -413,6 +410,9 @@ func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.Ap
 	for range extendMax {
 		part := next
 		p.facade.fit(&part)
+		if len(p.sent) == 0 && p.facade.peers.settled(p.id, &part, p.facade.beat/beatShare) {
+			return nil, nil // the library has no use for it
+		}
 		if !p.facade.leads(part.Term) {
 			return nil, errDeposed
 		}

@@ -86,7 +86,8 @@ type facade struct {
 	rpc     chan hraft.RPC
 	hangs   func() bool // the disk does
 	peers   peers
-	raft    atomic.Pointer[hraft.Raft] // nil until it has started
+	raft    atomic.Pointer[hraft.Raft]      // nil until it has started
+	fast    atomic.Pointer[func(hraft.RPC)] // of the library: answers heartbeats
 	// parted is called when a leader says that the members of an index, which
 	// are committed, are without this node.
 	parted func(index uint64)
@@ -129,6 +130,7 @@ func (f *facade) Close() error {
 // waiting for the disk. It runs beside the library's main goroutine, so it is
 // given only those that change nothing; the others go the way of all requests.
 func (f *facade) SetHeartbeatHandler(fast func(hraft.RPC)) {
+	f.fast.Store(&fast)
 	f.inner.SetHeartbeatHandler(func(rpc hraft.RPC) {
 		request, ok := rpc.Command.(*hraft.AppendEntriesRequest)
 		r := f.raft.Load()

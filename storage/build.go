@@ -26,25 +26,26 @@ type output struct {
 	built  []Entry
 	tables []*engine.Table
 	open   bool   // the last table takes more
+	owner  string // of the last table
 	next   uint32 // ordinal of the next segment
 }
 
 // tableBytes is up to what size a table takes another segment.
 const tableBytes = 4 << 20
 
-// table returns the table for the next segment.
-func (o *output) table(e *engine.Engine) (*engine.Table, error) {
-	if o.open && o.tables[len(o.tables)-1].Bytes() >= tableBytes {
+// table returns the table for the next segment, which belongs to an owner.
+func (o *output) table(e *engine.Engine, owner string) (*engine.Table, error) {
+	if o.open && (o.owner != owner || o.tables[len(o.tables)-1].Bytes() >= tableBytes) {
 		if err := o.finish(); err != nil {
 			return nil, err
 		}
 	}
 	if !o.open {
-		table, err := e.NewTable()
+		table, err := e.NewTable(owner)
 		if err != nil {
 			return nil, err
 		}
-		o.tables, o.open = append(o.tables, table), true
+		o.tables, o.open, o.owner = append(o.tables, table), true, owner
 	}
 	return o.tables[len(o.tables)-1], nil
 }
@@ -71,6 +72,7 @@ type buildRequest struct {
 	parts    []part.Part
 	// dayCutRows is Config.DayCutRows, of the proposer if there is one.
 	dayCutRows int
+	cleaned    uint64 // log index up to which deletions have been carried out in the parts
 }
 
 // build adds one segment per piece of the parts (see cutByDay) to out. After
@@ -92,7 +94,7 @@ func (s *Shard) build(ctx context.Context, r buildRequest, out *output) error {
 }
 
 func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inputs []segment.Input, out *output) error {
-	table, err := out.table(s.env.Engine)
+	table, err := out.table(s.env.Engine, s.env.owner(r.tenant))
 	if err != nil {
 		return err
 	}
@@ -107,6 +109,7 @@ func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inpu
 	out.built = append(out.built, Entry{
 		ID: id, Tenant: r.tenant, Rows: meta.Rows, FirstTime: meta.FirstTime, LastTime: meta.LastTime,
 		MinIndex: meta.MinIndex, MaxIndex: meta.MaxIndex, Bytes: table.Bytes() - before, TextBytes: meta.TextBytes,
+		Cleaned: cleaned(r.cleaned, meta.MinIndex),
 	})
 	return nil
 }

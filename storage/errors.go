@@ -25,6 +25,8 @@ var (
 	ErrPosition = errors.New("replicas are at different positions")
 	// ErrDiverged says that a segment has other records than the manifest says.
 	ErrDiverged = errors.New("segment is not the one of the manifest")
+	// ErrDeletion says that a deletion is none.
+	ErrDeletion = errors.New("deletion is not one that can be carried out")
 	// ErrInput says that a merge names a segment that is not there or cannot
 	// be read.
 	ErrInput = errors.New("merge input is missing or damaged")

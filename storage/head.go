@@ -3,8 +3,13 @@ package storage
 import (
 	"container/list"
 	"context"
+	"fmt"
+	"hash/maphash"
 	"math"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -17,12 +22,16 @@ import (
 // decoded when it is read, and what is decoded is kept by a HeadCache. It
 // implements part.Part for readers who may need only some blocks of a head.
 type headBlock struct {
+	number  uint64 // which no other block with this cache has
 	shard   model.ShardID
 	index   uint64
 	rows    uint32 // as announced by the batches, without what was dropped
 	encoded []byte
 	dropped []head.Range // batches that are stored elsewhere already
 	cache   *HeadCache
+	masked  atomic.Pointer[maskedCopy]
+	columns atomic.Pointer[[]part.Column] // known of a block that was decoded
+	gone    atomic.Bool                   // it is in a segment now: nothing more is kept of it
 
 	once  sync.Once
 	known bounds
@@ -34,7 +43,10 @@ type bounds struct {
 	first, last int64
 }
 
-var _ part.Part = (*headBlock)(nil)
+var (
+	_ part.Part = (*headBlock)(nil)
+	_ part.Memo = (*headBlock)(nil)
+)
 
 // decode returns the block as a part that nobody else has.
 func (b *headBlock) decode() (*head.Part, error) {
@@ -56,6 +68,7 @@ func (b *headBlock) read() part.Part {
 	if err != nil {
 		return &failedPart{rows: b.rows, first: math.MinInt64, last: math.MaxInt64, err: err}
 	}
+	b.learn(decoded)
 	return b.cache.put(b, decoded)
 }
 
@@ -77,25 +90,16 @@ func (b *headBlock) bounds() bounds {
 	return b.known
 }
 
-// Times implements part.Part.
-func (b *headBlock) Times(rows *index.DocSet) ([]int64, error) { return b.read().Times(rows) }
-
 // TimeDigits implements part.Part.
 func (b *headBlock) TimeDigits(rows *index.DocSet) ([]uint8, error) { return b.read().TimeDigits(rows) }
-
-// IDs implements part.Part.
-func (b *headBlock) IDs(rows *index.DocSet) ([]model.RecordID, error) { return b.read().IDs(rows) }
 
 // Records implements part.Part.
 func (b *headBlock) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	return b.read().Records(ctx, rows)
 }
 
-// Columns implements part.Part.
-func (b *headBlock) Columns(queryName string) []part.Column { return b.read().Columns(queryName) }
-
 // Patterns implements part.Part.
-func (b *headBlock) Patterns() part.Column { return b.read().Patterns() }
+func (b *headBlock) Patterns(naming *part.Naming) part.Column { return b.read().Patterns(naming) }
 
 // AllColumns implements part.Part.
 func (b *headBlock) AllColumns() []part.Column { return b.read().AllColumns() }
@@ -121,11 +125,6 @@ func (b *headBlock) RowsBetween(from, to int64) (lo, hi uint32, err error) {
 	return b.read().RowsBetween(from, to)
 }
 
-// Eval implements part.Part.
-func (b *headBlock) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
-	return b.read().Eval(ctx, e, within)
-}
-
 // bodyShare is how many times smaller than its body a block counts at least: a
 // seal reads all bodies of the head, and repeated lines pack to next to nothing.
 const bodyShare = 6
@@ -142,17 +141,23 @@ type headRun []*headBlock
 // DefaultHeadCacheBytes is the size of a HeadCache made with 0.
 const DefaultHeadCacheBytes = 64 << 20
 
-// HeadCache keeps decoded blocks of the heads of a node, least recently used
-// out first: a decoded block takes several times the memory of an encoded one,
+// HeadCache keeps decoded blocks of the heads of a node, and what was computed of
+// blocks, least recently used out first: a decoded block takes several times the memory of an encoded one,
 // and most blocks are never read before they are sealed. It is safe for
 // concurrent use.
 type HeadCache struct {
-	limit int64
-	mu    struct {
+	limit  int64
+	id     uint64        // which other caches of the process do not have
+	blocks atomic.Uint64 // with this cache, which tells them apart by number
+	mu     struct {
 		sync.Mutex
 		bytes int64
 		order *list.List // of *keptBlock, most recent in front
 		items map[*headBlock]*list.Element
+
+		answerBytes int64
+		recent      *list.List // of *keptAnswer, most recent in front
+		answers     map[answerKey]*list.Element
 	}
 }
 
@@ -168,16 +173,18 @@ func NewHeadCache(bytes int64) *HeadCache {
 		bytes = DefaultHeadCacheBytes
 	}
 	c := &HeadCache{limit: bytes}
+	c.id = maphash.String(maphash.MakeSeed(), "") // by chance: 64 random bits
 	c.mu.order = list.New()
 	c.mu.items = map[*headBlock]*list.Element{}
+	c.mu.recent, c.mu.answers = list.New(), map[answerKey]*list.Element{}
 	return c
 }
 
-// Bytes returns about how much memory the decoded blocks take.
+// Bytes returns about how much memory the decoded blocks and answers take.
 func (c *HeadCache) Bytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.bytes
+	return c.mu.bytes + c.mu.answerBytes
 }
 
 func (c *HeadCache) get(b *headBlock) *head.Part {
@@ -200,7 +207,7 @@ func (c *HeadCache) put(b *headBlock, p *head.Part) *head.Part {
 		return element.Value.(*keptBlock).part
 	}
 	c.mu.items[b] = c.mu.order.PushFront(&keptBlock{b, p})
-	for c.mu.bytes += int64(p.Bytes()); c.mu.bytes > c.limit && c.mu.order.Len() > 1; {
+	for c.mu.bytes += int64(p.Bytes()); c.mu.bytes > c.limit-c.limit/answersShare && c.mu.order.Len() > 1; {
 		c.remove(c.mu.order.Back())
 	}
 	return p
@@ -212,9 +219,15 @@ func (c *HeadCache) drop(runs map[model.TenantID]headRun) {
 	defer c.mu.Unlock()
 	for _, run := range runs {
 		for _, b := range run {
+			b.gone.Store(true)
 			if element, ok := c.mu.items[b]; ok {
 				c.remove(element)
 			}
+		}
+	}
+	for at := range c.mu.answers {
+		if at.block.gone.Load() {
+			c.forget(at)
 		}
 	}
 }
@@ -226,6 +239,267 @@ func (c *HeadCache) remove(element *list.Element) {
 	c.mu.bytes -= int64(kept.part.Bytes())
 }
 
+// A block of the head never changes, and to decode it costs more than most
+// questions about it do. So what was computed of it is kept, as of a segment, and
+// which columns it has: a question that repeats decodes nothing.
+
+// answersShare is the share of a HeadCache, one part in so many, that answers may
+// take.
+const answersShare = 4
+
+// answerKeyMax is how long the key of an answer may be.
+const answerKeyMax = 4 << 10
+
+// answerBytes is what an answer takes besides its key and value.
+const answerBytes = 256
+
+type answerKey struct {
+	block *headBlock
+	key   string
+}
+
+type keptAnswer struct {
+	at    answerKey
+	value any
+	bytes int64
+}
+
+// answer returns what is kept under a key.
+func (c *HeadCache) answer(at answerKey) (any, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	element, ok := c.mu.answers[at]
+	if !ok {
+		return nil, false
+	}
+	c.mu.recent.MoveToFront(element)
+	return element.Value.(*keptAnswer).value, true
+}
+
+// keep keeps an answer, least recently used out first.
+func (c *HeadCache) keep(at answerKey, value any, bytes int64) {
+	most := c.limit / answersShare
+	if bytes += answerBytes + int64(len(at.key)); bytes > most/answersShare {
+		return // one answer must not push out all others
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.mu.answers[at]; ok || at.block.gone.Load() {
+		return
+	}
+	c.mu.answers[at] = c.mu.recent.PushFront(&keptAnswer{at, value, bytes})
+	for c.mu.answerBytes += bytes; c.mu.answerBytes > most; {
+		c.forget(c.mu.recent.Back().Value.(*keptAnswer).at)
+	}
+}
+
+// forget takes an answer out; the caller holds the lock.
+func (c *HeadCache) forget(at answerKey) {
+	element := c.mu.answers[at]
+	delete(c.mu.answers, at)
+	c.mu.answerBytes -= c.mu.recent.Remove(element).(*keptAnswer).bytes
+}
+
+// Memo implements part.Memo.
+func (b *headBlock) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
+	at := answerKey{b, key}
+	if value, ok := b.cache.answer(at); ok {
+		return value, nil
+	}
+	value, bytes, err := make()
+	if err == nil && bytes >= 0 && len(key) <= answerKeyMax {
+		b.cache.keep(at, value, bytes)
+	}
+	return value, err
+}
+
+// Identity implements part.Memo.
+func (b *headBlock) Identity() string { return fmt.Sprintf("block %d %d", b.cache.id, b.number) }
+
+// Sealed implements part.Memo.
+func (b *headBlock) Sealed() bool { return false }
+
+// Eval implements part.Part. The rows that a condition finds among all are kept
+// where the block has to be decoded to find them.
+func (b *headBlock) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	if kept := b.cache.get(b); kept != nil {
+		return kept.Eval(ctx, e, within)
+	}
+	key, ok := part.AppendKey([]byte("rows "), e)
+	if within != nil || !ok {
+		return b.read().Eval(ctx, e, within)
+	}
+	rows, err := b.Memo(string(key), func() (any, int64, error) {
+		rows, err := b.read().Eval(ctx, e, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		return rows, int64(rows.GetSizeInBytes()), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows.(*index.DocSet), nil
+}
+
+// headOrder is where the rows of a block belong, kept when it is not decoded any more:
+// most that a page of records looks at is not on it.
+type headOrder struct {
+	times    []int64
+	ordinals []uint32 // nil: the rows
+}
+
+// order returns the order of the rows of a block that is not decoded; nil if the
+// block is to be asked, or not all rows are its.
+func (b *headBlock) order(rows *index.DocSet) (*headOrder, error) {
+	if b.cache.get(b) != nil || rows.IsEmpty() {
+		return nil, nil
+	}
+	value, err := b.Memo("order", func() (any, int64, error) {
+		switch p := b.read().(type) {
+		case *failedPart:
+			return nil, 0, p.err
+		case *head.Part:
+			times, ordinals := p.Order()
+			return &headOrder{times, ordinals}, 8*int64(len(times)) + 4*int64(len(ordinals)), nil
+		}
+		return nil, -1, nil
+	})
+	order, _ := value.(*headOrder)
+	if err != nil || order == nil || int(rows.Maximum()) >= len(order.times) {
+		return nil, err
+	}
+	return order, nil
+}
+
+// Times implements part.Part.
+func (b *headBlock) Times(rows *index.DocSet) ([]int64, error) {
+	order, err := b.order(rows)
+	if err != nil || order == nil {
+		return b.read().Times(rows)
+	}
+	list := rows.ToArray()
+	times := make([]int64, len(list))
+	for i, row := range list {
+		times[i] = order.times[row]
+	}
+	return times, nil
+}
+
+// IDs implements part.Part.
+func (b *headBlock) IDs(rows *index.DocSet) ([]model.RecordID, error) {
+	order, err := b.order(rows)
+	if err != nil || order == nil {
+		return b.read().IDs(rows)
+	}
+	list := rows.ToArray()
+	ids := make([]model.RecordID, len(list))
+	for i, row := range list {
+		ids[i] = model.RecordID{Shard: b.shard, Index: b.index, Ordinal: row}
+		if order.ordinals != nil {
+			ids[i].Ordinal = order.ordinals[row]
+		}
+	}
+	return ids, nil
+}
+
+// columnsKnownRows is from how many rows on it is kept which columns a block has:
+// of smaller ones this would take as much as they do.
+const columnsKnownRows = 256
+
+// Nor is it kept of those with so many columns that they would take more than a share
+// of what the block counts for, one part in so many.
+const (
+	columnsShare = 4
+	columnBytes  = 112 // of a column, without its path
+)
+
+// learn keeps which columns the block has.
+func (b *headBlock) learn(p part.Part) {
+	if b.rows < columnsKnownRows || b.columns.Load() != nil {
+		return
+	}
+	all := p.AllColumns()
+	bytes := len(all) * columnBytes
+	for _, c := range all {
+		bytes += len(c.Path())
+	}
+	if int64(bytes) > blockWeight(b.encoded)/columnsShare {
+		return
+	}
+	known, columns := make([]part.Column, len(all)), make([]headColumn, len(all))
+	for i, c := range all {
+		// The path is cloned: it is a piece of the decoded block.
+		columns[i] = headColumn{block: b, path: strings.Clone(c.Path()), kind: c.Kind(), count: c.Count(), distinct: c.Distinct()}
+		known[i] = &columns[i]
+	}
+	b.columns.Store(&known)
+}
+
+// Columns implements part.Part.
+func (b *headBlock) Columns(queryName string) []part.Column {
+	known := b.columns.Load()
+	if kept := b.cache.get(b); kept != nil || known == nil {
+		return b.read().Columns(queryName)
+	}
+	var found []part.Column
+	for _, c := range *known {
+		if model.QueryName(c.Path()) == queryName {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// headColumn is a column of a block that is not decoded, as long as its values are
+// not asked for.
+type headColumn struct {
+	block           *headBlock
+	path            string
+	kind            model.Kind
+	count, distinct uint32
+}
+
+// Path implements part.Column.
+func (c *headColumn) Path() string { return c.path }
+
+// Kind implements part.Column.
+func (c *headColumn) Kind() model.Kind { return c.kind }
+
+// Count implements part.Column.
+func (c *headColumn) Count() uint32 { return c.count }
+
+// Distinct implements part.Column.
+func (c *headColumn) Distinct() uint32 { return c.distinct }
+
+// decoded returns the column of the decoded block.
+func (c *headColumn) decoded() (part.Column, error) {
+	p := c.block.read()
+	if failed, ok := p.(*failedPart); ok {
+		return nil, failed.err
+	}
+	all := p.AllColumns()
+	return all[slices.IndexFunc(all, func(of part.Column) bool { return of.Path() == c.path && of.Kind() == c.kind })], nil
+}
+
+// Gather implements part.Column.
+func (c *headColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Values, error) {
+	of, err := c.decoded()
+	if err != nil {
+		return part.Values{}, err
+	}
+	return of.Gather(ctx, rows)
+}
+
+// Counts implements part.Column.
+func (c *headColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	of, err := c.decoded()
+	if err != nil {
+		return nil, err
+	}
+	return of.Counts(ctx, rows)
+}
+
 // failedPart stands for records that cannot be read.
 type failedPart struct {
 	rows        uint32
@@ -233,11 +507,11 @@ type failedPart struct {
 	err         error
 }
 
-func (p *failedPart) Rows() uint32                 { return p.rows }
-func (p *failedPart) TimeRange() (int64, int64)    { return p.first, p.last }
-func (p *failedPart) Columns(string) []part.Column { return nil }
-func (p *failedPart) AllColumns() []part.Column    { return nil }
-func (p *failedPart) Patterns() part.Column        { return nil }
+func (p *failedPart) Rows() uint32                      { return p.rows }
+func (p *failedPart) TimeRange() (int64, int64)         { return p.first, p.last }
+func (p *failedPart) Columns(string) []part.Column      { return nil }
+func (p *failedPart) AllColumns() []part.Column         { return nil }
+func (p *failedPart) Patterns(*part.Naming) part.Column { return nil }
 
 func (p *failedPart) RowsBetween(int64, int64) (uint32, uint32, error) { return 0, 0, p.err }
 

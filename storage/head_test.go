@@ -10,6 +10,8 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/part"
 )
 
 func blockOf(t *testing.T, cache *HeadCache, number uint64, times ...int64) *headBlock {
@@ -106,5 +108,132 @@ func TestHeadCacheIsBounded(t *testing.T) {
 	small := NewHeadCache(1)
 	if only := blockOf(t, small, 1, 1); only.read() != only.read() {
 		t.Error("a block beyond the limit is decoded again for each call")
+	}
+}
+
+// TestHeadBlockRemembers checks that what a block kept is what it gives when it is
+// decoded, that a question that repeats decodes nothing, and that answers keep to
+// their share and go with the block.
+func TestHeadBlockRemembers(t *testing.T) {
+	cache := NewHeadCache(1 << 20)
+	times := make([]int64, columnsKnownRows)
+	for i := range times {
+		times[i] = int64(i * 7 % len(times))
+	}
+	b := blockOf(t, cache, 3, times...)
+	p, err := b.decode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conditions := []index.Expr{
+		index.Leaf{Field: "message", Pred: index.Word{Folded: "7"}}, index.Leaf{Field: "message", Pred: index.Exists{}}, index.Leaf{Field: "other", Pred: index.Exists{}},
+	}
+	forget := func() {
+		cache.mu.Lock()
+		defer cache.mu.Unlock()
+		for _, element := range cache.mu.items {
+			cache.remove(element)
+		}
+	}
+	for round := range 2 {
+		for _, e := range conditions {
+			forget()
+			want, _ := p.Eval(t.Context(), e, nil)
+			got, err := b.Eval(t.Context(), e, nil)
+			if err != nil || !got.Equals(want) {
+				t.Fatalf("%v finds %v (%v), want %v", e, got, err, want)
+			}
+			if decoded := cache.get(b) != nil; decoded != (round == 0) {
+				t.Errorf("round %d: decoded %v", round, decoded)
+			}
+		}
+		forget()
+		some := index.DocSetOf(3, 5, 200)
+		wantTimes, _ := p.Times(some)
+		wantIDs, _ := p.IDs(some)
+		gotTimes, err := b.Times(some)
+		if round == 0 {
+			forget()
+		}
+		gotIDs, err2 := b.IDs(some)
+		if err != nil || err2 != nil || !reflect.DeepEqual(gotTimes, wantTimes) || !reflect.DeepEqual(gotIDs, wantIDs) || cache.get(b) != nil {
+			t.Fatalf("times %v, ids %v (%v, %v), want %v and %v", gotTimes, gotIDs, err, err2, wantTimes, wantIDs)
+		}
+		columns := b.Columns("message")
+		if len(columns) != 1 || columns[0].Count() != p.Rows() || len(b.Columns("other")) != 0 || cache.get(b) != nil {
+			t.Fatalf("columns are %v", columns)
+		}
+		want, _ := p.Columns("message")[0].Gather(t.Context(), nil)
+		if got, err := columns[0].Gather(t.Context(), nil); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("values are %v (%v), want %v", got, err, want)
+		}
+	}
+	for n := range 10_000 {
+		if _, err := b.Memo(fmt.Sprint(n), func() (any, int64, error) { return n, 100, nil }); err != nil {
+			t.Fatal(err)
+		}
+		if most := int64(1<<20) / answersShare; cache.mu.answerBytes > most {
+			t.Fatalf("answers take %d bytes, want at most %d", cache.mu.answerBytes, most)
+		}
+	}
+	if value, _ := b.Memo("9999", func() (any, int64, error) { return 0, 0, nil }); value != 9999 {
+		t.Errorf("the newest answer is %v", value)
+	}
+	cache.drop(map[model.TenantID]headRun{model.DefaultTenant: {b}})
+	if value, _ := b.Memo("9999", func() (any, int64, error) { return 0, 0, nil }); value != 0 || len(cache.mu.answers) != 0 || cache.mu.answerBytes != 0 {
+		t.Errorf("of a block that is gone %v is kept, %d bytes", value, cache.mu.answerBytes)
+	}
+}
+
+// A block has a name that no other has, also when a replica is made anew and its log
+// has the same entry again.
+func TestBlocksHaveTheirNames(t *testing.T) {
+	encoded := blockOf(t, nil, 1, 1, 2).encoded
+	heads, seen := NewHeadCache(0), map[string]bool{}
+	for _, cache := range []*HeadCache{heads, heads, nil} {
+		e, err := engine.Open(engine.Config{FS: engine.MemFS(), Dir: "store"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), Env{Engine: e, Heads: cache}, Config{Shard: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Append(5, Append{Tenant: model.DefaultTenant, Block: encoded, Batches: []Batch{{Rows: 2}}})
+		view, err := s.View(model.DefaultTenant)
+		if err != nil || len(view.Parts) != 1 {
+			t.Fatalf("%d parts, %v", len(view.Parts), err)
+		}
+		name := view.Parts[0].(part.Memo).Identity()
+		if seen[name] {
+			t.Errorf("another block is %s, too", name)
+		}
+		seen[name] = true
+		view.Release()
+		s.Close()
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is known of the columns of a block that is not decoded is little beside the
+// block, however many fields its records have.
+func TestColumnsOfWideBlockAreNotKept(t *testing.T) {
+	cache := NewHeadCache(1 << 20)
+	records := make([]model.Record, columnsKnownRows)
+	for i := range records {
+		records[i] = model.Record{Time: int64(i), Fields: []model.Field{{Name: fmt.Sprintf("field%d", i), Kind: model.String, Text: "x"}}}
+	}
+	encoded, err := block.Encode(nil, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &headBlock{shard: 1, index: 1, rows: columnsKnownRows, encoded: encoded, cache: cache}
+	if b.read(); b.columns.Load() != nil {
+		t.Errorf("%d columns are known of a block of %d bytes", len(*b.columns.Load()), len(encoded))
+	}
+	if found := b.Columns("field7"); len(found) != 1 || found[0].Count() != 1 {
+		t.Errorf("columns are %v", found)
 	}
 }

@@ -26,6 +26,7 @@ const (
 	prefixDamaged    byte = 0x14
 	prefixHash       byte = 0x15
 	prefixCarried    byte = 0x16
+	prefixDeletion   byte = 0x17
 	prefixSegment    byte = 0x20
 	prefixReceived   byte = 0x21
 )
@@ -40,6 +41,7 @@ func KeySpaces() []KeySpace {
 		{prefixDamaged, "damaged", "shard u32, segment sequence u64, ordinal u32", "which copy of a segment was found damaged, and how"},
 		{prefixHash, "hash", "shard u32, segment sequence u64, ordinal u32", "DayHashes of the records of a segment"},
 		{prefixCarried, "carried", "shard u32, number u64", "a key that a node gave a batch, and where the batch is"},
+		{prefixDeletion, "deletion", "shard u32, log index u64", "a deletion: what it removes, and how far it has come"},
 		{prefixSegment, "segment", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that was built here"},
 		{prefixReceived, "received", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that came from another replica"},
 	}

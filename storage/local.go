@@ -30,6 +30,7 @@ type local struct {
 	segment *segment.Segment
 	damage  atomic.Pointer[error]
 	marked  atomic.Bool // the damage is durable
+	masked  atomic.Pointer[maskedCopy]
 }
 
 func (l *local) broken() error {
@@ -314,6 +315,31 @@ func (s *Shard) deleteSegmentsIn(ctx context.Context, lower, upper []byte) error
 		lower = until
 	}
 	return nil
+}
+
+// Reclaim makes the bytes go that deleted segments left in tables which they shared
+// with others, and those of the manifest of before. pace is called with the bytes of
+// each table that is written anew and may wait.
+func (s *Shard) Reclaim(ctx context.Context, pace func(ctx context.Context, bytes int) error) error {
+	lower, _ := shardSpan(prefixSegment, s.cfg.Shard)
+	_, upper := shardSpan(prefixSegment, s.cfg.Shard)
+	received, end := shardSpan(prefixReceived, s.cfg.Shard)
+	small, smallEnd := []byte{prefixState}, []byte{prefixSegment}
+	for _, span := range [][2][]byte{{lower, upper}, {received, end}} {
+		if err := s.env.Engine.Reclaim(ctx, span[0], span[1], small, smallEnd, pace); err != nil {
+			return fmt.Errorf("reclaim what was deleted in shard %d: %w", s.cfg.Shard, err)
+		}
+	}
+	return s.env.Engine.AwaitDeletions(ctx)
+}
+
+// Renew writes anew what is in files of the store for which old says so, so that
+// they go. pace is called with the bytes of each table and may wait.
+func Renew(ctx context.Context, env Env, old func(path string) (bool, error), pace func(ctx context.Context, bytes int) error) error {
+	if err := env.Engine.Renew(ctx, []byte{prefixState}, []byte{prefixSegment - 1, 0xff}, old, pace); err != nil {
+		return fmt.Errorf("renew files of the store: %w", err)
+	}
+	return env.Engine.AwaitDeletions(ctx)
 }
 
 // Destroy deletes everything that a shard has in the store, for good. The shard

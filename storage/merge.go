@@ -48,10 +48,14 @@ func (s *Shard) PlanMerges(settle bool) []Merge {
 	if s.mu.closed || len(s.mu.jobs) > 0 {
 		return nil
 	}
-	taken := map[SegmentID]bool{}
-	for _, prepared := range s.mu.prepared {
-		for _, id := range prepared.Inputs {
-			taken[id] = true
+	taken := s.takenInputs()
+	pending, upto := s.deletionsUpTo()
+	for id := range s.mu.cleanups {
+		taken[id] = true
+	}
+	for _, d := range pending { // a deletion has its turn first
+		for _, one := range s.mu.set.byTenant[d.Tenant] {
+			taken[one.ID] = taken[one.ID] || d.concerns(&one.Entry)
 		}
 	}
 	var plans []Merge
@@ -64,9 +68,12 @@ func (s *Shard) PlanMerges(settle bool) []Merge {
 				continue
 			}
 			s.mu.reserved++
-			plan := Merge{Number: s.mu.reserved}
+			plan := Merge{Number: s.mu.reserved, Cleaned: upto}
 			for _, one := range group {
 				plan.Inputs = append(plan.Inputs, one.ID)
+				if upto > 0 {
+					plan.Cleaned = max(plan.Cleaned, one.Cleaned)
+				}
 			}
 			plans = append(plans, plan)
 		}
@@ -263,8 +270,9 @@ func (s *Shard) takePrepared(merge Merge) *preparedMerge {
 
 // prepare builds a merge from segments of the set.
 func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet, dayCutRows int) (*preparedMerge, error) {
-	r := buildRequest{sequence: mergeSequence(merge.Number), dayCutRows: dayCutRows}
+	r := buildRequest{sequence: mergeSequence(merge.Number), dayCutRows: dayCutRows, cleaned: merge.Cleaned}
 	var parts []part.Part
+	deletions := s.allDeletions()
 	cache := segment.NewCache(mergeCacheBytes)
 	for i, id := range merge.Inputs {
 		one, ok := set.all[id]
@@ -277,7 +285,11 @@ func (s *Shard) prepare(ctx context.Context, merge Merge, set *segmentSet, dayCu
 			return nil, fmt.Errorf("merge %d of shard %d: %w: segments of two tenants", merge.Number, s.cfg.Shard, ErrInput)
 		}
 		r.tenant = one.Tenant
-		parts = append(parts, one.here.Load().segment.WithCache(cache))
+		var p part.Part = one.here.Load().segment.WithCache(cache)
+		if of := concerning(deletions, &one.Entry, merge.Cleaned); len(of) > 0 {
+			p = hide(p, one.MaxIndex, of)
+		}
+		parts = append(parts, p)
 	}
 	r.parts = parts
 	prepared := &preparedMerge{Merge: merge}

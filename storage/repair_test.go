@@ -2,8 +2,10 @@ package storage
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +69,10 @@ func checkIncomplete(t *testing.T, s *Shard, want map[model.TenantID]map[model.R
 			failed += int(e.Rows)
 		}
 		view.Release()
+		hides := slices.ContainsFunc(s.allDeletions(), func(d *deletion) bool { return !d.done && d.Tenant == tenant })
+		if hides && failed > 0 && found <= len(records) && found+failed >= len(records) {
+			continue // what is hidden of what cannot be read is not known
+		}
 		if found+failed != len(records) {
 			t.Fatalf("tenant %s: %d records found and %d missing, want %d in all", tenant, found, failed, len(records))
 		}
@@ -110,13 +116,17 @@ func flip(t *testing.T, fs vfs.FS, rng *rand.Rand, path string) string {
 	return what
 }
 
+var flipCount = flag.Int("flips", 0, "how many bits of table files to flip; 0: a few")
+
 // Random bits of table files flip. A scrub finds each, or it does no harm: no
 // read ever gives a wrong record or lacks one without saying so. What was found
 // is repaired from another replica, and then everything is there again.
 func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
-	flips := 300
-	if testing.Short() {
-		flips = 12
+	flips := *flipCount
+	if flips == 0 {
+		if flips = 100; testing.Short() {
+			flips = 12
+		}
 	}
 	from := sealedHistory(t, 41, 1)
 	from.appendLarge(150, 800)

@@ -51,7 +51,7 @@ func (p *pair) open() {
 	// What the replicas need not agree on differs.
 	cfg := p.leader.cfg
 	cfg.Level, cfg.DayCutRows, cfg.MergeRowsMax = 1+p.rng.IntN(3), cfg.DayCutRows+p.rng.IntN(30), cfg.MergeRowsMax+p.rng.IntN(100)
-	if p.shard, err = Open(p.t.Context(), Env{Engine: p.engine}, cfg); err != nil {
+	if p.shard, err = Open(p.t.Context(), Env{Engine: p.engine, Query: readCondition}, cfg); err != nil {
 		p.t.Fatal(err)
 	}
 	state, _ := p.shard.Durable()
@@ -65,6 +65,10 @@ func (p *pair) applyTo(from, to uint64) {
 		e := p.leader.log[i]
 		if e.seal != nil {
 			p.shard.Seal(i+1, 1, *e.seal)
+			continue
+		}
+		if e.delete != nil {
+			p.shard.Delete(i+1, *e.delete)
 			continue
 		}
 		if got := p.shard.Append(i+1, *e.append); !slices.Equal(got, e.results) {
@@ -92,6 +96,13 @@ func (p *pair) lead() {
 			}
 		}
 		h.sealWith(h.shard.PreparedMerges())
+	case n < 20 && p.rng.IntN(2) == 0:
+		if p.rng.IntN(3) == 0 {
+			h.delete()
+		} else {
+			h.plan(1 + p.rng.IntN(5))
+			h.sealWith(h.shard.PreparedMerges())
+		}
 	default:
 		h.reopen()
 	}
@@ -250,6 +261,11 @@ func (p *pair) check() {
 				want[tenant][id] = record
 			}
 		}
+		for id, gone := range p.leader.gone[tenant] {
+			if id.Index <= p.applied && gone.at > p.applied {
+				want[tenant][id] = gone.record
+			}
+		}
 	}
 	checkIncomplete(p.t, p.shard, want)
 	state, _ := p.shard.Durable()
@@ -273,6 +289,7 @@ func (p *pair) settle() {
 			p.t.Fatal(err)
 		}
 	}
+	p.sameDeletions()
 	scrub(p.t, p.shard)
 	for round := 0; len(p.shard.Missing()) > 0; round++ {
 		if round == 1000 {

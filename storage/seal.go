@@ -24,6 +24,8 @@ type Merge struct {
 	// manifest, whatever it can read itself. Commands of version 1 have none:
 	// then every replica builds what it can.
 	Outputs []Entry
+	// Cleaned is up to which log index deletions are carried out in what is built.
+	Cleaned uint64
 }
 
 // MergeOutput returns the id of a merge's segment.
@@ -39,12 +41,18 @@ type SealCommand struct {
 	// DayCutRows is the proposer's Config.DayCutRows, which all replicas cut
 	// rows by; 0, in commands of version 1, means each one's own.
 	DayCutRows int
+	// Cleans are segments of which deletions remove nothing; since version 3.
+	Cleans []Clean
 }
 
 // SealCommand returns the command to propose now: it adopts every merge that
 // has been built.
 func (s *Shard) SealCommand(now int64) SealCommand {
-	return SealCommand{Time: now, Merges: s.PreparedMerges(), DayCutRows: s.cfg.DayCutRows}
+	command := SealCommand{Time: now, Merges: s.PreparedMerges(), DayCutRows: s.cfg.DayCutRows}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	command.Drops, command.Cleans = s.cleanupsOf()
+	return command
 }
 
 // sealJob is an applied seal that is not durable yet.
@@ -59,6 +67,10 @@ type sealJob struct {
 	// firstCarried and carried are the same of the keys that nodes gave.
 	firstCarried uint64
 	carried      []dedupEntry
+	// deletions are those that were applied before, cleaned the log index of the last
+	// one under way.
+	deletions []*deletion
+	cleaned   uint64
 }
 
 // Seal applies the command at a log index: what the head holds now belongs to
@@ -82,6 +94,7 @@ func (s *Shard) Seal(index, term uint64, command SealCommand) {
 		firstKey: max(s.mu.persistedKeys, state.DedupFirst), keys: s.mu.dedup.from(s.mu.persistedKeys),
 		firstCarried: max(s.mu.persistedCarried, state.Carried.First), carried: s.mu.carried.from(s.mu.persistedCarried),
 	}
+	job.deletions, job.cleaned = s.deletionsUpTo()
 	s.mu.persistedKeys, s.mu.persistedCarried = state.DedupNext, state.Carried.Next
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs = append(s.mu.jobs, job)
@@ -105,7 +118,11 @@ func admitMerges(merges []Merge, state *State) []Merge {
 type changes struct {
 	output
 	removed     []SegmentID
+	dropped     []SegmentID // of these, those that deletions or retention wanted
+	cleaned     []Entry     // that are the same but for Cleaned
 	quarantined []quarantinedBlock
+	purged      []*deletion                // that are done and leave nothing of a tenant
+	figures     map[uint64]DeletionFigures // by number of the deletion
 }
 
 type quarantinedBlock struct {
@@ -152,19 +169,33 @@ func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
 		for _, b := range job.runs[tenant] {
 			p, err := b.take()
 			if err != nil {
-				c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b, err})
+				if !slices.ContainsFunc(concerningBlock(job.deletions, tenant, b.index), (*deletion).purges) {
+					c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b, err})
+				}
 				continue
 			}
-			if p.Rows() > 0 {
+			if p := c.remaining(p, b.index, concerningBlock(job.deletions, tenant, b.index)); p.Rows() > 0 {
 				parts = append(parts, p)
 			}
 		}
-		r := buildRequest{tenant: tenant, sequence: sequence, parts: parts, dayCutRows: job.command.DayCutRows}
+		r := buildRequest{tenant: tenant, sequence: sequence, parts: parts, dayCutRows: job.command.DayCutRows, cleaned: job.cleaned}
 		if err := s.buildParts(ctx, r, &c.output); err != nil {
 			return err
 		}
 	}
 	return c.finish()
+}
+
+// remaining returns a block without what deletions remove of it, and counts that.
+func (c *changes) remaining(p part.Part, at uint64, of []*deletion) part.Part {
+	if len(of) == 0 || p.Rows() == 0 {
+		return p
+	}
+	stays := hide(p, at, of)
+	if rows := p.Rows() - stays.Rows(); rows > 0 {
+		c.account(of, DeletionFigures{Rows: uint64(rows)})
+	}
+	return stays
 }
 
 // buildParts is build for parts that may have too large texts for one segment:
@@ -193,8 +224,9 @@ func (s *Shard) buildParts(ctx context.Context, r buildRequest, out *output) err
 // if this one cannot build what the proposer has built, the outputs are missing
 // here until they come from a replica that could. Config.Alone is the exception.
 func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, c *changes) error {
+	merged := map[uint64][]Entry{}
 	for _, merge := range job.command.Merges {
-		prepared := s.takePrepared(merge)
+		prepared, before := s.takePrepared(merge), len(c.built)
 		tenant, ok := set.mergeable(merge.Inputs, c.removed)
 		if !ok {
 			s.logger.Warn("a merge is left out: the manifest does not have its inputs", "merge", merge.Number)
@@ -225,12 +257,15 @@ func (s *Shard) adoptMerges(ctx context.Context, job *sealJob, set *segmentSet, 
 			c.tables = append(c.tables, prepared.tables...)
 		}
 		c.removed = append(c.removed, merge.Inputs...)
+		merged[merge.Number] = slices.Clone(c.built[before:])
 	}
 	for _, id := range job.command.Drops {
 		if _, ok := set.all[id]; ok && !slices.Contains(c.removed, id) {
-			c.removed = append(c.removed, id)
+			c.removed, c.dropped = append(c.removed, id), append(c.dropped, id)
 		}
 	}
+	s.adoptCleans(job, set, c)
+	s.accountSegments(job, set, c, merged)
 	return nil
 }
 
@@ -256,6 +291,7 @@ func (m *Merge) entries(tenant model.TenantID) []Entry {
 	entries := slices.Clone(m.Outputs)
 	for i := range entries {
 		entries[i].ID, entries[i].Tenant = MergeOutput(m.Number, i), tenant
+		entries[i].Cleaned = cleaned(m.Cleaned, entries[i].MinIndex)
 	}
 	return entries
 }
@@ -276,23 +312,37 @@ func (s *Shard) publish(ctx context.Context, job *sealJob, c *changes) error {
 	if err := s.env.Engine.Ingest(ctx, c.tables...); err != nil {
 		return err
 	}
-	if err := s.env.Engine.Commit(s.manifestBatch(job, c)); err != nil {
+	batch := s.manifestBatch(job, c)
+	deletions := s.settle(job, s.segments(), c, batch)
+	s.purgeQuarantine(c, batch)
+	if err := s.env.Engine.Commit(batch); err != nil {
 		return err
 	}
-	added := make([]*sealed, len(c.built))
-	for i, b := range c.built {
-		added[i] = s.openSegment(b, damageMark{})
+	added := make([]*sealed, 0, len(c.built)+len(c.cleaned))
+	for _, b := range c.built {
+		added = append(added, s.openSegment(b, damageMark{}))
+	}
+	for _, entry := range c.cleaned {
+		added = append(added, s.segments().all[entry.ID].with(entry))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.mu.set
 	s.mu.set = old.with(added, c.removed)
+	for _, id := range c.removed {
+		s.mu.leaving[id] = true
+	}
+	s.installDeletions(job, deletions)
+	s.forgetCleanups()
 	s.lacking.changed()
 	s.env.Heads.drop(job.runs)
 	s.mu.jobs = slices.Delete(slices.Clone(s.mu.jobs), 0, 1)
 	s.mu.durable, s.mu.exists = job.state, true
 	for _, q := range c.quarantined {
-		s.mu.quarantined[q.tenant]++
+		s.mu.quarantined[q.tenant] = append(s.mu.quarantined[q.tenant], q.block.index)
+	}
+	for _, d := range c.purged {
+		s.mu.quarantined[d.Tenant] = slices.DeleteFunc(slices.Clone(s.mu.quarantined[d.Tenant]), func(at uint64) bool { return at < d.index })
 	}
 	for number, merge := range s.mu.prepared {
 		if number <= job.state.Merges || !s.mu.set.has(merge.Inputs) {
@@ -317,6 +367,9 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 	shard := s.cfg.Shard
 	for _, b := range c.built {
 		batch.Set(segmentKey(prefixEntry, shard, b.ID), b.append(nil))
+	}
+	for i := range c.cleaned {
+		batch.Set(segmentKey(prefixEntry, shard, c.cleaned[i].ID), c.cleaned[i].append(nil))
 	}
 	for _, id := range c.removed {
 		batch.Delete(segmentKey(prefixEntry, shard, id))
@@ -363,7 +416,11 @@ func (s *Shard) Sweep(ctx context.Context) error {
 		} else if err != nil {
 			s.garbage.add(id) // next time
 			errs = append(errs, err)
+			continue
 		}
+		s.mu.Lock()
+		delete(s.mu.leaving, id)
+		s.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }

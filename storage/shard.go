@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/engine"
 	"github.com/stere-log/stere/storage/head"
@@ -36,6 +37,20 @@ type Env struct {
 	Cache  *segment.Cache
 	Heads  *HeadCache
 	Logger *slog.Logger // default: discard
+	// Query reads the queries of deletions; now is what "now" means in them. It must
+	// depend on nothing else. nil: there are only deletions without a query.
+	Query func(text string, now int64) (index.Expr, error)
+	// Apart keeps the segments of each tenant in tables that belong to it. That costs
+	// files: else small segments of several tenants share a table.
+	Apart bool
+}
+
+// owner returns to whom a table with segments of a tenant belongs.
+func (e *Env) owner(tenant model.TenantID) string {
+	if e.Apart {
+		return string(tenant)
+	}
+	return ""
 }
 
 // Config of a shard. The zero value of a field means its default. What the
@@ -145,10 +160,13 @@ type Shard struct {
 		grown            chan struct{} // closed when records have come; nil: nobody waits
 		jobs             []*sealJob    // applied seals that are not durable yet, in order
 		set              *segmentSet
-		prepared         map[uint64]*preparedMerge // by merge number
-		reserved         uint64                    // highest merge number planned here
-		large            map[SegmentID]bool        // texts too large to be merged; left alone
-		quarantined      map[model.TenantID]int    // blocks put aside, ever
+		prepared         map[uint64]*preparedMerge   // by merge number
+		reserved         uint64                      // highest merge number planned here
+		large            map[SegmentID]bool          // texts too large to be merged; left alone
+		quarantined      map[model.TenantID][]uint64 // log indexes of blocks put aside, ever
+		deletions        []*deletion                 // in the order of the log; replaced, never changed
+		cleanups         map[SegmentID]uint64        // for the next seal: up to which deletion a segment is clean, or dropAll
+		leaving          map[SegmentID]bool          // not in the manifest any more, and not deleted yet
 	}
 }
 
@@ -248,6 +266,23 @@ func (s *Shard) install(m manifest) {
 	s.mu.active = headContent{runs: map[model.TenantID]headRun{}}
 	s.mu.jobs, s.mu.prepared = nil, map[uint64]*preparedMerge{}
 	s.mu.large = map[SegmentID]bool{}
+	s.mu.cleanups = map[SegmentID]uint64{}
+	for _, d := range m.deletions {
+		if !d.done {
+			d.compile(s.env.Query)
+		}
+	}
+	s.mu.deletions = m.deletions
+	if s.mu.leaving == nil {
+		s.mu.leaving = map[SegmentID]bool{}
+	}
+	if old != nil {
+		for id := range old.all {
+			if all[id] == nil {
+				s.mu.leaving[id] = true
+			}
+		}
+	}
 	s.mu.set = newSegmentSet(all, s.garbage)
 	s.wake()
 	s.lacking.changed()
@@ -256,7 +291,7 @@ func (s *Shard) install(m manifest) {
 // Append applies the command at a log index and returns one result per batch.
 func (s *Shard) Append(index uint64, a Append) []BatchResult {
 	results := make([]BatchResult, len(a.Batches))
-	b := &headBlock{shard: s.cfg.Shard, index: index, encoded: a.Block, cache: s.env.Heads}
+	b := &headBlock{number: s.env.Heads.blocks.Add(1), shard: s.cfg.Shard, index: index, encoded: a.Block, cache: s.env.Heads}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.applied = index
@@ -281,6 +316,13 @@ func (s *Shard) Append(index uint64, a Append) []BatchResult {
 	active.blocks++
 	s.wake()
 	return results
+}
+
+// Clock is the furthest of the clocks of those who proposed, 0 before the first.
+func (s *Shard) Clock() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.state.Clock
 }
 
 // tick moves the shard's clock, which never goes back.
@@ -346,6 +388,10 @@ type Status struct {
 	DedupKeys     int
 	CarriedKeys   int // that nodes gave
 	PreparedMerge int // merges waiting to be adopted
+	Cleanups      int // segments that the next seal drops or marks as clean
+	Deletions     int // under way
+	Unsealed      int // of these, those that the manifest does not know yet
+	Leaving       int // segments that are not in the manifest any more and not deleted yet
 	Tenants       int
 }
 
@@ -386,7 +432,16 @@ func (s *Shard) Status() Status {
 		Segments: len(s.mu.set.all), Tenants: len(s.mu.set.byTenant),
 	}
 	for _, blocks := range s.mu.quarantined {
-		st.Quarantined += blocks
+		st.Quarantined += len(blocks)
+	}
+	st.Cleanups, st.Leaving = len(s.mu.cleanups), len(s.mu.leaving)
+	for _, d := range s.mu.deletions {
+		if !d.done {
+			st.Deletions++
+		}
+		if d.index > s.mu.durable.Index {
+			st.Unsealed++
+		}
 	}
 	for _, job := range s.mu.jobs {
 		st.FrozenRows += job.rows
@@ -404,6 +459,19 @@ func (s *Shard) Status() Status {
 		}
 	}
 	return st
+}
+
+// Stored returns how many bytes the segments of each tenant have.
+func (s *Shard) Stored() map[model.TenantID]int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	stored := make(map[model.TenantID]int64, len(s.mu.set.byTenant))
+	for tenant, list := range s.mu.set.byTenant {
+		for _, one := range list {
+			stored[tenant] += one.Bytes
+		}
+	}
+	return stored
 }
 
 // Entries returns the manifest's segments, by tenant and time.

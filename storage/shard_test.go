@@ -40,11 +40,13 @@ type history struct {
 	keys    []Batch // with keys that were used
 	clock   int64
 	minutes int64 // per step
+	gone    map[model.TenantID]map[model.RecordID]goneRecord
 }
 
 type entry struct {
 	append  *Append
 	seal    *SealCommand
+	delete  *Deletion
 	results []BatchResult
 }
 
@@ -52,7 +54,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	h := &history{
 		t: t, rng: rng, fs: vfs.NewCrashableMem(), clock: 1_700_000_000_000_000_000, minutes: 1 + rng.Int64N(90),
-		want: map[model.TenantID]map[model.RecordID]model.Record{},
+		want: map[model.TenantID]map[model.RecordID]model.Record{}, gone: map[model.TenantID]map[model.RecordID]goneRecord{},
 		cfg: Config{Shard: 3, DayCutRows: 1 + rng.IntN(60), MergeFan: 2 + rng.IntN(4), MergeRowsMax: 50 + rng.IntN(2000), MergeBytesMax: 1000 + rng.Int64N(100_000),
 			DedupMax: 5 + rng.IntN(100), DedupKeep: time.Duration(1+rng.IntN(48)) * time.Hour,
 			CarriedMax: 5 + rng.IntN(20), CarriedKeep: time.Duration(1+rng.IntN(4)) * time.Hour},
@@ -76,7 +78,7 @@ func (h *history) open() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.shard, err = Open(h.t.Context(), Env{Engine: h.engine}, h.cfg)
+	h.shard, err = Open(h.t.Context(), Env{Engine: h.engine, Query: readCondition}, h.cfg)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -88,6 +90,10 @@ func (h *history) open() {
 		e := h.log[i]
 		if e.seal != nil {
 			h.shard.Seal(i+1, 1, *e.seal)
+			continue
+		}
+		if e.delete != nil {
+			h.shard.Delete(i+1, *e.delete)
 			continue
 		}
 		if got := h.shard.Append(i+1, *e.append); !slices.Equal(got, e.results) {
@@ -171,7 +177,8 @@ func (h *history) expect(tenant model.TenantID, batches []Batch, results []Batch
 }
 
 func (h *history) seal(merges []Merge) {
-	command := SealCommand{Time: h.clock, Merges: merges}
+	command := h.shard.SealCommand(h.clock)
+	command.Merges, command.DayCutRows = merges, 0
 	h.shard.Seal(uint64(len(h.log)+1), 1, command)
 	h.log = append(h.log, entry{seal: &command})
 }
@@ -215,6 +222,12 @@ func (h *history) step() {
 		h.runSeal()
 	case n < 18:
 		h.merge(h.rng.IntN(3) == 0)
+	case n < 18+h.rng.IntN(2): // either, as often
+		if h.rng.IntN(3) == 0 {
+			h.delete()
+		} else {
+			h.clean(1 + h.rng.IntN(5))
+		}
 	case n < 19: // a merge that this replica has not prepared
 		if plans := h.shard.PlanMerges(true); len(plans) > 0 {
 			h.seal(plans[:1])
@@ -322,7 +335,7 @@ func (h *history) settle() {
 	for h.shard.Status().Pending > 0 {
 		h.runSeal()
 	}
-	for round := 0; h.merge(true); round++ {
+	for round := 0; h.clean(100) || h.merge(true); round++ {
 		if round == 100 {
 			h.t.Fatalf("merging does not come to an end: %v", h.shard.Entries())
 		}
@@ -330,6 +343,7 @@ func (h *history) settle() {
 	}
 	h.check()
 	h.verify()
+	h.checkDeletions()
 }
 
 // verify checks the manifest against the store.
@@ -650,6 +664,13 @@ func TestBlockThatCannotBeReadIsPutAside(t *testing.T) {
 			view, err := h.shard.View(tenant)
 			if err != nil || view.Quarantined != want {
 				t.Fatalf("%s: %+v, %v, want %d blocks of tenant %s put aside", when, view, err, want, tenant)
+			}
+			view.Release()
+		}
+		for after, want := range map[uint64]int{1: 1, 2: 0} {
+			view, _, err := h.shard.ViewAfter("broken", model.MarkEnd(after))
+			if err != nil || view.Quarantined != want {
+				t.Fatalf("%s: %+v, %v, want %d blocks put aside after entry %d", when, view, err, want, after)
 			}
 			view.Release()
 		}

@@ -132,7 +132,7 @@ func (s *Shard) Receive(id SegmentID) (*Receipt, error) {
 	case one == nil || one.broken() == nil:
 		return nil, fmt.Errorf("receive segment %s of shard %d: %w", id, s.cfg.Shard, ErrUnwanted)
 	}
-	table, err := s.env.Engine.NewTable()
+	table, err := s.env.Engine.NewTable(s.env.owner(one.Tenant))
 	if err != nil {
 		return nil, fmt.Errorf("receive segment %s of shard %d: %w", id, s.cfg.Shard, err)
 	}

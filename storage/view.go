@@ -3,8 +3,10 @@ package storage
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -21,6 +23,14 @@ type sealed struct {
 	here atomic.Pointer[local]     // replaced when a copy comes from another replica
 	hash atomic.Pointer[[]DayHash] // nil as long as it is not known
 	refs atomic.Int64
+}
+
+// with returns the same segment under an entry that says something else of it.
+func (s *sealed) with(entry Entry) *sealed {
+	one := &sealed{Entry: entry}
+	one.here.Store(s.here.Load())
+	one.hash.Store(s.hash.Load())
+	return one
 }
 
 // broken returns why the segment cannot be read here, nil if it can.
@@ -106,12 +116,14 @@ func (g *garbage) take() []SegmentID {
 type View struct {
 	Parts []part.Part // segments by time, then blocks in log order
 	// Quarantined is how many blocks of the tenant could not be read when they
-	// were sealed: their records are in no part.
+	// were sealed: their records are in no part. For ViewAfter only those count
+	// that came after the mark.
 	Quarantined int
 	// Missing are the segments of the tenant whose records are in no part,
 	// because they are not here yet or damaged here.
 	Missing []Entry
 
+	key  []viewedPart
 	set  *segmentSet
 	open *openViews
 	once sync.Once
@@ -123,6 +135,31 @@ func (v *View) Release() {
 		v.set.release()
 		v.open.leave()
 	})
+}
+
+// viewedPart is what tells a part of a view from all others of its shard.
+type viewedPart struct {
+	part part.Part
+	id   [2]uint64 // sequence and ordinal of a segment; log index and rows of a block
+	kind byte
+	mask string // which deletions hide rows of it
+}
+
+// Key returns bytes that are different for views whose parts between two times
+// differ: records that came or went there make another key, those at other times do
+// not. A view that lacks something has none.
+func (v *View) Key(from, to int64) (key []byte, ok bool) {
+	if len(v.Missing) > 0 || v.Quarantined > 0 {
+		return nil, false
+	}
+	for _, one := range v.key {
+		if first, last := one.part.TimeRange(); last >= from && first < to {
+			key = append(key, one.kind)
+			key = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(key, one.id[0]), one.id[1])
+			key = appendItem(key, []byte(one.mask))
+		}
+	}
+	return key, true
 }
 
 // openViews counts the views of a shard that are not released.
@@ -193,7 +230,13 @@ func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint6
 		runs = append(runs, job.runs[tenant])
 	}
 	runs = append(runs, s.mu.active.runs[tenant])
-	view := &View{set: set, open: &s.views, Quarantined: s.mu.quarantined[tenant]}
+	deletions := s.mu.deletions
+	view := &View{set: set, open: &s.views}
+	for _, index := range s.mu.quarantined[tenant] {
+		if index >= after.NextIndex() {
+			view.Quarantined++
+		}
+	}
 	s.mu.RUnlock()
 
 	for _, one := range set.byTenant[tenant] {
@@ -201,7 +244,9 @@ func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint6
 			continue
 		}
 		if here := one.here.Load(); here.broken() == nil {
-			view.Parts = append(view.Parts, here.segment)
+			of := concerning(deletions, &one.Entry, math.MaxUint64)
+			view.Parts = append(view.Parts, masked(&here.masked, here.segment, one.MaxIndex, of))
+			view.key = append(view.key, viewedPart{here.segment, [2]uint64{one.ID.Sequence, uint64(one.ID.Ordinal)}, 0, maskKey(of)})
 		} else {
 			view.Missing = append(view.Missing, one.Entry)
 		}
@@ -209,7 +254,9 @@ func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint6
 	for _, run := range runs {
 		first := sort.Search(len(run), func(i int) bool { return run[i].index >= after.NextIndex() })
 		for _, b := range run[first:] {
-			view.Parts = append(view.Parts, b)
+			of := concerningBlock(deletions, tenant, b.index)
+			view.Parts = append(view.Parts, masked(&b.masked, b, b.index, of))
+			view.key = append(view.key, viewedPart{b, [2]uint64{b.index, uint64(b.rows)}, 1, maskKey(of)})
 		}
 	}
 	return view, applied, nil

@@ -14,6 +14,8 @@ var (
 	ErrClosed = errors.New("log is closed")
 	// ErrFailed says that the disk failed earlier and nothing is accepted.
 	ErrFailed = errors.New("log has failed")
+	// ErrLost says that damage took something of a group, or may have.
+	ErrLost = errors.New("the log of a group is damaged")
 	// ErrTooLarge says that an entry or a request exceeds what a record holds.
 	ErrTooLarge = errors.New("entry is too large for the log")
 )

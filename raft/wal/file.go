@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,12 +16,16 @@ import (
 
 const fileSuffix = ".wal"
 
-// file is one file of a lane. The lane's mu guards live and size.
+// file is one file of a lane. The lane's mu guards live, lowest and size.
 type file struct {
 	number uint64
 	path   string
 	size   uint32
-	live   int // entries in it that are part of a log
+	live   int   // entries in it that are part of a log
+	proven int64 // up to where it was synced, as the file system says of damage
+	// lowest is the lowest index of the entries of each group that were written to it,
+	// also if they are part of no log any more.
+	lowest map[uint32]uint64
 
 	mu     sync.Mutex
 	reader vfs.File // opened by the first read
@@ -30,7 +36,7 @@ type file struct {
 func (l *lane) path(name string) string { return l.log.cfg.FS.PathJoin(l.dir, name) }
 
 func (l *lane) newFile(number uint64) *file {
-	return &file{number: number, path: l.path(fmt.Sprintf("%016d%s", number, fileSuffix))}
+	return &file{number: number, path: l.path(fmt.Sprintf("%016d%s", number, fileSuffix)), lowest: map[uint32]uint64{}}
 }
 
 func parseFileName(name string) (uint64, bool) {
@@ -39,7 +45,7 @@ func parseFileName(name string) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, err == nil && n > 0
+	return n, err == nil && n > 0 && n < 1<<32
 }
 
 // rotate starts a new file that carries over what older files may not outlive.
@@ -99,16 +105,18 @@ func (l *lane) encodeHead(enc *encoder) {
 	case l.out != nil:
 		// What follows there was refused, or deletes what the spans below
 		// leave out anyway.
-		prev = parent{l.enc.file, l.enc.synced}
+		prev = parent{number: l.enc.file, valid: l.enc.synced}
 	}
-	enc.numbers(kindHead, 0, uint64(formatVersion), uint64(l.number)<<32|uint64(l.lanes), prev.number, uint64(prev.valid))
-	ids := make([]uint32, 0, len(l.groups))
-	for id := range l.groups {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	head := []uint64{formatVersion, uint64(l.number)<<32 | uint64(l.lanes), prev.number, uint64(prev.valid)}
+	enc.numbers(kindHead, 0, head...)
+	ids := slices.Sorted(maps.Keys(l.groups))
+	enc.ids(kindGroups, ids)
 	for _, id := range ids {
 		g := l.groups[id]
+		if g.lost != nil {
+			enc.lost(id, g.lost)
+			continue
+		}
 		keys := make([]string, 0, len(g.stable))
 		for key := range g.stable {
 			keys = append(keys, key)
@@ -118,10 +126,19 @@ func (l *lane) encodeHead(enc *encoder) {
 			enc.stable(id, key, g.stable[key])
 		}
 		if g.first != 0 {
-			enc.numbers(kindSpan, id, g.first, g.last())
+			enc.numbers(kindSpan, id, g.first, g.last(), uint64(l.newest(id)))
 		}
 	}
-	enc.numbers(kindReady, 0)
+	enc.ids(kindReady, ids, head...)
+}
+
+// newest returns where the last record of a group is in the file before the one
+// that is started, 0 if there is none.
+func (l *lane) newest(id uint32) uint32 {
+	if l.prev != nil {
+		return l.prev.newest[id]
+	}
+	return l.enc.durable(id)
 }
 
 // leave closes the file written so far, telling it by what file it is
@@ -156,6 +173,19 @@ func (l *lane) leaveDead() {
 	if err := l.rotate(); err != nil {
 		// The lane is as before; the next truncation tries again.
 		l.log.cfg.Logger.Warn("cannot leave a log file that is not needed", "lane", l.number, "error", err)
+	}
+}
+
+// leaveAny starts a new file if there are entries in the one written so far.
+func (l *lane) leaveAny() {
+	l.mu.RLock()
+	bare := len(l.files[len(l.files)-1].lowest) == 0
+	l.mu.RUnlock()
+	if bare || l.tainted {
+		return
+	}
+	if err := l.rotate(); err != nil {
+		l.log.cfg.Logger.Warn("cannot leave a log file", "lane", l.number, "error", err)
 	}
 }
 
@@ -226,10 +256,10 @@ func (f *file) release(gone bool) {
 // read fills out with an entry, from memory or from its file.
 func (l *lane) read(id uint32, index uint64, out *hraft.Log) error {
 	l.mu.RLock()
-	e := l.lookup(id, index)
-	if e == nil {
+	e, lost := l.lookup(id, index), l.lost(id)
+	if lost != nil || e == nil {
 		l.mu.RUnlock()
-		return hraft.ErrLogNotFound
+		return cmp.Or(lost, hraft.ErrLogNotFound)
 	}
 	if e.cached {
 		*out = hraft.Log{Index: index, Term: e.term, Type: e.kind, Data: e.data, Extensions: e.ext, AppendedAt: e.appended}
@@ -264,7 +294,9 @@ func (f *file) readEntry(fs vfs.FS, group uint32, index uint64, offset, size uin
 	}
 	defer f.release(false)
 	buf := make([]byte, size)
-	if _, err := r.ReadAt(buf, int64(offset)); err != nil {
+	if _, err := r.ReadAt(buf, int64(offset)); errors.As(err, new(proof)) {
+		return &CorruptError{File: f.path, Offset: int64(offset), Reason: err.Error()}
+	} else if err != nil {
 		return fmt.Errorf("read %s at %d: %w", f.path, offset, err)
 	}
 	rec, err := decodeRecord(buf, f.number, offset)

@@ -25,6 +25,8 @@ func FuzzDecodeRecord(f *testing.F) {
 		_, _ = r.head()
 		_, _, _ = r.stable()
 		_, _ = r.numbers(2)
+		_, _ = r.ids(4)
+		_, _ = r.why()
 		var l hraft.Log
 		if r.entry(&l) == nil && logFixed+len(l.Data)+len(l.Extensions) != len(r.body) {
 			t.Fatal("an entry lost bytes")
@@ -44,12 +46,19 @@ func FuzzOpen(f *testing.F) {
 			switch k := kind(script[i]); k {
 			case kindHead:
 				enc.numbers(k, 0, formatVersion, 1, 0, 0)
+			case kindGroups:
+				enc.ids(k, []uint32{0, 1, 2})
 			case kindStable:
 				enc.stable(uint32(n%3), "key", []byte{byte(n)})
 			case kindSpan:
-				enc.numbers(k, uint32(n%3), n/2, n)
-			case kindReady, kindMark:
-				enc.numbers(k, 0)
+				enc.numbers(k, uint32(n%3), n/2, n, 0)
+			case kindReady:
+				enc.ids(k, []uint32{0, 1, 2}, formatVersion, 1, 0, 0)
+			case kindMark:
+				enc.synced = enc.offset
+				enc.mark([]uint32{uint32(n % 3)})
+			case kindLost:
+				enc.lost(uint32(n%3), &CorruptError{File: "a file", Offset: int64(n), Reason: "a reason"})
 			case kindEntry:
 				enc.entry(uint32(n%3), &hraft.Log{Index: n, Data: script})
 			case kindPrefix, kindSuffix:
@@ -65,6 +74,9 @@ func FuzzOpen(f *testing.F) {
 		if err := fs.MkdirAll("/data/wal/lane-00", 0o755); err != nil {
 			t.Fatal(err)
 		}
+		if len(script)%2 == 1 && len(enc.buf) > 0 {
+			enc.buf[int(script[len(script)-1])*7%len(enc.buf)] ^= 1
+		}
 		writeFile(t, fs, "/data/wal/lane-00/0000000000000001.wal", enc.buf)
 		cfg := testConfig(fs)
 		cfg.Lanes = 1
@@ -74,6 +86,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		for _, id := range w.Groups() {
 			g := w.Group(id)
+			if g.Lost() != nil {
+				continue
+			}
 			first, _ := g.FirstIndex()
 			last, _ := g.LastIndex()
 			for i := first; i <= last && first > 0; i++ {

@@ -35,6 +35,7 @@ type group struct {
 	entries []*entry
 	total   uint64
 	stable  map[string][]byte
+	lost    *CorruptError // not nil: damage may have taken something of it
 }
 
 func (g *group) last() uint64 {
@@ -124,6 +125,9 @@ var (
 func (g *GroupLog) FirstIndex() (uint64, error) {
 	g.lane.mu.RLock()
 	defer g.lane.mu.RUnlock()
+	if err := g.lane.lost(g.group); err != nil {
+		return 0, err
+	}
 	if s := g.lane.groups[g.group]; s != nil {
 		return s.first, nil
 	}
@@ -134,6 +138,9 @@ func (g *GroupLog) FirstIndex() (uint64, error) {
 func (g *GroupLog) LastIndex() (uint64, error) {
 	g.lane.mu.RLock()
 	defer g.lane.mu.RUnlock()
+	if err := g.lane.lost(g.group); err != nil {
+		return 0, err
+	}
 	if s := g.lane.groups[g.group]; s != nil {
 		return s.last(), nil
 	}
@@ -212,6 +219,28 @@ func (g *GroupLog) TruncatePrefix(first uint64) error {
 	return nil
 }
 
+// Leave begins a new file in the lane, so that the one written so far goes when no
+// entry in it is needed by any group.
+func (g *GroupLog) Leave() error {
+	if err := g.lane.submit(&request{op: opLeave, group: g.group}); err != nil {
+		return fmt.Errorf("leave the file of group %d: %w", g.group, err)
+	}
+	return nil
+}
+
+// Holds reports whether a file has the bytes of an entry up to an index, also of one
+// that was truncated.
+func (g *GroupLog) Holds(upto uint64) bool {
+	g.lane.mu.RLock()
+	defer g.lane.mu.RUnlock()
+	for _, f := range g.lane.files {
+		if low, ok := f.lowest[g.group]; ok && low <= upto {
+			return true
+		}
+	}
+	return false
+}
+
 // Bytes returns the size of the records of all entries above an index.
 func (g *GroupLog) Bytes(above uint64) int64 {
 	g.lane.mu.RLock()
@@ -243,6 +272,9 @@ func (g *GroupLog) Set(key, value []byte) error {
 func (g *GroupLog) Get(key []byte) ([]byte, error) {
 	g.lane.mu.RLock()
 	defer g.lane.mu.RUnlock()
+	if err := g.lane.lost(g.group); err != nil {
+		return nil, err
+	}
 	if s := g.lane.groups[g.group]; s != nil {
 		return slices.Clone(s.stable[string(key)]), nil
 	}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,9 @@ const (
 	opSuffix
 	opStable
 	opDrop
-	opProbe // is there space again?
+	opProbe  // is there space again?
+	opLeave  // begin a new file
+	opExpect // say which groups are to be here
 )
 
 // request is one thing asked of a lane's goroutine.
@@ -33,6 +36,8 @@ type request struct {
 	sync  bool
 	done  chan error
 
+	groups []uint32 // opExpect
+
 	offsets []uint32 // of the entries, set when they are encoded
 }
 
@@ -42,14 +47,15 @@ type request struct {
 // others read. Memory is changed only after the sync, and before the next
 // rotation: a rotation carries over what is in memory.
 type lane struct {
-	log    *Log
-	number int
-	lanes  int
-	dir    string
-	queue  chan *request
-	stop   chan struct{} // closed by Log.Close
-	done   chan struct{} // closed when the goroutine has ended
-	low    atomic.Bool   // the disk is full: only small requests
+	log     *Log
+	number  int
+	lanes   int
+	dir     string
+	queue   chan *request
+	stop    chan struct{} // closed by Log.Close
+	done    chan struct{} // closed when the goroutine has ended
+	low     atomic.Bool   // the disk is full: only small requests
+	damaged atomic.Bool   // files are kept aside because groups are lost; the goroutine sets it
 
 	mu     sync.RWMutex
 	groups map[uint32]*group
@@ -71,6 +77,7 @@ type lane struct {
 type parent struct {
 	number uint64
 	valid  uint32
+	newest map[uint32]uint32 // where the last record of each group is
 }
 
 func newLane(w *Log, number, lanes int) *lane {
@@ -89,7 +96,13 @@ func newLane(w *Log, number, lanes int) *lane {
 
 // submit hands a request to the goroutine and waits for its answer.
 func (l *lane) submit(r *request) error {
-	if err := l.log.Err(); err != nil {
+	err := l.log.Err()
+	if err == nil && r.op != opDrop && r.op != opExpect {
+		l.mu.RLock()
+		err = l.lost(r.group)
+		l.mu.RUnlock()
+	}
+	if err != nil {
 		return err
 	}
 	r.done = make(chan error, 1)
@@ -171,7 +184,9 @@ func answer(batch []*request, err error) {
 }
 
 // shortens reports whether the request only takes entries away.
-func (r *request) shortens() bool { return r.op == opPrefix || r.op == opSuffix || r.op == opDrop }
+func (r *request) shortens() bool {
+	return r.op == opPrefix || r.op == opSuffix || r.op == opDrop || r.op == opLeave || r.op == opExpect
+}
 
 // process carries out a batch and answers it.
 func (l *lane) process(batch []*request) {
@@ -201,8 +216,17 @@ func (l *lane) process(batch []*request) {
 		}
 	}
 	if err == nil {
+		if slices.ContainsFunc(batch, func(r *request) bool { return r.op == opLeave }) {
+			l.leaveAny()
+		}
+		for _, r := range batch {
+			if r.op == opExpect {
+				l.expect(r)
+			}
+		}
 		l.leaveDead()
 		l.removeDead()
+		l.forgetDamaged()
 	}
 	for _, r := range batch {
 		if r.shortens() {
@@ -277,7 +301,7 @@ func (l *lane) writeBatch(batch []*request) (sync bool, err error) {
 		case opDrop:
 			l.enc.numbers(kindDrop, r.group)
 			next[r.group] = 0
-		case opProbe:
+		case opProbe, opLeave, opExpect:
 		}
 	}
 	return sync, l.flush()
@@ -341,7 +365,7 @@ func (l *lane) apply(batch []*request) {
 			l.group(r.group).stable[r.key] = r.value
 		case opDrop:
 			l.dropGroup(r.group)
-		case opProbe:
+		case opProbe, opLeave, opExpect:
 		}
 	}
 }
@@ -369,6 +393,9 @@ func (l *lane) add(g *group, e *hraft.Log, f *file, offset uint32, size int) {
 		size: uint32(size), data: e.Data, ext: e.Extensions,
 	}
 	f.live++
+	if low, ok := f.lowest[g.id]; !ok || e.Index < low {
+		f.lowest[g.id] = e.Index
+	}
 	g.append(e.Index, n)
 	l.cache.add(n)
 }
@@ -386,7 +413,7 @@ func (l *lane) mark() {
 		return
 	}
 	l.enc.buf = l.enc.buf[:0]
-	l.enc.numbers(kindMark, 0)
+	l.enc.mark(l.markGroups())
 	if err := l.flush(); err != nil {
 		l.tainted = true
 		if !isNoSpace(err) {
@@ -395,6 +422,21 @@ func (l *lane) mark() {
 		return
 	}
 	l.marked, l.unsynced = true, true
+}
+
+// marksMax is how many groups a mark names.
+const marksMax = 16
+
+// markGroups picks the groups that a mark names: some others each time.
+func (l *lane) markGroups() []uint32 {
+	ids := make([]uint32, 0, min(len(l.groups), marksMax))
+	for id := range l.groups {
+		if ids = append(ids, id); len(ids) == marksMax {
+			break
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // finish leaves a file in which nothing can be mistaken for a torn tail.

@@ -49,7 +49,7 @@ type Config struct {
 	// keeps none.
 	Memory int64
 	// Reserve is how many bytes each lane keeps allocated for small requests
-	// on a full disk. Default 256 KiB; negative keeps none.
+	// on a full disk. Default 128 KiB; negative keeps none.
 	Reserve int64
 	// SlowDisk is how long a write with its sync may take before the disk
 	// counts as failed. Default 10 s; negative means for ever.
@@ -96,7 +96,7 @@ func (c Config) withDefaults() Config {
 		c.Memory = 64 << 20
 	}
 	if c.Reserve == 0 {
-		c.Reserve = 256 << 10
+		c.Reserve = 128 << 10
 	}
 	if c.SlowDisk == 0 {
 		c.SlowDisk = 10 * time.Second
@@ -232,12 +232,23 @@ func (w *Log) Groups() []uint32 {
 	for _, l := range w.lanes {
 		l.mu.RLock()
 		for id := range l.groups {
-			ids = append(ids, id)
+			if id != nameless {
+				ids = append(ids, id)
+			}
 		}
 		l.mu.RUnlock()
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// Leave begins a new file in every lane.
+func (w *Log) Leave() error {
+	var errs []error
+	for _, l := range w.lanes {
+		errs = append(errs, l.submit(&request{op: opLeave}))
+	}
+	return errors.Join(errs...)
 }
 
 // Stats says what a Log holds.

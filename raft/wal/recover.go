@@ -2,93 +2,155 @@ package wal
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	hraft "github.com/hashicorp/raft"
 )
 
 // Recovery reads the chain of a lane's files. The newest file that is whole up
 // to its ready record is the end of the chain; each file names the one before
-// it and how much of that is valid. Only the end may be torn.
+// it and how much of that is valid. Only the end may be torn. What damage in
+// between took from whom is found out by replay.go.
+
+// headBody is the size of the body of a head.
+const headBody = 4 * 8
 
 // head is what the first record of a file says.
 type head struct {
-	lane  int
-	lanes int
-	prev  parent
+	version uint64
+	lane    int
+	lanes   int
+	prev    parent
 }
 
+// head decodes the first record of a file, or what its ready record repeats.
 func (r *record) head() (head, error) {
-	if r.kind != kindHead {
+	repeats := r.kind == kindReady && len(r.body) >= headBody
+	if r.kind != kindHead && !repeats || r.kind == kindHead && len(r.body) != headBody {
 		return head{}, errBody
 	}
-	n, err := r.numbers(4)
+	first := record{body: r.body[:headBody]}
+	n, err := first.numbers(4)
 	if err != nil {
 		return head{}, err
 	}
-	if n[0] != formatVersion {
-		return head{}, fmt.Errorf("format version %d, want %d", n[0], formatVersion)
+	if n[0] < oldestVersion || n[0] > formatVersion {
+		return head{}, fmt.Errorf("format version %d, want %d to %d", n[0], oldestVersion, formatVersion)
 	}
-	h := head{lane: int(n[1] >> 32), lanes: int(uint32(n[1])), prev: parent{number: n[2], valid: uint32(n[3])}}
+	h := head{version: n[0], lane: int(n[1] >> 32), lanes: int(uint32(n[1])), prev: parent{number: n[2], valid: uint32(n[3])}}
 	if h.lanes < 1 || h.lanes > lanesMax || h.lane >= h.lanes || n[3] > 1<<32-1 {
 		return head{}, errBody
 	}
 	return h, nil
 }
 
+// gap is a stretch of a file that cannot be read and had been durable.
+type gap struct {
+	from, to uint32 // to is where a whole record starts, or the end
+	why      *CorruptError
+}
+
+// proof is what a file system that proves what it reads says of damage: DamagedTo
+// returns up to where a file had been synced. In its place it reads zeros.
+type proof interface {
+	error
+	DamagedTo() int64
+}
+
 // scan hands the records of a file's bytes to visit and returns where they
 // end. With limit < 0 the file is the end of the chain and may be torn; else
-// it must be whole up to limit. A record that is bad although a later one says
-// that it was durable is damage.
-func scan(b []byte, f *file, limit int64, visit func(record, uint32) error) (uint32, error) {
+// it must be whole up to limit. What is bad although a later record says that
+// it was durable is damage: it is handed to damaged, which says whether to go
+// on behind it.
+func scan(b []byte, f *file, limit int64, visit func(record, uint32) error, damaged func(gap) error) (uint32, error) {
 	end := int64(len(b))
 	if limit >= 0 {
-		if limit > end {
-			return 0, &CorruptError{File: f.path, Offset: end, Reason: fmt.Sprintf("file ends early, want %d bytes", limit)}
-		}
-		end = limit
+		end = min(end, limit)
 	}
 	offset := int64(0)
 	for offset < end {
 		r, err := decodeRecord(b[offset:end], f.number, uint32(offset))
-		if err != nil {
-			if limit >= 0 || provenDurable(b, f, offset) {
+		if err == nil {
+			if err := visit(r, uint32(offset)); err != nil {
 				return 0, &CorruptError{File: f.path, Offset: offset, Reason: err.Error()}
 			}
-			break
+			offset += int64(r.size)
+			continue
 		}
-		if err := visit(r, uint32(offset)); err != nil {
-			return 0, &CorruptError{File: f.path, Offset: offset, Reason: err.Error()}
+		if limit < 0 && !provenDurable(b, f, offset) {
+			return uint32(offset), nil
 		}
-		offset += int64(r.size)
+		g := gap{from: uint32(offset), to: uint32(resume(b[:end], f, offset)), why: &CorruptError{File: f.path, Offset: offset, Reason: err.Error()}}
+		if err := damaged(g); err != nil {
+			return 0, err
+		}
+		offset = int64(g.to)
+	}
+	if limit > end {
+		g := gap{from: uint32(end), to: uint32(limit), why: &CorruptError{File: f.path, Offset: end, Reason: fmt.Sprintf("file ends early, want %d bytes", limit)}}
+		return uint32(limit), damaged(g)
 	}
 	return uint32(offset), nil
 }
 
-// provenDurable reports whether a whole record after offset says that offset
-// was synced.
-func provenDurable(b []byte, f *file, offset int64) bool {
-	for at := offset + 1; at < int64(len(b)); at++ {
+// resume returns where a whole record starts behind a bad one, or the end:
+// where the bad one says that it ends, if that is so, since what is in it may
+// look like a record.
+func resume(b []byte, f *file, offset int64) int64 {
+	if int64(len(b)) >= offset+headerSize {
+		next := offset + headerSize + int64(binary.LittleEndian.Uint32(b[offset+8:]))
+		if next < int64(len(b)) {
+			if _, err := decodeRecord(b[next:], f.number, uint32(next)); err == nil {
+				return next
+			}
+		}
+	}
+	at, _ := findRecord(b, f, offset+1)
+	return at
+}
+
+// findRecord returns the first whole record from an offset on, or the end.
+func findRecord(b []byte, f *file, at int64) (int64, record) {
+	for ; at < int64(len(b)); at++ {
 		i := bytes.Index(b[at:], []byte{magic0, magic1, magic2})
 		if i < 0 {
-			return false
+			break
 		}
 		at += int64(i)
-		if r, err := decodeRecord(b[at:], f.number, uint32(at)); err == nil && int64(r.synced) > offset {
+		if r, err := decodeRecord(b[at:], f.number, uint32(at)); err == nil {
+			return at, r
+		}
+	}
+	return int64(len(b)), record{}
+}
+
+// provenDurable reports whether a whole record after offset says that offset
+// was synced, or the file system does.
+func provenDurable(b []byte, f *file, offset int64) bool {
+	if offset < f.proven {
+		return true
+	}
+	for at := offset + 1; at < int64(len(b)); {
+		found, r := findRecord(b, f, at)
+		if int64(r.synced) > offset {
 			return true
 		}
+		at = found + 1
 	}
 	return false
 }
 
-func readAll(fs vfs.FS, name string, max int64) ([]byte, error) {
-	r, err := fs.Open(name, vfs.SequentialReadsOption)
+// readAll returns the first max bytes of a file.
+func (f *file) readAll(fs vfs.FS, max int64) ([]byte, error) {
+	r, err := fs.Open(f.path, vfs.SequentialReadsOption)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(f.path, err)
 	}
 	defer r.Close()
 	info, err := r.Stat()
@@ -97,13 +159,29 @@ func readAll(fs vfs.FS, name string, max int64) ([]byte, error) {
 	}
 	size := info.Size()
 	if size >= 1<<32 {
-		return nil, &CorruptError{File: name, Offset: 1<<32 - 1, Reason: "file is larger than any log file"}
+		return nil, &CorruptError{File: f.path, Offset: 1<<32 - 1, Reason: "file is larger than any log file"}
 	}
 	b := make([]byte, min(size, max))
-	if _, err := io.ReadFull(r, b); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	if len(b) == 0 {
+		return b, nil
+	}
+	n, err := r.ReadAt(b, 0)
+	var damage proof
+	switch {
+	case n == len(b) && errors.As(err, &damage):
+		f.proven = damage.DamagedTo()
+	case n < len(b) || err != nil && err != io.EOF:
+		return nil, fmt.Errorf("read %s: %w", f.path, cmp.Or(err, io.ErrUnexpectedEOF))
 	}
 	return b, nil
+}
+
+// unreadable says that a file is damaged as a whole, if it is.
+func unreadable(path string, err error) error {
+	if damage := proof(nil); errors.As(err, &damage) {
+		return &CorruptError{File: path, Reason: err.Error()}
+	}
+	return err
 }
 
 // recover reads the lane's files into memory and returns the number of lanes
@@ -121,6 +199,9 @@ func (l *lane) recover() (lanes int, err error) {
 			l.next = max(l.next, n+1)
 		}
 		l.reserved = l.reserved || name == reserveName
+		if strings.HasSuffix(name, damagedSuffix) {
+			l.damaged.Store(true)
+		}
 	}
 	slices.SortFunc(files, func(a, b *file) int {
 		if a.number < b.number {
@@ -132,28 +213,28 @@ func (l *lane) recover() (lanes int, err error) {
 	if err != nil || len(chain) == 0 {
 		return 0, l.forget(files, nil, err)
 	}
-	var h head
+	p := &replayer{lane: l}
 	for i, f := range chain {
 		limit := int64(-1)
 		b := last
 		if i+1 < len(chain) {
 			limit = int64(f.size)
-			if b, err = readAll(fs, f.path, 1<<32); err != nil {
+			if b, err = f.readAll(fs, 1<<32); err != nil {
 				return 0, err
 			}
 		}
-		if h, err = l.replay(f, b, limit); err != nil {
+		if p, err = l.replay(f, b, limit, p); err != nil {
 			return 0, err
 		}
 	}
 	for _, g := range l.groups {
 		if g.first < g.base {
-			return 0, &CorruptError{File: chain[0].path, Reason: fmt.Sprintf("entries %d to %d of group %d are in a file that is missing", g.first, g.base-1, g.id)}
+			l.lose(g, &CorruptError{File: chain[0].path, Reason: fmt.Sprintf("entries %d to %d of group %d are in a file that is missing", g.first, g.base-1, g.id)})
 		}
 	}
 	end := chain[len(chain)-1]
-	l.files, l.prev = chain, &parent{number: end.number, valid: end.size}
-	return h.lanes, l.forget(files, chain, nil)
+	l.files, l.prev = chain, &parent{number: end.number, valid: end.size, newest: p.newest}
+	return p.head.lanes, l.forget(files, chain, nil)
 }
 
 // chain returns the files from the oldest to the end, with size set to their
@@ -166,22 +247,11 @@ func (l *lane) chain(files []*file) (chain []*file, last []byte, err error) {
 	}
 	for i := len(files) - 1; i >= 0; i-- {
 		f := files[i]
-		b, err := readAll(fs, f.path, 1<<32)
+		b, err := f.readAll(fs, 1<<32)
 		if err != nil {
 			return nil, nil, err
 		}
-		var h head
-		ready := false
-		_, err = scan(b, f, -1, func(r record, offset uint32) error {
-			var err error
-			switch {
-			case offset == 0:
-				h, err = r.head()
-			case r.kind == kindReady:
-				ready = true
-			}
-			return err
-		})
+		h, ready, err := look(b, f)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -208,20 +278,66 @@ func (l *lane) chain(files []*file) (chain []*file, last []byte, err error) {
 	return nil, nil, nil
 }
 
+// look returns the head of a file that may be the end of the chain, and whether
+// the file was ever used.
+func look(b []byte, f *file) (h head, ready bool, err error) {
+	known := false
+	var damage *CorruptError
+	_, err = scan(b, f, -1, func(r record, offset uint32) error {
+		switch {
+		case offset == 0, r.kind == kindReady && !known:
+			if r.kind == kindReady && len(r.body) == 0 {
+				break // of version 1
+			}
+			if h, err = r.head(); err != nil {
+				return err
+			}
+			known = true
+		}
+		ready = ready || r.kind == kindReady
+		return nil
+	}, func(g gap) error {
+		if damage == nil {
+			damage = g.why
+		}
+		ready = true // what is behind it was durable, so it was used
+		return nil
+	})
+	if err == nil && !known && damage != nil {
+		err = damage
+	}
+	return h, ready, err
+}
+
+// readHead returns the head of a file: its first record, or the copy in its
+// ready record.
 func readHead(fs vfs.FS, f *file) (head, error) {
-	b, err := readAll(fs, f.path, headerSize+32)
+	b, err := f.readAll(fs, headerSize+headBody)
 	if err != nil {
 		return head{}, err
 	}
-	r, err := decodeRecord(b, f.number, 0)
-	if err != nil {
-		return head{}, &CorruptError{File: f.path, Reason: err.Error()}
+	r, bad := decodeRecord(b, f.number, 0)
+	if bad == nil {
+		h, err := r.head()
+		if err != nil {
+			return head{}, &CorruptError{File: f.path, Reason: err.Error()}
+		}
+		return h, nil
 	}
-	h, err := r.head()
-	if err != nil {
-		return head{}, &CorruptError{File: f.path, Reason: err.Error()}
+	if b, err = f.readAll(fs, 1<<32); err != nil {
+		return head{}, err
 	}
-	return h, nil
+	for at := int64(0); at < int64(len(b)); {
+		found, r := findRecord(b, f, at)
+		if r.kind == kindReady {
+			if h, err := r.head(); err == nil {
+				return h, nil
+			}
+			break
+		}
+		at = found + max(int64(r.size), 1)
+	}
+	return head{}, &CorruptError{File: f.path, Reason: bad.Error()}
 }
 
 // forget deletes the files that are not part of the chain, unless recovery
@@ -237,142 +353,6 @@ func (l *lane) forget(files, chain []*file, err error) error {
 			}
 		}
 	}
-	return nil
-}
-
-// replay applies the records of one file to the lane's memory.
-func (l *lane) replay(f *file, b []byte, limit int64) (head, error) {
-	p := replayer{lane: l, file: f, carried: map[uint32]bool{}}
-	end, err := scan(b, f, limit, p.visit)
-	f.size = end
-	if err == nil && limit < 0 && p.follower != 0 {
-		err = &CorruptError{File: l.newFile(p.follower).path, Reason: "file is missing, " + f.path + " names it as its follower"}
-	}
-	return p.head, err
-}
-
-type replayer struct {
-	lane     *lane
-	file     *file
-	head     head
-	ready    bool
-	carried  map[uint32]bool // groups that the head of the file knows
-	follower uint64
-}
-
-var (
-	errHeadKind = errors.New("record does not belong there in a file")
-	errSpan     = errors.New("carried over entries are not those of the older files")
-	errGap      = errors.New("entry does not adjoin the one before")
-)
-
-func (p *replayer) visit(r record, offset uint32) error {
-	if offset == 0 {
-		h, err := r.head()
-		if err == nil && h.lane != p.lane.number {
-			err = fmt.Errorf("file is of lane %d", h.lane)
-		}
-		p.head = h
-		return err
-	}
-	carrying := r.kind == kindSpan || r.kind == kindReady
-	if r.kind == kindHead || p.ready && carrying || !p.ready && !carrying && r.kind != kindStable {
-		return errHeadKind
-	}
-	l := p.lane
-	switch r.kind {
-	case kindSpan:
-		return p.span(r)
-	case kindReady:
-		return p.begin()
-	case kindStable:
-		key, value, err := r.stable()
-		if err == nil {
-			l.group(r.group).stable[key] = bytes.Clone(value)
-			if !p.ready {
-				p.carried[r.group] = p.carried[r.group] || false
-			}
-		}
-		return err
-	case kindEntry:
-		return p.entry(r, offset)
-	case kindPrefix, kindSuffix, kindEnd:
-		n, err := r.numbers(1)
-		if err != nil {
-			return err
-		}
-		switch r.kind {
-		case kindPrefix:
-			l.group(r.group).trimPrefix(n[0], l.drop)
-		case kindSuffix:
-			l.group(r.group).trimSuffix(n[0], l.drop)
-		case kindEnd:
-			p.follower = n[0]
-		}
-	case kindDrop:
-		l.dropGroup(r.group)
-	case kindMark:
-	default:
-		return fmt.Errorf("unknown kind %d", r.kind)
-	}
-	return nil
-}
-
-// span checks and completes a group by what was known when the file was
-// started.
-func (p *replayer) span(r record) error {
-	n, err := r.numbers(2)
-	if err != nil {
-		return err
-	}
-	first, last := n[0], n[1]
-	if first == 0 || last < first || last == 1<<64-1 {
-		return errSpan
-	}
-	p.carried[r.group] = true
-	g := p.lane.group(r.group)
-	if g.first == 0 {
-		// In older files that are gone; later records must delete it.
-		g.first, g.base = first, last+1
-		return nil
-	}
-	if g.last() != last || first < g.first {
-		return errSpan
-	}
-	g.trimPrefix(first, p.lane.drop)
-	return nil
-}
-
-// begin is called at the ready record: a group that was not carried over was
-// gone, and one without a span was empty.
-func (p *replayer) begin() error {
-	p.ready = true
-	for id, g := range p.lane.groups {
-		spanned, known := p.carried[id]
-		switch {
-		case !known:
-			p.lane.dropGroup(id)
-		case !spanned:
-			g.trimSuffix(0, p.lane.drop)
-		}
-	}
-	return nil
-}
-
-func (p *replayer) entry(r record, offset uint32) error {
-	var e hraft.Log
-	if err := r.entry(&e); err != nil {
-		return err
-	}
-	g := p.lane.group(r.group)
-	if e.Index == 0 || g.first != 0 && e.Index != g.last()+1 {
-		return errGap
-	}
-	if p.lane.cache.limit > 0 {
-		// The file's bytes must not be held by one entry.
-		e.Data, e.Extensions = bytes.Clone(e.Data), bytes.Clone(e.Extensions)
-	}
-	p.lane.add(g, &e, p.file, offset, r.size)
 	return nil
 }
 
@@ -394,6 +374,7 @@ func (l *lane) start() error {
 			return err
 		}
 	}
+	l.keepDamaged()
 	err := l.rotate()
 	if err != nil && isNoSpace(err) && l.reserved {
 		l.reserved = false

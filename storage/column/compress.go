@@ -3,6 +3,7 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -63,6 +64,11 @@ func Compress(dst, raw []byte, level int) []byte {
 	return append(dst, raw...)
 }
 
+// FrameSlack is how much room behind its content makes a frame faster to
+// decompress: with less the decoder copies byte by byte, lest it write beyond
+// the end.
+const FrameSlack = 32
+
 // FrameBytes returns how long the content of a frame says that it is; no more
 // than a frame may have, and 0 if it does not say.
 func FrameBytes(frame []byte) int {
@@ -77,7 +83,8 @@ func FrameBytes(frame []byte) int {
 }
 
 // Decompress appends the content of a frame to dst. The frame must fill its
-// slice, and a content longer than limit is an error.
+// slice, and a content longer than limit is an error. It may write up to
+// FrameSlack bytes behind the content.
 func Decompress(dst, frame []byte, limit int) ([]byte, error) {
 	kind, src, err := readByte(frame, "frame")
 	if err != nil {
@@ -109,10 +116,10 @@ func decompressZstd(dst, src []byte, length int) ([]byte, error) {
 	if err := header.Decode(src); err != nil || length == 0 || header.HasFCS && header.FrameContentSize != uint64(length) {
 		return nil, fmt.Errorf("decompress header: %w", ErrCorrupt)
 	}
-	all, added := grow(dst, length)
-	out, err := decoder().DecodeAll(src, added[:0:length])
+	room, end := slices.Grow(dst, length+FrameSlack), len(dst)+length
+	out, err := decoder().DecodeAll(src, room[len(dst):len(dst):end+FrameSlack])
 	if err != nil || len(out) != length {
 		return nil, fmt.Errorf("decompress %d of %d bytes: %w", len(out), length, ErrCorrupt)
 	}
-	return all, nil
+	return room[:end], nil
 }

@@ -28,7 +28,24 @@ func FuzzInts(f *testing.F) {
 		if err != nil || len(rest) != 0 || !slices.Equal(got, values) {
 			t.Fatalf("integers: got %v, %d left, %v, want %v", got, len(rest), err, values)
 		}
+		var runs IntRuns
+		rest, err = runs.Parse(append(AppendInts(nil, values), 1, 2), len(values))
+		if got := flat(&runs); err != nil || len(rest) != 2 || !slices.Equal(got, values) {
+			t.Fatalf("runs of integers: got %v, %d left, %v, want %v", got, len(rest), err, values)
+		}
 	})
+}
+
+// flat returns the values of runs.
+func flat(runs *IntRuns) (values []int64) {
+	at := uint32(0)
+	for i := range runs.Runs() {
+		value, end := runs.Run(i)
+		for ; at < end; at++ {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 func FuzzCodes(f *testing.F) {
@@ -47,6 +64,10 @@ func FuzzCodes(f *testing.F) {
 			p, err := ParseCodePage(AppendCodes(nil, codes), len(codes), fuzzLimit)
 			if err != nil {
 				t.Fatalf("page of codes: %v of %v", err, codes)
+			}
+			checkPage(t, p, codes, fuzzLimit)
+			if rest, err := p.ParseFirst(append(AppendCodes(nil, codes), 1, 2, 3), len(codes), fuzzLimit); err != nil || len(rest) != 3 {
+				t.Fatalf("page of codes and 3 bytes: %d left, %v", len(rest), err)
 			}
 			checkPage(t, p, codes, fuzzLimit)
 		}
@@ -167,6 +188,13 @@ func FuzzGarbage(f *testing.F) {
 		n := int(count) % fuzzCount
 		if values, _, err := Ints(nil, data, n); err == nil && len(values) != n {
 			t.Fatalf("got %d integers, want %d", len(values), n)
+		}
+		var runs IntRuns
+		if _, err := runs.Parse(data, n); err == nil {
+			values, _, err := Ints(nil, data, n)
+			if got := flat(&runs); err != nil || !slices.Equal(got, values) {
+				t.Fatalf("runs of integers: got %v, want %v, %v", got, values, err)
+			}
 		}
 		if times, digits, _, err := Times(nil, nil, data, n); err == nil && (len(times) != n || len(digits) != n) {
 			t.Fatalf("got %d times and %d digits, want %d", len(times), len(digits), n)

@@ -179,21 +179,26 @@ func decodeDeltas(dst []int64, src []byte, n int) (_ []int64, _ []byte, err erro
 	return all, src[packedLen(n-1, width):], nil
 }
 
-func decodeIntRuns(dst []int64, src []byte, n int, room *intRuns) ([]int64, []byte, error) {
+// readIntRuns reads the heads and the lengths of the runs of n integers.
+func readIntRuns(src []byte, n int, room *intRuns) (heads, lengths []int64, rest []byte, err error) {
 	count, src, err := readUvarint(src, "run count")
 	if err != nil || count > uint64(n) {
-		return nil, nil, fmt.Errorf("decode %d runs of %d integers: %w", count, n, ErrCorrupt)
+		return nil, nil, nil, fmt.Errorf("decode %d runs of %d integers: %w", count, n, ErrCorrupt)
 	}
-	heads, src, err := decodeInts(room.heads[:0], src, int(count), nil)
+	if room.heads, src, err = decodeInts(room.heads[:0], src, int(count), nil); err != nil {
+		return nil, nil, nil, err
+	}
+	if room.lengths, src, err = decodeInts(room.lengths[:0], src, int(count), nil); err != nil {
+		return nil, nil, nil, err
+	}
+	return room.heads, room.lengths, src, nil
+}
+
+func decodeIntRuns(dst []int64, src []byte, n int, room *intRuns) ([]int64, []byte, error) {
+	heads, lengths, src, err := readIntRuns(src, n, room)
 	if err != nil {
 		return nil, nil, err
 	}
-	room.heads = heads
-	lengths, src, err := decodeInts(room.lengths[:0], src, int(count), nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	room.lengths = lengths
 	all, err := appendRepeated(dst, heads, lengths, n, "integers")
 	if err != nil {
 		return nil, nil, err
@@ -221,3 +226,71 @@ func appendRepeated[T any](dst, heads []T, lengths []int64, n int, what string) 
 	}
 	return all, nil
 }
+
+// IntRuns is an array of integers as runs of the same value, so that what
+// repeats is not decoded value by value. Runs that touch may have the same
+// value. The zero value is ready to parse.
+type IntRuns struct {
+	values []int64
+	ends   []uint32 // where each run ends
+	room   intRuns
+}
+
+// Parse reads the n integers at the start of src in the memory of an array that
+// nobody reads any more and returns the rest of src.
+func (r *IntRuns) Parse(src []byte, n int) (rest []byte, err error) {
+	if err := checkCount(n); err != nil {
+		return nil, err
+	}
+	r.values, r.ends = r.values[:0], r.ends[:0]
+	if n == 0 || len(src) == 0 || src[0] != intsConstant && src[0] != intsRuns {
+		return r.parseEach(src, n)
+	}
+	if src[0] == intsConstant {
+		value, rest, err := readVarint(src[1:], "constant")
+		if err != nil {
+			return nil, err
+		}
+		r.values, r.ends = append(r.values, value), append(r.ends, uint32(n))
+		return rest, nil
+	}
+	heads, lengths, rest, err := readIntRuns(src[1:], n, &r.room)
+	if err != nil {
+		return nil, err
+	}
+	end := uint32(0)
+	for i, length := range lengths {
+		if length < 0 || length >= int64(uint32(n)-end) {
+			return nil, fmt.Errorf("decode run of %d integers: %w", length, ErrCorrupt)
+		}
+		end += uint32(length) + 1
+		r.values, r.ends = append(r.values, heads[i]), append(r.ends, end)
+	}
+	if end != uint32(n) {
+		return nil, fmt.Errorf("decode runs of integers: %d missing: %w", uint32(n)-end, ErrCorrupt)
+	}
+	return rest, nil
+}
+
+// parseEach reads integers that are not stored as runs.
+func (r *IntRuns) parseEach(src []byte, n int) (rest []byte, err error) {
+	values, rest, err := decodeInts(r.room.heads[:0], src, n, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.room.heads = values
+	for i, value := range values {
+		if last := len(r.values) - 1; last >= 0 && r.values[last] == value {
+			r.ends[last]++
+			continue
+		}
+		r.values, r.ends = append(r.values, value), append(r.ends, uint32(i)+1)
+	}
+	return rest, nil
+}
+
+// Run returns the value of a run and the place after it.
+func (r *IntRuns) Run(i int) (value int64, end uint32) { return r.values[i], r.ends[i] }
+
+// Runs returns how many runs there are.
+func (r *IntRuns) Runs() int { return len(r.values) }

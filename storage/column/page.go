@@ -37,26 +37,32 @@ func ParseCodePage(src []byte, n int, limit uint32) (*CodePage, error) {
 // Parse is ParseCodePage in the memory of a page that nobody reads any more.
 // After an error the page is of no use but to parse another.
 func (p *CodePage) Parse(src []byte, n int, limit uint32) error {
+	rest, err := p.ParseFirst(src, n, limit)
+	if err == nil && len(rest) != 0 {
+		return fmt.Errorf("decode page of codes: %d bytes left: %w", len(rest), ErrCorrupt)
+	}
+	return err
+}
+
+// ParseFirst is Parse of the codes at the start of src and returns the rest.
+func (p *CodePage) ParseFirst(src []byte, n int, limit uint32) ([]byte, error) {
 	if n <= 0 || n > PageMax {
-		return fmt.Errorf("decode page of %d codes: %w", n, ErrTooLong)
+		return nil, fmt.Errorf("decode page of %d codes: %w", n, ErrTooLong)
 	}
 	room := p.room
 	if p.ends != nil {
 		room = p.ends // it may have grown
 	}
-	*p = CodePage{n: n, bytes: len(src), room: room[:0]}
+	*p = CodePage{n: n, room: room[:0]}
 	rest, err := p.parse(src)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(rest) != 0 {
-		return fmt.Errorf("decode page of codes: %d bytes left: %w", len(rest), ErrCorrupt)
+	p.bytes = len(src) - len(rest) + 4*(len(p.local)+len(p.wide)) + 2*len(p.ends)
+	if !p.below(limit) {
+		return nil, fmt.Errorf("decode page of codes: not all of them below %d: %w", limit, ErrCorrupt)
 	}
-	p.bytes += 4*(len(p.local)+len(p.wide)) + 2*len(p.ends)
-	if top := p.top(); top >= limit {
-		return fmt.Errorf("decode page of codes: code %d of %d: %w", top, limit, ErrCorrupt)
-	}
-	return nil
+	return rest, nil
 }
 
 // ConstantPage returns the page of n times the code 0, n up to PageMax.
@@ -176,38 +182,72 @@ func (p *CodePage) endsWhole() error {
 	return nil
 }
 
-// top returns the greatest code. Positions beyond the distinct codes count as
-// the greatest there is.
-func (p *CodePage) top() (top uint32) {
+// below reports whether all codes are below limit, and all positions those of
+// distinct codes.
+func (p *CodePage) below(limit uint32) bool {
 	switch {
 	case p.high != nil:
-		highest := slices.Max(p.high)
-		for i, high := range p.high {
-			if high == highest {
-				top = max(top, uint32(p.low[i]))
+		if limit == 0 || anyAbove(p.high, (limit-1)>>8) {
+			return false
+		}
+		if anyAbove(p.low, (limit-1)&0xff) {
+			for i, high := range p.high {
+				if uint32(high)<<8|uint32(p.low[i]) >= limit {
+					return false
+				}
 			}
 		}
-		return uint32(highest)<<8 | top
-	case p.low != nil:
-		for _, low := range p.low {
-			top = max(top, uint32(low))
+		return true
+	case p.local != nil:
+		if len(p.local) == 0 || anyAbove(p.low, uint32(len(p.local)-1)) {
+			return false
 		}
-		if p.local == nil {
-			return top
-		}
-		if int(top) >= len(p.local) {
-			return 1<<32 - 1
-		}
-		top = 0
 		for _, code := range p.local {
-			top = max(top, code)
+			if code >= limit {
+				return false
+			}
 		}
-	default:
-		for _, code := range p.wide {
-			top = max(top, code)
+		return true
+	case p.low != nil:
+		return limit > 0 && !anyAbove(p.low, limit-1)
+	}
+	for _, code := range p.wide {
+		if code >= limit {
+			return false
 		}
 	}
-	return top
+	return true
+}
+
+// anyAbove reports whether some byte is greater than most; eight are compared
+// at a time.
+func anyAbove(src []byte, most uint32) bool {
+	const (
+		each  = 0x0101010101010101
+		highs = 0x80 * each
+	)
+	if most >= 0xff {
+		return false
+	}
+	// Of a byte below 128 the sum with add has the highest bit if it is above
+	// most, or above most - 128; of others it matters what their own one is.
+	add, upper := uint64(0x7f-most&0x7f)*each, most >= 0x80
+	var found uint64
+	for ; len(src) >= 8; src = src[8:] {
+		word := binary.LittleEndian.Uint64(src)
+		sum := word&^highs + add
+		if upper {
+			found |= sum & word
+		} else {
+			found |= sum | word
+		}
+	}
+	for _, b := range src {
+		if uint32(b) > most {
+			return true
+		}
+	}
+	return found&highs != 0
 }
 
 // Bytes returns about how much memory the page takes.
@@ -429,4 +469,80 @@ func (p *CodePage) markFew(marks []uint64, codes []uint32) bool {
 		}
 	}
 	return any != 0
+}
+
+// AppendMapped appends, as an array of codes that is read at once, for each place
+// of the page what a table has for its code, less 1. It returns the places for
+// which the table has 0, to be filled in by FillMapped. The table has all codes of
+// the page; what it has is at most 1<<16.
+func (p *CodePage) AppendMapped(dst []byte, table, unknown []uint32) (mapped []byte, places []uint32) {
+	m := newMapping(dst, p.n, table, unknown)
+	switch {
+	case p.ends != nil:
+		place := 0
+		for i, end := range p.ends {
+			code := p.head(i)
+			for ; place < int(end); place++ {
+				m.put(place, code)
+			}
+		}
+	case p.high != nil:
+		m.putPlanes(p.low, p.high)
+	default:
+		for i := range p.n {
+			m.put(i, p.head(i))
+		}
+	}
+	return m.all, m.unknown
+}
+
+// AppendMapped is that of a page for codes that are a list.
+func AppendMapped(dst []byte, codes, table, unknown []uint32) (mapped []byte, places []uint32) {
+	m := newMapping(dst, len(codes), table, unknown)
+	for i, code := range codes {
+		m.put(i, code)
+	}
+	return m.all, m.unknown
+}
+
+// mapping is what is made of a page by a table.
+type mapping struct {
+	table, unknown []uint32
+	all, low, high []byte
+}
+
+func newMapping(dst []byte, n int, table, unknown []uint32) *mapping {
+	all, planes := grow(append(dst, codesPlanes), 2*n)
+	return &mapping{table: table, unknown: unknown, all: all, low: planes[:n], high: planes[n:]}
+}
+
+func (m *mapping) put(place int, code uint32) {
+	own := m.table[code]
+	if own == 0 {
+		m.unknown = append(m.unknown, uint32(place))
+		return
+	}
+	m.low[place], m.high[place] = byte(own-1), byte((own-1)>>8)
+}
+
+// putPlanes is put of all codes of a page of planes, the form that most have.
+func (m *mapping) putPlanes(lows, highs []byte) {
+	table, low, high := m.table, m.low[:len(lows)], m.high[:len(lows)]
+	highs = highs[:len(lows)]
+	for i, b := range lows {
+		own := table[uint(b)|uint(highs[i])<<8] - 1
+		low[i], high[i] = byte(own), byte(own>>8)
+		if own == ^uint32(0) {
+			m.unknown = append(m.unknown, uint32(i))
+		}
+	}
+}
+
+// FillMapped puts codes, below 1<<16, at places of a page of n codes that
+// AppendMapped has made.
+func FillMapped(mapped []byte, n int, places, codes []uint32) {
+	low, high := mapped[1:][:n], mapped[1+n:][:n]
+	for i, place := range places {
+		low[place], high[place] = byte(codes[i]), byte(codes[i]>>8)
+	}
 }

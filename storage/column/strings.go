@@ -3,6 +3,7 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -73,11 +74,12 @@ func (e *Encoder) appendStrings(dst []byte, values []string, depth int) []byte {
 		}
 		return e.appendStrings(dst, inner, 0)
 	}
-	return e.appendPlain(dst, values)
+	return e.appendPlain(dst, values, total)
 }
 
-func (e *Encoder) appendPlain(dst []byte, values []string) []byte {
+func (e *Encoder) appendPlain(dst []byte, values []string, total int) []byte {
 	dst = e.appendLengths(append(dst, stringsPlain), values)
+	dst = slices.Grow(dst, total)
 	for _, value := range values {
 		dst = append(dst, value...)
 	}

@@ -22,7 +22,6 @@ const formatVersion = pebble.FormatMajorVersion(24)
 // Named limits.
 const (
 	defaultCacheBytes = 4 << 20
-	defaultAheadBytes = 64 << 20
 	defaultDiskSlow   = 10 * time.Second
 	memTableBytes     = 256 << 10 // manifests only; the store's log takes as much on disk
 	openFilesMax      = 4096
@@ -30,6 +29,10 @@ const (
 	tableBlockBytes   = 8 << 10 // read at once, besides what is larger
 	tableIndexBytes   = 1 << 20 // one index for a table, so that a look-up reads no second one
 )
+
+// BallastName is a file in the store's folder that only takes space, until the
+// disk is full.
+const BallastName = "BALLAST"
 
 const keysName = "keys" // the folder of Pebble in the store's folder
 
@@ -39,7 +42,7 @@ type Config struct {
 	FS         FS
 	Dir        string        // the store's own folder
 	CacheBytes int64         // blocks kept in memory; default 4 MiB
-	AheadBytes int64         // of the newest tables, read ahead after a start; default 64 MiB, below 0 none
+	AheadBytes int64         // of tables, read ahead after a start; default a share of the memory that is free, below 0 none
 	DiskSlow   time.Duration // a write that takes longer is fatal; default 10 s
 	Logger     *slog.Logger  // default: discard
 	// OnFatal is called once, from any goroutine, when nothing written can be
@@ -58,6 +61,10 @@ type Engine struct {
 	serial atomic.Uint64
 	failed atomic.Pointer[failure]
 	damage atomic.Uint64
+
+	// spans is held while whole tables come, go or are replaced, so that what is
+	// written anew (Reclaim) is what is there.
+	spans sync.Mutex
 
 	closing atomic.Bool
 	ahead   atomic.Uint64  // bytes
@@ -80,7 +87,7 @@ func Open(cfg Config) (*Engine, error) {
 		cfg.CacheBytes = defaultCacheBytes
 	}
 	if cfg.AheadBytes == 0 {
-		cfg.AheadBytes = defaultAheadBytes
+		cfg.AheadBytes = aheadBytes(availableMemory())
 	}
 	if cfg.DiskSlow <= 0 {
 		cfg.DiskSlow = defaultDiskSlow
@@ -151,7 +158,7 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 // withBallast keeps some bytes in reserve that are given back when the disk
 // is full, so that a manifest that is being written can still be written.
 func (e *Engine) withBallast(fs FS) FS {
-	name := fs.PathJoin(e.cfg.Dir, "BALLAST")
+	name := fs.PathJoin(e.cfg.Dir, BallastName)
 	if _, _, known := Free(fs, e.cfg.Dir); !known {
 		return fs // in memory
 	}
@@ -285,6 +292,8 @@ func (e *Engine) First(lower, upper []byte) ([]byte, error) {
 // rewriting anything. ErrCorrupt says that nothing was removed, because a table
 // that also has keys outside of the span is damaged where these begin.
 func (e *Engine) DeleteSpan(ctx context.Context, lower, upper []byte) error {
+	e.spans.Lock()
+	defer e.spans.Unlock()
 	return e.write("delete span", func(db *pebble.DB) error {
 		if err := excisable(db, lower, upper); err != nil {
 			return err
@@ -349,7 +358,7 @@ type Stats struct {
 	CacheHits   int64
 	CacheMisses int64
 	Damaged     uint64 // pieces of damage met since the store was opened
-	AheadBytes  uint64 // of the newest tables, asked for after the start
+	AheadBytes  uint64 // of tables, asked for after the start
 }
 
 // How long AwaitDeletions waits, and how often it looks: Pebble deletes files

@@ -36,7 +36,7 @@ func get(t *testing.T, e *Engine, key string) (string, error) {
 
 func ingest(t *testing.T, e *Engine, prefix string, n int, value []byte) {
 	t.Helper()
-	table, err := e.NewTable()
+	table, err := e.NewTable("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestBatchesAndTablesSurviveReopen(t *testing.T) {
 func TestAbortedTableLeavesNothing(t *testing.T) {
 	fs := vfs.NewMem()
 	e := open(t, Config{FS: fs})
-	table, err := e.NewTable()
+	table, err := e.NewTable("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,3 +149,22 @@ func Free(fs FS, dir string) (free, total uint64, ok bool) {
 func IsNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
+
+// ownedBy begins the category of files that belong to somebody.
+const ownedBy = "owner:"
+
+// owners is implemented by file systems that keep apart what belongs to different
+// owners.
+type owners interface {
+	Owner(name string) (string, error)
+}
+
+// OwnerOf returns to whom belongs what is written in a category, "" for nobody:
+// an FS may keep what belongs to one apart from what belongs to others.
+func OwnerOf(category vfs.DiskWriteCategory) string {
+	owner, _ := strings.CutPrefix(string(category), ownedBy)
+	if owner == string(category) {
+		return ""
+	}
+	return owner
+}

@@ -42,7 +42,7 @@ func (e *Engine) verifyTable(ctx context.Context, table pebble.SSTableInfo, lowe
 	if bytes.Compare(table.Smallest.UserKey, lower) > 0 {
 		lower = table.Smallest.UserKey
 	}
-	path := e.fs.PathJoin(e.cfg.Dir, keysName, fmt.Sprintf("%s.sst", table.BackingSSTNum))
+	path := e.tablePath(table)
 	file, err := e.fs.Open(path, vfs.RandomReadsOption)
 	if err != nil {
 		return fmt.Errorf("open table %s: %w: %w", path, ErrAgain, err)
@@ -108,7 +108,7 @@ func (e *Engine) Files(lower, upper []byte) []string {
 	var files []string
 	for _, level := range levels {
 		for _, table := range level {
-			files = append(files, e.fs.PathJoin(e.cfg.Dir, keysName, fmt.Sprintf("%s.sst", table.BackingSSTNum)))
+			files = append(files, e.tablePath(table))
 		}
 	}
 	return files

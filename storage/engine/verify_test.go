@@ -105,7 +105,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = open(t, Config{FS: fs})
-	table, err := e.NewTable()
+	table, err := e.NewTable("")
 	if err != nil {
 		t.Fatal(err)
 	}

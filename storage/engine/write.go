@@ -74,15 +74,19 @@ type Table struct {
 	keys   int64
 }
 
-// NewTable starts a table.
-func (e *Engine) NewTable() (*Table, error) {
+// NewTable starts a table, of which all belongs to an owner, "" for nobody.
+func (e *Engine) NewTable(owner string) (*Table, error) {
 	db, release, err := e.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	path := e.fs.PathJoin(e.tables, fmt.Sprintf("%d.sst", e.serial.Add(1)))
-	file, err := e.fs.Create(path, vfs.WriteCategoryUnspecified)
+	category := vfs.WriteCategoryUnspecified
+	if owner != "" {
+		category = vfs.DiskWriteCategory(ownedBy + owner)
+	}
+	file, err := e.fs.Create(path, category)
 	if err != nil {
 		return nil, fmt.Errorf("create table %s: %w", path, err)
 	}
@@ -141,6 +145,8 @@ func (e *Engine) Ingest(ctx context.Context, tables ...*Table) error {
 	if len(paths) == 0 {
 		return nil
 	}
+	e.spans.Lock()
+	defer e.spans.Unlock()
 	return e.write("ingest tables", func(db *pebble.DB) error { return db.Ingest(ctx, paths) })
 }
 
@@ -148,6 +154,8 @@ func (e *Engine) Ingest(ctx context.Context, tables ...*Table) error {
 // lower <= key < upper, at once and durably. What was there is not read if it
 // is in tables that have nothing outside of the span.
 func (e *Engine) Replace(ctx context.Context, lower, upper []byte, table *Table) error {
+	e.spans.Lock()
+	defer e.spans.Unlock()
 	return e.write("replace span", func(db *pebble.DB) error {
 		_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, pebble.KeyRange{Start: lower, End: upper})
 		return err

@@ -79,6 +79,7 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 const (
 	rowBytes   = 8 + 1 + 8 + 4 + 4
 	cellBytes  = 2 * (4 + 4)
+	fieldBytes = 40 // a field, whose texts are the block's
 	valueBytes = 16
 )
 
@@ -230,6 +231,12 @@ func (p *Part) IDs(rows *index.DocSet) ([]model.RecordID, error) {
 	return ids, nil
 }
 
+// Order returns the times of all rows, and their ordinals; nil ordinals are the rows.
+func (p *Part) Order() (times []int64, ordinals []uint32) {
+	o := p.ready()
+	return o.times, o.ordinalOf
+}
+
 // Records implements part.Part. Fields come in column order, by path.
 func (p *Part) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	list, err := p.list(rows)
@@ -247,6 +254,9 @@ func (p *Part) Records(ctx context.Context, rows *index.DocSet) ([]model.Record,
 			counts[i]++
 			total++
 		})
+	}
+	if err := part.Take(ctx, total*fieldBytes); err != nil {
+		return nil, err
 	}
 	fields := make([]model.Field, total)
 	for i, count := range counts {

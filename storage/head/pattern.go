@@ -16,10 +16,10 @@ import (
 const repeatedDistinct = 16
 
 // Patterns implements part.Part.
-func (p *Part) Patterns() part.Column {
+func (p *Part) Patterns(naming *part.Naming) part.Column {
 	for _, c := range p.named(model.FieldMessage) {
 		if c.stored.Kind == model.String {
-			return patternColumn{c}
+			return patternColumn{c, naming}
 		}
 	}
 	return nil
@@ -27,7 +27,10 @@ func (p *Part) Patterns() part.Column {
 
 // patternColumn is the patterns of the messages: a column that is derived when
 // it is asked for.
-type patternColumn struct{ *column }
+type patternColumn struct {
+	*column
+	naming *part.Naming // nil: patterns
+}
 
 var _ part.Column = patternColumn{}
 
@@ -37,6 +40,9 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 	messages, err := c.column.Gather(context.Background(), rows)
 	if err != nil {
 		return part.Values{}, err
+	}
+	if c.naming != nil && c.naming.Refers != "" {
+		return c.named(messages), nil
 	}
 	var beside []part.Values
 	for _, other := range c.part.columns {
@@ -49,6 +55,11 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 		}
 	}
 	out := part.Values{Rows: messages.Rows, Codes: make([]uint32, len(messages.Codes))}
+	pattern := shape.MessagePattern
+	if c.naming != nil {
+		name := c.naming.Start()
+		pattern = func(message string, values []string) string { return name(shape.MessageOutline(message, values)) }
+	}
 	numbers := map[string]uint32{}
 	at := make([]int, len(beside))
 	var values []string
@@ -64,7 +75,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 			}
 		}
 		slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-		text := shape.MessagePattern(messages.Dict[messages.Codes[n]], values)
+		text := pattern(messages.Dict[messages.Codes[n]], values)
 		number, known := numbers[text]
 		if !known {
 			number = uint32(len(out.Dict))
@@ -74,6 +85,28 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 		out.Codes[n] = number
 	}
 	return out, nil
+}
+
+// named returns what the naming makes of messages, whatever they repeat of other fields.
+func (c patternColumn) named(messages part.Values) part.Values {
+	out := part.Values{Rows: messages.Rows, Codes: make([]uint32, len(messages.Codes))}
+	name := c.naming.Start()
+	numbers := map[string]uint32{}
+	codes := make([]uint32, len(messages.Dict)) // 0 for one that was not met yet
+	for n, code := range messages.Codes {
+		if codes[code] == 0 {
+			text := name(shape.MessageOutline(messages.Dict[code], nil))
+			number, known := numbers[text]
+			if !known {
+				number = uint32(len(out.Dict))
+				numbers[text] = number
+				out.Dict = append(out.Dict, text)
+			}
+			codes[code] = number + 1
+		}
+		out.Codes[n] = codes[code] - 1
+	}
+	return out
 }
 
 // Distinct implements part.Column.

@@ -20,7 +20,7 @@ type Leaves interface {
 	// Columns is that of Part.
 	Columns(queryName string) []Column
 	// Patterns is that of Part.
-	Patterns() Column
+	Patterns(naming *Naming) Column
 	// RowsOf returns the rows that have one of the ids.
 	RowsOf(ctx context.Context, ids []model.RecordID) (*index.DocSet, error)
 }
@@ -101,7 +101,11 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 // patternLeaf returns the rows of within whose pattern satisfies a predicate.
 func patternLeaf(ctx context.Context, p Leaves, pred index.Predicate, within *index.DocSet) (*index.DocSet, error) {
 	found := index.NewDocSet()
-	column := p.Patterns()
+	var naming *Naming
+	if named, ok := pred.(Named); ok {
+		naming = named.Naming
+	}
+	column := p.Patterns(naming)
 	if column == nil {
 		return found, nil
 	}

@@ -9,6 +9,8 @@ package part
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -33,16 +35,53 @@ type Part interface {
 	TimeDigits(rows *index.DocSet) ([]uint8, error)
 	// IDs returns the ids of the rows, in row order.
 	IDs(rows *index.DocSet) ([]model.RecordID, error)
-	// Records returns the rows as records, in row order.
+	// Records returns the rows as records, in row order, or ErrLarge if they take
+	// more than the context is Bounded to.
 	Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error)
 	// Columns returns the columns asked for by a query name: one per stored
 	// path and kind, with disjoint rows. The message is a column too.
 	Columns(queryName string) []Column
 	// Patterns returns the patterns of the messages (shape.Pattern) as a column,
-	// nil if there is no message. It is derived, and in no other list of columns.
-	Patterns() Column
+	// nil if there is no message; with a naming, what that makes of their outlines.
+	// It is derived, and in no other list of columns.
+	Patterns(naming *Naming) Column
 	// AllColumns returns every column, ordered by path and kind.
 	AllColumns() []Column
+}
+
+// Naming makes something else of the outlines of messages (shape.Outline) than their
+// patterns.
+type Naming struct {
+	// Key tells namings apart: two with the same key say the same.
+	Key string
+	// Start returns what names outlines, for one goroutine.
+	Start func() func(outline string) string
+	// Refers is what is said of messages that repeat values of other fields, where
+	// not. "" means that these values are gaps of the outline as what else varies;
+	// else whoever asks reads such messages as texts, and every other is named
+	// without a look at other fields.
+	Refers string
+}
+
+// Named is a condition on what a naming makes of messages, for the field of patterns.
+type Named struct {
+	Naming *Naming
+	Of     index.Predicate
+}
+
+// Match implements index.Predicate.
+func (p Named) Match(kind model.Kind, text string) bool { return p.Of.Match(kind, text) }
+
+// Hints implements index.Predicate: nothing follows for the text of the message.
+func (p Named) Hints() index.Hints { return index.Hints{} }
+
+// Key implements Keyed.
+func (p Named) Key() string {
+	key, ok := appendPredicate(nil, index.Leaf{Pred: p.Of})
+	if !ok {
+		return ""
+	}
+	return "named " + p.Naming.Key + " " + string(key)
 }
 
 // Memo is implemented by parts that never change and keep what is computed of
@@ -50,9 +89,36 @@ type Part interface {
 type Memo interface {
 	// Memo returns the value under a key, or makes, keeps and returns it. The
 	// key must say everything that decides the value besides the part. The
-	// value is shared: nobody may change it. With bytes below 0 it is returned
+	// value is shared: nobody may change it. What makes it may ask for others. With bytes below 0 it is returned
 	// and not kept; else bytes is about what it takes.
 	Memo(key string, make func() (value any, bytes int64, err error)) (any, error)
+	// Identity returns a text that no other part of this process has, also none that is
+	// gone: what is computed of several parts together is kept under those of all.
+	Identity() string
+	// Sealed reports whether it is a segment, not a block.
+	Sealed() bool
+}
+
+// Sealed reports whether a part is a segment.
+func Sealed(p Part) bool {
+	memo, ok := p.(Memo)
+	return ok && memo.Sealed()
+}
+
+// Kept returns what is derived of all rows of a part, about so many bytes: kept from the
+// last time where the part keeps such things. The key is as for Memo.
+func Kept[T any](p Part, key string, make func() (value T, bytes int64, err error)) (T, error) {
+	memo, ok := p.(Memo)
+	if !ok {
+		value, _, err := make()
+		return value, err
+	}
+	value, err := memo.Memo(key, func() (any, int64, error) { return make() })
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return value.(T), nil
 }
 
 // Column is one field of one kind in one part.
@@ -87,4 +153,52 @@ type Values struct {
 type ValueCount struct {
 	Value string
 	Count uint64
+}
+
+// Metered is implemented by parts that are read from a store and kept in a cache.
+type Metered interface {
+	// Metered returns the same part; what reading it costs is counted.
+	Metered(meter *Meter) Part
+	// Size returns about how many stored bytes the times, the ids and the fields
+	// with these query names take; nil are all fields.
+	Size(fields []string) int64
+}
+
+// Meter counts what reading parts costs. It is safe for concurrent use.
+type Meter struct {
+	Reads  atomic.Uint64 // values read from the store
+	Bytes  atomic.Uint64 // of these
+	Hits   atomic.Uint64 // looks into the cache that found something
+	Misses atomic.Uint64
+}
+
+// Looked counts a look into the cache.
+func (m *Meter) Looked(hit bool) {
+	if hit {
+		m.Hits.Add(1)
+	} else {
+		m.Misses.Add(1)
+	}
+}
+
+// ErrLarge says that records would take more memory than they may.
+var ErrLarge = errors.New("records take more memory than they may")
+
+type boundKey struct{}
+
+// Bounded returns a context in which all calls of Records together may take about
+// so many bytes for what they return.
+func Bounded(ctx context.Context, bytes int) context.Context {
+	left := new(atomic.Int64)
+	left.Store(int64(bytes))
+	return context.WithValue(ctx, boundKey{}, left)
+}
+
+// Take counts bytes that Records takes; it returns ErrLarge if the context is
+// Bounded and they are too many.
+func Take(ctx context.Context, bytes int) error {
+	if left, ok := ctx.Value(boundKey{}).(*atomic.Int64); ok && left.Add(-int64(bytes)) < 0 {
+		return ErrLarge
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ func (s *Segment) Memo(key string, make func() (value any, bytes int64, err erro
 	}
 	at := s.cacheKey(cachedAnswer, 0, 0)
 	at.text = key
-	if value, ok := s.cache.get(at); ok {
+	if value, ok := s.kept(at); ok {
 		return value, nil
 	}
 	value, bytes, err := make()
@@ -39,6 +39,15 @@ func (s *Segment) Memo(key string, make func() (value any, bytes int64, err erro
 	}
 	return value, err
 }
+
+// Identity implements part.Memo.
+func (s *Segment) Identity() string {
+	id := binary.BigEndian.AppendUint64([]byte("segment "), s.cache.id)
+	return string(binary.BigEndian.AppendUint64(id, s.number))
+}
+
+// Sealed implements part.Memo.
+func (s *Segment) Sealed() bool { return true }
 
 // Eval implements part.Part. Rows of whole stretches are kept.
 func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
@@ -62,7 +71,7 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		at.text = string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, lo), hi))
 		at.number = 1 // a stretch: its key must not be taken for a whole one's
 	}
-	return cached(s.cache, at, func() (*index.DocSet, int64, error) {
+	return cached(s, at, func() (*index.DocSet, int64, error) {
 		ctx, several := withTogether(ctx, e)
 		if several {
 			s.cache.rooms.returning(1)
@@ -92,7 +101,7 @@ func (s *Segment) Records(ctx context.Context, rows *index.DocSet) ([]model.Reco
 	var missing []int // in asked
 	left := index.NewDocSet()
 	for i, row := range asked {
-		if record, ok := s.cache.get(s.cacheKey(cachedRecord, 0, row)); ok {
+		if record, ok := s.kept(s.cacheKey(cachedRecord, 0, row)); ok {
 			records[i] = record.(model.Record)
 			continue
 		}

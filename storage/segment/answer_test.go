@@ -3,8 +3,10 @@ package segment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -154,5 +156,40 @@ func TestMemo(t *testing.T) {
 	s.Close()
 	if _, _, bytes := s.cache.Stats(); bytes != 0 {
 		t.Errorf("%d bytes are kept of a closed segment", bytes)
+	}
+}
+
+// TestBoundedRecords checks that records take no more than they may: texts, values
+// of dictionaries and many small fields alike.
+func TestBoundedRecords(t *testing.T) {
+	const rows = 4000
+	for name, field := range map[string]func(i int) model.Field{
+		"texts": func(i int) model.Field {
+			return model.Field{Name: "message", Kind: model.String, Text: strings.Repeat(fmt.Sprint(i, " "), 300)}
+		},
+		"values": func(i int) model.Field {
+			return model.Field{Name: "of", Kind: model.String, Text: strings.Repeat("x", 1000+i%2)}
+		},
+		"fields": func(i int) model.Field { return model.Field{Name: "n", Kind: model.Number, Text: "1"} },
+	} {
+		ids, records := make([]model.RecordID, rows), make([]model.Record, rows)
+		bytes := 0
+		for i := range records {
+			ids[i] = model.RecordID{Shard: 1, Index: 1, Ordinal: uint32(i)}
+			records[i] = model.Record{Time: int64(i), Fields: []model.Field{field(i)}}
+			bytes += fieldBytes + len(records[i].Fields[0].Text)
+		}
+		s, _ := build(t, Input{Part: newMemPart(ids, records)})
+		all := index.DocSetRange(0, rows)
+		if _, err := s.Records(part.Bounded(t.Context(), bytes/2), all); !errors.Is(err, part.ErrLarge) {
+			t.Errorf("%s: half of the room gives %v, want ErrLarge", name, err)
+		}
+		ctx := part.Bounded(t.Context(), bytes+bytes/2)
+		if got, err := s.Records(ctx, all); err != nil || len(got) != rows || got[rows-1].Fields[0] != records[rows-1].Fields[0] {
+			t.Errorf("%s: enough room gives %d records, %v", name, len(got), err)
+		}
+		if _, err := s.Records(ctx, all); !errors.Is(err, part.ErrLarge) {
+			t.Errorf("%s: the same room twice gives %v, want ErrLarge", name, err)
+		}
 	}
 }

@@ -111,7 +111,7 @@ const (
 	pageRoomsMin = 8       // rooms of each class; a worker needs two or three at once
 	pageRoomsMax = 32      // the same
 	pageRoomsOne = 2 << 20 // bytes of the cache for each of them
-	pageRoomMax  = 2 << 20 // bytes for a frame, and of its decoder
+	pageRoomMax  = 8 << 20 // bytes for a frame, and of its decoder: a page of long texts takes three
 	smallFrame   = 64 << 10
 	mediumFrame  = 256 << 10 // and of such are the steps of larger ones
 )
@@ -205,11 +205,29 @@ func (r *pageRooms) give(room *pageRoom) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.free[room.class]) >= r.most {
+	bytes := room.bytes()
+	for _, other := range r.free[room.class] {
+		bytes += other.bytes()
+	}
+	if len(r.free[room.class]) >= r.most || bytes > int64(r.most)*pageRoomsOne {
 		r.made[room.class]--
 		return
 	}
 	r.free[room.class] = append(r.free[room.class], room)
+}
+
+// rest gives up the rooms that nobody has, and returns about how many bytes.
+func (r *pageRooms) rest() (given int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for class, free := range r.free {
+		for _, room := range free {
+			given += room.bytes()
+		}
+		r.made[class] -= len(free)
+		r.free[class] = nil
+	}
+	return given
 }
 
 // frameRoom lends a room with the frame under a key. It returns nil if what is
@@ -237,7 +255,7 @@ func (s *Segment) roomWith(at cacheKey, key []byte) (room *pageRoom, err error) 
 		}
 		bytes := column.FrameBytes(content)
 		room = s.cache.rooms.take(at.room(bytes))
-		room.frame, err = decompress(room.begin(bytes), content)
+		room.frame, err = decompress(room.begin(bytes+column.FrameSlack), content)
 		return err
 	})
 	if err != nil {
@@ -267,7 +285,7 @@ func nothing() {}
 // not needed any more, nothing of it may be used afterwards. Parse may put it
 // in the room and says how much it is.
 func borrowed[T any](s *Segment, at cacheKey, key []byte, parse func(raw []byte, room *pageRoom) (T, int64, error)) (value T, done func(), err error) {
-	if value, ok := s.cache.get(at); ok {
+	if value, ok := s.kept(at); ok {
 		return value.(T), nothing, nil
 	}
 	rooms := s.cache.rooms

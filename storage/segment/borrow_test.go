@@ -53,14 +53,57 @@ func TestPageRooms(t *testing.T) {
 		rooms.give(room)
 	}
 	for class, free := range rooms.free {
-		if len(free) != pageRoomsMin || rooms.made[class] != pageRoomsMin {
-			t.Errorf("%d of %d rooms of class %d wait, want %d", len(free), rooms.made[class], class, pageRoomsMin)
+		if len(free) > pageRoomsMin || len(free) < 2 || rooms.made[class] != len(free) {
+			t.Errorf("%d of %d rooms of class %d wait, want at most %d", len(free), rooms.made[class], class, pageRoomsMin)
 		}
+		bytes := int64(0)
 		for _, room := range free {
+			if bytes += room.bytes(); bytes > pageRoomsMin*pageRoomsOne {
+				t.Errorf("rooms of class %d with %d bytes wait, want at most %d", class, bytes, pageRoomsMin*pageRoomsOne)
+			}
 			if room.class != class || cap(room.frame) > pageRoomMax {
 				t.Errorf("a room of class %d with %d bytes waits in class %d", room.class, cap(room.frame), class)
 			}
 		}
+	}
+}
+
+// TestRest gives up what is quick to make again, and no more: answers stay, and the
+// pages that were used last.
+func TestRest(t *testing.T) {
+	const limit, one = 1 << 20, 1 << 14
+	c := NewCache(limit)
+	for i := range uint32(limit/one) / 2 {
+		c.put(cacheKey{item: cachedAnswer, number: i}, i, one)
+		c.put(cacheKey{item: itemCodes, number: i}, i, one)
+	}
+	rooms := []*pageRoom{c.rooms.take(smallRoom), c.rooms.take(smallRoom)}
+	rooms[0].frame = make([]byte, 0, 1<<15)
+	c.rooms.give(rooms[0]) // the other one is lent meanwhile
+	_, _, before := c.Stats()
+	given := c.Rest()
+	_, _, after := c.Stats()
+	if given != before-after+rooms[0].bytes() || c.rooms.made[smallRoom] != 1 || len(c.rooms.free[smallRoom]) != 0 {
+		t.Errorf("%d bytes given up of %d, %d are left; %d rooms", given, before, after, c.rooms.made[smallRoom])
+	}
+	if pages := after - c.mu.answers; pages > limit/restShare || pages < limit/restShare-one-1024 {
+		t.Errorf("%d bytes of pages are left, want about %d", pages, limit/restShare)
+	}
+	answers := 0
+	for i := range uint32(limit/one) / 2 {
+		if _, ok := c.peek(cacheKey{item: cachedAnswer, number: i}); ok {
+			answers++
+		}
+		if _, ok := c.peek(cacheKey{item: itemCodes, number: i}); ok && i < uint32(limit/one)/2-limit/one/restShare {
+			t.Errorf("page %d is left, which was not used last", i)
+		}
+	}
+	if want := int(before-c.mu.bytes) / one; answers == 0 || c.Rest() != 0 || want == 0 {
+		t.Errorf("%d answers are left", answers)
+	}
+	c.rooms.give(rooms[1])
+	if c.rooms.made[smallRoom] != 1 || len(c.rooms.free[smallRoom]) != 1 {
+		t.Errorf("a room that was lent meanwhile is lost")
 	}
 }
 

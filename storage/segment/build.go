@@ -39,15 +39,15 @@ var ErrTooLarge = errors.New("columns or texts are too large for a segment")
 
 // Build merges the rows of the inputs in order of (time, record id) into one
 // segment and emits its keys and values, keys ascending. It holds one column
-// at a time, and up to referenceKept bytes of others for what messages repeat:
-// its memory is that, some 16 bytes a row and the largest column's distinct
-// values.
+// at a time, and up to referenceKept bytes of others for what messages repeat
+// and followKept of codes that may follow from theirs: its memory is that, some
+// 20 bytes a row and the largest column's distinct values.
 func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, value []byte) error) (Meta, error) {
 	b := builder{ctx: ctx, opts: opts, out: emit, terms: map[string][]uint32{}}
 	if b.opts.Level == 0 {
 		b.opts.Level = 6
 	}
-	b.meta.Shard = opts.Shard
+	b.meta.Shard, b.meta.version = opts.Shard, Version
 	steps := []func() error{
 		func() error { return b.open(inputs) },
 		b.mergeRows,
@@ -56,6 +56,7 @@ func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, val
 		b.emitSchemas,
 		b.emitTerms,
 		b.emitEntries,
+		b.emitFollowers,
 		b.emitMeta,
 	}
 	for _, step := range steps {
@@ -83,6 +84,10 @@ type builder struct {
 	schemas schemas
 
 	filterValues []keyValue // of all columns
+
+	followers  []follower
+	followKept int // bytes of them
+	guide      guideCodes
 
 	terms map[string][]uint32 // word -> dictionary numbers, ascending
 	words uint32              // dictionary entries numbered so far

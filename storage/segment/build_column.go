@@ -91,7 +91,15 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 	var dict []string
 	var count int
 	few := b.few[:0]
+	all, seen := 0, 0 // distinct values, each counted once an input
 	for _, in := range inputs {
+		all += int(in.column.Distinct())
+	}
+	for n, in := range inputs {
+		if n > 0 && seen >= all/gatherSample && seen-int(inputs[n-1].column.Distinct()) < all/gatherSample {
+			dict, numbers = reserve(dict, numbers, len(dict)*all/max(seen, 1))
+		}
+		seen += int(in.column.Distinct())
 		s := &b.sources[in.source]
 		values, err := in.column.Gather(b.ctx, s.rows)
 		if err != nil {
@@ -140,6 +148,21 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
 	}
 	return data, nil
+}
+
+// gatherSample is after which part of the distinct values of all inputs it is
+// estimated how many they are together.
+const gatherSample = 8
+
+// reserve makes room for size values: to grow step by step moves each of many
+// values several times.
+func reserve(dict []string, numbers map[string]uint32, size int) ([]string, map[string]uint32) {
+	if size < 2*len(dict) {
+		return dict, numbers
+	}
+	larger := make(map[string]uint32, size)
+	maps.Copy(larger, numbers)
+	return slices.Grow(dict, size-len(dict)), larger
 }
 
 // columnBuilder encodes one column.
@@ -224,6 +247,7 @@ func (c *columnBuilder) buildDict(data *columnData) error {
 		data.codes[i] = renumbered[code]
 	}
 	data.dict = sorted
+	c.meta.apart = c.mayFollow(data)
 	return c.emitCoded(data.codes, sorted)
 }
 
@@ -233,15 +257,20 @@ func (c *columnBuilder) emitCoded(codes []uint32, sorted []string) error {
 	if err := c.emitCodes(codes); err != nil {
 		return err
 	}
-	if err := c.emitDict(sorted); err != nil {
+	counts := make([]int64, c.meta.dict+c.meta.codeBase())
+	for _, code := range codes {
+		counts[code]++
+	}
+	if err := c.emitDict(sorted, counts); err != nil {
 		return err
 	}
-	return c.emitStatistics(codes)
+	return c.emitStatistics(codes, counts)
 }
 
-// emitCodes writes the code pages. A column with one possible code has none.
+// emitCodes writes the code pages. A column with one possible code has none,
+// and those of others come later.
 func (c *columnBuilder) emitCodes(codes []uint32) error {
-	if c.meta.dict+c.meta.codeBase() == 1 {
+	if c.meta.dict+c.meta.codeBase() == 1 || c.meta.apart {
 		return nil
 	}
 	for lo := 0; lo < len(codes); lo += PageRows {
@@ -258,12 +287,17 @@ const dictChunk = 1024
 
 func dictChunks(entries uint32) uint32 { return (entries + dictChunk - 1) / dictChunk }
 
-func (c *columnBuilder) emitDict(sorted []string) error {
+// emitDict writes the dictionary, and how often each code occurs if it has one
+// chunk: most have, and these are small.
+func (c *columnBuilder) emitDict(sorted []string, counts []int64) error {
 	for lo := 0; lo < len(sorted); lo += dictChunk {
 		chunk := sorted[lo:min(lo+dictChunk, len(sorted))]
 		c.meta.heads = append(c.meta.heads, chunk[0])
 		coded := column.AppendStrings(nil, chunk)
 		c.check(coded, chunk)
+		if len(sorted) <= dictChunk {
+			coded = column.AppendInts(coded, counts)
+		}
 		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(coded)); err != nil {
 			return err
 		}
@@ -297,15 +331,14 @@ func allSingle(values []string) bool {
 	return true
 }
 
-// emitStatistics writes how often and on which pages each code occurs.
-func (c *columnBuilder) emitStatistics(codes []uint32) error {
+// emitStatistics writes how often, where that is not in the dictionary, and on
+// which pages each code occurs.
+func (c *columnBuilder) emitStatistics(codes []uint32, counts []int64) error {
 	size := c.meta.dict + c.meta.codeBase()
-	counts := make([]int64, size)
-	for _, code := range codes {
-		counts[code]++
-	}
-	if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(column.AppendInts(nil, counts))); err != nil {
-		return err
+	if c.meta.chunks > 1 {
+		if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(column.AppendInts(nil, counts))); err != nil {
+			return err
+		}
 	}
 	pageCount := pages(c.meta.count)
 	if pageCount <= 1 || size <= 1 {

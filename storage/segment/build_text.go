@@ -14,15 +14,19 @@ import (
 // refers to other fields of the row.
 type unit struct {
 	shape uint32 // number in splitter.names + 1; 0 for a text without a shape
-	first uint32 // its first variable in splitter.spans
+	first uint32 // its first variable, see splitter.span
 }
+
+// spanChunk is how many spans are in a chunk of a splitter's, at least
+// shape.VariablesMax.
+const spanChunk = 1 << 15
 
 // splitter splits the texts of a column.
 type splitter struct {
 	data    *columnData
 	units   []unit
-	byRow   bool // a unit is a row; else a distinct value
-	spans   []shape.Span
+	byRow   bool              // a unit is a row; else a distinct value
+	spans   [][]shape.Span    // chunks: they are many, and chunks need not be moved to grow
 	numbers map[string]uint32 // shape -> number
 	names   []string
 	rows    []uint32 // rows of each shape
@@ -102,9 +106,24 @@ func (s *splitter) add(text string, cuts []cut, rows uint32) unit {
 		s.refers = append(s.refers, len(cuts) > 0)
 	}
 	s.rows[number] += rows
-	u := unit{number + 1, uint32(len(s.spans))}
-	s.spans = append(s.spans, s.found...)
+	last := len(s.spans) - 1
+	if last < 0 || len(s.spans[last])+len(s.found) > spanChunk {
+		var chunk []shape.Span // the first one grows: most columns have few
+		if last >= 0 {
+			chunk = make([]shape.Span, 0, spanChunk)
+		}
+		s.spans = append(s.spans, chunk)
+		last++
+	}
+	u := unit{number + 1, uint32(last*spanChunk + len(s.spans[last]))}
+	s.spans[last] = append(s.spans[last], s.found...)
 	return u
+}
+
+// span returns a variable of a text: those of a text are in one chunk.
+func (s *splitter) span(u *unit, variable int) shape.Span {
+	at := int(u.first) + variable
+	return s.spans[at/spanChunk][at%spanChunk]
 }
 
 // buildText emits the column as shapes and variables, page after page. Shapes
@@ -137,6 +156,9 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	}
 	if err := c.emitCoded(codes, e.shapes); err != nil {
 		return err
+	}
+	if refs != nil {
+		c.beGuide(codes)
 	}
 	if err := c.emitReferences(e.shapes); err != nil {
 		return err
@@ -225,7 +247,7 @@ func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []by
 	for s := range slots {
 		e.slot = e.slot[:0]
 		for _, i := range rows {
-			span := e.spans[int(e.unit(int(i)).first)+s]
+			span := e.span(e.unit(int(i)), s)
 			value := e.text(int(i))[span.Start:span.End]
 			e.slot = append(e.slot, value)
 			e.filters.add(value, variableWords)

@@ -20,6 +20,7 @@ const answersShare = 4
 // take no more than their share. It is safe for concurrent use.
 type Cache struct {
 	limit        int64
+	id           uint64        // which other caches of the process do not have
 	segments     atomic.Uint64 // opened with this cache, which tells them apart by number
 	hits, misses atomic.Uint64
 	scans        scanRooms
@@ -77,6 +78,9 @@ const (
 	cachedLookup
 	cachedWordPages
 	cachedPatterns
+	cachedFound
+	cachedFollowing
+	cachedListed
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means
@@ -87,6 +91,7 @@ func NewCache(bytes int64) *Cache {
 	}
 	c := &Cache{limit: bytes, rooms: newPageRooms(bytes)}
 	c.readings.seed = maphash.MakeSeed()
+	c.id = maphash.String(c.readings.seed, "") // by chance: 64 random bits
 	c.mu.order = [2]*list.List{list.New(), list.New()}
 	c.mu.items = map[cacheKey]*list.Element{}
 	return c
@@ -151,6 +156,23 @@ func (c *Cache) put(key cacheKey, value any, bytes int64) {
 	}
 }
 
+// restShare is the share of the cache, one part in so many, that pages take while
+// nothing is asked: those used last. Answers stay.
+const restShare = 8
+
+// Rest gives up pages beyond those that are kept while nothing is asked, and the
+// memory that is lent to decode others in. It returns about how many bytes.
+func (c *Cache) Rest() (given int64) {
+	given = c.rooms.rest()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.mu.bytes
+	for c.mu.bytes-c.mu.answers > c.limit/restShare {
+		c.remove(c.mu.order[0].Back())
+	}
+	return given + before - c.mu.bytes
+}
+
 // drop forgets everything of a segment.
 func (c *Cache) drop(segment uint64) {
 	c.mu.Lock()
@@ -173,14 +195,14 @@ func (c *Cache) remove(element *list.Element) {
 }
 
 // cached returns the value under key, or makes, keeps and returns it.
-func cached[T any](c *Cache, key cacheKey, make func() (T, int64, error)) (T, error) {
-	if value, ok := c.get(key); ok {
+func cached[T any](s *Segment, key cacheKey, make func() (T, int64, error)) (T, error) {
+	if value, ok := s.kept(key); ok {
 		return value.(T), nil
 	}
 	value, bytes, err := make()
 	if err != nil {
 		return value, err
 	}
-	c.put(key, value, bytes)
+	s.cache.put(key, value, bytes)
 	return value, nil
 }

@@ -19,7 +19,13 @@ func (c *columnReader) codePage(page uint32) (*column.CodePage, func(), error) {
 	if size == 1 {
 		return column.ConstantPage(n), nothing, nil
 	}
+	if c.meta.follows {
+		return c.followPage(page)
+	}
 	key := columnKey(c.number, itemCodes, page)
+	if c.meta.apart {
+		key = followKey(c.number, page)
+	}
 	return borrowed(s, s.cacheKey(itemCodes, c.number, page), key, func(raw []byte, room *pageRoom) (*column.CodePage, int64, error) {
 		if err := room.codes.Parse(raw, n, size); err != nil {
 			return nil, 0, errors.Join(fmt.Errorf("segment codes %x: %w", key, ErrCorrupt), err)
@@ -150,6 +156,8 @@ type scanRoom struct {
 	rows  pageBits
 	list  []uint32 // rows of a page, where they are few
 	dense []uint64 // rows of the segment, up to the last page that has many
+
+	codes, listed, numbers []uint32 // of a page that follows another column
 }
 
 // scanRooms lends such room.

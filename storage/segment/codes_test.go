@@ -112,7 +112,7 @@ func compareValues(t *testing.T, s *Segment, field string, all part.Values, want
 		t.Errorf("%s %v: have %d rows, want %d, %v", field, wanted, have.GetCardinality(), want.GetCardinality(), err)
 	}
 	within := index.DocSetRange(PageRows-700, PageRows+700)
-	have, err = c.directRows(codes, within)
+	have, err = c.directRows(t.Context(), codes, within)
 	if err != nil || !have.Equals(index.And(want, within)) {
 		t.Errorf("%s %v at a border: have %d rows, %v", field, wanted, have.GetCardinality(), err)
 	}

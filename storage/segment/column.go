@@ -49,12 +49,14 @@ func (c *columnReader) pages() uint32 { return pages(c.meta.count) }
 // dictChunk returns a chunk of the dictionary.
 func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemDict, c.number, chunk), func() ([]string, int64, error) {
-		raw, err := s.frame(columnKey(c.number, itemDict, chunk))
+	key := s.cacheKey(itemDict, c.number, chunk)
+	return cached(s, key, func() ([]string, int64, error) {
+		room, err := s.roomWith(key, columnKey(c.number, itemDict, chunk))
 		if err != nil {
 			return nil, 0, err
 		}
-		return c.decodeChunk(chunk, raw)
+		defer s.cache.rooms.give(room)
+		return c.decodeChunk(chunk, room.frame)
 	})
 }
 
@@ -62,7 +64,7 @@ func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 func (c *columnReader) decodeChunk(chunk uint32, raw []byte) ([]string, int64, error) {
 	n := c.chunkLen(chunk)
 	values, rest, err := column.Strings(make([]string, 0, n), raw, n)
-	if err != nil || len(rest) != 0 || !slices.IsSorted(values) {
+	if err != nil || len(rest) != 0 && !c.countsInDict() || !slices.IsSorted(values) {
 		return nil, 0, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
 	}
 	return values, textBytes(values), nil
@@ -117,6 +119,10 @@ func (c *columnReader) chunkContaining(chunk uint32, needle column.Needle, text 
 		}
 	}
 }
+
+// countsInDict reports whether the only chunk of the dictionary says how often
+// each code occurs.
+func (c *columnReader) countsInDict() bool { return c.segment.meta.version > 2 && c.meta.chunks == 1 }
 
 // chunkLen returns how many entries a chunk of the dictionary has.
 func (c *columnReader) chunkLen(chunk uint32) int {
@@ -193,7 +199,7 @@ func (c *columnReader) chunkJoined(chunk uint32, room *pageRoom, needle column.N
 		return nil, nil
 	}
 	all, rest, err := room.decoder.JoinedStrings(room.frame, c.chunkLen(chunk))
-	if err != nil || len(rest) != 0 || all.Codes != nil {
+	if err != nil || len(rest) != 0 && !c.countsInDict() || all.Codes != nil {
 		return nil, errors.Join(fmt.Errorf("dictionary of %q: %w", c.meta.path, ErrCorrupt), err)
 	}
 	return &all, nil
@@ -260,17 +266,28 @@ func (c *columnReader) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	return c.valuesAt(ctx, present, places)
 }
 
+// gatherOnce is Gather for one who looks at each value once: equal texts may be
+// there several times. It knows the values that some columns have in these rows, by
+// their numbers.
+func (c *columnReader) gatherOnce(ctx context.Context, rows *index.DocSet, known []*part.Values) (part.Values, error) {
+	present, places, err := c.places(rows)
+	if err != nil {
+		return part.Values{}, err
+	}
+	if c.meta.text {
+		return c.gatherTexts(ctx, present, places, known)
+	}
+	return c.valuesAt(ctx, present, places)
+}
+
 // valuesAt returns the values with the given numbers; rows are theirs.
 func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (part.Values, error) {
 	if c.meta.text {
-		return c.gatherTexts(ctx, present, places)
+		return c.gatherTexts(ctx, present, places, nil)
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
-	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
-		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
-		return ctx.Err()
-	})
-	if err != nil {
+	var err error
+	if out.Codes, err = c.codesAt(ctx, out.Codes, present, places); err != nil {
 		return part.Values{}, err
 	}
 	if len(places) >= int(c.meta.dict/8) {

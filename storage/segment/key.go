@@ -3,7 +3,10 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 2
+const Version = 3
+
+// versionRead is the oldest format that is read.
+const versionRead = 2
 
 // PageRows is how many values a page holds.
 const PageRows = 32768
@@ -17,6 +20,7 @@ const (
 	sectionSchemas byte = 5 // page -> schema codes; schemaList -> the schemas
 	sectionTerms   byte = 6 // chunk -> terms and postings
 	sectionEntries byte = 7 // the log entries that the records came with
+	sectionFollow  byte = 8 // column, page -> codes that may follow another column; followMap -> how they do
 	sectionMeta    byte = 9 // the directory, last
 )
 
@@ -36,6 +40,7 @@ const (
 	schemaList uint32 = 0xffffffff
 	termHeads  uint32 = 0xffffffff
 	timeMarks  uint32 = 0xffffffff
+	followMap  uint32 = 0xffffffff
 )
 
 func pageKey(section byte, number uint32) []byte {
@@ -52,4 +57,10 @@ func filterKey(column, group uint32) []byte {
 func columnKey(column uint32, item byte, number uint32) []byte {
 	key := binary.BigEndian.AppendUint32([]byte{sectionColumn}, column)
 	return binary.BigEndian.AppendUint32(append(key, item), number)
+}
+
+// followKey is the key of codes that are built after all columns.
+func followKey(column, number uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{sectionFollow}, column)
+	return binary.BigEndian.AppendUint32(key, number)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -64,11 +63,16 @@ type probe struct {
 	narrowed bool
 	exact    bool // an entry in entries satisfies pred, no need to try
 	regex    *regexHint
+	along    []string // words that will be looked for besides that of the hint
 }
 
 func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {
 	pred := leaf.Pred
 	p := &probe{pred: pred, hints: pred.Hints()}
+	p.along = p.hints.Words
+	if s.findsWhole(leaf.Field, &p.hints) {
+		return p, nil
+	}
 	singles, err := s.singlesOf(leaf.Field)
 	if err != nil {
 		return nil, err
@@ -96,6 +100,21 @@ func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {
 		p.regex = newRegexHint(re.Re)
 	}
 	return p, nil
+}
+
+// findsWhole reports whether a leaf on a field asks for whole values of
+// dictionaries alone: these are found in them, and their words need not be
+// looked up.
+func (s *Segment) findsWhole(field string, hints *index.Hints) bool {
+	if field == "" || !hints.Exact {
+		return false
+	}
+	for _, column := range s.named[field] {
+		if column.(*columnReader).meta.text {
+			return false
+		}
+	}
+	return true
 }
 
 // singlesOf returns those columns whose dictionary is their own index that a
@@ -245,7 +264,7 @@ func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *
 		}
 		return index.And(rows, within), nil
 	case within.GetCardinality() <= directRowMax:
-		return c.directRows(codes, within)
+		return c.directRows(ctx, codes, within)
 	case len(codes) == 1:
 		rows, err := c.codeRows(ctx, codes[0])
 		if err != nil {
@@ -261,29 +280,28 @@ func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *
 }
 
 // directRows looks at each row of within.
-func (c *columnReader) directRows(codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+func (c *columnReader) directRows(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
 	present, places, err := c.places(within)
 	if err != nil {
 		return nil, err
 	}
 	found := index.NewDocSet()
-	var own []uint32 // of the rows
-	err = c.eachCodePage(places, func(page uint32, from, to int, p *column.CodePage) error {
-		own = p.AppendAt(own[:0], places[from:to], page*PageRows)
-		for i, code := range own {
-			if _, ok := slices.BinarySearch(codes, code); ok {
-				found.Add(present[from+i])
-			}
+	own, err := c.codesAt(ctx, make([]uint32, 0, len(places)), present, places)
+	if err != nil {
+		return nil, err
+	}
+	for i, code := range own {
+		if _, ok := slices.BinarySearch(codes, code); ok {
+			found.Add(present[i])
 		}
-		return nil
-	})
-	return found, err
+	}
+	return found, nil
 }
 
 // codeRows returns the rows that have a code.
 func (c *columnReader) codeRows(ctx context.Context, code uint32) (*index.DocSet, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedCodeRows, c.number, code), func() (*index.DocSet, int64, error) {
+	return cached(s, s.cacheKey(cachedCodeRows, c.number, code), func() (*index.DocSet, int64, error) {
 		rows, err := c.scanCodes(ctx, []uint32{code}, nil)
 		if err != nil {
 			return nil, 0, err
@@ -329,13 +347,13 @@ func (c *columnReader) pagesOf(codes []uint32) ([]bool, error) {
 
 func (c *columnReader) pageLists() (*pageLists, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemPages, c.number, 0), func() (*pageLists, int64, error) {
+	return cached(s, s.cacheKey(itemPages, c.number, 0), func() (*pageLists, int64, error) {
 		raw, err := s.frame(columnKey(c.number, itemPages, 0))
 		if err != nil {
 			return nil, 0, err
 		}
 		size := c.meta.dict + c.meta.codeBase()
-		l := &pageLists{start: make([]uint32, 0, size+1), all: make([]bool, size)}
+		l := &pageLists{start: make([]uint32, 0, size+1), pages: make([]uint32, 0, len(raw)), all: make([]bool, size)}
 		r := wire.NewReader(raw)
 		for code := range size {
 			l.start = append(l.start, uint32(len(l.pages)))

@@ -46,7 +46,7 @@ func (b *builder) emitMarks() error {
 // marks returns for each mark the first row at or after it. Callers have made
 // sure that there are some.
 func (s *Segment) marks() ([]uint32, error) {
-	return cached(s.cache, s.cacheKey(cachedTimes, 0, timeMarks), func() ([]uint32, int64, error) {
+	return cached(s, s.cacheKey(cachedTimes, 0, timeMarks), func() ([]uint32, int64, error) {
 		raw, err := s.frame(pageKey(sectionTimes, timeMarks))
 		if err != nil {
 			return nil, 0, err

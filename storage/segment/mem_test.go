@@ -177,6 +177,6 @@ func (c *memColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.Valu
 }
 
 // Patterns implements part.Part; TestPatterns has its own model.
-func (p *memPart) Patterns() part.Column { return nil }
+func (p *memPart) Patterns(*part.Naming) part.Column { return nil }
 
 func (c *memColumn) Distinct() uint32 { return c.Count() }

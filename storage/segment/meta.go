@@ -28,6 +28,7 @@ type Meta struct {
 	MinIndex, MaxIndex  uint64 // log indexes of the entries that brought the records
 	Bytes               int64  // of all values emitted before the directory
 	TextBytes           int64  // of all values of its rows; known to Build, not in the directory
+	version             byte
 	entries             uint32
 	terms               uint32 // chunks of the term index
 	schemas             uint32
@@ -37,23 +38,27 @@ type Meta struct {
 
 // columnMeta describes a column.
 type columnMeta struct {
-	path   string
-	kind   model.Kind
-	text   bool   // codes are shapes, text pages follow
-	refers bool   // shapes refer to other columns
-	single bool   // every value is one folded word: not in the term index
-	count  uint32 // rows that have the field
-	dict   uint32 // dictionary entries
-	chunks uint32 // dictionary chunks
-	heads  []string
-	words  uint32 // first number of its dictionary in the term index
+	path    string
+	kind    model.Kind
+	text    bool   // codes are shapes, text pages follow
+	refers  bool   // shapes refer to other columns
+	apart   bool   // codes are in a section of their own, after all columns
+	follows bool   // codes follow from those of the messages
+	single  bool   // every value is one folded word: not in the term index
+	count   uint32 // rows that have the field
+	dict    uint32 // dictionary entries
+	chunks  uint32 // dictionary chunks
+	heads   []string
+	words   uint32 // first number of its dictionary in the term index
 }
 
 // Flags of a column in the directory, beside its kind.
 const (
-	flagText   = 0x80
-	flagSingle = 0x40
-	flagRefers = 0x20
+	flagText    = 0x80
+	flagSingle  = 0x40
+	flagRefers  = 0x20
+	flagApart   = 0x10 // from version 3 on
+	flagFollows = 0x08 // the same
 )
 
 // pages returns how many pages n values take.
@@ -99,6 +104,12 @@ func (m *Meta) appendBody(dst []byte) []byte {
 		if c.refers {
 			flags |= flagRefers
 		}
+		if c.apart {
+			flags |= flagApart
+		}
+		if c.follows {
+			flags |= flagFollows
+		}
 		dst = append(dst, flags)
 		dst = binary.AppendUvarint(dst, uint64(c.count))
 		dst = binary.AppendUvarint(dst, uint64(c.dict))
@@ -115,15 +126,15 @@ func ParseMeta(src []byte) (*Meta, error) {
 	if len(src) < 5 || crc32.Checksum(src[:len(src)-4], castagnoli) != binary.LittleEndian.Uint32(src[len(src)-4:]) {
 		return nil, fmt.Errorf("directory: %w: checksum does not match", ErrCorrupt)
 	}
-	if v := src[0]; v != Version {
-		return nil, fmt.Errorf("directory: format version %d, this program reads %d: run the version of Stere that wrote it, or start with a new data folder and send the records again", v, Version)
+	if v := src[0]; v < versionRead || v > Version {
+		return nil, fmt.Errorf("directory: format version %d, this program reads %d to %d: run the version of Stere that wrote it, or start with a new data folder and send the records again", v, versionRead, Version)
 	}
 	body, err := column.Decompress(nil, src[1:len(src)-4], frameMax)
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w: %w", ErrCorrupt, err)
 	}
 	r := wire.NewReader(body)
-	m := &Meta{Shard: model.ShardID(r.Uint32()), Rows: r.Bounded(RowsMax)}
+	m := &Meta{version: src[0], Shard: model.ShardID(r.Uint32()), Rows: r.Bounded(RowsMax)}
 	m.MinIndex, m.MaxIndex, m.Bytes = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
 	m.entries, m.terms, m.schemas = r.Bounded(RowsMax), r.Uint32(), r.Bounded(RowsMax)
 	columns := r.Bounded(columnsMax)
@@ -140,8 +151,14 @@ func ParseMeta(src []byte) (*Meta, error) {
 	for range columns {
 		c := columnMeta{path: r.String(), words: words}
 		flags := r.Byte()
-		c.kind = model.Kind(flags &^ (flagText | flagSingle | flagRefers))
+		known := byte(flagText | flagSingle | flagRefers)
+		if m.version > 2 {
+			known |= flagApart | flagFollows
+		}
+		c.kind = model.Kind(flags &^ known)
+		flags &= known
 		c.text, c.single, c.refers = flags&flagText != 0, flags&flagSingle != 0, flags&flagRefers != 0
+		c.apart, c.follows = flags&flagApart != 0, flags&flagFollows != 0
 		c.count, c.dict, c.chunks = r.Bounded(m.Rows), r.Bounded(RowsMax), r.Uint32()
 		for range c.chunks {
 			c.heads = append(c.heads, r.String())
@@ -149,7 +166,7 @@ func ParseMeta(src []byte) (*Meta, error) {
 				break
 			}
 		}
-		if r.Failed() || !c.kind.Valid() || c.chunks != dictChunks(c.dict) {
+		if r.Failed() || !c.kind.Valid() || c.chunks != dictChunks(c.dict) || c.follows && (!c.apart || c.text) {
 			return nil, fmt.Errorf("directory: %w: column %d", ErrCorrupt, len(m.columns))
 		}
 		words += c.dict

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -15,15 +16,18 @@ import (
 
 // patternColumn is the patterns of a column of messages. Those of shapes come
 // from the dictionary; only texts without a shape are read.
-type patternColumn struct{ *columnReader }
+type patternColumn struct {
+	*columnReader
+	naming *part.Naming // nil: patterns
+}
 
 var _ part.Column = patternColumn{}
 
 // Patterns implements part.Part.
-func (s *Segment) Patterns() part.Column {
+func (s *Segment) Patterns(naming *part.Naming) part.Column {
 	for _, source := range s.named[model.FieldMessage] {
 		if c := source.(*columnReader); c.meta.kind == model.String {
-			return patternColumn{c}
+			return patternColumn{c, naming}
 		}
 	}
 	return nil
@@ -41,7 +45,8 @@ type patterns struct {
 // patterns returns the patterns of the dictionary.
 func (c patternColumn) patterns() (*patterns, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedPatterns, c.number, 0), func() (*patterns, int64, error) {
+	return cached(s, c.patternsKey(0), func() (*patterns, int64, error) {
+		ofShape, ofText := c.namers()
 		entries, err := c.dict()
 		if err != nil {
 			return nil, 0, err
@@ -58,9 +63,9 @@ func (c patternColumn) patterns() (*patterns, error) {
 		for i, entry := range entries {
 			text := ""
 			if c.meta.text {
-				text = shape.Pattern(entry)
+				text = ofShape(entry)
 			} else {
-				text = shape.MessagePattern(entry, nil)
+				text = ofText(entry, nil)
 			}
 			number, known := numbers[text]
 			if !known {
@@ -74,15 +79,46 @@ func (c patternColumn) patterns() (*patterns, error) {
 	})
 }
 
+// patternsKey is where patterns of the column are kept.
+func (c patternColumn) patternsKey(item uint32) cacheKey {
+	key := c.segment.cacheKey(cachedPatterns, c.number, item)
+	if c.naming != nil {
+		key.text = c.naming.Key
+	}
+	return key
+}
+
+// namers returns what makes patterns of shapes and of texts without one.
+func (c patternColumn) namers() (ofShape func(string) string, ofText func(string, []string) string) {
+	if c.naming == nil {
+		return shape.Pattern, shape.MessagePattern
+	}
+	name, refers := c.naming.Start(), c.naming.Refers
+	if refers == "" {
+		return func(entry string) string { return name(shape.Outline(entry)) },
+			func(text string, values []string) string { return name(shape.MessageOutline(text, values)) }
+	}
+	ofShape = func(entry string) string {
+		if strings.IndexByte(entry, shape.Reference) >= 0 {
+			return refers
+		}
+		return name(shape.Outline(entry))
+	}
+	return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text, nil)) }
+}
+
 // looseMax is up to how many texts without a shape in a segment are looked at.
 // Where there are more, all have the pattern shape.RarePattern: hardly any two
 // of them are alike.
 const looseMax = 2 << 10
 
+// loosePiece is how many of them are in memory at once.
+const loosePiece = 16 << 10
+
 // rare reports whether the texts without a shape have the rare pattern, which is
 // the first of the dictionary then.
 func (c patternColumn) rare() (bool, error) {
-	if !c.meta.text {
+	if !c.meta.text || c.naming != nil {
 		return false, nil
 	}
 	counts, err := c.counts()
@@ -92,6 +128,7 @@ func (c patternColumn) rare() (bool, error) {
 // loosePatterns are the patterns of texts without a shape.
 type loosePatterns struct {
 	dict    []string
+	bytes   int64    // what the dictionary takes, about
 	rows    []uint32 // ascending
 	numbers []uint32 // in dict, of each row
 }
@@ -129,7 +166,7 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	if err != nil || len(without) == 0 {
 		return out, err
 	}
-	loose, err := c.allLoose(ctx)
+	loose, err := c.loose(ctx, present, without)
 	if err != nil {
 		return part.Values{}, err
 	}
@@ -157,20 +194,81 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	return out, nil
 }
 
+// someShare is which share of the texts without a shape, one in so many, is read by
+// itself when it is asked for, and someMax of how many: of so few, patterns that take
+// looseBytesMax would have to be of 2 KiB each.
+const (
+	someShare = 4
+	someMax   = 4 << 10
+)
+
+// loose returns the patterns of at least those rows among present that have no shape.
+// Where few are asked for, as of errors, and for the first time, only they are read.
+func (c patternColumn) loose(ctx context.Context, present, without []uint32) (*loosePatterns, error) {
+	counts, err := c.counts()
+	if err != nil {
+		return nil, err
+	}
+	const all, first = 1, 2 // items of the key: those of all rows, and from which page on some were read
+	if !c.meta.text || counts[0] > someMax || int64(len(without)) > counts[0]/someShare || c.segment.cache.holds(c.patternsKey(all)) ||
+		c.segment.cache.readings.again(c.patternsKey(first+present[without[0]]/PageRows)) {
+		return c.allLoose(ctx)
+	}
+	rows := make([]uint32, len(without))
+	for i, n := range without {
+		rows[i] = present[n]
+	}
+	return c.readLoose(ctx, index.DocSetOf(rows...))
+}
+
 // allLoose returns the patterns of all rows without a shape.
 func (c patternColumn) allLoose(ctx context.Context) (*loosePatterns, error) {
-	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedPatterns, c.number, 1), func() (*loosePatterns, int64, error) {
+	return cached(c.segment, c.patternsKey(1), func() (*loosePatterns, int64, error) {
 		rows, err := c.codeRows(ctx, 0)
 		if err != nil {
 			return nil, 0, err
 		}
-		loose, err := c.readLoose(ctx, rows)
-		if err != nil {
-			return nil, 0, err
+		loose := &loosePatterns{}
+		numbers := map[string]uint32{}
+		for left := rows.ToArray(); len(left) > 0; {
+			n := min(len(left), loosePiece)
+			piece, err := c.readLoose(ctx, index.DocSetOf(left[:n]...))
+			if err != nil {
+				return nil, 0, err
+			}
+			loose.add(piece, numbers)
+			left = left[n:]
 		}
 		return loose, textBytes(loose.dict) + 8*int64(len(loose.rows)), nil
 	})
+}
+
+// looseBytesMax is how much the patterns of texts without a shape in a segment may
+// take. What comes beyond has the pattern shape.RarePattern: a pattern for each text
+// says no more.
+const looseBytesMax = 8 << 20
+
+// add appends the patterns of later rows; numbers are those of dict.
+func (l *loosePatterns) add(piece *loosePatterns, numbers map[string]uint32) {
+	to := make([]uint32, len(piece.dict))
+	for i, text := range piece.dict {
+		number, known := numbers[text]
+		if !known && l.bytes > looseBytesMax {
+			text = shape.RarePattern
+			number, known = numbers[text]
+		}
+		if !known {
+			number = uint32(len(l.dict))
+			numbers[text] = number
+			l.dict = append(l.dict, text)
+			l.bytes += textBytes([]string{text})
+		}
+		to[i] = number
+	}
+	l.rows = append(l.rows, piece.rows...)
+	for _, number := range piece.numbers {
+		l.numbers = append(l.numbers, to[number])
+	}
 }
 
 // readLoose reads texts without a shape and makes their patterns, in which the
@@ -190,6 +288,7 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 			return nil, err
 		}
 	}
+	_, ofText := c.namers()
 	loose := &loosePatterns{rows: texts.Rows, numbers: make([]uint32, len(texts.Rows))}
 	numbers := map[string]uint32{}
 	at := make([]int, len(refs))
@@ -208,7 +307,7 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 			}
 		}
 		slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-		text := shape.MessagePattern(texts.Dict[texts.Codes[n]], values)
+		text := ofText(texts.Dict[texts.Codes[n]], values)
 		number, known := numbers[text]
 		if !known {
 			number = uint32(len(loose.dict))

@@ -56,10 +56,40 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestLoosePatternsAreBounded: what comes beyond the limit has one pattern.
+func TestLoosePatternsAreBounded(t *testing.T) {
+	var all loosePatterns
+	numbers := map[string]uint32{}
+	const piece, each = 1_000, shape.PatternMax
+	rows := uint32(0)
+	for rows < 3*looseBytesMax/each {
+		next := &loosePatterns{}
+		for i := range uint32(piece) {
+			next.dict = append(next.dict, fmt.Sprintf("%0*d", each, rows))
+			next.rows = append(next.rows, rows)
+			next.numbers = append(next.numbers, i)
+			rows++
+		}
+		all.add(next, numbers)
+	}
+	if bytes := textBytes(all.dict); bytes < looseBytesMax || bytes > looseBytesMax+2*piece*each {
+		t.Errorf("the patterns take %d bytes, at most %d", bytes, looseBytesMax)
+	}
+	for i, row := range all.rows {
+		text := all.dict[all.numbers[i]]
+		if int(row) != i || text != fmt.Sprintf("%0*d", each, row) && text != shape.RarePattern {
+			t.Fatalf("row %d has pattern %.10q...", row, text)
+		}
+	}
+	if last := all.dict[all.numbers[rows-1]]; len(all.rows) != int(rows) || last != shape.RarePattern {
+		t.Errorf("%d rows of %d, the last has %.10q...", len(all.rows), rows, last)
+	}
+}
+
 // checkPatterns compares both ways to read the patterns of rows.
 func checkPatterns(t *testing.T, s *Segment, rows *index.DocSet, want []string) {
 	t.Helper()
-	patterns := s.Patterns()
+	patterns := s.Patterns(nil)
 	values, err := patterns.Gather(t.Context(), rows)
 	if err != nil {
 		t.Fatal(err)

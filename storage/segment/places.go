@@ -33,7 +33,7 @@ func (x *schemaIndex) having(column uint32) []uint32 {
 
 // schemaList returns the list of schemas.
 func (s *Segment) schemaList() (*schemaIndex, error) {
-	return cached(s.cache, s.cacheKey(cachedSchemas, 0, schemaList), func() (*schemaIndex, int64, error) {
+	return cached(s, s.cacheKey(cachedSchemas, 0, schemaList), func() (*schemaIndex, int64, error) {
 		raw, err := s.frame(pageKey(sectionSchemas, schemaList))
 		if err != nil {
 			return nil, 0, err
@@ -114,7 +114,7 @@ type pagePresence struct {
 
 func (c *columnReader) pagePresence() (*pagePresence, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedBases, c.number, 0), func() (*pagePresence, int64, error) {
+	return cached(s, s.cacheKey(cachedBases, c.number, 0), func() (*pagePresence, int64, error) {
 		x, err := s.schemaList()
 		if err != nil {
 			return nil, 0, err
@@ -212,6 +212,8 @@ func newSchemaStops(codes *column.CodePage, x *schemaIndex, page uint32) (*schem
 		numbers[count.schema] = uint16(number) // as many as rows at most
 	}
 	counts := make([]uint16, len(schemas))
+	stops := PageRows>>s.shift + 1
+	s.runs, s.before = make([]uint16, 0, stops), make([]uint16, 0, stops*len(schemas))
 	at, stop := uint32(0), uint32(0)
 	for run := range codes.Runs() {
 		schema, end := codes.Run(run)
@@ -268,7 +270,7 @@ type presentPage struct {
 // have made sure that some rows have it and some do not.
 func (c *columnReader) presentPage(page uint32) (*presentPage, error) {
 	s := c.segment
-	return cached(s.cache, c.presentKey(page), func() (*presentPage, int64, error) {
+	return cached(s, c.presentKey(page), func() (*presentPage, int64, error) {
 		presence, err := c.pagePresence()
 		if err != nil {
 			return nil, 0, err
@@ -309,7 +311,7 @@ func (c *columnReader) presence() (*index.DocSet, error) {
 	if c.full() {
 		return index.DocSetRange(0, s.meta.Rows), nil
 	}
-	return cached(s.cache, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
+	return cached(s, s.cacheKey(cachedPresence, c.number, 0), func() (*index.DocSet, int64, error) {
 		presence, err := c.pagePresence()
 		if err != nil {
 			return nil, 0, err

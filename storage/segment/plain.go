@@ -172,3 +172,59 @@ func (s *textScan) plain(ctx context.Context, page uint32) error {
 	}
 	return s.add(found)
 }
+
+// Texts that are found on a page are shown next, as a rule, and to read one is
+// to unpack the page again: where they are few they are kept one by one.
+const (
+	foundKept      = 64      // texts of a page
+	foundKeptBytes = 4 << 10 // of a text
+)
+
+func (c *columnReader) foundKey(page, value uint32) cacheKey {
+	return c.segment.cacheKey(cachedFound, c.number, page*PageRows+value)
+}
+
+// keepFound keeps the texts of those values of a page that were found, if they
+// are few.
+func (c *columnReader) keepFound(page uint32, p *plainPage, hits []uint32) {
+	if len(hits) > foundKept {
+		return
+	}
+	for _, value := range hits {
+		if text := p.value(value); len(text) <= foundKeptBytes {
+			c.segment.cache.put(c.foundKey(page, value), slices.Clone(text), int64(len(text)))
+		}
+	}
+}
+
+// foundTexts returns the texts of values of a page, if all are kept.
+func (c *columnReader) foundTexts(page uint32, values []uint32) (texts [][]byte, ok bool) {
+	if len(values) > foundKept {
+		return nil, false
+	}
+	for _, value := range values {
+		text, ok := c.segment.cache.peek(c.foundKey(page, value))
+		if !ok {
+			return nil, false
+		}
+		texts = append(texts, text.([]byte))
+	}
+	return texts, true
+}
+
+// plainTexts returns the texts of values, which ascend, of the n on a page that
+// have no shape; done must be called when they are not needed any more.
+func (c *columnReader) plainTexts(page, n uint32, values []uint32) (texts [][]byte, done func(), err error) {
+	if texts, ok := c.foundTexts(page, values); ok {
+		return texts, nothing, nil
+	}
+	p, done, err := c.plainPage(page, n)
+	if err != nil {
+		return nil, done, err
+	}
+	texts = make([][]byte, len(values))
+	for i, value := range values {
+		texts[i] = p.value(value)
+	}
+	return texts, done, nil
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // reference tells which shapes of a column refer to another column: there the
@@ -25,7 +26,7 @@ func (c *columnReader) references() ([]reference, error) {
 		return nil, nil
 	}
 	s := c.segment
-	return cached(s.cache, s.cacheKey(itemRefs, c.number, 0), func() ([]reference, int64, error) {
+	return cached(s, s.cacheKey(itemRefs, c.number, 0), func() ([]reference, int64, error) {
 		raw, err := s.frame(columnKey(c.number, itemRefs, 0))
 		if err != nil {
 			return nil, 0, err
@@ -94,7 +95,7 @@ func (c *columnReader) eachReference(ctx context.Context, within *index.DocSet, 
 func (p *probe) wordProbe(i int) *probe {
 	word := p.hints.Words[i]
 	pred := index.Word{Folded: word}
-	return &probe{pred: pred, hints: pred.Hints(), entries: p.perWord[i], perWord: p.perWord[i : i+1], narrowed: true, exact: true}
+	return &probe{pred: pred, hints: pred.Hints(), entries: p.perWord[i], perWord: p.perWord[i : i+1], narrowed: true, exact: true, along: p.along}
 }
 
 // referenceText returns the values that the groups' shapes refer to: for each
@@ -117,23 +118,30 @@ func (t *referenceTexts) need(columns []uint32, row uint32) {
 	}
 }
 
-// read gets the values.
-func (t *referenceTexts) read(ctx context.Context, c *columnReader) error {
+// read gets the values, those of columns that are known from these.
+func (t *referenceTexts) read(ctx context.Context, c *columnReader, known []*part.Values) error {
 	t.values, t.next = make(map[uint32][]string, len(t.rows)), make(map[uint32]int, len(t.rows))
 	for number, rows := range t.rows {
 		if number >= c.number {
 			return fmt.Errorf("%w: a reference to column %d", ErrCorrupt, number)
 		}
-		values, err := c.segment.columns[number].(*columnReader).Gather(ctx, index.DocSetOf(rows...))
-		if err != nil {
-			return err
+		var values part.Values
+		if int(number) < len(known) && known[number] != nil {
+			values = *known[number]
+		} else {
+			var err error
+			if values, err = c.segment.columns[number].(*columnReader).Gather(ctx, index.DocSetOf(rows...)); err != nil {
+				return err
+			}
 		}
-		if len(values.Rows) != len(rows) {
-			return fmt.Errorf("%w: %d values of column %d for %d references", ErrCorrupt, len(values.Rows), number, len(rows))
+		texts := make([]string, 0, len(rows))
+		for i, row := range values.Rows {
+			if len(texts) < len(rows) && row == rows[len(texts)] {
+				texts = append(texts, values.Dict[values.Codes[i]])
+			}
 		}
-		texts := make([]string, len(rows))
-		for i, code := range values.Codes {
-			texts[i] = values.Dict[code]
+		if len(texts) != len(rows) {
+			return fmt.Errorf("%w: %d values of column %d for %d references", ErrCorrupt, len(texts), number, len(rows))
 		}
 		t.values[number] = texts
 	}

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -26,15 +27,20 @@ type Segment struct {
 	meta    *Meta
 	get     Getter
 	cache   *Cache
+	meter   *part.Meter     // what reading costs is counted there; nil: nowhere
 	number  uint64          // in the cache
 	words   uint32          // dictionary entries in all
 	columns []part.Column   // by number
 	ordered []part.Column   // by path and kind
 	singles []*columnReader // whose dictionary is its own index of words
 	named   map[string][]part.Column
+	known   atomic.Pointer[knownTimes]
 }
 
-var _ part.Part = (*Segment)(nil)
+var (
+	_ part.Part    = (*Segment)(nil)
+	_ part.Metered = (*Segment)(nil)
+)
 
 // frameMax is the largest decoded value that Open accepts.
 const frameMax = 1 << 30
@@ -75,6 +81,62 @@ func newSegment(meta *Meta, get Getter, cache *Cache) *Segment {
 // WithCache returns the segment with another cache: for one who reads it once
 // from end to end and should not push out what others need.
 func (s *Segment) WithCache(cache *Cache) *Segment { return newSegment(s.meta, s.get, cache) }
+
+// Metered implements part.Metered: the same segment, with the same cache.
+func (s *Segment) Metered(meter *part.Meter) part.Part {
+	metered := newSegment(s.meta, func(key []byte, use func(value []byte) error) error {
+		return s.get(key, func(value []byte) error {
+			meter.Reads.Add(1)
+			meter.Bytes.Add(uint64(len(value)))
+			return use(value)
+		})
+	}, s.cache)
+	metered.number, metered.meter = s.number, meter
+	return metered
+}
+
+// kept returns what the cache has under a key.
+func (s *Segment) kept(key cacheKey) (any, bool) {
+	value, ok := s.cache.get(key)
+	if s.meter != nil {
+		s.meter.Looked(ok)
+	}
+	return value, ok
+}
+
+// The weights of a value and of an entry of a dictionary in Size: a message takes
+// more than a code.
+const (
+	weightText  = 12
+	weightValue = 1
+	weightEntry = 4
+)
+
+// Size implements part.Metered: the share that columns of such kinds and numbers of
+// values have of the segment's bytes.
+func (s *Segment) Size(fields []string) int64 {
+	weight := func(c *columnReader) int64 {
+		each := int64(weightValue)
+		if c.meta.text {
+			each = weightText
+		}
+		return each*int64(c.meta.count) + weightEntry*int64(c.meta.dict)
+	}
+	times := int64(weightEntry) * int64(s.meta.Rows) // and ids
+	all, some := times, times
+	for _, c := range s.columns {
+		all += weight(c.(*columnReader))
+	}
+	if fields == nil {
+		return s.meta.Bytes
+	}
+	for _, field := range fields {
+		for _, c := range s.named[field] {
+			some += weight(c.(*columnReader))
+		}
+	}
+	return int64(float64(s.meta.Bytes) * float64(min(some, all)) / float64(max(1, all)))
+}
 
 // Close forgets what the cache holds of the segment.
 func (s *Segment) Close() { s.cache.drop(s.number) }
@@ -228,210 +290,77 @@ func eachPage(rows *index.DocSet, visit func(page uint32, places []uint32) error
 	return nil
 }
 
-// Times implements part.Part.
-func (s *Segment) Times(rows *index.DocSet) ([]int64, error) {
-	out := make([]int64, 0, rows.GetCardinality())
-	err := eachPage(rows, func(page uint32, places []uint32) error {
-		p, done, err := s.timePage(page)
-		if err != nil {
-			return err
-		}
-		defer done()
-		for _, place := range places {
-			out = append(out, p.times[place])
-		}
-		return nil
-	})
-	return out, err
-}
-
-// TimeDigits implements part.Part.
-func (s *Segment) TimeDigits(rows *index.DocSet) ([]uint8, error) {
-	out := make([]uint8, 0, rows.GetCardinality())
-	err := eachPage(rows, func(page uint32, places []uint32) error {
-		p, done, err := s.timePage(page)
-		if err != nil {
-			return err
-		}
-		defer done()
-		for _, place := range places {
-			out = append(out, uint8(p.digits[place]))
-		}
-		return nil
-	})
-	return out, err
-}
-
-// idPage holds the ids of a page.
-type idPage struct {
-	entries  []uint32
-	ordinals []int64
-}
-
-// idsPage returns the ids of a page; see borrowed.
-func (s *Segment) idsPage(page uint32) (*idPage, func(), error) {
-	return borrowed(s, s.cacheKey(cachedIDs, 0, page), pageKey(sectionIDs, page), func(raw []byte, room *pageRoom) (*idPage, int64, error) {
-		n := pageLen(s.meta.Rows, page)
-		p := &room.ids
-		var err error
-		p.entries, raw, err = column.Codes(p.entries[:0], raw, n)
-		if err == nil {
-			p.ordinals, raw, err = column.Ints(p.ordinals[:0], raw, n)
-		}
-		if err != nil || len(raw) != 0 {
-			return nil, 0, errors.Join(fmt.Errorf("ids of page %d: %w", page, ErrCorrupt), err)
-		}
-		if slices.Max(p.entries) >= s.meta.entries {
-			return nil, 0, fmt.Errorf("ids of page %d: %w", page, ErrCorrupt)
-		}
-		p.addExpected()
-		return p, 12 * int64(n), nil
-	})
-}
-
-// expectedMax is up to which number of an entry its ordinals are expected in an
-// array.
-const expectedMax = 1 << 16
-
-// addExpected makes ordinals of the differences to those expected.
-func (p *idPage) addExpected() {
-	most := slices.Max(p.entries)
-	if most > expectedMax {
-		expect := map[uint32]int64{}
-		for i, entry := range p.entries {
-			p.ordinals[i] += expect[entry]
-			expect[entry] = p.ordinals[i] + 1
-		}
-		return
-	}
-	expect := make([]int64, most+1)
-	for i, entry := range p.entries {
-		p.ordinals[i] += expect[entry]
-		expect[entry] = p.ordinals[i] + 1
-	}
-}
-
-// entryList is the log entries that the records came with.
-type entryList struct {
-	indexes     []int64
-	first, span []int64 // page of the first record, pages to the last
-}
-
-func (s *Segment) entryList() (*entryList, error) {
-	return cached(s.cache, s.cacheKey(cachedEntries, 0, 0), func() (*entryList, int64, error) {
-		raw, err := s.frame(pageKey(sectionEntries, 0))
-		if err != nil {
-			return nil, 0, err
-		}
-		l := &entryList{}
-		n := int(s.meta.entries)
-		for _, dst := range []*[]int64{&l.indexes, &l.first, &l.span} {
-			if *dst, raw, err = column.Ints(nil, raw, n); err != nil {
-				return nil, 0, errors.Join(fmt.Errorf("entries: %w", ErrCorrupt), err)
-			}
-		}
-		last := int64(pages(s.meta.Rows)) - 1
-		for i := range n {
-			if l.first[i] < 0 || l.span[i] < 0 || l.first[i] > last || l.span[i] > last-l.first[i] {
-				return nil, 0, fmt.Errorf("entries: %w", ErrCorrupt)
-			}
-		}
-		return l, 24 * int64(n), nil
-	})
-}
-
-// IDs implements part.Part.
-func (s *Segment) IDs(rows *index.DocSet) ([]model.RecordID, error) {
-	list, err := s.entryList()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]model.RecordID, 0, rows.GetCardinality())
-	err = eachPage(rows, func(page uint32, places []uint32) error {
-		ids, done, err := s.idsPage(page)
-		if err != nil {
-			return err
-		}
-		defer done()
-		for _, place := range places {
-			out = append(out, model.RecordID{Shard: s.meta.Shard, Index: uint64(list.indexes[ids.entries[place]]), Ordinal: uint32(ids.ordinals[place])})
-		}
-		return nil
-	})
-	return out, err
-}
-
-// RowsOf implements part.Leaves.
-func (s *Segment) RowsOf(_ context.Context, ids []model.RecordID) (*index.DocSet, error) {
-	found := index.NewDocSet()
-	for _, id := range ids {
-		if id.Shard != s.meta.Shard || id.Index < s.meta.MinIndex || id.Index > s.meta.MaxIndex {
-			continue
-		}
-		list, err := s.entryList()
-		if err != nil {
-			return nil, err
-		}
-		entry := slices.Index(list.indexes, int64(id.Index))
-		if entry < 0 {
-			continue
-		}
-		for page := list.first[entry]; page <= list.first[entry]+list.span[entry]; page++ {
-			p, done, err := s.idsPage(uint32(page))
-			if err != nil {
-				return nil, err
-			}
-			for place, e := range p.entries {
-				if e == uint32(entry) && p.ordinals[place] == int64(id.Ordinal) {
-					found.Add(uint32(page)*PageRows + uint32(place))
-				}
-			}
-			done()
-		}
-	}
-	return found, nil
-}
-
 // readRecords returns the rows as records, in row order.
 func (s *Segment) readRecords(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	asked := rows.ToArray()
-	records := make([]model.Record, 0, len(asked))
-	err := eachPage(rows, func(page uint32, places []uint32) error {
-		p, done, err := s.timePage(page)
-		if err != nil {
-			return err
-		}
-		defer done()
-		for _, place := range places {
-			records = append(records, model.Record{Time: p.times[place], TimeDigits: uint8(p.digits[place])})
-		}
-		return nil
-	})
+	records := make([]model.Record, len(asked))
+	times, digits, err := s.timesOf(rows)
 	if err != nil {
 		return nil, err
 	}
-	place := make(map[uint32]int, len(asked))
-	for i, row := range asked {
-		place[row] = i
+	for i, t := range times {
+		records[i].Time, records[i].TimeDigits = t, digits[i]
 	}
 	has, err := s.columnsOf(rows)
 	if err != nil {
 		return nil, err
 	}
-	for _, column := range s.ordered {
-		c := column.(*columnReader)
-		if !has[c.number] {
+	// In the order of their numbers: a text refers to columns before its own.
+	values := make([]*part.Values, len(s.columns))
+	counts, total := make([]int, len(asked)), 0
+	for number, column := range s.columns {
+		if !has[number] {
 			continue
 		}
-		values, err := c.Gather(ctx, rows)
+		c := column.(*columnReader)
+		of, err := c.gatherOnce(ctx, rows, values)
 		if err != nil {
 			return nil, err
 		}
-		for i, row := range values.Rows {
-			r := &records[place[row]]
-			text := values.Dict[values.Codes[i]]
-			r.Fields = append(r.Fields, model.Field{Name: c.meta.path, Kind: c.meta.kind, Text: text})
+		if err := part.Take(ctx, c.taken(&of)); err != nil {
+			return nil, err
 		}
+		eachPlace(asked, of.Rows, func(at, _ int) { counts[at]++ })
+		values[number], total = &of, total+len(of.Rows)
+	}
+	fields := make([]model.Field, total)
+	for i, count := range counts {
+		records[i].Fields, fields = fields[:0:count], fields[count:]
+	}
+	for _, column := range s.ordered {
+		c := column.(*columnReader)
+		of := values[c.number]
+		if of == nil {
+			continue
+		}
+		eachPlace(asked, of.Rows, func(at, i int) {
+			r := &records[at]
+			r.Fields = append(r.Fields, model.Field{Name: c.meta.path, Kind: c.meta.kind, Text: of.Dict[of.Codes[i]]})
+		})
 	}
 	return records, nil
+}
+
+// eachPlace calls visit with the place of each of some rows among all, and its
+// place among themselves; both ascend.
+func eachPlace(all, some []uint32, visit func(at, i int)) {
+	at := 0
+	for i, row := range some {
+		for all[at] != row {
+			at++
+		}
+		visit(at, i)
+		at++
+	}
+}
+
+// taken returns how many bytes values take in records beyond what Gather took.
+func (c *columnReader) taken(values *part.Values) int {
+	bytes := fieldBytes * len(values.Rows)
+	if !c.meta.text {
+		for _, code := range values.Codes {
+			bytes += len(values.Dict[code])
+		}
+	}
+	return bytes
 }

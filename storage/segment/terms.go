@@ -161,7 +161,7 @@ func termNumbers(dst []uint32, src []byte, word string, limit uint32) ([]uint32,
 
 // termHeads returns the first words of the chunks.
 func (s *Segment) termHeads() ([]string, error) {
-	return cached(s.cache, s.cacheKey(cachedTermHeads, 0, 0), func() ([]string, int64, error) {
+	return cached(s, s.cacheKey(cachedTermHeads, 0, 0), func() ([]string, int64, error) {
 		raw, err := s.frame(pageKey(sectionTerms, termHeads))
 		if err != nil {
 			return nil, 0, err
@@ -179,7 +179,7 @@ func (s *Segment) termHeads() ([]string, error) {
 }
 
 func (s *Segment) termChunk(number uint32) (*termChunk, error) {
-	return cached(s.cache, s.cacheKey(cachedTerms, 0, number), func() (*termChunk, int64, error) {
+	return cached(s, s.cacheKey(cachedTerms, 0, number), func() (*termChunk, int64, error) {
 		raw, err := s.frame(pageKey(sectionTerms, number))
 		if err != nil {
 			return nil, 0, err
@@ -198,7 +198,7 @@ func (s *Segment) termChunk(number uint32) (*termChunk, error) {
 func (s *Segment) knownLookup(field, word string, singles []*columnReader) ([]uint32, error) {
 	at := s.cacheKey(cachedLookup, 0, uint32(len(field)))
 	at.text = field + word
-	return cached(s.cache, at, func() ([]uint32, int64, error) {
+	return cached(s, at, func() ([]uint32, int64, error) {
 		numbers, err := s.lookup(word, singles)
 		return slices.Clip(numbers), 4 * int64(len(numbers)), err
 	})

@@ -171,11 +171,14 @@ func parseTextPage(room []textGroup, raw []byte, dict uint32) (*textPage, error)
 	return p, nil
 }
 
-// gatherTexts is Gather of a text column.
-func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32) (part.Values, error) {
+// gatherTexts is Gather of a text column, with known values gatherOnce.
+func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32, known []*part.Values) (part.Values, error) {
 	room := c.segment.cache.rooms.take(scratchRoom)
 	defer c.segment.cache.rooms.give(room)
-	g := textGatherer{column: c, decoder: &room.decoder, numbers: make(map[string]uint32, len(places)), shapes: map[uint32]textShape{}}
+	g := textGatherer{column: c, decoder: &room.decoder, known: known, shapes: map[uint32]textShape{}}
+	if known == nil {
+		g.numbers = make(map[string]uint32, len(places))
+	}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	g.seen = make([]uint16, c.meta.dict+1)
 	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
@@ -192,13 +195,18 @@ type textGatherer struct {
 	column  *columnReader
 	decoder *column.Decoder
 	out     part.Values
-	numbers map[string]uint32
+	known   []*part.Values       // of other columns
+	numbers map[string]uint32    // of texts in the dictionary; nil: equal ones may be there
 	shapes  map[uint32]textShape // by code, of those met
 	seen    []uint16             // by code: values up to a place of the page
 	vars    []string
 	refs    []string
 	text    []byte
+	bytes   int // of texts that are not counted yet
 }
+
+// takeBytes is how many bytes of texts are counted at once.
+const takeBytes = 64 << 10
 
 // askedGroup is those values of a code on a page that are asked for.
 type askedGroup struct {
@@ -219,10 +227,10 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 	if err != nil {
 		return err
 	}
-	var plain *plainPage
+	var plain [][]byte
 	if of := asked[0]; of != nil {
 		var done func()
-		if plain, done, err = g.column.plainPage(page, uint32(g.seen[0])); err != nil {
+		if plain, done, err = g.column.plainTexts(page, uint32(g.seen[0]), of.ranks); err != nil {
 			return err
 		}
 		defer done()
@@ -233,7 +241,9 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 		at := of.taken
 		of.taken++
 		if code == 0 {
-			g.add(plain.value(of.ranks[at]))
+			if err := g.add(ctx, plain[at]); err != nil {
+				return err
+			}
 			continue
 		}
 		if variables == nil {
@@ -256,7 +266,9 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 		if g.text, err = shape.Join(g.text[:0], of.form.name, g.vars, g.refs); err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
-		g.add(g.text)
+		if err := g.add(ctx, g.text); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }
@@ -388,17 +400,26 @@ func (g *textGatherer) referenceTexts(ctx context.Context, asked map[uint32]*ask
 			texts.need(refs, rows[i])
 		}
 	}
-	return texts, texts.read(ctx, c)
+	return texts, texts.read(ctx, c, g.known)
 }
 
-func (g *textGatherer) add(text []byte) {
-	number, ok := g.numbers[string(text)]
-	if !ok {
-		number = uint32(len(g.out.Dict))
-		g.out.Dict = append(g.out.Dict, string(text))
-		g.numbers[g.out.Dict[number]] = number
+func (g *textGatherer) add(ctx context.Context, text []byte) error {
+	if number, ok := g.numbers[string(text)]; ok {
+		g.out.Codes = append(g.out.Codes, number)
+		return nil
 	}
-	g.out.Codes = append(g.out.Codes, number)
+	if g.bytes += len(text); g.bytes >= takeBytes {
+		if err := part.Take(ctx, g.bytes); err != nil {
+			return err
+		}
+		g.bytes = 0
+	}
+	number, kept := uint32(len(g.out.Dict)), string(text)
+	g.out.Dict, g.out.Codes = append(g.out.Dict, kept), append(g.out.Codes, number)
+	if g.numbers != nil {
+		g.numbers[kept] = number
+	}
+	return nil
 }
 
 // hasFilters reports whether the words of text pages are in filters.
@@ -412,7 +433,7 @@ func hasWordFilters(kind model.Kind) bool { return kind != model.Number }
 // word is looked for in it: it is kept at once.
 func (c *columnReader) summary() (*summary, error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
+	return cached(s, s.cacheKey(cachedFilters, c.number, summaryNumber), func() (*summary, int64, error) {
 		raw, err := s.frame(filterKey(c.number, summaryNumber))
 		if err != nil {
 			return nil, 0, err
@@ -422,13 +443,14 @@ func (c *columnReader) summary() (*summary, error) {
 	})
 }
 
-// mayHaveHash appends the pages of a group that may have a word with the hash.
-func (c *columnReader) mayHaveHash(dst []uint32, group uint32, hash uint64) ([]uint32, error) {
+// askGroup looks for hashes in a group of filters.
+func (c *columnReader) askGroup(ask []hashPages, group uint32) error {
 	s := c.segment
 	key := s.cacheKey(cachedFilters, c.number, group)
 	if s.cache.holds(key) || s.cache.readings.again(key) || s.cache.rooms.returned() {
 		filters, err := c.filters(group)
-		return appendHolding(dst, filters, group, hash), err
+		addHolding(ask, filters, group)
+		return err
 	}
 	// Of a filter three bytes are looked at: it is not worth a copy.
 	err := s.get(filterKey(c.number, group), func(value []byte) error {
@@ -437,28 +459,29 @@ func (c *columnReader) mayHaveHash(dst []uint32, group uint32, hash uint64) ([]u
 			return err
 		}
 		filters, err := c.parseFilters(raw, group)
-		dst = appendHolding(dst, filters, group, hash)
+		addHolding(ask, filters, group)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("filters of %q: %w", c.meta.path, err)
+		return fmt.Errorf("filters of %q: %w", c.meta.path, err)
 	}
-	return dst, nil
+	return nil
 }
 
-// appendHolding appends the pages of a group whose filter has the hash.
-func appendHolding(dst []uint32, filters []*xorfilter.BinaryFuse[uint8], group uint32, hash uint64) []uint32 {
+// addHolding adds the pages of a group whose filter has the hash.
+func addHolding(ask []hashPages, filters []*xorfilter.BinaryFuse[uint8], group uint32) {
 	for i, filter := range filters {
-		if filter != nil && filter.Contains(hash) {
-			dst = append(dst, group*filterGroup+uint32(i))
+		for _, of := range ask {
+			if filter != nil && filter.Contains(of.hash) {
+				*of.pages = append(*of.pages, group*filterGroup+uint32(i))
+			}
 		}
 	}
-	return dst
 }
 
 func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], error) {
 	s := c.segment
-	return cached(s.cache, s.cacheKey(cachedFilters, c.number, group), func() ([]*xorfilter.BinaryFuse[uint8], int64, error) {
+	return cached(s, s.cacheKey(cachedFilters, c.number, group), func() ([]*xorfilter.BinaryFuse[uint8], int64, error) {
 		raw, err := s.value(filterKey(c.number, group))
 		if err != nil {
 			return nil, 0, err

@@ -66,7 +66,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 		return nil, err
 	}
 	found = index.Or(found, referring)
-	rows, err := c.rowsWithLooseWord(ctx, word, codes, index.AndNot(within, found), variableWords, plainWords)
+	rows, err := c.rowsWithLooseWord(ctx, p, word, codes, index.AndNot(within, found), variableWords, plainWords)
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +75,12 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 
 // rowsWithLooseWord returns the rows of within with the word in a variable or
 // in a text without a shape, as sources say. Shapes in skip are not looked at.
-func (c *columnReader) rowsWithLooseWord(ctx context.Context, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
+func (c *columnReader) rowsWithLooseWord(ctx context.Context, p *probe, word string, skip []uint32, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	test := func(text string) bool { return index.HasWord(text, word) }
 	scan := textScan{column: c, within: within, skip: skip, test: test, bytes: column.NewNeedle(word), needle: wordNeedle(word), word: word}
 	var err error
 	for _, source := range sources {
-		if scan.pages[source], err = c.pagesWithWord(word, source); err != nil {
+		if scan.pages[source], err = c.pagesWithWord(word, p.along, source); err != nil {
 			return nil, err
 		}
 	}
@@ -141,7 +141,7 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 	found = index.Or(found, plain)
 	loose := index.NewDocSet()
 	for _, word := range p.hints.Words {
-		rows, err := c.rowsWithLooseWord(ctx, word, nil, index.AndNot(rest, loose), variableWords)
+		rows, err := c.rowsWithLooseWord(ctx, p, word, nil, index.AndNot(rest, loose), variableWords)
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +194,7 @@ func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *
 func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	scan := textScan{column: c, within: within, needle: wordNeedle(p.pred.(index.Phrase).Folded())}
 	for i, word := range p.hints.Words {
-		pages, err := c.pagesWithWord(word, plainWords)
+		pages, err := c.pagesWithWord(word, p.along, plainWords)
 		if err != nil {
 			return nil, err
 		}
@@ -214,35 +214,72 @@ func (c *columnReader) allPages() []uint32 {
 	return all
 }
 
+// wordPages are the text pages that may hold a word, of each source.
+type wordPages [wordSources][]uint32
+
 // pagesWithWord returns the text pages that may hold the word in the given
 // source. They are kept, as a word is looked for to guess how often it occurs
-// and to find it, and not to be changed.
-func (c *columnReader) pagesWithWord(word string, source wordSource) ([]uint32, error) {
-	s := c.segment
-	at := s.cacheKey(cachedWordPages, c.number, uint32(source))
-	at.text = word
-	return cached(s.cache, at, func() ([]uint32, int64, error) {
-		pages, err := c.findPages(word, source)
-		return pages, 4 * int64(len(pages)), err
-	})
+// and to find it, and not to be changed. What is read to find them tells of the
+// words along, which will be asked for next: of these they are kept too.
+func (c *columnReader) pagesWithWord(word string, along []string, source wordSource) ([]uint32, error) {
+	cache := c.segment.cache
+	if pages, ok := cache.get(c.wordPagesKey(word)); ok {
+		return pages.(*wordPages)[source], nil
+	}
+	words := []string{word}
+	for _, other := range along {
+		if other != word && !cache.holds(c.wordPagesKey(other)) {
+			words = append(words, other)
+		}
+	}
+	found, err := c.findPages(words)
+	if err != nil {
+		return nil, err
+	}
+	for i, word := range words {
+		cache.put(c.wordPagesKey(word), &found[i], 4*int64(len(found[i][plainWords])+len(found[i][variableWords])))
+	}
+	return found[0][source], nil
 }
 
-// findPages is pagesWithWord without what is kept.
-func (c *columnReader) findPages(word string, source wordSource) ([]uint32, error) {
+func (c *columnReader) wordPagesKey(word string) cacheKey {
+	at := c.segment.cacheKey(cachedWordPages, c.number, 0)
+	at.text = word
+	return at
+}
+
+// findPages is pagesWithWord of some words without what is kept: of both
+// sources, as these are in the same filters.
+func (c *columnReader) findPages(words []string) ([]wordPages, error) {
+	found := make([]wordPages, len(words))
 	if !c.hasFilters() {
-		if source == plainWords && numberWord(word) {
-			return c.allPages(), nil
+		for i, word := range words {
+			if numberWord(word) {
+				found[i][plainWords] = c.allPages()
+			}
 		}
-		return nil, nil
+		return found, nil
 	}
 	summary, err := c.summary()
 	if err != nil {
 		return nil, err
 	}
-	if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
-		return nil, nil
+	var ask []hashPages
+	for i, word := range words {
+		for source := range wordSources {
+			if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
+				continue
+			}
+			hash := wordHash(word, source)
+			if summary.common(hash) {
+				found[i][source] = c.allPages()
+				continue
+			}
+			ask = append(ask, hashPages{hash, &found[i][source]})
+		}
 	}
-	return c.pagesWithHash(summary, wordHash(word, source))
+	err = c.askFilters(ask)
+	return found, err
 }
 
 // pagesWithPrefix returns the text pages that may hold a word with the prefix
@@ -288,14 +325,25 @@ func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, e
 	if summary.common(hash) {
 		return c.allPages(), nil
 	}
-	var out []uint32
-	for group := uint32(0); group*filterGroup < c.pages(); group++ {
-		var err error
-		if out, err = c.mayHaveHash(out, group, hash); err != nil {
-			return nil, err
+	var pages []uint32
+	err := c.askFilters([]hashPages{{hash, &pages}})
+	return pages, err
+}
+
+// hashPages is where the pages go whose filter has a hash.
+type hashPages struct {
+	hash  uint64
+	pages *[]uint32
+}
+
+// askFilters looks for hashes in the filters of all pages.
+func (c *columnReader) askFilters(ask []hashPages) error {
+	for group := uint32(0); len(ask) > 0 && group*filterGroup < c.pages(); group++ {
+		if err := c.askGroup(ask, group); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // numberWord reports whether the word can be part of a number's text.

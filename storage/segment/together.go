@@ -104,6 +104,7 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 	}
 	defer done()
 	hits := p.holding(s.needle, values)
+	s.column.keepFound(page, p, hits)
 	if t == nil || !slices.Contains(t.words, s.word) {
 		return hits, nil
 	}
@@ -112,7 +113,7 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 		if word == s.word {
 			continue
 		}
-		pages, err := s.column.pagesWithWord(word, plainWords)
+		pages, err := s.column.pagesWithWord(word, t.words, plainWords)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,87 @@
+package segment
+
+import (
+	"slices"
+
+	"github.com/stere-log/stere/index"
+)
+
+// knownTimes are the times of the few rows that were asked for last. To put
+// records in order is to ask for their times, and to show them is to ask again.
+type knownTimes struct {
+	rows   []uint32
+	times  []int64
+	digits []uint8
+}
+
+// knownMax is up to how many times are kept.
+const knownMax = 256
+
+// some returns the times of some rows, if all are known.
+func (k *knownTimes) some(rows []uint32) (*knownTimes, bool) {
+	if k == nil || len(rows) > len(k.rows) {
+		return nil, false
+	}
+	if slices.Equal(rows, k.rows) {
+		return k, true
+	}
+	some, at := &knownTimes{rows: rows}, 0
+	for _, row := range rows {
+		i, found := slices.BinarySearch(k.rows[at:], row)
+		if !found {
+			return nil, false
+		}
+		at += i
+		some.times, some.digits = append(some.times, k.times[at]), append(some.digits, k.digits[at])
+	}
+	return some, true
+}
+
+// timesOf returns the times of the rows and their digits, in row order. They may
+// be shared.
+func (s *Segment) timesOf(rows *index.DocSet) (times []int64, digits []uint8, err error) {
+	n := rows.GetCardinality()
+	if n > knownMax {
+		k, err := s.readTimes(rows, n)
+		return k.times, k.digits, err
+	}
+	asked := rows.ToArray()
+	if some, ok := s.known.Load().some(asked); ok {
+		return some.times, some.digits, nil
+	}
+	k, err := s.readTimes(rows, n)
+	if err == nil && n > 0 {
+		k.rows = asked
+		s.known.Store(k)
+	}
+	return k.times, k.digits, err
+}
+
+// readTimes reads the times of n rows.
+func (s *Segment) readTimes(rows *index.DocSet, n uint64) (*knownTimes, error) {
+	k := &knownTimes{times: make([]int64, 0, n), digits: make([]uint8, 0, n)}
+	err := eachPage(rows, func(page uint32, places []uint32) error {
+		p, done, err := s.timePage(page)
+		if err != nil {
+			return err
+		}
+		defer done()
+		for _, place := range places {
+			k.times, k.digits = append(k.times, p.times[place]), append(k.digits, uint8(p.digits[place]))
+		}
+		return nil
+	})
+	return k, err
+}
+
+// Times implements part.Part.
+func (s *Segment) Times(rows *index.DocSet) ([]int64, error) {
+	times, _, err := s.timesOf(rows)
+	return times, err
+}
+
+// TimeDigits implements part.Part.
+func (s *Segment) TimeDigits(rows *index.DocSet) ([]uint8, error) {
+	_, digits, err := s.timesOf(rows)
+	return digits, err
+}
