@@ -21,7 +21,7 @@ func BenchmarkSearch(b *testing.B) {
 	} {
 		b.Run(text, func(b *testing.B) {
 			for range b.N {
-				if _, err := engine.Search(b.Context(), query.Request{Tenant: model.DefaultTenant, Text: text}); err != nil {
+				if _, err := engine.Search(b.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -42,7 +42,7 @@ func BenchmarkLeaf(b *testing.B) {
 			engine := query.New(apart, query.Config{Workers: 1})
 			b.Run(fmt.Sprintf("%s/%v", text, far), func(b *testing.B) {
 				for range b.N {
-					if _, err := engine.Search(b.Context(), query.Request{Tenant: model.DefaultTenant, Text: text}); err != nil {
+					if _, err := engine.Search(b.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -23,7 +23,8 @@ type chain struct {
 	cancel  context.CancelFunc
 	from    *source
 	request *Request
-	memory  int // bytes that rows may take
+	memory  int   // bytes that rows of the whole request may take
+	room    *room // what they take, shared with the queries inside
 	setting
 	state *chainState // shared with the queries inside
 }
@@ -38,8 +39,8 @@ type chainState struct {
 // newChain plans a request; for that it runs the queries inside its conditions
 // and of its joins.
 func (e *Engine) newChain(ctx context.Context, from *source, request *Request, in setting) (*chain, *plan.Plan, error) {
-	c := &chain{engine: e, ctx: ctx, from: from, request: request, setting: in, state: &chainState{}}
-	c.bounded, c.cancel = context.WithTimeout(ctx, e.config.Time)
+	c := &chain{engine: e, ctx: ctx, from: from, request: request, setting: in, state: &chainState{}, room: &room{}}
+	c.bounded, c.cancel = context.WithTimeout(ctx, e.time(request))
 	c.memory = e.config.limits(request.memory).MemoryBytes
 	p, err := c.plan()
 	if err != nil {
@@ -52,7 +53,7 @@ func (e *Engine) newChain(ctx context.Context, from *source, request *Request, i
 // inside returns the chain of a query in parentheses.
 func (c *chain) inside(text string) *chain {
 	in := *c
-	in.request = &Request{Tenant: c.request.Tenant, Text: text, From: c.request.From, To: c.request.To, memory: c.request.memory}
+	in.request = &Request{Audience: c.request.Audience, Text: text, From: c.request.From, To: c.request.To, Groups: c.request.Groups, Time: c.request.Time, Explain: c.request.Explain, memory: c.request.memory, turn: c.request.turn, usage: c.request.usage}
 	in.sets, in.joins = nil, nil
 	return &in
 }
@@ -79,6 +80,11 @@ func (c *chain) plan() (*plan.Plan, error) {
 		c.joins = append(c.joins, set)
 	}
 	return makePlan(c.request, c.setting)
+}
+
+// rows returns how many records or rows pipes may hold.
+func (c *chain) rows() int {
+	return lesser(c.engine.config.Rows, c.engine.config.budget(c.request.Audience).Rows)
 }
 
 // partial notes why the answer is not complete.
@@ -110,7 +116,9 @@ func (c *chain) outcome(result *Result) {
 // limits returns the limits of a run: those of the engine, in the time that is
 // left.
 func (c *chain) limits() exec.Limits {
-	limits := c.engine.config.limits(c.request.memory)
+	asked := *c.request
+	asked.memory = max(1, asked.memory-c.room.held)
+	limits := c.engine.limits(&asked)
 	if deadline, ok := c.bounded.Deadline(); ok {
 		limits.Time = max(1, min(limits.Time, time.Until(deadline)))
 	}
@@ -126,7 +134,7 @@ func (e *Engine) rest(c *chain, p *plan.Plan, at *cursor) (*Result, error) {
 			fallback = max(1, cut.Limit)
 		}
 	}
-	limit := e.limit(c.request.Limit, fallback)
+	limit := e.pageSize(c.request.Limit, fallback)
 	if c.request.Whole {
 		limit = e.config.Rows
 	}
@@ -218,7 +226,7 @@ func (c *chain) set(p *plan.Plan, stages, want int) (*rows.Set, error) {
 		}
 	}
 	for i, stage := range p.Rest[:stages] {
-		if err := c.stage(set, p, i, stage); err != nil {
+		if err := c.inTurn(stage, func() error { return c.stage(set, p, i, stage) }); err != nil {
 			return nil, err
 		}
 		c.bound(set)
@@ -228,9 +236,12 @@ func (c *chain) set(p *plan.Plan, stages, want int) (*rows.Set, error) {
 
 // head returns what the parts amount to before the first stage.
 func (c *chain) head(p *plan.Plan, want int) (*rows.Set, error) {
-	limits, most := c.limits(), c.engine.config.Rows
+	limits, most := c.limits(), c.rows()
 	asked := &leafRequest{kind: leafTable, Request: *c.request, setting: c.setting, limits: limits}
 	size := min(want, most)
+	if p.Dedup || p.Table != nil {
+		c.request.usage.Estimate(c.from.parts, p, nil)
+	}
 	switch {
 	case p.Dedup:
 		found, err := exec.Dedup(c.ctx, c.from.all(asked), p, 0, size, limits.MemoryBytes, limits)
@@ -261,6 +272,7 @@ func (c *chain) head(p *plan.Plan, want int) (*rows.Set, error) {
 	if p.Limit != plan.Unlimited {
 		asked.page.Size = min(size, p.Limit)
 	}
+	c.request.usage.Estimate(c.from.parts, p, &asked.page)
 	found, err := exec.Records(c.ctx, c.from.all(asked), p, asked.page, limits)
 	if err != nil {
 		return nil, err
@@ -283,13 +295,13 @@ func recordSet(hits []exec.Hit) *rows.Set {
 
 // apply does ops to all rows, as long as there is time.
 func (c *chain) apply(set *rows.Set, ops []rows.Op) error {
-	err := set.Apply(ops, c.memory, c.bounded.Err)
+	err := set.Apply(ops, c.left(), c.bounded.Err)
 	switch {
 	case errors.Is(err, rows.ErrBytes):
-		c.partial("the rows take more than %d bytes", c.memory)
+		c.partial("the rows take more than %d bytes", c.left())
 		return nil
 	case c.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		c.partial("the time limit of %s is over", c.engine.config.Time)
+		c.partial("the time limit of %s is over", c.engine.time(c.request))
 		return nil
 	}
 	return err
@@ -298,22 +310,34 @@ func (c *chain) apply(set *rows.Set, ops []rows.Op) error {
 // bound cuts rows that take more than the memory or the number of rows that
 // there is.
 func (c *chain) bound(set *rows.Set) {
-	most := c.engine.config.Rows
+	most := c.rows()
 	if !set.Records {
-		most = max(most, c.engine.config.Groups)
+		most = max(most, lesser(c.engine.config.Groups, c.engine.config.budget(c.request.Audience).Rows))
 	}
 	if len(set.Rows) > most {
 		set.Cut(0, most)
 		c.partial("there are more than %d rows", most)
 	}
-	bytes := 0
+	bytes, left := 0, c.left()
 	for i := range set.Rows {
-		if bytes += set.Rows[i].Bytes(); bytes > c.memory {
+		if bytes += set.Rows[i].Bytes(); bytes > left {
 			set.Cut(0, i)
-			c.partial("the rows take more than %d bytes", c.memory)
+			c.partial("the rows take more than %d bytes", left)
 			return
 		}
 	}
+}
+
+// inTurn does a stage when it is its turn; those that ask queries leave that to these.
+func (c *chain) inTurn(stage plan.Stage, do func() error) error {
+	switch stage.(type) {
+	case *plan.UnionStage, *plan.ContextStage, *plan.CompareStage:
+		return do()
+	}
+	if c.request.turn == nil {
+		return do()
+	}
+	return c.request.turn.Do(c.ctx, func() error { return exec.Guard(do) })
 }
 
 // stage does one stage.
@@ -344,7 +368,7 @@ func (c *chain) stage(set *rows.Set, p *plan.Plan, number int, stage plan.Stage)
 	case *plan.DedupStage:
 		set.Dedup(stage.By)
 	case *plan.FillStage:
-		if most := c.engine.config.Rows; !set.FillBuckets(stage.Buckets, max(most, len(set.Rows))) {
+		if most := c.rows(); !set.FillBuckets(stage.Buckets, max(most, len(set.Rows))) {
 			c.partial("the empty buckets would make more than %d rows", most)
 		}
 	case *plan.TimelineStage:

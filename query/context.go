@@ -21,21 +21,21 @@ func sourceFields() []string {
 
 // Get returns the record with an id, or ErrNotFound; ErrIncomplete if it may be in
 // what cannot be read.
-func (e *Engine) Get(ctx context.Context, tenant model.TenantID, id model.RecordID) (hit *Hit, err error) {
+func (e *Engine) Get(ctx context.Context, audience Audience, id model.RecordID) (hit *Hit, err error) {
 	err = exec.Guard(func() error {
-		hit, err = e.get(ctx, tenant, id)
+		hit, err = e.get(ctx, audience, id)
 		return err
 	})
 	return hit, err
 }
 
-func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.RecordID) (*Hit, error) {
-	from, err := e.source(ctx, tenant)
+func (e *Engine) get(ctx context.Context, audience Audience, id model.RecordID) (*Hit, error) {
+	from, err := e.source(ctx, audience.Tenant, mentionsOf(audience.Restriction))
 	if err != nil {
 		return nil, err
 	}
 	defer from.release()
-	hit, err := e.find(ctx, from, tenant, id)
+	hit, err := e.find(ctx, from, audience, id)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +45,12 @@ func (e *Engine) get(ctx context.Context, tenant model.TenantID, id model.Record
 // find returns the record with an id. Of the leaves it asks the one that reads
 // the record's shard. That the record is not there is certain only if nothing is
 // missing.
-func (e *Engine) find(ctx context.Context, from *source, tenant model.TenantID, id model.RecordID) (exec.Hit, error) {
+func (e *Engine) find(ctx context.Context, from *source, audience Audience, id model.RecordID) (exec.Hit, error) {
 	limits := e.config.limits(e.config.MemoryBytes)
-	asked := &leafRequest{kind: leafFetch, Request: Request{Tenant: tenant}, limits: limits}
+	if audience.Restriction != "" {
+		return e.findSeen(ctx, from, audience, id, limits)
+	}
+	asked := &leafRequest{kind: leafFetch, Request: Request{Audience: audience}, limits: limits}
 	hit, ok, outcome, err := exec.Find(ctx, from.of(id.Shard, asked), id, limits)
 	switch complete, reason := from.outcome(outcome.Complete, outcome.Reason); {
 	case err != nil:
@@ -60,29 +63,52 @@ func (e *Engine) find(ctx context.Context, from *source, tenant model.TenantID, 
 	return hit, nil
 }
 
+// findSeen is find for an audience that does not see every record: what it does
+// not see is not there.
+func (e *Engine) findSeen(ctx context.Context, from *source, audience Audience, id model.RecordID, limits exec.Limits) (exec.Hit, error) {
+	request := &Request{Audience: audience, Filters: []Filter{{Field: model.FieldID, Values: []string{id.String()}}}}
+	in := setting{now: e.config.Now().UnixNano()}
+	p, err := makePlan(request, in)
+	if err != nil {
+		return exec.Hit{}, err
+	}
+	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: exec.Page{Size: 1}, limits: limits}
+	found, err := exec.Records(ctx, from.of(id.Shard, asked), p, asked.page, limits)
+	if err != nil {
+		return exec.Hit{}, fmt.Errorf("get record %s: %w", id, err)
+	}
+	switch complete, reason := from.outcome(found.Complete, found.Reason); {
+	case len(found.Hits) > 0:
+		return found.Hits[0], nil
+	case !complete:
+		return exec.Hit{}, fmt.Errorf("get record %s: %w: %s", id, ErrIncomplete, reason)
+	}
+	return exec.Hit{}, ErrNotFound
+}
+
 // Context returns a record with those before and after it that come from the
 // same source: that have the same values in those of the fields component,
 // host, metadata.host, metadata.source, source, file, metadata.pod and
 // metadata.container that the record has.
-func (e *Engine) Context(ctx context.Context, tenant model.TenantID, id model.RecordID, before, after int) (result *ContextResult, err error) {
+func (e *Engine) Context(ctx context.Context, audience Audience, id model.RecordID, before, after int) (result *ContextResult, err error) {
 	err = exec.Guard(func() error {
-		result, err = e.around(ctx, tenant, id, before, after)
+		result, err = e.around(ctx, audience, id, before, after)
 		return err
 	})
 	return result, err
 }
 
-func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.RecordID, before, after int) (*ContextResult, error) {
+func (e *Engine) around(ctx context.Context, audience Audience, id model.RecordID, before, after int) (*ContextResult, error) {
 	started := time.Now()
 	if before < 0 || after < 0 || before > e.config.ContextMax || after > e.config.ContextMax {
 		return nil, &RequestError{Field: "context", Message: fmt.Sprintf("asks for %d before and %d after, want 0 to %d", before, after, e.config.ContextMax)}
 	}
-	from, err := e.source(ctx, tenant)
+	from, err := e.source(ctx, audience.Tenant, mentionsOf(audience.Restriction))
 	if err != nil {
 		return nil, err
 	}
 	defer from.release()
-	hit, err := e.find(ctx, from, tenant, id)
+	hit, err := e.find(ctx, from, audience, id)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +128,7 @@ func (e *Engine) around(ctx context.Context, tenant model.TenantID, id model.Rec
 		if side.n == 0 {
 			continue
 		}
-		found, err := e.nextTo(ctx, from, &Request{Tenant: tenant, Filters: result.Source}, hit.Position, side.desc, side.n, e.config.limits(e.config.MemoryBytes))
+		found, err := e.nextTo(ctx, from, &Request{Audience: audience, Filters: result.Source}, hit.Position, side.desc, side.n, e.config.limits(e.config.MemoryBytes))
 		if err != nil {
 			return nil, fmt.Errorf("find records around %s: %w", id, err)
 		}
@@ -129,10 +155,11 @@ func (e *Engine) nextTo(ctx context.Context, from *source, request *Request, at 
 			request.To++
 		}
 	}
-	p, err := makePlan(request, setting{})
+	in := setting{now: e.config.Now().UnixNano()} // for the restriction
+	p, err := makePlan(request, in)
 	if err != nil {
 		return nil, err
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, page: exec.Page{Size: n, After: &at}, limits: limits}
+	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: exec.Page{Size: n, After: &at, Bytes: limits.MemoryBytes}, limits: limits}
 	return exec.Records(ctx, from.all(asked), p, asked.page, asked.limits)
 }

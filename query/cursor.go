@@ -1,15 +1,21 @@
 package query
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // cursorVersion is the form of cursors; others are refused.
@@ -91,7 +97,7 @@ func (c *cursor) position(sorts int) (*exec.Position, error) {
 // hash returns the hash of what must not change between pages. Bounds on time
 // may: clients often compute them anew.
 func (r *Request) hash() (uint64, error) {
-	text, err := json.Marshal([]any{r.Tenant, r.Text, r.Filters, r.Sort})
+	text, err := json.Marshal([]any{r.Tenant, r.Restriction, r.Text, r.Filters, r.Sort})
 	if err != nil {
 		return 0, fmt.Errorf("hash request: %w", err)
 	}
@@ -108,4 +114,79 @@ func (r *Request) start(now time.Time) (*cursor, error) {
 		return &cursor{Version: cursorVersion, Query: hash, Now: now.UnixNano()}, nil
 	}
 	return decodeCursor(r.Cursor, hash)
+}
+
+// tagBytes is how long a tag is, before it is made text.
+const tagBytes = 16
+
+// tagLater is how much later a text is planned again, to see whether it speaks of now.
+const tagLater = 12345 * time.Second
+
+// Tag returns what changes when an answer to a request over closed times can change:
+// the tag of whoever may ask the same of the same records. It is "" where that cannot
+// be told, as shards are elsewhere, something is missing, or the text speaks of now or
+// looks beyond its times. What else decides the answer is said by more.
+func (e *Engine) Tag(ctx context.Context, request Request, more string) (string, error) {
+	from, err := e.source(ctx, request.Tenant, request.mentions())
+	if err != nil {
+		return "", err
+	}
+	defer from.release()
+	return e.tag(from, &request, more), nil
+}
+
+// tag is Tag over a source.
+func (e *Engine) tag(from *source, request *Request, more string) string {
+	now := e.config.Now().UnixNano()
+	if request.To == 0 || request.To > now || request.Explain || from.reason() != "" {
+		return ""
+	}
+	bounds := lasting(request, now)
+	if bounds == nil {
+		return ""
+	}
+	asked := leafRequest{kind: leafPage, shards: []model.ShardID{0}, Request: *request, patterns: from.set, page: exec.Page{Facets: request.Facets}}
+	said, err := asked.encode()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %d %d %t %t %q %q %d:", e.config.Version, request.Limit, request.Groups, request.Whole, request.Highlight, request.Cursor, more, len(said))
+	_, _ = sum.Write(said) // a hash takes everything
+	for _, view := range from.views {
+		if view.Key == nil || view.Leaf != nil {
+			return ""
+		}
+		key, ok := view.Key(bounds.From, bounds.To)
+		if !ok {
+			return ""
+		}
+		fmt.Fprintf(sum, "%d %d:", view.Shard, len(key))
+		_, _ = sum.Write(key)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:tagBytes])
+}
+
+// lasting returns the plan of a request whose answer follows from the records
+// between its times alone; nil if it does not.
+func lasting(request *Request, now int64) *plan.Plan {
+	p, err := makePlan(request, setting{now: now})
+	if err != nil || p.Volatile || strings.Contains(request.Text, "now(") {
+		return nil
+	}
+	later, err := makePlan(request, setting{now: now + int64(tagLater)})
+	if err != nil || p.From != later.From || p.To != later.To || p.Key != later.Key || !reflect.DeepEqual(p.Expr, later.Expr) || !reflect.DeepEqual(p.Table, later.Table) {
+		return nil
+	}
+	query, err := syntax.Parse(request.Text)
+	if err != nil || len(plan.Subqueries(query)) > 0 {
+		return nil
+	}
+	for _, pipe := range query.Pipes {
+		switch pipe.(type) {
+		case *syntax.Join, *syntax.Union, *syntax.Context, *syntax.Compare:
+			return nil
+		}
+	}
+	return p
 }

@@ -145,7 +145,7 @@ func TestDocs(t *testing.T) {
 	for _, block := range all["error"] {
 		examples++
 		text, want, _ := strings.Cut(block, "\n")
-		_, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text})
+		_, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text})
 		var fault *syntax.Error
 		if !errors.As(err, &fault) {
 			t.Fatalf("%s: have %v", text, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
@@ -21,18 +22,19 @@ import (
 const (
 	FollowFiltersMax = 1024     // filters of a question
 	FollowRecordsMax = 8 << 10  // records of an answer
-	followBytes      = 8 << 20  // of these records; the last one may be beyond
+	FollowBytesMax   = 8 << 20  // of these records; the last one may be beyond
 	followAnswerMax  = 64 << 20 // bytes of an answer on the wire
 	followPlansMax   = 4096     // filters whose plans are kept
 )
 
 // followVersion is the form of follow calls, and what they mean.
-const followVersion = 1
+const followVersion = 2
 
 // FollowFilter says which records a follower wants.
 type FollowFilter struct {
-	Text string
-	Now  int64 // what "now" means in it; zero where that does not matter
+	Text        string
+	Restriction string // of the audience
+	Now         int64  // what "now" means in it; zero where that does not matter
 }
 
 // FollowQuery asks for the records of a shard that came after a mark. Without
@@ -42,7 +44,9 @@ type FollowQuery struct {
 	Shard   model.ShardID
 	After   model.Mark
 	Records int           // at most
+	Bytes   int           // of these, about; 0 or too much: 8 MiB
 	Wait    time.Duration // for the first one
+	Partial bool          // wanted even of a node that lacks records
 	Filters []FollowFilter
 }
 
@@ -51,15 +55,17 @@ type FollowQuery struct {
 type Followed struct {
 	Upto    model.Mark
 	Records []exec.Followed
-	// Missing is how many segments in which there may be more cannot be read
-	// anywhere. It does not travel: a node that is asked by another one and
-	// lacks segments does not answer.
+	// More says that there was no time, or no room, to look at everything that had
+	// come.
+	More bool
+	// Missing is how many segments and blocks in which there may be more cannot be
+	// read by who answers; zero if the question does not say Partial.
 	Missing int
 }
 
 // FollowPlan checks that a text is one that can be followed, a filter and
-// perhaps the fields to keep, and returns its plan and normal form.
-func FollowPlan(text string, now int64) (*plan.Plan, FollowFilter, error) {
+// perhaps the fields to keep, and returns its plan for an audience and normal form.
+func FollowPlan(text, restriction string, now int64) (*plan.Plan, FollowFilter, error) {
 	parsed, err := syntax.Parse(text)
 	if err != nil {
 		return nil, FollowFilter{}, err
@@ -69,11 +75,11 @@ func FollowPlan(text string, now int64) (*plan.Plan, FollowFilter, error) {
 			return nil, FollowFilter{}, syntax.NewError(text, pipe.At(), "what is followed has no end, so there can be only a filter and fields").Expect("| fields ...")
 		}
 	}
-	p, err := plan.New(parsed, plan.Options{Now: time.Unix(0, now)})
+	p, err := plan.New(parsed, plan.Options{Now: time.Unix(0, now), Restriction: restriction})
 	if err != nil {
 		return nil, FollowFilter{}, err
 	}
-	filter := FollowFilter{Text: text}
+	filter := FollowFilter{Text: text, Restriction: restriction}
 	if p.From != math.MinInt64 || p.To != plan.NoTo || hasTimes(p.Expr) {
 		filter.Now = now
 	}
@@ -111,7 +117,7 @@ func (f *followPlans) get(filter FollowFilter) (*plan.Plan, error) {
 	if p != nil {
 		return p, nil
 	}
-	p, _, err := FollowPlan(filter.Text, filter.Now)
+	p, _, err := FollowPlan(filter.Text, filter.Restriction, filter.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -125,18 +131,33 @@ func (f *followPlans) get(filter FollowFilter) (*plan.Plan, error) {
 }
 
 // Follow answers a question over the parts of a view that has everything between
-// the question's mark and another one.
-func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, after, upto model.Mark) (followed *Followed, err error) {
+// the question's mark and another one, with what it finds in about so much time;
+// zero has no limit.
+func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, after, upto model.Mark, most time.Duration) (followed *Followed, err error) {
 	filters := make([]*plan.Plan, len(q.Filters))
 	for i, filter := range q.Filters {
 		if filters[i], err = e.plans.get(filter); err != nil {
 			return nil, err
 		}
 	}
+	var texts []string
+	for _, f := range q.Filters {
+		texts = append(texts, f.Text, f.Restriction)
+	}
+	named := mentionsOf(texts...)
+	var set *pattern.Set
+	if named.learned != 0 {
+		set = e.patterns(q.Tenant)
+	}
+	parts = named.with(parts, set)
 	followed = &Followed{}
 	err = exec.Guard(func() (err error) {
-		limits := exec.FollowLimits{Records: max(1, min(q.Records, FollowRecordsMax)), Bytes: followBytes}
+		limits := exec.FollowLimits{Records: max(1, min(q.Records, FollowRecordsMax)), Bytes: FollowBytesMax, Time: most}
+		if q.Bytes > 0 {
+			limits.Bytes = min(limits.Bytes, q.Bytes)
+		}
 		followed.Records, followed.Upto, err = exec.Follow(ctx, parts, filters, after, upto, limits)
+		followed.More = followed.Upto.Compare(upto) < 0
 		return err
 	})
 	if err != nil {
@@ -150,9 +171,10 @@ func (q *FollowQuery) Encode() []byte {
 	dst := appendText([]byte{followVersion}, string(q.Tenant))
 	dst = exec.AppendMark(binary.AppendUvarint(dst, uint64(q.Shard)), q.After)
 	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(q.Records)), uint64(max(0, q.Wait.Milliseconds())))
+	dst = appendFlag(binary.AppendUvarint(dst, uint64(q.Bytes)), q.Partial)
 	dst = binary.AppendUvarint(dst, uint64(len(q.Filters)))
 	for _, filter := range q.Filters {
-		dst = binary.AppendVarint(appendText(dst, filter.Text), filter.Now)
+		dst = binary.AppendVarint(appendText(appendText(dst, filter.Text), filter.Restriction), filter.Now)
 	}
 	return sealed(dst)
 }
@@ -168,7 +190,8 @@ func DecodeFollowQuery(data []byte) (*FollowQuery, error) {
 	}
 	q := &FollowQuery{Tenant: model.TenantID(r.String()), Shard: model.ShardID(r.Uint32()), After: exec.TakeMark(&r)}
 	q.Records, q.Wait = int(r.Bounded(FollowRecordsMax)), time.Duration(r.Bounded(followWaitMax))*time.Millisecond
-	q.Filters = takeList(&r, FollowFiltersMax, func() FollowFilter { return FollowFilter{Text: r.String(), Now: r.Varint()} })
+	q.Bytes, q.Partial = int(r.Bounded(FollowBytesMax)), takeFlag(&r)
+	q.Filters = takeList(&r, FollowFiltersMax, func() FollowFilter { return FollowFilter{Text: r.String(), Restriction: r.String(), Now: r.Varint()} })
 	if !r.Done() {
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafRequest)
 	}
@@ -180,7 +203,8 @@ func DecodeFollowQuery(data []byte) (*FollowQuery, error) {
 
 // Encode returns the bytes of an answer.
 func (f *Followed) Encode() []byte {
-	return sealed(exec.AppendFollowed(exec.AppendMark([]byte{followVersion}, f.Upto), f.Records))
+	dst := appendFlag(exec.AppendMark([]byte{followVersion}, f.Upto), f.More)
+	return sealed(exec.AppendFollowed(binary.AppendUvarint(dst, uint64(f.Missing)), f.Records))
 }
 
 // DecodeFollowed reads the answer to a question.
@@ -189,7 +213,7 @@ func DecodeFollowed(q *FollowQuery, data []byte) (*Followed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Followed{Upto: exec.TakeMark(&r)}
+	f := &Followed{Upto: exec.TakeMark(&r), More: takeFlag(&r), Missing: int(r.Bounded(math.MaxInt32))}
 	f.Records = exec.TakeFollowed(&r, q.Shard, len(q.Filters))
 	if !r.Done() {
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafAnswer)

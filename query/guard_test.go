@@ -38,16 +38,16 @@ func TestPanicIsAnError(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		engine := query.New(m, query.Config{Workers: workers})
 		for _, text := range []string{"x", "x | stats count()", "x | sort by n"} {
-			_, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text})
+			_, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text})
 			var fault *exec.PanicError
 			if !errors.As(err, &fault) || !strings.Contains(fault.Place, "guard_test.go") {
 				t.Errorf("%d workers, %q: have %v, want a panic in guard_test.go", workers, text, err)
 			}
 		}
-		if _, err := engine.Get(t.Context(), model.DefaultTenant, model.RecordID{Index: 9}); !errors.As(err, new(*exec.PanicError)) {
+		if _, err := engine.Get(t.Context(), query.Audience{Tenant: model.DefaultTenant}, model.RecordID{Index: 9}); !errors.As(err, new(*exec.PanicError)) {
 			t.Errorf("get: have %v, want a panic", err)
 		}
-		if _, err := engine.Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: "_time<2000"}); err != nil {
+		if _, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: "_time<2000"}); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
 	}

@@ -21,8 +21,8 @@ func (e *Engine) Leaf(ctx context.Context, local Local, request []byte) (answer 
 		return nil, err
 	}
 	job := admit.Job{Tenant: asked.Tenant, Text: asked.Text}
-	err = admitted(ctx, e.leaves, job, func(ctx context.Context, memory int) error {
-		asked.memory = memory
+	err = admitted(ctx, e.leaves, job, func(ctx context.Context, ticket *admit.Ticket) error {
+		asked.memory, asked.turn = ticket.Memory(), ticket
 		answer, err = e.leaf(ctx, local, asked)
 		return err
 	})
@@ -40,11 +40,16 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 	if err := from.covers(request.shards); err != nil {
 		return nil, err
 	}
+	from.learn(request.patterns, request.mentions())
+	if request.Explain || request.limits.Read > 0 {
+		request.usage = &exec.Usage{}
+		from.count(request.usage)
+	}
 	body, err := e.leafBody(ctx, from, request)
 	if err != nil {
 		return nil, fmt.Errorf("read %s of tenant %s: %w", shardNames(request.shards), request.Tenant, err)
 	}
-	answer := encodeLeafAnswer(from.reason(), body)
+	answer := encodeLeafAnswer(from.reason(), request.usage, body)
 	if len(answer) > LeafAnswerMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafAnswer, len(answer), LeafAnswerMax)
 	}
@@ -61,6 +66,16 @@ func (e *Engine) leafBody(ctx context.Context, from *source, request *leafReques
 		return nil, err
 	}
 	limits := e.leafLimits(request.memory, request.limits)
+	limits.Usage = request.usage
+	if request.turn != nil {
+		limits.Turn = request.turn.Do
+	}
+	switch request.kind {
+	case leafTable:
+		request.usage.Estimate(from.parts, p, nil)
+	case leafPage:
+		request.usage.Estimate(from.parts, p, &request.page)
+	}
 	switch {
 	case request.kind == leafFetch:
 		return exec.FetchAnswer(ctx, from.parts, p, request.ids, limits)
@@ -78,6 +93,7 @@ func (e *Engine) leafBody(ctx context.Context, from *source, request *leafReques
 // than this node allows.
 func (e *Engine) leafLimits(memory int, asked exec.Limits) exec.Limits {
 	own := e.config.limits(memory)
+	own.Workers = e.workers()
 	own.Time = min(own.Time, asked.Time)
 	own.CountTime = min(own.CountTime, asked.CountTime)
 	own.CountLarge = min(own.CountLarge, asked.CountLarge)
@@ -86,6 +102,7 @@ func (e *Engine) leafLimits(memory int, asked exec.Limits) exec.Limits {
 	own.Distinct = min(own.Distinct, asked.Distinct)
 	own.Values = min(own.Values, asked.Values)
 	own.MemoryBytes = min(own.MemoryBytes, asked.MemoryBytes)
+	own.Read = asked.Read
 	return own
 }
 

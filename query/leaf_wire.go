@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/rows"
 	"github.com/stere-log/stere/query/syntax"
@@ -17,7 +18,7 @@ import (
 
 // leafVersion is the form of leaf requests and answers, and what they mean: it
 // changes when the same text comes to mean something else.
-const leafVersion = 2
+const leafVersion = 4
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (
@@ -44,16 +45,17 @@ const (
 )
 
 // leafRequest is what a leaf has to know of a query. Of the Request it holds
-// tenant, text, filters, bounds on time and order; the setting has what the queries
+// audience, text, filters, bounds on time and order; the setting has what the queries
 // inside the text found.
 type leafRequest struct {
 	kind   leafKind
 	shards []model.ShardID
 	Request
 	setting
-	page   exec.Page
-	limits exec.Limits
-	ids    []model.RecordID // of leafFetch
+	patterns *pattern.Set // for a text that mentions patterns
+	page     exec.Page
+	limits   exec.Limits
+	ids      []model.RecordID // of leafFetch
 }
 
 // checksumBytes is how many bytes of a hash end requests and answers.
@@ -87,6 +89,7 @@ func openedAs(version byte, data []byte, most int, fault error) (wire.Reader, er
 // encode returns the bytes of a request.
 func (q *leafRequest) encode() ([]byte, error) {
 	dst := appendText([]byte{leafVersion, byte(q.kind)}, string(q.Tenant))
+	dst = appendText(dst, q.Restriction)
 	dst = binary.AppendUvarint(dst, uint64(len(q.shards)))
 	for _, shard := range q.shards {
 		dst = binary.AppendUvarint(dst, uint64(shard))
@@ -103,7 +106,7 @@ func (q *leafRequest) encode() ([]byte, error) {
 	for _, key := range q.Sort {
 		dst = appendFlag(appendText(dst, key.Field), key.Desc)
 	}
-	dst = appendPage(dst, &q.page)
+	dst = appendFlag(appendPage(dst, &q.page), q.Explain)
 	dst = appendLimits(dst, &q.limits)
 	dst = binary.AppendUvarint(dst, uint64(q.shift))
 	dst = binary.AppendUvarint(dst, uint64(len(q.joins)))
@@ -119,6 +122,11 @@ func (q *leafRequest) encode() ([]byte, error) {
 	for _, set := range q.sets {
 		dst = appendTexts(dst, set)
 	}
+	var set []byte
+	if q.patterns != nil {
+		set = q.patterns.Encode()
+	}
+	dst = appendText(dst, string(set))
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
 	}
@@ -144,8 +152,15 @@ func appendLimits(dst []byte, l *exec.Limits) []byte {
 	} {
 		dst = binary.AppendUvarint(dst, uint64(max(1, limit)))
 	}
-	return dst
+	read := uint64(readAny)
+	if l.Read > 0 {
+		read = min(l.Read, readAny)
+	}
+	return binary.AppendUvarint(dst, read)
 }
+
+// readAny is on the wire that a leaf may read any number of bytes.
+const readAny = math.MaxInt64
 
 // takeLimits takes limits, which are positive.
 func takeLimits(r *wire.Reader) exec.Limits {
@@ -156,10 +171,14 @@ func takeLimits(r *wire.Reader) exec.Limits {
 		}
 		return int64(limit)
 	}
-	return exec.Limits{
+	limits := exec.Limits{
 		Time: time.Duration(take()), CountTime: time.Duration(take()), CountLarge: uint64(take()), CountBrief: time.Duration(take()),
-		Groups: int(take()), Distinct: int(take()), Values: int(take()), MemoryBytes: int(take()),
+		Groups: int(take()), Distinct: int(take()), Values: int(take()), MemoryBytes: int(take()), Read: uint64(take()),
 	}
+	if limits.Read == readAny {
+		limits.Read = 0
+	}
+	return limits
 }
 
 // decodeLeafRequest reads a request and checks it.
@@ -169,7 +188,7 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 		return nil, err
 	}
 	q := &leafRequest{kind: leafKind(r.Byte())}
-	q.Tenant = model.TenantID(r.String())
+	q.Tenant, q.Restriction = model.TenantID(r.String()), r.String()
 	q.shards = takeList(&r, leafShardsMax, func() model.ShardID { return model.ShardID(r.Uint32()) })
 	q.Text = r.String()
 	q.Filters = takeList(&r, leafFiltersMax, func() Filter {
@@ -178,6 +197,7 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.From, q.To, q.now = r.Varint(), r.Varint(), r.Varint()
 	q.Sort = takeList(&r, syntax.ListMax, func() SortKey { return SortKey{Field: r.String(), Desc: takeFlag(&r)} })
 	q.page = takePage(&r)
+	q.Explain = takeFlag(&r)
 	q.limits = takeLimits(&r)
 	if q.shift = time.Duration(r.Uvarint()); q.shift < 0 {
 		r.Fail()
@@ -185,6 +205,11 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.joins = takeList(&r, syntax.QueriesMax, func() *rows.JoinSet { return rows.TakeJoinSet(&r) })
 	q.ids = takeList(&r, exec.FetchMax, func() model.RecordID { return exec.TakePosition(&r, 0).ID })
 	q.sets = takeList(&r, syntax.QueriesMax, func() []string { return takeList(&r, setValuesMax, r.String) })
+	if set := r.String(); set != "" && !r.Failed() {
+		if q.patterns, err = pattern.Decode([]byte(set)); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
+		}
+	}
 	switch {
 	case !r.Done():
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafRequest)
@@ -213,18 +238,27 @@ func takePage(r *wire.Reader) exec.Page {
 
 // encodeLeafAnswer returns the bytes of an answer: what could not be read, and
 // what the rest amounts to.
-func encodeLeafAnswer(missing string, body []byte) []byte {
+// If it was asked what that cost, usage says it.
+func encodeLeafAnswer(missing string, usage *exec.Usage, body []byte) []byte {
 	dst := make([]byte, 0, 1+binary.MaxVarintLen64+len(missing)+len(body)+checksumBytes)
-	return sealed(append(appendText(append(dst, leafVersion), missing), body...))
+	dst = appendFlag(appendText(append(dst, leafVersion), missing), usage != nil)
+	if usage != nil {
+		dst = usage.Append(dst)
+	}
+	return sealed(append(dst, body...))
 }
 
-// decodeLeafAnswer reads an answer.
-func decodeLeafAnswer(data []byte) (missing string, body []byte, err error) {
+// decodeLeafAnswer reads an answer; what it cost is added to usage, if that is
+// not nil.
+func decodeLeafAnswer(data []byte, usage *exec.Usage) (missing string, body []byte, err error) {
 	r, err := opened(data, LeafAnswerMax, ErrLeafAnswer)
 	if err != nil {
 		return "", nil, err
 	}
 	missing = r.String()
+	if takeFlag(&r) {
+		usage.Take(&r)
+	}
 	if r.Failed() {
 		return "", nil, fmt.Errorf("%w: it does not read as one", ErrLeafAnswer)
 	}

@@ -34,12 +34,12 @@ func fullJoin() *rows.JoinSet {
 func fullRequest() *leafRequest {
 	return &leafRequest{
 		kind: leafPage, shards: []model.ShardID{0, 7, math.MaxUint32},
-		Request: Request{Tenant: "t", Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
-			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}},
+		Request: Request{Audience: Audience{Tenant: "t", Restriction: "userId:=bob"}, Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
+			Sort: []SortKey{{Field: "x", Desc: true}, {Field: "_time"}}, Explain: true},
 		setting: setting{now: -5, sets: [][]string{{"a", ""}, nil}, shift: 7, joins: []*rows.JoinSet{fullJoin(), rows.NewJoinSet(nil)}},
 		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
 			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
-		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8},
+		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8, Read: 9},
 		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}},
 	}
 }
@@ -160,14 +160,18 @@ func FuzzLeafRequest(f *testing.F) {
 
 // FuzzLeafAnswer feeds any bytes to a root as the frame of an answer.
 func FuzzLeafAnswer(f *testing.F) {
-	f.Add(encodeLeafAnswer("shard 1 is broken", []byte{1, 2, 3}))
+	var used exec.Usage
+	used.Rows.Add(7)
+	f.Add(encodeLeafAnswer("shard 1 is broken", nil, []byte{1, 2, 3}))
+	f.Add(encodeLeafAnswer("", &used, []byte{1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, data := range [][]byte{data, sealed(bytes.Clone(data))} {
-			missing, body, err := decodeLeafAnswer(data)
+			var usage exec.Usage
+			missing, body, err := decodeLeafAnswer(data, &usage)
 			if err != nil {
 				continue
 			}
-			m, b, err := decodeLeafAnswer(encodeLeafAnswer(missing, body))
+			m, b, err := decodeLeafAnswer(encodeLeafAnswer(missing, &usage, body), nil)
 			if err != nil || m != missing || !bytes.Equal(b, body) {
 				t.Fatalf("have %q, %v (%v), want %q, %v", m, b, err, missing, body)
 			}

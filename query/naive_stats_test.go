@@ -244,7 +244,11 @@ func naiveEdge(set *naiveSet, agg syntax.Agg, rows []*naiveRow) any {
 // entry returns the row as what a condition is on.
 func (r *naiveRow) entry() *oracle.Entry {
 	e := &oracle.Entry{ID: r.id, Record: model.Record{Time: r.at}}
+	_, level := r.cells["level"]
 	for name, v := range r.cells {
+		if !r.record && !level && name == "severity" { // a column with this name is one of levels
+			name = "level"
+		}
 		f := model.Field{Name: name, Kind: model.String, Text: textOf(v)}
 		switch v.(type) {
 		case nil:

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // TestPipeLimits checks that pipes that meet a limit say so, and that the
@@ -39,7 +41,7 @@ func TestPipeLimits(t *testing.T) {
 		{"* | dedup by n", "time limit", query.Config{Time: 1}, 600},
 	} {
 		for name, of := range map[string]query.Shards{"local": shards, "leaves": apart} {
-			result, err := query.New(of, c.config).Search(t.Context(), query.Request{Tenant: model.DefaultTenant, Text: c.text, Limit: 10_000})
+			result, err := query.New(of, c.config).Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: c.text, Limit: 10_000})
 			if c.rows < 0 {
 				if err == nil || !strings.Contains(err.Error(), "bytes") {
 					t.Errorf("%s, %.60s: have error %v", name, c.text, err)
@@ -130,6 +132,54 @@ func TestPipesKeepTheFastWay(t *testing.T) {
 		volatile := search(t, kept, query.Request{Text: text})
 		if again := search(t, later, query.Request{Text: text}); reflect.DeepEqual(volatile.Rows, again.Rows) {
 			t.Errorf("%s: an answer that depends on the time was kept: %v", text, again.Rows)
+		}
+	}
+}
+
+// TestQueriesInsideShareRoom checks that what the queries of a request hold at once
+// is bounded, not what each of them holds.
+func TestQueriesInsideShareRoom(t *testing.T) {
+	var records []model.Record
+	for i := range 100 {
+		records = append(records, model.Record{Time: day + int64(i), Fields: []model.Field{field("n", fmt.Sprint(i)), field("load", strings.Repeat("x", 2000))}})
+	}
+	shards := split(t, rand.New(rand.NewPCG(73, 5)), records, 2)
+	// One query may hold some 120 records: what the gate grants is more.
+	engine := query.New(shards, query.Config{MemoryBytes: 700 << 10, AtOnce: 1})
+	for text, complete := range map[string]bool{
+		"* | limit 80 | sort by n | union (* | limit 10 | sort by n | limit 1) | limit 5":                                     true,
+		"* | limit 80 | sort by n | union (* | limit 80 | sort by n | limit 1) | limit 5":                                     false,
+		"* | limit 40 | sort by n | union (* | limit 40 | sort by n | union (* | limit 20 | sort by n)) | limit 5":            true,
+		"* | limit 40 | sort by n | union (* | limit 40 | sort by n | union (* | limit 80 | sort by n | limit 1)) | limit 5":  false,
+		"* | limit 80 | sort by n | limit 5 | union (* | limit 80 | sort by n | limit 5 | union (* | limit 80 | sort by n)) ": true,
+		"n in (* | limit 80 | sort by n | fields n) | sort by n | union (* | limit 10 | sort by n | limit 1)| limit 5":        true,
+	} {
+		result := search(t, engine, query.Request{Text: text})
+		if result.Complete != complete || !complete && !strings.Contains(result.Reason, "bytes") {
+			t.Errorf("%s: complete %v (%s), want %v", text, result.Complete, result.Reason, complete)
+		}
+	}
+}
+
+// TestRunsAreBounded checks that a request cannot make many queries of one text.
+func TestRunsAreBounded(t *testing.T) {
+	random := rand.New(rand.NewPCG(73, 6))
+	engine := query.New(split(t, random, randomRecords(random, 100), 2), query.Config{})
+	compares := func(n int) string { return strings.Repeat(" | compare 1h", n) }
+	for text, fits := range map[string]bool{
+		"* | stats count() by (level)" + compares(1):                                                          true,
+		"* | stats count() by (level)" + compares(6):                                                          true,
+		"* | stats count() by (level)" + compares(7):                                                          false,
+		"* | stats count() by (level)" + compares(60):                                                         false,
+		"n in (* | stats count() by (n)" + compares(5) + ") | stats count() by (level)":                       true,
+		"n in (* | stats count() by (n)" + compares(5) + ") | stats count() by (level)" + compares(1):         false,
+		"* | stats count() by (level) | union (* | stats count() by (level)" + compares(6) + ")":              false,
+		"* | stats count() by (level) | join by level (* | stats count() as n by (level)" + compares(3) + ")": true,
+	} {
+		result, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text, From: day, To: day + int64(time.Hour)})
+		var fault *syntax.Error
+		if errors.As(err, &fault) == fits || fits && (err != nil || !result.Complete) {
+			t.Errorf("%s: %+v, %v, fits: %v", text, result, err, fits)
 		}
 	}
 }

@@ -90,7 +90,7 @@ func TestChainsAreNaive(t *testing.T) {
 		most = min(most, 50)
 	}
 	now := time.Unix(0, day).Add(150 * time.Second)
-	config := query.Config{Now: func() time.Time { return now }, CountTime: time.Hour, CountBrief: time.Hour}
+	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour}
 	for seed := *first; seed < *first+most; seed++ {
 		random := rand.New(rand.NewPCG(71, uint64(seed)))
 		entries, heads := chainData(t, random)
@@ -129,7 +129,7 @@ func TestChainsAreNaive(t *testing.T) {
 // be; it returns what differs.
 func sameChain(t *testing.T, engine *query.Engine, text string, want *naiveSet, random *rand.Rand) string {
 	t.Helper()
-	request := query.Request{Tenant: model.DefaultTenant, Text: text, Limit: 10_000}
+	request := query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text, Limit: 10_000}
 	whole, err := engine.Search(t.Context(), request)
 	if err != nil {
 		return err.Error()

@@ -3,11 +3,16 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/admit"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/learned"
+	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -16,6 +21,13 @@ type Shards interface {
 	// Views returns what the tenant has in each shard at one moment; of shards
 	// that other nodes read, how to ask them.
 	Views(ctx context.Context, tenant model.TenantID) ([]View, error)
+}
+
+// Patterns is implemented by Shards that have learned patterns. Without it, and for a
+// tenant of which nothing was learned, a pattern is the outline of its messages.
+type Patterns interface {
+	// Patterns returns what was learned of a tenant's messages, nil if nothing was.
+	Patterns(tenant model.TenantID) *pattern.Set
 }
 
 // View is what a tenant has in a shard. Parts can be read until Release, which
@@ -28,6 +40,9 @@ type View struct {
 	// and there are no Parts with it. Views with equal leaves are read by one
 	// call, so leaves must be comparable, as pointers are.
 	Leaf Leaf
+	// Key returns bytes that change when what the tenant has in the shard between
+	// two times changes; ok is false, and Key may be nil, where that is not known.
+	Key func(from, to int64) (key []byte, ok bool)
 	// Missing says what of the shard cannot be read, if anything; every answer
 	// from the view is partial then.
 	Missing string
@@ -48,22 +63,38 @@ type Leaf interface {
 // Leaf in them. An error says that another node should be asked.
 type Local func(ctx context.Context, tenant model.TenantID, shards []model.ShardID) ([]View, error)
 
+// Audience is who an answer is for: a tenant, or, with a restriction, those of its
+// records alone that satisfy it. It is a part of every question, and of every plan
+// that is made of one.
+type Audience struct {
+	Tenant      model.TenantID
+	Restriction string // a condition, without pipes and queries inside; "" for none
+	Role        string // of who asks, for its Budget; no part of what an answer is
+}
+
 // Request asks for a page of records, or for a table if the text says so.
 type Request struct {
-	Tenant    model.TenantID
+	Audience
 	Text      string   // "" for all records
 	Filters   []Filter // all must hold
 	From, To  int64    // Unix nanoseconds, half open; zero has no bound
 	Limit     int      // records or rows; zero for the default
 	Cursor    string   // NextCursor of the page before; "" for the first
 	Sort      []SortKey
-	Facets    []string // fields whose most frequent values are wanted
-	Highlight bool     // Hit.Highlights are wanted
-	Whole     bool     // of a table all rows, whatever the limit
+	Facets    []string      // fields whose most frequent values are wanted
+	Highlight bool          // Hit.Highlights are wanted
+	Explain   bool          // Result.Explain is wanted
+	Tagged    bool          // Result.Tag is wanted
+	Known     []string      // tags; an answer with one of them need not be made again
+	Whole     bool          // of a table all rows, whatever the limit
+	Groups    int           // of a table at most; zero for what the engine allows
+	Time      time.Duration // that it may run at most; zero for what the engine allows
 
 	Who string // asks; for those who look at what runs
 
-	memory int // bytes that it may take
+	memory int           // bytes that it may take
+	turn   *admit.Ticket // does pieces of its work in turn
+	usage  *exec.Usage   // with Explain
 }
 
 // Filter holds for records whose field has one of the values, exactly; for the
@@ -98,6 +129,9 @@ type Result struct {
 	Complete   bool
 	Reason     string // why the answer is not complete
 	Elapsed    time.Duration
+	Explain    *Explanation // if asked for
+	Tag        string       // changes with the answer; "" if that cannot be told, or is not asked for
+	Unchanged  bool         // the tag is among those known: there is nothing else in the result
 }
 
 // Hit is a record found.
@@ -136,18 +170,18 @@ type Engine struct {
 // New returns an engine. The configuration must be valid.
 func New(shards Shards, config Config) *Engine {
 	config = config.withDefaults()
-	limits := admit.Config{AtOnce: config.AtOnce, Waiting: config.Waiting, MemoryBytes: config.MemoryBytes}
+	limits := admit.Config{AtOnce: config.AtOnce, Waiting: config.Waiting, MemoryBytes: config.MemoryBytes, Turns: admit.NewTurns(0, time.Now)}
 	return &Engine{shards: shards, config: config, gate: admit.New(limits), leaves: admit.New(limits)}
 }
 
-// admitted runs a job when a gate lets it in, with the memory that it may take.
-func admitted(ctx context.Context, gate *admit.Gate, job admit.Job, run func(ctx context.Context, memory int) error) error {
+// admitted runs a job when a gate lets it in, with its ticket.
+func admitted(ctx context.Context, gate *admit.Gate, job admit.Job, run func(ctx context.Context, ticket *admit.Ticket) error) error {
 	ctx, ticket, err := gate.Enter(ctx, job)
 	if err != nil {
 		return err
 	}
 	defer ticket.Leave()
-	err = exec.Guard(func() error { return run(ctx, ticket.Memory()) })
+	err = exec.Guard(func() error { return run(ctx, ticket) })
 	if err != nil && errors.Is(context.Cause(ctx), admit.ErrKilled) {
 		return admit.ErrKilled
 	}
@@ -165,3 +199,60 @@ func (e *Engine) Kill(id string) bool { return e.gate.Kill(id) }
 
 // Waiting says how many queries run, wait, and were refused.
 func (e *Engine) Waiting() (running, waiting int, refused uint64) { return e.gate.Counts() }
+
+var (
+	// ErrNotFound says that the tenant has no record with the id.
+	ErrNotFound = errors.New("record not found")
+
+	// ErrRestriction says that an audience has a restriction that is none.
+	ErrRestriction = plan.ErrRestriction
+
+	// ErrIncomplete says that the record was not found, but that part of the
+	// tenant's data cannot be read.
+	ErrIncomplete = errors.New("part of the data cannot be read")
+
+	// ErrLeafVersion says that another node speaks of leaves in a version that is
+	// not known here, as in the middle of an update.
+	ErrLeafVersion = errors.New("unknown version of leaf calls")
+
+	// ErrLeafRequest says that the request of a leaf call is damaged or asks for
+	// more than a request may.
+	ErrLeafRequest = errors.New("invalid leaf request")
+
+	// ErrLeafAnswer says that the answer to a leaf call is damaged or too large.
+	ErrLeafAnswer = errors.New("invalid leaf answer")
+
+	// ErrCursor says that a cursor is damaged or belongs to another query.
+	ErrCursor = errors.New("invalid cursor: it is damaged or belongs to another query")
+)
+
+// RequestError says what is wrong with a request besides its text; faults of
+// the text are of type *syntax.Error.
+type RequestError struct {
+	Field   string // of Request, in lower case
+	Message string
+}
+
+// Error implements error.
+func (e *RequestError) Error() string { return "request " + e.Field + ": " + e.Message }
+
+// ErrCondition says that a text is no condition by which records can be deleted.
+var ErrCondition = errors.New("not a condition by which records can be deleted")
+
+// Condition returns what a text means by which records are deleted: a condition without
+// pipes, queries inside and what was learned, which is not the same for ever. It depends
+// on the text and now, in Unix ns, alone.
+func Condition(text string, now int64) (index.Expr, error) {
+	if learned.MentionsOf(text) != 0 {
+		return nil, fmt.Errorf("%w: patterns change as more is learned; _pattern, the shape, stays", ErrCondition)
+	}
+	e, err := plan.OnRecords(text, time.Unix(0, now))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCondition, err)
+	}
+	return e, nil
+}
+
+// CheckRestriction reports why a text cannot restrict an audience; the error is
+// ErrRestriction.
+func CheckRestriction(text string) error { return plan.CheckRestriction(text) }

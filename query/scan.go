@@ -19,7 +19,7 @@ import (
 // costs little of it, and as many as those before say that scanBytes hold. Of
 // the first ones nothing is known.
 const (
-	scanRecords = 8 << 10
+	scanRecords = 32 << 10
 	scanFirst   = 1 << 10
 	scanBytes   = 16 << 20
 )
@@ -181,9 +181,10 @@ func (s *Scan) Next(ctx context.Context) (hits []Hit, err error) {
 // scan of any length leaves room for others.
 func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 	var found *exec.RecordsResult
-	job := admit.Job{Tenant: s.request.Tenant, Who: s.request.Who, Text: s.request.Text}
-	err = admitted(ctx, s.engine.gate, job, func(ctx context.Context, memory int) error {
-		from, err := s.engine.source(ctx, s.request.Tenant)
+	budget := s.engine.config.budget(s.request.Audience)
+	job := admit.Job{Tenant: s.request.Tenant, Who: s.request.Who, Text: s.request.Text, AtOnce: budget.AtOnce}
+	err = admitted(ctx, s.engine.gate, job, func(ctx context.Context, ticket *admit.Ticket) error {
+		from, err := s.engine.source(ctx, s.request.Tenant, s.request.mentions())
 		if err != nil {
 			return err
 		}
@@ -192,8 +193,10 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 		if s.request.Left > 0 {
 			size = min(size, s.request.Left)
 		}
-		page := exec.Page{Size: size, After: s.request.After}
-		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: s.engine.config.limits(memory)}
+		limits := s.engine.config.limits(lesser(ticket.Memory(), budget.Memory))
+		limits.Turn = ticket.Do
+		page := exec.Page{Size: size, After: s.request.After, Bytes: min(s.engine.config.PageBytes, limits.MemoryBytes), Short: true}
+		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: limits}
 		if found, err = exec.Records(ctx, from.all(asked), s.plan, page, asked.limits); err != nil {
 			return err
 		}
@@ -206,18 +209,19 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 		return nil, fmt.Errorf("scan tenant %s: %w", s.request.Tenant, err)
 	}
 	s.size = nextSize(found.Hits, s.size)
-	var kept []exec.Hit
-	for _, hit := range found.Hits {
-		if s.request.Until == nil || s.request.Until.Has(hit.ID) {
-			kept = append(kept, hit)
-		}
+	after := s.request.After
+	if n := len(found.Hits); n > 0 {
+		last := found.Hits[n-1].Position
+		after = &last
+	}
+	kept := found.Hits
+	if s.request.Until != nil {
+		kept = slices.DeleteFunc(kept, func(hit exec.Hit) bool { return !s.request.Until.Has(hit.ID) })
 	}
 	if hits, err = s.engine.shaped(kept, s.plan.Shape); err != nil {
 		return nil, err
 	}
-	if len(found.Hits) > 0 {
-		s.request.After = &found.Hits[len(found.Hits)-1].Position
-	}
+	s.request.After = after
 	s.done = !found.HasMore
 	if s.request.Left > 0 {
 		s.request.Left -= len(hits)

@@ -18,9 +18,10 @@ import (
 // and errors of the context and of storage.
 func (e *Engine) Search(ctx context.Context, request Request) (result *Result, err error) {
 	started := time.Now()
-	job := admit.Job{Tenant: request.Tenant, Who: request.Who, Text: request.Text}
-	err = admitted(ctx, e.gate, job, func(ctx context.Context, memory int) error {
-		request.memory = memory
+	budget := e.config.budget(request.Audience)
+	job := admit.Job{Tenant: request.Tenant, Who: request.Who, Text: request.Text, AtOnce: budget.AtOnce}
+	err = admitted(ctx, e.gate, job, func(ctx context.Context, ticket *admit.Ticket) error {
+		request.memory, request.turn = lesser(ticket.Memory(), budget.Memory), ticket
 		result, err = e.search(ctx, request)
 		return err
 	})
@@ -39,32 +40,54 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRuns(request.Text); err != nil {
+		return nil, err
+	}
 	// What the text means is checked before anything is read.
 	if _, err := makePlan(&request, setting{now: at.Now}); err != nil {
 		return nil, err
 	}
-	from, err := e.source(ctx, request.Tenant)
+	from, err := e.source(ctx, request.Tenant, request.mentions())
 	if err != nil {
 		return nil, err
 	}
 	defer from.release()
+	tag := ""
+	if request.Tagged {
+		if tag = e.tag(from, &request, ""); tag != "" && slices.Contains(request.Known, tag) {
+			return &Result{Tag: tag, Unchanged: true, Complete: true}, nil
+		}
+	}
+	if request.Explain || e.config.budget(request.Audience).Read > 0 {
+		request.usage = &exec.Usage{}
+		from.count(request.usage)
+	}
 	result, err := e.answer(ctx, from, &request, at)
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}
 	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
 	result.TotalExact = result.TotalExact && result.Complete
+	if result.Complete {
+		result.Tag = tag
+	}
 	return result, nil
 }
 
 // answer answers a request that is free of faults.
-func (e *Engine) answer(ctx context.Context, from *source, request *Request, at *cursor) (*Result, error) {
+func (e *Engine) answer(ctx context.Context, from *source, request *Request, at *cursor) (result *Result, err error) {
 	c, p, err := e.newChain(ctx, from, request, setting{now: at.Now})
 	if err != nil {
 		return nil, err
 	}
 	defer c.cancel()
-	var result *Result
+	if request.Explain {
+		defer func() {
+			if err == nil {
+				result.Explain = explain(request, p)
+			}
+		}()
+	}
 	switch {
 	case len(p.Rest) > 0 || p.Dedup:
 		result, err = e.rest(c, p, at)
@@ -123,7 +146,7 @@ func makePlan(request *Request, in setting) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := plan.Options{Now: time.Unix(0, in.now), From: request.From, To: request.To, Sets: in.sets, Joins: in.joins, Shift: in.shift}
+	options := plan.Options{Now: time.Unix(0, in.now), From: request.From, To: request.To, Sets: in.sets, Joins: in.joins, Shift: in.shift, Restriction: request.Restriction}
 	if subs := plan.Subqueries(query); in.sets == nil {
 		options.Sets = make([][]string, len(subs))
 	} else if len(subs) != len(in.sets) {
@@ -138,12 +161,41 @@ func makePlan(request *Request, in setting) (*plan.Plan, error) {
 	return plan.New(query, options)
 }
 
-// limit returns how many records or rows an answer may have.
-func (e *Engine) limit(asked, fallback int) int {
+// pageSize returns how many records or rows an answer may have.
+func (e *Engine) pageSize(asked, fallback int) int {
 	if asked == 0 {
 		asked = fallback
 	}
 	return min(asked, e.config.LimitMax)
+}
+
+// limits returns what a request may use.
+func (e *Engine) limits(request *Request) exec.Limits {
+	limits := e.config.limits(request.memory)
+	limits.Time, limits.Usage = e.time(request), request.usage
+	if request.turn != nil {
+		limits.Turn = request.turn.Do
+	}
+	limits.Workers = e.workers()
+	budget := e.config.budget(request.Audience)
+	limits.Read, limits.Groups = budget.Read, lesser(limits.Groups, budget.Rows)
+	if request.Groups > 0 {
+		limits.Groups = min(limits.Groups, request.Groups)
+	}
+	return limits
+}
+
+// workers returns how many parts a query reads at once: the queries that run share
+// them, so that a small one finds a processor soon.
+func (e *Engine) workers() int {
+	running, _, _ := e.gate.Counts()
+	others, _, _ := e.leaves.Counts()
+	return max(1, e.config.Workers/max(1, running+others))
+}
+
+// time returns how long a request may run.
+func (e *Engine) time(request *Request) time.Duration {
+	return lesser(lesser(e.config.Time, request.Time), e.config.budget(request.Audience).Time)
 }
 
 // records answers with a page of records.
@@ -152,7 +204,7 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if p.Limit != plan.Unlimited {
 		fallback = max(1, p.Limit)
 	}
-	limit := e.limit(request.Limit, fallback)
+	limit := e.pageSize(request.Limit, fallback)
 	page := exec.Page{Size: limit, Facets: request.Facets, Total: true}
 	if p.Offset > e.config.OffsetMax {
 		return nil, &RequestError{Field: "offset", Message: fmt.Sprintf("is %d, want at most %d", p.Offset, e.config.OffsetMax)}
@@ -169,7 +221,10 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 	if p.Limit != plan.Unlimited {
 		page.Size = min(page.Size, max(0, p.Limit-at.Seen))
 	}
-	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: page, limits: e.config.limits(request.memory)}
+	limits := e.limits(request)
+	page.Bytes, page.Short = min(e.config.PageBytes, limits.MemoryBytes), true
+	asked := &leafRequest{kind: leafPage, Request: *request, setting: in, page: page, limits: limits}
+	request.usage.Estimate(from.parts, p, &page)
 	found, err := exec.Records(ctx, from.all(asked), p, page, asked.limits)
 	if err != nil {
 		return nil, err
@@ -232,14 +287,15 @@ func (e *Engine) shaped(found []exec.Hit, ops []rows.Op) ([]Hit, error) {
 
 // table answers with a page of a table's rows.
 func (e *Engine) table(ctx context.Context, from *source, p *plan.Plan, request *Request, at *cursor, in setting) (*Result, error) {
-	limit := e.limit(request.Limit, e.config.LimitMax)
+	limit := e.pageSize(request.Limit, e.config.LimitMax)
 	if request.Whole {
 		limit = e.config.Groups
 	}
 	if at.Seen > e.config.Groups {
 		return nil, ErrCursor
 	}
-	asked := &leafRequest{kind: leafTable, Request: *request, setting: in, limits: e.config.limits(request.memory)}
+	asked := &leafRequest{kind: leafTable, Request: *request, setting: in, limits: e.limits(request)}
+	request.usage.Estimate(from.parts, p, nil)
 	found, err := exec.Table(ctx, from.all(asked), p, at.Seen+limit+1, asked.limits)
 	if err != nil {
 		return nil, err

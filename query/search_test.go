@@ -52,7 +52,9 @@ func TestPaging(t *testing.T) {
 	sorts := [][]query.SortKey{nil, {{Field: "timestamp"}}, {{Field: "_time", Desc: true}}, {{Field: "duration"}},
 		{{Field: "component", Desc: true}, {Field: "level"}}, {{Field: "level", Desc: true}, {Field: "_time"}}, {{Field: "_id"}}}
 	for _, parts := range []int{1, 7, 60} {
-		engine := query.New(split(t, random, records, parts), query.Config{Workers: 3})
+		store := split(t, random, records, parts)
+		engine := query.New(store, query.Config{Workers: 3})
+		narrow := query.New(store, query.Config{Workers: 3, PageBytes: 1 + random.IntN(9000)})
 		for _, m := range matches {
 			var want []int
 			for i := range records {
@@ -69,6 +71,9 @@ func TestPaging(t *testing.T) {
 				whole, _ := pages(t, engine, query.Request{Text: m.text, Sort: keys, Limit: 1000})
 				if !slices.Equal(numbers, whole) {
 					t.Errorf("%s: pages differ from one page", name)
+				}
+				if short, total := pages(t, narrow, query.Request{Text: m.text, Sort: keys, Limit: 1000}); !slices.Equal(short, whole) || int(total) != len(want) {
+					t.Errorf("%s: pages that end early differ from one page", name)
 				}
 				checkOrder(t, name, records, whole, keys)
 			}
@@ -261,11 +266,11 @@ func TestGetAndContext(t *testing.T) {
 	order, _ := pages(t, engine, query.Request{Text: "component:c1 | sort by _time", Limit: 100})
 	all := search(t, engine, query.Request{Text: "component:c1 | sort by _time", Limit: 100})
 	for i, hit := range all.Hits {
-		got, err := engine.Get(t.Context(), model.DefaultTenant, hit.ID)
+		got, err := engine.Get(t.Context(), query.Audience{Tenant: model.DefaultTenant}, hit.ID)
 		if err != nil || number(t, &got.Record) != order[i] {
 			t.Fatalf("get %s: %v, %v", hit.ID, got, err)
 		}
-		around, err := engine.Context(t.Context(), model.DefaultTenant, hit.ID, 4, 3)
+		around, err := engine.Context(t.Context(), query.Audience{Tenant: model.DefaultTenant}, hit.ID, 4, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,10 +282,10 @@ func TestGetAndContext(t *testing.T) {
 			t.Errorf("context of %d: have %v, want %v, source %v", order[i], have, want, around.Source)
 		}
 	}
-	if _, err := engine.Get(t.Context(), model.DefaultTenant, model.RecordID{Shard: 9, Index: 9}); !errors.Is(err, query.ErrNotFound) {
+	if _, err := engine.Get(t.Context(), query.Audience{Tenant: model.DefaultTenant}, model.RecordID{Shard: 9, Index: 9}); !errors.Is(err, query.ErrNotFound) {
 		t.Errorf("have %v, want ErrNotFound", err)
 	}
-	if _, err := engine.Get(t.Context(), "other", all.Hits[0].ID); !errors.Is(err, query.ErrNotFound) {
+	if _, err := engine.Get(t.Context(), query.Audience{Tenant: "other"}, all.Hits[0].ID); !errors.Is(err, query.ErrNotFound) {
 		t.Errorf("other tenant: have %v, want ErrNotFound", err)
 	}
 	byID := search(t, engine, query.Request{Text: "_id:" + all.Hits[3].ID.String()})
@@ -308,7 +313,7 @@ func TestFaults(t *testing.T) {
 		"cut cursor":   {query.Request{Text: "*", Cursor: first.NextCursor[:9]}, func(err error) bool { return errors.Is(err, query.ErrCursor) }},
 		"no cursor":    {query.Request{Text: "*", Cursor: "%%%"}, func(err error) bool { return errors.Is(err, query.ErrCursor) }},
 		"limit":        {query.Request{Limit: -1}, func(err error) bool { return errors.As(err, &requestError) }},
-		"tenant":       {query.Request{Tenant: "a/b"}, func(err error) bool { return errors.As(err, &requestError) }},
+		"tenant":       {query.Request{Audience: query.Audience{Tenant: "a/b"}}, func(err error) bool { return errors.As(err, &requestError) }},
 		"text":         {query.Request{Text: "("}, func(err error) bool { return errors.As(err, &syntaxError) }},
 		"id":           {query.Request{Text: "_id:x"}, func(err error) bool { return errors.As(err, &syntaxError) }},
 		"time":         {query.Request{Text: "_time:>someday"}, func(err error) bool { return errors.As(err, &syntaxError) }},
@@ -323,7 +328,7 @@ func TestFaults(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := engine.Search(ctx, query.Request{Tenant: model.DefaultTenant}); !errors.Is(err, context.Canceled) {
+	if _, err := engine.Search(ctx, query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: have %v", err)
 	}
 }
@@ -364,7 +369,7 @@ func TestTenants(t *testing.T) {
 	}}
 	engine := query.New(m, query.Config{})
 	for tenant, want := range map[model.TenantID]int{"a": 1, "b": 2} {
-		result, err := engine.Search(t.Context(), query.Request{Tenant: tenant})
+		result, err := engine.Search(t.Context(), query.Request{Audience: query.Audience{Tenant: tenant}})
 		if err != nil || len(result.Hits) != 1 || number(t, &result.Hits[0].Record) != want {
 			t.Errorf("%s: %v, %v", tenant, result, err)
 		}
@@ -380,7 +385,7 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%s: complete %v, exact %v, reason %q", text, result.Complete, result.TotalExact, result.Reason)
 		}
 	}
-	if _, err := engine.Get(t.Context(), model.DefaultTenant, model.RecordID{}); !errors.Is(err, query.ErrIncomplete) {
+	if _, err := engine.Get(t.Context(), query.Audience{Tenant: model.DefaultTenant}, model.RecordID{}); !errors.Is(err, query.ErrIncomplete) {
 		t.Errorf("get: have %v", err)
 	}
 }

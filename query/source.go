@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/learned"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -18,6 +21,8 @@ type source struct {
 	views  []View
 	parts  []part.Part
 	leaves []leafShards
+	set    *pattern.Set // for requests that mention patterns
+	usage  *exec.Usage  // nil: what it costs is not counted
 
 	mu struct {
 		sync.Mutex
@@ -57,8 +62,63 @@ func newSource(views []View) *source {
 	return s
 }
 
-// source returns what a tenant has.
-func (e *Engine) source(ctx context.Context, tenant model.TenantID) (*source, error) {
+// learn gives the records of the source the fields that are named, here and, with the
+// same patterns, in its leaves.
+func (s *source) learn(set *pattern.Set, named mentions) {
+	s.set, s.parts = set, named.with(s.parts, set)
+}
+
+// patterns returns what was learned of a tenant's messages.
+func (e *Engine) patterns(tenant model.TenantID) *pattern.Set {
+	if known, ok := e.shards.(Patterns); ok {
+		return known.Patterns(tenant)
+	}
+	return nil
+}
+
+// mentions is how texts may name fields that records do not come with: those of patterns
+// and those that are made of other fields.
+type mentions struct {
+	learned learned.Mentions
+	derived derived.Mentions
+}
+
+// mentionsOf returns those of texts.
+func mentionsOf(texts ...string) (found mentions) {
+	for _, text := range texts {
+		found.learned |= learned.MentionsOf(text)
+		found.derived.Add(text)
+	}
+	return found
+}
+
+// with returns parts whose records have the fields that are named.
+func (m mentions) with(parts []part.Part, set *pattern.Set) []part.Part {
+	return learned.With(derived.With(parts, m.derived), set, m.learned)
+}
+
+// mentions returns those of the request.
+func (r *Request) mentions() mentions {
+	texts := append([]string{r.Text, r.Restriction}, r.Facets...)
+	for _, filter := range r.Filters {
+		texts = append(texts, filter.Field)
+	}
+	for _, key := range r.Sort {
+		texts = append(texts, key.Field)
+	}
+	return mentionsOf(texts...)
+}
+
+// mentions is that of the request of which this is a share.
+func (q *leafRequest) mentions() mentions {
+	asked := q.Request
+	asked.Facets = q.page.Facets
+	return asked.mentions()
+}
+
+// source returns what a tenant has, with the fields that the request names besides
+// those that records come with.
+func (e *Engine) source(ctx context.Context, tenant model.TenantID, named mentions) (*source, error) {
 	if err := tenant.Validate(); err != nil {
 		return nil, &RequestError{Field: "tenant", Message: err.Error()}
 	}
@@ -66,7 +126,18 @@ func (e *Engine) source(ctx context.Context, tenant model.TenantID) (*source, er
 	if err != nil {
 		return nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
 	}
-	return newSource(views), nil
+	from := newSource(views)
+	var set *pattern.Set
+	if named.learned != 0 {
+		set = e.patterns(tenant)
+	}
+	from.learn(set, named)
+	return from, nil
+}
+
+// count lets what reading costs be counted.
+func (s *source) count(usage *exec.Usage) {
+	s.usage, s.parts = usage, usage.Metered(s.parts)
 }
 
 // release releases all views.
@@ -129,7 +200,7 @@ func (s *source) of(shard model.ShardID, request *leafRequest) exec.Source {
 // remote returns how a run asks one leaf.
 func (s *source) remote(l leafShards, request *leafRequest) exec.Remote {
 	asked := *request
-	asked.shards = l.shards
+	asked.shards, asked.patterns = l.shards, s.set
 	return exec.Remote{
 		Name:   shardNames(l.shards),
 		Has:    func(shard model.ShardID) bool { return slices.Contains(l.shards, shard) },
@@ -160,7 +231,7 @@ func (s *source) ask(ctx context.Context, leaf Leaf, request leafRequest) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	missing, body, err := decodeLeafAnswer(answer)
+	missing, body, err := decodeLeafAnswer(answer, s.usage)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -77,7 +78,9 @@ func hasColumn(set *rows.Set, name string) bool {
 
 // union adds what another query finds.
 func (c *chain) union(set *rows.Set, stage *plan.UnionStage) error {
+	letGo := c.hold(setBytes(set))
 	other, err := c.whole(stage.Query)
+	letGo()
 	if err != nil {
 		return err
 	}
@@ -113,8 +116,12 @@ func (c *chain) context(set *rows.Set, n int) error {
 		seen[set.Rows[i].ID] = true
 	}
 	var all []rows.Row
+	bytes, left := 0, c.left()
 	for i := range set.Rows {
 		row := &set.Rows[i]
+		if bytes > left {
+			break // bound says so
+		}
 		if err := c.bounded.Err(); err != nil {
 			if c.ctx.Err() != nil {
 				return c.ctx.Err()
@@ -128,6 +135,7 @@ func (c *chain) context(set *rows.Set, n int) error {
 		}
 		for _, near := range around {
 			near.Set(ContextField, expr.OfText(row.ID.String()))
+			bytes += near.Bytes()
 			all = append(all, near)
 		}
 	}
@@ -138,7 +146,7 @@ func (c *chain) context(set *rows.Set, n int) error {
 // around returns a record between those next to it that are not seen yet, in
 // order of time.
 func (c *chain) around(row *rows.Row, n int, seen map[model.RecordID]bool) ([]rows.Row, error) {
-	request := Request{Tenant: c.request.Tenant}
+	request := Request{Audience: c.request.Audience}
 	for _, name := range sourceFields() {
 		if v := row.Get(name); v.Kind != expr.Null && v.String() != "" {
 			request.Filters = append(request.Filters, Filter{Field: name, Values: []string{v.String()}})
@@ -183,7 +191,9 @@ func (c *chain) compare(set *rows.Set, p *plan.Plan, number int, stage *plan.Com
 		return err
 	}
 	matched := c.state.matched
+	letGo := c.hold(setBytes(set))
 	other, err := before.set(earlier, number, math.MaxInt)
+	letGo()
 	c.state.matched = matched
 	if err != nil {
 		return err
@@ -257,4 +267,132 @@ func compareRow(row, before *rows.Row, stage *plan.CompareStage) {
 		row.Set(name+plan.BeforeSuffix, was)
 		row.Set(name+plan.ChangeSuffix, expr.Difference(now, was))
 	}
+}
+
+// What the queries inside a query may find at most, all together.
+const (
+	setValuesMax = 100_000
+	setBytesMax  = 8 << 20
+)
+
+// findSets runs the queries inside the conditions of the request and keeps what
+// they find. The answer is partial if they find too much or see too little.
+func (c *chain) findSets(subs []*syntax.Subquery) error {
+	count, size := 0, 0
+	c.sets = make([][]string, 0, len(subs))
+	for _, sub := range subs {
+		in := c.inside(sub.Text)
+		in.state = &chainState{}
+		values, err := in.values(sub)
+		var fault *syntax.Error
+		if errors.As(err, &fault) {
+			return fault.Inside(c.request.Text, sub.Pos)
+		}
+		if err != nil {
+			return fmt.Errorf("run the query inside the query: %w", err)
+		}
+		for _, reason := range in.state.reasons {
+			c.partial("the query inside the query: %s", reason)
+		}
+		for i, value := range values {
+			if count++; count > setValuesMax || size+len(value) > setBytesMax {
+				values = values[:i]
+				c.partial("the query inside the query finds more than %d values or %d bytes", setValuesMax, setBytesMax)
+				break
+			}
+			size += len(value)
+			c.room.held += len(value) // to the end of the request
+		}
+		c.sets = append(c.sets, values)
+	}
+	return nil
+}
+
+// values returns the different values that the request, a query inside another,
+// finds, in order: those of the last field that is kept of records, or of the
+// first column of a table.
+func (c *chain) values(sub *syntax.Subquery) ([]string, error) {
+	query, err := syntax.Parse(sub.Text)
+	if err != nil {
+		return nil, err
+	}
+	field := lastField(query)
+	if last := len(query.Pipes) - 1; field != "" && field != model.FieldID && countable(query.Pipes[:last]) && isFields(query.Pipes[last]) {
+		// The distinct values of a field: no record need be read for them.
+		query.Pipes[last] = &syntax.Stats{Aggs: []syntax.Agg{{Func: "count"}}, By: []syntax.Key{{Field: field}}}
+		c.request.Text = query.String()
+	}
+	p, err := c.plan()
+	if err != nil {
+		return nil, err
+	}
+	if p.Records() && field == "" {
+		return nil, syntax.NewError(sub.Text, 0, "it does not say which values make the set").Expect("| fields name", "a table, of which the first column counts")
+	}
+	set, err := c.set(p, len(p.Rest), math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for i := range set.Rows {
+		found = appendValues(found, set, &set.Rows[i], field)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+// appendValues appends the texts of the values of a row: of a field of a record,
+// or of the first column of a table.
+func appendValues(dst []string, set *rows.Set, row *rows.Row, field string) []string {
+	if !set.Records {
+		if len(set.Columns) == 0 {
+			return dst
+		}
+		field = set.Columns[0].Name
+	}
+	if set.Records && (field == plan.FieldTime || field == model.FieldID) {
+		return append(dst, row.Get(field).String())
+	}
+	for _, f := range row.Fields {
+		if f.Name == field && f.Value.Kind != expr.Null {
+			dst = append(dst, f.Value.String())
+		}
+	}
+	return dst
+}
+
+// lastField returns the field that a query keeps of records with its last pipe,
+// or before pipes that only leave out and order records: | fields name.
+func lastField(query *syntax.Query) string {
+	for _, pipe := range slices.Backward(query.Pipes) {
+		switch pipe := pipe.(type) {
+		case *syntax.Fields:
+			if len(pipe.Names) != 1 {
+				return ""
+			}
+			return plan.QueryName(pipe.Names[0].Text)
+		case *syntax.Sort, *syntax.Limit, *syntax.Offset, *syntax.Dedup, *syntax.Where, *syntax.Sample:
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// isFields reports whether a pipe keeps fields.
+func isFields(pipe syntax.Pipe) bool {
+	_, ok := pipe.(*syntax.Fields)
+	return ok
+}
+
+// countable reports whether the records after the pipes can be counted where they
+// are.
+func countable(pipes []syntax.Pipe) bool {
+	return !slices.ContainsFunc(pipes, func(pipe syntax.Pipe) bool {
+		switch pipe.(type) {
+		case *syntax.Where, *syntax.Eval, *syntax.Rename, *syntax.Drop, *syntax.Extract, *syntax.ParseFormat, *syntax.Sample, *syntax.Sort:
+			return false
+		}
+		return true
+	})
 }

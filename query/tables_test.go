@@ -13,6 +13,7 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment/segmenttest"
@@ -261,6 +262,8 @@ func comparePatterns(t *testing.T, name string, engine *query.Engine, records lo
 			t.Errorf("%s: pattern %q has %v records, want %d", name, row[0], row[1], len(groups[row[0].(string)]))
 		}
 	}
+	var none *pattern.Set
+	groups = records.by(func(r *model.Record) string { return none.Of(shape.MessageOutline(of("message")(r), nil)).Text })
 	rows = search(t, engine, query.Request{Text: "* | patterns 5"}).Rows
 	for i, want := range most(groups, false)[:5] {
 		some := groups[want.key]

@@ -25,6 +25,7 @@ type Config struct {
 	AtOnce      int              // queries that run; default twice GOMAXPROCS, at least 4
 	Waiting     int              // queries that wait, of all tenants; default 1,000
 	MemoryBytes int              // of all that run; default 128 MiB
+	Turns       *Turns           // of heavy queries; default: turns of this gate's own
 	Now         func() time.Time // default time.Now
 }
 
@@ -36,11 +37,15 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Turns == nil {
+		c.Turns = NewTurns(0, c.Now)
+	}
 	return c
 }
 
 // spareShare is the share of the places, one of so many, that one tenant leaves
-// to others; one place at least if there are several.
+// to others; one place at least if there are several. Of those to wait it leaves as
+// large a share.
 const spareShare = 4
 
 // Job is who asks what.
@@ -48,7 +53,16 @@ type Job struct {
 	Tenant model.TenantID
 	Who    string // the name of the principal
 	Text   string
+	AtOnce int // queries of this principal that run at once, others wait; 0 for any number
 }
+
+// who is whose queries Job.AtOnce bounds.
+type who struct {
+	tenant model.TenantID
+	name   string
+}
+
+func (j *Job) who() who { return who{j.Tenant, j.Who} }
 
 // Query is a query that runs or waits.
 type Query struct {
@@ -69,6 +83,7 @@ type Gate struct {
 		last    uint64
 		running map[string]*Ticket
 		count   map[model.TenantID]int       // that run
+		whose   map[who]int                  // that run
 		waiting map[model.TenantID][]*Ticket // the first came first
 		turn    []model.TenantID             // with waiting queries, the next first
 		waits   int
@@ -85,7 +100,7 @@ func New(config Config) *Gate {
 		g.mine -= max(1, g.mine/spareShare)
 	}
 	g.mu.running = map[string]*Ticket{}
-	g.mu.count = map[model.TenantID]int{}
+	g.mu.count, g.mu.whose = map[model.TenantID]int{}, map[who]int{}
 	g.mu.waiting = map[model.TenantID][]*Ticket{}
 	return g
 }
@@ -122,9 +137,13 @@ func (g *Gate) add(t *Ticket, job Job) error {
 	defer g.mu.Unlock()
 	g.mu.last++
 	t.query = Query{Job: job, ID: strconv.FormatUint(g.mu.last, 10), Since: g.config.Now()}
-	if g.mu.waits >= g.config.Waiting && !g.free(job.Tenant) {
+	waits, most := g.mu.waits, g.config.Waiting
+	if mine := len(g.mu.waiting[job.Tenant]); mine >= most-most/spareShare {
+		waits, most = mine, mine // others find room to wait, whatever this tenant asks
+	}
+	if waits >= most && !g.free(&job) {
 		g.mu.refused++
-		return fmt.Errorf("%w: %d", ErrBusy, g.mu.waits)
+		return fmt.Errorf("%w: %d", ErrBusy, waits)
 	}
 	if len(g.mu.waiting[job.Tenant]) == 0 {
 		g.mu.turn = append(g.mu.turn, job.Tenant)
@@ -135,31 +154,46 @@ func (g *Gate) add(t *Ticket, job Job) error {
 	return nil
 }
 
-// free reports whether a query of a tenant could run at once.
-func (g *Gate) free(tenant model.TenantID) bool {
-	return len(g.mu.running) < g.config.AtOnce && g.mu.count[tenant] < g.mine && len(g.mu.waiting[tenant]) == 0
+// free reports whether a query could run at once.
+func (g *Gate) free(job *Job) bool {
+	return len(g.mu.running) < g.config.AtOnce && g.mu.count[job.Tenant] < g.mine && g.allowed(job) && g.first(job.Tenant) < 0
+}
+
+// allowed reports whether one more query of a principal may run.
+func (g *Gate) allowed(job *Job) bool {
+	return job.AtOnce <= 0 || g.mu.whose[job.who()] < job.AtOnce
+}
+
+// first returns the place of the first waiting query of a tenant whose principal may
+// have one more, -1 if there is none.
+func (g *Gate) first(tenant model.TenantID) int {
+	return slices.IndexFunc(g.mu.waiting[tenant], func(t *Ticket) bool { return g.allowed(&t.query.Job) })
 }
 
 // admit gives free places to waiting queries: the tenants with the fewest
 // running queries first, among them in turn.
 func (g *Gate) admit() {
 	for len(g.mu.running) < g.config.AtOnce {
-		next := -1
+		next, at := -1, 0
 		for i, tenant := range g.mu.turn {
-			if n := g.mu.count[tenant]; n < g.mine && (next < 0 || n < g.mu.count[g.mu.turn[next]]) {
-				next = i
+			if n := g.mu.count[tenant]; n >= g.mine || next >= 0 && n >= g.mu.count[g.mu.turn[next]] {
+				continue
+			}
+			if first := g.first(tenant); first >= 0 {
+				next, at = i, first
 			}
 		}
 		if next < 0 {
 			return
 		}
 		tenant := g.mu.turn[next]
-		t := g.mu.waiting[tenant][0]
+		t := g.mu.waiting[tenant][at]
 		g.drop(t)
 		if len(g.mu.waiting[tenant]) > 0 { // to the end of the turn
 			g.mu.turn = append(slices.DeleteFunc(g.mu.turn, func(other model.TenantID) bool { return other == tenant }), tenant)
 		}
 		g.mu.count[tenant]++
+		g.mu.whose[t.query.who()]++
 		g.mu.running[t.query.ID] = t
 		t.query.Started = g.config.Now()
 		t.query.Memory = g.grant()
@@ -190,6 +224,13 @@ func (g *Gate) drop(t *Ticket) {
 // Memory returns how many bytes the query may take.
 func (t *Ticket) Memory() int { return t.query.Memory }
 
+// Do does a piece of the query's work, which must not block and not call Do: at once if
+// the query has just begun, else when it is its turn, see Turns. A panic is the
+// caller's to recover inside the piece.
+func (t *Ticket) Do(ctx context.Context, piece func() error) error {
+	return t.gate.config.Turns.do(ctx, t.query.Tenant, t.query.Started, piece)
+}
+
 // Leave gives the place back.
 func (t *Ticket) Leave() {
 	g := t.gate
@@ -200,6 +241,9 @@ func (t *Ticket) Leave() {
 		g.mu.memory -= t.query.Memory
 		if g.mu.count[t.query.Tenant]--; g.mu.count[t.query.Tenant] == 0 {
 			delete(g.mu.count, t.query.Tenant)
+		}
+		if g.mu.whose[t.query.who()]--; g.mu.whose[t.query.who()] == 0 {
+			delete(g.mu.whose, t.query.who())
 		}
 	} else {
 		g.drop(t)

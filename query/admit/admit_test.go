@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,46 @@ func TestRefusedKilledGone(t *testing.T) {
 	})
 }
 
+// TestOneTenantLeavesRoomToWait floods a gate with the queries of one tenant, who may
+// run but one: those of another one find room to wait, and run.
+func TestOneTenantLeavesRoomToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{AtOnce: 2, Waiting: 8})
+		enterings, leave := context.WithCancel(t.Context())
+		var flood sync.WaitGroup
+		busy := 0
+		for range 20 {
+			flood.Go(func() {
+				_, ticket, err := g.Enter(enterings, Job{Tenant: "a", Who: "eve", AtOnce: 1})
+				if errors.Is(err, ErrBusy) {
+					busy++
+				}
+				if err == nil {
+					<-enterings.Done()
+					ticket.Leave()
+				}
+			})
+			synctest.Wait()
+		}
+		if busy != 20-1-6 {
+			t.Errorf("%d are refused, want all but one that runs and 6 that wait", busy)
+		}
+		first := enter(t, g, "b")
+		var second *Ticket
+		flood.Go(func() { second = enter(t, g, "b") })
+		synctest.Wait()
+		first.Leave()
+		synctest.Wait()
+		if second == nil {
+			t.Error("a query of another tenant does not run")
+		} else {
+			second.Leave()
+		}
+		leave()
+		flood.Wait()
+	})
+}
+
 // TestRandomHistories checks the limits under any order of comings and goings.
 func TestRandomHistories(t *testing.T) {
 	for seed := range uint64(200) {
@@ -153,4 +194,47 @@ func TestRandomHistories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAtOnceOfOne checks that one principal runs no more queries at once than they may,
+// and that others of the tenant do not wait for them.
+func TestAtOnceOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{AtOnce: 8})
+		job := Job{Tenant: "a", Who: "alice", AtOnce: 2}
+		come := func(job Job) chan *Ticket {
+			got := make(chan *Ticket, 1)
+			go func() {
+				_, ticket, err := g.Enter(t.Context(), job)
+				if err != nil {
+					t.Error(err)
+				}
+				got <- ticket
+			}()
+			synctest.Wait()
+			return got
+		}
+		var alice []chan *Ticket
+		for range 4 {
+			alice = append(alice, come(job))
+		}
+		bob := come(Job{Tenant: "a", Who: "bob", AtOnce: 2})
+		other := come(Job{Tenant: "b", Who: "alice", AtOnce: 2})
+		if runs, waits, _ := g.Counts(); runs != 4 || waits != 2 || len(bob) != 1 || len(other) != 1 {
+			t.Fatalf("%d run, %d wait; want 4, with the others' two, and 2", runs, waits)
+		}
+		(<-alice[0]).Leave()
+		synctest.Wait()
+		if len(alice[2]) != 1 || len(alice[3]) != 0 {
+			t.Error("the third one waits, or the fourth does not, after the first")
+		}
+		for _, one := range append(alice[1:3], bob, other) {
+			(<-one).Leave()
+		}
+		synctest.Wait()
+		(<-alice[3]).Leave()
+		if len(g.mu.whose)+len(g.mu.count)+len(g.mu.turn)+len(g.mu.running) != 0 {
+			t.Errorf("something is kept: %v", g.mu.whose)
+		}
+	})
 }

@@ -8,11 +8,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
 )
@@ -62,12 +65,15 @@ func Complete(ctx context.Context, engine *query.Engine, request query.Request, 
 
 // fields returns the fields of the newest records that begin so.
 func fields(ctx context.Context, engine *query.Engine, request query.Request, begin string) ([]Choice, error) {
-	request.Text, request.Limit = "", sample
+	request.Text, request.Limit, request.Time = "", sample, hurried
 	result, err := engine.Search(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	counts := map[string]uint64{model.FieldPattern: 0, plan.FieldTime: 0}
+	counts := map[string]uint64{model.FieldPattern: 0, model.FieldLearned: 0, model.FieldLearnedID: 0, plan.FieldTime: 0}
+	for _, name := range derived.Names() {
+		counts[name] = 0
+	}
 	for i := range result.Hits {
 		for _, field := range result.Hits[i].Record.Fields {
 			counts[plan.QueryName(model.QueryName(field.Name))]++
@@ -85,10 +91,27 @@ func fields(ctx context.Context, engine *query.Engine, request query.Request, be
 	return found, nil
 }
 
-// values returns the most frequent values of a field that begin so.
+// What values are looked for in: the records of the last day that there is, as many
+// as can be looked at in so much time.
+const (
+	recent  = 24 * time.Hour
+	hurried = 250 * time.Millisecond
+)
+
+// values returns the most frequent values of a field in the newest records that
+// begin so.
 func values(ctx context.Context, engine *query.Engine, request query.Request, field, begin string) ([]Choice, error) {
 	if field == plan.FieldTime || field == model.FieldID {
 		return nil, nil
+	}
+	request.Time = hurried
+	request.Text, request.Limit = "", 1
+	newest, err := engine.Search(ctx, request)
+	if err != nil || len(newest.Hits) == 0 {
+		return nil, err
+	}
+	if last := newest.Hits[0].Record.Time; last > math.MinInt64+int64(recent) {
+		request.From = last - int64(recent)
 	}
 	request.Text, request.Limit = "* | top 1000 "+syntax.QuoteName(field), 0
 	result, err := engine.Search(ctx, request)

@@ -68,7 +68,7 @@ func (s *search) appendHits(dst []byte, found []candidate, write func(dst []byte
 		if done > 0 { // as many as will fit, if they are like those before
 			n = min(recordsBatch, 1+(start+answerBytes-len(dst))/(1+(len(dst)-start)/done))
 		}
-		hits, err := s.fetch(found[done:min(len(found), done+n)])
+		hits, err := s.fetch(s.outer, found[done:min(len(found), done+n)])
 		if err != nil {
 			return nil, err
 		}

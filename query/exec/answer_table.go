@@ -23,7 +23,7 @@ func TableAnswer(ctx context.Context, parts []part.Part, p *plan.Plan, limits Li
 	r := newRun(ctx, Source{Parts: parts}, p, limits)
 	defer r.cancel()
 	g := newGroups(r)
-	if err := r.settle(r.each(len(parts), func(i int) error { return wrapPart(g.visit(parts[i])) })); err != nil {
+	if err := g.visitAll(); err != nil {
 		return nil, err
 	}
 	whole := g.whole()

@@ -2,7 +2,7 @@ package exec
 
 import (
 	"container/heap"
-	"slices"
+	"sort"
 	"sync"
 )
 
@@ -81,7 +81,7 @@ func (c *collector) offer(all []candidate) {
 func (c *collector) sorted() []candidate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	slices.SortFunc(c.mu.kept.of, func(a, b candidate) int { return c.compare(&a.Position, &b.Position) })
+	sort.Sort(sort.Reverse(&c.mu.kept)) // where they are: a candidate is large to copy
 	return c.mu.kept.of
 }
 

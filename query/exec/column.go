@@ -165,14 +165,14 @@ func gatherBuckets(p part.Part, rows *index.DocSet, calendar *plan.Calendar) (co
 	return c, nil
 }
 
-// cut replaces the values by the buckets of a width; what is no number becomes
-// no value.
+// cut replaces the values by the buckets of a width; what is no number, a time
+// among them, becomes no value.
 func (c *column) cut(width *plan.Width) column {
 	buckets := map[string]uint32{}
 	codes := make([]uint32, len(c.dict)+1) // old code -> new
 	var dict []cell
 	for n := range c.dict {
-		if !c.dict[n].numeric {
+		if !c.dict[n].numeric || c.dict[n].isTime {
 			continue
 		}
 		bucket := width.Bucket(c.dict[n].number)
@@ -197,7 +197,7 @@ func columnsOf(p part.Part, field string) []part.Column {
 	if field != model.FieldPattern {
 		return p.Columns(field)
 	}
-	if patterns := p.Patterns(); patterns != nil {
+	if patterns := p.Patterns(nil); patterns != nil {
 		return []part.Column{patterns}
 	}
 	return nil

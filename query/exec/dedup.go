@@ -167,7 +167,7 @@ func Dedup(ctx context.Context, from Source, p *plan.Plan, skip, want, bytes int
 	}
 	read := 0
 	for len(ids) > 0 {
-		some := ids[:min(len(ids), readBatch)]
+		some := ids[:min(len(ids), readMax)]
 		ids = ids[len(some):]
 		hits, err := g.byID(some)
 		if err != nil {
@@ -209,6 +209,7 @@ func (g *groups) positions() []string {
 // there any more make the answer partial.
 func (r *run) byID(ids []model.RecordID) ([]Hit, error) {
 	reader := &run{outer: r.outer, ctx: r.outer, far: r.far, parts: r.parts, plan: r.plan, limits: r.limits}
+	reader.limits.Read = 0
 	var mu sync.Mutex
 	found := map[model.RecordID]model.Record{}
 	err := reader.each(len(r.parts), func(i int) error { return wrapPart(readIDs(r.outer, r.parts[i], ids, r.plan.Fields, &mu, found)) })

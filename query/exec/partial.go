@@ -1,10 +1,7 @@
 package exec
 
 import (
-	"encoding/binary"
 	"strings"
-
-	"github.com/stere-log/stere/storage/part"
 )
 
 // partial is what some rows of one part amount to: groups with different
@@ -100,6 +97,7 @@ func (g *groups) add(found *partial) {
 		g.mu.first, g.mu.last = min(g.mu.first, found.first), max(g.mu.last, found.last)
 	}
 	g.mu.matched += found.matched
+	g.makeRoom(found.groups)
 	label := make([]*cell, found.keys)
 	var key []byte
 	for group := range found.groups {
@@ -113,87 +111,15 @@ func (g *groups) add(found *partial) {
 	}
 }
 
-// remembered returns what rows of a part amount to: kept from the last time,
-// where all rows of a part that never changes are meant.
-func (g *groups) remembered(p part.Part, lo, hi uint32) (*partial, error) {
-	memo, ok := p.(part.Memo)
-	if ok && lo == 0 && hi == p.Rows() {
-		if key, ok := g.key(); ok {
-			value, err := memo.Memo(key, func() (any, int64, error) {
-				found, err := g.part(p, lo, hi)
-				if err != nil {
-					return nil, 0, err
-				}
-				if found == nil {
-					found = newPartial(0, 0, g.keys(), g.newAggs())
-				}
-				found.seal()
-				bytes := found.bytes()
-				if bytes >= 0 {
-					found.detach()
-				}
-				return found, bytes, nil
-			})
-			if err != nil {
-				return nil, err
-			}
-			return value.(*partial), nil
-		}
+// makeRoom makes room for the groups of the first part that has some: others
+// have the same ones, as a rule. The lock is held.
+func (g *groups) makeRoom(groups int) {
+	if groups > 0 && len(g.mu.labels) == 0 {
+		room := min(groups+groups/roomShare, g.max)
+		g.mu.numbers, g.mu.labels = make(map[string]int, room), make([][]cell, 0, room)
 	}
-	found, err := g.part(p, lo, hi)
-	if found != nil {
-		found.seal()
-	}
-	return found, err
 }
 
-// key says all that decides what the rows of a part amount to; ok is false if
-// that cannot be said.
-func (g *groups) key() (key string, ok bool) {
-	dst, ok := part.AppendKey([]byte("table "), g.plan.Expr)
-	if !ok {
-		return "", false
-	}
-	if g.plan.Volatile {
-		return "", false
-	}
-	dst = append(binary.AppendUvarint(dst, uint64(len(g.plan.Key))), g.plan.Key...)
-	if g.plan.Dedup { // the order decides
-		for _, key := range g.plan.Sort {
-			desc := byte(0)
-			if key.Desc {
-				desc = 1
-			}
-			dst = append(binary.AppendUvarint(append(dst, 4, desc), uint64(len(key.Field))), key.Field...)
-		}
-	}
-	for _, key := range g.table.Keys {
-		dst = binary.AppendVarint(append(dst, 1), int64(key.Auto))
-		dst = appendText(dst, key.Field)
-		if key.Calendar != nil {
-			dst = key.Calendar.AppendKey(append(dst, 1))
-		}
-		if key.Numbers != nil {
-			dst = appendText(append(dst, 2), key.Numbers.Key())
-		}
-	}
-	for _, agg := range g.table.Aggs {
-		dst = binary.AppendVarint(append(dst, 2, byte(agg.Func)), agg.Percentile)
-		dst = appendText(dst, agg.Field)
-		if agg.Where != nil {
-			if dst, ok = part.AppendKey(append(dst, 4), agg.Where); !ok {
-				return "", false
-			}
-		}
-	}
-	if g.table.Facets != nil {
-		dst = append(dst, 5)
-		for _, field := range g.table.Facets.Fields {
-			dst = appendText(dst, field)
-		}
-	}
-	for _, limit := range []int{g.max, g.limits.Distinct, g.limits.Values} {
-		dst = binary.AppendVarint(append(dst, 3), int64(limit))
-	}
-	return string(dst), true
-}
+// roomShare is how many more groups there is room for than a part has, one in
+// so many.
+const roomShare = 4

@@ -21,6 +21,7 @@ type Page struct {
 	Facets []string  // fields whose most frequent values are wanted
 	Total  bool      // the number of all records found is wanted
 	Bytes  int       // of the records at most, about; 0 has no limit
+	Short  bool      // with Bytes: fewer records are a page too, as there is a next one
 }
 
 // Hit is a record found.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // result reads the records of the page; exact says that all is counted that
@@ -31,42 +32,81 @@ func (s *search) result(exact bool) (*RecordsResult, error) {
 	return result, nil
 }
 
-// readBatch is how many records are read before their bytes are counted.
-const readBatch = 1 << 10
+// How many records are read before their bytes are counted, and without a bound
+// on what they take.
+const (
+	readFirst = 64
+	readMax   = 128
+)
 
-// read reads the records of the page.
+// readSlack is how many times the room that a page has left the records that are
+// read at once may take: what does not fit is read for nothing.
+const readSlack = 3
+
+// read reads the records of the page. With a limit of their bytes it stops before
+// the one that does not fit, but not before the first. What is read at once is as
+// much as will fit, if it is like what was read before: all that is read at once
+// shares the unpacking of the columns.
 func (s *search) read(found []candidate, result *RecordsResult) error {
 	batch := len(found)
 	if s.page.Bytes > 0 {
-		batch = readBatch
+		batch = readFirst
 	}
 	bytes := 0
-	for done := 0; done < len(found); done += batch {
-		some := found[done:min(len(found), done+batch)]
-		hits, err := s.fetch(some)
+	for done := 0; done < len(found); {
+		some := s.readable(found[done:min(len(found), done+batch)])
+		ctx := s.outer
+		if s.page.Bytes > 0 && len(some) > readMax {
+			ctx = part.Bounded(ctx, readSlack*(s.page.Bytes-bytes))
+		}
+		hits, err := s.fetch(ctx, some)
+		if errors.Is(err, part.ErrLarge) {
+			batch = max(readFirst, len(some)/readMax)
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		done += len(some)
 		if hits, err = s.fetchFar(some, hits); err != nil {
 			return err
 		}
-		result.Hits = append(result.Hits, hits...)
 		if s.page.Bytes == 0 {
+			result.Hits = append(result.Hits, hits...)
 			continue
 		}
+		result.Hits = slices.Grow(result.Hits, len(hits))
 		for i := range hits {
-			bytes += RecordBytes(&hits[i].Record)
+			if bytes += RecordBytes(&hits[i].Record); bytes > s.page.Bytes && len(result.Hits) > 0 {
+				if result.HasMore = result.HasMore || s.page.Short; !s.page.Short {
+					s.partial(bytesReason(s.page.Bytes))
+				}
+				return nil
+			}
+			result.Hits = append(result.Hits, hits[i])
 		}
-		if bytes > s.page.Bytes && done+batch < len(found) {
-			s.partial(bytesReason(s.page.Bytes))
-			return nil
-		}
-		if s.ctx.Err() != nil && done+batch < len(found) {
+		if !s.page.Short && s.ctx.Err() != nil && done < len(found) {
 			s.partial(timeReason(s.limits.Time))
 			return nil
 		}
+		batch = max(readMax, int(int64(s.page.Bytes-bytes)*int64(len(result.Hits))/int64(max(1, bytes))))
 	}
 	return nil
+}
+
+// readable returns the first of the candidates that are read at once: of those
+// that another node must be asked for no more than readMax.
+func (s *search) readable(found []candidate) []candidate {
+	asked := 0
+	for n, c := range found {
+		if i := c.part - len(s.parts); i < 0 || int(c.row) < len(s.answers[i].hits) {
+			continue
+		}
+		if asked++; asked > readMax {
+			return found[:n]
+		}
+	}
+	return found
 }
 
 // bytesReason says that records were left out because they are too large.
@@ -117,7 +157,7 @@ func (s *search) countLeft() (bool, error) {
 	if err == nil {
 		return true, nil
 	}
-	if s.outer.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errCounted)) {
+	if s.outer.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errCounted) || errors.Is(err, errRead)) {
 		return false, nil
 	}
 	return false, err
@@ -125,7 +165,7 @@ func (s *search) countLeft() (bool, error) {
 
 // fetch reads the records of those candidates that are in parts; each is at the
 // place of its candidate.
-func (s *search) fetch(found []candidate) ([]Hit, error) {
+func (s *search) fetch(ctx context.Context, found []candidate) ([]Hit, error) {
 	hits := make([]Hit, len(found))
 	byPart := map[int][]int{} // positions in found
 	for n, c := range found {
@@ -139,14 +179,15 @@ func (s *search) fetch(found []candidate) ([]Hit, error) {
 	}
 	slices.Sort(order)
 	// The page is small: it is read even when the time budget is over.
-	reader := &run{outer: s.outer, ctx: s.outer, limits: s.limits}
+	reader := &run{outer: ctx, ctx: ctx, limits: s.limits}
+	reader.limits.Read = 0
 	err := reader.each(len(order), func(n int) error {
 		i := order[n]
 		rows := index.NewDocSet()
 		for _, at := range byPart[i] {
 			rows.Add(found[at].row)
 		}
-		records, err := s.parts[i].Records(s.outer, rows)
+		records, err := s.parts[i].Records(ctx, rows)
 		if err != nil {
 			return wrapPart(err)
 		}

@@ -101,7 +101,7 @@ func fallbackType(agg plan.Agg) string {
 		return TypeInt
 	case agg.Field == plan.FieldTime && slices.Contains([]plan.Func{plan.Min, plan.Max, plan.First, plan.Last}, agg.Func):
 		return TypeTime
-	case slices.Contains([]plan.Func{plan.First, plan.Last, plan.Example, plan.Values, plan.Mix}, agg.Func):
+	case slices.Contains([]plan.Func{plan.First, plan.Last, plan.Example, plan.PatternID, plan.Values, plan.Mix}, agg.Func):
 		return TypeString
 	}
 	return TypeFloat

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,19 @@ type Limits struct {
 	MemoryBytes int           // estimate for the groups of a table
 	FacetValues int           // values of a facet that are returned
 	Workers     int           // parts read at once
+	Read        uint64        // stored bytes that Usage counts, after which no more parts are read; 0 has no limit
+	Usage       *Usage        // what the run costs is counted there; nil: nowhere
+	// Turn does a piece of the run when it is its turn; nil: at once.
+	Turn func(ctx context.Context, piece func() error) error
+}
+
+// inTurn does a piece of work in its turn. A panic in it is its error.
+func (l Limits) inTurn(ctx context.Context, piece func() error) error {
+	guarded := func() error { return Guard(piece) }
+	if l.Turn == nil {
+		return guarded()
+	}
+	return l.Turn(ctx, guarded)
 }
 
 // Outcome says how complete an answer is.
@@ -102,7 +116,7 @@ func JoinReasons(reasons []string) string {
 
 // settle turns the end of the time budget into a partial answer.
 func (r *run) settle(err error) error {
-	if err == nil {
+	if err == nil || errors.Is(err, errRead) {
 		return nil
 	}
 	if r.outer.Err() == nil && r.ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
@@ -110,6 +124,18 @@ func (r *run) settle(err error) error {
 		return nil
 	}
 	return err
+}
+
+// errRead ends the pieces of a run that has read as much as it may.
+var errRead = errors.New("as much is read as may be")
+
+// overRead returns errRead when a run has read as much as it may.
+func (r *run) overRead() error {
+	if r.limits.Read == 0 || r.limits.Usage == nil || r.limits.Usage.Bytes.Load() <= r.limits.Read {
+		return nil
+	}
+	r.partial(fmt.Sprintf("more than %d bytes would be read", r.limits.Read))
+	return errRead
 }
 
 // timeReason says that there was no more time.
@@ -122,10 +148,10 @@ func (r *run) each(n int, do func(i int) error) error {
 	workers := min(r.limits.Workers, n)
 	if workers <= 1 {
 		for i := range n {
-			if err := r.ctx.Err(); err != nil {
+			if err := cmp.Or(r.ctx.Err(), r.overRead()); err != nil {
 				return err
 			}
-			if err := Guard(func() error { return do(i) }); err != nil {
+			if err := r.turn(func() error { return do(i) }); err != nil {
 				return err
 			}
 		}
@@ -141,7 +167,7 @@ func (r *run) each(n int, do func(i int) error) error {
 				mu.Lock()
 				i := next
 				next++
-				if err := r.ctx.Err(); err != nil && first == nil {
+				if err := cmp.Or(r.ctx.Err(), r.overRead()); err != nil && first == nil {
 					first = err
 				}
 				stop := first != nil || i >= n
@@ -149,7 +175,7 @@ func (r *run) each(n int, do func(i int) error) error {
 				if stop {
 					return
 				}
-				if err := Guard(func() error { return do(i) }); err != nil {
+				if err := r.turn(func() error { return do(i) }); err != nil {
 					mu.Lock()
 					if first == nil {
 						first = err
@@ -163,20 +189,38 @@ func (r *run) each(n int, do func(i int) error) error {
 	return first
 }
 
-// bounds returns the rows lo <= row < hi of a part within the plan's times.
+// turn does a piece of the run in its turn. A panic in it is its error.
+func (r *run) turn(piece func() error) error { return r.limits.inTurn(r.ctx, piece) }
+
+// bounds returns the rows lo <= row < hi of a part within the plan's times, and
+// counts them.
 func (r *run) bounds(p part.Part) (lo, hi uint32, err error) {
+	if lo, hi, err = r.within(p); err == nil {
+		r.limits.Usage.looked(p, hi-min(lo, hi))
+	}
+	return lo, hi, err
+}
+
+// within is bounds without the count.
+func (r *run) within(p part.Part) (lo, hi uint32, err error) {
 	first, last := p.TimeRange()
 	rows := p.Rows()
 	switch {
 	case rows == 0 || last < r.plan.From || r.plan.To != plan.NoTo && first >= r.plan.To || r.plan.From >= r.plan.To:
 		return 0, 0, nil
-	case first >= r.plan.From && (r.plan.To == plan.NoTo || last < r.plan.To):
+	case r.contains(p):
 		return 0, rows, nil
 	case r.plan.To == plan.NoTo:
 		lo, err = before(p, r.plan.From)
 		return lo, rows, err
 	}
 	return p.RowsBetween(r.plan.From, r.plan.To)
+}
+
+// contains reports whether all rows of a part are within the plan's times.
+func (r *run) contains(p part.Part) bool {
+	first, last := p.TimeRange()
+	return first >= r.plan.From && (r.plan.To == plan.NoTo || last < r.plan.To)
 }
 
 // before returns how many rows of a part are earlier than a time.

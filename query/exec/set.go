@@ -28,7 +28,12 @@ func TableSet(ctx context.Context, from Source, p *plan.Plan, limits Limits) (*S
 	if err != nil {
 		return nil, err
 	}
-	return groups.set(), nil
+	var set *SetResult
+	err = limits.inTurn(ctx, func() error {
+		set = groups.set()
+		return nil
+	})
+	return set, err
 }
 
 // set returns the table as a set.

@@ -34,7 +34,14 @@ func Table(ctx context.Context, from Source, p *plan.Plan, wantRows int, limits 
 	if err != nil {
 		return nil, err
 	}
-	result := groups.result(wantRows)
+	var result *TableResult
+	piece := func() error {
+		result = groups.result(wantRows)
+		return nil
+	}
+	if err := limits.inTurn(ctx, piece); err != nil {
+		return nil, err
+	}
 	result.Outcome = groups.outcome()
 	return result, nil
 }
@@ -45,8 +52,7 @@ func tabulate(ctx context.Context, from Source, p *plan.Plan, limits Limits) (*g
 	groups := newGroups(r)
 	asked := r.ask(r.ctx, groups.takeFrom)
 	defer asked.end()
-	err := r.settle(r.each(len(r.parts), func(i int) error { return wrapPart(groups.visit(r.parts[i])) }))
-	if err != nil {
+	if err := groups.visitAll(); err != nil {
 		return nil, err
 	}
 	if err := asked.wait(); err != nil {
@@ -60,6 +66,7 @@ type groups struct {
 	*run
 	table *plan.Table
 	max   int
+	key   string // says all that decides what the rows of a part amount to; empty if that cannot be said
 
 	mu struct {
 		sync.Mutex
@@ -82,6 +89,7 @@ const (
 func newGroups(r *run) *groups {
 	g := &groups{run: r, table: r.plan.Table}
 	g.max = max(1, min(r.limits.Groups, r.limits.MemoryBytes/(groupBytes+aggBytes*len(g.table.Aggs))))
+	g.key = g.newKey()
 	g.mu.numbers = map[string]int{}
 	g.mu.aggs = g.newAggs()
 	if len(g.table.Keys) == 0 {
@@ -135,18 +143,21 @@ func (g *groups) holders(of ...plan.Func) (n int) {
 	return n
 }
 
-// visit adds one part.
-func (g *groups) visit(p part.Part) error {
+// visit adds one part. It returns what the part amounts to if that was kept.
+func (g *groups) visit(p part.Part) (kept *partial, err error) {
 	lo, hi, err := g.bounds(p)
 	if err != nil || lo >= hi {
-		return err
+		return nil, err
 	}
-	found, err := g.remembered(p, lo, hi)
+	found, known, err := g.remembered(p, lo, hi)
 	if err != nil || found == nil {
-		return err
+		return nil, err
 	}
 	g.add(found)
-	return nil
+	if !known {
+		return nil, nil
+	}
+	return found, nil
 }
 
 // part computes what the rows lo <= row < hi of a part amount to; nil is

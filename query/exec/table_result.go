@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/plan"
 )
 
 // derive replaces, in the rows of groups, what an aggregate holds by what it is
-// of the whole: shares and rates. The lock is held.
+// of the whole, shares and rates, and of the key: ids of patterns. The lock is held.
 func (g *groups) derive(rows [][]any) {
 	keys := len(g.table.Keys)
 	for i, agg := range g.table.Aggs {
@@ -20,6 +21,11 @@ func (g *groups) derive(rows [][]any) {
 		case plan.Rate:
 			for n, row := range rows {
 				row[keys+i] = rate(row[keys+i], g.seconds(n))
+			}
+		case plan.PatternID:
+			for _, row := range rows {
+				text, _ := row[0].(string)
+				row[keys+i] = pattern.IDOf(text)
 			}
 		}
 	}

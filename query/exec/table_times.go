@@ -329,7 +329,7 @@ func (g *groups) existing(p part.Part, rows *index.DocSet, field string) (*index
 
 // patterned returns those of the rows that have a pattern.
 func (g *groups) patterned(p part.Part, rows *index.DocSet) (*index.DocSet, error) {
-	patterns := p.Patterns()
+	patterns := p.Patterns(nil)
 	if patterns == nil {
 		return index.NewDocSet(), nil
 	}

@@ -227,13 +227,16 @@ func (p *Plan) tablePipe(text string, pipe syntax.Pipe, columns []string) ([]str
 	return columns, nil
 }
 
-// find returns the column with a name; count stands for count().
+// find returns the column with a name; count stands for count(), and a synonym for the
+// name where no column has that itself.
 func find(text string, name syntax.Name, columns []string) (int, error) {
-	for _, want := range [...]string{name.Text, name.Text + "()", QueryName(name.Text)} {
-		for i, column := range columns {
-			if column == want || QueryName(column) == want {
-				return i, nil
-			}
+	for _, is := range [...]func(column string) bool{
+		func(column string) bool { return column == name.Text },
+		func(column string) bool { return column == name.Text+"()" },
+		func(column string) bool { return QueryName(column) == QueryName(name.Text) },
+	} {
+		if i := slices.IndexFunc(columns, is); i >= 0 {
+			return i, nil
 		}
 	}
 	bare := make([]string, len(columns)) // count stands for count()

@@ -90,13 +90,17 @@ type Options struct {
 	Filters  []Filter
 	Sort     []SortKey  // unless the text sorts
 	Sets     [][]string // what the Subqueries find
+	// Restriction is a condition on everything that is found, whatever the query
+	// says; "" for none.
+	Restriction string
 	// Joins are what the queries of the text's joins found, in order; nil while
 	// that is not known.
 	Joins []*rows.JoinSet
 	Shift time.Duration // how much earlier everything is looked for
 }
 
-// New returns the plan of a query. An error is a *syntax.Error.
+// New returns the plan of a query. An error is a *syntax.Error of the query, or
+// ErrRestriction.
 func New(query *syntax.Query, options Options) (*Plan, error) {
 	p := &Plan{From: math.MinInt64, To: NoTo, Limit: Unlimited, Sort: normalSort(options.Sort)}
 	if options.From != 0 {
@@ -117,6 +121,10 @@ func New(query *syntax.Query, options Options) (*Plan, error) {
 	p.Cheap = cheap(p.Expr)
 	p.Lights = l.lights
 	p.shift(options.Shift, options.Now.UnixNano())
+	// Behind the shift, which is the query's: what may be seen stays where it is.
+	if err := p.restrict(options); err != nil {
+		return nil, err
+	}
 	return p, p.pipes(query, options, l)
 }
 

@@ -221,3 +221,17 @@ func TestCheap(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnNames checks that a column is found by its own name before one of which
+// that is a synonym, wherever they stand.
+func TestColumnNames(t *testing.T) {
+	columns := []string{"severity", "level", "count()", "timestamp"}
+	for name, want := range map[string]int{"level": 1, "severity": 0, "count": 2, "count()": 2, "_time": 3} {
+		if got, err := find(name, syntax.Name{Text: name}, columns); err != nil || got != want {
+			t.Errorf("%s is column %d (%v), want %d", name, got, err, want)
+		}
+	}
+	if got, err := find("level", syntax.Name{Text: "level"}, columns[:1]); err != nil || got != 0 {
+		t.Errorf("level is column %d (%v) where only severity is", got, err)
+	}
+}

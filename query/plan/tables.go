@@ -100,6 +100,7 @@ const (
 	Share          // of all records that are grouped, in percent
 	Spread         // all values, which Table.Spread makes rows of
 	Example        // value of an early record, of groups that are big in some part
+	PatternID      // of the pattern that is the group's key
 )
 
 // funcs are the functions that need no more than their name.
@@ -161,7 +162,7 @@ func (c *chain) known(pipe syntax.Pipe, table *Table) error {
 		slices.ContainsFunc(table.Aggs, func(a Agg) bool {
 			return a.Field == model.FieldPattern || a.Where != nil && slices.Contains(rows.FieldsOf(a.Where), model.FieldPattern)
 		})
-	if c.rest && asked {
+	if _, patterns := pipe.(*syntax.Patterns); c.rest && (asked || patterns) {
 		return c.unknownPattern(pipe.At())
 	}
 	return nil
@@ -422,11 +423,11 @@ func (c *chain) facetsTable(pipe *syntax.Facets) (*Table, error) {
 // patternsTable plans patterns.
 func patternsTable(pipe *syntax.Patterns) *Table {
 	return &Table{
-		Keys: []Key{{Name: "pattern", Field: model.FieldPattern}},
+		Keys: []Key{{Name: "pattern", Field: model.FieldLearned}},
 		Aggs: []Agg{
 			{Name: "count", Func: Count}, {Name: "percent", Func: Share}, {Name: "levels", Func: Mix, Field: model.FieldLevel},
 			{Name: "first", Func: Min, Field: FieldTime}, {Name: "last", Func: Max, Field: FieldTime},
-			{Name: "example", Func: Example, Field: model.FieldMessage},
+			{Name: "example", Func: Example, Field: model.FieldMessage}, {Name: "id", Func: PatternID},
 		},
 		Top: true, Steps: []Step{{Limit: pipe.N}},
 	}

@@ -80,9 +80,32 @@ func (p *parser) pipe() (Pipe, error) {
 		return nil, err
 	}
 	if !p.end() && !p.has("|") && (p.inside == 0 || !p.has(")")) {
-		return nil, p.fail("%s ends here", strings.ToLower(name)).Expect("|", "the end")
+		return nil, p.fail("%s ends here", strings.ToLower(name)).Expect(goesOn(pipe)...).Expect("|", "the end")
 	}
 	return pipe, nil
+}
+
+// goesOn returns the keywords with which a pipe that was read could go on.
+func goesOn(pipe Pipe) []string {
+	switch pipe := pipe.(type) {
+	case *Extract:
+		if pipe.From.Text == "" {
+			return []string{"from"}
+		}
+	case *ParseFormat:
+		if pipe.From.Text == "" {
+			return []string{"from"}
+		}
+	case *Facets:
+		if len(pipe.Of) == 0 {
+			return []string{"of"}
+		}
+	case *Histogram:
+		if pipe.Buckets == bucketsDefault || pipe.Buckets == timesDefault {
+			return []string{"by", "buckets"}
+		}
+	}
+	return nil
 }
 
 // pipeWord reads a bare word of a pipe and the white space after it.

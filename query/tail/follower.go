@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stere-log/stere/model"
@@ -17,6 +18,7 @@ type Entry struct {
 	Record model.Record
 
 	bytes int
+	holds atomic.Int32 // tails for which it waits
 	once  sync.Once
 	text  []byte
 }
@@ -44,6 +46,7 @@ type batch struct {
 	shard       model.ShardID
 	after, upto model.Mark
 	entries     []*Entry
+	held        bool // entries were there when it was offered, see hold
 	bytes       int
 	dropped     uint64 // entries that were left out instead
 	missing     int    // segments between the marks that cannot be read
@@ -147,9 +150,9 @@ func (f *follower) run(ctx context.Context) {
 		cancel()
 		switch {
 		case err == nil:
-			f.deliver(q, answer)
+			given := f.deliver(q, answer)
 			delay = retryMin
-			sleep(ctx, f.hub.cfg.Pace-time.Since(began))
+			sleep(ctx, f.hub.pace(given)-time.Since(began))
 		case changed:
 		default:
 			f.mu.Lock()
@@ -176,9 +179,23 @@ func (f *follower) question(ctx context.Context) (context.Context, context.Cance
 	return ctx, f.mu.ask, q
 }
 
-// deliver offers an answer to the tails. Tails whose filter was not asked for read
-// what came themselves.
-func (f *follower) deliver(q *query.FollowQuery, answer *query.Followed) {
+// How long it takes to give something to one tail, which wakes a goroutine and
+// writes to a connection, about, at both ends; and the longest pause for that.
+const (
+	giveTime = 100 * time.Microsecond
+	paceMax  = 50 * time.Millisecond
+)
+
+// pace returns how long a follower pauses that has given something to so many tails:
+// where they are many, they get more at a time, so that giving does not take the
+// processors from those who write and from those who look on.
+func (h *Hub) pace(given int) time.Duration {
+	return max(h.cfg.Pace, min(time.Duration(given)*giveTime, paceMax))
+}
+
+// deliver offers an answer to the tails and returns how many there are something for.
+// Tails whose filter was not asked for read what came themselves.
+func (f *follower) deliver(q *query.FollowQuery, answer *query.Followed) (given int) {
 	asked := make(map[query.FollowFilter]int, len(q.Filters))
 	for n, filter := range q.Filters {
 		asked[filter] = n
@@ -208,8 +225,10 @@ func (f *follower) deliver(q *query.FollowQuery, answer *query.Followed) {
 			b.after = answer.Upto
 		}
 		g.upto = answer.Upto
+		given += len(g.tails)
 		for t, since := range g.tails {
 			t.offer(b.trim(since))
 		}
 	}
+	return given
 }

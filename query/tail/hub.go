@@ -33,10 +33,11 @@ type Config struct {
 	TenantTails   int           // of one tenant; default 256
 	Buffer        int           // records that wait for one client; default 8192
 	BufferBytes   int           // of these records; default 8 MiB
+	NodeBytes     int           // of what waits for all clients of this node; default 64 MiB
 	BacklogMax    int           // records that a client can ask for; default 10,000
 	Heartbeat     time.Duration // default 10 s
 	Wait          time.Duration // of one question to a shard; default 2 s
-	Pace          time.Duration // between two questions to a shard, so that what comes together is looked at together; default 10 ms
+	Pace          time.Duration // at least, between two questions to a shard, so that what comes together is looked at together; default 10 ms
 	OpenTime      time.Duration // to find out where the shards are; default 5 s
 	ShardInterval time.Duration // between looks for new shards of the tenant; default 1 s
 }
@@ -44,6 +45,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Tails, c.TenantTails = cmp.Or(c.Tails, 1024), cmp.Or(c.TenantTails, 256)
 	c.Buffer, c.BufferBytes = cmp.Or(c.Buffer, 8192), cmp.Or(c.BufferBytes, 8<<20)
+	c.NodeBytes = cmp.Or(c.NodeBytes, 64<<20)
 	c.BacklogMax = cmp.Or(c.BacklogMax, 10_000)
 	c.Heartbeat, c.Wait = cmp.Or(c.Heartbeat, 10*time.Second), cmp.Or(c.Wait, 2*time.Second)
 	c.Pace, c.OpenTime = cmp.Or(c.Pace, 10*time.Millisecond), cmp.Or(c.OpenTime, 5*time.Second)
@@ -59,6 +61,8 @@ var (
 	ErrTooMany = errors.New("too many tails are open")
 	// ErrClosed says that the node stops.
 	ErrClosed = errors.New("the node stops")
+	// ErrAhead says that a cursor is from a time that its shard does not know.
+	ErrAhead = errors.New("the cursor is ahead of the records: it is of another cluster, or what is here was restored from before it; begin again without one")
 	// ErrUnavailable says that a shard cannot be followed now.
 	ErrUnavailable = errors.New("a shard cannot be followed now")
 )
@@ -71,6 +75,8 @@ type Hub struct {
 	active sync.WaitGroup // followers
 
 	shown, dropped, opened, refused atomic.Uint64
+	open                            atomic.Int64 // tails
+	waiting                         atomic.Int64 // bytes of records that wait for clients, each once
 
 	mu struct {
 		sync.Mutex
@@ -105,6 +111,7 @@ func (h *Hub) Close() {
 // Stats are figures of a hub.
 type Stats struct {
 	Tails, Followers                int
+	Waiting                         int64 // bytes of records that wait for clients
 	Opened, Refused, Shown, Dropped uint64
 }
 
@@ -114,7 +121,7 @@ func (h *Hub) Stats() Stats {
 	defer h.mu.Unlock()
 	return Stats{
 		Tails: h.mu.all, Followers: len(h.mu.followers),
-		Opened: h.opened.Load(), Refused: h.refused.Load(), Shown: h.shown.Load(), Dropped: h.dropped.Load(),
+		Opened: h.opened.Load(), Refused: h.refused.Load(), Shown: h.shown.Load(), Dropped: h.dropped.Load(), Waiting: h.waiting.Load(),
 	}
 }
 
@@ -133,6 +140,7 @@ func (h *Hub) enter(tenant model.TenantID) error {
 		return fmt.Errorf("%w: the tenant has %d", ErrTooMany, h.mu.tails[tenant])
 	}
 	h.mu.all++
+	h.open.Add(1)
 	h.mu.tails[tenant]++
 	h.opened.Add(1)
 	return nil
@@ -142,6 +150,7 @@ func (h *Hub) leave(tenant model.TenantID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.all--
+	h.open.Add(-1)
 	if h.mu.tails[tenant]--; h.mu.tails[tenant] == 0 {
 		delete(h.mu.tails, tenant)
 	}

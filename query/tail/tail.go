@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +18,8 @@ import (
 
 // Request says what a client wants to see.
 type Request struct {
-	Tenant model.TenantID
-	Text   string // a filter, perhaps with fields
+	query.Audience
+	Text string // a filter, perhaps with fields
 	// At most one of these: a backlog of so many newest records; of all from a
 	// time on, in Unix nanoseconds; the cursor of the last record that was seen.
 	Backlog int
@@ -44,15 +45,19 @@ type Event struct {
 	Missing []Missing // after the lines
 }
 
-// Missing says that records of a shard are left out, because segments that may
-// have them cannot be read anywhere.
+// Missing says that records of a shard are left out, because segments or blocks
+// that may have them cannot be read anywhere.
 type Missing struct {
 	Shard    model.ShardID
 	Segments int
 }
 
-// linesMax is how many lines of one event there are at most.
-const linesMax = 1024
+// linesMax is how many lines of one event there are at most, and linesBytes about
+// how much those take that a tail reads for itself.
+const (
+	linesMax   = 1024
+	linesBytes = 256 << 10
+)
 
 // Tail is what one client looks at.
 type Tail struct {
@@ -65,10 +70,14 @@ type Tail struct {
 	marks    query.Marks // seen up to here
 	joined   map[model.ShardID]bool
 	resumed  bool           // marks are a client's, and may be far behind
+	turn     int            // which of the shards catches up next
+	caught   bool           // the last event was of one that catches up
 	newest   []query.Hit    // of a backlog, oldest first
 	scan     *query.Scan    // of a backlog
 	backlog  *exec.Position // the last one of it
 	at       *batch         // being shown
+	shown    int            // batches shown, to be let go of when the next event is asked for
+	dropped  uint64         // of a backlog, to be told
 	total    uint64
 	missing  []Missing             // to be told
 	told     map[model.ShardID]int // missing segments of which the client knows
@@ -79,7 +88,8 @@ type Tail struct {
 		sync.Mutex
 		queue   []batch
 		records int
-		bytes   int
+		held    [][]*Entry // of the queue, and what was taken of it and is not let go of yet
+		bytes   int        // of these
 	}
 	wake  chan struct{}
 	close sync.Once
@@ -90,7 +100,7 @@ type Tail struct {
 // *query.RequestError, ErrCursor), ErrTooMany, ErrUnavailable and ErrClosed.
 func (h *Hub) Open(ctx context.Context, request Request) (*Tail, error) {
 	now := h.cfg.Now()
-	p, filter, err := query.FollowPlan(request.Text, now.UnixNano())
+	p, filter, err := query.FollowPlan(request.Text, request.Restriction, now.UnixNano())
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +133,9 @@ func (h *Hub) Open(ctx context.Context, request Request) (*Tail, error) {
 // begin finds out where the tail begins; at is its cursor, if it has one.
 func (t *Tail) begin(ctx context.Context, at *cursor) (err error) {
 	if at != nil {
+		if err := t.hub.known(ctx, t.request.Tenant, at.marks); err != nil {
+			return err
+		}
 		t.marks, t.resumed = at.marks, true
 		if at.backlog != nil {
 			return t.scanFrom(at.backlog, 0)
@@ -138,25 +151,48 @@ func (t *Tail) begin(ctx context.Context, at *cursor) (err error) {
 	if t.request.Backlog == 0 {
 		return nil
 	}
-	found, err := t.hub.cfg.Engine.Search(ctx, query.Request{Tenant: t.request.Tenant, Text: t.request.Text, Limit: t.request.Backlog})
-	if err != nil {
-		return err
-	}
-	if !found.Complete {
-		return fmt.Errorf("%w: the backlog is incomplete: %s", ErrUnavailable, found.Reason)
-	}
-	for _, hit := range slices.Backward(found.Hits) {
-		if t.marks.Has(hit.ID) { // else it comes anyway
-			t.newest = append(t.newest, hit)
+	return t.readBacklog(ctx)
+}
+
+// readBacklog reads the newest records, page by page; what finds no room of the
+// oldest is dropped.
+func (t *Tail) readBacklog(ctx context.Context) error {
+	asked := query.Request{Audience: t.request.Audience, Text: t.request.Text}
+	bytes := 0
+	for left := t.request.Backlog; left > 0; {
+		asked.Limit = left
+		found, err := t.hub.cfg.Engine.Search(ctx, asked)
+		if err != nil {
+			return err
+		}
+		if !found.Complete {
+			return fmt.Errorf("%w: the backlog is incomplete: %s", ErrUnavailable, found.Reason)
+		}
+		for i := range found.Hits {
+			hit := &found.Hits[i]
+			if bytes += exec.RecordBytes(&hit.Record); len(t.newest) > 0 && bytes > t.hub.backlogBytes() {
+				t.dropped = min(found.Total, uint64(t.request.Backlog)) - uint64(t.request.Backlog-left+i)
+				t.hub.dropped.Add(t.dropped)
+				found.NextCursor = ""
+				break
+			}
+			if t.marks.Has(hit.ID) { // else it comes anyway
+				t.newest = append(t.newest, *hit)
+			}
+		}
+		left -= len(found.Hits)
+		if asked.Cursor = found.NextCursor; asked.Cursor == "" {
+			break
 		}
 	}
+	slices.Reverse(t.newest)
 	return nil
 }
 
 // scanFrom makes a backlog of all records after one, or from a time on.
 func (t *Tail) scanFrom(after *exec.Position, since int64) (err error) {
 	t.scan, err = t.hub.cfg.Engine.Scan(query.ScanRequest{
-		Request: query.Request{Tenant: t.request.Tenant, Text: t.request.Text, From: since},
+		Request: query.Request{Audience: t.request.Audience, Text: t.request.Text, From: since},
 		Now:     t.hub.cfg.Now().UnixNano(), Until: maps.Clone(t.marks), After: after,
 	})
 	return err
@@ -167,6 +203,7 @@ func (t *Tail) Close() {
 	t.close.Do(func() {
 		close(t.done)
 		t.hub.part(t)
+		t.letGo(math.MaxInt)
 		t.hub.leave(t.request.Tenant)
 	})
 }
@@ -184,6 +221,8 @@ func (t *Tail) closed() bool {
 // Next returns the next event, as soon as there is one, and now and then a
 // heartbeat, which says what cannot be followed. ErrClosed says that the node stops.
 func (t *Tail) Next(ctx context.Context) (Event, error) {
+	t.letGo(t.shown)
+	t.shown = 0
 	event, err := t.next(ctx)
 	if err != nil {
 		return Event{}, err
@@ -204,7 +243,11 @@ func (t *Tail) next(ctx context.Context) (Event, error) {
 		if event, ok, err := t.nextBacklog(ctx); ok || err != nil {
 			return event, err
 		}
-		if event, ok, err := t.catchUp(ctx); ok || err != nil {
+		// What has come meanwhile to shards that have caught up is shown in turn.
+		if t.caught && t.offered() {
+			t.caught = false
+		} else if event, ok, err := t.catchUp(ctx); ok || err != nil {
+			t.caught = ok
 			return event, err
 		}
 		if time.Since(t.beatAt) >= t.hub.cfg.Heartbeat {
@@ -255,7 +298,8 @@ func (t *Tail) nextBacklog(ctx context.Context) (Event, bool, error) {
 		t.backlog = nil
 		return Event{}, false, nil
 	}
-	event := Event{Backlog: true}
+	event := Event{Backlog: true, Dropped: t.dropped}
+	t.dropped = 0
 	n := min(len(t.newest), linesMax)
 	for _, hit := range t.newest[:n] {
 		t.backlog = &exec.Position{Time: hit.Record.Time, ID: hit.ID}
@@ -276,34 +320,43 @@ func (t *Tail) catchUp(ctx context.Context) (Event, bool, error) {
 		return Event{}, false, nil
 	}
 	t.lookedAt = time.Now()
-	for _, shard := range t.hub.cfg.Shards.ShardsOf(t.request.Tenant) {
+	shards := t.hub.cfg.Shards.ShardsOf(t.request.Tenant)
+	for i := range shards {
+		shard := shards[(t.turn+i)%len(shards)]
 		if t.joined[shard] {
 			continue
 		}
+		var lines []Line
+		more := false
 		if t.resumed {
-			lines, err := t.read(ctx, shard, 0)
-			if err == nil && (len(lines) > 0 || len(t.missing) > 0) {
-				t.lookedAt = time.Time{} // there may be more
-				return Event{Lines: lines}, true, nil
-			}
-			if err != nil {
+			var err error
+			if lines, more, err = t.read(ctx, shard, 0); err != nil {
 				continue // it is looked for again
 			}
 		}
-		t.joined[shard] = true
-		t.hub.join(t, shard, t.marks[shard])
+		if !more {
+			t.joined[shard] = true
+			t.hub.join(t, shard, t.marks[shard])
+		}
+		if more || len(lines) > 0 || len(t.missing) > 0 {
+			// There may be more: it goes on with the next shard, after a heartbeat
+			// if one is due.
+			t.turn, t.lookedAt = (t.turn+i+1)%len(shards), time.Time{}
+			return Event{Lines: lines}, len(lines) > 0 || len(t.missing) > 0, nil
+		}
 	}
 	return Event{}, false, nil
 }
 
-// read reads what comes after the tail's mark in a shard.
-func (t *Tail) read(ctx context.Context, shard model.ShardID, wait time.Duration) ([]Line, error) {
+// read reads what comes after the tail's mark in a shard. It reports whether there
+// is more already.
+func (t *Tail) read(ctx context.Context, shard model.ShardID, wait time.Duration) ([]Line, bool, error) {
 	q := &query.FollowQuery{
-		Tenant: t.request.Tenant, Shard: shard, After: t.marks[shard], Records: linesMax, Wait: wait, Filters: []query.FollowFilter{t.filter},
+		Tenant: t.request.Tenant, Shard: shard, After: t.marks[shard], Records: linesMax, Bytes: linesBytes, Wait: wait, Filters: []query.FollowFilter{t.filter},
 	}
 	answer, err := t.hub.cfg.Shards.Follow(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	lines := make([]Line, len(answer.Records))
 	for i := range answer.Records {
@@ -313,14 +366,14 @@ func (t *Tail) read(ctx context.Context, shard model.ShardID, wait time.Duration
 	}
 	t.marks[shard] = answer.Upto
 	t.lacks(shard, answer.Missing)
-	return lines, nil
+	return lines, answer.More, nil
 }
 
 // show shows the batch at hand, or what the tail lacks before it.
 func (t *Tail) show(ctx context.Context) (Event, bool) {
 	b := t.at
 	if t.marks[b.shard].Compare(b.after) < 0 {
-		lines, err := t.read(ctx, b.shard, t.hub.cfg.Wait)
+		lines, _, err := t.read(ctx, b.shard, t.hub.cfg.Wait)
 		if err != nil {
 			sleep(ctx, retryMin)
 		}
@@ -343,7 +396,9 @@ func (t *Tail) show(ctx context.Context) (Event, bool) {
 		if t.marks[b.shard].Compare(b.upto) < 0 {
 			t.marks[b.shard] = b.upto
 		}
-		t.at = nil
+		if t.at = nil; b.held {
+			t.shown++
+		}
 	}
 	return event, n > 0 || event.Dropped > 0
 }
@@ -398,7 +453,7 @@ func (t *Tail) heartbeat() Event {
 func (t *Tail) offer(b batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := len(b.entries); n > 0 && t.mu.records > 0 && (t.mu.records+n > t.hub.cfg.Buffer || t.mu.bytes+b.bytes > t.hub.cfg.BufferBytes) {
+	if n := len(b.entries); n > 0 && !t.hold(b) {
 		b.dropped, b.entries, b.bytes = uint64(n), nil, 0
 		t.hub.dropped.Add(uint64(n))
 		for i := range slices.Backward(t.mu.queue) {
@@ -411,13 +466,20 @@ func (t *Tail) offer(b batch) {
 			}
 		}
 	}
+	b.held = len(b.entries) > 0
 	t.mu.records += len(b.entries)
-	t.mu.bytes += b.bytes
 	t.mu.queue = append(t.mu.queue, b)
 	select {
 	case t.wake <- struct{}{}:
 	default:
 	}
+}
+
+// offered reports whether there is something to show that was offered.
+func (t *Tail) offered() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at != nil || len(t.mu.queue) > 0
 }
 
 // take returns what was offered first, nil if there is nothing.
@@ -432,6 +494,5 @@ func (t *Tail) take() *batch {
 	t.mu.queue[0] = batch{}
 	t.mu.queue = t.mu.queue[1:]
 	t.mu.records -= len(b.entries)
-	t.mu.bytes -= b.bytes
 	return &b
 }

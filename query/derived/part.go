@@ -1,0 +1,298 @@
+package derived
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// With returns parts whose records have the fields that are named.
+func With(parts []part.Part, named Mentions) []part.Part {
+	if named.None() {
+		return parts
+	}
+	shown := &records{slices.Sorted(maps.Keys(named.records))}
+	with := make([]part.Part, len(parts))
+	for i, p := range parts {
+		with[i] = wrap(p, shown)
+	}
+	return with
+}
+
+// records says which fields records have, too. Parts are keys of maps, so they have it by
+// reference.
+type records struct{ names []string }
+
+func wrap(p part.Part, shown *records) part.Part {
+	one := derivedPart{p, shown}
+	if memo, ok := p.(part.Memo); ok {
+		return derivedMemo{one, memo}
+	}
+	return one
+}
+
+// derivedPart is a part whose records have fields that are made.
+type derivedPart struct {
+	part.Part
+	shown *records
+}
+
+// derivedMemo is one that keeps what is computed of it.
+type derivedMemo struct {
+	derivedPart
+	memo part.Memo
+}
+
+var (
+	_ part.Memo    = derivedMemo{}
+	_ part.Metered = derivedMemo{}
+)
+
+// Memo implements part.Memo.
+func (p derivedMemo) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
+	return p.memo.Memo("derived "+key, make)
+}
+
+// Identity implements part.Memo.
+func (p derivedMemo) Identity() string { return "derived " + p.memo.Identity() }
+
+// Sealed implements part.Memo.
+func (p derivedMemo) Sealed() bool { return p.memo.Sealed() }
+
+// Metered implements part.Metered.
+func (p derivedMemo) Metered(meter *part.Meter) part.Part {
+	source, ok := p.Part.(part.Metered)
+	if !ok {
+		return p
+	}
+	return wrap(source.Metered(meter), p.shown)
+}
+
+// Size implements part.Metered: that of what fields are made of.
+func (p derivedMemo) Size(fields []string) int64 {
+	source, ok := p.Part.(part.Metered)
+	if !ok {
+		return 0
+	}
+	return source.Size(sources(fields))
+}
+
+// sources returns stored fields of which fields are made, and those that are stored.
+func sources(fields []string) (stored []string) {
+	for _, name := range fields {
+		stored = append(stored, name)
+		if made, ok := places[name]; ok {
+			for _, in := range made.rule.inputs {
+				if in.fields == nil {
+					stored = append(stored, model.FieldMessage)
+				}
+				stored = append(stored, in.fields...)
+			}
+		}
+	}
+	slices.Sort(stored)
+	return slices.Compact(stored)
+}
+
+// made returns the values of a field that are made in the part, nil if there are none.
+func (p derivedPart) made(ctx context.Context, name string) (*values, error) {
+	at, ok := places[name]
+	if !ok {
+		return nil, nil
+	}
+	given, err := p.Part.Eval(ctx, at.rule.fields[at.at].given(), nil)
+	if err != nil || given.GetCardinality() == uint64(p.Rows()) {
+		return nil, err
+	}
+	cases, err := p.cases(ctx, at.rule)
+	if err != nil {
+		return nil, err
+	}
+	v := cases.fields[at.at]
+	if len(v.dict) == 0 {
+		return nil, nil
+	}
+	return &values{name: name, kind: at.rule.fields[at.at].kind, cases: cases, of: v, given: given}, nil
+}
+
+// Eval implements part.Part.
+func (p derivedPart) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	if !touches(e) {
+		return p.Part.Eval(ctx, e, within)
+	}
+	within, err := p.Part.Eval(ctx, index.All{}, within)
+	if err != nil || within.IsEmpty() {
+		return within, err
+	}
+	switch e := e.(type) {
+	case index.AllOf:
+		return p.allOf(ctx, e.Of, within)
+	case index.AnyOf:
+		return p.anyOf(ctx, e.Of, within)
+	case index.Not:
+		rows, err := p.Eval(ctx, e.Of, within)
+		if err != nil {
+			return nil, err
+		}
+		return index.AndNot(within, rows), nil
+	case index.Leaf:
+		return p.anyOf(ctx, []index.Expr{e}, within)
+	}
+	return p.Part.Eval(ctx, e, within)
+}
+
+// touches reports whether a condition is one on fields that are made.
+func touches(e index.Expr) bool {
+	switch e := e.(type) {
+	case index.AllOf:
+		return slices.ContainsFunc(e.Of, touches)
+	case index.AnyOf:
+		return slices.ContainsFunc(e.Of, touches)
+	case index.Not:
+		return touches(e.Of)
+	case index.Leaf:
+		_, made := places[e.Field]
+		return made
+	}
+	return false
+}
+
+// allOf looks first at what is stored, at what is made only for the rows that are left.
+func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	var stored, others []index.Expr
+	for _, operand := range operands {
+		if touches(operand) {
+			others = append(others, operand)
+		} else {
+			stored = append(stored, operand)
+		}
+	}
+	var err error
+	if len(stored) > 0 {
+		if within, err = p.Part.Eval(ctx, index.AllOf{Of: stored}, within); err != nil {
+			return nil, err
+		}
+	}
+	for _, operand := range others {
+		if within, err = p.Eval(ctx, operand, within); err != nil {
+			return nil, err
+		}
+	}
+	return within, nil
+}
+
+// anyOf asks all that is stored at once, also of fields that are made where they are not.
+func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	var stored []index.Expr
+	var leaves []index.Leaf
+	var others []index.Expr
+	for _, operand := range operands {
+		leaf, ok := operand.(index.Leaf)
+		switch {
+		case !touches(operand):
+			stored = append(stored, operand)
+		case ok:
+			stored, leaves = append(stored, leaf), append(leaves, leaf)
+		default:
+			others = append(others, operand)
+		}
+	}
+	found := index.NewDocSet()
+	var err error
+	if len(stored) > 0 {
+		if found, err = p.Part.Eval(ctx, index.AnyOf{Of: stored}, within); err != nil {
+			return nil, err
+		}
+	}
+	for _, leaf := range leaves {
+		rows, err := p.matching(ctx, leaf)
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, index.And(within, rows))
+	}
+	for _, operand := range others {
+		rows, err := p.Eval(ctx, operand, index.AndNot(within, found))
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, rows)
+	}
+	return found, nil
+}
+
+// matching returns all rows for which a value is made that satisfies a condition.
+func (p derivedPart) matching(ctx context.Context, leaf index.Leaf) (*index.DocSet, error) {
+	find := func() (*index.DocSet, int64, error) {
+		made, err := p.made(ctx, leaf.Field)
+		if err != nil || made == nil {
+			return index.NewDocSet(), 0, err
+		}
+		rows := made.matching(leaf.Pred)
+		rows.RunOptimize()
+		return rows, int64(rows.GetSizeInBytes()), nil
+	}
+	key, ok := part.AppendKey([]byte("derived rows "), leaf)
+	if !ok {
+		rows, _, err := find()
+		return rows, err
+	}
+	return part.Kept(p.Part, string(key), find)
+}
+
+// Columns implements part.Part. Made values are in one column with the stored ones of
+// their kind.
+func (p derivedPart) Columns(queryName string) []part.Column {
+	stored := p.Part.Columns(queryName)
+	if _, ok := places[queryName]; !ok {
+		return stored
+	}
+	made, err := p.made(context.Background(), queryName)
+	if err != nil {
+		return append(slices.Clone(stored), failedColumn{queryName, err})
+	}
+	if made == nil {
+		return stored
+	}
+	columns := make([]part.Column, 0, len(stored)+1)
+	at := -1
+	for _, c := range stored {
+		if c.Path() == queryName && c.Kind() == made.kind {
+			at = len(columns)
+			c = bothColumn{c, made}
+		}
+		columns = append(columns, c)
+	}
+	if at < 0 {
+		columns = append(columns, madeColumn{made})
+		slices.SortStableFunc(columns, func(a, b part.Column) int { return compare(a, b) })
+	}
+	return columns
+}
+
+// Records implements part.Part.
+func (p derivedPart) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
+	records, err := p.Part.Records(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range p.shown.names {
+		made, err := p.made(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if made == nil {
+			continue
+		}
+		made.each(rows, func(n int, text string) {
+			// The fields of a record may be shared with whoever else reads it.
+			fields := slices.DeleteFunc(slices.Clone(records[n].Fields), func(f model.Field) bool { return f.Name == name })
+			records[n].Fields = append(fields, model.Field{Name: name, Kind: made.kind, Text: text})
+		})
+	}
+	return records, nil
+}

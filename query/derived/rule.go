@@ -1,0 +1,442 @@
+package derived
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
+)
+
+// rule says how fields are made of others.
+type rule struct {
+	name   string
+	fields []field
+	inputs []input
+	// derive returns the values of the fields for one case, "" for none.
+	derive func(says []string) []string
+}
+
+// field is a field that a rule makes.
+type field struct {
+	name string
+	kind model.Kind
+	// unless names another field, of which a stored value also wins.
+	unless string
+}
+
+// given is the condition on records that have a value of their own.
+func (f field) given() index.Expr {
+	has := index.Leaf{Field: f.name, Pred: index.Exists{}}
+	if f.unless == "" {
+		return has
+	}
+	return index.AnyOf{Of: []index.Expr{has, index.Leaf{Field: f.unless, Pred: index.Exists{}}}}
+}
+
+// given is the condition on records of which nothing has to be made.
+func (r *rule) given() index.Expr {
+	all := index.AllOf{}
+	for _, f := range r.fields {
+		all.Of = append(all.Of, f.given())
+	}
+	return all
+}
+
+// input is what a rule looks at: the message, or the first that a record has of some fields.
+type input struct {
+	fields []string // query names; nil is the message
+	made   bool     // also as another rule makes them, which looks at no field of this one
+	// says is what a value says: the same for many of them, "" for nothing.
+	says func(text string) string
+	// outline is what the outline of a message says, unsure if the message decides.
+	outline func(outline string) string
+}
+
+// unsure is said of an outline if the message has to be read.
+const unsure = "\x00"
+
+// Fields that are made.
+const (
+	Category       = "category"
+	Categories     = "categories"
+	CategoryReason = "category_reason"
+	Attack         = "attack"
+	AttackReason   = "attack_reason"
+	DetectedLevel  = "detected_level" // of records that came without a level
+
+	Signal           = "signal"
+	SignalSeverity   = "signal_severity"
+	SignalConfidence = "signal_confidence"
+)
+
+// rules are all rules; nothing changes them.
+var rules = []*rule{
+	{
+		name:   "category",
+		fields: []field{{name: Category, kind: model.String}, {name: Categories, kind: model.JSON}, {name: CategoryReason, kind: model.String}},
+		inputs: []input{
+			{says: meaning.Evidence, outline: meaning.Evidence},
+			{fields: []string{model.FieldComponent}, says: meaning.Evidence},
+			{fields: []string{"endpoint"}, says: meaning.Evidence},
+			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel},
+		},
+		derive: func(says []string) []string {
+			verdict := meaning.Judge(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2], IsError: says[3] != ""})
+			labels := make([]string, len(verdict.Labels))
+			for i, label := range verdict.Labels {
+				labels[i] = string(label.Category)
+			}
+			return []string{labels[0], list(labels), verdict.Reason}
+		},
+	},
+	{
+		name:   "attack",
+		fields: []field{{name: Attack, kind: model.JSON}, {name: AttackReason, kind: model.String}},
+		inputs: []input{{says: attacksIn, outline: mayAttack}, {fields: requestFields, says: attacksIn}},
+		derive: attacked,
+	},
+	{
+		name:   "level",
+		fields: []field{{name: DetectedLevel, kind: model.String, unless: model.FieldLevel}},
+		inputs: []input{
+			{says: func(text string) string { return meaning.DetectLevel(text).String() }, outline: levelOfOutline},
+			{fields: methodFields, says: func(text string) string { return text[:min(1, len(text))] }},
+			{fields: statusFields, says: func(text string) string { return meaning.LevelOfStatus(text).String() }},
+		},
+		derive: func(says []string) []string {
+			level := says[0]
+			if level == "" && says[1] != "" {
+				level = says[2]
+			}
+			return []string{level}
+		},
+	},
+	{
+		name: "agent",
+		fields: []field{
+			{name: "user_agent.name", kind: model.String}, {name: "user_agent.version", kind: model.String}, {name: "user_agent.os.name", kind: model.String},
+			{name: "user_agent.os.version", kind: model.String}, {name: "user_agent.device.name", kind: model.String}, {name: "user_agent.device.type", kind: model.String},
+		},
+		inputs: []input{
+			{fields: agentFields, says: meaning.AgentText},
+			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest},
+		},
+		derive: func(says []string) []string {
+			a := meaning.AgentOf(cmp.Or(says...))
+			return []string{a.Name, a.Version, a.OS, a.OSVersion, a.Device, a.DeviceKind}
+		},
+	},
+	{
+		name:   "request",
+		fields: []field{{name: "http.request.method", kind: model.String}, {name: "http.response.status_code", kind: model.Number}},
+		inputs: []input{
+			{fields: methodFields, says: methodText},
+			{fields: statusFields, says: statusText},
+			{says: func(text string) string {
+				request, _ := meaning.RequestOf(text)
+				return request.Method + " " + request.Status
+			}, outline: ofRequest},
+		},
+		derive: func(says []string) []string {
+			method, status, _ := strings.Cut(says[2], " ")
+			return []string{cmp.Or(says[0], method), cmp.Or(says[1], status)}
+		},
+	},
+	{
+		name:   "signal",
+		fields: []field{{name: Signal, kind: model.JSON}, {name: SignalSeverity, kind: model.String}, {name: SignalConfidence, kind: model.Number}},
+		inputs: []input{
+			{says: meaning.SignalsIn, outline: signalsOfOutline},
+			{fields: []string{"endpoint"}, says: meaning.SignalsIn},
+			{fields: []string{model.FieldComponent}, says: meaning.SignalsIn},
+			{fields: statusFields, says: meaning.SignalsOfStatus},
+			{fields: []string{Attack}, made: true, says: signalsOfAttacks},
+			{fields: []string{"duration"}, says: durationText},
+		},
+		derive: func(says []string) []string {
+			took := meaning.DurationUnknown
+			switch says[5] {
+			case durationShort:
+				took = meaning.DurationShort
+			case durationLong:
+				took = meaning.DurationLong
+			}
+			signals := meaning.Signals(took, says[:5]...)
+			if len(signals) == 0 {
+				return []string{"", "", ""}
+			}
+			ids := make([]string, len(signals))
+			for i := range signals {
+				ids[i] = signals[i].ID
+			}
+			return []string{list(ids), signals[0].Severity, strconv.FormatFloat(signals[0].Confidence, 'g', -1, 64)}
+		},
+	},
+}
+
+// requestFields are fields in which requests of clients are kept.
+var requestFields = []string{
+	"url", "uri", "path", "request", "query", "endpoint", "referer", "body", "payload", "input", "user_agent", "userAgent", "http.url", "url.original", "user_agent.original",
+	"metadata.url", "metadata.uri", "metadata.path", "metadata.request", "metadata.referer", "metadata.body", "metadata.input", "metadata.user_agent", "metadata.userAgent",
+}
+
+// Fields that have the method of a request, and the status of its answer.
+var (
+	methodFields = []string{"method", "http_method", "request_method", "http.method", "http.request.method", "metadata.method"}
+	statusFields = []string{"status", "status_code", "statusCode", "http_status", "http.status", "http.status_code", "http.response.status_code", "metadata.status"}
+)
+
+// agentFields have a user agent.
+var agentFields = []string{"user_agent", "userAgent", "user_agent.original", "http_user_agent", "http.user_agent", "metadata.user_agent", "metadata.userAgent"}
+
+// methodMax is longer than any method of HTTP.
+const methodMax = 16
+
+// methodText returns the method of a request, "" for what is too long to be one.
+func methodText(text string) string {
+	if len(text) > methodMax {
+		return ""
+	}
+	return strings.ToUpper(text)
+}
+
+// ofRequest says whether a message has to be read for a request.
+func ofRequest(outline string) string {
+	if meaning.HasStatus(outline) {
+		return unsure
+	}
+	return ""
+}
+
+// statusText returns a status of HTTP, "" for anything else.
+func statusText(text string) string {
+	if meaning.LevelOfStatus(text) == model.LevelNone {
+		return ""
+	}
+	return text
+}
+
+// levelOfOutline says which level an outline tells.
+func levelOfOutline(outline string) string {
+	level, sure := meaning.LevelOfOutline(outline)
+	if !sure {
+		return unsure
+	}
+	return level.String()
+}
+
+// signalsOfOutline says of which signals an outline tells.
+func signalsOfOutline(outline string) string {
+	if meaning.HasStatus(outline) {
+		return unsure
+	}
+	return meaning.SignalsIn(outline)
+}
+
+// signalsOfAttacks says of which signals a list of attacks tells.
+func signalsOfAttacks(text string) string {
+	var attacks []meaning.Attack
+	if json.Unmarshal([]byte(text), &attacks) != nil {
+		return ""
+	}
+	return meaning.SignalsOfAttacks(attacks)
+}
+
+// What a duration says.
+const (
+	durationShort = "short"
+	durationLong  = "long"
+)
+
+func durationText(text string) string {
+	took, ok := index.ParseNumber(text)
+	switch {
+	case !ok:
+		return ""
+	case meaning.IsSlow(took):
+		return durationLong
+	}
+	return durationShort
+}
+
+// Attacks that one value shows are told to the rule as a text.
+const (
+	betweenFindings = "\x1e"
+	insideFinding   = "\x1f"
+)
+
+// attacksIn says which attacks a text shows.
+func attacksIn(text string) string {
+	var out strings.Builder
+	for i, found := range meaning.Attacks(text) {
+		if i > 0 {
+			out.WriteString(betweenFindings)
+		}
+		out.WriteString(string(found.Attack) + insideFinding + found.Signature)
+	}
+	return out.String()
+}
+
+// mayAttack says whether a message has to be read for attacks.
+func mayAttack(outline string) string {
+	if meaning.MayAttack(outline) {
+		return unsure
+	}
+	return ""
+}
+
+// attacked returns the attacks that were found, and the reasons.
+func attacked(says []string) []string {
+	reasons := map[meaning.Attack]string{}
+	for i, said := range says {
+		where := " in the message"
+		if i > 0 {
+			where = " in a field"
+		}
+		for _, finding := range strings.Split(said, betweenFindings) {
+			if attack, by, ok := strings.Cut(finding, insideFinding); ok && reasons[meaning.Attack(attack)] == "" {
+				reasons[meaning.Attack(attack)] = attack + ": " + by + where
+			}
+		}
+	}
+	var names, all []string
+	for _, attack := range meaning.AttackNames() {
+		if reason := reasons[attack]; reason != "" {
+			names, all = append(names, string(attack)), append(all, reason)
+		}
+	}
+	return []string{list(names), strings.Join(all, "; ")}
+}
+
+// errorLevel says whether a level is one of errors.
+func errorLevel(text string) string {
+	if l, _ := model.ParseLevel(text); l >= model.LevelError {
+		return "error"
+	}
+	return ""
+}
+
+// list returns texts as a JSON list, "" if there are none.
+func list(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(texts)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// place is where a field is made.
+type place struct {
+	rule *rule
+	at   int // of the rule's fields
+}
+
+// places are the fields that are made, by query name.
+var places = func() map[string]place {
+	found := map[string]place{}
+	for _, r := range rules {
+		for i, f := range r.fields {
+			found[f.name] = place{r, i}
+		}
+	}
+	return found
+}()
+
+// byWord are the fields that are made, by the first word of their names.
+var byWord = func() map[string][]string {
+	found := map[string][]string{}
+	for _, name := range Names() {
+		word, _, _ := strings.Cut(name, ".")
+		found[word] = append(found[word], name)
+	}
+	return found
+}()
+
+// Names returns the names of all fields that are made.
+func Names() []string {
+	var names []string
+	for _, r := range rules {
+		for _, f := range r.fields {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// OnlyMade returns a field that a condition looks at and that records have for no other
+// reason than that it is made of others, "" if there is none. Others that are made, such
+// as a category, are also sent.
+func OnlyMade(e index.Expr) string {
+	is := func(name string) bool {
+		return slices.Contains([]string{
+			Categories, CategoryReason, DetectedLevel, Attack, AttackReason, Signal, SignalSeverity, SignalConfidence,
+		}, name)
+	}
+	of := func(all []index.Expr) string {
+		for _, one := range all {
+			if name := OnlyMade(one); name != "" {
+				return name
+			}
+		}
+		return ""
+	}
+	switch e := e.(type) {
+	case index.AllOf:
+		return of(e.Of)
+	case index.AnyOf:
+		return of(e.Of)
+	case index.Not:
+		return OnlyMade(e.Of)
+	case index.Leaf:
+		if is(e.Field) {
+			return e.Field
+		}
+	case index.Versus:
+		for _, name := range []string{e.Field, e.Other} {
+			if is(name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// Mentions is how a request names fields that are made.
+type Mentions struct {
+	named   map[string]bool // as conditions or keys
+	records map[string]bool // perhaps as fields of the records of an answer
+}
+
+// None reports whether it names none.
+func (m Mentions) None() bool { return len(m.named) == 0 }
+
+// Add adds those of another text.
+func (m *Mentions) Add(text string) {
+	pipes := false
+	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
+		pipes = pipes || strings.IndexByte(text[:start], '|') >= 0
+		word := text[start:end]
+		for _, name := range byWord[word] {
+			m.add(name, pipes && strings.Contains(text, name))
+		}
+	}
+}
+
+// add adds a field that is named, and whether records may have to have it.
+func (m *Mentions) add(name string, inRecords bool) {
+	if m.named == nil {
+		m.named, m.records = map[string]bool{}, map[string]bool{}
+	}
+	m.named[name] = true
+	if inRecords {
+		m.records[name] = true
+	}
+}

