@@ -48,10 +48,10 @@ type ClusterConfig struct {
 	// 0: as many as its nodes allow.
 	Replicas int
 	// Secret is what all nodes of the cluster know and nobody else; it keeps
-	// strangers out of the cluster port and of gossip. With TLS it is for gossip
-	// alone.
+	// strangers out of the cluster port and of gossip.
 	Secret []byte
-	// TLS is the user's own certificates for the cluster port.
+	// TLS is the user's own certificates for the cluster port; nodes prove that
+	// they know the secret beside.
 	TLS *link.TLS
 
 	// Listener stands instead of Listen, Dial reaches the cluster ports of

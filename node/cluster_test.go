@@ -3,6 +3,7 @@ package node_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
@@ -13,11 +14,17 @@ import (
 // startThree starts a cluster of three nodes of which the first has all shards.
 func startThree(t *testing.T) []*nodetest.Running {
 	t.Helper()
+	return startLearning(t, 0)
+}
+
+// startLearning is startThree where patterns are learned so often.
+func startLearning(t *testing.T, often time.Duration) []*nodetest.Running {
+	t.Helper()
 	secret := []byte("a secret that only this test knows, long enough")
-	first := nodetest.Start(t, node.Config{Cluster: node.ClusterConfig{Name: "n0", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Bootstrap: true, Secret: secret}})
+	first := nodetest.Start(t, node.Config{LearnInterval: often, Cluster: node.ClusterConfig{Name: "n0", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Bootstrap: true, Secret: secret}})
 	all := []*nodetest.Running{first}
 	for i := 1; i < 3; i++ {
-		all = append(all, nodetest.Start(t, node.Config{Cluster: node.ClusterConfig{
+		all = append(all, nodetest.Start(t, node.Config{LearnInterval: often, Cluster: node.ClusterConfig{
 			Name: fmt.Sprintf("n%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Join: []string{first.Node.GossipAddr()}, Secret: secret,
 		}}))
 	}

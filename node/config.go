@@ -11,12 +11,17 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/api/limits"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/node/alert"
+	"github.com/stere-log/stere/node/learn"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/redact"
 	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/engine"
 )
@@ -33,7 +38,9 @@ const (
 	diskInterval           = time.Second
 	failureGrace           = 2 * time.Second
 	saveInterval           = 10 * time.Second
+	usesInterval           = 10 * time.Minute // between two changes of the catalogue because of keys in use
 	handOverTimeout        = 3 * time.Second
+	countsGrace            = 5 * time.Second // to write down what was counted and done, at the end
 	leaderPatience         = 5 * time.Second // for a leader of a shard, before a node is ready without
 )
 
@@ -45,6 +52,14 @@ const ShardsMax = 256
 type Config struct {
 	DataDir string
 	FS      engine.FS // default: the machine's file system
+
+	// EncryptionKeys reads the master keys with which what is on the disk is
+	// encrypted, at the start and at each rotation; nil: it is not encrypted.
+	EncryptionKeys func() (*encryption.Masters, error)
+
+	// TenantKeys keeps the segments of each tenant in files with keys of their own, so
+	// that what was removed of a tenant cannot be read in any copy of the files.
+	TenantKeys bool
 
 	Listen   string       // address of the HTTP interface; default 127.0.0.1:7100
 	Listener net.Listener // instead of Listen, e.g. for tests
@@ -88,8 +103,29 @@ type Config struct {
 	Ingest  ingest.Config
 	Query   query.Config
 	// API holds the limits of the HTTP interface; its Writer, Engine, Auth,
-	// Cluster, Flush, Status, Logger, LogLevel and Metrics are set by the node.
+	// Cluster, Decode.Redact, Flush, Status, Logger, LogLevel and Metrics are set by the node.
 	API api.Config
+	// Redaction says what is taken out of records before anything of them is
+	// stored. All nodes of a cluster need the same.
+	Redaction redact.Config
+
+	// Limits are those of requests.
+	Limits limits.Config
+	// Usage has what tenants use counted and written down, Audit who does what, in
+	// tenants of the cluster's own. Settings are what the trail says that the node runs
+	// with: nothing secret.
+	Usage, Audit bool
+	Settings     map[string]string
+
+	// LearnInterval is how often patterns are learned; default learn.DefaultInterval,
+	// below 0 never.
+	LearnInterval time.Duration
+	// EraseInterval is how often it is looked what is to be deleted; default
+	// erase.DefaultInterval, below 0: never.
+	EraseInterval time.Duration
+
+	// Alerts is how rules are looked at and others are told.
+	Alerts alert.Settings
 
 	// AdminKey is the cluster's administrator key, which a node that joins is
 	// told; nil where there is none.
@@ -127,7 +163,7 @@ func (c Config) Validate() error {
 	fault(c.Auth == nil && c.Listener == nil && !isLoopback(c.withDefaults().Listen),
 		"Listen is %q, which others can reach, and there is no authentication", c.Listen)
 	cluster := c.Cluster.WithDefaults(c.withDefaults().Listen)
-	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage, cluster} {
+	for _, nested := range []interface{ Validate() error }{c.Ingest, c.Query, c.Replica.Storage, cluster, c.Redaction, c.Limits} {
 		if err := nested.Validate(); err != nil {
 			faults = append(faults, err)
 		}
@@ -152,6 +188,7 @@ func (c Config) withDefaults() Config {
 	c.LogMemoryBytes = cmp.Or(c.LogMemoryBytes, DefaultLogMemory)
 	c.SlowDisk = cmp.Or(c.SlowDisk, DefaultSlowDisk)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.LearnInterval = cmp.Or(c.LearnInterval, learn.DefaultInterval)
 	if c.FS == nil {
 		c.FS = engine.DiskFS()
 	}
@@ -166,6 +203,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Ingest.Now == nil {
+		c.Ingest.Now = c.Now
+	}
+	if c.Query.Now == nil {
+		c.Query.Now = c.Now
 	}
 	return c
 }

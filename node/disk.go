@@ -59,16 +59,7 @@ func (d *diskWatch) look() {
 
 // run measures until the context ends.
 func (d *diskWatch) run(ctx context.Context) error {
-	ticker := time.NewTicker(diskInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			d.look()
-		}
-	}
+	return every(ctx, diskInterval, d.look)
 }
 
 // room reports whether this many bytes can be written and a quarter of the

@@ -55,7 +55,7 @@ func ids(t *testing.T, body []byte) (all []string) {
 // searched returns the ids that a search finds, page by page.
 func searched(t *testing.T, n *node.Node, text string, desc bool) (all []string) {
 	t.Helper()
-	request := query.Request{Tenant: "default", Text: text, Limit: 1000, Sort: []query.SortKey{{Field: "_time", Desc: desc}}}
+	request := query.Request{Audience: query.Audience{Tenant: "default"}, Text: text, Limit: 1000, Sort: []query.SortKey{{Field: "_time", Desc: desc}}}
 	for {
 		found, err := n.Engine().Search(t.Context(), request)
 		if err != nil || !found.Complete {

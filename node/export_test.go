@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/replicas"
 )
 
@@ -10,3 +11,6 @@ func (n *Node) Healer() *heal.Controller { return n.healer }
 
 // Replicas are the node's replicas.
 func (n *Node) Replicas() []*replicas.One { return n.replicas.All() }
+
+// Lost are the replicas of the node that are set aside.
+func (n *Node) Lost() map[model.ShardID]error { return n.replicas.Lost() }

@@ -115,14 +115,13 @@ func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) erro
 // shardGroup is the group of a shard as its driver changes it.
 type shardGroup struct {
 	group *raft.Group
-	now   func() time.Time
 }
 
 // Leads implements heal.Group.
 func (g shardGroup) Leads() bool { _, leads := g.group.Leader(); return leads }
 
 // Members implements heal.Group.
-func (g shardGroup) Members() []heal.Member { return membership.MembersOf(g.group, g.now()) }
+func (g shardGroup) Members() []heal.Member { return membership.MembersOf(g.group) }
 
 // Confirm implements heal.Group.
 func (g shardGroup) Confirm(ctx context.Context) error { return g.group.Barrier(ctx) }
@@ -140,7 +139,7 @@ func (g shardGroup) Transfer(ctx context.Context, to string) error { return g.gr
 func (n *Node) drive(ctx context.Context, one *replicas.One) {
 	logger := n.logger.With("shard", one.Shard())
 	heal.NewDriver(heal.DriverConfig{
-		Self: n.identity.Node, Shard: uint32(one.Shard()), Group: shardGroup{one.Group, n.cfg.Now},
+		Self: n.identity.Node, Shard: uint32(one.Shard()), Group: shardGroup{one.Group},
 		State: n.members.State, Propose: n.members.Propose,
 		Complete: func(ctx context.Context, nodes []string) map[string]bool { return n.completeOn(ctx, one, nodes) },
 		Took: func(step heal.Step, err error) {
@@ -170,29 +169,26 @@ func (n *Node) completeOn(ctx context.Context, one *replicas.One, nodes []string
 			continue
 		}
 		asking.Go(func() {
-			report, err := n.members.Peers().Report(ctx, node)
-			if err != nil {
+			r, there, err := n.members.Peers().ReplicaReport(ctx, node, one.Shard())
+			if err != nil || !there {
 				return
 			}
-			for _, r := range report.Replicas {
-				if r.Shard == uint32(one.Shard()) {
-					mu.Lock()
-					complete[node] = r.Complete && r.Applied+lagMax >= index
-					mu.Unlock()
-				}
-			}
+			mu.Lock()
+			defer mu.Unlock()
+			complete[node] = r.Complete && r.Applied+lagMax >= index
 		})
 	}
 	asking.Wait()
 	return complete
 }
 
-// report says how this node and its replicas are.
-func (n *Node) report() heal.Report {
+// report says how this node and its replicas are: all, or those of some shards.
+func (n *Node) report(only ...model.ShardID) heal.Report {
 	now := n.cfg.Now()
 	r := heal.Report{
 		Node: n.identity.Node, Time: now.UnixNano(), Uptime: now.Sub(n.started),
-		Disk: heal.Disk{Total: n.disk.total.Load(), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
+		Catalogue: n.members.State().Index,
+		Disk:      heal.Disk{Total: n.disk.total.Load(), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
 	}
 	if n.disk.full.Load() {
 		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
@@ -200,7 +196,13 @@ func (n *Node) report() heal.Report {
 	if n.host.Hangs() {
 		r.Problems = append(r.Problems, "the disk hangs: it leads nothing until a write of the log comes back")
 	}
+	for id := range n.replicas.Lost() {
+		r.Replicas = append(r.Replicas, heal.ReplicaReport{Shard: uint32(id), LogLost: true, Problem: n.lost(id).Error()})
+	}
 	for _, one := range n.replicas.All() {
+		if len(only) > 0 && !slices.Contains(only, one.Shard()) {
+			continue
+		}
 		s := one.Status()
 		stats, whole := one.Group.Stats(), one.Completeness()
 		report := heal.ReplicaReport{
@@ -210,7 +212,7 @@ func (n *Node) report() heal.Report {
 		in := one.Traffic()
 		report.Written = in.Written
 		if stats.Leads {
-			report.Members = membership.MembersOf(one.Group, now)
+			report.Members = membership.MembersOf(one.Group)
 			report.Tenants = make(map[string]int64, len(in.Tenants))
 			for tenant, bytes := range in.Tenants {
 				report.Tenants[string(tenant)] = bytes
@@ -223,6 +225,28 @@ func (n *Node) report() heal.Report {
 		r.Replicas = append(r.Replicas, report)
 	}
 	return r
+}
+
+// lost says why the replica here of a shard is set aside, and what is to be done;
+// nil if it is not.
+func (n *Node) lost(id model.ShardID) error {
+	why := n.replicas.Lost()[id]
+	switch {
+	case why == nil:
+		return nil
+	case n.alone(uint32(id)):
+		return fmt.Errorf("shard %d is set aside on node %s, its only one, so that nothing is given up that was acknowledged: %w; "+
+			"stop the node and bring its data folder back from a copy, or give up what the shard has by a new node in place of this one", id, n.identity.Node, why)
+	}
+	return fmt.Errorf("the replica of shard %d on node %s is set aside until it is made anew from the others: %w", id, n.identity.Node, why)
+}
+
+// notHere is the error for a shard that cannot be had here.
+func (n *Node) notHere(id model.ShardID) error {
+	if why := n.lost(id); why != nil {
+		return fmt.Errorf("%w: %w", peer.ErrNotHere, why)
+	}
+	return fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
 }
 
 // load is what gossip tells of this node.

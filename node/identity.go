@@ -21,7 +21,7 @@ const folderFormat = 1
 // it can no longer be read. Nodes of one cluster must have one in common.
 const (
 	formatMin = 1
-	formatMax = 2
+	formatMax = catalogue.Format
 )
 
 // carriedFormat is since when batches can have keys that nodes gave.

@@ -7,6 +7,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/stere-log/stere/node/replica"
+	"github.com/stere-log/stere/redact"
 )
 
 // replicaMetrics are the figures of each replica.
@@ -27,10 +28,12 @@ func replicaMetrics() []struct {
 		{"stere_storage_head_records", func(s replica.Status) float64 { return float64(s.HeadRows + s.FrozenRows) }},
 		{"stere_storage_idempotency_keys", func(s replica.Status) float64 { return float64(s.DedupKeys) }},
 		{"stere_storage_carried_keys", func(s replica.Status) float64 { return float64(s.CarriedKeys) }},
+		{"stere_storage_merging", func(s replica.Status) float64 { return flag(s.Merging) }},
 		{"stere_storage_missing_segments", func(s replica.Status) float64 { return float64(s.Missing) }},
 		{"stere_storage_missing_bytes", func(s replica.Status) float64 { return float64(s.MissingBytes) }},
 		{"stere_storage_pending_seals", func(s replica.Status) float64 { return float64(s.Pending) }},
 		{"stere_storage_quarantined_blocks", func(s replica.Status) float64 { return float64(s.Quarantined) }},
+		{"stere_storage_sealing", func(s replica.Status) float64 { return flag(s.Sealing) }},
 		{"stere_storage_segment_bytes", func(s replica.Status) float64 { return float64(s.SegmentBytes) }},
 		{"stere_storage_segment_records", func(s replica.Status) float64 { return float64(s.SegmentRows) }},
 		{"stere_storage_segments", func(s replica.Status) float64 { return float64(s.Segments) }},
@@ -47,13 +50,21 @@ func flag(b bool) float64 {
 // register adds the node's figures to the set; they are read when asked for.
 func (n *Node) register(set *metrics.Set) {
 	set.RegisterMetricsWriter(n.writeReplicas)
+	set.RegisterMetricsWriter(n.writeRedactions)
+	set.RegisterMetricsWriter(n.writeLimits)
+	set.RegisterMetricsWriter(n.writeAlerts)
 	for name, read := range map[string]func() float64{
 		"stere_disk_free_bytes":            func() float64 { return float64(n.disk.free.Load()) },
 		"stere_disk_reserve_bytes":         func() float64 { return float64(n.disk.floor.Load()) },
+		"stere_encryption_old_bytes":       func() float64 { old, _ := n.keeper.Figures(); return float64(old) },
+		"stere_encryption_plain_bytes":     func() float64 { _, plain := n.keeper.Figures(); return float64(plain) },
+		"stere_raft_damaged_logs":          func() float64 { return float64(len(n.replicas.Lost())) },
 		"stere_storage_disk_bytes":         func() float64 { return float64(n.store.Stats().DiskBytes) },
 		"stere_storage_compactions_total":  func() float64 { return float64(n.store.Stats().Compactions) },
 		"stere_storage_damaged_total":      func() float64 { return float64(n.store.Stats().Damaged) },
 		"stere_storage_ahead_bytes":        func() float64 { return float64(n.store.Stats().AheadBytes) },
+		"stere_storage_cache_hits_total":   func() float64 { hits, _, _ := n.cache.Stats(); return float64(hits) },
+		"stere_storage_cache_misses_total": func() float64 { _, misses, _ := n.cache.Stats(); return float64(misses) },
 		"stere_storage_cache_bytes":        func() float64 { _, _, bytes := n.cache.Stats(); return float64(bytes) },
 		"stere_ingest_bytes_in_flight":     func() float64 { return float64(n.writer.Stats().InFlightBytes) },
 		"stere_tail_open":                  func() float64 { return float64(n.tails.Stats().Tails) },
@@ -61,6 +72,7 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_tail_opened_total":          func() float64 { return float64(n.tails.Stats().Opened) },
 		"stere_tail_refused_total":         func() float64 { return float64(n.tails.Stats().Refused) },
 		"stere_tail_records_shown_total":   func() float64 { return float64(n.tails.Stats().Shown) },
+		"stere_tail_waiting_bytes":         func() float64 { return float64(n.tails.Stats().Waiting) },
 		"stere_tail_records_dropped_total": func() float64 { return float64(n.tails.Stats().Dropped) },
 		"stere_node_ready":                 func() float64 { return flag(n.isReady()) },
 		"stere_cluster_leads_catalogue":    func() float64 { return flag(n.members.Leads()) },
@@ -75,6 +87,48 @@ func (n *Node) register(set *metrics.Set) {
 	}
 }
 
+// writeLimits writes how much is counted and kept, and how many tenants are near their
+// limits; which, only an administrator is told.
+func (n *Node) writeLimits(w io.Writer) {
+	keys, asked, failed := n.limits.Limiter.Stats()
+	metrics.WriteGaugeUint64(w, "stere_limit_keys", uint64(max(keys, 0)))
+	metrics.WriteCounterUint64(w, "stere_limit_questions_total", uint64(max(asked, 0)))
+	metrics.WriteCounterUint64(w, "stere_limit_unanswered_total", uint64(max(failed, 0)))
+	if n.limits.Book != nil {
+		near, over := uint64(0), uint64(0)
+		for id := range n.members.State().Accounts {
+			most := int64(0)
+			for _, share := range n.limits.Gate.Shares(id) {
+				most = max(most, share.Percent)
+			}
+			if most >= 100 {
+				over++
+			} else if most >= n.limits.Gate.WarnPercent {
+				near++
+			}
+		}
+		metrics.WriteGaugeUint64(w, `stere_quota_tenants{state="near"}`, near)
+		metrics.WriteGaugeUint64(w, `stere_quota_tenants{state="over"}`, over)
+	}
+	if n.limits.Trail != nil {
+		made, written, lost := n.limits.Trail.Stats()
+		metrics.WriteCounterUint64(w, "stere_audit_entries_total", uint64(max(made, 0)))
+		metrics.WriteCounterUint64(w, "stere_audit_written_total", uint64(max(written, 0)))
+		metrics.WriteCounterUint64(w, "stere_audit_lost_total", uint64(max(lost, 0)))
+	}
+}
+
+// writeRedactions writes what was redacted, by detector.
+func (n *Node) writeRedactions(w io.Writer) {
+	if n.redactor == nil {
+		return
+	}
+	metrics.WriteCounterUint64(w, "stere_redaction_records_total", n.redactor.Records())
+	for d, name := range n.redactor.Names() {
+		metrics.WriteCounterUint64(w, fmt.Sprintf(`stere_redaction_findings_total{detector=%q}`, name), n.redactor.Found(redact.Detector(d)))
+	}
+}
+
 // writeReplicas writes the figures of the replicas that are here now.
 func (n *Node) writeReplicas(w io.Writer) {
 	all := n.replicas.All()
@@ -86,5 +140,25 @@ func (n *Node) writeReplicas(w io.Writer) {
 		for i, one := range all {
 			metrics.WriteGaugeFloat64(w, fmt.Sprintf(`%s{shard="%d"}`, m.name, one.Shard()), m.read(states[i]))
 		}
+	}
+}
+
+// writeAlerts writes what was looked at and told here.
+func (n *Node) writeAlerts(w io.Writer) {
+	c := n.watcher.Counts()
+	for _, one := range []struct {
+		name  string
+		value float64
+	}{
+		{"stere_triage_evaluations_total", float64(c.Rules)},
+		{"stere_triage_evaluation_errors_total", float64(c.RuleErrors)},
+		{"stere_triage_evaluation_seconds_total", c.Evaluating.Seconds()},
+		{"stere_triage_transitions_total", float64(c.Transitions)},
+		{"stere_webhook_attempts_total", float64(c.Deliveries)},
+		{"stere_webhook_failures_total", float64(c.DeliveryFailures)},
+		{"stere_webhook_waiting", float64(n.watcher.Waiting())},
+		{"stere_integration_probes_total", float64(c.Probes)},
+	} {
+		fmt.Fprintf(w, "%s %g\n", one.name, one.value)
 	}
 }

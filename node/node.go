@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,20 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/node/alert"
+	"github.com/stere-log/stere/node/directory"
+	"github.com/stere-log/stere/node/encrypt"
+	"github.com/stere-log/stere/node/erase"
 	"github.com/stere-log/stere/node/follow"
+	"github.com/stere-log/stere/node/learn"
+	"github.com/stere-log/stere/node/limits"
 	"github.com/stere-log/stere/node/membership"
 	"github.com/stere-log/stere/node/operator"
 	"github.com/stere-log/stere/node/replica"
@@ -23,6 +34,7 @@ import (
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/tail"
 	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/redact"
 	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/engine"
 	"github.com/stere-log/stere/storage/segment"
@@ -35,25 +47,32 @@ type Node struct {
 	identity identity
 	started  time.Time
 
-	lock     io.Closer
-	store    *engine.Engine
-	cache    *segment.Cache
-	heads    *storage.HeadCache
-	host     *raft.Host
-	members  *membership.Membership
-	replicas *replicas.Set
-	healer   *heal.Controller
-	leaders  leaders
-	formatOf atomic.Pointer[formatOf]
-	logged   replica.Counter // bytes proposed by all replicas
-	disk     *diskWatch
-	shedding shedding
-	writer   *ingest.Writer
-	engine   *query.Engine
-	follow   *follow.Shards
-	tails    *tail.Hub
-	api      *api.Server
-	listener net.Listener
+	lock      io.Closer
+	encrypted *encryption.FS // nil: what is on disk is not encrypted
+	store     *engine.Engine
+	cache     *segment.Cache
+	heads     *storage.HeadCache
+	host      *raft.Host
+	members   *membership.Membership
+	replicas  *replicas.Set
+	healer    *heal.Controller
+	leaders   leaders
+	learner   *learn.Learner
+	eraser    *erase.Eraser
+	keeper    *encrypt.Keeper
+	watcher   *alert.Watcher
+	formatOf  atomic.Pointer[formatOf]
+	logged    replica.Counter // bytes proposed by all replicas
+	disk      *diskWatch
+	shedding  shedding
+	writer    *ingest.Writer
+	engine    *query.Engine
+	follow    *follow.Shards
+	tails     *tail.Hub
+	limits    *limits.Parts
+	api       *api.Server
+	redactor  *redact.Redactor // nil: nothing is redacted
+	listener  net.Listener
 
 	opened  chan struct{} // closed when the replicas that the catalogue gives the node are open
 	ready   chan struct{} // closed when the node can serve
@@ -91,9 +110,28 @@ func (n *Node) openFolder(context.Context) (err error) {
 	if n.lock, err = engine.LockDir(n.cfg.FS, n.cfg.DataDir); err != nil {
 		return err
 	}
+	if err := n.openEncryption(); err != nil {
+		return err
+	}
 	n.disk = &diskWatch{fs: n.cfg.FS, dir: n.cfg.DataDir, reserve: n.cfg.ReserveBytes, logger: n.logger, filled: make(chan struct{}, 1)}
 	n.disk.look()
 	n.identity, err = loadIdentity(n.cfg.FS, n.cfg.DataDir, n.cfg.Shards)
+	return err
+}
+
+// openEncryption puts the encryption under everything that is opened after it.
+func (n *Node) openEncryption() (err error) {
+	fs, dir := n.cfg.FS, n.cfg.DataDir
+	if n.cfg.EncryptionKeys == nil {
+		if encryption.Exists(fs, dir) {
+			return fmt.Errorf("open %s: %w; start the node with encryption-key-file, as before", dir, encryption.ErrNoKey)
+		}
+		return nil
+	}
+	n.encrypted, err = encryption.Open(encryption.Config{FS: fs, Dir: dir, Files: append([]string{identityName, fs.PathJoin(storeName, engine.BallastName)}, membership.Files()...), Keys: n.cfg.EncryptionKeys, Now: n.cfg.Now})
+	if err == nil {
+		n.cfg.FS = n.encrypted
+	}
 	return err
 }
 
@@ -141,20 +179,25 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if why := n.host.Lost()[catalogue.Group]; why != nil {
+		return fmt.Errorf("the catalogue's log is damaged, and a node that has forgotten how it voted must not go on; "+
+			"let a new node with an empty data folder take the place of this one and remove this one from the cluster (stere cluster remove NODE --force): %w", why)
+	}
 	if err := n.members.Start(n.host); err != nil {
 		return err
 	}
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
-	env := storage.Env{Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger}
+	env := n.env()
 	building, logged := make(chan struct{}, 1), &n.logged
 	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
+	cleaning := replica.NewLimiter(replica.DefaultCleanBytesPerSecond)
 	n.replicas, err = replicas.Open(ctx, replicas.Config{
 		Self: n.identity.Node, Host: n.host, Logger: n.logger,
 		Replica: func(shard uint32) replica.Config {
 			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
 			cfg := n.cfg.shardConfig(env, shard, here)
 			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
-			cfg.Fetching, cfg.Scrubbing = fetching, scrubbing
+			cfg.Fetching, cfg.Scrubbing, cfg.Cleaning = fetching, scrubbing, cleaning
 			cfg.Storage.Alone = func() bool { return n.alone(shard) }
 			if n.members.Clustered() {
 				cfg.Peers = peers{n}
@@ -166,6 +209,14 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})
 	return err
+}
+
+// env is what the shards share.
+func (n *Node) env() storage.Env {
+	return storage.Env{
+		Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger, Query: query.Condition,
+		Apart: n.encrypted != nil && n.cfg.TenantKeys,
+	}
 }
 
 // replica returns the replica here of a shard, nil if there is none.
@@ -191,12 +242,27 @@ func (n *Node) CacheBytes() int64 {
 	return bytes + n.heads.Bytes()
 }
 
+// Rest gives up what the caches need not keep while nothing is asked of the node, and
+// returns how many bytes that is.
+func (n *Node) Rest() int64 { return n.cache.Rest() }
+
 // openPaths connects the way in and the way out.
 func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
-	n.engine = query.New(n, n.cfg.Query)
+	config := n.cfg.Query
+	config.Version = cmp.Or(config.Version, n.cfg.API.Version)
+	n.engine = query.New(n, config)
+	n.learner = &learn.Learner{Config: learn.Config{
+		Interval: n.cfg.LearnInterval, Engine: n.engine, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },
+		Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
+	}}
+	n.eraser = &erase.Eraser{Config: erase.Config{
+		Interval: n.cfg.EraseInterval, Shards: erasing{n}, Engine: n.engine, State: n.members.State,
+		Leads: func() bool { return n.isReady() && n.members.Leads() }, Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
+	}}
+	n.watcher = alert.New(n.alerts())
 	n.follow = follow.New(follow.Config{
-		Self: n.identity.Node, Engine: n.engine, Serving: n.serving, ShardsOf: n.ShardsOf, Replica: n.replica,
+		Self: n.identity.Node, Engine: n.engine, Serving: n.serving, ShardsOf: n.readShardsOf, Replica: n.replica,
 		Leader: func(id model.ShardID) string { return n.leaderOf(id, "") }, Holders: n.holders, Peers: n.members.Peers,
 	})
 	n.tails = tail.NewHub(tail.Config{Shards: n.follow, Engine: n.engine, Now: n.cfg.Now})
@@ -207,11 +273,47 @@ func (n *Node) openPaths(context.Context) (err error) {
 	}
 	cfg := n.cfg.API
 	cfg.Tails = n.tails
+	if !n.cfg.Redaction.Disabled {
+		if n.redactor, err = redact.New(n.cfg.Redaction); err != nil {
+			return err
+		}
+		cfg.Decode.Redact = n.redactor
+	}
 	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
+	cfg.Directory = n.Directory()
+	n.openLimits()
+	cfg.Limits, cfg.Book, cfg.Trail = n.limits.Gate, n.limits.Book, n.limits.Trail
+	cfg.Erasures = erase.Admin{Eraser: n.eraser, Change: n.Directory().Change}
+	cfg.Desk = alert.Desk{Watcher: n.watcher, Change: n.Directory().Change}
 	cfg.Cluster = operator.Operator{Cluster: n.Cluster(), Controller: n.healer, Leader: n.members.Leader}
+	n.keeper = &encrypt.Keeper{FS: n.encrypted, Env: n.env(), LeaveLog: n.host.LeaveLog, Logger: n.logger}
+	cfg.Encryption = n.keeper
+	cfg.Queries = operator.Queries{State: n.members.State, Propose: n.members.Propose}
+	cfg.Judge = n.verdicts()
 	n.api, err = api.New(cfg)
 	return err
+}
+
+// verdicts are what people said of findings.
+func (n *Node) verdicts() operator.Verdicts {
+	return operator.Verdicts{State: n.members.State, Propose: n.members.Propose}
+}
+
+// alerts is what the watcher has to do with.
+func (n *Node) alerts() alert.Config {
+	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
+		for _, m := range n.members.Members() {
+			if m.DiskTotal > 0 {
+				disks = append(disks, alert.Disk{Node: m.Name, Used: 100 * (1 - float64(m.DiskFree)/float64(m.DiskTotal))})
+			}
+		}
+		return disks
+	}}
+	return alert.Config{
+		Settings: n.cfg.Alerts, Version: n.cfg.API.Version, Finder: finder, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },
+		Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
+	}
 }
 
 func (n *Node) listen(context.Context) (err error) {
@@ -236,6 +338,11 @@ func (n *Node) GossipAddr() string { return n.members.GossipAddr() }
 
 // Cluster is the cluster as this node sees it.
 func (n *Node) Cluster() heal.Cluster { return clusterView{n.members, n} }
+
+// Directory is who may do what, as this node knows it.
+func (n *Node) Directory() directory.Directory {
+	return directory.Directory{State: n.members.State, Propose: n.members.Propose, Latest: n.members.Current}
+}
 
 // Writer is the way in, for programs that run a node inside themselves.
 func (n *Node) Writer() *ingest.Writer { return n.writer }
@@ -281,6 +388,23 @@ func (n *Node) Failed() error {
 // FlushAll seals what is there in every shard, wherever it is led, merges what
 // can be merged and returns when that is durable.
 func (n *Node) FlushAll(ctx context.Context) error {
+	for delay := flushRetryMin; ; delay *= 2 {
+		err := n.flushOnce(ctx)
+		if err == nil || delay > flushRetryMax || pause.For(ctx, delay) != nil {
+			return err
+		}
+	}
+}
+
+// Between two tries of FlushAll: leaders that change meanwhile are no reason to fail, and
+// what has been flushed costs the next try nothing.
+const (
+	flushRetryMin = 50 * time.Millisecond
+	flushRetryMax = time.Second
+)
+
+// flushOnce tries once.
+func (n *Node) flushOnce(ctx context.Context) error {
 	errs := []error{n.Flush(ctx)}
 	for _, member := range n.members.Members() {
 		if !member.Self && n.members.Alive(member.ID) && member.Cluster == n.members.State().Cluster {
@@ -295,24 +419,33 @@ func (n *Node) Flush(ctx context.Context) error {
 	if !n.isReady() {
 		return fmt.Errorf("flush: %w: the log is being replayed", ingest.ErrUnavailable)
 	}
-	all := n.replicas.All()
-	errs := make([]error, len(all))
-	var shards sync.WaitGroup
-	for i, one := range all {
-		if _, leads := one.Group.Leader(); leads {
-			shards.Go(func() { errs[i] = one.Flush(ctx) })
+	for _, flush := range []func(*replica.Replica, context.Context) error{(*replica.Replica).Flush, (*replica.Replica).FlushRest} {
+		if err := n.eachLed(func(one *replica.Replica) error { return flush(one, ctx) }); err != nil {
+			return err
 		}
-	}
-	shards.Wait()
-	if err := errors.Join(errs...); errors.Is(err, raft.ErrNotLeader) {
-		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err) // leaders have changed: try again
-	} else if err != nil {
-		return err
 	}
 	if err := n.members.Save(); err != nil {
 		return err
 	}
 	return n.store.AwaitDeletions(ctx)
+}
+
+// eachLed does something with all shards that this node leads, at once.
+func (n *Node) eachLed(do func(*replica.Replica) error) error {
+	all := n.replicas.All()
+	errs := make([]error, len(all))
+	var shards sync.WaitGroup
+	for i, one := range all {
+		if _, leads := one.Group.Leader(); leads {
+			shards.Go(func() { errs[i] = do(one.Replica) })
+		}
+	}
+	shards.Wait()
+	err := errors.Join(errs...)
+	if errors.Is(err, raft.ErrNotLeader) {
+		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err) // leaders have changed: try again
+	}
+	return err
 }
 
 // Close closes what New opened. Run calls it at its end; it is for a node that

@@ -30,7 +30,7 @@ func write(n *node.Node, tenant model.TenantID, key string, lines ...string) (in
 
 func search(t *testing.T, n *node.Node, tenant model.TenantID, text string) []string {
 	t.Helper()
-	result, err := n.Engine().Search(t.Context(), query.Request{Tenant: tenant, Text: text, Limit: 1000})
+	result, err := n.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: tenant}, Text: text, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestWrittenIsFoundBeforeAndAfterFlushAndRestart(t *testing.T) {
 			Records: []model.Record{{}}}); !errors.Is(err, ingest.ErrConflict) {
 			t.Errorf("other body under the key: %v, want ErrConflict", err)
 		}
-		if hit, err := running.Node.Engine().Get(t.Context(), "default", result.ID(0)); err != nil || hit.Record.Fields[0].Text != "once" {
+		if hit, err := running.Node.Engine().Get(t.Context(), query.Audience{Tenant: "default"}, result.ID(0)); err != nil || hit.Record.Fields[0].Text != "once" {
 			t.Errorf("get %s: %+v, %v", result.ID(0), hit, err)
 		}
 	}
@@ -249,7 +249,7 @@ func TestAnswersWithoutWhatCannotBeReadSaySo(t *testing.T) {
 	if err := running.Node.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	result, err := running.Node.Engine().Search(t.Context(), query.Request{Tenant: "a"})
+	result, err := running.Node.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: "a"}})
 	if err != nil || result.Complete || len(result.Hits) != 1 {
 		t.Errorf("%+v, %v, want the sound record and that the answer is not complete", result, err)
 	}

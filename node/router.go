@@ -30,6 +30,11 @@ var _ ingest.Shards = (*Node)(nil)
 
 // ShardsOf implements ingest.Shards.
 func (n *Node) ShardsOf(tenant model.TenantID) []model.ShardID {
+	return shardIDs(n.members.State().WriteShards(tenant))
+}
+
+// readShardsOf returns the shards that may have a tenant's records.
+func (n *Node) readShardsOf(tenant model.TenantID) []model.ShardID {
 	return shardIDs(n.members.State().TenantShards(tenant))
 }
 
@@ -185,6 +190,9 @@ func (n *Node) again(id model.ShardID, node string, err error) bool {
 func (n *Node) appendTo(ctx context.Context, node string, id model.ShardID, a storage.Append) ([]storage.BatchResult, error) {
 	switch node {
 	case "":
+		if why := n.lost(id); why != nil && n.alone(uint32(id)) {
+			return nil, why // nobody else will ever lead it
+		}
 		return nil, peer.NotLeaderError{}
 	case n.identity.Node:
 		return n.appendHere(ctx, id, a)
@@ -205,7 +213,7 @@ func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Appen
 	}
 	one := n.replicas.Get(id)
 	if one == nil {
-		return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
+		return nil, n.notHere(id)
 	}
 	results, err := one.Append(ctx, a)
 	if err != nil {

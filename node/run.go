@@ -57,6 +57,15 @@ func (n *Node) runActors(asked context.Context) error {
 	group.Add(func() error { return n.shed(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.saveCatalogue(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.learner.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.limits.Run(inside, n.ready) }, func(error) { stop() })
+	group.Add(func() error { return n.eraser.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.keeper.Run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.watcher.Run(inside) }, func(error) { stop() })
+	if n.cfg.Auth != nil {
+		group.Add(func() error { return n.cfg.Auth.Run(inside) }, func(error) { stop() })
+		group.Add(func() error { return n.noteUses(inside) }, func(error) { stop() })
+	}
 	group.Add(func() error { return n.heal(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.runReplicas(inside) }, func(error) { stop() })
 	if err := group.Run(); err != nil && asked.Err() == nil {
@@ -78,7 +87,14 @@ func (n *Node) shutdown() {
 	if n.Failed() == nil {
 		n.handOver(ctx)
 	}
-	if err := errors.Join(n.api.Shutdown(ctx), n.writer.Close(ctx)); err != nil {
+	err := n.api.Shutdown(ctx)
+	if n.Failed() == nil && n.isReady() {
+		// Requests that took all the time there was must not cost what was counted.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsGrace)
+		n.limits.Close(closing)
+		cancel()
+	}
+	if err := errors.Join(err, n.writer.Close(ctx)); err != nil {
 		n.logger.Warn("requests were cut off", "error", err)
 	}
 }
@@ -134,21 +150,43 @@ func (n *Node) stopServing() {
 // saveCatalogue saves the catalogue as often as an idle shard is sealed: its
 // entries must not keep old files of the log.
 func (n *Node) saveCatalogue(ctx context.Context) error {
-	ticker := time.NewTicker(saveInterval)
-	defer ticker.Stop()
-	for saved := int64(0); ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	saved := int64(0)
+	return every(ctx, saveInterval, func() {
 		if logged := n.logged.Load(); logged-saved >= replica.DefaultIdleBytes {
 			saved = logged
 			if err := n.members.Save(); err != nil {
 				n.logger.Warn("the catalogue was not saved", "error", err)
 			}
 		}
+	})
+}
+
+// every does something at each interval until the context ends.
+func every(ctx context.Context, interval time.Duration, do func()) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			do()
+		}
 	}
+}
+
+// noteUses makes it known now and then when API keys were used here.
+func (n *Node) noteUses(ctx context.Context) error {
+	return every(ctx, usesInterval, func() {
+		uses := n.cfg.Auth.TakeUses()
+		if len(uses) == 0 {
+			return
+		}
+		if err := n.Directory().NoteUses(ctx, uses); err != nil {
+			n.cfg.Auth.GiveBack(uses)
+			n.logger.Debug("when keys were used is not known elsewhere yet", "error", err)
+		}
+	})
 }
 
 // heal looks after the cluster once this node is in it.

@@ -20,9 +20,12 @@ type client struct {
 func (c *client) run(ctx context.Context) {
 	for ctx.Err() == nil && !c.w.t.Failed() {
 		c.pause(ctx, c.w.tuning.think)
-		if c.rng.IntN(5) < 3 {
+		switch c.rng.IntN(20) {
+		case 0:
+			c.readSlowly(ctx, c.anyone())
+		case 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11:
 			c.write(ctx)
-		} else {
+		default:
 			c.ask(c.anyone(), question{tenant: tenants[c.rng.IntN(len(tenants))], client: c.rng.IntN(2*c.w.tuning.clients) - c.w.tuning.clients, count: c.rng.IntN(3) == 0})
 		}
 	}
@@ -76,7 +79,7 @@ func (c *client) send(to *process, a *attempt) bool {
 	result, err := to.node.Writer().Write(ctx, request)
 	if err != nil {
 		c.w.ledger.count("failed writes")
-		if !unavailable(err) && !c.w.ledger.isDead(to) {
+		if !unavailable(err) && !c.w.ledger.mayFail(to) {
 			c.w.t.Errorf("write at %s: %v", to.machine.ip, err)
 		}
 		return false
@@ -98,7 +101,7 @@ func (c *client) ask(whom *process, q question) bool {
 	answer, err := whom.node.Engine().Search(ctx, q.request())
 	if err != nil {
 		c.w.ledger.count("failed questions")
-		if !unavailable(err) && !c.w.ledger.isDead(whom) {
+		if !unavailable(err) && !c.w.ledger.mayFail(whom) {
 			c.w.t.Errorf("ask %s: %v", whom.machine.ip, err)
 		}
 		return false

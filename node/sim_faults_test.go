@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/node"
 )
@@ -108,6 +109,25 @@ var faults = []fault{
 			return n.Healer().RemoveNode(ctx, from, false, "simulation")
 		})
 	}},
+	{"add shards", 2, true, func(w *world) {
+		more, target := between(w.rng, 1, 2), "tenant "+string(tenants[w.rng.IntN(len(tenants))])
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, _, _ string) error {
+			if err := n.Healer().AddShards(ctx, min(len(n.Cluster().State().Shards)+more, shardsMax), "simulation"); err != nil {
+				return err
+			}
+			_, err := n.Healer().Execute(ctx, heal.Request{Action: heal.SpreadTenant, Target: target, By: "simulation"})
+			return err
+		})
+	}},
+	{"spread while one is deaf", 1, true, func(w *world) { w.spreadBehindBack() }},
+	{"power right after an acknowledgement", 2, true, func(w *world) { w.killAfterAcknowledgement() }},
+	{"a leader that does not hear", 1, true, func(w *world) { w.deafLeader() }},
+	{"power right after a vote", 1, true, func(w *world) { w.cutElectionShort() }},
+	{"move under a reader", 1, true, func(w *world) { w.moveUnderReader() }},
+	{"slow move", 1, true, func(w *world) { w.moveSlowly() }},
+	{"clock", 2, false, func(w *world) { w.jump() }},
+	{"key after a spread", 1, true, func(w *world) { w.repeatAfterSpread() }},
+	{rotten, 1, true, func(w *world) { w.rotLog() }},
 	{"join", 1, true, func(w *world) {
 		if len(w.machines) < machinesMax {
 			m := w.add(len(w.machines))
@@ -124,7 +144,7 @@ func (w *world) fail() {
 	sum := 0
 	for _, f := range faults {
 		if !f.many || len(w.machines) > 1 {
-			sum += f.weight
+			sum += f.often()
 		}
 	}
 	n := w.rng.IntN(sum)
@@ -132,13 +152,24 @@ func (w *world) fail() {
 		if f.many && len(w.machines) == 1 {
 			continue
 		}
-		if n -= f.weight; n < 0 {
+		if n -= f.often(); n < 0 {
 			w.counts[f.name]++
 			w.logger.Info("fault", "name", f.name)
 			f.do(w)
 			return
 		}
 	}
+}
+
+// oftenWeight is the weight of a fault that is asked for with -often.
+const oftenWeight = 40
+
+// often is the weight of a fault in this run.
+func (f fault) often() int {
+	if f.name == *simOften {
+		return oftenWeight
+	}
+	return f.weight
 }
 
 // some returns a machine that runs a node, or one that does not; nil if there
@@ -151,6 +182,9 @@ func (w *world) some(running bool) *machine {
 	return machines[w.rng.IntN(len(machines))]
 }
 
+// shardsMax is to how many shards are added.
+const shardsMax = 5
+
 // machinesMax is how many machines a cluster grows to.
 const machinesMax = 5
 
@@ -160,10 +194,13 @@ const operatorPatience = 10 * time.Second
 // operate gives an order at some node: for a shard, one that has a replica of
 // it and one that may have none.
 func (w *world) operate(order func(ctx context.Context, n *node.Node, shard uint32, from, to string) error) {
-	m := w.some(true)
-	if m == nil {
-		return
+	if m := w.some(true); m != nil {
+		w.operateAt(m, order)
 	}
+}
+
+// operateAt does so at a node that runs.
+func (w *world) operateAt(m *machine, order func(ctx context.Context, n *node.Node, shard uint32, from, to string) error) {
 	n := m.current().node
 	state := n.Cluster().State()
 	nodes, shards := slices.Sorted(maps.Keys(state.Nodes)), state.Numbers()

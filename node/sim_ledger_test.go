@@ -59,6 +59,21 @@ func (l *ledger) isDead(p *process) bool {
 	return p.dead
 }
 
+// stop notes that a node is to end.
+func (l *ledger) stop(p *process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.stopped = true
+}
+
+// mayFail reports whether a node may fail with whatever error: it ends, and its
+// clients call it past its HTTP server, which would wait for them.
+func (l *ledger) mayFail(p *process) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p.dead || p.stopped
+}
+
 // leave notes that a node has ended because it was removed.
 func (l *ledger) leave(p *process) {
 	l.mu.Lock()
@@ -167,7 +182,7 @@ func (q question) request() query.Request {
 	if q.count {
 		text += " | stats count() by (component)"
 	}
-	return query.Request{Tenant: q.tenant, Text: text, Limit: 10_000}
+	return query.Request{Audience: query.Audience{Tenant: q.tenant}, Text: text, Limit: 10_000}
 }
 
 // asks reports whether the question is for an attempt.

@@ -83,6 +83,11 @@ func (w *world) replicasAgree() string {
 			active++
 		}
 	}
+	for id, tenant := range state.Tenants {
+		if tenant.Writes != 0 && active >= state.Settings.Replicas { // else the new ones lack replicas
+			return fmt.Sprintf("tenant %s does not write yet to all of its shards: %+v", id, tenant)
+		}
+	}
 	for _, number := range slices.Sorted(maps.Keys(copies)) {
 		all := copies[number]
 		if wanted := state.Wanted(state.Shards[number]); active >= wanted && len(all) < wanted {

@@ -19,6 +19,7 @@ import (
 var (
 	simSeeds = flag.Int("seeds", 0, "how many seeds of the simulation to run; 0: a few")
 	simSeed  = flag.Uint64("seed", 0, "the first seed of the simulation")
+	simOften = flag.String("often", "", "a fault of the simulation that is to happen often, by its name")
 )
 
 func isLog(path string) bool { return strings.Contains(path, "data/log/") }
@@ -101,18 +102,29 @@ func (w *world) live() {
 	for _, m := range w.machines {
 		w.until(m.ip+" is ready", m.isReady)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var clients sync.WaitGroup
-	for i := range w.tuning.clients {
-		c := &client{w: w, rng: rand.New(rand.NewPCG(w.rng.Uint64(), uint64(i))), number: i}
-		clients.Go(func() { c.run(ctx) })
+	if len(w.machines) > 1 && w.rng.IntN(2) == 0 { // shards that tenants can be given at any time
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, _, _ string) error {
+			return n.Healer().AddShards(ctx, w.tuning.shards+1, "simulation")
+		})
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := w.clients(ctx)
 	for end := time.Now().Add(w.tuning.lasts); time.Now().Before(end) && !w.t.Failed(); {
 		time.Sleep(time.Duration(w.rng.Int64N(int64(2 * time.Second))))
 		w.fail()
 	}
 	cancel()
-	clients.Wait()
+	wait()
+}
+
+// clients starts the clients, and returns what waits for their end.
+func (w *world) clients(ctx context.Context) (wait func()) {
+	var clients sync.WaitGroup
+	for i := range w.tuning.clients {
+		c := &client{w: w, rng: rand.New(rand.NewPCG(w.rng.Uint64(), uint64(i))), number: i}
+		clients.Go(func() { c.run(ctx) })
+	}
+	return clients.Wait
 }
 
 // settle mends everything and looks whether everything is there, on every node,

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type world struct {
 	net      *sim.Network
 	machines []*machine
 	ledger   *ledger
+	tester   *client // of the world itself, see sim_scenarios_test.go
 	tuning   tuning
 	ended    sync.WaitGroup // runs of nodes that were killed, calls of operators
 	book     *logBook
@@ -45,6 +47,7 @@ type world struct {
 // tuning is what a seed decides about sizes and times.
 type tuning struct {
 	machines, shards, clients int
+	replicas                  int           // of a shard
 	lasts                     time.Duration // of the faults
 	think                     time.Duration // between two calls of a client, at most
 	syncTime                  time.Duration // of the log, at most
@@ -59,11 +62,11 @@ func randomTuning(rng *rand.Rand, machines int) tuning {
 	ms := func(lo, hi int) time.Duration { return time.Duration(between(rng, lo, hi)) * time.Millisecond }
 	lasts, clients, calls := ms(5_000, 20_000), between(rng, 2, 4), between(rng, 100, 400)
 	return tuning{
-		machines: machines, shards: between(rng, 1, 2), clients: clients,
+		machines: machines, shards: between(rng, 1, 2), clients: clients, replicas: []int{3, 3, 3, 1}[rng.IntN(4)],
 		lasts: lasts, think: 2 * lasts * time.Duration(clients) / time.Duration(calls), syncTime: ms(0, 4),
 		link: sim.Link{Delay: ms(0, 2), Jitter: ms(0, 3)},
 		node: node.Config{
-			DataDir: "data", LogLanes: between(rng, 1, 2), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
+			DataDir: "data", LogLanes: between(rng, 1, 3), LogMemoryBytes: int64(between(rng, 1, 1<<16)),
 			LogFileBytes: int64(between(rng, 4<<10, 64<<10)), CatalogueSaveBytes: between(rng, 1<<10, 64<<10),
 			SegmentCacheBytes: int64(between(rng, 1, 1<<18)), HeadCacheBytes: int64(between(rng, 1, 1<<18)),
 			ShutdownTimeout: time.Second,
@@ -86,6 +89,7 @@ func newWorld(t testing.TB, seed uint64, machines int) *world {
 	w.net = sim.NewNetwork(rand.New(rand.NewPCG(seed, 2)), w.tuning.link)
 	w.ledger, w.book = newLedger(t), &logBook{}
 	w.logger = slog.New(slog.NewTextHandler(w.book, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	w.tester = &client{w: w, rng: rand.New(rand.NewPCG(seed, 5)), number: w.tuning.clients}
 	for i := range machines {
 		w.add(i)
 	}
@@ -95,28 +99,26 @@ func newWorld(t testing.TB, seed uint64, machines int) *world {
 // add makes a machine with an empty disk.
 func (w *world) add(number int) *machine {
 	m := &machine{w: w, number: number, ip: fmt.Sprint("10.0.0.", number+1)}
-	m.disk = w.disk(sim.NewDisk())
+	m.fit(sim.NewDisk())
 	w.machines = append(w.machines, m)
 	return m
 }
 
-// disk gives a disk its speed. Only the log's syncs take time: the store syncs
-// with mutexes held.
-func (w *world) disk(d *sim.Disk) *sim.Disk {
-	if w.tuning.syncTime == 0 {
-		return d
-	}
+// fit gives a disk its speed and puts it into the machine. Only the log's syncs
+// take time: the store syncs with mutexes held.
+func (m *machine) fit(d *sim.Disk) {
+	m.disk = d
+	most := int64(m.w.tuning.syncTime)
 	var mu sync.Mutex
-	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 3))
+	rng := rand.New(rand.NewPCG(m.w.rng.Uint64(), 3))
 	d.SyncTime(func(path string) time.Duration {
 		if !isLog(path) {
 			return 0
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		return time.Duration(rng.Int64N(int64(w.tuning.syncTime)))
+		return time.Duration(m.slow.Load() + rng.Int64N(most+1))
 	})
-	return d
 }
 
 // machine is a computer: what it runs may change, its disk stays.
@@ -127,6 +129,8 @@ type machine struct {
 	joins  bool // it is no founder, or no more
 	disk   *sim.Disk
 	host   *sim.Host
+	slow   atomic.Int64 // ns that each sync of the log takes in addition
+	ahead  atomic.Int64 // seconds that the machine's clock is ahead
 
 	mu  sync.Mutex
 	run *process // nil while nothing runs
@@ -141,6 +145,7 @@ type process struct {
 	disk    *sim.Disk
 	done    chan struct{} // closed when Run has returned
 	dead    bool          // killed; guarded by the ledger's mu
+	stopped bool          // is to end in good order; guarded by the ledger's mu
 	gone    bool          // ended because it was removed from the cluster; guarded by the ledger's mu
 	left    *sim.Disk     // what is left of the disk, once struck is closed
 	struck  chan struct{}
@@ -165,7 +170,7 @@ func (m *machine) start() {
 	w.logger.Info("start", "at", m.ip)
 	m.host = w.net.Host(m.ip)
 	cfg := w.tuning.node
-	cfg.FS, cfg.Shards = m.disk, w.tuning.shards
+	cfg.FS, cfg.Shards, cfg.Now = m.disk, w.tuning.shards, m.now
 	cfg.Logger = w.logger.With("at", m.ip)
 	var err error
 	if cfg.Listener, err = m.host.Listen(7100); err != nil {
@@ -197,7 +202,7 @@ func (m *machine) start() {
 func (m *machine) cluster() node.ClusterConfig {
 	w := m.w
 	cfg := node.ClusterConfig{
-		Listen: m.ip, Name: fmt.Sprint("node-", m.number), Replicas: 3, Secret: []byte("the secret of a simulated cluster"), Dial: m.host.Dial,
+		Listen: m.ip, Name: fmt.Sprint("node-", m.number), Replicas: w.tuning.replicas, Secret: []byte("the secret of a simulated cluster"), Dial: m.host.Dial,
 		Join: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"},
 	}
 	if m.number < founders && !m.joins {
@@ -241,6 +246,7 @@ func (b *logBook) counts() map[string]int {
 	for name, text := range map[string]string{
 		"segments fetched": `msg="a segment was fetched"`, "members changed": `msg="the shard's members have changed"`,
 		"replicas deleted": "does not want this replica", "nodes removed": "action=remove-node", "moves": "step=\"add voter\"",
+		"shards added": "action=add-shards", "tenants spread": "action=spread-tenant",
 	} {
 		if n := strings.Count(b.text.String(), text); n > 0 {
 			counts[name] = n
@@ -266,6 +272,7 @@ func (b *logBook) keep(t testing.TB, seed uint64) {
 // stop ends a node in good order.
 func (m *machine) stop() {
 	p := m.current()
+	m.w.ledger.stop(p)
 	p.cancel()
 	<-p.done
 	m.disk.Disarm()
@@ -321,7 +328,7 @@ func (m *machine) bury() {
 		return
 	}
 	<-p.struck
-	m.disk = m.w.disk(p.left)
+	m.fit(p.left)
 	m.set(nil)
 	p.cancel()
 	m.w.ended.Go(func() { <-p.done })
@@ -343,7 +350,8 @@ func (w *world) buryDead() {
 			<-p.done
 			m.set(nil)
 			m.host.Crash(false)
-			m.disk, m.joins = w.disk(sim.NewDisk()), true
+			m.fit(sim.NewDisk())
+			m.joins = true
 		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/stere-log/stere/node/replica"
 )
 
+// documentsNearFull is the share of the room for documents from which on the node says so.
+const documentsNearFull = 0.9
+
 // Status says how the node is, for GET /health.
 func (n *Node) Status() api.Status {
 	st := api.Status{State: v1.Healthy, Ready: n.isReady() && n.Failed() == nil, Checks: map[string]v1.Check{}}
@@ -33,6 +36,10 @@ func (n *Node) Status() api.Status {
 	} else {
 		note("disk", v1.Healthy, "", disk)
 	}
+	if used := n.members.State().DocumentsUsed(); used >= documentsNearFull {
+		note("catalogue", v1.Degraded, fmt.Sprintf("%.0f %% of the room for rules, alerts, incidents and deliveries is taken; when it is full nobody is told of alerts: remove incidents, rules and webhooks that are not needed", 100*min(used, 1)),
+			map[string]any{"used": used})
+	}
 	state, message, details := n.shardsStatus()
 	note("shards", state, message, details)
 	return st
@@ -41,6 +48,11 @@ func (n *Node) Status() api.Status {
 // shardsStatus sums up the shards.
 func (n *Node) shardsStatus() (state, message string, details map[string]any) {
 	state = v1.Healthy
+	for id := range n.replicas.Lost() {
+		if why := n.lost(id); why != nil {
+			state, message = v1.Degraded, why.Error()
+		}
+	}
 	var sum replica.Status
 	for _, one := range n.replicas.All() {
 		s := one.Status()

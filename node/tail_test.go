@@ -18,6 +18,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/node/nodetest"
+	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/tail"
 )
 
@@ -106,7 +107,7 @@ type looker struct {
 }
 
 func (l *looker) run(ctx context.Context) {
-	request := tail.Request{Tenant: l.tenant, Text: l.text}
+	request := tail.Request{Audience: query.Audience{Tenant: l.tenant}, Text: l.text}
 	if l.backlog {
 		request.Since = 1
 	}
@@ -128,7 +129,7 @@ func (l *looker) run(ctx context.Context) {
 				break
 			}
 			l.take(event, last)
-			request = tail.Request{Tenant: l.tenant, Text: l.text, Cursor: event.Cursor}
+			request = tail.Request{Audience: query.Audience{Tenant: l.tenant}, Text: l.text, Cursor: event.Cursor}
 			if n := len(event.Lines); n > 0 && l.rng.IntN(40) == 0 { // as if the connection had broken
 				request.Cursor = event.Lines[n-1].Cursor
 				if event.Dropped == 0 {

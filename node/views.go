@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
+	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
@@ -31,9 +32,15 @@ const (
 	hedgeDelay = time.Second
 )
 
-var _ query.Shards = (*Node)(nil)
+var (
+	_ query.Shards   = (*Node)(nil)
+	_ query.Patterns = (*Node)(nil)
+)
 
-// Views implements query.Shards: what the tenant has in every shard, with
+// Patterns implements query.Patterns: what the catalogue has, on any node.
+func (n *Node) Patterns(tenant model.TenantID) *pattern.Set { return n.learner.Patterns(tenant) }
+
+// Views implements query.Shards: what the tenant has in all its shards, with
 // everything that was acknowledged before the call. A shard is read here if it
 // has a complete replica here, else by a leaf on a node that has one.
 func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, error) {
@@ -41,7 +48,7 @@ func (n *Node) Views(ctx context.Context, tenant model.TenantID) ([]query.View, 
 		return nil, err
 	}
 	var here, there []model.ShardID
-	for _, id := range n.ShardsOf(tenant) {
+	for _, id := range n.readShardsOf(tenant) {
 		if n.readable(id) || n.replicas.Get(id) != nil && len(n.others(id)) == 0 {
 			here = append(here, id)
 		} else {
@@ -116,13 +123,13 @@ func releaseAll(views []query.View) {
 func (n *Node) viewHere(tenant model.TenantID, id model.ShardID) (query.View, error) {
 	one := n.replicas.Get(id)
 	if one == nil {
-		return query.View{}, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
+		return query.View{}, n.notHere(id)
 	}
 	view, err := one.View(tenant)
 	if err != nil {
 		return query.View{}, fmt.Errorf("view shard %d: %w", id, err)
 	}
-	return query.View{Shard: id, Parts: view.Parts, Release: view.Release, Missing: missing(id, view)}, nil
+	return query.View{Shard: id, Parts: view.Parts, Release: view.Release, Missing: missing(id, view), Key: view.Key}, nil
 }
 
 // missing says what of a shard a view cannot give; "" if it gives everything.
@@ -146,6 +153,9 @@ func missing(id model.ShardID, view *storage.View) string {
 func (n *Node) viewThere(leaves map[string]*leaf, id model.ShardID) query.View {
 	nodes := n.others(id)
 	if len(nodes) == 0 {
+		if why := n.lost(id); why != nil {
+			return query.View{Shard: id, Missing: why.Error()}
+		}
 		return query.View{Shard: id, Missing: fmt.Sprintf("no node that has shard %d can be reached", id)}
 	}
 	if i := slices.Index(nodes, n.leaders.get(id)); i > 0 {
@@ -208,7 +218,7 @@ func (l *leaf) Ask(ctx context.Context, request []byte) ([]byte, error) {
 func (n *Node) localViews(ctx context.Context, tenant model.TenantID, shards []model.ShardID) ([]query.View, error) {
 	for _, id := range shards {
 		if !n.readable(id) {
-			return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, id)
+			return nil, n.notHere(id)
 		}
 	}
 	for id, why := range n.catchUp(ctx, shards, leafPatience) {

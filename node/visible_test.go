@@ -104,7 +104,7 @@ func (o *observer) post(path, kind, body string, into any) {
 // byLevel counts the records that a query finds by their level.
 func (o *observer) byLevel(text string) (levels map[string]int, total int64) {
 	o.t.Helper()
-	result, err := o.running.Node.Engine().Search(o.t.Context(), query.Request{Tenant: model.DefaultTenant, Text: text + " | stats count() by (level)"})
+	result, err := o.running.Node.Engine().Search(o.t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text + " | stats count() by (level)"})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (o *observer) look(id model.RecordID, known bool) {
 	if _, total := o.byLevel("*"); total < least || total > o.shared.sent.Load() {
 		o.t.Errorf("everything by level sums up to %d, want %d at least and what was sent at most", total, least)
 	}
-	result, err := o.running.Node.Engine().Search(o.t.Context(), query.Request{Tenant: model.DefaultTenant, Text: o.token(), Limit: 1})
+	result, err := o.running.Node.Engine().Search(o.t.Context(), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: o.token(), Limit: 1})
 	if err != nil || len(result.Hits) != 1 || result.Total > uint64(o.acked) || result.TotalExact && result.Total != uint64(o.acked) {
 		o.t.Errorf("search: %+v, %v, want a total of %d", result, err, o.acked)
 		return
@@ -139,7 +139,7 @@ func (o *observer) look(id model.RecordID, known bool) {
 	if !known {
 		id = result.Hits[0].ID
 	}
-	hit, err := o.running.Node.Engine().Get(o.t.Context(), model.DefaultTenant, id)
+	hit, err := o.running.Node.Engine().Get(o.t.Context(), query.Audience{Tenant: model.DefaultTenant}, id)
 	if err != nil {
 		o.t.Errorf("get %s: %v", id, err)
 		return

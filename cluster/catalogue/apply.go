@@ -22,10 +22,25 @@ func (s *State) Apply(index uint64, c Command) (*State, error) {
 	if err := c.apply(&next); err != nil {
 		return nil, err
 	}
-	if next.bytes > contentMax && next.bytes > s.bytes {
-		return nil, refuse(ErrRefused, "the catalogue would have %d bytes, at most %d are allowed", next.bytes, contentMax)
+	most := contentMax
+	if ofTenant(c) {
+		most = ofTenantsMax
+	}
+	if next.bytes > most && next.bytes > s.bytes {
+		return nil, refuse(ErrRefused, "the catalogue would have %d bytes, at most %d are allowed", next.bytes, most)
 	}
 	return &next, nil
+}
+
+// ofTenant reports whether a command adds what a tenant has as much of as it likes.
+func ofTenant(c Command) bool {
+	switch c := c.(type) {
+	case PutKey:
+		return c.If == 0
+	case PutQuery, SetPatterns, ChangeDocuments:
+		return true
+	}
+	return false
 }
 
 func (c Init) check() error {
@@ -300,6 +315,14 @@ func (c SetTenant) apply(s *State) error {
 		}
 	}
 	old, ok := s.Tenants[c.ID]
+	if c.Tenant.Keys != 0 || old.Keys != 0 { // who was given shards keeps them
+		if err := first(s.readable(FormatTenants, "shards that tenants are given"), s.spreads(c.ID, c.Tenant)); err != nil {
+			return err
+		}
+	}
+	if c.Tenant.Announced = 0; c.Tenant.Writes != 0 {
+		c.Tenant.Announced = s.Index
+	}
 	s.Tenants = maps.Clone(s.Tenants)
 	if ok {
 		s.bytes -= old.size(c.ID)
@@ -312,6 +335,61 @@ func (c SetTenant) apply(s *State) error {
 		return refuse(ErrRefused, "%d tenants differ from the default, the most there can be", len(s.Tenants))
 	}
 	s.putTenant(c.ID, c.Tenant)
+	return nil
+}
+
+// spreads reports whether a tenant may lie so from now on.
+func (s *State) spreads(id model.TenantID, t Tenant) error {
+	have, writes, keys := s.TenantShards(id), len(s.WriteShards(id)), s.KeyShards(id)
+	switch {
+	case len(t.Shards) < len(have) || !slices.Equal(t.Shards[:len(have)], have) || !slices.Equal(t.Shards[:t.Keys], keys):
+		return refuse(ErrConflict, "tenant %s lies in shards %v and has the keys in the first %d", id, have, len(keys))
+	case t.writes(len(t.Shards)) < writes:
+		return refuse(ErrConflict, "tenant %s writes to %d shards already", id, writes)
+	case t.writes(len(t.Shards)) > len(have):
+		return refuse(ErrRefused, "tenant %s would write to shards that were not announced, it has %d", id, len(have))
+	}
+	return nil
+}
+
+func (c SetPatterns) check() error {
+	if err := c.Tenant.Validate(); err != nil {
+		return refuse(ErrInvalid, "%v", err)
+	}
+	if len(c.Patterns) > PatternsMax {
+		return refuse(ErrInvalid, "%d bytes of patterns, want at most %d", len(c.Patterns), PatternsMax)
+	}
+	return checkTime("time", c.Time)
+}
+
+func (c SetPatterns) apply(s *State) error {
+	if err := s.readable(FormatTenants, "patterns"); err != nil {
+		return err
+	}
+	old, ok := s.Patterns[c.Tenant]
+	if c.If != 0 && old.Version > c.If {
+		return refuse(ErrConflict, "the patterns of tenant %s changed at index %d, these are learned on index %d", c.Tenant, old.Version, c.If)
+	}
+	patterns := maps.Clone(s.Patterns)
+	if ok {
+		s.bytes -= old.size(c.Tenant)
+		delete(patterns, c.Tenant)
+	}
+	if len(c.Patterns) > 0 {
+		if len(patterns) >= TenantsMax {
+			return refuse(ErrRefused, "%d tenants have patterns, the most there can be", len(patterns))
+		}
+		if patterns == nil {
+			patterns = map[model.TenantID]Patterns{}
+		}
+		learned := Patterns{Set: c.Patterns, Version: s.Index}
+		patterns[c.Tenant] = learned
+		s.bytes += learned.size(c.Tenant)
+	}
+	if len(patterns) == 0 {
+		patterns = nil
+	}
+	s.Patterns = patterns
 	return nil
 }
 

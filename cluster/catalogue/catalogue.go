@@ -66,6 +66,8 @@ type Log interface {
 	ProposeReserved(ctx context.Context, command []byte) (index uint64, result any, err error)
 	Leader() (nodeID string, self bool)
 	Truncate(index uint64) error
+	// Cut is Truncate that keeps nothing for members that are behind.
+	Cut(sealedIndex uint64) error
 }
 
 // Catalogue is this node's copy of what the cluster agrees on.
@@ -303,6 +305,24 @@ func (c *Catalogue) Run(ctx context.Context) error {
 // does it when enough has come; a node whose log others fill wants it sooner,
 // since old files of the log go only when nobody needs anything in them.
 func (c *Catalogue) Save() error { return c.save(1) }
+
+// Cut is Save that keeps no entry for members that are behind, and lets the files of the
+// log go in which the entries were.
+func (c *Catalogue) Cut() error {
+	if err := c.save(1); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	pos, log := c.mu.durable, c.mu.log
+	c.mu.Unlock()
+	if log == nil || pos.Index == 0 {
+		return nil
+	}
+	if err := log.Cut(pos.Index); err != nil {
+		return fmt.Errorf("cut the log of the catalogue: %w", err)
+	}
+	return nil
+}
 
 // save is Save if so many bytes of log are not saved.
 func (c *Catalogue) save(least int) error {

@@ -64,7 +64,7 @@ func mustOpen(t testing.TB, store Store) *Catalogue {
 }
 
 func node(id string) Node {
-	return Node{ID: id, Name: "node-" + id[14:], Zone: "z1", Address: "10.0.0.1:7000", API: "[::1]:7001", Version: "1.0", Formats: Formats{1, 2}}
+	return Node{ID: id, Name: "node-" + id[14:], Zone: "z1", Address: "10.0.0.1:7000", API: "[::1]:7001", Version: "1.0", Formats: Formats{1, Format}}
 }
 
 func initial() Init {

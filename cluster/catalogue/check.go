@@ -6,7 +6,7 @@ import "fmt"
 // can be trusted afterwards.
 func (s *State) check() error {
 	if s.Cluster == "" {
-		if s.Index != 0 || len(s.Nodes)+len(s.Shards)+len(s.Tenants)+len(s.Actions)+len(s.Healing) > 0 || s.Next != 1 {
+		if s.Index != 0 || len(s.Nodes)+len(s.Shards)+len(s.Tenants)+len(s.Actions)+len(s.Healing)+s.extended() > 0 || s.Next != 1 {
 			return fmt.Errorf("state without a cluster at index %d", s.Index)
 		}
 		return nil
@@ -14,7 +14,7 @@ func (s *State) check() error {
 	if err := first(checkID("cluster id", s.Cluster), s.Settings.check(), s.checkNodes(), s.checkShards()); err != nil {
 		return err
 	}
-	if err := first(s.checkTenants(), s.checkHistory()); err != nil {
+	if err := first(s.checkTenants(), s.checkPatterns(), s.checkHistory(), s.checkAccess(), s.checkQueries(), s.checkDeletions(), s.checkAllDocuments()); err != nil {
 		return err
 	}
 	if s.Index == 0 || s.Index > indexMax || s.Settings.Version == 0 || s.Settings.Version > s.Index {
@@ -81,10 +81,28 @@ func (s *State) checkTenants() error {
 		if len(t.Shards) == 0 && t.Replicas == 0 {
 			return fmt.Errorf("tenant %s does not differ from the default", id)
 		}
+		if t.Announced > s.Index || (t.Announced == 0) != (t.Writes == 0) {
+			return fmt.Errorf("shards of tenant %s were announced at index %d", id, t.Announced)
+		}
 		for _, number := range t.Shards {
 			if _, ok := s.Shards[number]; !ok {
 				return fmt.Errorf("tenant %s is in the unknown shard %d", id, number)
 			}
+		}
+	}
+	return nil
+}
+
+func (s *State) checkPatterns() error {
+	if len(s.Patterns) > TenantsMax {
+		return fmt.Errorf("%d tenants with patterns", len(s.Patterns))
+	}
+	for id, p := range s.Patterns {
+		if err := id.Validate(); err != nil {
+			return err
+		}
+		if len(p.Set) == 0 || len(p.Set) > PatternsMax || p.Version == 0 || p.Version > s.Index {
+			return fmt.Errorf("tenant %s has %d bytes of patterns of version %d", id, len(p.Set), p.Version)
 		}
 	}
 	return nil

@@ -9,7 +9,8 @@ import (
 	"github.com/stere-log/stere/model"
 )
 
-// Command is one change of the catalogue: one of the structs below. A Time of
+// Command is one change of the catalogue: one of the structs below, or of those of
+// access.go, queries.go, deletions.go and documents.go. A Time of
 // 0 is the clock of the node that proposes.
 type Command interface {
 	kind() byte
@@ -87,7 +88,8 @@ type SetSettings struct {
 }
 
 // SetTenant says how a tenant differs from the default; the zero Tenant does
-// not.
+// not. With Keys it gives the tenant shards: those it has stay, at their places;
+// none is written to that was not announced before, and none that was is not.
 type SetTenant struct {
 	ID     model.TenantID `json:"id"`
 	Tenant Tenant         `json:"tenant"`
@@ -101,6 +103,15 @@ type SetHealing struct {
 	Enabled  bool   `json:"enabled"`
 	Cooldown int64  `json:"cooldown,omitempty"` // ns; 0: the default of the action
 	Time     int64  `json:"time"`
+}
+
+// SetPatterns says what was learned of a tenant's messages, in a form that the
+// catalogue does not look into; none forgets it.
+type SetPatterns struct {
+	Tenant   model.TenantID `json:"tenant"`
+	Patterns []byte         `json:"patterns,omitempty"`
+	If       uint64         `json:"if,omitempty"` // State.Index or Patterns.Version it was learned on; 0: any
+	Time     int64          `json:"time"`
 }
 
 // PutAction writes to the history. Number 0 makes a new action, which is the
@@ -125,6 +136,12 @@ const (
 	kindSetTenant
 	kindSetHealing
 	kindPutAction
+	kindSetPatterns
+	kindPutKey
+	kindNoteUses
+	kindPutAccount
+	kindPutDomain
+	kindDropDomain
 )
 
 func (Init) kind() byte         { return kindInit }
@@ -137,6 +154,7 @@ func (SetSettings) kind() byte  { return kindSetSettings }
 func (SetTenant) kind() byte    { return kindSetTenant }
 func (SetHealing) kind() byte   { return kindSetHealing }
 func (PutAction) kind() byte    { return kindPutAction }
+func (SetPatterns) kind() byte  { return kindSetPatterns }
 
 func stamp(at *int64, now int64) {
 	if *at == 0 {
@@ -153,6 +171,7 @@ func (c AddShards) stamped(now int64) Command    { stamp(&c.Time, now); return c
 func (c SetSettings) stamped(now int64) Command  { stamp(&c.Time, now); return c }
 func (c SetTenant) stamped(now int64) Command    { stamp(&c.Time, now); return c }
 func (c SetHealing) stamped(now int64) Command   { stamp(&c.Time, now); return c }
+func (c SetPatterns) stamped(now int64) Command  { stamp(&c.Time, now); return c }
 func (c PutAction) stamped(int64) Command        { return c }
 
 // Encode returns the command as it stands in the log: version, kind, JSON.
@@ -194,8 +213,26 @@ func Decode(b []byte) (Command, error) {
 		return decodeAs[SetHealing](body)
 	case kindPutAction:
 		return decodeAs[PutAction](body)
+	case kindSetPatterns:
+		return decodeAs[SetPatterns](body)
+	case kindPutKey:
+		return decodeAs[PutKey](body)
+	case kindNoteUses:
+		return decodeAs[NoteUses](body)
+	case kindPutAccount:
+		return decodeAs[PutAccount](body)
+	case kindPutDomain:
+		return decodeAs[PutDomain](body)
+	case kindDropDomain:
+		return decodeAs[DropDomain](body)
+	case kindPutQuery:
+		return decodeAs[PutQuery](body)
+	case kindDropQuery:
+		return decodeAs[DropQuery](body)
+	case kindChangeDocuments:
+		return decodeAs[ChangeDocuments](body)
 	}
-	return nil, refuse(ErrCommand, "kind %d", b[1])
+	return decodeDeletions(b[1], body)
 }
 
 // decodeAs refuses what it does not know: left aside, it would be applied

@@ -1,6 +1,6 @@
 // Package catalogue is what all nodes of a cluster agree on: its settings, its
-// nodes, its shards with their replicas, tenants that differ from the rest, and
-// the history of what was done by the cluster itself or by hand. It says what
+// nodes, its shards with their replicas, tenants that differ from the rest,
+// keys, accounts of tenants and domains, and the history of what was done by the cluster itself or by hand. It says what
 // is to be; who is alive is for gossip, where bytes lie is for the shards.
 //
 // The main types are State, which never changes, and Catalogue, the state

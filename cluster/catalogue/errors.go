@@ -28,6 +28,10 @@ var (
 // ErrCorrupt means that a saved state is damaged.
 var ErrCorrupt = errors.New("saved catalogue is damaged")
 
+// ErrNewer means that a saved state is of a newer version of the program: going
+// back is over once something was written that this one does not know.
+var ErrNewer = errors.New("saved catalogue is of a newer version of stere; start that version again")
+
 // ErrResult means that bytes are no result of a proposal.
 var ErrResult = errors.New("not a result of the catalogue")
 

@@ -62,7 +62,7 @@ func TestEncodeDecode(t *testing.T) {
 			t.Fatalf("%#v became %#v, %v", want, got, err)
 		}
 	}
-	for _, bad := range []string{"", "\x01", "\x02\x01{}", "\x01\x00{}", "\x01\x0b{}", "\x01\x01", "\x01\x01{}{}", "\x01\x01[]", "\x01\x05{\"shard\":1,\"more\":1}", "\x01\x05{\"shard\":-1}"} {
+	for _, bad := range []string{"", "\x01", "\x02\x01{}", "\x01\x00{}", "\x01\x11{}", "\x01\x0c{\"key\":{\"secret\":1}}", "\x01\x01", "\x01\x01{}{}", "\x01\x01[]", "\x01\x05{\"shard\":1,\"more\":1}", "\x01\x05{\"shard\":-1}"} {
 		if c, err := Decode([]byte(bad)); !errors.Is(err, ErrCommand) || c != nil {
 			t.Errorf("%q: %v, %v", bad, c, err)
 		}
@@ -125,6 +125,22 @@ func TestSavedChecks(t *testing.T) {
 	}
 	if _, _, err := decodeSaved(seal([]byte(text))); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who goes back to a version that does not read what is there is told so, and
+// damage is not taken for it.
+func TestNewerStateIsRefused(t *testing.T) {
+	newer := seal([]byte("what only a later version knows"))
+	newer = newer[:len(newer)-4]
+	newer[0]++
+	newer = binary.LittleEndian.AppendUint32(newer, crc32.Checksum(newer, crc32.MakeTable(crc32.Castagnoli)))
+	if _, err := Open(Config{Store: &memory{data: newer}}); !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 4, this program reads up to 3") {
+		t.Errorf("a newer state: %v", err)
+	}
+	newer[5] ^= 1
+	if _, err := Open(Config{Store: &memory{data: newer}}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged state: %v", err)
 	}
 }
 

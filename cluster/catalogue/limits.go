@@ -32,6 +32,15 @@ const (
 	// and TenantShardsMax that of shards such a one may name.
 	TenantsMax      = 65536
 	TenantShardsMax = 4096
+	// PatternsMax is how many bytes of patterns a tenant has at most.
+	PatternsMax = 700 << 10
+	// KeysMax is the largest number of keys, KeysOfTenantMax of those of one tenant,
+	// DomainsMax that of domains; UsesMax is of how many keys one command tells the
+	// use.
+	KeysMax         = 32768
+	KeysOfTenantMax = 1024
+	DomainsMax      = 65536
+	UsesMax         = 4096
 	// ActionsMax is how many actions are remembered.
 	ActionsMax = 1000
 	// HealingMax is the largest number of action names.
@@ -46,6 +55,10 @@ const (
 	indexMax   = 1 << 62 // of the log and of actions: no cluster lives so long
 	idLength   = 16
 	contentMax = SavedMax / 4 * 3 // of what State.bytes counts; the rest is for all else
+	// ofTenantsMax is up to where keys, queries, patterns and documents of tenants may be added:
+	// beyond it there is room for what the cluster needs to move shards, and to stop a
+	// tenant.
+	ofTenantsMax = contentMax / 4 * 3
 )
 
 // ValidID reports whether a text is the id of a node or a cluster: 16 hex
@@ -231,6 +244,9 @@ func (t Tenant) check() error {
 			return refuse(ErrInvalid, "shard %d twice", number)
 		}
 		seen[number] = true
+	}
+	if t.Writes < 0 || t.Writes > len(t.Shards) || t.Keys < 0 || t.Keys > t.writes(len(t.Shards)) || t.Writes != 0 && t.Keys == 0 {
+		return refuse(ErrInvalid, "%d of %d shards of a tenant are written to, %d with keys", t.Writes, len(t.Shards), t.Keys)
 	}
 	return checkWanted(t.Replicas)
 }

@@ -223,6 +223,11 @@ func TestLimits(t *testing.T) {
 	}
 	goneNodes(t, s)
 
+	s.bytes = ofTenantsMax // as full as tenants may make it, healing goes on
+	full("patterns", SetPatterns{Tenant: "t", Patterns: []byte("patterns")})
+	full("saved queries", PutQuery{Tenant: "t", Query: SavedQuery{Name: "q", Text: "*"}})
+	apply(t, s, SetReplicas{Shard: 1, Replicas: []Replica{{Node: nodeA, Role: Voter, Reason: "because"}}})
+
 	s.bytes = contentMax
 	if _, err := s.Apply(99, SetReplicas{Shard: 1, Replicas: []Replica{{Node: nodeA, Role: Voter, Reason: "because"}}}); !errors.Is(err, ErrRefused) {
 		t.Errorf("a state that is full grows: %v", err)
@@ -284,4 +289,63 @@ func TestKeyShardsStay(t *testing.T) {
 	if got := s.KeyShards("t"); !slices.Equal(got, []uint32{2}) {
 		t.Errorf("keys of a tenant of two shards belong to %v", got)
 	}
+}
+
+// TestTenantIsGivenShards: first they are announced, then they are written to;
+// where keys belong stays, and what a tenant has stays with it.
+func TestTenantIsGivenShards(t *testing.T) {
+	s := apply(t, newState(), initial())
+	first := s.TenantShards("t")
+	s = apply(t, s, AddShards{Count: 2, Replicas: [][]Replica{{{Node: nodeA}}, {{Node: nodeA}}}})
+	added := s.Numbers()[len(first):]
+	if !slices.Equal(s.TenantShards("t"), first) || !slices.Equal(s.WriteShards("t"), first) {
+		t.Fatalf("a tenant has %v and writes to %v after shards were added, want %v", s.TenantShards("t"), s.WriteShards("t"), first)
+	}
+	want := func(s *State, has, writes int) {
+		t.Helper()
+		all := append(slices.Clone(first), added...)
+		if !slices.Equal(s.TenantShards("t"), all[:has]) || !slices.Equal(s.WriteShards("t"), all[:writes]) || !slices.Equal(s.KeyShards("t"), first) {
+			t.Fatalf("a tenant has %v, writes to %v, keys to %v", s.TenantShards("t"), s.WriteShards("t"), s.KeyShards("t"))
+		}
+		if err := s.check(); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.Tenants["t"].Announced; (n == s.Index) != (writes < has) {
+			t.Fatalf("announced at %d, now is %d", n, s.Index)
+		}
+	}
+	keys := len(first)
+	one, both := append(slices.Clone(first), added[0]), append(slices.Clone(first), added...)
+	refused := func(s *State, err error, tenants ...Tenant) {
+		t.Helper()
+		for _, tenant := range tenants {
+			if _, have := s.Apply(s.Index+1, SetTenant{ID: "t", Tenant: tenant}); !errors.Is(have, err) {
+				t.Fatalf("%+v: %v, want %v", tenant, have, err)
+			}
+		}
+	}
+	refused(s, ErrRefused, Tenant{Shards: one, Keys: keys}) // not announced
+	refused(s, ErrConflict, Tenant{Shards: one, Keys: keys - 1, Writes: keys}, Tenant{Shards: first[:keys-1], Keys: keys - 1}, Tenant{Shards: added, Keys: 1})
+	refused(s, ErrInvalid, Tenant{Shards: one, Keys: keys, Writes: keys - 1}, Tenant{Shards: one, Keys: keys, Writes: keys + 2}, Tenant{Shards: one, Writes: 1})
+	s = apply(t, s, SetTenant{ID: "t", Tenant: Tenant{Shards: one, Keys: keys, Writes: keys}})
+	want(s, keys+1, keys)
+	refused(s, ErrRefused, Tenant{Shards: both, Keys: keys})
+	announced := s
+	s = apply(t, s, SetTenant{ID: "t", Tenant: Tenant{Shards: one, Keys: keys}})
+	want(s, keys+1, keys+1)
+	refused(s, ErrConflict, Tenant{Shards: one, Keys: keys, Writes: keys}, Tenant{Shards: first, Keys: keys})
+	// Nor is it made one that was given nothing: what it has there would be lost.
+	refused(s, ErrConflict, Tenant{}, Tenant{Replicas: 3}, Tenant{Shards: first}, Tenant{Shards: one})
+	s = apply(t, s, SetTenant{ID: "t", Tenant: Tenant{Shards: both, Keys: keys, Writes: keys + 1}})
+	want(s, keys+2, keys+1)
+
+	// Whoever opens what it has seen announced does not open what came after.
+	s = apply(t, announced, SetTenant{ID: "t", Tenant: Tenant{Shards: both, Keys: keys, Writes: keys}})
+	refused(s, ErrConflict, Tenant{Shards: one, Keys: keys})
+
+	// A node that does not know of this would ask fewer shards.
+	old := node(nodeB)
+	old.Formats.Max = FormatTenants - 1
+	s = apply(t, announced, PutNode{Node: old})
+	refused(s, ErrRefused, Tenant{Shards: one, Keys: keys})
 }

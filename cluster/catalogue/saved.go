@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	savedVersion = 1
-	sumBytes     = 4
+	savedVersion  = 3
+	savedExtended = 2 // without documents; written while there are none
+	savedBefore   = 1 // without what extended counts either; written while there is none of it
+	sumBytes      = 4
 )
 
 // saved is what a Store keeps, see docs/format/catalogue.md.
@@ -24,10 +26,22 @@ type saved struct {
 	State              *State `json:"state"`
 }
 
+// extended counts what is there that the first version does not have.
+func (s *State) extended() int {
+	return len(s.Patterns) + len(s.Keys) + len(s.Accounts) + len(s.Domains) + len(s.Queries) + len(s.Deletions) + len(s.Holds) + len(s.Retention) + int(min(s.NextDeletion, 1)) + len(s.Documents)
+}
+
 // encodeSaved returns version, JSON, CRC32C.
 func encodeSaved(state *State, pos raft.Position) ([]byte, error) {
 	var out bytes.Buffer
-	out.WriteByte(savedVersion)
+	version := byte(savedBefore)
+	switch {
+	case len(state.Documents) > 0:
+		version = savedVersion
+	case state.extended() > 0:
+		version = savedExtended
+	}
+	out.WriteByte(version)
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	err := e.Encode(saved{pos.Index, pos.Term, pos.Configuration, pos.ConfigurationIndex, state})
@@ -42,7 +56,8 @@ func encodeSaved(state *State, pos raft.Position) ([]byte, error) {
 	return b, nil
 }
 
-// decodeSaved is the inverse of encodeSaved; damage is ErrCorrupt.
+// decodeSaved is the inverse of encodeSaved; damage is ErrCorrupt, a
+// newer version ErrNewer.
 func decodeSaved(b []byte) (*State, raft.Position, error) {
 	fail := func(format string, args ...any) (*State, raft.Position, error) {
 		return nil, raft.Position{}, fmt.Errorf("%w: %w", ErrCorrupt, fmt.Errorf(format, args...))
@@ -50,12 +65,15 @@ func decodeSaved(b []byte) (*State, raft.Position, error) {
 	if len(b) < 1+sumBytes || len(b) > SavedMax {
 		return fail("%d bytes", len(b))
 	}
-	if b[0] != savedVersion {
-		return fail("version %d, this program reads %d", b[0], savedVersion)
-	}
 	content, sum := b[:len(b)-sumBytes], binary.LittleEndian.Uint32(b[len(b)-sumBytes:])
 	if crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli)) != sum {
 		return fail("checksum does not match")
+	}
+	if b[0] > savedVersion {
+		return nil, raft.Position{}, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrNewer, b[0], savedVersion)
+	}
+	if b[0] < savedBefore {
+		return fail("version %d, this program reads %d to %d", b[0], savedBefore, savedVersion)
 	}
 	s := saved{State: newState()}
 	if err := decodeStrictly(content[1:], &s); err != nil {
@@ -63,6 +81,9 @@ func decodeSaved(b []byte) (*State, raft.Position, error) {
 	}
 	if s.State == nil || s.Index == 0 || s.Term == 0 || s.State.Index > s.Index || s.ConfigurationIndex > s.Index || len(s.Configuration) == 0 {
 		return fail("no usable position, index %d, term %d, members of index %d", s.Index, s.Term, s.ConfigurationIndex)
+	}
+	if b[0] == savedBefore && s.State.extended() > 0 || b[0] < savedVersion && len(s.State.Documents) > 0 {
+		return fail("what version %d does not have", b[0])
 	}
 	s.State.settle()
 	if err := s.State.check(); err != nil {
@@ -90,8 +111,15 @@ func (s *State) settle() {
 		s.Actions = nil
 	}
 	s.bytes = 0
+	s.settleAccess()
+	s.settleQueries()
+	s.settleDeletions()
+	s.settleDocuments()
 	for _, shard := range s.Shards {
 		s.bytes += shard.size()
+	}
+	for id, p := range s.Patterns {
+		s.bytes += p.size(id)
 	}
 	for id, tenant := range s.Tenants {
 		s.putTenant(id, tenant)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/access"
+	"github.com/stere-log/stere/model/erasure"
 )
 
 // State is what the cluster agrees on. It never changes: a command makes a new
@@ -16,12 +18,27 @@ type State struct {
 	Settings Settings                  `json:"settings"`
 	Nodes    map[string]Node           `json:"nodes"` // by id
 	Shards   map[uint32]Shard          `json:"shards"`
-	Tenants  map[model.TenantID]Tenant `json:"tenants"`           // only those that differ from the default: all shards, Settings.Replicas
-	Actions  []Action                  `json:"actions,omitempty"` // what was done by itself or by hand, newest last, at most ActionsMax
-	Healing  map[string]Healing        `json:"healing"`           // by action name; absent: on, with the default cooldown
-	Next     uint64                    `json:"next"`              // number of the next action
+	Tenants  map[model.TenantID]Tenant `json:"tenants"` // only those that differ from the default: the shards of the beginning, Settings.Replicas
+	// Patterns are what was learned of tenants' messages.
+	Patterns map[model.TenantID]Patterns `json:"patterns,omitempty"`
+	Actions  []Action                    `json:"actions,omitempty"` // what was done by itself or by hand, newest last, at most ActionsMax
+	Healing  map[string]Healing          `json:"healing"`           // by action name; absent: on, with the default cooldown
+	Next     uint64                      `json:"next"`              // number of the next action
 
-	bytes int // upper bound of the saved form of shards and tenants
+	Keys     map[string]access.Key             `json:"keys,omitempty"`     // by id; also revoked and expired ones
+	Accounts map[model.TenantID]access.Account `json:"accounts,omitempty"` // of tenants with which something is agreed
+	Domains  map[string]access.Domain          `json:"domains,omitempty"`  // by host name
+	// Queries are those that were saved, by name; nil if there are none.
+	Queries map[model.TenantID]map[string]SavedQuery `json:"queries,omitempty"`
+
+	Deletions    map[uint64]erasure.Deletion          `json:"deletions,omitempty"`     // by number; open ones, and the newest that have ended
+	NextDeletion uint64                               `json:"next_deletion,omitempty"` // the highest number that was given
+	Holds        map[string]erasure.Hold              `json:"holds,omitempty"`         // by id
+	Retention    map[model.TenantID]erasure.Retention `json:"retention,omitempty"`     // of tenants whose records are not kept for ever
+
+	Documents map[string]map[model.TenantID]Documents `json:"documents,omitempty"` // by kind
+
+	bytes int // upper bound of the saved form of shards, tenants and all that tenants have
 }
 
 // Settings are what an operator decides for the whole cluster.
@@ -97,10 +114,44 @@ type Replica struct {
 	Reason    string `json:"reason,omitempty"`
 }
 
+// Format is the version of the formats that this program reads. Since 3 a tenant
+// can be given shards beyond those that it began with, and has the fields for it,
+// and there are patterns, keys, accounts, domains and saved queries. Since 4 there
+// are deletions, legal holds and rules of retention, here and in the logs of shards:
+// a replica that does not read a deletion would leave it out. Since 5 there are
+// documents, here only.
+const Format = 5
+
+// The first formats that have something.
+const (
+	FormatTenants   = 3
+	FormatDeletions = 4
+	FormatDocuments = 5
+)
+
 // Tenant is a tenant that differs from the default.
 type Tenant struct {
-	Shards   []uint32 `json:"shards,omitempty"`   // none: all
+	// Shards may have its records, in the order in which it was given them. None:
+	// those that the cluster began with.
+	Shards   []uint32 `json:"shards,omitempty"`
 	Replicas int      `json:"replicas,omitempty"` // 1, 3 or 5; 0: Settings.Replicas
+	// Writes is how many of the first shards take its records, 0: all of them. The
+	// others are announced: they are asked already, and written to when every
+	// node asks them.
+	Writes int `json:"writes,omitempty"`
+	// Keys is how many of the first shards take records that come with an
+	// idempotency key. 0: one.
+	Keys int `json:"keys,omitempty"`
+	// Announced is the index of the command that announced shards, 0 if there are
+	// none to be written to; set by Apply.
+	Announced uint64 `json:"announced,omitempty"`
+}
+
+// Patterns are what was learned of a tenant's messages: bytes that package pattern
+// reads.
+type Patterns struct {
+	Set     []byte `json:"set"`
+	Version uint64 `json:"version"` // index of the last change; set by Apply
 }
 
 // What has become of an action.
@@ -144,6 +195,7 @@ func newState() *State {
 	return &State{
 		Nodes: map[string]Node{}, Shards: map[uint32]Shard{}, Tenants: map[model.TenantID]Tenant{},
 		Healing: map[string]Healing{}, Next: 1,
+		Keys: map[string]access.Key{}, Accounts: map[model.TenantID]access.Account{}, Domains: map[string]access.Domain{},
 	}
 }
 
@@ -158,24 +210,53 @@ func (s *State) Wanted(shard Shard) int {
 	return s.Settings.Replicas
 }
 
-// TenantShards returns the numbers of the shards that take a tenant's records.
+// TenantShards returns the numbers of the shards that may have a tenant's records.
 func (s *State) TenantShards(id model.TenantID) []uint32 {
 	if t := s.Tenants[id]; len(t.Shards) > 0 {
 		return slices.Clone(t.Shards)
 	}
-	return s.Numbers()
+	return s.firstShards()
+}
+
+// WriteShards returns the numbers of the shards that take a tenant's records:
+// the first of TenantShards, or all of them.
+func (s *State) WriteShards(id model.TenantID) []uint32 {
+	shards := s.TenantShards(id)
+	return shards[:s.Tenants[id].writes(len(shards))]
 }
 
 // KeyShards returns the numbers of the shards that take a tenant's records which
-// come with an idempotency key: those that the cluster began with, of a tenant
-// that is kept to some the first. Where a key belongs follows from these, so that
-// they must be the same for ever, and on a node that has not heard the newest:
-// a repeat that went elsewhere would be stored twice. Shards that are added, and
-// shards that a tenant is given, take what has no key.
+// come with an idempotency key: those that it began with. Where a key belongs
+// follows from these, so that they must be the same for ever, and on a node that
+// has not heard the newest: a repeat that went elsewhere would be stored twice.
+// Shards that a tenant is given take what has no key.
 func (s *State) KeyShards(id model.TenantID) []uint32 {
-	if t := s.Tenants[id]; len(t.Shards) > 0 {
-		return t.Shards[:1:1] // the others are behind it, and come later
+	t := s.Spread(id)
+	return t.Shards[:t.Keys:t.Keys]
+}
+
+// Spread returns how a tenant lies, also one that does not differ from the
+// default.
+func (s *State) Spread(id model.TenantID) Tenant {
+	t := s.Tenants[id]
+	if len(t.Shards) == 0 {
+		t.Shards = s.firstShards()
+		t.Keys = len(t.Shards)
 	}
+	t.Keys = min(max(t.Keys, 1), len(t.Shards))
+	return t
+}
+
+// writes is how many of so many shards take records.
+func (t Tenant) writes(shards int) int {
+	if t.Writes == 0 {
+		return shards
+	}
+	return t.Writes
+}
+
+// firstShards returns the numbers of the shards that the cluster began with.
+func (s *State) firstShards() []uint32 {
 	first := s.Shards[0].Created // no other shard has the time of these, see AddShards
 	numbers := make([]uint32, 0, len(s.Shards))
 	for number, shard := range s.Shards {
@@ -251,4 +332,13 @@ func (s Shard) size() int {
 	return n
 }
 
-func (t Tenant) size(id model.TenantID) int { return 64 + len(id) + 11*len(t.Shards) }
+// size bounds the saved form: base64 takes four bytes for three.
+func (p Patterns) size(id model.TenantID) int { return 96 + len(id) + (len(p.Set)+2)/3*4 }
+
+func (t Tenant) size(id model.TenantID) int {
+	n := 64 + len(id) + 11*len(t.Shards)
+	if t.Keys != 0 {
+		n += 64
+	}
+	return n
+}

@@ -63,7 +63,7 @@ func (c *Controller) act(ctx context.Context, p *acting) error {
 	if !p.known {
 		return nil // not before everybody was heard
 	}
-	for _, do := range []func(context.Context, *acting) error{c.giveUp, c.raiseReplicas, c.electorate, c.spreadTenants, c.start} {
+	for _, do := range []func(context.Context, *acting) error{c.giveUp, c.rebuild, c.raiseReplicas, c.electorate, c.openShards, c.spreadTenants, c.start} {
 		if err := do(ctx, p); err != nil {
 			return err
 		}
@@ -82,6 +82,9 @@ func (c *Controller) notice(p *picture) {
 			key := need(m)
 			seen[key] = c.mu.seen[key] + 1
 		}
+	}
+	for _, g := range p.plan.Growths {
+		seen[tenantTarget(g.Tenant)] = c.mu.seen[tenantTarget(g.Tenant)] + 1
 	}
 	for _, change := range p.voting() {
 		seen[change.key()] = c.mu.seen[change.key()] + 1

@@ -56,6 +56,9 @@ type Report struct {
 	Disk     Disk            `json:"disk"`
 	Memory   int64           `json:"memory,omitempty"` // resident bytes
 	Replicas []ReplicaReport `json:"replicas"`
+	// Catalogue is the Index of the newest state of the catalogue that the node
+	// knows. Versions before catalogue.FormatTenants do not tell.
+	Catalogue uint64 `json:"catalogue,omitempty"`
 	// Problems are what is wrong with the node, in words.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -90,6 +93,9 @@ type ReplicaReport struct {
 	// since the start, in bytes before compression; only the leader tells.
 	Tenants map[string]int64 `json:"tenants,omitempty"`
 	Problem string           `json:"problem,omitempty"`
+	// LogLost: its log is damaged. It does not take part, and goes when the
+	// catalogue does not name it any more.
+	LogLost bool `json:"log_lost,omitempty"`
 }
 
 // Member is one node in a group.

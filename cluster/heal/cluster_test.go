@@ -40,9 +40,11 @@ type sim struct {
 	copied  int64          // bytes that each copy gets in a tick
 	effects map[string]int // by what was done
 	tenants map[string]int64
-	rotten  map[string]int // by "shard node"
-	mute    string         // a node that does not report
-	free    bool           // drivers run by themselves
+	rotten  map[string]int  // by "shard node"
+	lost    map[string]bool // logs that are damaged, likewise
+	mute    string          // a node that does not report
+	deaf    string          // a node that does not hear of changes of the catalogue
+	free    bool            // drivers run by themselves
 }
 
 type simNode struct {
@@ -77,19 +79,7 @@ func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalo
 	s.state = begun(t, shards, settings, time.Now().UnixNano(), "z0")
 	s.leader, s.voting = id(0), []heal.Member{{Node: id(0), Voter: true}}
 	for number := range uint32(shards) {
-		s.groups[number] = &simGroup{
-			t: t, random: s.random, shard: number, up: s.up, bytes: simShard, have: map[string]int64{id(0): simShard}, leader: id(0),
-			members: []heal.Member{{Node: id(0), Voter: true}},
-			want: func(without string) int {
-				shard := s.state.Shards[number]
-				wanted := s.state.Wanted(shard)
-				if _, named := shard.On(without); !named {
-					wanted = min(wanted, len(shard.Replicas))
-				}
-				return wanted
-			},
-			succeeds: func(node string) []string { r, _ := s.state.Shards[number].On(node); return []string{r.Successor} },
-		}
+		s.groups[number] = s.group(number, id(0), simShard)
 	}
 	for n := range nodes {
 		s.join(n, fmt.Sprintf("z%d", n%zones))
@@ -99,6 +89,23 @@ func newSim(t *testing.T, seed uint64, nodes, zones, shards int, settings catalo
 		s.wg.Wait()
 	})
 	return s
+}
+
+// group is that of a shard whose first replica is on a node.
+func (s *sim) group(number uint32, node string, bytes int64) *simGroup {
+	return &simGroup{
+		t: s.T, random: s.random, shard: number, up: s.up, bytes: bytes, have: map[string]int64{node: bytes}, leader: node,
+		members: []heal.Member{{Node: node, Voter: true}},
+		want: func(without string) int {
+			shard := s.state.Shards[number]
+			wanted := s.state.Wanted(shard)
+			if _, named := shard.On(without); !named {
+				wanted = min(wanted, len(shard.Replicas))
+			}
+			return wanted
+		},
+		succeeds: func(node string) []string { r, _ := s.state.Shards[number].On(node); return []string{r.Successor} },
+	}
 }
 
 // join makes a node a member and starts it.
@@ -288,6 +295,11 @@ func (s *sim) propose(node string, c catalogue.Command, controlled bool) (*catal
 		return nil, err
 	}
 	s.state = next
+	for number, shard := range next.Shards {
+		if s.groups[number] == nil { // it is new
+			s.groups[number] = s.group(number, shard.Replicas[0].Node, 0)
+		}
+	}
 	if controlled {
 		s.checkWritten(before, c)
 	}
@@ -339,7 +351,7 @@ func (s *sim) checkWritten(before *catalogue.State, c catalogue.Command) {
 				}
 			}
 			if r.Role == catalogue.Leaving && old.Role != catalogue.Leaving {
-				if what = "begin"; !s.running(shard, "from "+r.Node) {
+				if what = "begin"; !s.running(shard, "from "+r.Node) && !s.running(shard, "on "+r.Node) {
 					s.Errorf("%+v is not in the history", c)
 				}
 			}
@@ -414,7 +426,10 @@ func (v *seen) Reports(ctx context.Context) map[string]heal.Report {
 }
 
 func (s *sim) report(n *simNode) heal.Report {
-	r := heal.Report{Node: n.id, Time: time.Now().UnixNano(), Uptime: time.Since(n.started)}
+	r := heal.Report{Node: n.id, Catalogue: s.state.Index, Time: time.Now().UnixNano(), Uptime: time.Since(n.started)}
+	if n.id == s.deaf {
+		r.Catalogue = 1
+	}
 	used := n.used
 	for number, g := range s.groups {
 		have, ok := g.have[n.id]
@@ -429,6 +444,9 @@ func (s *sim) report(n *simNode) heal.Report {
 		}
 		if one.Leads {
 			one.Tenants = s.tenants
+		}
+		if s.lost[key] {
+			one = heal.ReplicaReport{Shard: number, LogLost: true, Problem: "its log is damaged"}
 		}
 		r.Replicas = append(r.Replicas, one)
 	}
@@ -494,6 +512,8 @@ func (v *seen) ChangeCatalogue(_ context.Context, change heal.Change, node strin
 		next = append(next, heal.Member{Node: node})
 	case change == heal.AddVoter && at < 0:
 		return raft.ErrNotMember
+	case change == heal.AddVoter && !s.up(node):
+		return raft.ErrBehind
 	case change == heal.AddVoter:
 		next[at].Voter = true
 		s.effects["vote"]++

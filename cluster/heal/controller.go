@@ -313,6 +313,8 @@ func (c *Controller) hinders(p *acting, m placement.Move) string {
 		return "rebalancing is paused"
 	case m.Wait != placement.Ready:
 		return m.Wait.String()
+	case p.undiscarded[replicaTarget(uint32(m.Shard), m.To)]:
+		return "what is left of the damaged one there is not deleted yet"
 	}
 	if wait := c.pause(name+" "+targetOf(m).String(), p.at); wait > 0 {
 		return "has failed, is tried again in " + wait.Round(time.Second).String()

@@ -19,7 +19,7 @@ import (
 func id(n int) string { return fmt.Sprintf("%016x", n+1) }
 
 func named(n int, zone string) catalogue.Node {
-	return catalogue.Node{ID: id(n), Name: fmt.Sprintf("node-%d", n+1), Zone: zone, Address: fmt.Sprintf("10.0.0.%d:7100", n+1)}
+	return catalogue.Node{ID: id(n), Name: fmt.Sprintf("node-%d", n+1), Zone: zone, Address: fmt.Sprintf("10.0.0.%d:7100", n+1), Formats: catalogue.Formats{Min: 1, Max: catalogue.Format}}
 }
 
 // begun is a cluster of one node.

@@ -32,6 +32,7 @@ type simGroup struct {
 	// succeeds names the replicas that take another's place.
 	succeeds func(node string) []string
 	changes  int
+	damaged  string // a node whose log is damaged
 }
 
 func (g *simGroup) voters() (nodes []string) {
@@ -45,7 +46,7 @@ func (g *simGroup) voters() (nodes []string) {
 
 func (g *simGroup) complete(node string) bool {
 	have, ok := g.have[node]
-	return ok && have >= g.bytes
+	return ok && have >= g.bytes && node != g.damaged
 }
 
 func (g *simGroup) healthy() (nodes []string) {

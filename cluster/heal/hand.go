@@ -62,7 +62,7 @@ func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action
 	if r.DryRun {
 		return c.dryRun(ctx, p, p.plan.Moves)
 	}
-	for _, do := range []func(context.Context, *acting) error{c.raiseReplicas, c.electorate, c.spreadTenants, c.start} {
+	for _, do := range []func(context.Context, *acting) error{c.rebuild, c.raiseReplicas, c.electorate, c.spreadTenants, c.start} {
 		if err := do(ctx, p); err != nil {
 			return p.history(), err
 		}

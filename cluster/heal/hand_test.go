@@ -2,6 +2,7 @@ package heal_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,7 +188,7 @@ func TestRottenReplica(t *testing.T) {
 }
 
 // TestTenantGrows: a tenant that is kept to few shards gets more, keeps those it
-// has, and no other is touched.
+// has, and no other is touched. It writes to them when every node asks them.
 func TestTenantGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, 3, 12, quick())
@@ -196,17 +197,96 @@ func TestTenantGrows(t *testing.T) {
 			s.put(catalogue.SetTenant{ID: "small", Tenant: catalogue.Tenant{Shards: []uint32{5}}})
 			s.tenants = map[string]int64{"big": placement.ShardBytesPerDay / 4, "small": 1, "all": 1 << 50}
 		})
+		s.on(func() { s.deaf = id(2) })
+		s.run(time.Minute)
+		s.on(func() {
+			if big := s.state.Tenants["big"]; len(big.Shards) != 4 || big.Writes != 1 {
+				t.Errorf("big lies so before all nodes know: %+v", big)
+			}
+		})
+		status, err := s.controller().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(status.Problems, func(p heal.Problem) bool {
+			return strings.Contains(p.Reason, "tenant big") && strings.Contains(p.Reason, id(2))
+		}) {
+			t.Errorf("problems %+v", status.Problems)
+		}
+		if one := status.Tenants[1]; one.Tenant != "big" || one.Shards != 1 || one.Announced != 3 || one.Waits == "" {
+			t.Errorf("tenants %+v", status.Tenants)
+		}
+		s.on(func() { s.deaf = "" })
 		s.rest()
-		shards := s.state.Tenants["big"].Shards
-		if len(shards) != 4 || shards[0] != 4 {
-			t.Errorf("big has shards %v", shards)
+		big := s.state.Tenants["big"]
+		if shards := big.Shards; len(shards) != 4 || shards[0] != 4 || big.Writes != 0 || big.Keys != 1 {
+			t.Errorf("big lies so: %+v", big)
 		}
 		if len(s.state.Tenants["small"].Shards) != 1 || len(s.state.Tenants[model.TenantID("all")].Shards) != 0 {
 			t.Errorf("tenants %+v", s.state.Tenants)
 		}
-		if s.effects["tenant"] != 1 {
+		if s.effects["tenant"] != 2 {
 			t.Errorf("%v", s.effects)
 		}
+	})
+}
+
+// TestShardsAreAdded: by hand, also against old orders; they get their replicas,
+// and a tenant that sends much is given some of them.
+func TestShardsAreAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 4, quick())
+		s.rest()
+		c := s.controller()
+		for _, n := range []int{3, 4 + heal.ShardsAtOnce + 1, 257} {
+			if err := c.AddShards(t.Context(), n, "me"); !errors.Is(err, heal.ErrUnsafe) {
+				t.Errorf("%d shards: %v", n, err)
+			}
+		}
+		if err := c.AddShards(t.Context(), 4, "me"); err != nil {
+			t.Error(err)
+		}
+		if n := len(s.state.Shards); n != 4 {
+			t.Fatalf("%d shards", n)
+		}
+		if err := c.AddShards(t.Context(), 10, "me"); err != nil {
+			t.Fatal(err)
+		}
+		s.rest()
+		s.checkRest()
+		s.on(func() {
+			if n := len(s.state.Shards); n != 10 || len(s.state.TenantShards("big")) != 4 {
+				t.Errorf("%d shards, big has %v", n, s.state.TenantShards("big"))
+			}
+			s.tenants = map[string]int64{"big": placement.ShardBytesPerDay / 2}
+		})
+		s.rest()
+		s.on(func() {
+			if big := s.state.Tenants["big"]; len(big.Shards) != 8 || big.Writes != 0 || big.Keys != 4 {
+				t.Errorf("big lies so: %+v", big)
+			}
+			n := s.state.Nodes[id(1)]
+			n.Formats.Max = catalogue.FormatTenants - 1
+			s.put(catalogue.PutNode{Node: n})
+		})
+		if err := c.AddShards(t.Context(), 12, "me"); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("with an old node: %v", err)
+		}
+		// By hand a tenant gets twice as many, or as many as there are.
+		s.on(func() {
+			n := s.state.Nodes[id(1)]
+			n.Formats.Max = catalogue.FormatTenants
+			s.put(catalogue.PutNode{Node: n})
+		})
+		if _, err := c.Execute(t.Context(), heal.Request{Action: heal.SpreadTenant, Target: "tenant small", By: "me"}); err != nil {
+			t.Error(err)
+		}
+		s.rest()
+		s.on(func() {
+			if small := s.state.Tenants["small"]; len(small.Shards) != 8 || small.Writes != 0 || small.Keys != 4 {
+				t.Errorf("small lies so: %+v", small)
+			}
+		})
 	})
 }
 

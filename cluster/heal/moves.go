@@ -1,6 +1,7 @@
 package heal
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -129,8 +130,7 @@ func (w *watch) stale(state *catalogue.State) map[string]int64 {
 	return bytes
 }
 
-// tenants are those that are kept to some shards, with what they have sent
-// within a day.
+// tenants are those that send most, with what they have sent within a day.
 func (w *watch) tenants(p *picture) []placement.Tenant {
 	sent := map[model.TenantID]int64{}
 	for _, s := range p.observed.Shards {
@@ -142,14 +142,12 @@ func (w *watch) tenants(p *picture) []placement.Tenant {
 	}
 	var tenants []placement.Tenant
 	for _, id := range slices.Sorted(maps.Keys(sent)) {
-		if t, ok := p.state.Tenants[id]; ok && len(t.Shards) > 0 {
-			tenants = append(tenants, placement.Tenant{ID: id, Shards: len(t.Shards), BytesPerDay: sent[id]})
-		}
+		tenants = append(tenants, placement.Tenant{ID: id, Shards: len(p.state.TenantShards(id)), BytesPerDay: sent[id]})
 	}
 	return tenants
 }
 
-// slots count the copies that are under way. A plan has counted those that may
+// slots count the copies that are under way, in units of placement.Move.Weight. A plan has counted those that may
 // begin one by one; what begins together needs more.
 type slots struct {
 	limits          placement.Limits
@@ -167,15 +165,16 @@ func newSlots(given placement.State, limits placement.Limits) *slots {
 
 func (s *slots) occupy(m placement.Move) {
 	if m.Kind.Copies() {
-		s.copies++
-		s.sends[m.Source]++
-		s.receives[m.To]++
+		s.copies += m.Weight()
+		s.sends[m.Source] += m.Weight()
+		s.receives[m.To] += m.Weight()
 	}
 }
 
 // take reports whether moves may begin together. Those that may not yet keep
 // their slots all the same: what is less urgent does not get them first.
 func (s *slots) take(moves []placement.Move) bool {
+	const unit = placement.SmallShare
 	least := len(moves) // also where the limits are lower
 	fits := true
 	for _, m := range moves {
@@ -183,8 +182,70 @@ func (s *slots) take(moves []placement.Move) bool {
 	}
 	for _, m := range moves {
 		if m.Kind.Copies() {
-			fits = fits && s.copies <= max(s.limits.Copies, least) && s.sends[m.Source] <= max(s.limits.PerSource, least) && s.receives[m.To] <= s.limits.PerTarget
+			fits = fits && s.copies <= unit*max(s.limits.Copies, least) && s.sends[m.Source] <= unit*max(s.limits.PerSource, least) && s.receives[m.To] <= unit*s.limits.PerTarget
 		}
 	}
 	return fits
+}
+
+// rebuild lets replicas go whose log is damaged: they have forgotten how they
+// voted, so that they may only come back as new ones. The leader of the shard
+// removes them, their nodes delete what is left of them, and the plan has
+// another one made. It waits until the others can decide without them.
+func (c *Controller) rebuild(ctx context.Context, p *acting) error {
+	for _, s := range p.observed.Shards {
+		for _, r := range s.Replicas {
+			target := replicaTarget(s.Number, r.Node)
+			if !r.LogLost || r.Role == catalogue.Leaving || !s.decideWithout(r.Node) || !c.may(p, RebuildReplica, target) {
+				continue
+			}
+			a, err := c.begin(ctx, p, catalogue.Action{Name: RebuildReplica, Target: target, By: p.by, Reason: p.because("%s", r.Problem)})
+			if err != nil {
+				return err
+			}
+			after, err := c.propose(ctx, catalogue.SetReplicas{Shard: s.Number, If: p.state.Index, Replicas: discarded(p.state.Shards[s.Number], r.Node)})
+			p.advance(after)
+			if !passing(err) {
+				return err
+			}
+			if err != nil {
+				c.failed(a.Name + " " + a.Target)
+				if err := c.end(ctx, p, a, catalogue.ActionCancelled, "%v", err); err != nil {
+					return err
+				}
+			}
+			break // one of a shard at a time
+		}
+	}
+	return nil
+}
+
+// decideWithout reports whether most of the other voters are healthy.
+func (s *ObservedShard) decideWithout(node string) bool {
+	voters := 0
+	for _, r := range s.Replicas {
+		if r.Role != catalogue.Joining && r.Node != node {
+			voters++
+		}
+	}
+	return s.Healthy > voters/2
+}
+
+// discarded returns the replicas of a shard where one is to go, whatever move it
+// takes part in.
+func discarded(shard catalogue.Shard, node string) []catalogue.Replica {
+	replicas := slices.Clone(shard.Replicas)
+	for i := range replicas {
+		switch r := &replicas[i]; {
+		case r.Node == node:
+			r.Role, r.Source, r.Successor, r.Reason = catalogue.Leaving, "", "", "its log is damaged"
+		case r.Successor == node:
+			r.Role, r.Successor = catalogue.Voter, ""
+		}
+	}
+	return replicas
+}
+
+func replicaTarget(shard uint32, node string) string {
+	return target{what: targetReplica, shard: shard, to: node}.String()
 }

@@ -24,6 +24,7 @@ const (
 	TransferLeader = "transfer-leader"
 	RaiseReplicas  = "raise-replicas"
 	RepairReplica  = "repair-replica"
+	RebuildReplica = "rebuild-replica"
 	SpreadTenant   = "spread-tenant"
 	CatalogueVoter = "catalogue-voter"
 )
@@ -33,6 +34,7 @@ const (
 	UndrainNode = "undrain-node"
 	RemoveNode  = "remove-node"
 	SetReplicas = "set-replicas"
+	AddShards   = "add-shards"
 	Pause       = "pause"
 	Resume      = "resume"
 	Toggle      = "toggle"
@@ -59,6 +61,7 @@ func Kinds() []Kind {
 		{AddReplica, "make one replica more of a shard that has too few", 0},
 		{RemoveReplica, "remove a replica that is one too many", 0},
 		{RepairReplica, "fetch damaged or missing segments of a replica from another", 0},
+		{RebuildReplica, "discard a replica whose log is damaged, so that it is made anew", 0},
 		{DrainNode, "move what a draining node holds", 0},
 		{RelieveDisk, "move replicas and leaders off a disk that is too full", 10 * time.Second},
 		{MoveReplica, "move a replica for the sake of zones or balance", 2 * time.Second},

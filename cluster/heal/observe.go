@@ -51,6 +51,7 @@ type ObservedNode struct {
 	Leaders   int                 `json:"leaders"`            // of these
 	Bytes     int64               `json:"bytes"`              // of its replicas
 	Version   string              `json:"version,omitempty"`  // of the program
+	Catalogue uint64              `json:"catalogue"`          // index of the newest state that it is known to know
 	Problems  []string            `json:"problems,omitempty"` // that it reports or that were seen
 }
 
@@ -79,6 +80,7 @@ type ObservedReplica struct {
 	Rotten       int     `json:"rotten,omitempty"`
 	Rate         float64 `json:"rate,omitempty"` // bytes a second at which they become fewer
 	Problem      string  `json:"problem,omitempty"`
+	LogLost      bool    `json:"log_lost,omitempty"` // its log is damaged
 }
 
 const (
@@ -211,6 +213,9 @@ type picture struct {
 	voters   []Member // and learners of the catalogue
 	// known is whether every node that is there has reported at least once.
 	known bool
+	// undiscarded are the replicas that are on nodes still although their log is
+	// damaged, by their targets.
+	undiscarded map[string]bool
 }
 
 func (p *picture) node(id string) (ObservedNode, bool) {
@@ -231,7 +236,14 @@ func (p *picture) shard(number uint32) (ObservedShard, bool) {
 
 // observe makes a picture of what was heard.
 func (w *watch) observe(now time.Time, state *catalogue.State, members map[string]gossip.Member, voters []Member) *picture {
-	p := &picture{at: now, state: state, voters: voters, known: true, observed: Observed{Time: now}}
+	p := &picture{at: now, state: state, voters: voters, known: true, observed: Observed{Time: now}, undiscarded: map[string]bool{}}
+	for id, n := range w.nodes {
+		for number, r := range n.replicas {
+			if r.LogLost {
+				p.undiscarded[replicaTarget(number, id)] = true
+			}
+		}
+	}
 	votes, contact := map[string]bool{}, map[string]bool{}
 	for _, m := range voters {
 		votes[m.Node] = m.Voter
@@ -263,7 +275,7 @@ func (w *watch) node(now time.Time, node catalogue.Node, member gossip.Member, k
 	}
 	if !seen.at.IsZero() {
 		r := seen.report
-		n.Reported, n.Uptime, n.Disk, n.Memory, n.Problems = seen.at, r.Uptime, r.Disk, r.Memory, slices.Clone(r.Problems)
+		n.Reported, n.Uptime, n.Disk, n.Memory, n.Catalogue, n.Problems = seen.at, r.Uptime, r.Disk, r.Memory, r.Catalogue, slices.Clone(r.Problems)
 	}
 	if n.Life == LifeSilent {
 		n.Problems = append(n.Problems, "it answers gossip, but has not reported several times")
@@ -314,6 +326,7 @@ func (w *watch) shard(p *picture, shard catalogue.Shard) ObservedShard {
 func (r *ObservedReplica) take(report ReplicaReport) {
 	r.Reported, r.Complete, r.Applied, r.Bytes, r.Records = true, report.Complete, report.Applied, report.Bytes, report.Records
 	r.Missing, r.MissingBytes, r.Rotten, r.Problem = report.Missing, report.MissingBytes, report.Rotten, report.Problem
+	r.LogLost = report.LogLost
 }
 
 // led takes in who leads as far as a report tells. The newest term is right,

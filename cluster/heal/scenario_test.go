@@ -65,6 +65,66 @@ func TestOneNodeBecomesThree(t *testing.T) {
 	})
 }
 
+// TestRebuild: a replica whose log is damaged is removed and made anew, on the
+// same node where there is no other, and never before its node has deleted what
+// is left of it. Where the others cannot decide without it nothing is done.
+func TestRebuild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 4, quick())
+		var node string
+		s.on(func() {
+			node = s.state.Shards[2].Replicas[0].Node
+			s.lost = map[string]bool{"2 " + node: true}
+			s.groups[2].damaged = node
+			s.groups[2].depose()
+		})
+		left, back := false, false
+		for range int(3 * time.Minute / simTick) {
+			s.tick()
+			s.on(func() {
+				r, ok := s.state.Shards[2].On(node)
+				left = left || !ok
+				if left && s.lost["2 "+node] && ok {
+					t.Errorf("the shard is to have a replica where the damaged one is: %+v", r)
+				}
+				if !ok && s.chance.IntN(8) == 0 { // its node hears of that late
+					delete(s.lost, "2 "+node)
+					s.groups[2].damaged = ""
+				}
+				back = left && r.Role == catalogue.Voter
+			})
+		}
+		s.rest()
+		s.checkRest()
+		s.on(func() {
+			if !left || !back {
+				t.Errorf("it left: %v, it is back: %v", left, back)
+			}
+			done := 0
+			for _, a := range s.state.Actions {
+				if a.Name == heal.RebuildReplica && a.Outcome == catalogue.ActionDone {
+					done++
+				}
+			}
+			if done != 1 {
+				t.Errorf("%d rebuilds are done, want 1: %+v", done, s.state.Actions)
+			}
+			// Two of three: the third cannot decide.
+			for _, r := range s.state.Shards[1].Replicas[:2] {
+				s.lost["1 "+r.Node] = true
+			}
+		})
+		s.run(time.Minute)
+		s.on(func() {
+			for _, r := range s.state.Shards[1].Replicas {
+				if r.Role != catalogue.Voter {
+					t.Errorf("a replica of a shard without a majority is to go: %+v", r)
+				}
+			}
+		})
+	})
+}
+
 // three is a cluster of so many nodes in three zones with three replicas of
 // everything, at rest.
 func three(t *testing.T, nodes, shards int, config heal.Config) *sim {

@@ -63,7 +63,7 @@ func (c *Controller) became(p *acting, a catalogue.Action) (outcome, detail stri
 	case ok && t.what == targetShard:
 		return c.becameOfMove(p, a, t)
 	case ok && t.what == targetReplica:
-		return becameOfRepair(p.picture, t)
+		return becameOfRepair(p.picture, a, t)
 	case ok && t.what == targetNode && a.Name == DrainNode:
 		return c.becameOfDrain(p.picture, a, t)
 	case ok && t.what == targetLeader:
@@ -101,16 +101,22 @@ func (c *Controller) becameOfMove(p *acting, a catalogue.Action, t target) (outc
 	return catalogue.ActionCancelled, "it was given up"
 }
 
-func becameOfRepair(p *picture, t target) (outcome, detail string) {
+func becameOfRepair(p *picture, a catalogue.Action, t target) (outcome, detail string) {
 	s, _ := p.shard(t.shard)
 	for _, r := range s.Replicas {
 		if r.Node != t.to {
 			continue
 		}
+		if a.Name == RebuildReplica && r.Role == catalogue.Joining {
+			break // it was discarded, this is the next one
+		}
 		if n, _ := p.node(t.to); n.Life == LifeAlive && r.Complete && r.Missing == 0 {
 			return catalogue.ActionDone, ""
 		}
 		return "", ""
+	}
+	if a.Name == RebuildReplica {
+		return catalogue.ActionDone, "it was discarded"
 	}
 	return catalogue.ActionCancelled, "the replica is not to be there any more"
 }

@@ -23,6 +23,7 @@ type Status struct {
 	Problems []Problem          `json:"problems"`
 	History  []catalogue.Action `json:"history"` // newest first
 	Settings catalogue.Settings `json:"settings"`
+	Tenants  []TenantSpread     `json:"tenants"` // that have been given shards or send most
 	// ReplaceAfter is how long a node is dead before its replicas are made anew.
 	ReplaceAfter time.Duration `json:"replace_after"`
 }
@@ -81,7 +82,7 @@ func (c *Controller) Status(ctx context.Context) (Status, error) {
 	}
 	s := Status{
 		Enabled: p.state.HealingOf(All).Enabled, Paused: p.state.Settings.Paused, Acts: c.cluster.Leads(), Observed: p.observed,
-		Running: p.running(), Planned: c.planned(p), Problems: p.problems(), Settings: p.state.Settings,
+		Running: p.running(), Planned: c.planned(p), Problems: p.problems(), Settings: p.state.Settings, Tenants: p.tenants(),
 		History: slices.Clone(p.state.Actions), ReplaceAfter: c.cfg.Limits.ReplaceAfter,
 	}
 	slices.Reverse(s.History)
@@ -174,6 +175,11 @@ func (p *picture) problems() []Problem {
 		all = append(all, Problem{Kind: x.Kind.String(), Shard: &number, Reason: x.Reason, rank: int(x.Kind)})
 	}
 	const later = 100
+	for _, id := range p.announced() {
+		if why := p.opensNot(id); why != "" {
+			all = append(all, Problem{Kind: "tenant", Reason: fmt.Sprintf("tenant %s does not write to shards that it was given: %s", id, why), rank: later})
+		}
+	}
 	for _, n := range p.observed.Nodes {
 		if n.Life == LifeDead || n.Life == LifeSilent {
 			all = append(all, Problem{Kind: "node", Node: n.ID, Reason: fmt.Sprintf("node %s (%s) has been %s for %s", n.ID, n.Name, n.Life, n.For.Round(time.Second)), rank: later})

@@ -54,7 +54,8 @@ type Config struct {
 	// Secret is the cluster's secret, at least SecretMin bytes. Without it and
 	// without TLS connections are plain and nobody proves anything.
 	Secret []byte
-	// TLS is the user's own certificates, instead of a secret.
+	// TLS is the user's own certificates. With a secret, too, both sides prove
+	// that they know it as well.
 	TLS *TLS
 
 	// Connections is how many connections of peers are open at most.
@@ -94,9 +95,6 @@ func (c Config) Validate() error {
 	}
 	if c.Secret != nil && len(c.Secret) < SecretMin {
 		fault("Secret has %d bytes, want at least %d", len(c.Secret), SecretMin)
-	}
-	if c.Secret != nil && c.TLS != nil {
-		fault("Secret and TLS are given, want at most one")
 	}
 	if c.TLS != nil {
 		faults = append(faults, c.TLS.Validate())

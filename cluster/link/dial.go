@@ -30,52 +30,92 @@ func (l *Link) dial(ctx context.Context, k kind, nodeID string, group uint32) (n
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.HandshakeTimeout)
 	defer cancel()
+	p := preamble{kind: k, cluster: *l.cluster.Load(), sender: l.config.NodeID, receiver: nodeID, group: group}
+	believed := l.current()
+	first, second := believed.now, believed.old
+	if believed.both && l.dialsOldWay(nodeID) {
+		first, second = second, first
+	}
+	conn, err := l.reach(ctx, address, first, p)
+	if believed.both && distrust(err) {
+		// It is switched already or not yet, or is wrong either way.
+		if conn, err = l.reach(ctx, address, second, p); err == nil {
+			l.noteOldWay(nodeID, second != believed.now)
+		}
+	}
+	if err != nil {
+		if distrust(err) {
+			l.notes.warn("dial", nodeID, "a node does not trust this one, or this one does not trust it", "node", nodeID, "address", address, "reason", err)
+		}
+		return nil, fmt.Errorf("dial node %s at %s: %w", nodeID, address, err)
+	}
+	return conn, nil
+}
+
+// reach connects to an address and says who is there and what for.
+func (l *Link) reach(ctx context.Context, address string, id *identity, p preamble) (*Conn, error) {
 	raw, err := l.config.Dial(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("dial node %s at %s: %w: %w", nodeID, address, ErrUnreachable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	conn, err := l.introduce(ctx, raw, preamble{
-		kind: k, cluster: *l.cluster.Load(), sender: l.config.NodeID, receiver: nodeID, group: group,
-	})
+	conn, err := l.introduce(ctx, raw, id, p)
 	if err != nil {
 		raw.Close()
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("dial node %s at %s: %w", nodeID, address, err)
+		return nil, err
 	}
-	return &Conn{Conn: conn, raw: raw, nodeID: nodeID}, nil
+	return &Conn{Conn: conn, raw: raw, nodeID: p.receiver}, nil
 }
 
 // introduce proves who is who and sends the preamble.
-func (l *Link) introduce(ctx context.Context, raw net.Conn, p preamble) (net.Conn, error) {
+func (l *Link) introduce(ctx context.Context, raw net.Conn, id *identity, p preamble) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	conn := raw
-	if id := l.identity.Load(); id != nil {
-		session := tls.Client(raw, id.config())
+	var session *tls.Conn
+	if id != nil {
+		session = tls.Client(raw, id.config())
 		if err := session.HandshakeContext(ctx); err != nil {
-			return nil, dialError(err)
+			return nil, id.blame(dialError(err))
 		}
 		if state := session.ConnectionState(); !id.proves(state, p.receiver) {
 			return nil, fmt.Errorf("%w: its certificate names %s", ErrWrongNode, allNames(state.PeerCertificates[0]))
 		}
 		conn = session
+		own, err := l.ownProof(id, session, sideDial)
+		if err != nil {
+			return nil, err
+		}
+		p.proof = string(own)
 	}
 	if _, err := conn.Write(p.append(nil)); err != nil {
 		return nil, dialError(err)
 	}
 	f, err := readFrame(conn, answerMagic)
 	if err != nil {
-		return nil, dialError(err)
+		return nil, id.blame(dialError(err))
 	}
 	if err := answerError(f); err != nil {
+		return nil, err
+	}
+	if err := l.provesSecret(id, session, sideAccept, f.body); err != nil {
 		return nil, err
 	}
 	if !stop() {
 		return nil, context.Cause(ctx)
 	}
 	return conn, nil
+}
+
+// blame says that it is this node's own certificate that is not accepted, if that
+// is plain: it has ended.
+func (id *identity) blame(err error) error {
+	if id != nil && id.own && errors.Is(err, ErrOtherSecret) && id.now().After(id.ends) {
+		return fmt.Errorf("%w: it was good until %s; renew it: %w", ErrIdentity, id.ends.Format(time.RFC3339), err)
+	}
+	return err
 }
 
 // dialError says what a failed introduction means.

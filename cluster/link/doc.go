@@ -18,6 +18,8 @@
 //     of calls before the peer's certificate was found to be signed by the
 //     cluster's authority and to name the node that the preamble claims.
 //   - A connection that was dialled is to the node that was meant, or an error.
+//   - With certificates of the user's own and a secret both are proven, by both
+//     sides; while nodes are switched to certificates (TLS.Both) either will do.
 //   - What has not proven anything yet is bounded in number, for each address
 //     too, in bytes and in time, and never waits in front of anybody else.
 //

@@ -13,7 +13,7 @@ var (
 	ErrUnreachable = errors.New("nobody answers there")
 	// ErrOtherSecret means that the two nodes have different cluster secrets,
 	// or certificates of authorities that do not know each other.
-	ErrOtherSecret = errors.New("the other node has another cluster secret; give all nodes the same")
+	ErrOtherSecret = errors.New("the other node has another cluster secret or authority of certificates; give all nodes the same")
 	// ErrSpeaksPlain means that this node has a secret and the other one none.
 	ErrSpeaksPlain = errors.New("the other node speaks plain; give it the cluster secret that this node has")
 	// ErrNeedsSecret means that the other node has a secret and this one none.
@@ -38,6 +38,10 @@ var (
 	// ErrIdentity means that the other node found that this node's certificate
 	// does not name it.
 	ErrIdentity = errors.New("the other node does not accept this node's certificate")
+
+	// ErrSecretProof means that certificates are good, and the two nodes have
+	// different cluster secrets, or one has none.
+	ErrSecretProof = errors.New("the other node has a good certificate and another cluster secret, or none; give all nodes the same")
 
 	// ErrPreamble means that the bytes are no preamble.
 	ErrPreamble = errors.New("not a preamble")

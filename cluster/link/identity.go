@@ -28,6 +28,9 @@ type TLS struct {
 	// AnyName accepts certificates whatever they name: every holder of one of
 	// this authority is trusted to be the node that it says it is.
 	AnyName bool
+	// Both also takes, and dials, nodes that have no certificate yet, the way of
+	// the secret or plainly: while the nodes of a cluster are switched one by one.
+	Both bool
 }
 
 // Validate lists every fault.
@@ -58,6 +61,8 @@ type identity struct {
 	certificate tls.Certificate
 	authorities *x509.CertPool
 	anyName     bool
+	own         bool      // of the user's own certificates
+	ends        time.Time // the certificate does
 	now         func() time.Time
 }
 
@@ -72,7 +77,7 @@ func newIdentity(c Config) (*identity, error) {
 }
 
 func identityOfFiles(t TLS, nodeID string, now func() time.Time) (*identity, error) {
-	id := &identity{authorities: t.CAs, anyName: t.AnyName, now: now}
+	id := &identity{authorities: t.CAs, anyName: t.AnyName, own: true, now: now}
 	if t.Certificate != nil {
 		id.certificate = *t.Certificate
 	} else {
@@ -96,6 +101,7 @@ func identityOfFiles(t TLS, nodeID string, now func() time.Time) (*identity, err
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)
 	}
+	id.ends = leaf.NotAfter
 	// What would be refused by every other node is said at the start.
 	if !id.anyName && !names(leaf, nodeID) {
 		return nil, fmt.Errorf("the certificate names %s but not this node, %s; make one that does, or allow any name", allNames(leaf), nodeID)
@@ -194,7 +200,7 @@ func (id *identity) verify(chain [][]byte) error {
 // the same way. A peer's name is compared when the preamble has told which one
 // it claims (server) or by the caller (client).
 func (id *identity) config() *tls.Config {
-	return &tls.Config{
+	config := &tls.Config{
 		Certificates: []tls.Certificate{id.certificate},
 		MinVersion:   tls.VersionTLS13,
 		ClientAuth:   tls.RequireAnyClientCert,
@@ -205,6 +211,10 @@ func (id *identity) config() *tls.Config {
 		Time:                   id.now,
 		VerifyPeerCertificate:  func(chain [][]byte, _ [][]*x509.Certificate) error { return id.verify(chain) },
 	}
+	if id.own {
+		config.NextProtos = []string{certificateProtocol}
+	}
+	return config
 }
 
 // proves reports whether the peer's certificate names the node.

@@ -12,7 +12,8 @@ import (
 // Link is the cluster port of a node.
 type Link struct {
 	config   Config
-	identity atomic.Pointer[identity] // nil: plain
+	trust    atomic.Pointer[trust]
+	files    files
 	listener net.Listener
 	notes    notes
 	cluster  atomic.Pointer[string]
@@ -40,7 +41,7 @@ func Open(config Config) (*Link, error) {
 		return nil, fmt.Errorf("cluster port: %w", err)
 	}
 	config = config.withDefaults()
-	id, err := newIdentity(config)
+	believed, err := newTrust(config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster port: %w", err)
 	}
@@ -51,7 +52,10 @@ func Open(config Config) (*Link, error) {
 		}
 	}
 	l := &Link{config: config, listener: listener, closing: make(chan struct{})}
-	l.identity.Store(id)
+	l.trust.Store(believed)
+	if config.TLS != nil && config.TLS.Certificate == nil {
+		l.files.stamp, _ = config.TLS.look() // what cannot be looked at is read again
+	}
 	l.notes = notes{logger: config.Logger, now: config.Now}
 	l.cluster.Store(&config.Cluster)
 	l.http = l.newQueue(nil)
@@ -66,7 +70,7 @@ func Open(config Config) (*Link, error) {
 func (l *Link) Addr() net.Addr { return l.listener.Addr() }
 
 // Secured reports whether peers prove who they are.
-func (l *Link) Secured() bool { return l.identity.Load() != nil }
+func (l *Link) Secured() bool { return !l.trust.Load().plain() }
 
 // SetCluster says which cluster the node belongs to, once that is known.
 func (l *Link) SetCluster(id string) error {
@@ -74,20 +78,6 @@ func (l *Link) SetCluster(id string) error {
 		return fmt.Errorf("set cluster: %q is not an id", id)
 	}
 	l.cluster.Store(&id)
-	return nil
-}
-
-// Reload reads the files of TLS again, for new connections. After an error the
-// link goes on with what it has.
-func (l *Link) Reload() error {
-	if l.config.TLS == nil {
-		return nil
-	}
-	id, err := newIdentity(l.config)
-	if err != nil {
-		return fmt.Errorf("reload certificates: %w", err)
-	}
-	l.identity.Store(id)
 	return nil
 }
 

@@ -41,6 +41,7 @@ const (
 	codeIdentity     code = 7
 	codeNeedsSecret  code = 8
 	codeSpeaksPlain  code = 9
+	codeProof        code = 10
 )
 
 // err returns what a code means to who dialled.
@@ -66,6 +67,8 @@ func (c code) err() error {
 		return ErrNeedsSecret
 	case codeSpeaksPlain:
 		return ErrSpeaksPlain
+	case codeProof:
+		return ErrSecretProof
 	}
 	return fmt.Errorf("the other node refuses with the unknown code %d", c)
 }
@@ -77,15 +80,16 @@ type preamble struct {
 	sender   string
 	receiver string
 	group    uint32
+	proof    string // of the secret, where certificates are the user's own
 }
 
 // append appends the frame of p, whose ids are valid.
 func (p preamble) append(dst []byte) []byte {
-	body := make([]byte, 0, 3*(1+NodeIDMax)+4)
+	body := make([]byte, 0, 3*(1+NodeIDMax)+4+len(p.proof))
 	for _, id := range []string{p.cluster, p.sender, p.receiver} {
 		body = append(append(body, byte(len(id))), id...)
 	}
-	body = binary.BigEndian.AppendUint32(body, p.group)
+	body = append(binary.BigEndian.AppendUint32(body, p.group), p.proof...)
 	return appendFrame(dst, preambleMagic, version, byte(p.kind), body)
 }
 
@@ -135,6 +139,9 @@ func parsePreamble(f frame) (preamble, error) {
 		return preamble{}, ErrPreamble
 	}
 	p.group = binary.BigEndian.Uint32(body)
+	if body = body[4:]; len(body) >= proofBytes {
+		p.proof = string(body[:proofBytes])
+	}
 	return p, nil
 }
 

@@ -40,14 +40,18 @@ func (l *Link) receive(raw net.Conn, host string) error {
 	} else if err != nil {
 		return refusal{"silent", "it said nothing: " + err.Error()}
 	}
-	conn, id := net.Conn(&begun{Conn: raw, first: first}), l.identity.Load()
-	switch secured := id != nil; {
-	case secured && first[0] != tlsHandshakeRecord:
+	conn, believed := net.Conn(&begun{Conn: raw, first: first}), l.current()
+	var id *identity
+	switch plain := first[0] != tlsHandshakeRecord; {
+	case plain && !believed.plain():
 		return l.refusePlain(conn)
-	case !secured && first[0] == tlsHandshakeRecord:
+	case !plain && believed.now == nil:
 		return l.refuseSecured(conn)
-	case secured:
-		session := tls.Server(conn, id.config())
+	case !plain:
+		session := tls.Server(conn, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			id = believed.server(hello)
+			return id.config(), nil
+		}})
 		if err := session.Handshake(); err != nil {
 			// A close now would take the alert away from under the peer.
 			linger(raw)
@@ -86,7 +90,16 @@ func (l *Link) place(f frame, id *identity, c *Conn) error {
 		c.nodeID = p.sender
 		answer, reason = q.offer(c)
 	}
-	_, err := c.Conn.Write(appendAnswer(nil, answer, reason))
+	said := []byte(reason)
+	if answer == codeOK && id != nil {
+		var err error
+		if said, err = l.ownProof(id, c.Conn.(*tls.Conn), sideAccept); err != nil {
+			answer, reason, said = codeProof, err.Error(), nil
+			q.withdraw()
+			c.forget()
+		}
+	}
+	_, err := c.Conn.Write(appendAnswer(nil, answer, string(said)))
 	if answer != codeOK {
 		return refusal{fmt.Sprint("code ", answer), fmt.Sprintf("node %q: %v (%s)", p.sender, answer.err(), reason)}
 	}
@@ -113,6 +126,11 @@ func (l *Link) judge(f frame, id *identity, c *Conn) (p preamble, q *queue, answ
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok && !id.proves(session.ConnectionState(), p.sender) {
 		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), p.sender)
+	}
+	if session, ok := c.Conn.(*tls.Conn); ok {
+		if err := l.provesSecret(id, session, sideDial, []byte(p.proof)); err != nil {
+			return p, nil, codeProof, "the certificate is good, the cluster secret is another or missing"
+		}
 	}
 	if p.receiver != l.config.NodeID {
 		return p, nil, codeWrongNode, "this is node " + l.config.NodeID

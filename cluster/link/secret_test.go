@@ -215,20 +215,38 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := newNetwork()
 		a, _ := network.node(t, "a", func(c *link.Config) { c.Secret, c.TLS = nil, own.node(late, "a") })
-		b, _ := network.node(t, "b", func(c *link.Config) { c.Secret, c.TLS = nil, files })
+		b, book := network.node(t, "b", func(c *link.Config) { c.Secret, c.TLS = nil, files })
 		go echo(openGroup(t, b, 1))
 		g := openGroup(t, a, 1)
 		time.Sleep(2 * time.Minute)
 		if _, err := g.Dial("b", patience); !errors.Is(err, link.ErrCertificate) {
 			t.Errorf("have %v with an old certificate", err)
 		}
-		if err := b.Reload(); err == nil {
-			t.Error("an old certificate is loaded again")
+		touched := time.Now()
+		again := func() { // a new time of change, and time for a look
+			touched = touched.Add(time.Minute)
+			for _, path := range []string{files.CertFile, files.KeyFile, files.CAFile} {
+				if err := os.Chtimes(path, touched, touched); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(10 * time.Second)
+		}
+		again() // the same old one
+		for range 3 {
+			if _, err := g.Dial("b", patience); !errors.Is(err, link.ErrCertificate) {
+				t.Errorf("have %v with an old certificate", err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if n := book.lines("cannot be used"); n != 1 {
+			t.Errorf("what cannot be used is logged %d times:\n%s", n, book)
+		}
+		if n := book.lines("has ended"); n != 1 {
+			t.Errorf("the end is logged %d times:\n%s", n, book)
 		}
 		write(own.node(late, "b").Certificate)
-		if err := b.Reload(); err != nil {
-			t.Fatal(err)
-		}
+		again()
 		conn, err := g.Dial("b", patience)
 		if err != nil {
 			t.Fatal(err)

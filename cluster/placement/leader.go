@@ -99,7 +99,7 @@ func (c *cluster) leadsLess(a, b int32) bool {
 
 func (c *cluster) handOver(at int, to int32, priority Priority, reason string) {
 	s := &c.shards[at]
-	c.result.Moves = append(c.result.Moves, Move{Kind: TransferLeadership, Shard: s.ID, From: c.nodes[s.leader].ID, To: c.nodes[to].ID, Priority: priority, Reason: reason})
+	c.result.Moves = append(c.result.Moves, Move{Kind: TransferLeadership, Shard: s.ID, From: c.nodes[s.leader].ID, To: c.nodes[to].ID, Quiet: s.WriteRate < quietRate, Priority: priority, Reason: reason})
 	c.transfer(s, to)
 }
 

@@ -110,6 +110,7 @@ type Move struct {
 	// sends least. It is set in moves that are ready.
 	Source   string
 	Bytes    int64 // that are sent
+	Quiet    bool  // nobody writes to the shard whose leader changes
 	Priority Priority
 	Reason   string // in plain words
 	Wait     Wait   // why it cannot start now

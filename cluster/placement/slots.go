@@ -29,7 +29,7 @@ func (c *cluster) admit(state State) {
 // desk keeps count of what is going on.
 type desk struct {
 	c                 *cluster
-	sends, receives   []int
+	sends, receives   []int   // these and the next two in units of Move.Weight
 	coming            []int64 // bytes
 	copies, transfers int
 	taken             map[model.ShardID]bool // shards that have a move
@@ -58,17 +58,17 @@ func (d *desk) hasty(m *Move) bool {
 
 func (d *desk) occupy(m Move) {
 	if m.Kind == TransferLeadership {
-		d.transfers++
+		d.transfers += m.Weight()
 	}
 	if !m.Kind.Copies() {
 		return
 	}
-	d.copies++
+	d.copies += m.Weight()
 	if at, ok := d.c.byID[m.Source]; ok {
-		d.sends[at]++
+		d.sends[at] += m.Weight()
 	}
 	if at, ok := d.c.byID[m.To]; ok {
-		d.receives[at]++
+		d.receives[at] += m.Weight()
 		d.coming[at] += m.Bytes
 	}
 }
@@ -76,19 +76,20 @@ func (d *desk) occupy(m Move) {
 // wait says what a move waits for, and sets the source of one that is ready.
 func (d *desk) wait(m *Move) Wait {
 	limits := d.c.limits
+	full := func(taken, limit int) bool { return taken+m.Weight() > limit*SmallShare }
 	switch {
 	case d.taken[m.Shard]:
 		return ForShard
-	case m.Kind == TransferLeadership && d.transfers >= limits.Transfers:
+	case m.Kind == TransferLeadership && full(d.transfers, limits.Transfers):
 		return ForCluster
 	case !m.Kind.Copies():
 		return Ready
-	case d.copies >= limits.Copies, d.hasty(m):
+	case full(d.copies, limits.Copies), d.hasty(m):
 		return ForCluster
 	}
 	to := d.c.byID[m.To]
 	n := &d.c.nodes[to]
-	if d.receives[to] >= limits.PerTarget {
+	if full(d.receives[to], limits.PerTarget) {
 		return ForTarget
 	}
 	// What is to leave the disk is still there.
@@ -96,7 +97,7 @@ func (d *desk) wait(m *Move) Wait {
 		return ForDisk
 	}
 	source := d.source(m)
-	if source == none || d.sends[source] >= limits.PerSource {
+	if source == none || full(d.sends[source], limits.PerSource) {
 		return ForSource
 	}
 	m.Source = d.c.nodes[source].ID

@@ -125,3 +125,29 @@ func TestVoters(t *testing.T) {
 		}
 	}
 }
+
+func TestPlace(t *testing.T) {
+	node := func(id string, used int64, state placement.NodeState) placement.Node {
+		return placement.Node{ID: id, Capacity: 100, Used: used, State: state}
+	}
+	on := func(nodes ...string) (s placement.Shard) {
+		for _, n := range nodes {
+			s.Replicas = append(s.Replicas, placement.Replica{Node: n})
+		}
+		return s
+	}
+	state := placement.State{
+		Nodes: []placement.Node{
+			node("a", 50, placement.Alive), node("b", 10, placement.Alive), node("c", 20, placement.Alive),
+			node("dead", 0, placement.Dead), node("drains", 0, placement.Draining), node("full", 81, placement.Alive),
+		},
+		Shards: []placement.Shard{on("a", "b"), on("b", "c"), on("b")},
+	}
+	for i, want := range [][]string{{"c"}, {"c", "a"}, {"c", "a", "c"}, {"c", "a", "c", "a"}, {"c", "a", "c", "a", "b"}} {
+		equal(t, placement.Place(state, i+1), want)
+	}
+	state.Nodes = state.Nodes[3:]
+	if have := placement.Place(state, 2); have != nil {
+		t.Errorf("placed on %v", have)
+	}
+}

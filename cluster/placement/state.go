@@ -93,18 +93,39 @@ type State struct {
 // Limits bound what happens at the same time. Zero means the default.
 type Limits struct {
 	// PerSource and PerTarget are how many copies a node sends and receives at
-	// the same time. Default 2.
+	// the same time; SmallShare of SmallBytes count as one. Default 2.
 	PerSource, PerTarget int
 	// Copies is how many copies run in the cluster at the same time. Default a
 	// quarter of the nodes, at least 4.
 	Copies int
 	// Transfers is how many shards change their leader at the same time; a
-	// shard takes no writes for a moment. Default a tenth of the nodes, at
-	// least 4.
+	// shard takes no writes for a moment, so that SmallShare to which nobody
+	// writes count as one. Default a tenth of the nodes, at least 4.
 	Transfers int
 	// ReplaceAfter is how long a node may be dead before its replicas are made
 	// anew elsewhere. Default 5 minutes: longer than a restart.
 	ReplaceAfter time.Duration
+}
+
+// What is small. Limits are there for the bytes that copies move and for the
+// writes that changes of leaders hold up: where there are none, only the work of
+// the change itself is left.
+const (
+	// SmallBytes is up to how many bytes a copy is a small one.
+	SmallBytes = 4 << 20
+	// SmallShare is how many small ones count as one.
+	SmallShare = 16
+	// quietRate is the bytes a second below which nobody writes to a shard.
+	quietRate = 1 << 10
+)
+
+// Weight is what a move counts against Limits, in units of which SmallShare are
+// one copy, or one transfer.
+func (m Move) Weight() int {
+	if m.Kind.Copies() && m.Bytes <= SmallBytes || m.Kind == TransferLeadership && m.Quiet {
+		return 1
+	}
+	return SmallShare
 }
 
 // Defaults of Limits.

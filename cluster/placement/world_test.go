@@ -124,9 +124,9 @@ func (w *world) checkPlan(result placement.Result) {
 	sends, receives, copies := map[string]int{}, map[string]int{}, 0
 	occupy := func(m placement.Move) {
 		if m.Bytes > 0 || m.Kind == placement.AddReplica || m.Kind == placement.ReplaceReplica || m.Kind == placement.MoveReplica {
-			sends[m.Source]++
-			receives[m.To]++
-			copies++
+			sends[m.Source] += m.Weight()
+			receives[m.To] += m.Weight()
+			copies += m.Weight()
 		}
 		busy[m.Shard] = true
 	}
@@ -156,16 +156,16 @@ func (w *world) checkPlan(result placement.Result) {
 		limit.PerSource, limit.PerTarget, limit.Copies = 2, 2, max(4, len(w.state.Nodes)/4)
 	}
 	for id, n := range sends {
-		if n > limit.PerSource {
+		if n > limit.PerSource*placement.SmallShare {
 			w.t.Fatalf("%s sends %d", id, n)
 		}
 	}
 	for id, n := range receives {
-		if n > limit.PerTarget {
+		if n > limit.PerTarget*placement.SmallShare {
 			w.t.Fatalf("%s receives %d", id, n)
 		}
 	}
-	if copies > limit.Copies {
+	if copies > limit.Copies*placement.SmallShare {
 		w.t.Fatalf("%d copies", copies)
 	}
 }

@@ -13,8 +13,13 @@ import (
 	"github.com/stere-log/stere/query"
 )
 
-// patience is how much longer than a question says its answer may take.
-const patience = 2 * time.Second
+const (
+	// patience is how much longer than a question says its answer may take.
+	patience = 2 * time.Second
+	// slice is how long a node looks for records before it answers with what it
+	// has found and how far it has come, so that the answer comes in time.
+	slice = patience / 2
+)
 
 // Config says what a node knows of shards. All must be given.
 type Config struct {
@@ -22,7 +27,7 @@ type Config struct {
 	Engine *query.Engine
 	// Serving returns why the node reads nothing now, nil if it does.
 	Serving func() error
-	// ShardsOf returns the shards of a tenant.
+	// ShardsOf returns the shards that may have a tenant's records.
 	ShardsOf func(model.TenantID) []model.ShardID
 	// Replica returns the replica here of a shard, nil if there is none.
 	Replica func(model.ShardID) *replica.Replica
@@ -43,7 +48,8 @@ func New(cfg Config) *Shards { return &Shards{cfg} }
 func (s *Shards) ShardsOf(tenant model.TenantID) []model.ShardID { return s.cfg.ShardsOf(tenant) }
 
 // Follow implements tail.Shards: it asks the leader, then this node, then the
-// others that have the shard.
+// others that have the shard. If all that answer lack records, one answers that
+// says so.
 func (s *Shards) Follow(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
 	if err := s.cfg.Serving(); err != nil {
 		return nil, err
@@ -57,20 +63,27 @@ func (s *Shards) Follow(ctx context.Context, q *query.FollowQuery) (*query.Follo
 	}
 	alone := !slices.ContainsFunc(others, func(node string) bool { return node != s.cfg.Self })
 	var errs []error
-	for _, node := range nodes {
-		answer, err := s.ask(ctx, node, q, alone)
-		if err == nil || ctx.Err() != nil {
-			return answer, err
+	for _, partial := range [...]bool{false, true} {
+		asked := *q
+		asked.Partial = q.Partial || alone || partial
+		for _, node := range nodes {
+			answer, err := s.ask(ctx, node, &asked)
+			if err == nil || ctx.Err() != nil {
+				return answer, err
+			}
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
+		if asked.Partial || !slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, peer.ErrNotHere) }) {
+			break
+		}
 	}
 	return nil, errors.Join(errs...)
 }
 
 // ask asks one node.
-func (s *Shards) ask(ctx context.Context, node string, q *query.FollowQuery, alone bool) (*query.Followed, error) {
+func (s *Shards) ask(ctx context.Context, node string, q *query.FollowQuery) (*query.Followed, error) {
 	if node == s.cfg.Self {
-		return s.here(ctx, q, alone)
+		return s.here(ctx, q)
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.Wait+patience)
 	defer cancel()
@@ -94,7 +107,7 @@ func (s *Shards) Answer(ctx context.Context, request []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
-	answer, err := s.here(ctx, q, false)
+	answer, err := s.here(ctx, q)
 	if errors.Is(err, peer.ErrNotHere) {
 		return nil, err
 	}
@@ -104,10 +117,10 @@ func (s *Shards) Answer(ctx context.Context, request []byte) ([]byte, error) {
 	return answer.Encode(), nil
 }
 
-// here answers a question from the replica of this node. One that lacks segments
-// in which there may be an answer is asked only if nobody else has the shard, and
-// says so.
-func (s *Shards) here(ctx context.Context, q *query.FollowQuery, alone bool) (*query.Followed, error) {
+// here answers a question from the replica of this node. One that lacks segments or
+// blocks in which there may be an answer does so only if the question allows it,
+// and says so.
+func (s *Shards) here(ctx context.Context, q *query.FollowQuery) (*query.Followed, error) {
 	one := s.cfg.Replica(q.Shard)
 	if one == nil {
 		return nil, fmt.Errorf("%w: shard %d", peer.ErrNotHere, q.Shard)
@@ -115,8 +128,8 @@ func (s *Shards) here(ctx context.Context, q *query.FollowQuery, alone bool) (*q
 	waiting, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
 	for after := q.After; ; {
-		answer, applied, err := s.read(ctx, one, q, after, alone)
-		if err != nil || len(answer.Records) > 0 || answer.Missing > 0 || len(q.Filters) == 0 {
+		answer, applied, err := s.read(ctx, one, q, after)
+		if err != nil || len(answer.Records) > 0 || answer.More || answer.Missing > 0 || len(q.Filters) == 0 {
 			return answer, err
 		}
 		after = answer.Upto
@@ -130,7 +143,7 @@ func (s *Shards) here(ctx context.Context, q *query.FollowQuery, alone bool) (*q
 }
 
 // read reads what is there now after a mark.
-func (s *Shards) read(ctx context.Context, one *replica.Replica, q *query.FollowQuery, after model.Mark, alone bool) (*query.Followed, uint64, error) {
+func (s *Shards) read(ctx context.Context, one *replica.Replica, q *query.FollowQuery, after model.Mark) (*query.Followed, uint64, error) {
 	view, applied, err := one.ViewAfter(q.Tenant, after)
 	if err != nil {
 		return nil, 0, fmt.Errorf("follow shard %d: %w", q.Shard, err)
@@ -139,13 +152,14 @@ func (s *Shards) read(ctx context.Context, one *replica.Replica, q *query.Follow
 	if len(q.Filters) == 0 {
 		return &query.Followed{Upto: model.MarkEnd(applied)}, applied, nil
 	}
-	if len(view.Missing) > 0 && !alone {
-		return nil, 0, fmt.Errorf("%w: %d segments of shard %d are missing", peer.ErrNotHere, len(view.Missing), q.Shard)
+	lacks := len(view.Missing) + view.Quarantined
+	if lacks > 0 && !q.Partial {
+		return nil, 0, fmt.Errorf("%w: %d segments and blocks of shard %d are missing", peer.ErrNotHere, lacks, q.Shard)
 	}
-	answer, err := s.cfg.Engine.Follow(ctx, q, view.Parts, after, model.MarkEnd(applied))
+	answer, err := s.cfg.Engine.Follow(ctx, q, view.Parts, after, model.MarkEnd(applied), slice)
 	if err != nil {
 		return nil, 0, err
 	}
-	answer.Missing = len(view.Missing)
+	answer.Missing = lacks
 	return answer, applied, nil
 }

@@ -132,6 +132,9 @@ func (s store) Load() ([]byte, error) {
 
 func (s store) Save(data []byte) error { return engine.WriteFile(s.fs, s.path, data) }
 
+// Files are the names of what a membership keeps in the data folder.
+func Files() []string { return []string{catalogueName, clusterName} }
+
 // clusterName is the file in the data folder with the id of the cluster that
 // the node belongs to: it is known before the catalogue is.
 const clusterName = "cluster"

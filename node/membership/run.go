@@ -331,27 +331,14 @@ func (m *Membership) Promise(candidate string) error {
 	return nil
 }
 
-// catchUp returns when this node's catalogue has all that was agreed on before
-// the call.
+// catchUp is Current for a node that starts: it knows of no leader yet.
 func (m *Membership) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	group := m.group.Load()
-	if err := group.WaitLeader(ctx); err != nil {
+	if err := m.group.Load().WaitLeader(ctx); err != nil {
 		return err
 	}
-	leader, self := group.Leader()
-	if self {
-		return group.Barrier(ctx)
-	}
-	if m.caller == nil {
-		return raft.ErrNotLeader
-	}
-	indexes, err := m.Peers().ReadIndexes(ctx, leader, []uint32{catalogue.Group})
-	if err != nil {
-		return err
-	}
-	return group.WaitApplied(ctx, indexes[0])
+	return m.current(ctx)
 }
 
 // announce keeps what the catalogue says of this node up to date.

@@ -98,6 +98,46 @@ func (m *Membership) ReadIndex(ctx context.Context) (uint64, error) {
 	return index, err
 }
 
+// Current returns when this node's catalogue has all that was agreed on before the
+// call. It changes nothing, so it is tried again whatever the error is.
+func (m *Membership) Current(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	for delay := retryMin; ; delay = min(2*delay, retryMax) {
+		err := m.current(ctx)
+		if err == nil {
+			return nil
+		}
+		if pause.For(ctx, delay) != nil {
+			return fmt.Errorf("read the catalogue: %w: %w", raft.ErrNotLeader, err)
+		}
+	}
+}
+
+// current tries once.
+func (m *Membership) current(ctx context.Context) error {
+	group := m.group.Load()
+	if group == nil {
+		return peer.NotLeaderError{}
+	}
+	index, err := uint64(0), error(nil)
+	switch leader := m.Leader(); {
+	case leader == m.cfg.NodeID:
+		index, err = m.ReadIndex(ctx)
+	case leader == "" || m.caller == nil:
+		err = peer.NotLeaderError{}
+	default:
+		var indexes []uint64
+		if indexes, err = m.Peers().ReadIndexes(ctx, leader, []uint32{catalogue.Group}); err == nil {
+			index = indexes[0]
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return group.WaitApplied(ctx, index)
+}
+
 // ProposeHere is the catalogue's ProposeEncoded for other nodes: errors are in
 // the result.
 func (m *Membership) ProposeHere(ctx context.Context, command []byte) []byte {
@@ -146,6 +186,15 @@ func (m *Membership) propose(ctx context.Context, command catalogue.Command, enc
 	return m.cat.Wait(ctx, index)
 }
 
+// Cut is Save that keeps nothing of the catalogue's part of the log for members that are
+// behind.
+func (m *Membership) Cut() error {
+	if m.group.Load() == nil {
+		return nil
+	}
+	return m.cat.Cut()
+}
+
 // Save makes the catalogue durable, so that the log does not need its part.
 func (m *Membership) Save() error {
 	if m.group.Load() == nil {
@@ -160,16 +209,17 @@ func (m *Membership) CatalogueMembers() []heal.Member {
 	if group == nil {
 		return nil
 	}
-	return MembersOf(group, m.cfg.Now())
+	return MembersOf(group)
 }
 
-// MembersOf says in the words of reports who is in a group.
-func MembersOf(group *raft.Group, now time.Time) []heal.Member {
+// MembersOf says in the words of reports who is in a group. How long ago a member
+// answered is measured by the clock by which that was noted, which nobody sets.
+func MembersOf(group *raft.Group) []heal.Member {
 	var out []heal.Member
 	for _, one := range group.Members() {
 		contact := time.Duration(-1)
 		if !one.Contact.IsZero() {
-			contact = max(now.Sub(one.Contact), 0)
+			contact = max(time.Since(one.Contact), 0)
 		}
 		out = append(out, heal.Member{Node: one.ID, Voter: one.Voter, Match: one.Match, Contact: contact})
 	}

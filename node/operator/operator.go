@@ -88,6 +88,11 @@ func (o Operator) SetReplicas(ctx context.Context, replicas int, by string) erro
 	return meaning(err)
 }
 
+// SetShards implements api.Cluster.
+func (o Operator) SetShards(ctx context.Context, shards int, by string) error {
+	return meaning(o.Controller.AddShards(ctx, shards, by))
+}
+
 // Heal implements api.Cluster.
 func (o Operator) Heal(ctx context.Context, r v1.HealingRequest, by string) (v1.HealingResult, error) {
 	result := v1.HealingResult{ActionID: r.ActionID, DryRun: r.DryRun}

@@ -39,6 +39,11 @@ func (o Operator) Status(ctx context.Context) (v1.ClusterStatus, error) {
 	for _, s := range seen.Observed.Shards {
 		status.Shards = append(status.Shards, shard(s))
 	}
+	for _, t := range seen.Tenants {
+		status.Tenants = append(status.Tenants, v1.ClusterTenant{
+			Tenant: string(t.Tenant), Shards: t.Shards, Keyed: t.Keyed, BytesPerDay: t.BytesPerDay, Announced: t.Announced, WaitsFor: t.Waits,
+		})
+	}
 	return status, nil
 }
 

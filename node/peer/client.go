@@ -106,6 +106,19 @@ func (c Client) Report(ctx context.Context, node string) (report heal.Report, er
 	return report, err
 }
 
+// ReplicaReport asks a node how its replica of a shard is; false if it has none.
+// A node of an older version tells of all that it has.
+func (c Client) ReplicaReport(ctx context.Context, node string, shard model.ShardID) (heal.ReplicaReport, bool, error) {
+	var report heal.Report
+	err := c.json(ctx, node, "GET", fmt.Sprintf("%s?shard=%d", pathReport, shard), nil, &report)
+	for _, one := range report.Replicas {
+		if err == nil && one.Shard == uint32(shard) {
+			return one, true, nil
+		}
+	}
+	return heal.ReplicaReport{}, false, err
+}
+
 // ProposeCatalogue asks a node to change the catalogue.
 func (c Client) ProposeCatalogue(ctx context.Context, node string, command []byte) ([]byte, error) {
 	return c.do(ctx, node, "POST", pathCatalogue, command)
@@ -132,6 +145,35 @@ func (c Client) Promise(ctx context.Context, node, candidate string) error {
 // Flush asks a node to seal and merge.
 func (c Client) Flush(ctx context.Context, node string) error {
 	_, err := c.do(ctx, node, "POST", pathFlush, nil)
+	return err
+}
+
+// Limit asks a node about what is counted.
+func (c Client) Limit(ctx context.Context, node string, question []byte) ([]byte, error) {
+	return c.do(ctx, node, "POST", pathLimit, question)
+}
+
+// Delete asks a node to propose a deletion.
+func (c Client) Delete(ctx context.Context, node string, shard model.ShardID, d storage.Deletion) (index uint64, err error) {
+	answer, err := c.do(ctx, node, "POST", fmt.Sprintf("%s?shard=%d", pathDelete, shard), storage.AppendDeletion(nil, d))
+	if err != nil {
+		return 0, err
+	}
+	if err := json.Unmarshal(answer, &index); err != nil {
+		return 0, fmt.Errorf("node %s: %w: its answer cannot be read: %w", node, ErrUncertain, err)
+	}
+	return index, nil
+}
+
+// Erased asks a node how far a deletion has come on its replica of a shard.
+func (c Client) Erased(ctx context.Context, node string, shard model.ShardID, of Erasure) (erased Erased, err error) {
+	err = c.bulk().json(ctx, node, "POST", fmt.Sprintf("%s?shard=%d", pathErased, shard), of, &erased)
+	return erased, err
+}
+
+// Seal asks a node to seal what it leads.
+func (c Client) Seal(ctx context.Context, node string) error {
+	_, err := c.bulk().do(ctx, node, "POST", pathSeal, nil)
 	return err
 }
 

@@ -22,8 +22,8 @@ type Node interface {
 	Leaf(ctx context.Context, request []byte) ([]byte, error)
 	// Follow answers a question about what comes to a shard (query.FollowQuery).
 	Follow(ctx context.Context, request []byte) ([]byte, error)
-	// Report says how the node and its replicas are.
-	Report(ctx context.Context) (heal.Report, error)
+	// Report says how the node and its replicas are: all, or that of one shard.
+	Report(ctx context.Context, shards ...model.ShardID) (heal.Report, error)
 	// ProposeCatalogue changes the catalogue if this node leads it; the result
 	// is that of catalogue.ProposeEncoded, which has the error in it.
 	ProposeCatalogue(ctx context.Context, command []byte) (result []byte, err error)
@@ -37,8 +37,46 @@ type Node interface {
 	Promise(ctx context.Context, candidate string) error
 	// Flush seals what this node leads and merges what can be merged.
 	Flush(ctx context.Context) error
+	// Limit answers a question about what is counted (node/limits).
+	Limit(ctx context.Context, question []byte) ([]byte, error)
+	// Delete proposes a deletion to a shard that this node leads, and returns where in
+	// its log it is.
+	Delete(ctx context.Context, shard model.ShardID, d storage.Deletion) (index uint64, err error)
+	// Erased says how far a deletion has come on the replica of a shard that this node
+	// has.
+	Erased(ctx context.Context, shard model.ShardID, of Erasure) (Erased, error)
+	// Seal seals what is in the logs of the shards that this node leads, so that they
+	// can be cut.
+	Seal(ctx context.Context) error
 	// Segment gives the bytes of a segment of a replica, from an offset on.
 	Segment(ctx context.Context, shard model.ShardID, id storage.SegmentID, offset int64) (io.ReadCloser, error)
+}
+
+// Erasure names a deletion, and what is to be looked at.
+type Erasure struct {
+	Number uint64         `json:"number"`
+	Tenant model.TenantID `json:"tenant"`
+	// Count: how many records the tenant has is counted.
+	Count bool `json:"count,omitempty"`
+	// Index is where in the log the deletion is, 0 if that is not known.
+	Index uint64 `json:"index,omitempty"`
+	// Check: what the deletion removes is looked for; Deletion says what that is.
+	Check    bool   `json:"check,omitempty"`
+	Deletion []byte `json:"deletion,omitempty"` // storage.AppendDeletion
+	// Days: how many bytes the tenant has of each day is told.
+	Days bool `json:"days,omitempty"`
+}
+
+// Erased says how far a deletion has come on a replica.
+type Erased struct {
+	Gone    bool                    `json:"gone"`
+	Leads   bool                    `json:"leads"` // the replica is the one that takes writes
+	Waits   string                  `json:"waits,omitempty"`
+	Figures storage.DeletionFigures `json:"figures"`
+	Records uint64                  `json:"records,omitempty"` // of the tenant
+	Left    uint64                  `json:"left,omitempty"`    // that should have gone
+	Logged  bool                    `json:"logged,omitempty"`  // entries of before it are in a file of the log
+	Days    map[int64]int64         `json:"days,omitempty"`    // bytes by UTC day since 1970
 }
 
 // Joined is what a new member learns.
@@ -60,4 +98,8 @@ const (
 	pathPromise   = "/v1/promise"
 	pathFlush     = "/v1/flush"
 	pathSegment   = "/v1/segment"
+	pathLimit     = "/v1/limit"
+	pathDelete    = "/v1/delete"
+	pathErased    = "/v1/erased"
+	pathSeal      = "/v1/seal"
 )

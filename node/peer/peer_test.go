@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,8 +125,12 @@ func (f *fake) ReadIndexes(_ context.Context, groups []uint32) ([]uint64, error)
 	return make([]uint64, len(groups)), f.err
 }
 
-func (f *fake) Report(context.Context) (heal.Report, error) {
-	return heal.Report{Node: "x", Replicas: []heal.ReplicaReport{{Shard: 3, Complete: true}}}, f.err
+func (f *fake) Report(_ context.Context, shards ...model.ShardID) (heal.Report, error) {
+	report := heal.Report{Node: "x", Replicas: []heal.ReplicaReport{{Shard: 3, Complete: true}, {Shard: 4}}}
+	if len(shards) > 0 {
+		report.Replicas = slices.DeleteFunc(report.Replicas, func(r heal.ReplicaReport) bool { return r.Shard != uint32(shards[0]) })
+	}
+	return report, f.err
 }
 
 func (f *fake) Join(_ context.Context, node catalogue.Node) (Joined, error) {
@@ -185,7 +190,13 @@ func TestCalls(t *testing.T) {
 	if indexes, err := c.ReadIndexes(ctx, node, []uint32{1, 2, 3}); err != nil || len(indexes) != 3 {
 		t.Errorf("read indexes: %v, %v", indexes, err)
 	}
-	if report, err := c.Report(ctx, node); err != nil || len(report.Replicas) != 1 || !report.Replicas[0].Complete {
+	if report, there, err := c.ReplicaReport(ctx, node, 3); err != nil || !there || !report.Complete {
+		t.Errorf("report of a replica: %+v, %t, %v", report, there, err)
+	}
+	if _, there, err := c.ReplicaReport(ctx, node, 5); err != nil || there {
+		t.Errorf("report of no replica: %t, %v", there, err)
+	}
+	if report, err := c.Report(ctx, node); err != nil || len(report.Replicas) != 2 || !report.Replicas[0].Complete {
 		t.Errorf("report: %+v, %v", report, err)
 	}
 	if joined, err := c.Join(ctx, node, catalogue.Node{Name: "n7"}); err != nil || joined.Cluster != "c" || f.got[2] != "n7" {

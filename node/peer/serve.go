@@ -42,6 +42,10 @@ func handlers() map[string]handler {
 		pathPromise:   {"POST", 0, servePromise},
 		pathFlush:     {"POST", 0, serveFlush},
 		pathSegment:   {"GET", 0, serveSegment},
+		pathLimit:     {"POST", smallMax, serveLimit},
+		pathDelete:    {"POST", smallMax, serveDelete},
+		pathErased:    {"POST", smallMax, serveErased},
+		pathSeal:      {"POST", 0, serveSeal},
 	}
 }
 
@@ -125,8 +129,16 @@ func serveFollow(ctx context.Context, node Node, _ *link.Call, body []byte) (lin
 	return link.Reply{Body: answer}, err
 }
 
-func serveReport(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Reply, error) {
-	report, err := node.Report(ctx)
+func serveReport(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
+	var only []model.ShardID
+	if call.Query("shard") != "" {
+		shard, err := shardOf(call)
+		if err != nil {
+			return link.Reply{}, err
+		}
+		only = append(only, shard)
+	}
+	report, err := node.Report(ctx, only...)
 	return asJSON(report, err)
 }
 
@@ -159,6 +171,11 @@ func serveFlush(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Re
 	return link.Reply{}, node.Flush(ctx)
 }
 
+func serveLimit(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	answer, err := node.Limit(ctx, body)
+	return link.Reply{Body: answer}, err
+}
+
 func serveSegment(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
 	shard, err := shardOf(call)
 	sequence, err1 := number(call.Query("sequence"), 64)
@@ -172,6 +189,36 @@ func serveSegment(ctx context.Context, node Node, call *link.Call, _ []byte) (li
 		return link.Reply{}, err
 	}
 	return link.Reply{Stream: stream, Size: -1}, nil
+}
+
+func serveDelete(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error) {
+	shard, err := shardOf(call)
+	if err != nil {
+		return link.Reply{}, err
+	}
+	d, err := storage.ParseDeletion(body)
+	if err != nil {
+		return link.Reply{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	index, err := node.Delete(ctx, shard, d)
+	return asJSON(index, err)
+}
+
+func serveErased(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error) {
+	shard, err := shardOf(call)
+	if err != nil {
+		return link.Reply{}, err
+	}
+	var of Erasure
+	if err := json.Unmarshal(body, &of); err != nil {
+		return link.Reply{}, fmt.Errorf("%w: not a deletion: %w", ErrRefused, err)
+	}
+	erased, err := node.Erased(ctx, shard, of)
+	return asJSON(erased, err)
+}
+
+func serveSeal(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Reply, error) {
+	return link.Reply{}, node.Seal(ctx)
 }
 
 func asJSON[T any](answer T, err error) (link.Reply, error) {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,17 +15,22 @@ import (
 // The first byte of every command is its version. A new version reads the old
 // ones: commands of before an upgrade are applied after it. Version 2 of a seal
 // has the outputs of merges and the rows of a day cut; version 2 of an append
-// may have keys that nodes gave, and is written only where there are any.
+// may have keys that nodes gave, and is written only where there are any; version 3 of
+// a seal is written only where a deletion is.
 const (
 	commandVersion = 1
 	appendVersion  = 2
 	sealVersion    = 2
+	// deletionVersion is that of a deletion, and of a seal that has to do with one: it
+	// says up to which deletion merges are clean, and which segments are.
+	deletionVersion = 3
 )
 
 // Kinds of commands, the second byte.
 const (
 	commandAppend byte = 1
 	commandSeal   byte = 2
+	commandDelete byte = 3
 )
 
 // Limits of what a command may claim.
@@ -73,12 +79,19 @@ func encodeAppend(a storage.Append) []byte {
 }
 
 func encodeSeal(c storage.SealCommand) []byte {
-	dst := []byte{sealVersion, commandSeal}
+	version := byte(sealVersion)
+	if len(c.Cleans) > 0 || slices.ContainsFunc(c.Merges, func(m storage.Merge) bool { return m.Cleaned > 0 }) {
+		version = deletionVersion
+	}
+	dst := []byte{version, commandSeal}
 	dst = binary.AppendVarint(dst, c.Time)
 	dst = binary.AppendUvarint(dst, uint64(len(c.Merges)))
 	for _, merge := range c.Merges {
 		dst = binary.AppendUvarint(dst, merge.Number)
 		dst = appendIDs(dst, merge.Inputs)
+		if version == deletionVersion {
+			dst = binary.AppendUvarint(dst, merge.Cleaned)
+		}
 		dst = binary.AppendUvarint(dst, uint64(len(merge.Outputs)))
 		for _, e := range merge.Outputs {
 			dst = binary.AppendUvarint(dst, uint64(e.Rows))
@@ -90,7 +103,21 @@ func encodeSeal(c storage.SealCommand) []byte {
 		}
 	}
 	dst = appendIDs(dst, c.Drops)
-	return binary.AppendUvarint(dst, uint64(c.DayCutRows))
+	dst = binary.AppendUvarint(dst, uint64(c.DayCutRows))
+	if version < deletionVersion {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(c.Cleans)))
+	for _, clean := range c.Cleans {
+		for _, v := range [...]uint64{clean.ID.Sequence, uint64(clean.ID.Ordinal), clean.Cleaned} {
+			dst = binary.AppendUvarint(dst, v)
+		}
+	}
+	return dst
+}
+
+func encodeDelete(d storage.Deletion) []byte {
+	return storage.AppendDeletion([]byte{deletionVersion, commandDelete}, d)
 }
 
 func appendIDs(dst []byte, ids []storage.SegmentID) []byte {
@@ -102,20 +129,29 @@ func appendIDs(dst []byte, ids []storage.SegmentID) []byte {
 	return dst
 }
 
-// decodeCommand returns a storage.Append, whose block shares src, or a
-// storage.SealCommand.
+// decodeCommand returns a storage.Append, whose block shares src, a
+// storage.SealCommand or a storage.Deletion.
 func decodeCommand(src []byte) (any, error) {
-	if len(src) < 2 || src[0] != commandVersion && src[0] != appendVersion && src[0] != sealVersion {
+	if len(src) < 2 || src[0] < commandVersion || src[0] > deletionVersion {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(src), ErrCommand)
 	}
 	r := commandReader{wire.NewReader(src[2:])}
 	switch src[1] {
 	case commandAppend:
+		if src[0] > appendVersion {
+			r.Fail()
+		}
 		a := r.append(src[0])
 		if r.Failed() {
 			return nil, fmt.Errorf("decode append of %d bytes: %w", len(src), ErrCommand)
 		}
 		return a, nil
+	case commandDelete:
+		d, err := storage.ParseDeletion(src[2:])
+		if err != nil || src[0] != deletionVersion {
+			return nil, fmt.Errorf("decode deletion of %d bytes: %w", len(src), errors.Join(ErrCommand, err))
+		}
+		return d, nil
 	case commandSeal:
 		c := r.seal(src[0])
 		if !r.Done() {
@@ -156,6 +192,9 @@ func (r *commandReader) seal(version byte) storage.SealCommand {
 	c := storage.SealCommand{Time: r.Varint()}
 	for n := r.Bounded(mergesMax); n > 0 && !r.Failed(); n-- {
 		merge := storage.Merge{Number: r.Uvarint(), Inputs: r.ids()}
+		if version >= deletionVersion {
+			merge.Cleaned = r.Uvarint()
+		}
 		if version >= sealVersion {
 			merge.Outputs = r.outputs(merge.Number)
 		}
@@ -164,6 +203,11 @@ func (r *commandReader) seal(version byte) storage.SealCommand {
 	c.Drops = r.ids()
 	if version >= sealVersion {
 		c.DayCutRows = int(r.Bounded(math.MaxInt32))
+	}
+	if version >= deletionVersion {
+		for n := r.Bounded(inputsMax); n > 0 && !r.Failed(); n-- {
+			c.Cleans = append(c.Cleans, storage.Clean{ID: storage.SegmentID{Sequence: r.Uvarint(), Ordinal: r.Uint32()}, Cleaned: r.Uvarint()})
+		}
 	}
 	return c
 }

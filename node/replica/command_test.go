@@ -27,12 +27,18 @@ func commands() []any {
 				{ID: storage.MergeOutput(7, 1), Rows: 1},
 			}},
 		}},
+		storage.SealCommand{Time: 2, DayCutRows: 1, Merges: []storage.Merge{{Number: 8, Inputs: []storage.SegmentID{{Sequence: 3}}, Cleaned: 99}}},
+		storage.SealCommand{Time: 2, Cleans: []storage.Clean{{ID: storage.SegmentID{Sequence: 3, Ordinal: 1}, Cleaned: 99}}},
+		storage.Deletion{Number: 5, Tenant: "t", Query: "a:b", From: -7, To: 9, Time: 3, Except: []storage.Exception{{Query: "c", From: 1, To: 2}, {From: -1, To: 4}}},
 	}
 }
 
 func encode(command any) []byte {
 	if a, ok := command.(storage.Append); ok {
 		return encodeAppend(a)
+	}
+	if d, ok := command.(storage.Deletion); ok {
+		return encodeDelete(d)
 	}
 	return encodeSeal(command.(storage.SealCommand))
 }

@@ -22,7 +22,7 @@ const (
 	DefaultIdleBytes   = 32 << 20
 	DefaultHeadFactor  = 2
 	DefaultHeadWait    = 25 * time.Second // a seal may wait for the build of another shard; within ingest.DefaultTimeout
-	sealerInterval     = 250 * time.Millisecond
+	sealerInterval     = time.Second      // for what is due by age; what is due by size wakes the sealer
 	retryDelayMin      = 100 * time.Millisecond
 	retryDelayMax      = 30 * time.Second
 	flushRoundsMax     = 64
@@ -67,6 +67,10 @@ type Config struct {
 	// that are read to look for damage; shared like Building. nil: one of its
 	// own with DefaultFetchBytesPerSecond or DefaultScrubBytesPerSecond.
 	Fetching, Scrubbing *rate.Limiter
+	// Cleaning bounds the bytes per second of segments that are rewritten because of
+	// deletions; shared like Building. nil: one of its own with
+	// DefaultCleanBytesPerSecond.
+	Cleaning *rate.Limiter
 	// ScrubEvery is how long the scrubber takes for all segments at least.
 	ScrubEvery time.Duration
 	// Room reports whether there is space on disk for this many bytes more;
@@ -123,6 +127,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Scrubbing == nil {
 		c.Scrubbing = NewLimiter(DefaultScrubBytesPerSecond)
+	}
+	if c.Cleaning == nil {
+		c.Cleaning = NewLimiter(DefaultCleanBytesPerSecond)
 	}
 	if c.Room == nil {
 		c.Room = func(int64) bool { return true }

@@ -4,10 +4,10 @@
 //
 // The main type is Replica. The log calls Apply, Configured and the snapshot
 // methods from its own goroutine; Append, View, Flush and Status may be called
-// from any goroutine; Run owns five goroutines: the sealer proposes seals, the
+// from any goroutine; Run owns six goroutines: the sealer proposes seals, the
 // worker makes applied seals durable and cuts the log behind them, the merger
 // prepares merges, the fetcher brings what is missing from Config.Peers, the
-// scrubber looks for damage.
+// scrubber looks for damage, the cleaner removes what deletions hide.
 //
 // A replica that got its manifest as a snapshot, or has met damage, is not
 // complete (Completeness) until the fetcher has brought what it lacks. Segment

@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/model"
@@ -89,6 +90,28 @@ func (s *stack) close() {
 	s.store.Close()
 }
 
+// encrypted returns what makes encrypted file systems of disks with the same folder.
+func encrypted(t *testing.T) func(disk vfs.FS) vfs.FS {
+	t.Helper()
+	masters, err := encryption.ParseMasters([]byte(encryption.NewMaster()), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(disk vfs.FS) vfs.FS {
+		t.Helper()
+		err := engine.MakeDir(disk, "data")
+		var fs vfs.FS
+		if err == nil {
+			fs, err = encryption.Open(encryption.Config{FS: disk, Dir: "data", Files: []string{"none"},
+				Keys: func() (*encryption.Masters, error) { return masters, nil }})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fs
+	}
+}
+
 // attempt is a batch that a writer has tried to store.
 type attempt struct {
 	shard  int
@@ -101,6 +124,7 @@ type attempt struct {
 
 // ledger is what the writers know.
 type ledger struct {
+	over     func(disk vfs.FS) vfs.FS // what the node has of its disk
 	mu       sync.Mutex
 	attempts []*attempt
 	acked    int
@@ -248,18 +272,21 @@ func powerConfig(rng *rand.Rand) Config {
 
 // TestPowerLoss cuts the power of a whole node at random moments under load
 // and looks whether everything that was acknowledged is there, once and as it
-// was.
+// was. Of three nodes one encrypts what is on its disk.
 func TestPowerLoss(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			disk := sim.NewDisk()
-			l := &ledger{}
+			l := &ledger{over: func(disk vfs.FS) vfs.FS { return disk }}
+			if seed%3 == 0 {
+				l.over = encrypted(t)
+			}
 			acked := map[*attempt]storage.BatchResult{}
 			for range 3 {
 				disk = l.round(t, disk, rng, acked)
 			}
-			s := openStack(t, disk, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
+			s := openStack(t, l.over(disk), powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
 			defer s.close()
 			l.check(t, s, acked)
 			for _, r := range s.replicas {
@@ -276,7 +303,7 @@ func TestPowerLoss(t *testing.T) {
 // left on the disk and adds what was acknowledged before the cut.
 func (l *ledger) round(t *testing.T, disk *sim.Disk, rng *rand.Rand, acked map[*attempt]storage.BatchResult) *sim.Disk {
 	t.Helper()
-	s := openStack(t, disk, powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
+	s := openStack(t, l.over(disk), powerConfig(rng), func(err error) { t.Errorf("fatal: %v", err) })
 	l.check(t, s, acked)
 	l.acked, l.target, l.enough = 0, 1+rng.IntN(150), make(chan struct{})
 	const writers = 3

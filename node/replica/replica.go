@@ -23,6 +23,14 @@ type Log interface {
 	Leader() (nodeID string, self bool)
 	// Truncate allows the log to forget entries up to a sealed index.
 	Truncate(sealedIndex uint64) error
+	// Cut is Truncate that keeps no entry for members that are behind, and lets the
+	// files go in which the entries were.
+	Cut(sealedIndex uint64) error
+	// Holds reports whether a file has an entry up to an index, also one that was cut.
+	Holds(upto uint64) bool
+	// KeepsDamaged reports whether damaged files of the log are kept that may have
+	// any entry.
+	KeepsDamaged() bool
 	// LogBytes is what a restart would replay.
 	LogBytes() int64
 }
@@ -39,15 +47,20 @@ type Replica struct {
 
 	traffic *traffic
 
+	opened time.Time
+	clock  int64 // of the shard by then, or this node's if the shard is new
+
 	seal  chan struct{} // tells the sealer to look
 	work  chan struct{} // tells the worker to look
 	merge chan struct{} // tells the merger to look
 	fetch chan struct{} // tells the fetcher to look
+	clean chan struct{} // tells the cleaner to look
 
-	proposing turn // taken from the check that no seal is pending until one is applied
-	merging   turn // taken while merges are planned and built
-	sealing   turn // taken while seals are made durable and the log is cut
-	flushing  atomic.Int32
+	proposing                turn // taken from the check that no seal is pending until one is applied
+	merging                  turn // taken while merges are planned and built
+	sealing                  turn // taken while seals are made durable and the log is cut
+	flushing                 atomic.Int32
+	busySealing, busyMerging atomic.Bool // segments are built now
 
 	mu struct {
 		sync.Mutex
@@ -58,6 +71,7 @@ type Replica struct {
 		sealError error         // why the oldest seal is not durable yet
 		fetched   fetched       // since segments are missing
 		scrubbed  Scrubbed
+		reclaimed uint64 // log index of the newest deletion of which the store has no bytes
 	}
 }
 
@@ -86,8 +100,12 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
 		traffic: newTraffic(),
-		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch,
+		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1),
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
+	}
+	r.opened, r.clock = time.Now(), shard.Clock()
+	if r.clock == 0 {
+		r.clock = cfg.Now()
 	}
 	r.mu.progress = make(chan struct{})
 	r.mu.sealedAt = time.Now()
@@ -113,6 +131,7 @@ func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.Batch
 	if err := r.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
+	a.Time = r.believed(a.Time)
 	command := encodeAppend(a)
 	r.cfg.Logged.Add(int64(len(command)))
 	_, result, err := r.log.Propose(ctx, command)
@@ -126,6 +145,18 @@ func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.Batch
 		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, result)
 	}
 	return nil, fmt.Errorf("append to shard %d: applied to %T", r.cfg.Storage.Shard, result)
+}
+
+// aheadMax is how far ahead of the shard's clock a block may be, beyond the time
+// that this replica has seen pass.
+const aheadMax = 2 * time.Hour
+
+// believed bounds the clock of whoever proposes. The shard's clock follows the
+// furthest one and decides when keys are forgotten: one node whose clock jumps by
+// days would make the shard forget all keys at once. A clock that was behind for
+// long, because the shard or the node was, stays behind, and keys are kept longer.
+func (r *Replica) believed(now int64) int64 {
+	return min(now, r.clock+int64(time.Since(r.opened)+aheadMax))
 }
 
 // waitForRoom bounds the head: it returns when there is room for a block.
@@ -186,6 +217,9 @@ func (r *Replica) AwaitApplied(ctx context.Context, index uint64) error {
 	return r.shard.AwaitApplied(ctx, index)
 }
 
+// Stored returns how many bytes the segments of each tenant have.
+func (r *Replica) Stored() map[model.TenantID]int64 { return r.shard.Stored() }
+
 // Shard returns the id of the replica's shard.
 func (r *Replica) Shard() model.ShardID { return r.cfg.Storage.Shard }
 
@@ -196,6 +230,8 @@ type Status struct {
 	Leader    bool
 	LogBytes  int64
 	SealError error // why the oldest seal is not durable yet; nil if all is well
+	Sealing   bool  // segments of a seal are built now
+	Merging   bool  // those of a merge are
 	Scrubbed  Scrubbed
 }
 
@@ -210,6 +246,7 @@ func (r *Replica) Status() Status {
 	st.SealError = r.mu.sealError
 	st.Scrubbed = r.mu.scrubbed
 	r.mu.Unlock()
+	st.Sealing, st.Merging = r.busySealing.Load(), r.busyMerging.Load()
 	return st
 }
 

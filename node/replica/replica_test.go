@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 // memoryLog is a log of one member: a proposal is committed by being appended.
 type memoryLog struct {
+	aside    atomic.Bool
 	mu       sync.Mutex
 	replica  *Replica
 	commands [][]byte // entry i has the log index i+1
@@ -48,6 +50,16 @@ func (l *memoryLog) Truncate(index uint64) error {
 	defer l.mu.Unlock()
 	l.cut = index
 	return nil
+}
+
+func (l *memoryLog) Cut(index uint64) error { return l.Truncate(index) }
+
+func (l *memoryLog) KeepsDamaged() bool { return l.aside.Load() }
+
+func (l *memoryLog) Holds(upto uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cut < upto
 }
 
 func (l *memoryLog) LogBytes() int64 {
@@ -169,6 +181,50 @@ func TestRepeatedFlushDoesNothing(t *testing.T) {
 	}
 	if len(log.commands) != 2 {
 		t.Errorf("%d entries in the log, want an append and a seal", len(log.commands))
+	}
+}
+
+// What comes while a flush builds segments is sealed after it if it is little, and
+// the log is cut behind it; a head that is worth a segment of its own is left.
+func TestWhatCameMeanwhileIsSealedIfLittle(t *testing.T) {
+	for _, tc := range []struct {
+		rows, left int
+	}{{1, 0}, {1000 / restShare, 0}, {1000/restShare + 1, 1000/restShare + 1}} {
+		log := &memoryLog{}
+		var meanwhile atomic.Pointer[storage.Append] // it comes when the first segment is about to be built
+		var r *Replica
+		room := func(int64) bool {
+			if come := meanwhile.Swap(nil); come != nil {
+				if _, err := r.Append(context.Background(), *come); err != nil {
+					t.Error(err)
+				}
+			}
+			return true
+		}
+		r, stop := start(t, vfs.NewMem(), log, Config{SealAge: time.Hour, SealRows: 1000, Room: room})
+		if _, err := r.Append(t.Context(), appendOf(t, 10, 1)); err != nil {
+			t.Fatal(err)
+		}
+		come := appendOf(t, tc.rows, 100)
+		meanwhile.Store(&come)
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.Status(); st.HeadRows != tc.rows {
+			t.Fatalf("%d records in the head after the flush, want the %d that came meanwhile", st.HeadRows, tc.rows)
+		}
+		if err := r.FlushRest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st := r.Status()
+		if st.HeadRows != tc.left || (log.cut == uint64(len(log.commands))) != (tc.left == 0) {
+			t.Errorf("%d records came meanwhile: %d left in the head, want %d; the log of %d entries is cut at %d",
+				tc.rows, st.HeadRows, tc.left, len(log.commands), log.cut)
+		}
+		if got := count(t, r); got != 10+tc.rows {
+			t.Errorf("%d records, want %d", got, 10+tc.rows)
+		}
+		stop()
 	}
 }
 

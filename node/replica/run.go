@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/stere-log/stere/internal/background"
 	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/storage"
 )
 
-// Run seals, merges, fetches and verifies until the context ends. Work under way is given up
+// Run seals, merges, fetches, verifies and cleans until the context ends. Work under way is given up
 // then; it is done again after the next start.
 func (r *Replica) Run(ctx context.Context) error {
 	if r.log == nil {
@@ -23,6 +25,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	loops.Go(func() { r.runMerger(ctx) })
 	loops.Go(func() { r.runFetcher(ctx) })
 	loops.Go(func() { r.runScrubber(ctx) })
+	loops.Go(func() { r.runCleaner(ctx) })
 	loops.Wait()
 	return nil
 }
@@ -53,7 +56,7 @@ func (r *Replica) sealDue() bool {
 	if st.Pending > 0 {
 		return false
 	}
-	if st.PreparedMerge > 0 || r.headFull() {
+	if st.PreparedMerge+st.Cleanups+st.Unsealed > 0 || r.headFull() {
 		return true
 	}
 	r.mu.Lock()
@@ -82,7 +85,7 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeoutSeal)
 	defer cancel()
-	command := encodeSeal(r.shard.SealCommand(r.cfg.Now()))
+	command := encodeSeal(r.shard.SealCommand(r.believed(r.cfg.Now())))
 	logged := r.cfg.Logged.Load() // what others log from here on is after this seal
 	index, result, err := r.log.ProposeReserved(ctx, command)
 	if err == nil {
@@ -151,7 +154,7 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		}
 		var state storage.State
 		var done bool
-		err := r.building(ctx, func() (err error) {
+		err := r.building(ctx, &r.busySealing, func() (err error) {
 			state, done, err = r.shard.RunSeal(ctx)
 			return err
 		})
@@ -164,7 +167,7 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		if !done {
 			return nil
 		}
-		if err := r.log.Truncate(state.Index); err != nil {
+		if err := r.cut(state); err != nil {
 			r.logger.Warn("the log was not cut", "index", state.Index, "error", err)
 		}
 		if err := r.shard.Sweep(ctx); err != nil && ctx.Err() == nil {
@@ -173,10 +176,20 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		r.advance()
 		kick(r.merge)
 		kick(r.fetch) // a merge may have left something missing
+		kick(r.clean)
 		if r.headFull() {
 			kick(r.seal)
 		}
 	}
+}
+
+// cut cuts the log behind a seal that is durable: closely, if what a deletion removed
+// is in it yet.
+func (r *Replica) cut(state storage.State) error {
+	if n := len(state.Deletions); n > 0 && r.log.Holds(state.Deletions[n-1].Index) {
+		return r.log.Cut(state.Index)
+	}
+	return r.log.Truncate(state.Index)
 }
 
 // runMerger prepares merges, one at a time on the node.
@@ -200,15 +213,30 @@ func (r *Replica) runMerger(ctx context.Context) {
 	}
 }
 
-// building runs work that builds segments while nothing else of the node does.
-func (r *Replica) building(ctx context.Context, work func() error) error {
+// building runs work that builds segments while nothing else of the node does;
+// busy holds while it runs. Who writes comes first, unless the head is nearly
+// full: then writers are about to wait for this very work.
+func (r *Replica) building(ctx context.Context, busy *atomic.Bool, work func() error) error {
 	select {
 	case r.cfg.Building <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-r.cfg.Building }()
-	return work()
+	busy.Store(true)
+	defer func() {
+		busy.Store(false)
+		<-r.cfg.Building
+	}()
+	if r.pressed() {
+		return work()
+	}
+	return background.Run(work)
+}
+
+// pressed reports whether the head is at three quarters of what it may hold.
+func (r *Replica) pressed() bool {
+	rows, bytes := r.shard.HeadSize()
+	return 4*rows >= 3*r.cfg.HeadFactor*r.cfg.SealRows || 4*bytes >= 3*int64(r.cfg.HeadFactor)*r.cfg.SealBytes
 }
 
 // buildMerges plans merges and builds them; it returns how many it built.
@@ -222,7 +250,7 @@ func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
 		if !r.cfg.Room(r.shard.MergeBytes(plan)) {
 			return built, errNoRoom
 		}
-		err := r.building(ctx, func() error { return r.shard.BuildMerge(ctx, plan) })
+		err := r.building(ctx, &r.busyMerging, func() error { return r.shard.BuildMerge(ctx, plan) })
 		if err != nil {
 			return built, err
 		}
@@ -252,6 +280,21 @@ func (r *Replica) Flush(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, ErrUnsettled)
+}
+
+// restShare is the share of a full head, one part in so many, up to which FlushRest
+// seals it.
+const restShare = 16
+
+// FlushRest seals what came while this shard and others were flushed, if that is
+// little: a few records that nobody seals would keep the file of the log that all
+// wrote until they are old enough. Much is left to be sealed when it is due.
+func (r *Replica) FlushRest(ctx context.Context) error {
+	st := r.shard.Active()
+	if st.Rows == 0 || st.Rows > r.cfg.SealRows/restShare || st.Bytes > r.cfg.SealBytes/restShare {
+		return nil
+	}
+	return r.Flush(ctx)
 }
 
 // sweepNow returns when what is durable in segments is gone from the log and

@@ -32,6 +32,11 @@ func (r *Replica) Apply(index, term uint64, command []byte) any {
 		r.traffic.note(&c)
 		r.noteHead()
 		return results
+	case storage.Deletion:
+		at := r.shard.Delete(index, c)
+		kick(r.seal)
+		kick(r.clean)
+		return at
 	case storage.SealCommand:
 		r.shard.Seal(index, term, c)
 		r.mu.Lock()

@@ -52,6 +52,7 @@ type Set struct {
 		running context.Context // of Run; nil before
 		closed  bool
 		all     map[uint32]*One
+		lost    map[uint32]error // whose log is damaged, and how
 	}
 	syncing sync.Mutex // held while replicas are opened or taken away
 }
@@ -62,16 +63,89 @@ func Open(ctx context.Context, cfg Config) (*Set, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Set{cfg: cfg}
-	s.mu.all = map[uint32]*One{}
+	s.mu.all, s.mu.lost = map[uint32]*One{}, map[uint32]error{}
 	for _, number := range cfg.Host.Groups() {
 		if number == catalogue.Group {
 			continue
 		}
-		if err := s.open(ctx, number, nil); err != nil {
+		if why := cfg.Host.Lost()[number]; why != nil {
+			s.lose(number, why)
+			continue
+		}
+		err := s.open(ctx, number, nil)
+		if errors.Is(err, raft.ErrLogLost) {
+			s.lose(number, err)
+			continue
+		}
+		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, s.checkLog()
+}
+
+// lose sets a replica aside whose log is damaged. It votes no more, since it has
+// forgotten how it voted, and answers nothing, since what it acknowledged may be
+// gone. What it has stays until the catalogue does not want it here any more.
+func (s *Set) lose(number uint32, why error) {
+	s.cfg.Logger.Error("the log of a replica is damaged: it is set aside, the others go on", "shard", number, "error", why)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.lost[number] = why
+}
+
+// Lost returns why replicas of this node are set aside, by shard.
+func (s *Set) Lost() map[model.ShardID]error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	lost := make(map[model.ShardID]error, len(s.mu.lost))
+	for number, why := range s.mu.lost {
+		lost[model.ShardID(number)] = why
+	}
+	return lost
+}
+
+// errForgotten says that a voter has no log.
+var errForgotten = fmt.Errorf("the catalogue has a replica here that votes, and nothing of it is in the log: %w", raft.ErrLogLost)
+
+// forgotten reports whether a replica that is to be opened has been here, has
+// voted, and has no log.
+func (s *Set) forgotten(shard catalogue.Shard) bool {
+	r, _ := shard.On(s.cfg.Self)
+	return r.Role != catalogue.Joining && s.voters(shard) == nil && !slices.Contains(s.cfg.Host.Groups(), shard.Number)
+}
+
+// expect sets replicas aside of which damage to the log took everything.
+func (s *Set) expect(wanted []uint32) error {
+	if err := s.cfg.Host.Expect(wanted); err != nil {
+		return err
+	}
+	known := s.Lost()
+	for number, why := range s.cfg.Host.Lost() {
+		if known[model.ShardID(number)] == nil && s.Get(model.ShardID(number)) == nil {
+			s.lose(number, why)
+		}
+	}
+	return nil
+}
+
+// discard deletes what is left of replicas that are set aside and not wanted any
+// more: the others have removed them.
+func (s *Set) discard(ctx context.Context, wanted []uint32) error {
+	for id := range s.Lost() {
+		number := uint32(id)
+		if slices.Contains(wanted, number) {
+			continue
+		}
+		s.cfg.Logger.Info("the others have removed the replica whose log is damaged: what is left of it is deleted", "shard", number)
+		if err := errors.Join(s.cfg.Host.Destroy(number), s.cfg.Destroy(ctx, id)); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		delete(s.mu.lost, number)
+		s.mu.Unlock()
+	}
+	return nil
 }
 
 // checkLog refuses a store whose log is gone: a node that went on without it
@@ -213,13 +287,32 @@ func (s *Set) follow(ctx context.Context, state *catalogue.State) (done bool) {
 	defer s.syncing.Unlock()
 	done = true
 	wanted := state.ReplicasOn(s.cfg.Self)
+	if err := s.expect(wanted); err != nil {
+		if ctx.Err() == nil {
+			s.cfg.Logger.Error("it is not known which replicas are lost", "error", err)
+		}
+		return false
+	}
+	if err := s.discard(ctx, wanted); err != nil && ctx.Err() == nil {
+		done = false
+		s.cfg.Logger.Error("what is left of a replica whose log is damaged stays", "error", err)
+	}
+	lost := s.Lost()
 	for _, number := range wanted {
-		if s.Get(model.ShardID(number)) != nil || ctx.Err() != nil {
+		if s.Get(model.ShardID(number)) != nil || lost[model.ShardID(number)] != nil || ctx.Err() != nil {
+			continue
+		}
+		if s.forgotten(state.Shards[number]) {
+			s.lose(number, errForgotten)
 			continue
 		}
 		err := s.clearNew(ctx, state.Shards[number])
 		if err == nil {
 			err = s.open(ctx, number, s.voters(state.Shards[number]))
+		}
+		if errors.Is(err, raft.ErrLogLost) {
+			s.lose(number, err)
+			continue
 		}
 		if err != nil {
 			done = false

@@ -1,0 +1,360 @@
+package alert
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/triage"
+	"github.com/stere-log/stere/webhook"
+)
+
+const (
+	separateMax  = 10        // deliveries of one window to a webhook that wants each alert alone
+	eventBytes   = 16 << 10  // what an event may take at most, about
+	queryShown   = 4 << 10   // of a query
+	outgoingMax  = 200       // deliveries of one window
+	incidentRoom = 256 << 10 // bytes that are kept for what is no delivery
+)
+
+// plan makes changes of documents of what is to be told of a rule's alerts in a window.
+type plan struct {
+	w     *Watcher
+	b     *batch
+	rule  *triage.Rule
+	state *triage.State
+	end   int64
+	sent  int
+}
+
+// outcome plans everything that follows from transitions.
+func (p *plan) outcome(ctx context.Context, transitions []triage.Transition) error {
+	if len(transitions) == 0 {
+		return nil
+	}
+	incident, err := p.incident(ctx, transitions)
+	if err != nil {
+		return err
+	}
+	var firing, ended, escalated []triage.Transition
+	for _, t := range transitions {
+		switch t.Kind {
+		case triage.Resolves:
+			ended = append(ended, t)
+		case triage.Escalates:
+			escalated = append(escalated, t)
+		default:
+			firing = append(firing, t)
+		}
+	}
+	endpoints := p.endpoints()
+	for _, part := range []struct {
+		status string
+		of     []triage.Transition
+	}{{triage.Firing, firing}, {triage.Resolved, ended}} {
+		if len(part.of) == 0 {
+			continue
+		}
+		event := p.event(part.status, part.of, incident)
+		for _, e := range endpoints {
+			if p.tells(e, &event) {
+				if err := p.send(e, event, part.of); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, t := range escalated {
+		event := p.event(triage.Firing, []triage.Transition{t}, incident)
+		event.Title = "Escalated: " + event.Title
+		if t.Level.Severity != "" {
+			event.Severity = t.Level.Severity
+		}
+		for _, e := range endpoints {
+			if t.Level.Webhook == e.ID && e.Active || t.Level.Webhook == "" && e.Wants(event.Event, event.Severity) {
+				if err := p.send(e, event, []triage.Transition{t}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (p *plan) endpoints() []*webhook.Endpoint {
+	var out []*webhook.Endpoint
+	for _, e := range all[webhook.Endpoint](p.b.state, kindWebhook, p.b.tenant) {
+		out = append(out, &e)
+	}
+	return out
+}
+
+// tells reports whether the rule's actions tell an endpoint.
+func (p *plan) tells(e *webhook.Endpoint, event *webhook.Event) bool {
+	for _, a := range p.rule.Actions {
+		if a.Webhook == e.ID && e.Active || a.Notify && e.Wants(event.Event, event.Severity) {
+			return true
+		}
+	}
+	return false
+}
+
+// event says what happened to alerts.
+func (p *plan) event(status string, of []triage.Transition, incident string) webhook.Event {
+	r := p.rule
+	e := webhook.Event{
+		Event: r.Event, Time: p.end, Tenant: string(p.b.tenant), Status: status, Severity: r.SeverityNow(), Title: r.Name, Text: r.Description,
+		Rule: r.ID, Query: r.When.Query[:min(len(r.When.Query), queryShown)], From: p.end - int64(r.When.Over), Until: p.end, Incident: incident, Tags: r.Tags(), Key: string(p.b.tenant) + "/" + r.ID,
+	}
+	size := len(e.Text) + len(e.Query) + 1024
+	for _, t := range of {
+		labels := r.Labels(t.Alert.Group)
+		size += 256 + len(t.Alert.Text)
+		for field, value := range labels {
+			size += len(field) + len(value)
+		}
+		if len(e.Alerts) >= webhook.AlertsShown || size > eventBytes {
+			e.More++
+			continue
+		}
+		e.Alerts = append(e.Alerts, webhook.Alert{Status: t.Kind, Labels: labels, Value: t.Alert.Value, Text: t.Alert.Text, Since: t.Alert.Since})
+	}
+	return e
+}
+
+// send plans the delivery of an event, or one for each alert where the receiver joins
+// them by key.
+func (p *plan) send(e *webhook.Endpoint, event webhook.Event, of []triage.Transition) error {
+	if e.Template != webhook.PagerDuty || len(p.rule.Fields()) == 0 {
+		return p.add(e, event, of[0].Number)
+	}
+	for i, t := range of {
+		if i == separateMax {
+			break
+		}
+		one := event
+		one.Key += "/" + strings.ReplaceAll(t.Alert.Group.Key(), "\x1f", "/")
+		one.Alerts, one.More = p.event(event.Status, []triage.Transition{t}, "").Alerts, 0
+		if err := p.add(e, one, t.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plan) add(e *webhook.Endpoint, event webhook.Event, number uint64) error {
+	if p.sent++; p.sent > outgoingMax || !p.b.room(4, eventBytes*2+incidentRoom) {
+		p.w.Logger.Warn("too much is to be told at once", "tenant", p.b.tenant, "rule", p.rule.ID, "webhook", e.ID)
+		return nil
+	}
+	return p.b.deliver(e.ID, deliveryID(p.b.tenant, p.rule.ID, number, e.ID), event, p.w.Now().UnixNano())
+}
+
+// deliveryID is the same whoever plans it.
+func deliveryID(tenant model.TenantID, of string, number uint64, endpoint string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", tenant, of, number, endpoint))
+	return "msg_" + hex.EncodeToString(sum[:16])
+}
+
+// deliver plans a delivery behind those that wait.
+func (b *batch) deliver(endpoint, id string, event webhook.Event, now int64) error {
+	var q webhook.Queue
+	if _, err := b.get(kindQueue, endpoint, &q); err != nil {
+		return err
+	}
+	d := (*webhook.Delivery)(nil)
+	if _, bytes := b.state.DocumentsOf(kindDelivery, b.tenant); bytes+b.bytes < deliveryBytes {
+		d = q.Add(id, endpoint, event, now)
+	} else {
+		q.Dropped++ // an alert that cannot be told is written down all the same
+	}
+	if err := b.put(kindQueue, endpoint, &q); err != nil || d == nil {
+		return err
+	}
+	return b.put(kindDelivery, webhook.DeliveryKey(endpoint, d.Number), d)
+}
+
+// incident opens an incident for alerts that fire, or writes into the one that is open.
+func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (id string, err error) {
+	class := p.rule.Class()
+	if class == "" {
+		return "", nil
+	}
+	var open *triage.Incident
+	for _, one := range all[triage.Incident](p.b.state, kindIncident, p.b.tenant) {
+		if one.Rule == p.rule.ID && one.State != triage.Closed && (open == nil || one.Opened > open.Opened) {
+			open = &one
+		}
+	}
+	fires := slices.IndexFunc(transitions, func(t triage.Transition) bool { return t.Kind == triage.Fires })
+	if open == nil && fires < 0 {
+		return "", nil
+	}
+	opened := open == nil
+	if opened {
+		open = p.opened(class)
+	}
+	for _, t := range transitions {
+		open.Until = max(open.Until, p.end)
+		labels := p.rule.Labels(t.Alert.Group)
+		open.Note(triage.Entry{At: p.end, Kind: t.Kind, Text: describe(labels, t.Alert.Value, t.Alert.Text)})
+		if t.Kind != triage.Fires {
+			continue
+		}
+		if alert := p.state.Alerts[t.Alert.Group.Key()]; alert != nil {
+			alert.Incident = open.ID
+		}
+		for field, value := range labels {
+			open.Entities = withEntity(open.Entities, field, value)
+		}
+		if len(open.Evidence) < triage.EvidenceMax {
+			open.Attach(p.w.Finder.evidence(ctx, p.b.tenant, p.rule, &t.Alert, p.end)...)
+		}
+	}
+	open.Firing = 0
+	for _, alert := range p.state.Alerts {
+		if alert.Fired != 0 {
+			open.Firing++
+		}
+	}
+	if err := p.b.putIncident(open); err != nil || !opened {
+		return open.ID, err
+	}
+	return open.ID, p.b.tellIncident(open, triage.EventIncidentOpened, p.w.Now().UnixNano())
+}
+
+func (p *plan) opened(class string) *triage.Incident {
+	p.b.dropOldIncident()
+	r := p.rule
+	return &triage.Incident{
+		ID: fmt.Sprintf("inc-%d-%s", p.end/int64(time.Second), r.ID), Title: r.Name, Class: class, Severity: r.SeverityNow(), State: triage.Open, Rule: r.ID,
+		Tags: r.Tags(), Query: r.When.Query, From: p.end - int64(r.When.Over), Until: p.end, Opened: p.end,
+		Timeline: []triage.Entry{{At: p.end, Kind: "opened", Text: "by rule " + r.ID}},
+	}
+}
+
+// putIncident writes an incident, without what does not fit into a document: the oldest
+// entries of its timeline after the first, then evidence.
+func (b *batch) putIncident(i *triage.Incident) error {
+	for {
+		body, err := json.Marshal(i)
+		switch {
+		case err != nil:
+			return fmt.Errorf("encode incident %s: %w", i.ID, err)
+		case len(body) <= catalogue.DocumentMax:
+			return b.put(kindIncident, i.ID, i)
+		case len(i.Timeline) > 1:
+			i.Timeline = slices.Delete(slices.Clone(i.Timeline), 1, 1+max(1, len(i.Timeline)/4))
+		case len(i.Evidence) > 0:
+			i.Evidence = i.Evidence[:len(i.Evidence)-1]
+		default:
+			return fmt.Errorf("incident %s has %d bytes, at most %d are kept", i.ID, len(body), catalogue.DocumentMax)
+		}
+	}
+}
+
+// forgetTold empties the deliveries that tell of an incident: their texts, labels and
+// queries are of its records. Their places in the queues stay; one that waits is told
+// without them.
+func (b *batch) forgetTold(incident string) error {
+	for _, id := range b.state.DocumentIDs(kindDelivery, b.tenant) {
+		var d webhook.Delivery
+		if _, err := b.get(kindDelivery, id, &d); err != nil || d.Event.Incident != incident || !b.room(1, eventBytes) {
+			continue
+		}
+		d.Event = d.Event.Forgotten()
+		if err := b.put(kindDelivery, id, &d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropOldIncident makes room for one more: the incident that was closed first goes, of
+// open ones the oldest.
+func (b *batch) dropOldIncident() {
+	if kept, bytes := b.state.DocumentsOf(kindIncident, b.tenant); kept < incidentsMax && bytes < incidentBytes {
+		return
+	}
+	list := all[triage.Incident](b.state, kindIncident, b.tenant)
+	if len(list) == 0 {
+		return
+	}
+	oldest := slices.MinFunc(list, func(x, y triage.Incident) int {
+		if (x.State == triage.Closed) != (y.State == triage.Closed) {
+			return map[bool]int{true: -1, false: 1}[x.State == triage.Closed]
+		}
+		return int(max(-1, min(1, x.Opened-y.Opened)))
+	})
+	b.drop(kindIncident, oldest.ID)
+}
+
+func withEntity(entities map[string]string, field, value string) map[string]string {
+	if known, there := entities[field]; there && known != value {
+		for n := 2; n <= triage.EntitiesMax; n++ {
+			other := fmt.Sprintf("%s#%d", field, n)
+			if known, there = entities[other]; !there || known == value {
+				field = other
+				break
+			}
+		}
+	}
+	if len(entities) >= triage.EntitiesMax {
+		return entities
+	}
+	entities = maps.Clone(entities)
+	if entities == nil {
+		entities = map[string]string{}
+	}
+	entities[field] = value
+	return entities
+}
+
+func describe(labels map[string]string, value float64, text string) string {
+	var parts []string
+	for _, field := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, field+"="+labels[field])
+	}
+	parts = append(parts, fmt.Sprintf("value %.6g", value))
+	if text != "" {
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// tellIncident plans the deliveries of what happened to an incident.
+func (b *batch) tellIncident(i *triage.Incident, event string, now int64) error {
+	status := triage.Firing
+	if i.State == triage.Closed {
+		status = triage.Resolved
+	}
+	told := webhook.Event{
+		Event: event, Time: now, Tenant: string(b.tenant), Status: status, Severity: i.Severity, Title: "Incident: " + i.Title, Rule: i.Rule, Query: i.Query[:min(len(i.Query), queryShown)],
+		Text: fmt.Sprintf("%s, class %s, owner %s", i.State, i.Class, orNobody(i.Owner)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID,
+	}
+	number := uint64(len(i.Timeline))
+	for _, e := range all[webhook.Endpoint](b.state, kindWebhook, b.tenant) {
+		if !e.Wants(event, i.Severity) || !b.room(4, eventBytes+incidentRoom) {
+			continue
+		}
+		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+event, number, e.ID), told, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orNobody(owner string) string {
+	if owner == "" {
+		return "nobody"
+	}
+	return owner
+}

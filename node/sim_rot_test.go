@@ -1,0 +1,207 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/cluster/catalogue"
+)
+
+// flip flips a bit of a file of a disk.
+func flip(disk vfs.FS, path string, at int64, bit int) error {
+	f, err := disk.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		return err
+	}
+	b[0] ^= 1 << bit
+	if _, err := f.WriteAt(b, at); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// flipLog flips bits in the files of the log that shards write to, each byte as
+// likely as any other, and says where.
+func flipLog(disk vfs.FS, rng *rand.Rand, flips int) (where []string, err error) {
+	type file struct {
+		path string
+		size int64
+	}
+	var files []file
+	sum := int64(0)
+	for _, lane := range []string{"data/log/lane-00", "data/log/lane-01"} {
+		names, err := disk.List(lane)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			path := disk.PathJoin(lane, name)
+			info, err := disk.Stat(path)
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasSuffix(name, ".wal") {
+				files = append(files, file{path, info.Size()})
+				sum += info.Size()
+			}
+		}
+	}
+	for range flips {
+		if sum == 0 {
+			break
+		}
+		at := rng.Int64N(sum)
+		for i, f := range files {
+			if at >= f.size {
+				at -= f.size
+				continue
+			}
+			// One in a file: both copies of what a file begins with may be gone
+			// otherwise, and then the log is refused.
+			sum, files = sum-f.size, slices.Delete(slices.Clone(files), i, i+1)
+			where = append(where, fmt.Sprintf("byte %d of %s (%d bytes)", at, f.path, f.size))
+			if err := flip(disk, f.path, at, rng.IntN(8)); err != nil {
+				return where, err
+			}
+			break
+		}
+	}
+	return where, nil
+}
+
+// rotLog kills a node, flips bits in its log and starts it again. That happens
+// once in a run, and only to a node whose shards have two other voters: what two
+// of three replicas have forgotten is lost.
+func (w *world) rotLog() {
+	if w.counts[rotten] > 1 || w.tuning.node.LogLanes < 3 {
+		return // the catalogue has no lane of its own
+	}
+	m := w.some(true)
+	if m == nil {
+		return
+	}
+	state := m.current().node.Cluster().State()
+	for _, number := range state.ReplicasOn(m.current().node.Cluster().Self()) {
+		voters := 0
+		for _, r := range state.Shards[number].Replicas {
+			if r.Role == catalogue.Voter {
+				voters++
+			}
+		}
+		if voters < 3 {
+			return
+		}
+	}
+	w.kill(w.rng.IntN(2) == 0, m)
+	where, err := flipLog(m.disk, w.rng, between(w.rng, 1, 4))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ledger.count("rotten logs")
+	w.logger.Info("bits of a log were flipped", "at", m.ip, "where", where)
+	m.start()
+}
+
+// rotten is the name of that fault.
+const rotten = "bits of a log"
+
+// TestDamagedLogs flips bits in the log of one of three nodes under load, at
+// several places of each seed: the shards that they do not concern go on there,
+// the others are made anew from the other nodes, and no answer is wrong.
+func TestDamagedLogs(t *testing.T) {
+	warm(t)
+	seeds := *simSeeds
+	if seeds == 0 {
+		seeds = 12
+		if testing.Short() {
+			seeds = 2
+		}
+	}
+	lost, kept, rebuilt := 0, 0, 0
+	for seed := *simSeed; seed < *simSeed+uint64(seeds); seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			var l *ledger
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, seed, 3)
+				w.tuning.node.LogLanes, w.tuning.shards, w.tuning.replicas = 3, 5, 3
+				l = w.ledger
+				defer func() {
+					if t.Logf("%v %v", l.stats, w.book.counts()); t.Failed() {
+						w.book.keep(t, seed)
+					}
+				}()
+				defer w.end()
+				a, b, c := w.liveWithDamagedLog(seed)
+				lost, kept, rebuilt = lost+a, kept+b, rebuilt+c
+				w.settle()
+			})
+			checkHistory(t, l)
+		})
+	}
+	t.Logf("%d replicas were set aside, %d beside them went on, %d were made anew", lost, kept, rebuilt)
+	if lost == 0 || kept == 0 || rebuilt != lost {
+		t.Errorf("%d replicas were set aside, %d beside them went on, %d were made anew", lost, kept, rebuilt)
+	}
+}
+
+// liveWithDamagedLog runs clients while the log of a node is damaged, and returns
+// how many of its replicas that concerns, how many it does not, and how many are
+// made anew.
+func (w *world) liveWithDamagedLog(seed uint64) (lost, kept, rebuilt int) {
+	for _, m := range w.machines {
+		m.start()
+	}
+	for _, m := range w.machines {
+		w.until(m.ip+" is ready", m.isReady)
+	}
+	w.agree() // three replicas of each shard
+	load := w.load()
+	time.Sleep(time.Duration(between(w.rng, 1, 5)) * time.Second)
+	victim := w.machines[w.rng.IntN(len(w.machines))]
+	w.kill(w.rng.IntN(2) == 0, victim)
+	time.Sleep(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
+	where, err := flipLog(victim.disk, w.rng, between(w.rng, 1, 5))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.logger.Info("bits of a log were flipped", "at", victim.ip, "where", where)
+	victim.start()
+	n := victim.current().node
+	lost, kept = len(n.Lost()), len(n.Replicas())
+	if state := n.Status().Checks["shards"]; lost > 0 && !strings.Contains(state.Message, "damaged") {
+		w.t.Errorf("%d replicas are set aside and the status says %+v", lost, state)
+	}
+	w.until("no replica is set aside", func() bool { return len(victim.current().node.Lost()) == 0 })
+	w.until("shards have their replicas again", func() bool { return len(victim.current().node.Replicas()) == lost+kept })
+	time.Sleep(time.Second)
+	load()
+	rebuilt = strings.Count(w.book.string(), "have removed the replica whose log is damaged")
+	return lost, kept, rebuilt
+}
+
+// load starts the clients; the function it returns ends them.
+func (w *world) load() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := w.clients(ctx)
+	return func() { cancel(); wait() }
+}
+
+// string is what was logged.
+func (b *logBook) string() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
