@@ -1,15 +1,21 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
+	"github.com/stere-log/stere/ingest/trial"
 	"github.com/stere-log/stere/query/admit"
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/pprofhandler"
@@ -23,7 +29,7 @@ func handleHealth(r *request) error {
 	health := v1.Health{Status: status.State, Timestamp: r.server.now()}
 	header := &r.ctx.Request.Header
 	if len(header.Peek(r.server.cfg.APIKeyHeader)) > 0 || len(header.Peek(fasthttp.HeaderAuthorization)) > 0 || r.server.cfg.Auth == nil {
-		principal, err := r.authenticate()
+		principal, err := r.server.authenticate(r.credentials())
 		health.Token = tokenOf(principal, err)
 		if err == nil {
 			r.healthDetail(&health, status)
@@ -60,6 +66,88 @@ func (r *request) healthDetail(health *v1.Health, status Status) {
 	health.Metadata = &v1.HealthMetadata{RequestID: r.id, RespondedAt: r.server.now()}
 }
 
+// administer makes a handler of what package admin does with what the path names.
+func administer(do func(*admin.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+	return func(r *request) error {
+		if r.server.admin == nil {
+			return newProblem(kindUnavailable, "this node keeps no keys, tenants and domains")
+		}
+		return r.answerWith(func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			return do(r.server.admin, ctx, asked)
+		})
+	}
+}
+
+// triages makes a handler of what package alert does with what the path names.
+func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+	return func(r *request) error {
+		if r.server.alert == nil {
+			return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
+		}
+		return r.answerWith(func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			return do(r.server.alert, ctx, asked)
+		})
+	}
+}
+
+// answerWith answers a request with what is done about it.
+func (r *request) answerWith(do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
+	text, release, err := r.readBody(adminBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	asked := admin.Request{Principal: r.principal, Tenant: string(r.ctx.QueryArgs().Peek("tenant")), Confirm: string(r.ctx.QueryArgs().Peek("confirm")), Body: text}
+	asked.Param = func(name string) string { return string(r.ctx.QueryArgs().Peek(name)) }
+	asked.Name, _ = r.ctx.UserValue("name").(string)
+	if plain, err := url.PathUnescape(asked.Name); err == nil {
+		asked.Name = plain
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	r.target = asked.Name
+	if err := r.current(ctx); err != nil {
+		return fmt.Errorf("administer: %w", err)
+	}
+	answer, err := do(ctx, asked)
+	if err != nil {
+		return fmt.Errorf("administer: %w", err)
+	}
+	if !r.ctx.IsGet() {
+		r.before, r.after = answer.Before, answer.After()
+		r.server.cfg.Logger.Info("administration", "method", string(r.ctx.Method()), "path", string(r.ctx.Path()), "by", r.principal.Name, "request_id", r.id)
+	}
+	r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store") // there may be a secret in it
+	if answer.Bare {
+		r.sendJSON(answer.Status, answer.Body)
+		return nil
+	}
+	r.sendData(answer.Status, answer.Body)
+	return nil
+}
+
+// leaderlessReadPatience is how long an administrator's question waits for what is newest
+// when nobody can say what that is.
+const leaderlessReadPatience = time.Second
+
+// current waits for what other nodes were told before: a change is made of what is newest.
+// Who only asks is answered without a leader too, from what this node knows.
+func (r *request) current(ctx context.Context) error {
+	registry := r.server.cfg.Directory
+	switch {
+	case registry == nil:
+		return nil
+	case !r.ctx.IsGet():
+		return registry.Current(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaderlessReadPatience)
+	defer cancel()
+	if err := registry.Current(ctx); err != nil {
+		r.server.cfg.Logger.Debug("answered from what this node knows", "error", err, "request_id", r.id)
+	}
+	return nil
+}
+
 // handleLive is GET /health/live: the process runs.
 func handleLive(r *request) error {
 	r.sendJSON(fasthttp.StatusOK, map[string]string{"status": "alive"})
@@ -80,6 +168,7 @@ func handleReady(r *request) error {
 // handleMetrics is GET /metrics: JSON, or Prometheus text where Accept or
 // ?format=prometheus asks for it.
 func handleMetrics(r *request) error {
+	r.server.meterVerdicts()
 	accept := string(r.ctx.Request.Header.Peek(fasthttp.HeaderAccept))
 	format := string(r.ctx.QueryArgs().Peek("format"))
 	switch {
@@ -134,6 +223,7 @@ func handleSetLogLevel(r *request) error {
 	if err != nil {
 		return invalid("level", "%v", err)
 	}
+	r.before, r.after = map[string]any{"level": r.server.cfg.LogLevel.Level()}, map[string]any{"level": level}
 	r.server.cfg.LogLevel.Set(level)
 	r.server.cfg.Logger.Info("log level changed", "level", level, "by", r.principal.Name, "request_id", r.id)
 	return handleLogLevel(r)
@@ -153,6 +243,29 @@ func ParseLogLevel(text string) (slog.Level, error) {
 	}
 	return 0, fmt.Errorf("%q is not a log level, want debug, info, warn or error", text)
 }
+
+// handleRedactionTest is POST /admin/redaction/test: what would be redacted of a
+// body as POST /logs takes it.
+func handleRedactionTest(r *request) error {
+	redactor := r.server.cfg.Decode.Redact
+	if redactor == nil {
+		return newProblem(kindUnavailable, "redaction is off on this node")
+	}
+	text, release, err := r.readBody(redactionBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	report, err := trial.Run(redactor, r.principal.Tenant, text, r.server.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("test redaction: %w", err)
+	}
+	r.sendData(fasthttp.StatusOK, report)
+	return nil
+}
+
+// redactionBodyBytesMax bounds what is tested at once.
+const redactionBodyBytesMax = 1 << 20
 
 // handleProfile is GET /debug/pprof/*.
 func handleProfile(r *request) error {
@@ -190,5 +303,50 @@ func handleKillQuery(r *request) error {
 	}
 	r.server.cfg.Logger.Info("query ended", "query", id, "by", r.principal.Name, "request_id", r.id)
 	r.sendData(fasthttp.StatusOK, map[string]string{"id": id, "state": "ended"})
+	return nil
+}
+
+// Encryption is how what a node has on disk is encrypted.
+type Encryption interface {
+	State() (v1.Encryption, error)
+	// Rotate reads the master keys again and makes new data keys. Errors wrap
+	// ErrNotEncrypted, ErrRotation, or are failures.
+	Rotate() (v1.Encryption, error)
+}
+
+// Why keys are not rotated.
+var (
+	ErrNotEncrypted = errors.New("what this node has on disk is not encrypted")
+	ErrRotation     = errors.New("the keys were not rotated")
+)
+
+// handleEncryption is GET /admin/encryption.
+func handleEncryption(r *request) error {
+	state := v1.Encryption{Keys: []v1.EncryptionKey{}}
+	if r.server.cfg.Encryption != nil {
+		var err error
+		if state, err = r.server.cfg.Encryption.State(); err != nil {
+			return fmt.Errorf("look at the encryption: %w", err)
+		}
+	}
+	r.sendData(fasthttp.StatusOK, state)
+	return nil
+}
+
+// handleRotateEncryption is POST /admin/encryption/rotate.
+func handleRotateEncryption(r *request) error {
+	if r.server.cfg.Encryption == nil {
+		return newProblem(kindUnavailable, "%v", ErrNotEncrypted)
+	}
+	state, err := r.server.cfg.Encryption.Rotate()
+	if errors.Is(err, ErrNotEncrypted) || errors.Is(err, ErrRotation) {
+		return newProblem(kindUnavailable, "%v", err)
+	}
+	if err != nil {
+		return fmt.Errorf("rotate encryption keys: %w", err)
+	}
+	r.after = map[string]any{"masterKey": state.MasterKey, "dataKeys": len(state.Keys)}
+	r.server.cfg.Logger.Info("encryption keys were rotated", "master", state.MasterKey, "by", r.principal.Name, "request_id", r.id)
+	r.sendData(fasthttp.StatusOK, state)
 	return nil
 }

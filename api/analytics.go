@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/detect/sigma"
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
@@ -47,7 +52,7 @@ func (r *request) analytics(fallback time.Duration, own ...string) *analyticsPar
 		}
 		p.values[name] = value
 	}
-	p.scope.Tenant, p.scope.Who = r.principal.Tenant, r.principal.Name
+	p.scope.Audience, p.scope.Who = r.audience(), r.principal.Name
 	p.scope.Query = firstText(p.values["query"], p.values["q"])
 	p.scope.Window = p.window(fallback)
 	return p
@@ -140,19 +145,38 @@ func (p *analyticsParams) zone() *time.Location {
 }
 
 // analyze runs what makes an answer, if no parameter is wrong, and sends it.
-func analyze[T any](r *request, p *analyticsParams, run func(ctx context.Context, service *insight.Service) (T, error)) error {
+// With lasting it follows from the records up to the end of its window alone; of
+// what is incomplete there is no tag.
+func analyze[T interface{ IsComplete() bool }](r *request, p *analyticsParams, lasting bool, run func(ctx context.Context, service *insight.Service) (T, error)) error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
-	defer cancel()
-	defer watchClient(r.ctx.Conn(), cancel)()
+	ctx, end := r.asking()
+	defer end()
+	tag := ""
+	if lasting {
+		// It looks at times before its window too, and names patterns.
+		asked := query.Request{Audience: r.audience(), Text: p.scope.Query, Filters: p.scope.Filter, Facets: []string{"pattern"}, To: p.scope.Window.To}
+		var err error
+		if tag, err = r.server.cfg.Engine.Tag(ctx, asked, string(r.ctx.URI().FullURI())); err != nil {
+			return fmt.Errorf("analyze: %w", settle(ctx, err))
+		}
+		if slices.Contains(r.knownTags("a"), tag) && r.tagged(tag, "a", true) {
+			return nil
+		}
+	}
 	answer, err := run(ctx, r.server.insight)
 	if err != nil {
-		return fmt.Errorf("analyze: %w", err)
+		return fmt.Errorf("analyze: %w", settle(ctx, err))
 	}
-	r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "private, max-age=10")
-	r.ctx.Response.Header.Set(fasthttp.HeaderVary, r.server.cfg.APIKeyHeader+", "+fasthttp.HeaderAuthorization) // another key may be another tenant's
+	if !answer.IsComplete() {
+		tag = ""
+	}
+	r.tagged(tag, "a", false)
+	if tag == "" {
+		r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "private, max-age=10")
+		r.varies()
+	}
 	r.sendJSON(fasthttp.StatusOK, answer)
 	return nil
 }
@@ -178,7 +202,7 @@ func handleSummary(r *request) error {
 		request.Slow = slow
 	}
 	withMetrics := p.flag("includeMetrics", true)
-	return analyze(r, p, func(ctx context.Context, service *insight.Service) (summaryAnswer, error) {
+	return analyze(r, p, !withMetrics, func(ctx context.Context, service *insight.Service) (summaryAnswer, error) {
 		summary, err := service.Summary(ctx, request)
 		answer := summaryAnswer{Summary: summary}
 		if withMetrics {
@@ -195,7 +219,7 @@ func handlePatterns(r *request) error {
 	if request.Severity == "all" {
 		request.Severity = ""
 	}
-	return analyze(r, p, func(ctx context.Context, service *insight.Service) (*insight.Patterns, error) {
+	return analyze(r, p, true, func(ctx context.Context, service *insight.Service) (*insight.Patterns, error) {
 		return service.Patterns(ctx, request)
 	})
 }
@@ -217,7 +241,7 @@ func handleTrends(r *request) error {
 		}
 		request.Interval = interval
 	}
-	return analyze(r, p, func(ctx context.Context, service *insight.Service) (*insight.Trends, error) {
+	return analyze(r, p, true, func(ctx context.Context, service *insight.Service) (*insight.Trends, error) {
 		return service.Trends(ctx, request)
 	})
 }
@@ -225,7 +249,151 @@ func handleTrends(r *request) error {
 // handleInsights is GET /analytics/insights.
 func handleInsights(r *request) error {
 	p := r.analytics(timeframeDefault)
-	return analyze(r, p, func(ctx context.Context, service *insight.Service) (*insight.Insights, error) {
+	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Insights, error) {
 		return service.Insights(ctx, insight.InsightsRequest{Scope: p.scope})
 	})
+}
+
+// handleChanges is GET /analytics/changes.
+func handleChanges(r *request) error {
+	p := r.analytics(timeframeDefault, "against", "againstStart", "againstEnd", "fields", "limit")
+	request := insight.ChangesRequest{Scope: p.scope, Fields: p.list("fields"), Limit: p.number("limit", insight.ChangesMax)}
+	if len(request.Fields) > insight.ChangeFieldsMax {
+		p.fault("fields", "%d fields, want at most %d", len(request.Fields), insight.ChangeFieldsMax)
+	}
+	start, end := p.values["againstStart"], p.values["againstEnd"]
+	switch text := p.values["against"]; {
+	case start != "" || end != "":
+		if start == "" || end == "" {
+			p.fault("againstStart", "and againstEnd are given together or not at all")
+			break
+		}
+		request.Against = insight.Window{From: p.moment("againstStart", start), To: p.moment("againstEnd", end) + 1}
+		if len(p.faults) == 0 && request.Against.From >= request.Against.To {
+			p.fault("againstStart", "is after againstEnd")
+		}
+	case text != "":
+		ago, err := syntax.ParseDuration(text)
+		if err != nil || ago <= 0 {
+			p.fault("against", "%.20q is no length of time, want for example 1d: the same window a day before", text)
+		}
+		request.Against = insight.Window{From: p.scope.Window.From - int64(ago), To: p.scope.Window.To - int64(ago)}
+	}
+	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Changes, error) {
+		return service.Changes(ctx, request)
+	})
+}
+
+// verdictBytesMax is how large a verdict is.
+const verdictBytesMax = 16 << 10
+
+// judge returns who keeps verdicts.
+func (r *request) judge() (insight.Judge, error) {
+	if r.server.cfg.Judge == nil {
+		return nil, newProblem(kindUnavailable, "this node keeps no feedback")
+	}
+	return r.server.cfg.Judge, nil
+}
+
+// handleVerdicts is GET /analytics/feedback.
+func handleVerdicts(r *request) error {
+	judge, err := r.judge()
+	if err != nil {
+		return err
+	}
+	verdicts := judge.Verdicts(r.principal.Tenant)
+	r.sendJSON(fasthttp.StatusOK, struct {
+		Feedback []insight.Verdict   `json:"feedback"`
+		Rules    []insight.Precision `json:"rules"`
+	}{verdicts, insight.Precisions(verdicts)})
+	return nil
+}
+
+// handleVerdict is POST /analytics/insights/{id}/feedback.
+func handleVerdict(r *request) error {
+	judge, err := r.judge()
+	if err != nil {
+		return err
+	}
+	text, release, err := r.readBody(verdictBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var body struct {
+		Verdict, Mute, Label, Note string
+		Until                      *time.Time
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&body); err != nil {
+		return invalid("body", "want {\"verdict\":\"false_positive\",\"mute\":\"finding\",\"until\":\"2030-01-31T00:00:00Z\",\"label\":\"\",\"note\":\"\"}, of which any may be left out: %v", err)
+	}
+	id, _ := r.ctx.UserValue("id").(string)
+	verdict := insight.Verdict{Finding: id, Verdict: body.Verdict, Muted: body.Mute, Until: body.Until, Label: body.Label, Note: body.Note, By: r.principal.Name, Time: r.server.cfg.Now().UTC()}
+	if err := verdict.Check(); err != nil {
+		return fmt.Errorf("take feedback: %w", err)
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	if err := judge.Give(ctx, r.principal.Tenant, verdict); err != nil {
+		return fmt.Errorf("keep feedback: %w", err)
+	}
+	r.sendData(fasthttp.StatusOK, verdict)
+	return nil
+}
+
+// meterVerdicts makes a metric of how often each rule was right, as people of all
+// tenants say.
+func (s *Server) meterVerdicts() {
+	if s.cfg.Judge == nil {
+		return
+	}
+	var verdicts []insight.Verdict
+	for _, tenant := range s.cfg.Judge.Tenants() {
+		verdicts = append(verdicts, s.cfg.Judge.Verdicts(tenant)...)
+	}
+	for _, p := range insight.Precisions(verdicts) {
+		if p.Precision != nil {
+			s.cfg.Metrics.GetOrCreateGauge(fmt.Sprintf("stere_finding_precision{rule=%q}", p.Rule), nil).Set(*p.Precision)
+			s.cfg.Metrics.GetOrCreateGauge(fmt.Sprintf("stere_finding_verdicts{rule=%q}", p.Rule), nil).Set(float64(p.True + p.False))
+		}
+	}
+}
+
+// handleSigma is POST /query/sigma: a rule of the Sigma format as a query.
+func handleSigma(r *request) error {
+	p := checker{now: r.server.cfg.Now()}
+	options := sigma.Options{Names: map[string]string{}}
+	for name, value := range r.ctx.QueryArgs().All() {
+		from, to, ok := strings.Cut(string(value), "=")
+		switch {
+		case string(name) == "prefix":
+			options.Prefix = string(value)
+		case string(name) != "field":
+			p.fault(string(name), "is unknown, want prefix or field")
+		case !ok || from == "" || to == "":
+			p.fault("field", "%.50q is not the name in the rule, =, and the name in records", string(value))
+		default:
+			options.Names[from] = to
+		}
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	text, release, err := r.readBody(sigma.RuleMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	rule, err := sigma.Translate(text, options)
+	var fault *sigma.Error
+	if errors.As(err, &fault) {
+		return &problem{kind: kindValidation, message: fault.Error(), details: []v1.Detail{{Field: "body", Message: fault.Message, Line: fault.Line}}}
+	}
+	if err != nil {
+		return fmt.Errorf("translate rule: %w", err)
+	}
+	r.sendData(fasthttp.StatusOK, rule)
+	return nil
 }

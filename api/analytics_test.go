@@ -1,8 +1,17 @@
 package api
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
 )
 
 // TestAnalytics checks that what is asked for arrives at the service and that
@@ -15,7 +24,7 @@ func TestAnalytics(t *testing.T) {
 	w.do("GET", "/analytics/summary?component=auth&query=level:info&includePatterns=false&includeMetrics=false", "").want(t, 200, "summary/totalLogs", "1")
 	w.do("GET", "/analytics/trends?timeframe=2h&interval=hour&metrics=count,errors", "").want(t, 200, "interval", "1h", "complete", "true")
 	w.do("GET", "/analytics/patterns?category=all", "").want(t, 200, "complete", "true")
-	if vary := w.do("GET", "/analytics/insights", "").header.Get("Vary"); !strings.Contains(vary, "Authorization") {
+	if vary := w.do("GET", "/analytics/insights", "").header.Get("Vary"); !strings.Contains(vary, "Authorization") || !strings.Contains(vary, "X-Tenant") || !strings.Contains(vary, "X-Scope-OrgID") {
 		t.Errorf("what is kept varies with %q, want the headers that say who asks", vary)
 	}
 	w.do("GET", "/analytics/insights", "").want(t, 200, "severity", "critical", "insights/0/type", "high_error_rate")
@@ -27,6 +36,40 @@ func TestAnalytics(t *testing.T) {
 		w.do("GET", "/analytics/"+path, "").want(t, 400, "error/code", "VALIDATION_ERROR", "error/details/0/field", field)
 	}
 	w.do("GET", "/analytics/insights?query=(", "").want(t, 400, "error/code", "QUERY_SYNTAX_ERROR")
+}
+
+// keyed is memory that knows when it changes: never.
+type keyed struct{ *memory }
+
+// Views implements query.Shards.
+func (k keyed) Views(ctx context.Context, tenant model.TenantID) ([]query.View, error) {
+	views, err := k.memory.Views(ctx, tenant)
+	for i := range views {
+		views[i].Key = func(from, to int64) ([]byte, bool) { return []byte{1}, true }
+	}
+	return views, err
+}
+
+// TestIncompleteIsNotTagged checks that a client never keeps an answer in which
+// something is missing, nor an error, for as long as the records do not change.
+func TestIncompleteIsNotTagged(t *testing.T) {
+	for groups, complete := range map[int]bool{2: false, 0: true} {
+		w := newWorld(t, nil)
+		w.server.cfg.Engine = query.New(keyed{w.memory}, query.Config{Groups: groups})
+		w.server.insight = insight.New(w.server.cfg.Engine, nil, w.server.cfg.Now)
+		w.do("POST", "/logs", `[{"message":"a","component":"a","timestamp":5},{"message":"b","component":"b","timestamp":5},{"message":"c","component":"c","timestamp":5}]`).want(t, 200)
+		const times = "startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z"
+		got := w.do("GET", "/analytics/summary?includeMetrics=false&groupBy=component&"+times, "")
+		got.want(t, 200, "complete", fmt.Sprint(complete))
+		if tagged := got.header.Get("ETag") != ""; tagged != complete {
+			t.Errorf("complete %v, tag %q", complete, got.header.Get("ETag"))
+		}
+		got = w.do("GET", "/analytics/trends?metrics=speed&"+times, "")
+		got.want(t, 400)
+		if got.header.Get("ETag") != "" || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("an error may be kept: %v", got.header)
+		}
+	}
 }
 
 // TestQueriesAreShown checks what an operator sees of queries, and that there is
@@ -49,4 +92,40 @@ func TestComplete(t *testing.T) {
 	w.do("POST", "/query/complete", `{"query":"* | stat"}`).want(t, 200, "data/choices/0/text", "stats", "data/choices/0/kind", "pipe")
 	w.do("POST", "/query/complete", `{"query":"a","position":7}`).want(t, 400, "error/details/0/field", "position")
 	w.do("POST", "/query/complete", `[`).want(t, 400, "error/details/0/field", "body")
+}
+
+// TestExplain checks that a search says how it was answered, if asked.
+func TestExplain(t *testing.T) {
+	w := newWorld(t, nil)
+	w.do("POST", "/logs", `{"message":"out of time","level":"error","domain":"a.example"}`).want(t, 201)
+	w.do("POST", "/logs", `{"message":"out of time","level":"error","domain":"b.example"}`).want(t, 201)
+	const meta = "pagination/searchMeta/"
+	w.do("POST", "/logs/search?explain=true", `{"query":"level:error | stats count()"}`).want(t, 200, "data/rows/0/0", "2",
+		meta+"explain/plan/0/what", "level: is error", meta+"explain/plan/0/by", "index", meta+"explain/actual/rows", "2", meta+"explain/actual/blocks", "2")
+	w.do("POST", "/logs/search", `{"query":"level:error","explain":true}`).want(t, 200, meta+"explain/estimated/rows", "2")
+	w.do("GET", "/logs?level=error&explain=true", "").want(t, 200, "pagination/total", "2", meta+"explain/plan/0/step", "filter")
+	w.do("GET", "/logs?level=error", "").want(t, 200, meta+"explain", "")
+	w.do("POST", "/logs/search?explain=yes", `{}`).want(t, 400, "error/details/0/field", "explain")
+
+	w.do("POST", "/logs/search", `{"domains":["b.example","c.example"]}`).want(t, 200, "pagination/total", "1", "data/0/domain", "b.example")
+	w.do("POST", "/logs/search", `{"global":true}`).want(t, 200, "pagination/total", "2")
+	w.do("POST", "/logs/search", `{"global":true,"domains":["a"]}`).want(t, 400, "error/details/0/field", "domains")
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u", "role": "reader", "tenant": "default", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.key = ""
+	w.do("POST", "/logs/search", `{"global":true}`, "Authorization", "Bearer "+token).want(t, 403)
+	w.do("POST", "/logs/search", `{"global":false,"domains":["a.example"]}`, "Authorization", "Bearer "+token).want(t, 200, "pagination/total", "1")
+}
+
+// TestSigma translates a rule, and asks the query that it becomes.
+func TestSigma(t *testing.T) {
+	w := newWorld(t, nil)
+	const rule = "title: Failed logons\nlevel: medium\ndetection:\n  sel:\n    EventID: 4625\n  condition: sel"
+	w.do("POST", "/query/sigma?prefix=metadata.", rule).want(t, 200, "data/title", "Failed logons", "data/query", `metadata.EventID:=4625`)
+	w.do("POST", "/query/sigma?field=EventID=code", rule).want(t, 200, "data/query", `code:=4625`)
+	w.do("POST", "/query/sigma", rule+" | count() > 5").want(t, 400, "error/details/0/line", "6")
+	w.do("POST", "/query/sigma?field=x", rule).want(t, 400, "error/details/0/field", "field")
+	w.do("POST", "/query/sigma?colour=x", rule).want(t, 400, "error/details/0/field", "colour")
 }

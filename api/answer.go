@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api/render"
@@ -11,6 +12,7 @@ import (
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/valyala/fasthttp"
 )
 
 const contentJSON = "application/json"
@@ -45,7 +47,8 @@ func (r *request) sendData(status int, data any) {
 type page struct {
 	number int // from 1; 0 if the client pages by cursor
 	limit  int
-	skip   int // records of earlier pages in the result
+	skip   int                    // records of earlier pages in the result
+	around []*query.ContextResult // what is around the first of its records
 }
 
 // appendResult appends the envelope of a search.
@@ -64,6 +67,10 @@ func (s *Server) appendResult(dst []byte, result *query.Result, p page) []byte {
 			if len(result.Hits[i].Highlights) > 0 {
 				dst = appendHighlights(dst, &result.Hits[i])
 			}
+			if at := i - p.skip; at < len(p.around) {
+				dst = appendRecords(append(dst[:len(dst)-1], `,"_context":{"before":`...), &encoder, p.around[at].Before)
+				dst = append(appendRecords(append(dst, `,"after":`...), &encoder, p.around[at].After), "}}"...)
+			}
 		}
 		dst = append(dst, ']')
 	}
@@ -77,6 +84,18 @@ func (s *Server) appendResult(dst []byte, result *query.Result, p page) []byte {
 	return append(s.appendNow(dst), `"}`...)
 }
 
+// appendRecords appends records as a list.
+func appendRecords(dst []byte, encoder *render.Encoder, hits []query.Hit) []byte {
+	dst = append(dst, '[')
+	for i := range hits {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = encoder.Append(dst, hits[i].ID, &hits[i].Record)
+	}
+	return append(dst, ']')
+}
+
 func paginationOf(result *query.Result, p page) v1.Pagination {
 	if p.limit == 0 {
 		p.limit = result.Limit
@@ -87,6 +106,9 @@ func paginationOf(result *query.Result, p page) v1.Pagination {
 			ExecutionTime: math.Round(result.Elapsed.Seconds()*1e6) / 1e3,
 			TotalMatches:  result.Total, Relation: "eq", Complete: result.Complete, Reason: result.Reason, Approximate: result.Approximate,
 		},
+	}
+	if result.Explain != nil {
+		out.SearchMeta.Explain = explanation(result.Explain)
 	}
 	if !result.TotalExact {
 		out.SearchMeta.Relation = "gte"
@@ -103,6 +125,23 @@ func paginationOf(result *query.Result, p page) v1.Pagination {
 			}
 			out.SearchMeta.Facets[field] = list
 		}
+	}
+	return out
+}
+
+// explanation returns how a search was answered.
+func explanation(e *query.Explanation) *v1.Explain {
+	u := e.Usage
+	out := &v1.Explain{
+		Plan:      []v1.ExplainStep{},
+		Estimated: v1.ExplainCost{Rows: u.EstimatedRows.Load(), Bytes: u.EstimatedBytes.Load()},
+		Actual: v1.ExplainCost{
+			Rows: u.Rows.Load(), Bytes: u.Bytes.Load(), Reads: u.Reads.Load(), Segments: u.Segments.Load(), Blocks: u.Blocks.Load(), LeftOut: u.Left.Load(),
+			Remembered: u.Remembered.Load(), CacheHits: u.Hits.Load(), CacheMisses: u.Misses.Load(), Nodes: u.Nodes.Load(),
+		},
+	}
+	for _, step := range e.Steps {
+		out.Plan = append(out.Plan, v1.ExplainStep(step))
 	}
 	return out
 }
@@ -187,4 +226,41 @@ func appendCell(dst []byte, cell any) []byte {
 		return append(dst, text...)
 	}
 	return append(dst, "null"...)
+}
+
+// knownTags returns the tags of a form that the client has an answer for.
+func (r *request) knownTags(form string) (known []string) {
+	header := string(r.ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch))
+	for text := range strings.SplitSeq(header, ",") {
+		text = strings.TrimPrefix(strings.TrimSpace(text), "W/")
+		if tag, ok := strings.CutSuffix(strings.Trim(text, `"`), "-"+form); ok && len(known) < knownTagsMax {
+			known = append(known, tag)
+		}
+	}
+	return known
+}
+
+// tagged says what a client may keep of an answer with a tag: all of it, as long as
+// it asks before each use. It reports whether the client has it already and the
+// answer is 304. Without a tag it says nothing.
+func (r *request) tagged(tag, form string, unchanged bool) bool {
+	if tag == "" {
+		return false
+	}
+	header := &r.ctx.Response.Header
+	header.Set(fasthttp.HeaderETag, `W/"`+tag+"-"+form+`"`) // weak: the times of the answer differ
+	header.Set(fasthttp.HeaderCacheControl, "private, no-cache")
+	r.varies()
+	r.server.meters.conditional(unchanged)
+	if unchanged {
+		r.ctx.SetStatusCode(fasthttp.StatusNotModified)
+	}
+	return unchanged
+}
+
+// varies says that an answer which may be kept is for who asked alone, and for the
+// tenant that they chose.
+func (r *request) varies() {
+	on := []string{r.server.cfg.APIKeyHeader, fasthttp.HeaderAuthorization, headerTenant, headerOrg, fasthttp.HeaderOrigin}
+	r.ctx.Response.Header.Set(fasthttp.HeaderVary, strings.Join(on, ", "))
 }

@@ -41,6 +41,9 @@ type Cluster interface {
 	// SetReplicas says how many replicas of a shard are wanted: 1, 3 or 5, or 0
 	// to let the number of nodes decide.
 	SetReplicas(ctx context.Context, replicas int, by string) error
+	// SetShards adds shards until there are so many. Fewer than there are is
+	// refused.
+	SetShards(ctx context.Context, shards int, by string) error
 	// Healing says what the cluster does by itself. The counts of actions and
 	// the length of the history are seen to here.
 	Healing(ctx context.Context) (v1.SelfHealing, error)
@@ -95,6 +98,7 @@ func handleCluster(r *request) error {
 		return fmt.Errorf("look at the cluster: %w", err)
 	}
 	status.Catalogue.Voters = listed(status.Catalogue.Voters)
+	status.Tenants = listed(status.Tenants)
 	status.Nodes, status.Shards, status.Moves, status.Problems = listed(status.Nodes), listed(status.Shards), listed(status.Moves), listed(status.Problems)
 	for i := range status.Shards {
 		status.Shards[i].Replicas = listed(status.Shards[i].Replicas)
@@ -244,6 +248,38 @@ func handleClusterSettings(r *request) error {
 	return r.changeSettings(settings)
 }
 
+// handleClusterShards is PUT and POST /admin/cluster/shards.
+func handleClusterShards(r *request) error {
+	text, release, err := r.readBody(adminBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	m := readMembers(text, `{"shards":32}`)
+	shards := m.shards()
+	m.want("shards")
+	if err := m.end(); err != nil {
+		return err
+	}
+	return r.changeSettings(v1.ClusterSettingsRequest{Shards: shards})
+}
+
+// shards reads how many shards there are to be.
+func (m *members) shards() *int {
+	n := m.whole("shards", shardsMost)
+	if n == nil {
+		return nil
+	}
+	shards := int(*n)
+	if shards == 0 {
+		m.fault("shards", m.at("shards"), "is 0, want at least as many as there are")
+	}
+	return &shards
+}
+
+// shardsMost is the largest number of shards that is passed on to the cluster.
+const shardsMost = 1 << 20
+
 // handlePause is POST /admin/cluster/pause.
 func handlePause(r *request) error {
 	paused := true
@@ -257,7 +293,8 @@ func handleResume(r *request) error {
 }
 
 func decodeClusterSettings(text []byte) (settings v1.ClusterSettingsRequest, err error) {
-	m := readMembers(text, `{"replicas":3} or {"paused":true}`)
+	m := readMembers(text, `{"replicas":3} or {"shards":32} or {"paused":true}`)
+	settings.Shards = m.shards()
 	settings.Paused = m.bool("paused")
 	if n := m.whole("replicas", 1000); n != nil {
 		replicas := int(*n)
@@ -289,10 +326,19 @@ func (r *request) changeSettings(settings v1.ClusterSettingsRequest) error {
 		}
 		r.noteChange("replicas", "replicas", *settings.Replicas)
 	}
-	if settings.Paused != nil {
-		if err := cluster.SetPaused(ctx, *settings.Paused, r.principal.Name); err != nil {
+	if settings.Shards != nil {
+		if err := cluster.SetShards(ctx, *settings.Shards, r.principal.Name); err != nil {
 			if settings.Replicas != nil {
 				err = fmt.Errorf("%w (the number of replicas was set)", err)
+			}
+			return fmt.Errorf("set shards to %d: %w", *settings.Shards, err)
+		}
+		r.noteChange("shards", "shards", *settings.Shards)
+	}
+	if settings.Paused != nil {
+		if err := cluster.SetPaused(ctx, *settings.Paused, r.principal.Name); err != nil {
+			if settings.Replicas != nil || settings.Shards != nil {
+				err = fmt.Errorf("%w (the other settings were changed)", err)
 			}
 			return fmt.Errorf("set paused to %v: %w", *settings.Paused, err)
 		}

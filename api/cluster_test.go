@@ -67,6 +67,9 @@ func (f *fakeCluster) SetPaused(_ context.Context, paused bool, by string) error
 func (f *fakeCluster) SetReplicas(_ context.Context, n int, by string) error {
 	return f.note("replicas %d %s", n, by)
 }
+func (f *fakeCluster) SetShards(_ context.Context, n int, by string) error {
+	return f.note("shards %d %s", n, by)
+}
 func (f *fakeCluster) Healing(context.Context) (v1.SelfHealing, error) {
 	return f.healing, f.note("healing")
 }
@@ -102,6 +105,11 @@ func TestClusterRoutes(t *testing.T) {
 		{"POST", "/admin/cluster/moves", `{"shard":7,"from":"db1","to":"` + a1 + `"}`, 400, "", []string{"error/details/0/field", "to"}},
 		{"PUT", "/admin/cluster/settings", `{"paused":true,"replicas":3}`, 200, "replicas 3 " + by + "; paused true " + by, []string{"data/replicas", "3", "data/paused", "true"}},
 		{"PUT", "/admin/cluster/settings", `{"replicas":0}`, 200, "replicas 0 " + by, []string{"data/replicas", "0"}},
+		{"PUT", "/admin/cluster/shards", `{"shards":32}`, 200, "shards 32 " + by, []string{"data/shards", "32"}},
+		{"POST", "/admin/cluster/shards", `{"shards":32}`, 200, "shards 32 " + by, []string{"data/shards", "32"}},
+		{"PUT", "/admin/cluster/settings", `{"shards":32,"paused":true}`, 200, "shards 32 " + by + "; paused true " + by, []string{"data/shards", "32"}},
+		{"PUT", "/admin/cluster/shards", `{"shards":0}`, 400, "", []string{"error/details/0/field", "shards"}},
+		{"PUT", "/admin/cluster/shards", `{}`, 400, "", []string{"error/details/0/field", "shards"}},
 		{"POST", "/admin/cluster/pause", "", 200, "paused true " + by, []string{"data/paused", "true"}},
 		{"POST", "/admin/cluster/resume", "", 200, "paused false " + by, []string{"data/paused", "false"}},
 		{"GET", "/admin/self-healing", "", 200, "healing", []string{"actions/#", "0", "recentHistory/#", "0", "plan/#", "0", "problems/#", "0", "success", ""}},
@@ -158,7 +166,7 @@ func TestClusterFailures(t *testing.T) {
 			continue
 		}
 		path := strings.Replace(rt.path, "{node}", "db1", 1)
-		alone.do(rt.methods[0], path, `{"replicas":3}`).want(t, 404, "error/code", "NO_CLUSTER")
+		alone.do(rt.methods[0], path, map[bool]string{true: `{"shards":3}`, false: `{"replicas":3}`}[strings.HasSuffix(path, "/shards")]).want(t, 404, "error/code", "NO_CLUSTER")
 	}
 }
 

@@ -170,6 +170,9 @@ func (w *world) do(method, path, body string, headers ...string) answer {
 		req.Header.Set("X-API-Key", w.key)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := w.http.Do(req)

@@ -175,9 +175,19 @@ func TestOddRecords(t *testing.T) {
 // other stores know.
 func TestTenantIsNotForTheClientToChoose(t *testing.T) {
 	w := newWorld(t, nil)
-	w.do("POST", "/logs?tenant=other&tenantId=other", `{"message":"mine","tenantId":"other"}`, "X-Scope-OrgID", "other", "X-Tenant-ID", "other",
-		"Tenant", "other", "AccountID", "7", "X-Forwarded-User", "root").want(t, 201)
-	w.do("GET", "/logs?q=mine", "", "X-Scope-OrgID", "third").want(t, 200, "pagination/total", "1")
+	w.do("POST", "/logs", `{"message":"mine"}`, "X-Tenant", "other").want(t, 201)
+	w.do("GET", "/logs?q=mine", "", "X-Scope-OrgID", "other").want(t, 200, "pagination/total", "1")
+	w.do("GET", "/logs?q=mine", "", "X-Scope-OrgID", "other", "X-Tenant", "default").want(t, 400)
+	w.do("GET", "/logs?q=mine", "", "X-Scope-OrgID", "a/b").want(t, 400)
+	w.key = ""
+	mine := []string{"Authorization", bearer(t, "tenant-admin", "mine")}
+	w.do("POST", "/logs?tenant=other&tenantId=other", `{"message":"mine","tenantId":"other"}`, append(mine, "X-Tenant-ID", "other",
+		"Tenant", "other", "AccountID", "7", "X-Forwarded-User", "root", "X-Forwarded-Host", "other.example")...).want(t, 201)
+	w.do("GET", "/logs?q=mine", "", mine...).want(t, 200, "pagination/total", "1")
+	for _, name := range []string{"X-Scope-OrgID", "X-Tenant"} {
+		w.do("GET", "/logs", "", append(mine, name, "other")...).want(t, 403, "error/code", "AUTHORIZATION_ERROR")
+		w.do("GET", "/logs", "", append(mine, name, "mine")...).want(t, 200, "pagination/total", "1")
+	}
 }
 
 // TestPathTricks asks for what needs rights in ways that a careless router

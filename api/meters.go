@@ -59,6 +59,11 @@ func newMeters(set *metrics.Set, now func() time.Time) *meters {
 	return m
 }
 
+// conditional counts an answer with a tag, and whether the client had it.
+func (m *meters) conditional(hit bool) {
+	m.set.GetOrCreateCounter(fmt.Sprintf(`stere_api_tagged_answers_total{unchanged="%t"}`, hit)).Inc()
+}
+
 // knownMethod keeps invented methods out of names and maps.
 func knownMethod(method string) string {
 	switch method {

@@ -4,6 +4,8 @@ import (
 	"net"
 	"strings"
 
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/elastic"
 )
@@ -13,8 +15,10 @@ type route struct {
 	methods    []string
 	path       string
 	permission auth.Permission
+	feature    auth.Feature // that the tenant must have
 	handle     func(*request) error
 	elastic    bool // errors and headers as Elasticsearch has them
+	asks       bool // it is a question about records: counted as such, one of so many at once
 }
 
 // routes is the route table: everything that the server serves.
@@ -24,18 +28,27 @@ func (s *Server) routes() []route {
 	either := []string{"POST", "PUT"}
 	table := []route{
 		{methods: post, path: "/logs", permission: auth.Write, handle: handleWrite},
-		{methods: get, path: "/logs", permission: auth.Read, handle: handleList},
-		{methods: post, path: "/logs/search", permission: auth.Read, handle: handleSearch},
-		{methods: []string{"GET", "POST"}, path: "/logs/export", permission: auth.Read, handle: handleExport},
+		{methods: get, path: "/logs", permission: auth.Read, handle: handleList, asks: true},
+		{methods: post, path: "/logs/search", permission: auth.Read, handle: handleSearch, asks: true},
+		{methods: []string{"GET", "POST"}, path: "/logs/export", permission: auth.Export, handle: handleExport, asks: true},
 		{methods: get, path: "/logs/tail", permission: auth.Read, handle: handleTail},
 		{methods: post, path: "/query/complete", permission: auth.Read, handle: handleComplete},
+		{methods: post, path: "/query/sigma", permission: auth.Read, handle: handleSigma},
+		{methods: get, path: "/queries", permission: auth.Read, handle: handleSavedQueries},
+		{methods: post, path: "/queries", permission: auth.Save, handle: handleSaveQuery},
+		{methods: get, path: "/queries/{name}", permission: auth.Read, handle: handleSavedQuery},
+		{methods: put, path: "/queries/{name}", permission: auth.Save, handle: handleSaveQuery},
+		{methods: del, path: "/queries/{name}", permission: auth.Save, handle: handleDropQuery},
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
-		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext},
+		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext, asks: true},
 
-		{methods: get, path: "/analytics/summary", permission: auth.Read, handle: handleSummary},
-		{methods: get, path: "/analytics/patterns", permission: auth.Read, handle: handlePatterns},
-		{methods: get, path: "/analytics/trends", permission: auth.Read, handle: handleTrends},
-		{methods: get, path: "/analytics/insights", permission: auth.Read, handle: handleInsights},
+		{methods: get, path: "/analytics/summary", permission: auth.Read, feature: auth.Analytics, handle: handleSummary, asks: true},
+		{methods: get, path: "/analytics/patterns", permission: auth.Read, feature: auth.Analytics, handle: handlePatterns, asks: true},
+		{methods: get, path: "/analytics/trends", permission: auth.Read, feature: auth.Analytics, handle: handleTrends, asks: true},
+		{methods: get, path: "/analytics/insights", permission: auth.Read, feature: auth.Analytics, handle: handleInsights, asks: true},
+		{methods: get, path: "/analytics/changes", permission: auth.Read, feature: auth.Analytics, handle: handleChanges, asks: true},
+		{methods: get, path: "/analytics/feedback", permission: auth.Read, feature: auth.Analytics, handle: handleVerdicts},
+		{methods: post, path: "/analytics/insights/{id}/feedback", permission: auth.Save, feature: auth.Analytics, handle: handleVerdict},
 
 		{methods: get, path: "/health", permission: auth.Open, handle: handleHealth},
 		{methods: get, path: "/health/live", permission: auth.Open, handle: handleLive},
@@ -43,28 +56,119 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/metrics", permission: auth.Read, handle: handleMetrics},
 
 		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
+		{methods: post, path: "/admin/redaction/test", permission: auth.Admin, handle: handleRedactionTest},
 		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
 		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
+		{methods: get, path: "/admin/encryption", permission: auth.Admin, handle: handleEncryption},
+		{methods: post, path: "/admin/encryption/rotate", permission: auth.Admin, handle: handleRotateEncryption},
 		{methods: get, path: "/admin/queries", permission: auth.Admin, handle: handleQueries},
 		{methods: del, path: "/admin/queries/{id}", permission: auth.Admin, handle: handleKillQuery},
-		{methods: get, path: "/admin/cluster", permission: auth.Admin, handle: handleCluster},
-		{methods: post, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleDrain},
-		{methods: del, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleUndrain},
-		{methods: del, path: "/admin/cluster/nodes/{node}", permission: auth.Admin, handle: handleRemoveNode},
-		{methods: post, path: "/admin/cluster/moves", permission: auth.Admin, handle: handleMove},
-		{methods: put, path: "/admin/cluster/settings", permission: auth.Admin, handle: handleClusterSettings},
-		{methods: post, path: "/admin/cluster/pause", permission: auth.Admin, handle: handlePause},
-		{methods: post, path: "/admin/cluster/resume", permission: auth.Admin, handle: handleResume},
-		{methods: get, path: "/admin/self-healing", permission: auth.Admin, handle: handleHealing},
-		{methods: post, path: "/admin/self-healing/actions", permission: auth.Admin, handle: handleHealingAction},
 		{methods: get, path: "/debug/pprof/{profile:*}", permission: auth.Admin, handle: handleProfile},
 	}
+	table = append(table, tenantRoutes()...)
+	table = append(table, triageRoutes()...)
+	table = append(table, clusterRoutes()...)
 	for _, prefix := range []string{"", "/elasticsearch"} {
 		table = append(table,
 			route{methods: either, path: prefix + "/_bulk", permission: auth.Write, handle: handleBulk, elastic: true},
 			route{methods: either, path: prefix + "/{index}/_bulk", permission: auth.Write, handle: handleBulk, elastic: true})
 	}
 	return table
+}
+
+// tenantRoutes are those that look after tenants: who may do what, what is kept of
+// them and for how long, what they used and who did what.
+func tenantRoutes() []route {
+	get, post, put := []string{"GET"}, []string{"POST"}, []string{"PUT"}
+	del, patch := []string{"DELETE"}, []string{"PATCH"}
+	return []route{
+		{methods: get, path: "/admin/keys", permission: auth.Manage, handle: administer((*admin.Service).Keys)},
+		{methods: post, path: "/admin/keys", permission: auth.Manage, handle: administer((*admin.Service).CreateKey)},
+		{methods: get, path: "/admin/keys/{name}", permission: auth.Manage, handle: administer((*admin.Service).Key)},
+		{methods: del, path: "/admin/keys/{name}", permission: auth.Manage, handle: administer((*admin.Service).RevokeKey)},
+		{methods: post, path: "/admin/keys/{name}/rotate", permission: auth.Manage, handle: administer((*admin.Service).RotateKey)},
+		{methods: get, path: "/admin/tenants", permission: auth.Admin, handle: administer((*admin.Service).Tenants)},
+		{methods: post, path: "/admin/tenants", permission: auth.Admin, handle: administer((*admin.Service).CreateTenant)},
+		{methods: get, path: "/admin/tenants/{name}", permission: auth.Manage, handle: administer((*admin.Service).Tenant)},
+		{methods: patch, path: "/admin/tenants/{name}", permission: auth.Manage, handle: administer((*admin.Service).ChangeTenant)},
+		{methods: del, path: "/admin/tenants/{name}", permission: auth.Admin, handle: administer((*admin.Service).DeleteTenant)},
+		{methods: get, path: "/admin/tenants/{name}/retention", permission: auth.Manage, handle: administer((*admin.Service).Retention)},
+		{methods: put, path: "/admin/tenants/{name}/retention", permission: auth.Manage, handle: administer((*admin.Service).SetRetention)},
+		{methods: get, path: "/admin/deletions", permission: auth.Manage, handle: administer((*admin.Service).Deletions)},
+		{methods: post, path: "/admin/deletions", permission: auth.Manage, handle: administer((*admin.Service).CreateDeletion)},
+		{methods: get, path: "/admin/deletions/{name}", permission: auth.Manage, handle: administer((*admin.Service).Deletion)},
+		{methods: del, path: "/admin/deletions/{name}", permission: auth.Manage, handle: administer((*admin.Service).CancelDeletion)},
+		{methods: get, path: "/admin/holds", permission: auth.Manage, handle: administer((*admin.Service).Holds)},
+		{methods: post, path: "/admin/holds", permission: auth.Admin, handle: administer((*admin.Service).CreateHold)},
+		{methods: del, path: "/admin/holds/{name}", permission: auth.Admin, handle: administer((*admin.Service).DropHold)},
+		{methods: get, path: "/admin/domains", permission: auth.Admin, handle: administer((*admin.Service).Domains)},
+		{methods: post, path: "/admin/domains", permission: auth.Admin, handle: administer((*admin.Service).CreateDomain)},
+		{methods: get, path: "/admin/domains/{name}", permission: auth.Admin, handle: administer((*admin.Service).Domain)},
+		{methods: patch, path: "/admin/domains/{name}", permission: auth.Admin, handle: administer((*admin.Service).ChangeDomain)},
+		{methods: del, path: "/admin/domains/{name}", permission: auth.Admin, handle: administer((*admin.Service).DropDomain)},
+		{methods: get, path: "/admin/usage", permission: auth.Manage, handle: administer((*admin.Service).Usage)},
+		{methods: get, path: "/admin/audit", permission: auth.Manage, handle: administer((*admin.Service).Audit)},
+		{methods: get, path: "/admin/audit/heads", permission: auth.Admin, handle: administer((*admin.Service).AuditHeads)},
+	}
+}
+
+// triageRoutes are those of rules and what follows from them, and of what is connected.
+func triageRoutes() []route {
+	get, post, put := []string{"GET"}, []string{"POST"}, []string{"PUT"}
+	del, patch := []string{"DELETE"}, []string{"PATCH"}
+	return []route{
+		{methods: get, path: "/triage/rules", permission: auth.Read, handle: triages((*alert.Service).Rules)},
+		{methods: post, path: "/triage/rules", permission: auth.Manage, handle: triages((*alert.Service).CreateRule)},
+		{methods: get, path: "/triage/rules/{name}", permission: auth.Read, handle: triages((*alert.Service).Rule)},
+		{methods: put, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).PutRule)},
+		{methods: patch, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).SwitchRule)},
+		{methods: del, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropRule)},
+		{methods: post, path: "/triage/test", permission: auth.Read, handle: triages((*alert.Service).TryRule), asks: true},
+		{methods: post, path: "/triage/rules/{name}/test", permission: auth.Read, handle: triages((*alert.Service).TryStored), asks: true},
+		{methods: get, path: "/triage/alerts", permission: auth.Read, handle: triages((*alert.Service).Alerts)},
+		{methods: post, path: "/triage/rules/{name}/acknowledge", permission: auth.Feedback, handle: triages((*alert.Service).Acknowledge)},
+		{methods: get, path: "/triage/silences", permission: auth.Read, handle: triages((*alert.Service).Silences)},
+		{methods: post, path: "/triage/silences", permission: auth.Feedback, handle: triages((*alert.Service).CreateSilence)},
+		{methods: del, path: "/triage/silences/{name}", permission: auth.Feedback, handle: triages((*alert.Service).DropSilence)},
+		{methods: get, path: "/triage/incidents", permission: auth.Read, handle: triages((*alert.Service).Incidents)},
+		{methods: post, path: "/triage/incidents", permission: auth.Feedback, handle: triages((*alert.Service).OpenIncident)},
+		{methods: get, path: "/triage/incidents/{name}", permission: auth.Read, handle: triages((*alert.Service).Incident)},
+		{methods: patch, path: "/triage/incidents/{name}", permission: auth.Feedback, handle: triages((*alert.Service).ChangeIncident)},
+		{methods: del, path: "/triage/incidents/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropIncident)},
+
+		{methods: get, path: "/integration/webhooks", permission: auth.Read, handle: triages((*alert.Service).Webhooks)},
+		{methods: post, path: "/integration/webhooks", permission: auth.Manage, handle: triages((*alert.Service).CreateWebhook)},
+		{methods: get, path: "/integration/webhooks/{name}", permission: auth.Read, handle: triages((*alert.Service).Webhook)},
+		{methods: patch, path: "/integration/webhooks/{name}", permission: auth.Manage, handle: triages((*alert.Service).ChangeWebhook)},
+		{methods: del, path: "/integration/webhooks/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropWebhook)},
+		{methods: get, path: "/integration/webhooks/{name}/deliveries", permission: auth.Read, handle: triages((*alert.Service).Deliveries)},
+		{methods: post, path: "/integration/webhooks/{name}/redeliver", permission: auth.Manage, handle: triages((*alert.Service).Redeliver)},
+		{methods: post, path: "/integration/webhooks/{name}/test", permission: auth.Manage, handle: triages((*alert.Service).TestWebhook)},
+
+		{methods: get, path: "/integration/services", permission: auth.Read, handle: triages((*alert.Service).Services)},
+		{methods: post, path: "/integration/services", permission: auth.Manage, handle: triages((*alert.Service).RegisterService)},
+		{methods: del, path: "/integration/services/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropService)},
+		{methods: get, path: "/integration/health", permission: auth.Read, handle: triages((*alert.Service).IntegrationHealth)},
+		{methods: post, path: "/integration/cross-service", permission: auth.Write, handle: handleCrossService},
+	}
+}
+
+// clusterRoutes are those that look after a cluster.
+func clusterRoutes() []route {
+	get, post, put, del := []string{"GET"}, []string{"POST"}, []string{"PUT"}, []string{"DELETE"}
+	return []route{
+		{methods: get, path: "/admin/cluster", permission: auth.Admin, handle: handleCluster},
+		{methods: post, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleDrain},
+		{methods: del, path: "/admin/cluster/nodes/{node}/drain", permission: auth.Admin, handle: handleUndrain},
+		{methods: del, path: "/admin/cluster/nodes/{node}", permission: auth.Admin, handle: handleRemoveNode},
+		{methods: post, path: "/admin/cluster/moves", permission: auth.Admin, handle: handleMove},
+		{methods: put, path: "/admin/cluster/settings", permission: auth.Admin, handle: handleClusterSettings},
+		{methods: []string{"POST", "PUT"}, path: "/admin/cluster/shards", permission: auth.Admin, handle: handleClusterShards},
+		{methods: post, path: "/admin/cluster/pause", permission: auth.Admin, handle: handlePause},
+		{methods: post, path: "/admin/cluster/resume", permission: auth.Admin, handle: handleResume},
+		{methods: get, path: "/admin/self-healing", permission: auth.Admin, handle: handleHealing},
+		{methods: post, path: "/admin/self-healing/actions", permission: auth.Admin, handle: handleHealingAction},
+	}
 }
 
 // handleUnknownPath answers the handshakes of Elasticsearch's clients, whose
@@ -83,7 +187,10 @@ func handleUnknownPath(r *request) error {
 		return newProblem(kindNotFound, "no such path: %.10s %.200s", r.ctx.Method(), path)
 	}
 	r.elastic = true
-	if err := r.authorize(auth.Known); err != nil {
+	if err := r.passAddress(); err != nil {
+		return err
+	}
+	if err := r.authorize(auth.Known, auth.Always); err != nil {
 		return err
 	}
 	r.sendRaw(status, contentType, body)

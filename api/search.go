@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,10 +13,12 @@ import (
 
 	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/complete"
+	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/valyala/fasthttp"
 )
@@ -30,21 +34,39 @@ func handleSearch(r *request) error {
 	if err != nil {
 		return newProblem(kindValidation, "%v", err)
 	}
-	if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext"); err != nil {
+	if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext", "explain", "global", "domains"); err != nil {
+		return err
+	}
+	if body.Explain, err = r.explained(body.Explain); err != nil {
 		return err
 	}
 	return r.search(body)
 }
 
+// explained reads ?explain=true.
+func (r *request) explained(asked bool) (bool, error) {
+	switch text := string(r.ctx.QueryArgs().Peek("explain")); text {
+	case "":
+		return asked, nil
+	case "true", "false":
+		return text == "true", nil
+	default:
+		return false, invalid("explain", "is %.20q, want true or false", text)
+	}
+}
+
 // listParams are the query parameters of GET /logs that are no field names.
 func listParams() []string {
-	return []string{"startTime", "endTime", "start", "end", "from", "to", "since", "limit", "cursor", "page", "q", "query", "sortBy", "sortOrder", "facets"}
+	return []string{"startTime", "endTime", "start", "end", "from", "to", "since", "limit", "cursor", "page", "q", "query", "sortBy", "sortOrder", "facets", "explain"}
 }
 
 // handleList is GET /logs: every parameter that is not one of listParams is a
 // filter by that field.
 func handleList(r *request) error {
 	body, err := r.listRequest(listParams())
+	if err == nil {
+		body.Explain, err = r.explained(false)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,12 +140,25 @@ func (r *request) search(body v1.SearchRequest) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
-	defer cancel()
-	defer watchClient(r.ctx.Conn(), cancel)()
+	ctx, end := r.asking()
+	defer end()
+	form := fmt.Sprintf("%d.%d", p.number, p.limit)          // pages of other numbers are other answers
+	req.Tagged, req.Known = !body.Include, r.knownTags(form) // what is around may be of other times
 	result, err := r.server.cfg.Engine.Search(ctx, req)
 	if err != nil {
-		return fmt.Errorf("search: %w", err)
+		return fmt.Errorf("search: %w", settle(ctx, err))
+	}
+	if p.skip > 0 && !result.Table && result.HasMore && len(result.Hits) < p.skip+p.limit {
+		reason := "the records up to this page take too many bytes: page with the cursor"
+		result.Complete, result.Reason, result.Tag = false, strings.TrimPrefix(result.Reason+"; "+reason, "; "), ""
+	}
+	if body.Include && !result.Table {
+		if p.around, err = r.around(ctx, result, p.skip); err != nil {
+			return err
+		}
+	}
+	if r.tagged(result.Tag, form, result.Unchanged) {
+		return nil
 	}
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	r.ctx.SetContentType(contentJSON)
@@ -131,15 +166,61 @@ func (r *request) search(body v1.SearchRequest) error {
 	return nil
 }
 
+// Limits of what a search shows around its records.
+const (
+	aroundHitsMax = 50 // records of the page
+	aroundRecords = 3  // before and after each
+	aroundBytes   = 16 << 20
+)
+
+// around returns what is around each record of a page. Where it takes too many bytes
+// the answer is a partial one.
+func (r *request) around(ctx context.Context, result *query.Result, skip int) ([]*query.ContextResult, error) {
+	hits := result.Hits[min(skip, len(result.Hits)):]
+	if len(hits) > aroundHitsMax {
+		return nil, invalid("includeContext", "shows what is around at most %d records, and the page has %d: give a lower limit", aroundHitsMax, len(hits))
+	}
+	partial := func(reason string) {
+		if !strings.Contains(result.Reason, reason) {
+			result.Complete, result.Reason = false, strings.TrimPrefix(result.Reason+"; "+reason, "; ")
+		}
+	}
+	var around []*query.ContextResult
+	bytes := 0
+	for i := range hits {
+		found, err := r.server.cfg.Engine.Context(ctx, r.audience(), hits[i].ID, aroundRecords, aroundRecords)
+		if err != nil {
+			return nil, fmt.Errorf("context of record %s: %w", hits[i].ID, settle(ctx, err))
+		}
+		for _, list := range [...][]query.Hit{found.Before, found.After} {
+			for n := range list {
+				bytes += exec.RecordBytes(&list[n].Record)
+			}
+		}
+		if bytes > aroundBytes {
+			partial("what is around the records takes too many bytes: give a lower limit")
+			break
+		}
+		if !found.Complete {
+			partial(found.Reason)
+		}
+		around = append(around, found)
+	}
+	return around, nil
+}
+
 // searchRequest checks a search and turns it into the engine's request.
 func (r *request) searchRequest(body v1.SearchRequest) (query.Request, page, error) {
 	c := checker{now: r.server.cfg.Now()}
 	req := query.Request{
-		Tenant: r.principal.Tenant, Text: body.Query, Cursor: firstText(body.Pagination.Cursor, body.Cursor),
-		Facets: body.Facets, Highlight: body.Highlight, Who: r.principal.Name,
+		Audience: r.audience(), Text: body.Query, Cursor: firstText(body.Pagination.Cursor, body.Cursor),
+		Facets: body.Facets, Highlight: body.Highlight, Explain: body.Explain, Who: r.principal.Name,
 	}
 	for _, filter := range body.Filters.Fields {
 		req.Filters = append(req.Filters, query.Filter{Field: filter.Field, Values: filter.Values})
+	}
+	if len(body.Domains) > 0 {
+		req.Filters = append(req.Filters, query.Filter{Field: fieldDomain, Values: body.Domains})
 	}
 	times := body.TimeRange
 	if times == nil || *times == (v1.TimeRange{}) {
@@ -154,11 +235,26 @@ func (r *request) searchRequest(body v1.SearchRequest) (query.Request, page, err
 	if len(body.Facets) > facetsMax {
 		c.fault("facets", "%d fields, want at most %d", len(body.Facets), facetsMax)
 	}
+	if len(body.Domains) > domainsMax || body.Global && len(body.Domains) > 0 {
+		c.fault("domains", "are %d, want at most %d, and none together with global", len(body.Domains), domainsMax)
+	}
 	if p.skip > 0 && req.Cursor != "" {
 		c.fault("page", "cannot be used together with a cursor")
 	}
-	return req, p, c.err()
+	err := c.err()
+	switch {
+	case err != nil:
+	case body.Explain && r.principal.Restriction != "":
+		// It counts records before conditions are met, also that one.
+		err = newProblem(kindForbidden, "explain tells of records that %.100q may not see", r.principal.Name)
+	case body.Global:
+		_, err = auth.Authorize(r.principal, auth.Ask{Permission: auth.Admin}, nil)
+	}
+	return req, p, err
 }
+
+// fieldDomain is the field in which records say of what domain they are.
+const fieldDomain = "domain"
 
 func firstText(texts ...string) string {
 	for _, text := range texts {
@@ -323,7 +419,7 @@ func handleGet(r *request) error {
 	}
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
-	hit, err := r.server.cfg.Engine.Get(ctx, r.principal.Tenant, id)
+	hit, err := r.server.cfg.Engine.Get(ctx, r.audience(), id)
 	if err != nil {
 		return fmt.Errorf("get record %s: %w", id, err)
 	}
@@ -375,26 +471,16 @@ func handleContext(r *request) error {
 	if err := c.err(); err != nil {
 		return err
 	}
-	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
-	defer cancel()
-	found, err := r.server.cfg.Engine.Context(ctx, r.principal.Tenant, id, before, after)
+	ctx, end := r.asking()
+	defer end()
+	found, err := r.server.cfg.Engine.Context(ctx, r.audience(), id, before, after)
 	if err != nil {
-		return fmt.Errorf("context of record %s: %w", id, err)
+		return fmt.Errorf("context of record %s: %w", id, settle(ctx, err))
 	}
 	var encoder render.Encoder
-	list := func(dst []byte, hits []query.Hit) []byte {
-		dst = append(dst, '[')
-		for i := range hits {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = encoder.Append(dst, hits[i].ID, &hits[i].Record)
-		}
-		return append(dst, ']')
-	}
-	dst := list([]byte(`{"success":true,"data":{"before":`), found.Before)
+	dst := appendRecords([]byte(`{"success":true,"data":{"before":`), &encoder, found.Before)
 	dst = encoder.Append(append(dst, `,"record":`...), found.Hit.ID, &found.Hit.Record)
-	dst = list(append(dst, `,"after":`...), found.After)
+	dst = appendRecords(append(dst, `,"after":`...), &encoder, found.After)
 	dst = append(dst, `,"source":{`...)
 	for i, filter := range found.Source {
 		if i > 0 {
@@ -433,17 +519,124 @@ func handleComplete(r *request) error {
 	if position < 0 || position > len(body.Query) {
 		return invalid("position", "is %d, want 0 to %d", position, len(body.Query))
 	}
-	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
-	defer cancel()
-	defer watchClient(r.ctx.Conn(), cancel)()
-	found, err := complete.Complete(ctx, r.server.cfg.Engine, query.Request{Tenant: r.principal.Tenant, Text: body.Query, Who: r.principal.Name}, position)
+	ctx, end := r.asking()
+	defer end()
+	found, err := complete.Complete(ctx, r.server.cfg.Engine, query.Request{Audience: r.audience(), Text: body.Query, Who: r.principal.Name}, position)
 	if err != nil {
-		return fmt.Errorf("complete: %w", err)
+		return fmt.Errorf("complete: %w", settle(ctx, err))
 	}
 	answer := v1.Completion{From: found.From, To: found.To, Choices: []v1.Choice{}}
 	for _, choice := range found.Choices {
 		answer.Choices = append(answer.Choices, v1.Choice(choice))
 	}
 	r.sendData(fasthttp.StatusOK, answer)
+	return nil
+}
+
+// SavedQueries keeps the queries that tenants have given names. Its errors are those
+// of a Cluster.
+type SavedQueries interface {
+	// List returns the queries of a tenant, by name.
+	List(tenant model.TenantID) []v1.SavedQuery
+	// Put saves a query, in place of one of the name unless it is to be fresh.
+	Put(ctx context.Context, tenant model.TenantID, query v1.SavedQuery, fresh bool) (v1.SavedQuery, error)
+	// Drop forgets a query.
+	Drop(ctx context.Context, tenant model.TenantID, name string) error
+}
+
+// saved returns the saved queries.
+func (r *request) saved() (SavedQueries, error) {
+	if r.server.cfg.Queries == nil {
+		return nil, newProblem(kindUnavailable, "this node saves no queries")
+	}
+	return r.server.cfg.Queries, nil
+}
+
+// handleSavedQueries is GET /queries.
+func handleSavedQueries(r *request) error {
+	queries, err := r.saved()
+	if err != nil {
+		return err
+	}
+	r.sendData(fasthttp.StatusOK, queries.List(r.principal.Tenant))
+	return nil
+}
+
+// handleSavedQuery is GET /queries/{name}.
+func handleSavedQuery(r *request) error {
+	queries, err := r.saved()
+	if err != nil {
+		return err
+	}
+	name, _ := r.ctx.UserValue("name").(string)
+	var known []string
+	for _, query := range queries.List(r.principal.Tenant) {
+		if query.Name == name {
+			r.sendData(fasthttp.StatusOK, query)
+			return nil
+		}
+		known = append(known, query.Name)
+	}
+	p := newProblem(kindNotFound, "no saved query %.100q", name)
+	if near := syntax.Nearest(name, known); near != "" {
+		p.details = []v1.Detail{{Field: "name", Message: "there is no such query", Suggestion: near}}
+	}
+	return p
+}
+
+// handleSaveQuery is POST /queries, which saves a new query, and PUT
+// /queries/{name}, which also changes one.
+func handleSaveQuery(r *request) error {
+	queries, err := r.saved()
+	if err != nil {
+		return err
+	}
+	text, release, err := r.readBody(searchBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var body struct{ Name, Query, Description string }
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&body); err != nil {
+		return invalid("body", "want {\"name\":\"errors\",\"query\":\"level:error\",\"description\":\"\"}: %v", err)
+	}
+	status, fresh := fasthttp.StatusCreated, true
+	if r.ctx.IsPut() {
+		name, _ := r.ctx.UserValue("name").(string)
+		if body.Name != "" && body.Name != name {
+			return invalid("name", "is %.50q, and %.50q in the path", body.Name, name)
+		}
+		body.Name, status, fresh = name, fasthttp.StatusOK, false
+	}
+	if _, err := syntax.Parse(body.Query); err != nil {
+		return err
+	}
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	query, err := queries.Put(ctx, r.principal.Tenant, v1.SavedQuery{Name: body.Name, Query: body.Query, Description: body.Description, By: r.principal.Name}, fresh)
+	if err != nil {
+		return fmt.Errorf("save query: %w", err)
+	}
+	r.sendData(status, query)
+	return nil
+}
+
+// handleDropQuery is DELETE /queries/{name}.
+func handleDropQuery(r *request) error {
+	queries, err := r.saved()
+	if err != nil {
+		return err
+	}
+	name, _ := r.ctx.UserValue("name").(string)
+	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
+	defer cancel()
+	if err := queries.Drop(ctx, r.principal.Tenant, name); err != nil {
+		return fmt.Errorf("forget query: %w", err)
+	}
+	r.sendData(fasthttp.StatusOK, struct {
+		Name string `json:"name"`
+	}{name})
 	return nil
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,12 +12,16 @@ import (
 	"time"
 
 	"github.com/fasthttp/router"
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/budget"
+	"github.com/stere-log/stere/api/certs"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/elastic"
 	"github.com/stere-log/stere/ingest/ndjson"
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/model"
 	"github.com/valyala/fasthttp"
 )
 
@@ -36,11 +42,15 @@ type Server struct {
 	records  *budget.Budget
 	meters   *meters
 	insight  *insight.Service
+	admin    *admin.Service // nil without a directory
+	alert    *alert.Service // nil without a desk
+	certs    *certs.Store   // nil without TLS
 	started  time.Time
 	streams  sync.WaitGroup // what goes on after its handler
 	mu       struct {
 		sync.Mutex
 		listeners []net.Listener
+		conns     map[net.Conn]struct{} // of streams
 		stopped   bool
 	}
 	// base is the context of the work for requests: it ends when Shutdown has
@@ -60,7 +70,29 @@ func New(cfg Config) (*Server, error) {
 	s.meters = newMeters(cfg.Metrics, cfg.Now)
 	cfg.Metrics.GetOrCreateGauge("stere_api_body_memory_free_bytes", func() float64 { return float64(s.bodies.Free()) })
 	cfg.Metrics.GetOrCreateGauge("stere_api_record_memory_free_bytes", func() float64 { return float64(s.records.Free()) })
-	s.insight = insight.New(cfg.Engine, cfg.Now)
+	s.insight = insight.New(cfg.Engine, cfg.Judge, cfg.Now)
+	if cfg.Directory != nil {
+		s.admin = &admin.Service{Registry: cfg.Directory, Erasures: cfg.Erasures, Used: func(string) int64 { return 0 }, Now: cfg.Now, Random: rand.Reader, Book: cfg.Book, Prices: cfg.Prices}
+		if cfg.Limits != nil && cfg.Book != nil {
+			s.admin.Shares = func(tenant model.TenantID) any { return cfg.Limits.Shares(tenant) }
+		}
+		if cfg.Trail != nil {
+			s.admin.Search = cfg.Engine.Search
+		}
+		if cfg.Auth != nil {
+			s.admin.Used = cfg.Auth.Used
+		}
+	}
+	if cfg.Desk != nil {
+		s.alert = &alert.Service{Desk: cfg.Desk, Now: cfg.Now}
+	}
+	if len(cfg.Certificates) > 0 {
+		var err error
+		if s.certs, err = certs.Open(cfg.Certificates, cfg.Now, cfg.Logger); err != nil {
+			return nil, fmt.Errorf("configure api: %w", err)
+		}
+	}
+	s.mu.conns = map[net.Conn]struct{}{}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if err := s.buildRouter(); err != nil {
 		s.cancel()
@@ -104,7 +136,11 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.mu.listeners = append(s.mu.listeners, ln)
 	s.mu.Unlock()
-	err := s.http.Serve(ln)
+	served := ln
+	if s.certs != nil {
+		served = tls.NewListener(ln, s.certs.Config())
+	}
+	err := s.http.Serve(served)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && !s.mu.stopped {

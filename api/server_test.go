@@ -48,27 +48,30 @@ func TestEveryRouteDeclaresAPermission(t *testing.T) {
 	}
 }
 
+// bearer returns the header of somebody with a role in a tenant.
+func bearer(t testing.TB, role, tenant string) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u", "role": role, "tenant": tenant, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "Bearer " + text
+}
+
 func TestRoles(t *testing.T) {
 	w := newWorld(t, nil)
 	w.key = ""
-	token := func(role, tenant string) string {
-		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u", "role": role, "tenant": tenant, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte("secret"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return "Bearer " + text
-	}
 	for _, test := range []struct {
 		role                string
 		read, write, manage int
 	}{{"reader", 200, 403, 403}, {"writer", 403, 201, 403}, {"user", 200, 201, 403}, {"tenant-admin", 200, 201, 403}, {"admin", 200, 201, 200}} {
-		credentials := []string{"Authorization", token(test.role, "a")}
+		credentials := []string{"Authorization", bearer(t, test.role, "a")}
 		w.do("GET", "/logs", "", credentials...).want(t, test.read)
 		w.do("POST", "/logs", `{"message":"x"}`, credentials...).want(t, test.write)
 		w.do("POST", "/admin/flush", "", credentials...).want(t, test.manage)
 	}
-	w.do("GET", "/logs", "", "Authorization", token("reader", "a")).want(t, 200, "pagination/total", "4")
-	w.do("GET", "/logs", "", "Authorization", token("reader", "b")).want(t, 200, "pagination/total", "0")
+	w.do("GET", "/logs", "", "Authorization", bearer(t, "reader", "a")).want(t, 200, "pagination/total", "4")
+	w.do("GET", "/logs", "", "Authorization", bearer(t, "reader", "b")).want(t, 200, "pagination/total", "0")
 }
 
 func TestWrite(t *testing.T) {
@@ -89,6 +92,27 @@ func TestWrite(t *testing.T) {
 	w.do("POST", "/logs", `{"message":"x"}`, "Content-Encoding", "br").want(t, 400)
 	w.do("GET", "/logs/zzz", "").want(t, 404)
 	w.do("GET", "/logs/0-9999-0", "").want(t, 404)
+}
+
+// TestIdempotencyOfUsers has two users send the same under one key: each has a record
+// of its own, and a repeat is one all the same.
+func TestIdempotencyOfUsers(t *testing.T) {
+	w := newWorld(t, nil)
+	w.key = ""
+	bulk := "{\"create\":{\"_id\":\"1\"}}\n{\"message\":\"m\"}\n"
+	for i, name := range []string{"anna", "bert", "anna"} {
+		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": name, "role": "user", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.do("POST", "/logs", `{"message":"once"}`, v1.HeaderIdempotencyKey, "k", "Authorization", "Bearer "+text)
+		got.want(t, 201)
+		if replayed := got.header.Get(v1.HeaderReplayed) != ""; replayed != (i == 2) {
+			t.Errorf("request %d by %s: replayed %v", i, name, replayed)
+		}
+		w.do("POST", "/_bulk", bulk, "Authorization", "Bearer "+text).want(t, 200)
+		w.do("GET", "/logs", "", "Authorization", "Bearer "+text).want(t, 200, "pagination/total", "2")
+	}
 }
 
 func TestIdempotency(t *testing.T) {
@@ -213,6 +237,8 @@ func TestSearch(t *testing.T) {
 	id := w.do("GET", "/logs?uid=u1&limit=1", "").at("data/0/id")
 	w.do("GET", "/logs/"+id+"/context?before=2&after=1", "").want(t, 200, "data/record/id", id, "data/before/#", "2", "data/before/1/message", "request 6 took long", "data/after/#", "0")
 	w.do("GET", "/logs/"+id+"/context?before=-1", "").want(t, 400)
+	w.do("POST", "/logs/search", `{"query":"_id:`+id+`","includeContext":true}`).want(t, 200, "data/0/_id", id, "data/0/_context/before/2/message", "request 6 took long", "data/0/_context/after/#", "0")
+	w.do("POST", "/logs/search", `{"query":"_id:`+id+`"}`).want(t, 200, "data/0/_id", id, "data/0/_context", "")
 }
 
 func TestHealthAndMetrics(t *testing.T) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,11 +14,13 @@ import (
 	"github.com/stere-log/stere/api/export"
 	"github.com/stere-log/stere/api/stream"
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/consumption"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/query/tail"
+	"github.com/valyala/fasthttp"
 )
 
 // headerLastEventID is what a client of Server-Sent Events saw last.
@@ -40,15 +43,18 @@ func handleTail(r *request) error {
 		return fmt.Errorf("open tail: %w", err)
 	}
 	if !stream.IsUpgrade(r.ctx) {
-		header := stream.Header{v1.HeaderRequestID, r.id}
-		r.takeOver("tail", opened.Close, func(conn net.Conn) error {
-			return stream.Events(r.server.base, conn, header, opened)
+		header := append(r.streamed(), v1.HeaderRequestID, r.id)
+		lasting, end := r.lasting()
+		done := func() { end(); opened.Close() }
+		r.takeOver("tail", done, func(conn net.Conn) error {
+			return stream.Events(lasting, conn, header, opened)
 		})
 		return nil
 	}
-	serve, base := r.background("tail", opened.Close), r.server.base
+	lasting, end := r.lasting()
+	serve := r.background("tail", func() { end(); opened.Close() })
 	err = stream.Upgrade(r.ctx, func(socket *stream.Socket) {
-		serve(func() error { return socket.Messages(base, opened) })
+		serve(func() error { return socket.Messages(lasting, opened) })
 	})
 	if err != nil {
 		serve(func() error { return nil })
@@ -59,7 +65,7 @@ func handleTail(r *request) error {
 
 // tailRequest reads the parameters of GET /logs/tail.
 func (r *request) tailRequest() (tail.Request, error) {
-	asked := tail.Request{Tenant: r.principal.Tenant}
+	asked := tail.Request{Audience: r.audience()}
 	c := checker{now: r.server.cfg.Now()}
 	var unknown []string
 	for key, bytes := range r.ctx.QueryArgs().All() {
@@ -177,7 +183,7 @@ func (r *request) beginScan(asked *query.ScanRequest, token, after string) error
 	if err != nil {
 		return invalid("after", "%.50q is not a record id", after)
 	}
-	hit, err := r.server.cfg.Engine.Get(ctx, asked.Tenant, id)
+	hit, err := r.server.cfg.Engine.Get(ctx, asked.Audience, id)
 	if err != nil {
 		return fmt.Errorf("get record %s: %w", id, err)
 	}
@@ -203,56 +209,117 @@ func (r *request) exportRecords(asked query.ScanRequest, options export.Options,
 	if err != nil {
 		return err
 	}
-	header := stream.Header{v1.HeaderRequestID, r.id, headerExport, token, "Content-Type", contentType}
-	r.takeOver("export", func() {}, func(conn net.Conn) error {
-		return stream.Body(r.server.base, conn, header, func(ctx context.Context, w io.Writer) error {
+	header := append(r.streamed(), v1.HeaderRequestID, r.id, headerExport, token, "Content-Type", contentType)
+	lasting, end := r.lasting()
+	counted := r.counter()
+	r.takeOver("export", end, func(conn net.Conn) error {
+		return stream.Body(lasting, conn, header, func(ctx context.Context, w io.Writer) error {
+			w, end := counted(w)
+			defer end()
 			return copyScan(ctx, scan, first, export.NewWriter(w, options))
 		})
 	})
 	return nil
 }
 
-// copyScan writes the records of a scan of which some have been read.
-func copyScan(ctx context.Context, scan *query.Scan, hits []query.Hit, w export.Writer) (err error) {
+// copyScan writes the records of a scan of which some have been read. While some
+// are written the next ones are read.
+func copyScan(ctx context.Context, scan *query.Scan, hits []query.Hit, w export.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for len(hits) > 0 {
-		if err := w.Write(hits); err != nil {
-			return err
+		var next []query.Hit
+		read := make(chan error, 1)
+		go func() {
+			read <- exec.Guard(func() (err error) {
+				next, err = scan.Next(ctx)
+				return err
+			})
+		}()
+		written := w.Write(hits)
+		if written != nil {
+			cancel() // nobody waits for more
 		}
-		if hits, err = scan.Next(ctx); err != nil {
-			return err
+		if err := <-read; written != nil || err != nil {
+			return cmp.Or(written, err)
 		}
+		hits = next
 	}
 	return w.Close()
 }
 
 // exportTable sends a whole table.
 func (r *request) exportTable(req query.Request, format, contentType string) error {
-	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
-	defer cancel()
+	ctx, end := r.asking()
 	req.Whole = true
 	result, err := r.server.cfg.Engine.Search(ctx, req)
+	end()
 	if err != nil {
-		return err
+		return settle(ctx, err)
 	}
 	if !result.Complete || result.HasMore {
 		return newProblem(kindUnavailable, "the table is incomplete: %s", firstText(result.Reason, "it has too many rows"))
 	}
-	header := stream.Header{v1.HeaderRequestID, r.id, "Content-Type", contentType}
-	r.takeOver("export", func() {}, func(conn net.Conn) error {
-		return stream.Body(r.server.base, conn, header, func(_ context.Context, w io.Writer) error {
+	header := append(r.streamed(), v1.HeaderRequestID, r.id, "Content-Type", contentType)
+	lasting, done := r.lasting()
+	counted := r.counter()
+	r.takeOver("export", done, func(conn net.Conn) error {
+		return stream.Body(lasting, conn, header, func(_ context.Context, w io.Writer) error {
+			w, end := counted(w)
+			defer end()
 			return export.Table(w, format, result.Columns, result.Rows)
 		})
 	})
 	return nil
 }
 
+// counter returns a function that counts what is written, as what the tenant has read.
+func (r *request) counter() func(w io.Writer) (counted io.Writer, end func()) {
+	book, tenant := r.server.cfg.Book, r.principal.Tenant
+	return func(w io.Writer) (io.Writer, func()) {
+		if book == nil {
+			return w, func() {}
+		}
+		c := &counting{Writer: w}
+		return c, func() { book.Add(tenant, consumption.Amount{BytesRead: c.bytes}) }
+	}
+}
+
+// counting counts the bytes that are written.
+type counting struct {
+	io.Writer
+	bytes int64
+}
+
+// Write implements io.Writer.
+func (c *counting) Write(text []byte) (n int, err error) {
+	n, err = c.Writer.Write(text)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// streamed returns the headers of what is sent after the handler.
+func (r *request) streamed() stream.Header {
+	header := stream.Header{fasthttp.HeaderXContentTypeOptions, "nosniff"}
+	if r.origin != "" {
+		header = append(header, fasthttp.HeaderAccessControlAllowOrigin, r.origin, fasthttp.HeaderVary, fasthttp.HeaderOrigin)
+	}
+	return header
+}
+
 // takeOver gives the connection to serve once the handler has returned; done is
 // called at the end.
 func (r *request) takeOver(what string, done func(), serve func(conn net.Conn) error) {
-	run := r.background(what, done)
+	release := r.release
+	r.release = func() {} // it is the stream's now
+	run := r.background(what, func() { done(); release() })
 	r.ctx.HijackSetNoResponse(true)
 	r.ctx.Hijack(func(conn net.Conn) { run(func() error { return serve(conn) }) })
 }
+
+// streamGrace is how long a stream may take to end when the node stops, before its
+// connection is closed, and then again.
+const streamGrace = time.Second
 
 // streamStart is how long a connection may take to be given over; a client can
 // leave in between.
@@ -261,10 +328,16 @@ const streamStart = 30 * time.Second
 // background counts what goes on after the handler, for Shutdown, and returns a
 // function that does it.
 func (r *request) background(what string, done func()) func(serve func() error) {
-	s, id := r.server, r.id
+	s, id, conn := r.server, r.id, r.ctx.Conn()
 	s.streams.Add(1)
+	s.mu.Lock()
+	s.mu.conns[conn] = struct{}{}
+	s.mu.Unlock()
 	end := func() {
 		done()
+		s.mu.Lock()
+		delete(s.mu.conns, conn)
+		s.mu.Unlock()
 		s.streams.Done()
 	}
 	late := time.AfterFunc(streamStart, end)
@@ -284,7 +357,8 @@ func (r *request) background(what string, done func()) func(serve func() error) 
 	}
 }
 
-// awaitStreams waits for what goes on after handlers.
+// awaitStreams waits for what goes on after handlers. At the end of the context it
+// ends them, and closes the connections of those that do not end by themselves.
 func (s *Server) awaitStreams(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -297,5 +371,23 @@ func (s *Server) awaitStreams(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.cancel() // now they end
-	return fmt.Errorf("wait for streams: %w", ctx.Err())
+	err := fmt.Errorf("wait for streams: %w", ctx.Err())
+	grace := time.NewTimer(streamGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+		return err
+	case <-grace.C:
+	}
+	s.mu.Lock()
+	for conn := range s.mu.conns {
+		_ = conn.Close() // whoever writes to it learns of it
+	}
+	s.mu.Unlock()
+	grace.Reset(streamGrace)
+	select {
+	case <-done:
+	case <-grace.C: // one that never began
+	}
+	return err
 }

@@ -2,15 +2,22 @@ package api
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/consumption"
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/elastic"
@@ -44,7 +51,8 @@ func handleWrite(r *request) error {
 	if asText {
 		decode = r.server.decoder.DecodeLines
 	}
-	decoded, err := decode(nil, text, r.server.cfg.Now())
+	now := r.server.cfg.Now()
+	decoded, err := decode(r.principal.Tenant, nil, text, now)
 	if err != nil {
 		return fmt.Errorf("decode body: %w", err)
 	}
@@ -52,7 +60,8 @@ func handleWrite(r *request) error {
 		r.server.meters.written(0, decoded.Refused)
 		return err
 	}
-	result, err := r.write(key, text, decoded.Records)
+	digest := digestOf(key != "", text, decoded.Records, decoded.Redacted+r.unread(decoded.Refused), now)
+	result, err := r.write(key, digest, decoded.Records, len(text))
 	if err != nil {
 		return err
 	}
@@ -91,27 +100,101 @@ func unusable(text []byte, decoded ndjson.Decoded) error {
 	return nil
 }
 
+// unread returns how many records there may be secrets in that nobody has looked for:
+// those that were refused, where redaction is on.
+func (r *request) unread(refused int) int {
+	if r.server.cfg.Decode.Redact == nil {
+		return 0
+	}
+	return refused
+}
+
+// digestOf returns the hash of a body, where one is wanted. That of a body in
+// which something was redacted, or may have to be, is made of what is left of it: it
+// is stored, and a secret must not be found by trying.
+func digestOf(wanted bool, text []byte, records []model.Record, redacted int, now time.Time) (sum [sha256.Size]byte) {
+	switch {
+	case !wanted:
+	case redacted > 0:
+		return ingest.Digest(records, now)
+	default:
+		return sha256.Sum256(text)
+	}
+	return sum
+}
+
 // write hands records to the writer. The hash of the body tells a repeated
 // request from a key that is used twice.
-func (r *request) write(key string, text []byte, records []model.Record) (ingest.Result, error) {
+func (r *request) write(key string, digest [sha256.Size]byte, records []model.Record, size int) (ingest.Result, error) {
 	if len(records) == 0 {
 		return ingest.Result{}, nil
 	}
-	req := ingest.Request{Tenant: r.principal.Tenant, Key: key, Records: records}
+	if r.principal.Own {
+		markSubmitter(records, r.principal.Name)
+		key = keyOf(key, r.principal.Name)
+	}
+	req := ingest.Request{Tenant: r.audience().Tenant, Key: key, Records: records}
 	if key != "" {
-		sum := sha256.Sum256(text)
-		copy(req.BodyHash[:], sum[:])
+		copy(req.BodyHash[:], digest[:])
 	}
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
+	back, err := r.passRecords(ctx, len(records), size)
+	if err != nil {
+		return ingest.Result{}, err
+	}
 	result, err := r.server.cfg.Writer.Write(ctx, req)
 	if err != nil {
+		if errors.Is(err, ingest.ErrBusy) || errors.Is(err, ingest.ErrNoSpace) || errors.Is(err, ingest.ErrConflict) {
+			back() // nothing of it was stored
+		}
 		return result, fmt.Errorf("write %d records: %w", len(records), err)
 	}
 	if result.Duplicate {
+		back()
 		r.ctx.Response.Header.Set(v1.HeaderReplayed, "true")
+	} else if r.server.cfg.Book != nil {
+		r.server.cfg.Book.Add(r.principal.Tenant, consumption.Amount{Lines: int64(len(records)), BytesIn: int64(size)})
 	}
 	return result, nil
+}
+
+// passRecords counts records in, where the tenant has a limit of them.
+func (r *request) passRecords(ctx context.Context, lines, size int) (back func(), err error) {
+	if r.server.cfg.Limits == nil {
+		return func() {}, nil
+	}
+	back, refusal := r.server.cfg.Limits.Records(ctx, r.principal.Tenant, int64(lines), int64(size))
+	if refusal != nil {
+		return nil, refused(refusal)
+	}
+	return back, nil
+}
+
+// keyOf makes an idempotency key that of one user: the same request of another one
+// makes other records.
+func keyOf(key, user string) string {
+	if key == "" {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(user), user, key))
+	return "user:" + hex.EncodeToString(sum[:])
+}
+
+// markSubmitter says of records who sent them, whatever they say themselves. Whom they
+// are about is nobody else: others see what is about them.
+func markSubmitter(records []model.Record, name string) {
+	const original = model.OriginalPrefix + auth.FieldSubject
+	for i := range records {
+		fields := slices.DeleteFunc(records[i].Fields, func(f model.Field) bool { return f.Name == auth.FieldSubmitter })
+		if at := slices.IndexFunc(fields, func(f model.Field) bool { return f.Name == auth.FieldSubject }); at >= 0 && (fields[at].Kind != model.String || fields[at].Text != name) {
+			said := fields[at]
+			said.Name = original
+			fields = slices.DeleteFunc(fields, func(f model.Field) bool { return f.Name == original || f.Name == auth.FieldSubject })
+			fields = append(fields, said, model.Field{Name: auth.FieldSubject, Kind: model.String, Text: name})
+		}
+		records[i].Fields = append(fields, model.Field{Name: auth.FieldSubmitter, Kind: model.String, Text: name})
+	}
 }
 
 // stored is the answer for one record.
@@ -151,7 +234,8 @@ func handleBulk(r *request) error {
 	}
 	defer releaseRecords()
 	index, _ := r.ctx.UserValue("index").(string)
-	bulk, err := r.server.bulk.Decode(text, index, r.server.cfg.Now())
+	now := r.server.cfg.Now()
+	bulk, err := r.server.bulk.Decode(r.principal.Tenant, text, index, now)
 	if err != nil {
 		var malformed *elastic.Error
 		if errors.As(err, &malformed) {
@@ -159,10 +243,12 @@ func handleBulk(r *request) error {
 		}
 		return fmt.Errorf("decode bulk request: %w", err)
 	}
-	if key == "" && bulk.Named() {
-		key = bulkKey(index, text)
+	named := key == "" && bulk.Named()
+	digest := digestOf(named || key != "", text, bulk.Records, bulk.Redacted()+r.unread(bulk.Rejected()), now)
+	if named {
+		key = bulkKey(index, digest)
 	}
-	result, err := r.write(key, text, bulk.Records)
+	result, err := r.write(key, digest, bulk.Records, len(text))
 	if err != nil {
 		return err
 	}
@@ -177,10 +263,10 @@ func handleBulk(r *request) error {
 
 // bulkKey is the idempotency key of a bulk request whose documents all have
 // ids: shippers that lost the answer send it again as it was.
-func bulkKey(index string, text []byte) string {
+func bulkKey(index string, digest [sha256.Size]byte) string {
 	hash := sha256.New()
 	_, _ = fmt.Fprintf(hash, "%d:%s", len(index), index) // a hash takes everything
-	_, _ = hash.Write(text)
+	_, _ = hash.Write(digest[:])
 	return "_bulk:" + hex.EncodeToString(hash.Sum(nil))
 }
 
@@ -250,12 +336,19 @@ func (r *request) idempotencyKey() (string, error) {
 // readBody reads and decompresses the body within limit. It takes memory as
 // the body grows, so that one that comes slowly keeps no other waiting; release
 // gives it back.
+//
+// Clients read no answer before they have sent everything, and one whose
+// connection is closed meanwhile learns nothing. So a little of a body that is too
+// large is taken, and thrown away.
 func (r *request) readBody(limit int64) (text []byte, release func(), err error) {
 	header := &r.ctx.Request.Header
 	encoding := string(header.Peek(fasthttp.HeaderContentEncoding))
 	length := int64(header.ContentLength()) // negative: chunked
 	if length > limit {
 		r.ctx.SetConnectionClose()
+		if stream := r.ctx.RequestBodyStream(); stream != nil {
+			_, _ = io.CopyN(io.Discard, stream, lingerBytes) // it is refused whatever comes
+		}
 		return nil, nil, newProblem(kindTooLarge, "the body has %d bytes, want at most %d", length, limit)
 	}
 	var source io.Reader
@@ -278,8 +371,14 @@ func (r *request) readBody(limit int64) (text []byte, release func(), err error)
 		return nil, nil, bodyProblem(err, limit)
 	}
 	r.server.meters.bodyBytes.Add(len(text))
+	if r.keeps {
+		r.body = bytes.Clone(text[:min(len(text), searchBodyBytesMax)])
+	}
 	return text, release, nil
 }
+
+// lingerBytes is how much of a body that is too large is taken.
+const lingerBytes = 8 << 20
 
 // takeRecords takes memory for what a body decodes to; release gives it back.
 // Who waits for it holds the memory of a body, who has it waits for nothing.
@@ -340,4 +439,110 @@ func recordsEstimate(text []byte, asText bool) int64 {
 		return int64(bytes.Count(text, []byte{'\n'})+1) * (recordMemory + 2*fieldMemory)
 	}
 	return int64(bytes.Count(text, []byte{'{'})+1)*recordMemory + int64(bytes.Count(text, []byte{':'}))*fieldMemory
+}
+
+// crossService is what one service says of a call of another.
+type crossService struct {
+	Source      string         `json:"sourceService"`
+	Target      string         `json:"targetService"`
+	Operation   string         `json:"operation"`
+	Data        map[string]any `json:"data"`
+	Correlation string         `json:"correlationId"`
+	Level       string         `json:"level"`
+	Timestamp   any            `json:"timestamp"`
+}
+
+// record returns it as a record of POST /logs.
+func (c *crossService) record(by string, known bool) map[string]any {
+	message := c.Operation
+	if message == "" {
+		message = "call"
+	}
+	message += " by " + c.Source
+	if c.Target != "" {
+		message += " of " + c.Target
+	}
+	out := map[string]any{"message": message, "level": cmp.Or(c.Level, "info"), "category": "integration", "component": "cross-service", "sourceService": c.Source, "userId": by}
+	for name, value := range map[string]string{"targetService": c.Target, "operation": c.Operation, "correlationId": c.Correlation} {
+		if value != "" {
+			out[name] = value
+		}
+	}
+	if c.Target != "" {
+		out["targetKnown"] = known
+	}
+	if len(c.Data) > 0 {
+		out["data"] = c.Data
+	}
+	if c.Timestamp != nil {
+		out["timestamp"] = c.Timestamp
+	}
+	return out
+}
+
+// crossServicesMax is how many calls one request tells of.
+const crossServicesMax = 1000
+
+// handleCrossService is POST /integration/cross-service: calls between services, one or
+// an array, become records.
+func handleCrossService(r *request) error {
+	if r.server.alert == nil {
+		return newProblem(kindUnavailable, "this node keeps no services")
+	}
+	text, release, err := r.readBody(searchBodyBytesMax)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var calls []crossService
+	single := !bytes.HasPrefix(bytes.TrimSpace(text), []byte{'['})
+	if single {
+		calls = make([]crossService, 1)
+		err = json.Unmarshal(text, &calls[0])
+	} else {
+		err = json.Unmarshal(text, &calls)
+	}
+	if err != nil || len(calls) == 0 || len(calls) > crossServicesMax {
+		return invalid("body", "want an object, or an array of 1 to %d: %v", crossServicesMax, err)
+	}
+	known := map[string]bool{}
+	for _, s := range r.server.alert.Desk.Services(r.principal.Tenant) {
+		known[s.Registered.Name] = s.Logs()
+	}
+	var lines []byte
+	for i := range calls {
+		may, there := known[calls[i].Source]
+		if !there || !may {
+			return invalid("sourceService", "entry %d: %.64q is not a registered service that may log: register it with POST /integration/services, with the capability logging or none", i+1, calls[i].Source)
+		}
+		_, target := known[calls[i].Target]
+		line, err := json.Marshal(calls[i].record(r.principal.Name, target))
+		if err != nil {
+			return fmt.Errorf("encode a call: %w", err)
+		}
+		lines = append(append(lines, line...), '\n')
+	}
+	releaseRecords, err := r.takeRecords(lines, false)
+	if err != nil {
+		return err
+	}
+	defer releaseRecords()
+	decoded, err := r.server.decoder.Decode(r.principal.Tenant, nil, lines, r.server.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("decode body: %w", err)
+	}
+	if err := unusable(lines, decoded); err != nil {
+		return err
+	}
+	result, err := r.write("", [sha256.Size]byte{}, decoded.Records, len(lines))
+	if err != nil {
+		return err
+	}
+	r.server.meters.written(len(decoded.Records), decoded.Refused)
+	if single {
+		r.sendData(fasthttp.StatusCreated, map[string]string{"logId": result.ID(0).String(), "correlationId": calls[0].Correlation})
+		return nil
+	}
+	r.sendData(fasthttp.StatusCreated, v1.Written{Accepted: len(decoded.Records), Rejected: decoded.Refused, Errors: rejectedOf(decoded.Rejected)})
+	return nil
 }

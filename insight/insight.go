@@ -2,11 +2,12 @@ package insight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
-	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
 )
@@ -16,20 +17,26 @@ type Searcher interface {
 	Search(ctx context.Context, request query.Request) (*query.Result, error)
 }
 
+// groupsMax is how many groups a question makes at most, so that values of which
+// there are ever more, as patterns of odd messages in many components, cost no more
+// than so much. An answer of which groups are missing says so.
+const groupsMax = 100_000
+
 // Service answers what logs amount to.
 type Service struct {
 	engine Searcher
+	judge  Judge // nil if nobody says what of the findings is right
 	now    func() time.Time
 }
 
-// New returns a service.
-func New(engine Searcher, now func() time.Time) *Service {
-	return &Service{engine: engine, now: now}
+// New returns a service; judge may be nil.
+func New(engine Searcher, judge Judge, now func() time.Time) *Service {
+	return &Service{engine: engine, judge: judge, now: now}
 }
 
 // Scope is which records are looked at.
 type Scope struct {
-	Tenant model.TenantID
+	query.Audience
 	Window Window
 	Query  string         // a condition of the query language; "" for all records
 	Filter []query.Filter // all must hold
@@ -52,6 +59,9 @@ type Completeness struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
+// IsComplete reports whether it is.
+func (c Completeness) IsComplete() bool { return c.Complete }
+
 // asker asks questions over one scope. The first error stays, and ends what
 // comes after it.
 type asker struct {
@@ -61,12 +71,65 @@ type asker struct {
 	filter  string // of the scope, printed; "" for all
 	reasons []string
 	err     error
+	budget  *budget // nil: every question has the time that the engine allows
+}
+
+// budget is the time that all questions for one answer have together. A question that
+// finds none left is not asked, and the answer says which parts it lacks.
+type budget struct {
+	until   time.Time
+	skipped int // questions that were not answered
+	looks   []string
+}
+
+// Limits of budgets.
+const (
+	insightsTime  = 30 * time.Second       // for one answer
+	questionLeast = 100 * time.Millisecond // with less left, a question is not asked
+)
+
+// limit gives the questions of an answer a budget: less than the caller has, so that what
+// was found can still be told.
+func (a *asker) limit() {
+	now := time.Now()
+	a.budget = &budget{until: now.Add(insightsTime)}
+	if end, ok := a.ctx.Deadline(); ok {
+		if half := now.Add(end.Sub(now) / 2); half.Before(a.budget.until) {
+			a.budget.until = half
+		}
+	}
+}
+
+// skip notes a question that was not answered.
+func (a *asker) skip() *query.Result {
+	a.budget.skipped++
+	return &query.Result{}
+}
+
+// look runs a part of an answer and reports whether all its questions were answered: what it made of
+// others would take what was not asked for what is not there.
+func (a *asker) look(name string, run func()) bool {
+	if a.budget == nil {
+		run()
+		return true
+	}
+	before := a.budget.skipped
+	if time.Until(a.budget.until) < questionLeast {
+		a.budget.skipped++
+	} else {
+		run()
+	}
+	if a.budget.skipped > before {
+		a.budget.looks = append(a.budget.looks, name)
+		return false
+	}
+	return true
 }
 
 // asker returns one for a scope.
 func (s *Service) asker(ctx context.Context, scope Scope) (*asker, error) {
 	a := &asker{ctx: ctx, engine: s.engine, base: query.Request{
-		Tenant: scope.Tenant, From: scope.Window.From, To: scope.Window.To, Filters: scope.Filter, Who: scope.Who,
+		Audience: scope.Audience, From: scope.Window.From, To: scope.Window.To, Filters: scope.Filter, Who: scope.Who, Groups: groupsMax,
 	}}
 	parsed, err := syntax.Parse(scope.Query)
 	switch {
@@ -113,14 +176,34 @@ func (a *asker) ask(condition, pipes string, limit int) *query.Result {
 		text += " | " + pipes
 	}
 	request := a.base
-	request.Text, request.Limit = text, limit
-	result, err := a.engine.Search(a.ctx, request)
+	request.Text, request.Limit, request.Whole = text, limit, limit == 0
+	ctx := a.ctx
+	if a.budget != nil {
+		left := time.Until(a.budget.until)
+		if left < questionLeast {
+			return a.skip()
+		}
+		// Half of what is left, so that no question takes it all.
+		if request.Time == 0 || request.Time > left/2 {
+			request.Time = left / 2
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, a.budget.until) // the wait for a turn, too
+		defer cancel()
+	}
+	result, err := a.engine.Search(ctx, request)
+	if err != nil && a.budget != nil && a.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil) {
+		return a.skip()
+	}
 	if err != nil {
 		a.err = fmt.Errorf("ask %q: %w", text, err)
 		return empty
 	}
 	if !result.Complete {
 		a.reasons = append(a.reasons, result.Reason)
+	}
+	if result.Table && result.HasMore {
+		a.reasons = append(a.reasons, fmt.Sprintf("only the first %d groups are looked at", len(result.Rows)))
 	}
 	return result
 }
@@ -139,6 +222,10 @@ func (a *asker) row(condition, pipes string, columns int) []any {
 
 // completeness says what the answers so far lack.
 func (a *asker) completeness() Completeness {
+	if a.budget != nil && len(a.budget.looks) > 0 {
+		return Completeness{Reason: fmt.Sprintf("the time for one answer was over before all was looked at; left out: %s. Ask for a shorter timeframe, or for one component",
+			strings.Join(a.budget.looks, ", "))}
+	}
 	if len(a.reasons) == 0 {
 		return Completeness{Complete: true}
 	}

@@ -49,6 +49,12 @@ func (s *source) add(ago time.Duration, n int, pairs ...string) {
 // service returns a service over the records.
 func (s *source) service(t *testing.T) *insight.Service {
 	t.Helper()
+	return insight.New(s.engine(t), nil, func() time.Time { return now })
+}
+
+// engine returns one that has the records.
+func (s *source) engine(t *testing.T) *query.Engine {
+	t.Helper()
 	data, err := block.Encode(nil, s.records)
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +67,12 @@ func (s *source) service(t *testing.T) *insight.Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := func() time.Time { return now }
-	return insight.New(query.New(shard{p}, query.Config{Now: clock}), clock)
+	return query.New(shard{p}, query.Config{Now: func() time.Time { return now }})
 }
 
 // scope is the last 24 hours.
 func scope() insight.Scope {
-	return insight.Scope{Tenant: model.DefaultTenant, Window: insight.Last(24*time.Hour, now)}
+	return insight.Scope{Audience: query.Audience{Tenant: model.DefaultTenant}, Window: insight.Last(24*time.Hour, now)}
 }
 
 // ordinary writes eight days of a system in which nothing is remarkable.
@@ -100,8 +105,9 @@ func TestSummary(t *testing.T) {
 	if string(text) != `{"info":720,"error":13,"warn":2}` || err != nil {
 		t.Errorf("levels: %s, %v", text, err)
 	}
-	if n, ok := have.Summary.CategoryBreakdown.Get("uncategorized"); n != 24*30+8+2 || !ok {
-		t.Errorf("categories: %+v", have.Summary.CategoryBreakdown)
+	text, err = json.Marshal(have.Summary.CategoryBreakdown)
+	if string(text) != `{"authentication":480,"database":248,"payment":5,"performance":2}` || err != nil {
+		t.Errorf("categories: %s, %v", text, err)
 	}
 	if first := have.GroupedData[0]; first.Name != "web" || first.Value.Count != 480 || first.Value.Share != 65.31 || first.Value.LastSeen == nil {
 		t.Errorf("groups: %+v", have.GroupedData)
@@ -120,6 +126,15 @@ func TestSummary(t *testing.T) {
 	}
 	if have.Patterns == nil || len(have.Patterns.RepeatingMessages) != 4 || have.Patterns.RepeatingMessages[0].Novelty != "steady" || have.Patterns.RepeatingMessages[0].Components[0] != "web" {
 		t.Errorf("patterns: %+v", have.Patterns)
+	}
+	for _, p := range have.Patterns.RepeatingMessages {
+		var sum int64
+		for _, n := range p.Trend {
+			sum += n
+		}
+		if len(p.Trend) != 24 || sum != p.Count || len(p.ID) != 16 {
+			t.Errorf("pattern %s %q has %d records, its trend %v", p.ID, p.Pattern, p.Count, p.Trend)
+		}
 	}
 }
 
@@ -252,5 +267,24 @@ func TestFaults(t *testing.T) {
 		if _, err := insight.ParseTimeframe(text, now); !errors.As(err, &fault) {
 			t.Errorf("%q: have %v", text, err)
 		}
+	}
+}
+
+// TestManyGroups checks that a question makes no more groups than it may, and that
+// an answer without all of them says so.
+func TestManyGroups(t *testing.T) {
+	s := &source{}
+	for component := range 101 {
+		s.add(20*time.Hour, 1000, "component", fmt.Sprintf("c%d-#", component), "message", "the same", "level", "error")
+	}
+	have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have.Complete || !strings.Contains(have.Reason, "groups") {
+		t.Errorf("complete %v: %s", have.Complete, have.Reason)
+	}
+	if len(have.RepeatingMessages) == 0 || have.RepeatingMessages[0].Pattern != "the same" || have.RepeatingMessages[0].Count != 101_000 {
+		t.Errorf("%+v", have.RepeatingMessages)
 	}
 }

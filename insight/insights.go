@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/anomaly"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -61,12 +62,15 @@ const (
 
 // Insight is something that deserves attention.
 type Insight struct {
+	ID       string         `json:"id"` // the same for the same thing found again; verdicts are about it
 	Type     string         `json:"type"`
 	Severity string         `json:"severity"`
 	Pattern  string         `json:"pattern"` // what it is about: a component, an endpoint, a message
 	Message  string         `json:"message"` // in plain words
 	Query    string         `json:"query"`   // finds the records that it is about
 	Metadata map[string]any `json:"metadata"`
+	Score    float64        `json:"score,omitempty"` // 0 to 100: how improbable it is
+	Finding  *Finding       `json:"finding,omitempty"`
 }
 
 // Recommendation is what to do about insights.
@@ -90,6 +94,9 @@ type Insights struct {
 	Insights        []Insight        `json:"insights"`
 	Recommendations []Recommendation `json:"recommendations"`
 	Severity        string           `json:"severity"` // of the worst
+	Forecast        []Prognosis      `json:"forecast"`
+	Learning        Learning         `json:"learning"`
+	Muted           int              `json:"muted"` // insights that are not shown
 }
 
 // finder looks for insights in one window.
@@ -99,6 +106,9 @@ type finder struct {
 	total  int64
 	errors int64
 	found  []Insight
+
+	counted   bool  // total and errors are known
+	pastKnown int64 // 1 and the records of the days before; 0: not asked yet
 }
 
 // Insights returns what deserves attention in a window, compared with what was
@@ -108,16 +118,15 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 	if err != nil {
 		return nil, err
 	}
+	a.limit()
 	f := &finder{asker: a, window: request.Window}
-	row := f.row("", "stats count(), count_if("+isError+")", 2)
-	f.total, f.errors = whole(row[0]), whole(row[1])
-	for _, look := range []func(){
-		f.errorRates, f.componentHealth, f.errorSpikes, f.recurringErrors, f.newPatterns, f.slowEndpoints,
-		f.bruteForce, f.attacks, f.risingErrors, f.volume, f.silence,
-	} {
-		look()
-	}
+	found, learning, in := f.lookAtAll()
+	f.merge(found)
 	answer := &Insights{Timestamp: s.now().UTC(), Domain: string(request.Tenant), TimeRange: request.Window.timeRange(), Severity: Info}
+	all := len(f.found)
+	m := s.mutes(request.Scope)
+	f.found = slices.DeleteFunc(f.found, func(in Insight) bool { return m.has(in.ID) })
+	answer.Muted, answer.Learning, answer.Forecast = all-len(f.found), learning, prognoses(in)
 	answer.Insights = ranked(f.found)
 	answer.Recommendations = recommend(answer.Insights)
 	if len(answer.Insights) > 0 {
@@ -127,10 +136,66 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 	return answer, f.err
 }
 
+// lookAtAll looks for everything: first at what is told of the whole, then at what is not
+// as it was and at attackers, last at what is behind errors.
+func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.Input) {
+	in = &anomaly.Input{}
+	steps := []struct {
+		name string
+		run  func()
+	}{
+		{"totals", f.totals}, {"error rate", f.errorRates}, {"components", f.components}, {"volume", f.volume},
+		{"anomalies and forecast", func() {
+			anomalies, learnt, input := f.anomalies(f.window)
+			found, learning, in = append(found, anomalies...), learnt, input
+		}},
+		{"attackers", func() { found = append(found, f.asker.attacks()...) }},
+		{"failed logins", f.bruteForce}, {"attacks on web applications", f.attacks},
+		{"spikes of errors", f.errorSpikes}, {"new errors", f.newPatterns}, {"slow endpoints", f.slowEndpoints},
+		{"rising errors", f.risingErrors}, {"recurring errors", f.recurringErrors},
+	}
+	for _, step := range steps {
+		insights, findings, known, input := len(f.found), len(found), learning, in
+		if !f.look(step.name, step.run) { // what was made of half the answers is not told
+			f.found, found, learning, in = f.found[:insights], found[:findings], known, input
+		}
+	}
+	found = ordered(found)
+	f.evidence(found)
+	return found, learning, in
+}
+
+// totals counts all records, and errors among them.
+func (f *finder) totals() {
+	row := f.row("", "stats count(), count_if("+isError+")", 2)
+	f.total, f.errors, f.counted = whole(row[0]), whole(row[1]), f.budget.skipped == 0
+}
+
+// uncounted reports whether the totals are not known, and notes that what compares with
+// them is left out.
+func (f *finder) uncounted() bool {
+	if !f.counted {
+		f.skip()
+	}
+	return !f.counted
+}
+
+// past returns an asker over the days before the window that say what is usual, and
+// whether there are records of them.
+func (f *finder) past() (history *asker, some bool) {
+	history = f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
+	if f.pastKnown == 0 {
+		f.pastKnown = 1 + whole(history.row("", "stats count()", 1)[0])
+	}
+	return history, f.pastKnown > 1
+}
+
 // ranked orders insights, the worst first, and keeps the first insightsMax.
 func ranked(found []Insight) []Insight {
-	rank := func(i Insight) int { return slices.Index(severityOrder(), i.Severity) }
-	slices.SortStableFunc(found, func(a, b Insight) int { return cmp.Compare(rank(a), rank(b)) })
+	rank := func(i Insight) int { return rankOf(i.Severity) }
+	slices.SortStableFunc(found, func(a, b Insight) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Score, a.Score))
+	})
 	if found == nil {
 		found = []Insight{}
 	}
@@ -166,23 +231,30 @@ func (f *finder) errorRates() {
 	}
 }
 
-// componentHealth looks at the share of errors of each component.
-func (f *finder) componentHealth() {
-	for _, row := range f.table("component:*", "stats count() as n, count_if("+isError+") as errors by (component) | limit "+fmt.Sprint(candidatesMax)) {
+// components looks at the share of errors of each component, and for those that wrote in
+// the window before and do not now.
+func (f *finder) components() {
+	before := len(f.reasons)
+	now := map[string]bool{}
+	for _, row := range f.table("component:*", "stats count() as n, count_if("+isError+") as errors by (component)") {
+		now[label(row[0], "")] = true
 		n, errors := whole(row[1]), whole(row[2])
 		if rate := share(errors, n); n >= componentLeast && rate > componentRate {
 			f.add("component_health_issue", worse(rate > componentWorst, Medium, High), label(row[0], ""), exactly("component", row[0])+" AND ("+isError+")",
 				map[string]any{"component": row[0], "errors": errors, "total": n, "errorRate": rate}, "%.1f %% of the records of %v are errors: %d of %d", rate, row[0], errors, n)
 		}
 	}
+	if len(f.reasons) == before { // else one that is not there may be
+		f.silence(now)
+	}
 }
 
 // errorSpikes compares the errors of each source in each hour with what is
 // usual for it in the same hour of the days before.
 func (f *finder) errorSpikes() {
-	by := "stats count() by (component, endpoint, _time:1h) | limit 10000"
-	history := f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
-	if whole(history.row("", "stats count()", 1)[0]) == 0 {
+	by := "stats count() by (component, endpoint, _time:1h)"
+	history, some := f.past()
+	if !some {
 		f.take(history)
 		return // nothing says what is usual
 	}
@@ -192,7 +264,11 @@ func (f *finder) errorSpikes() {
 			usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())] += value(row[3]) / historyDays
 		}
 	}
+	all := len(history.reasons) == 0
 	f.take(history)
+	if !all {
+		return // what is usual may be more
+	}
 	worst := map[string][]any{}
 	for _, row := range f.table(isError, by) {
 		t := at(row[2])
@@ -208,9 +284,13 @@ func (f *finder) errorSpikes() {
 	for _, source := range sortedKeys(worst) {
 		row := worst[source]
 		about := sourceName(row[0], row[1])
+		usually := "none"
+		if expected := round(value(row[4])); expected > 0 {
+			usually = fmt.Sprint(expected)
+		}
 		condition := exactly("component", row[0]) + " AND " + exactly("endpoint", row[1])
 		f.add("error_spike", High, about, condition+" AND ("+isError+")", map[string]any{"component": row[0], "endpoint": row[1], "hour": row[2], "errors": row[3], "expected": round(value(row[4]))},
-			"%s had %v errors in the hour from %v; %.1f are usual in that hour", about, row[3], row[2], value(row[4]))
+			"%s had %v errors in the hour from %v; usual in that hour: %s", about, row[3], row[2], usually)
 	}
 }
 
@@ -241,31 +321,40 @@ func sourceName(component, endpoint any) string {
 
 // recurringErrors looks for components whose errors are few patterns.
 func (f *finder) recurringErrors() {
-	for _, row := range f.table("("+isError+") component:*", "stats count() as n, count_distinct(_pattern) as patterns by (component) | limit "+fmt.Sprint(candidatesMax)) {
+	for _, row := range f.table("("+isError+") component:*", "stats count() as n, count_distinct(pattern) as patterns by (component) | limit "+fmt.Sprint(candidatesMax)) {
 		n, patterns := whole(row[1]), whole(row[2])
 		if n >= recurringErrors && share(patterns, n) < recurringShare {
 			f.add("recurring_error_pattern", Medium, label(row[0], ""), exactly("component", row[0])+" AND ("+isError+")", map[string]any{"component": row[0], "errors": n, "patterns": patterns},
-				"the %d errors of %v are only %d different ones", n, row[0], patterns)
+				"the %d errors of %v are of %s", n, row[0], kinds(patterns))
 		}
 	}
+}
+
+// kinds says how many patterns there are.
+func kinds(patterns int64) string {
+	if patterns == 1 {
+		return "one kind"
+	}
+	return fmt.Sprint(patterns, " kinds only")
 }
 
 // newPatterns looks for patterns of errors that were not there in the days
 // before.
 func (f *finder) newPatterns() {
-	history := f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
-	if whole(history.row("", "stats count()", 1)[0]) == 0 {
+	history, some := f.past()
+	if !some {
 		f.take(history)
 		return // nothing says what was known
 	}
 	known := map[string]bool{}
-	for _, row := range history.table(isError, "stats count() by (_pattern)") {
+	for _, row := range history.table(isError, "stats count() by (pattern)") {
 		known[label(row[0], "")] = true
 	}
+	all := len(history.reasons) == 0 // else a pattern that is not there may have been
 	f.take(history)
 	for _, pattern := range f.patterns(isError, candidatesMax) {
-		if pattern.Count >= newPatternCount && !known[pattern.Pattern] {
-			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("_pattern", pattern.Pattern), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
+		if all && pattern.Count >= newPatternCount && !known[pattern.Pattern] {
+			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("pattern_id", pattern.ID), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
 				"an error that was not seen in the %d days before came %d times: %s", historyDays, pattern.Count, shortened(pattern.Pattern))
 		}
 	}
@@ -292,6 +381,9 @@ func (f *finder) slowEndpoints() {
 
 // bruteForce looks for addresses and users with many failed logins.
 func (f *finder) bruteForce() {
+	if whole(f.row(isFailedLogin, "stats count()", 1)[0]) < bruteForce {
+		return
+	}
 	for _, field := range []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"} {
 		name := syntax.QuoteName(field)
 		for _, row := range f.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count() as n, min(_time), max(_time) by ("+name+") | limit "+fmt.Sprint(candidatesMax)) {
@@ -316,14 +408,15 @@ func (f *finder) attacks() {
 
 // risingErrors compares the share of errors in the halves of the window.
 func (f *finder) risingErrors() {
-	middle := f.window.From + (f.window.To-f.window.From)/2
-	var rates [2]float64
-	for i, half := range [2]Window{{f.window.From, middle}, {middle, f.window.To}} {
-		a := f.over(half)
-		row := a.row("", "stats count(), count_if("+isError+")", 2)
-		rates[i] = share(whole(row[1]), whole(row[0]))
-		f.take(a)
+	if f.uncounted() {
+		return
 	}
+	middle := f.window.From + (f.window.To-f.window.From)/2
+	half := f.over(Window{f.window.From, middle})
+	row := half.row("", "stats count(), count_if("+isError+")", 2)
+	f.take(half)
+	n, errors := whole(row[0]), whole(row[1])
+	rates := [2]float64{share(errors, n), share(f.errors-errors, f.total-n)}
 	if rates[1]-rates[0] > risingErrors {
 		f.add("predictive_error_increase", Medium, "all", isError, map[string]any{"before": rates[0], "now": rates[1]},
 			"the share of errors rose from %.1f %% in the first half of the window to %.1f %% in the second", rates[0], rates[1])
@@ -332,10 +425,13 @@ func (f *finder) risingErrors() {
 
 // volume compares the number of records with the window before.
 func (f *finder) volume() {
+	if f.uncounted() {
+		return
+	}
 	before := f.over(f.window.Before())
 	n := whole(before.row("", "stats count()", 1)[0])
 	f.take(before)
-	if n == 0 {
+	if n == 0 || len(f.reasons) > 0 { // what is missing is no drop
 		return
 	}
 	metadata := map[string]any{"before": n, "now": f.total, "growth": share(f.total-n, n)}
@@ -348,11 +444,7 @@ func (f *finder) volume() {
 }
 
 // silence looks for components that wrote in the window before and do not now.
-func (f *finder) silence() {
-	now := map[string]bool{}
-	for _, row := range f.table("component:*", "stats count() by (component)") {
-		now[label(row[0], "")] = true
-	}
+func (f *finder) silence(now map[string]bool) {
 	before := f.over(f.window.Before())
 	for _, row := range before.table("component:*", "stats count() as n, max(_time) by (component) | limit "+fmt.Sprint(candidatesMax)) {
 		if n := whole(row[1]); n >= silentLeast && !now[label(row[0], "")] {
@@ -372,27 +464,33 @@ type advice struct {
 // adviceFor returns what to do about a type of insight.
 func adviceFor(insight string) advice {
 	switch insight {
-	case "error_spike":
+	case "error_spike", "spike", "level_mix_shift":
 		return advice{"immediate_action", "Find the cause of the spike of errors", []string{"Look at what was deployed or changed shortly before", "Read the first errors of the hour, not the last", "Check what the component depends on"}}
 	case "recurring_error_pattern":
 		return advice{"optimization", "Remove the cause of errors that recur", []string{"Read one of each pattern", "Fix it or lower its level if it is expected", "Set an alert on its rate"}}
-	case "new_error_pattern":
+	case "new_error_pattern", "new", "rare":
 		return advice{"monitoring", "Look at errors that are new", []string{"Compare the first time with deployments", "Decide whether it needs a fix, an alert, or nothing", "Search for its parameters in other components"}}
-	case "performance_degradation":
+	case "performance_degradation", "latency_shift":
 		return advice{"performance_optimization", "Speed up slow endpoints", []string{"Look at the slowest requests of the endpoint", "Check the database and the calls to other services", "Add a limit of time"}}
 	case "performance_variability":
 		return advice{"stability_improvement", "Even out response times", []string{"Compare slow requests with fast ones by their fields", "Look for locks, caches that are cold, and pauses", "Watch p95 and p99, not the average"}}
-	case "potential_brute_force":
+	case "potential_brute_force", "password_spraying", "credential_stuffing":
 		return advice{"security_action", "Stop guessing of passwords", []string{"Block the address or lock the account", "Look for logins that succeeded after the attempts", "Require a second factor"}}
+	case "account_takeover", "impossible_travel", "privilege_change":
+		return advice{"security_action", "Find out whether an account is in other hands", []string{"Ask the user, or lock the account and end its sessions", "Read what was done after the login", "Change its password and require a second factor"}}
+	case "port_scan", "path_scan":
+		return advice{"security_hardening", "Look at what scans could have found", []string{"Look for answers with success to the same address", "Block the address if it goes on", "Close what need not be reachable"}}
 	case "security_threat":
 		return advice{"security_hardening", "Check the attacks on web applications", []string{"Look for answers with success among them", "Block the addresses", "Check that inputs are validated and libraries up to date"}}
 	case "high_error_rate":
 		return advice{"system_investigation", "Find out why so much fails", []string{"Look at which component has most errors", "Compare with the window before", "Check dependencies that all share"}}
 	case "component_health_issue":
 		return advice{"component_investigation", "Look after components with many errors", []string{"Read the patterns of the component's errors", "Check its resources and dependencies", "Roll back if it began with a deployment"}}
-	case "component_silent":
+	case "component_silent", "silence", "drop":
 		return advice{"component_investigation", "Find out why a component went silent", []string{"Check that it runs", "Check its shipper and the network", "Check whether its level was changed"}}
-	case "predictive_error_increase":
+	case "change_point", "seasonal_deviation":
+		return advice{"system_investigation", "Find out what changed", []string{"Compare the time with deployments and settings", "Look at GET /analytics/changes for the same window", "Give it a verdict if it is expected, so that it is not shown again"}}
+	case "predictive_error_increase", "drift":
 		return advice{"preventive_action", "Act before errors go on rising", []string{"Look at what changed in the middle of the window", "Watch the rate for the next hour", "Prepare to roll back"}}
 	}
 	return advice{"capacity_planning", "Check the volume of logs", []string{"Find the component that grew or shrank", "Check disk and quota", "Lower the level or the retention of what nobody reads"}}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stere-log/stere/pattern"
 )
 
 // Limits of patterns.
@@ -25,6 +27,7 @@ const (
 	endpointsMax        = 100 // of the performance of endpoints
 	rareLevel           = 20  // a level of less than one of so many records is rare
 	componentsOfPattern = 5   // that are named
+	trendStretches      = 24
 )
 
 // PatternsRequest asks for patterns.
@@ -46,9 +49,9 @@ type Patterns struct {
 	GeneratedAt         time.Time                    `json:"generatedAt"`
 }
 
-// Pattern is a message shape: what messages look like when what varies is
-// masked.
+// Pattern is what many messages have in common.
 type Pattern struct {
+	ID         string         `json:"id"` // finds its records: pattern_id
 	Pattern    string         `json:"pattern"`
 	Count      int64          `json:"count"`
 	Share      float64        `json:"percentage"`
@@ -60,6 +63,7 @@ type Pattern struct {
 	Example    string         `json:"example"`
 	Before     *int64         `json:"before,omitempty"`  // in the window before
 	Novelty    string         `json:"novelty,omitempty"` // new, spiking, fading, steady
+	Trend      []int64        `json:"trend,omitempty"`   // records in each of equal stretches of the window
 }
 
 // ErrorSpike is an hour with many errors.
@@ -117,18 +121,46 @@ func (a *asker) repeating(request PatternsRequest) []Pattern {
 	before := a.over(request.Window.Before())
 	counts := map[string]int64{}
 	total := whole(before.row("", "stats count()", 1)[0])
-	for _, row := range before.table("", "stats count() by (_pattern)") {
+	for _, row := range before.table("", "stats count() by (pattern)") {
 		counts[label(row[0], "")] = whole(row[1])
 	}
+	all := len(before.reasons) == 0 // else a pattern that is not there may have been
 	a.take(before)
 	for i := range found {
-		if n := counts[found[i].Pattern]; total > 0 {
+		if n, known := counts[found[i].Pattern]; total > 0 && (known || all) {
 			found[i].Before = &n
 			found[i].Novelty = novelty(found[i].Count, n)
 		}
 	}
 	a.components(found)
+	a.trends(found, request.Window)
 	return found
+}
+
+// trends adds how many records each pattern has in stretches of the window.
+func (a *asker) trends(found []Pattern, window Window) {
+	width := (window.Length()/trendStretches + time.Second - 1).Truncate(time.Second)
+	if len(found) == 0 || width <= 0 {
+		return
+	}
+	places := map[string]int{}
+	for i := range found {
+		places[found[i].Pattern] = i
+		found[i].Trend = make([]int64, trendStretches)
+	}
+	bucket := fmt.Sprintf("_time:%ds", int64(width/time.Second))
+	if offset := time.Duration(window.From).Truncate(time.Second) % width; offset > 0 {
+		bucket += fmt.Sprintf(" offset %ds", int64(offset/time.Second))
+	}
+	for _, row := range a.table("", "stats count() by (pattern, "+bucket+")") {
+		i, wanted := places[label(row[0], "")]
+		t := at(row[1])
+		if !wanted || t == nil {
+			continue
+		}
+		n := int(t.Sub(time.Unix(0, window.From).Truncate(time.Second)) / width)
+		found[i].Trend[min(max(n, 0), trendStretches-1)] += whole(row[2])
+	}
 }
 
 // components adds the most frequent components of each pattern.
@@ -137,7 +169,7 @@ func (a *asker) components(found []Pattern) {
 	for i := range found {
 		places[found[i].Pattern] = i
 	}
-	for _, row := range a.table("component:*", "stats count() by (_pattern, component)") {
+	for _, row := range a.table("component:*", "stats count() by (pattern, component)") {
 		i, wanted := places[label(row[0], "")]
 		if wanted && len(found[i].Components) < componentsOfPattern {
 			found[i].Components = append(found[i].Components, label(row[1], ""))
@@ -199,7 +231,7 @@ func finding(level string) string {
 func (a *asker) patterns(condition string, n int) []Pattern {
 	found := []Pattern{}
 	for _, row := range a.table(condition, "patterns "+fmt.Sprint(min(n, PatternsMax))) {
-		p := Pattern{Pattern: label(row[0], ""), Count: whole(row[1]), Share: value(row[2]), FirstSeen: at(row[4]), LastSeen: at(row[5]), Example: label(row[6], ""), Components: []string{}}
+		p := Pattern{ID: pattern.IDOf(label(row[0], "")), Pattern: label(row[0], ""), Count: whole(row[1]), Share: value(row[2]), FirstSeen: at(row[4]), LastSeen: at(row[5]), Example: label(row[6], ""), Components: []string{}}
 		p.Levels, p.Severity = levelsOf(row[3])
 		found = append(found, p)
 	}

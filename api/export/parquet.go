@@ -61,29 +61,37 @@ func fits(kind string, of model.Kind) bool {
 	return true
 }
 
-// valueOf returns a text as a value of a type; ok is false if it is none.
-func valueOf(kind, text string) (value parquet.Value, ok bool) {
+// valueOf returns a text as a value of a type, for the row at hand; ok is false if it
+// is none.
+func (f *file) valueOf(kind, text string) (value parquet.Value, ok bool) {
 	switch kind {
 	case exec.TypeInt:
 		n, err := strconv.ParseInt(text, 10, 64)
 		return parquet.Int64Value(n), err == nil
 	case exec.TypeFloat:
-		f, err := strconv.ParseFloat(text, 64)
-		return parquet.DoubleValue(f), err == nil
+		x, err := strconv.ParseFloat(text, 64)
+		return parquet.DoubleValue(x), err == nil
 	case exec.TypeBool:
 		return parquet.BooleanValue(text == "true"), text == "true" || text == "false"
 	}
-	return parquet.ByteArrayValue([]byte(text)), true
+	start := len(f.texts)
+	f.texts = append(f.texts, text...)
+	return parquet.ByteArrayValue(f.texts[start:]), true
 }
 
 // file is a Parquet file being written.
 type file struct {
 	w       *parquet.GenericWriter[any]
 	kinds   []string
-	order   []int // of columns in the file
-	row     parquet.Row
+	order   []int         // of columns in the file
+	rows    []parquet.Row // written together: one at a time costs a call for each column
+	full    int           // of them
+	texts   []byte        // of their values
 	waiting int
 }
+
+// rowsTogether is how many rows are written at once.
+const rowsTogether = 256
 
 // newFile begins a file. Parquet orders columns by name.
 func newFile(w io.Writer, names, kinds []string) *file {
@@ -97,33 +105,57 @@ func newFile(w io.Writer, names, kinds []string) *file {
 		leaf, _ := schema.Lookup(name)
 		f.order[i] = leaf.ColumnIndex
 	}
-	f.row = make(parquet.Row, len(names))
+	f.rows = make([]parquet.Row, rowsTogether)
+	values := make(parquet.Row, rowsTogether*len(names))
+	for i := range f.rows {
+		f.rows[i], values = values[:len(names):len(names)], values[len(names):]
+	}
 	return f
 }
 
 // clear makes all values of the row missing.
 func (f *file) clear() {
-	for _, at := range f.order {
-		f.row[at] = parquet.NullValue().Level(0, 0, at)
+	row := f.rows[f.full]
+	for at := range row {
+		row[at] = parquet.NullValue().Level(0, 0, at)
 	}
 }
 
 // set sets a value of the row.
 func (f *file) set(column int, value parquet.Value) {
 	at := f.order[column]
-	f.row[at] = value.Level(0, 1, at)
+	f.rows[f.full][at] = value.Level(0, 1, at)
 }
 
-// next writes the row.
+// next ends the row, whose values have so many bytes.
 func (f *file) next(bytes int) error {
-	if _, err := f.w.WriteRows([]parquet.Row{f.row}); err != nil {
+	f.full++
+	if f.waiting += bytes; f.waiting >= groupBytes {
+		if err := f.write(); err != nil {
+			return err
+		}
+		f.waiting = 0
+		return f.w.Flush()
+	}
+	if f.full == len(f.rows) {
+		return f.write()
+	}
+	return nil
+}
+
+// write writes the rows that ended.
+func (f *file) write() error {
+	_, err := f.w.WriteRows(f.rows[:f.full])
+	f.full, f.texts = 0, f.texts[:0]
+	return err
+}
+
+// close writes what is left and ends the file.
+func (f *file) close() error {
+	if err := f.write(); err != nil {
 		return err
 	}
-	if f.waiting += bytes; f.waiting < groupBytes {
-		return nil
-	}
-	f.waiting = 0
-	return f.w.Flush()
+	return f.w.Close()
 }
 
 // parquetWriter writes records.
@@ -170,7 +202,7 @@ func (p *parquetWriter) Write(hits []query.Hit) error {
 			}
 			if _, taken := special(field.Name, hit); ok && !taken && fits(p.file.kinds[at], field.Kind) {
 				var value parquet.Value
-				if value, ok = valueOf(p.file.kinds[at], field.Text); ok {
+				if value, ok = p.file.valueOf(p.file.kinds[at], field.Text); ok {
 					p.file.set(at, value)
 					bytes += len(field.Text)
 					continue
@@ -183,7 +215,7 @@ func (p *parquetWriter) Write(hits []query.Hit) error {
 			p.file.set(len(p.columns.all), parquet.ByteArrayValue(text))
 			bytes += len(text)
 		}
-		if err := p.file.next(bytes + 8*len(p.file.row)); err != nil {
+		if err := p.file.next(bytes + 8*len(p.file.order)); err != nil {
 			return err
 		}
 	}
@@ -195,7 +227,7 @@ func (p *parquetWriter) Close() error {
 	if p.file == nil {
 		p.begin(nil)
 	}
-	return p.file.w.Close()
+	return p.file.close()
 }
 
 // parquetTable writes a whole table.
@@ -214,7 +246,7 @@ func parquetTable(w io.Writer, head []query.Column, rows [][]any) error {
 		bytes := 0
 		for i := range names {
 			if text, _, ok := cellText(row[i]); ok {
-				if value, ok := valueOf(kinds[i], text); ok {
+				if value, ok := f.valueOf(kinds[i], text); ok {
 					f.set(i, value)
 				}
 				bytes += len(text) + 8
@@ -224,5 +256,5 @@ func parquetTable(w io.Writer, head []query.Column, rows [][]any) error {
 			return err
 		}
 	}
-	return f.w.Close()
+	return f.close()
 }

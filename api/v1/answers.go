@@ -40,6 +40,8 @@ type Error struct {
 	ErrorID    string   `json:"errorId"`
 	Timestamp  string   `json:"timestamp"`
 	RetryAfter int      `json:"retryAfter,omitempty"` // seconds
+	Limit      *int64   `json:"limit,omitempty"`      // that the request is over
+	Remaining  *int64   `json:"remaining,omitempty"`  // of it
 	Details    []Detail `json:"details,omitempty"`
 }
 
@@ -97,6 +99,36 @@ type SearchMeta struct {
 	Reason        string                  `json:"reason,omitempty"`      // why it is not complete
 	Approximate   []string                `json:"approximate,omitempty"` // columns that are estimates
 	Facets        map[string][]FacetValue `json:"facets,omitempty"`
+	Explain       *Explain                `json:"explain,omitempty"`
+}
+
+// Explain says how a search was answered and what it cost, on all nodes.
+type Explain struct {
+	Plan      []ExplainStep `json:"plan"`
+	Estimated ExplainCost   `json:"estimated"` // before anything was read
+	Actual    ExplainCost   `json:"actual"`
+}
+
+// ExplainStep is a condition, an order or a pipe: of conditions By is "index",
+// "index and text" or "scan", of pipes "records" or "root".
+type ExplainStep struct {
+	Step string `json:"step"`
+	What string `json:"what"`
+	By   string `json:"by"`
+}
+
+// ExplainCost is what reading costs, or is thought to.
+type ExplainCost struct {
+	Rows        uint64 `json:"rows"`  // in the time that is asked for
+	Bytes       uint64 `json:"bytes"` // read from the store
+	Reads       uint64 `json:"reads,omitempty"`
+	Segments    uint64 `json:"segments,omitempty"` // with such rows
+	Blocks      uint64 `json:"blocks,omitempty"`
+	LeftOut     uint64 `json:"leftOut,omitempty"`    // segments and blocks without
+	Remembered  uint64 `json:"remembered,omitempty"` // segments whose share of a table was known
+	CacheHits   uint64 `json:"cacheHits,omitempty"`
+	CacheMisses uint64 `json:"cacheMisses,omitempty"`
+	Nodes       uint64 `json:"nodes,omitempty"` // answers of other nodes
 }
 
 // FacetValue is one value of a field and how often it occurs.

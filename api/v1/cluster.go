@@ -10,9 +10,10 @@ type ClusterStatus struct {
 	Node      string           `json:"node"` // that answers
 	Catalogue ClusterCatalogue `json:"catalogue"`
 	Settings  ClusterSettings  `json:"settings"`
-	Nodes     []ClusterNode    `json:"nodes"`  // by name
-	Shards    []ClusterShard   `json:"shards"` // by number
-	Moves     []ClusterMove    `json:"moves"`  // in progress first, then what is planned, the soonest first
+	Nodes     []ClusterNode    `json:"nodes"`   // by name
+	Shards    []ClusterShard   `json:"shards"`  // by number
+	Tenants   []ClusterTenant  `json:"tenants"` // that have been given shards, or send most; the largest first
+	Moves     []ClusterMove    `json:"moves"`   // in progress first, then what is planned, the soonest first
 	Problems  []string         `json:"problems"`
 }
 
@@ -148,6 +149,19 @@ type MoveRequest struct {
 type ClusterSettingsRequest struct {
 	Paused   *bool `json:"paused,omitempty"`
 	Replicas *int  `json:"replicas,omitempty"` // 1, 3 or 5; 0: the number of nodes decides
+	Shards   *int  `json:"shards,omitempty"`   // not fewer than there are
+}
+
+// ClusterTenant is how a tenant lies in the shards.
+type ClusterTenant struct {
+	Tenant      string `json:"tenant"`
+	Shards      int    `json:"shards"`      // that it writes to
+	Keyed       int    `json:"keyed"`       // of them for requests with an idempotency key
+	BytesPerDay int64  `json:"bytesPerDay"` // before compression
+	// Announced are shards that it was given and does not write to yet, and
+	// WaitsFor what for; without, it is about to.
+	Announced int    `json:"announced,omitempty"`
+	WaitsFor  string `json:"waitsFor,omitempty"`
 }
 
 // NodeChange is the data of an answer to a change of a node: what is wanted of

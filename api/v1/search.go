@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // SearchRequest is the body of POST /logs/search. Where two spellings exist the
@@ -22,7 +23,10 @@ type SearchRequest struct {
 	Sort       SortKeys    `json:"sort,omitempty"`
 	Facets     []string    `json:"facets,omitempty"`
 	Highlight  bool        `json:"highlight,omitempty"`
-	Include    bool        `json:"includeContext,omitempty"` // accepted, see GET /logs/{id}/context
+	Include    bool        `json:"includeContext,omitempty"` // adds to each record those around it
+	Explain    bool        `json:"explain,omitempty"`        // also ?explain=true: how it was answered, at what cost
+	Global     bool        `json:"global,omitempty"`         // all of the tenant, whatever domain: for admins
+	Domains    []string    `json:"domains,omitempty"`        // only records of these domains
 	Unknown    []string    `json:"-"`                        // members of the body that nobody knows
 }
 
@@ -212,7 +216,7 @@ func DecodeSearch(body []byte) (SearchRequest, error) {
 	}
 	for _, m := range members {
 		switch m.name {
-		case "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext":
+		case "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext", "explain", "global", "domains":
 		default:
 			r.Unknown = append(r.Unknown, m.name)
 		}
@@ -261,4 +265,14 @@ func scalar(text []byte) (string, error) {
 		return "", errors.New("want a string, number or boolean")
 	}
 	return string(text), nil
+}
+
+// SavedQuery is a query that a tenant has given a name.
+type SavedQuery struct {
+	Name        string    `json:"name"`
+	Query       string    `json:"query"`
+	Description string    `json:"description,omitempty"`
+	By          string    `json:"savedBy,omitempty"`
+	Created     time.Time `json:"createdAt"`
+	Changed     time.Time `json:"changedAt"`
 }

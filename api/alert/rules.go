@@ -1,0 +1,423 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/triage"
+)
+
+// ruleBody is a rule in answers.
+type ruleBody struct {
+	triage.Rule
+	Revision  int          `json:"revision"`
+	By        string       `json:"changedBy,omitempty"`
+	Changed   *time.Time   `json:"changedAt,omitempty"`
+	Through   *time.Time   `json:"lookedAtUntil,omitempty"`
+	Firing    int          `json:"firing"`
+	Pending   int          `json:"pending"`
+	Fired     uint64       `json:"fired"`
+	Skipped   string       `json:"skipped,omitempty"` // how much time nobody looked at
+	Error     string       `json:"error,omitempty"`
+	Revisions []revision   `json:"revisions,omitempty"`
+	Alerts    []alertShown `json:"alerts,omitempty"`
+}
+
+type revision struct {
+	Revision int         `json:"revision"`
+	By       string      `json:"changedBy,omitempty"`
+	Changed  *time.Time  `json:"changedAt,omitempty"`
+	Rule     triage.Rule `json:"rule"`
+}
+
+// alertShown is an alert in answers.
+type alertShown struct {
+	Rule     string            `json:"rule"`
+	Name     string            `json:"name,omitempty"`
+	Severity string            `json:"severity"`
+	State    string            `json:"state"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Value    float64           `json:"value"`
+	Text     string            `json:"text,omitempty"`
+	Since    *time.Time        `json:"since"`
+	Fired    *time.Time        `json:"firedAt,omitempty"`
+	Last     *time.Time        `json:"lastSeen"`
+	Told     *time.Time        `json:"toldAt,omitempty"`
+	Acked    string            `json:"acknowledgedBy,omitempty"`
+	Incident string            `json:"incident,omitempty"`
+	Silenced string            `json:"silencedBy,omitempty"`
+	Query    string            `json:"query,omitempty"`
+}
+
+func alertsOf(r *Rule, silences []triage.Silence, now int64) []alertShown {
+	out := []alertShown{}
+	for _, a := range r.State.Alerts {
+		one := alertShown{
+			Rule: r.ID, Name: r.Name, Severity: r.SeverityNow(), State: a.Phase(), Labels: r.Labels(a.Group), Value: a.Value, Text: a.Text, Since: admin.At(a.Since),
+			Fired: admin.At(a.Fired), Last: admin.At(a.Last), Told: admin.At(a.Told), Acked: a.Acked, Incident: a.Incident, Query: r.When.Query,
+		}
+		for i := range silences {
+			if silences[i].Covers(&r.Rule, a, now) {
+				one.Silenced = silences[i].ID
+			}
+		}
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(a, b alertShown) int {
+		return strings.Compare(fmt.Sprint(a.Labels), fmt.Sprint(b.Labels))
+	})
+	return out
+}
+
+func (s *Service) shownRule(r *Rule, whole bool) ruleBody {
+	out := ruleBody{Rule: r.Rule, Revision: r.Revision, By: r.By, Changed: admin.At(r.Changed), Through: admin.At(r.State.Through), Fired: r.State.Fired, Error: r.State.Error}
+	for _, a := range r.State.Alerts {
+		if a.Phase() == triage.Firing {
+			out.Firing++
+		} else {
+			out.Pending++
+		}
+	}
+	if r.State.Skipped > 0 {
+		out.Skipped = triage.Duration(r.State.Skipped).String()
+	}
+	if whole {
+		out.Alerts = alertsOf(r, nil, 0)
+		for _, e := range r.Earlier {
+			out.Revisions = append(out.Revisions, revision{e.Revision, e.By, admin.At(e.Changed), e.Rule})
+		}
+	}
+	return out
+}
+
+// Rules lists the rules of the tenant, also those that are there from the start.
+func (s *Service) Rules(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	list := []ruleBody{}
+	for _, one := range s.Desk.Rules(of) {
+		list = append(list, s.shownRule(&one, false))
+	}
+	return admin.OK(list)
+}
+
+// Rule shows one, with its history and its alerts.
+func (s *Service) Rule(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	one, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.OK(s.shownRule(&one, true))
+}
+
+// CreateRule saves a new rule, with replace also in place of the one that has its id.
+func (s *Service) CreateRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	return s.saveRule(ctx, r, r.Param("replace") != "true", "")
+}
+
+// PutRule replaces the rule that the path names, or makes it.
+func (s *Service) PutRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	return s.saveRule(ctx, r, false, r.Name)
+}
+
+func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, name string) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	rule, err := triage.ParseRule(r.Body)
+	if err != nil {
+		return admin.Answer{}, invalid(err)
+	}
+	if name != "" && rule.ID != name {
+		return admin.Answer{}, admin.Fault(admin.Invalid, "id", "%.64q, the path says %.64q", rule.ID, name)
+	}
+	if r.Param("dryRun") == "true" {
+		return s.try(ctx, r, rule)
+	}
+	var before any
+	if old, err := s.Desk.Rule(of, rule.ID); err == nil && !fresh {
+		before = s.shownRule(&old, false)
+	}
+	saved, err := s.Desk.PutRule(ctx, of, rule, admin.Author(r.Principal), fresh)
+	if err != nil {
+		return admin.Answer{}, ruleFault(err)
+	}
+	status := http.StatusOK
+	if saved.Revision == 1 {
+		status = http.StatusCreated
+	}
+	return admin.Answer{Status: status, Body: s.shownRule(&saved, false), Before: before}, nil
+}
+
+// ruleFault is an error of a rule's queries as one of the request, else the error.
+func ruleFault(err error) error {
+	if strings.HasPrefix(err.Error(), "when") || strings.HasPrefix(err.Error(), "from") {
+		return invalid(err)
+	}
+	return err
+}
+
+// SwitchRule switches the rule that the path names on or off.
+func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var asked struct {
+		Disabled *bool `json:"disabled"`
+	}
+	if err := admin.Decode(r.Body, &asked); err != nil {
+		return admin.Answer{}, err
+	}
+	if asked.Disabled == nil {
+		return admin.Answer{}, admin.Fault(admin.Invalid, "disabled", "is missing: true or false; everything else is changed with PUT")
+	}
+	old, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	fresh := old.Rule
+	fresh.Disabled = *asked.Disabled
+	saved, err := s.Desk.PutRule(ctx, of, &fresh, admin.Author(r.Principal), false)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(&saved, false), Before: s.shownRule(&old, false)}, nil
+}
+
+// DropRule forgets the rule that the path names; one of the start is there again.
+func (s *Service) DropRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	old, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	if err := s.Desk.DropRule(ctx, of, r.Name); err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(&old, false), Before: s.shownRule(&old, false), Gone: true}, nil
+}
+
+// trialBody is what a rule would have done.
+type trialBody struct {
+	DryRun  bool         `json:"dryRun"`
+	Summary string       `json:"summary"`
+	Rule    string       `json:"rule"`
+	From    *time.Time   `json:"from"`
+	To      *time.Time   `json:"to"`
+	Windows int          `json:"windows"`
+	Every   string       `json:"every"`
+	Fired   int          `json:"fired"`
+	Told    int          `json:"notifications"`
+	Firings []firedShown `json:"firings"`
+	Partial string       `json:"partial,omitempty"`
+}
+
+type firedShown struct {
+	Labels map[string]string `json:"labels,omitempty"`
+	From   *time.Time        `json:"from"`
+	Until  *time.Time        `json:"until,omitempty"`
+	Peak   float64           `json:"peak"`
+	Text   string            `json:"text,omitempty"`
+}
+
+// TryRule says what the rule of the body would have done; TryStored what the one does that
+// the path names.
+func (s *Service) TryRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	rule, err := triage.ParseRule(r.Body)
+	if err != nil {
+		return admin.Answer{}, invalid(err)
+	}
+	return s.try(ctx, r, rule)
+}
+
+// TryStored says what the rule that the path names would have done.
+func (s *Service) TryStored(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	rule, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return s.try(ctx, r, &rule.Rule)
+}
+
+func (s *Service) try(ctx context.Context, r admin.Request, rule *triage.Rule) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	over, err := length("over", r.Param("over"), 30*24*time.Hour, 90*24*time.Hour)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	from, err := admin.Moment("from", r.Param("from"))
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	to, err := admin.Moment("to", r.Param("to"))
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	if to == 0 {
+		to = s.Now().UnixNano()
+	}
+	if from == 0 {
+		from = to - int64(over)
+	}
+	t, err := s.Desk.Try(ctx, of, rule, from, to)
+	if err != nil {
+		return admin.Answer{}, ruleFault(err)
+	}
+	out := trialBody{DryRun: true, Rule: rule.ID, From: admin.At(t.From), To: admin.At(t.To), Windows: t.Windows, Every: triage.Duration(t.Every).String(), Fired: t.Fired, Told: t.Told,
+		Partial: t.Partial, Firings: []firedShown{}}
+	out.Summary = fmt.Sprintf("would have fired %d times in %s", t.Fired, triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
+	for _, f := range t.Alerts {
+		out.Firings = append(out.Firings, firedShown{rule.Labels(f.Group), admin.At(f.From), admin.At(f.Until), f.Peak, f.Text})
+	}
+	return admin.OK(out)
+}
+
+// Alerts lists what fires, or is about to.
+func (s *Service) Alerts(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	silences, now := s.Desk.Silences(of), s.Now().UnixNano()
+	list := []alertShown{}
+	for _, rule := range s.Desk.Rules(of) {
+		list = append(list, alertsOf(&rule, silences, now)...)
+	}
+	order := triage.Severities()
+	slices.SortStableFunc(list, func(a, b alertShown) int { return slices.Index(order, a.Severity) - slices.Index(order, b.Severity) })
+	return admin.OK(list)
+}
+
+// Acknowledge says that somebody looks after alerts of the rule that the path names.
+func (s *Service) Acknowledge(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var asked struct {
+		Labels map[string]string `json:"labels"`
+	}
+	if len(r.Body) > 0 {
+		if err := admin.Decode(r.Body, &asked); err != nil {
+			return admin.Answer{}, err
+		}
+	}
+	n, err := s.Desk.Acknowledge(ctx, of, r.Name, asked.Labels, admin.Author(r.Principal))
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.OK(map[string]any{"rule": r.Name, "acknowledged": n})
+}
+
+// silenceBody is a silence in requests and answers.
+type silenceBody struct {
+	ID     string            `json:"id,omitempty"`
+	Rule   string            `json:"rule,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+	From   string            `json:"from,omitempty"`
+	Until  string            `json:"until,omitempty"`
+	For    string            `json:"for,omitempty"`
+	Reason string            `json:"reason"`
+	By     string            `json:"by,omitempty"`
+	Active bool              `json:"active"`
+}
+
+func shownSilence(s triage.Silence, now int64) silenceBody {
+	return silenceBody{ID: s.ID, Rule: s.Rule, Labels: s.Group, From: admin.At(s.From).Format(time.RFC3339Nano), Until: admin.At(s.Until).Format(time.RFC3339Nano), Reason: s.Reason, By: s.By,
+		Active: now >= s.From && now < s.Until}
+}
+
+// Silences lists them.
+func (s *Service) Silences(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	list := []silenceBody{}
+	for _, one := range s.Desk.Silences(of) {
+		list = append(list, shownSilence(one, s.Now().UnixNano()))
+	}
+	return admin.OK(list)
+}
+
+// CreateSilence makes one.
+func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var asked silenceBody
+	if err := admin.Decode(r.Body, &asked); err != nil {
+		return admin.Answer{}, err
+	}
+	now := s.Now().UnixNano()
+	one := triage.Silence{Rule: asked.Rule, Group: asked.Labels, Reason: asked.Reason, By: admin.Author(r.Principal)}
+	if one.From, err = admin.Moment("from", asked.From); err != nil {
+		return admin.Answer{}, err
+	}
+	if one.From == 0 {
+		one.From = now
+	}
+	if one.Until, err = admin.Moment("until", asked.Until); err != nil {
+		return admin.Answer{}, err
+	}
+	if one.Until == 0 {
+		over, err := length("for", asked.For, 2*time.Hour, 90*24*time.Hour)
+		if err != nil {
+			return admin.Answer{}, err
+		}
+		one.Until = one.From + int64(over)
+	}
+	switch {
+	case one.Until <= one.From || one.Until <= now:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "until", "is not after from, or past")
+	case len(asked.Reason) > 512 || asked.Reason == "":
+		return admin.Answer{}, admin.Fault(admin.Invalid, "reason", "want 1 to 512 bytes")
+	case len(asked.Labels) > triage.GroupFieldsMax || len(asked.Rule) > 64:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "labels", "%d fields, want at most %d", len(asked.Labels), triage.GroupFieldsMax)
+	}
+	if one.Rule != "" {
+		if _, err := s.Desk.Rule(of, one.Rule); err != nil {
+			return admin.Answer{}, err
+		}
+	}
+	if one, err = s.Desk.PutSilence(ctx, of, one); err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusCreated, Body: shownSilence(one, now)}, nil
+}
+
+// DropSilence ends the one that the path names.
+func (s *Service) DropSilence(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	if err := s.Desk.DropSilence(ctx, of, r.Name); err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: map[string]any{"id": r.Name}, Gone: true}, nil
+}

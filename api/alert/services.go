@@ -1,0 +1,196 @@
+package alert
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/triage"
+)
+
+// serviceRequest registers a service.
+type serviceRequest struct {
+	Name         string   `json:"serviceName"`
+	URL          string   `json:"serviceUrl"`
+	APIKey       string   `json:"apiKey"`
+	Version      string   `json:"version"`
+	Capabilities []string `json:"capabilities"`
+	Health       string   `json:"healthEndpoint"`
+}
+
+// serviceBody is a service in answers: its key is not in it.
+type serviceBody struct {
+	Name         string      `json:"serviceName"`
+	URL          string      `json:"serviceUrl"`
+	Version      string      `json:"version,omitempty"`
+	Capabilities []string    `json:"capabilities"`
+	HealthPath   string      `json:"healthEndpoint"`
+	Created      *time.Time  `json:"registeredAt"`
+	By           string      `json:"registeredBy,omitempty"`
+	Status       string      `json:"status"` // active, unreachable or unknown
+	Health       *healthBody `json:"lastHealthCheck,omitempty"`
+}
+
+type healthBody struct {
+	Healthy  bool        `json:"healthy"`
+	Status   int         `json:"status,omitempty"`
+	Error    string      `json:"error,omitempty"`
+	Since    *time.Time  `json:"since"`
+	At       *time.Time  `json:"timestamp"`
+	P50      float64     `json:"p50Ms"`
+	P95      float64     `json:"p95Ms"`
+	Last     float64     `json:"responseTime"` // ms
+	Uptime   float64     `json:"uptimePercent"`
+	Checks   int         `json:"checks"`
+	Timeouts int         `json:"timeouts"`
+	Days     []dayUptime `json:"days,omitempty"`
+}
+
+type dayUptime struct {
+	Day    string  `json:"day"`
+	Uptime float64 `json:"uptimePercent"`
+	Checks int     `json:"checks"`
+}
+
+func shownHealth(h *triage.Health, whole bool) *healthBody {
+	if h.Last == 0 {
+		return nil
+	}
+	uptime, checks := h.Uptime()
+	out := &healthBody{Healthy: h.Up, Status: h.Status, Error: h.Error, Since: admin.At(h.Since), At: admin.At(h.Last), P50: h.Percentile(50), P95: h.Percentile(95),
+		Uptime: rounded(uptime), Checks: checks, Timeouts: h.Timeouts}
+	if n := len(h.Samples); n > 0 {
+		out.Last = h.Samples[n-1]
+	}
+	for _, d := range h.Days {
+		if whole && d.Total > 0 {
+			out.Days = append(out.Days, dayUptime{admin.At(d.Day).Format(time.DateOnly), rounded(100 * float64(d.Up) / float64(d.Total)), d.Total})
+		}
+	}
+	return out
+}
+
+func rounded(v float64) float64 { return float64(int64(v*100+0.5)) / 100 }
+
+func shownService(s *Registered, whole bool) serviceBody {
+	out := serviceBody{Name: s.Registered.Name, URL: s.URL, Version: s.Version, Capabilities: s.Capabilities, HealthPath: s.Registered.Health, Created: admin.At(s.Created), By: s.By,
+		Status: "unknown", Health: shownHealth(&s.Health, whole)}
+	if out.Capabilities == nil {
+		out.Capabilities = []string{}
+	}
+	switch {
+	case s.Health.Down():
+		out.Status = "unreachable"
+	case s.Health.Last != 0:
+		out.Status = "active"
+	}
+	return out
+}
+
+// RegisterService makes a service known, and looks whether it answers.
+func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var asked serviceRequest
+	if err := admin.Decode(r.Body, &asked); err != nil {
+		return admin.Answer{}, err
+	}
+	if asked.Health == "" {
+		asked.Health = "/health"
+	}
+	switch {
+	case !triage.ValidID(asked.Name):
+		return admin.Answer{}, admin.Fault(admin.Invalid, "serviceName", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", asked.Name)
+	case asked.URL == "" || len(asked.URL) > 2048 || len(asked.Health) > 512:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "serviceUrl", "is missing, or longer than 2048 bytes")
+	case len(asked.APIKey) > 512 || len(asked.Version) > 64 || len(asked.Capabilities) > 32:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "capabilities", "want at most 32, a version of 64 bytes and an apiKey of 512")
+	}
+	for _, capability := range asked.Capabilities {
+		if !triage.ValidID(capability) {
+			return admin.Answer{}, admin.Fault(admin.Invalid, "capabilities", "%.64q, want for example logging or health-check", capability)
+		}
+	}
+	registered, err := s.Desk.PutService(ctx, of, triage.Registered{Name: asked.Name, URL: asked.URL, APIKey: asked.APIKey, Version: asked.Version, Capabilities: asked.Capabilities,
+		Health: asked.Health, Created: s.Now().UnixNano(), By: admin.Author(r.Principal)})
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusCreated, Body: shownService(&registered, true)}, nil
+}
+
+// Services lists them.
+func (s *Service) Services(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	list := map[string]serviceBody{}
+	healthy := 0
+	for _, one := range s.Desk.Services(of) {
+		list[one.Registered.Name] = shownService(&one, r.Param("includeHealth") == "true")
+		if one.Health.Last != 0 && one.Health.Up {
+			healthy++
+		}
+	}
+	return admin.OK(map[string]any{"services": list, "count": len(list), "healthy": healthy})
+}
+
+// DropService forgets the one that the path names.
+func (s *Service) DropService(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	gone, err := s.Desk.DropService(ctx, of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: shownService(&gone, false), Before: shownService(&gone, false), Gone: true}, nil
+}
+
+// IntegrationHealth says how all that is connected is. A service that is down does not
+// make this node ill: the status of the answer is 200.
+func (s *Service) IntegrationHealth(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	services, issues := map[string]*healthBody{}, []string{}
+	down, known := 0, 0
+	for _, one := range s.Desk.Services(of) {
+		services[one.Registered.Name] = shownHealth(&one.Health, true)
+		if one.Health.Last != 0 {
+			known++
+		}
+		if one.Health.Down() {
+			down++
+			issues = append(issues, "service "+one.Registered.Name+": "+one.Health.Error)
+		}
+	}
+	hooks, active, waiting := s.Desk.Webhooks(of), 0, 0
+	for _, w := range hooks {
+		waiting += w.Queue.Waits()
+		switch {
+		case w.Active && w.Queue.Open():
+			issues = append(issues, "webhook "+w.ID+": "+w.Queue.Error)
+		case !w.Active && w.Why != "":
+			issues = append(issues, "webhook "+w.ID+" is not active: "+w.Why)
+		}
+		if w.Active {
+			active++
+		}
+	}
+	status := "healthy"
+	switch {
+	case known > 0 && down*2 > known:
+		status = "unhealthy"
+	case len(issues) > 0:
+		status = "degraded"
+	}
+	return admin.OK(map[string]any{"status": status, "timestamp": s.Now().UTC(), "services": services, "issues": issues,
+		"webhooks": map[string]int{"registered": len(hooks), "active": active, "waiting": waiting}})
+}

@@ -1,0 +1,60 @@
+package v1
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// UsageFigures are what was used and what that costs.
+type UsageFigures struct {
+	Lines       int64   `json:"lines"`
+	BytesIn     int64   `json:"bytesIn"`     // of bodies, decompressed
+	BytesStored int64   `json:"bytesStored"` // of segments, each once
+	Queries     int64   `json:"queries"`
+	BytesRead   int64   `json:"bytesRead"` // of answers
+	Cost        float64 `json:"cost"`
+}
+
+// UsageDay is what a tenant used on a day.
+type UsageDay struct {
+	Tenant string `json:"tenantId"`
+	Day    string `json:"day"`
+	UsageFigures
+}
+
+// UsageSum is what a tenant used on all days; what is stored is that of the last.
+type UsageSum struct {
+	Tenant string `json:"tenantId"`
+	Days   int    `json:"days"`
+	UsageFigures
+}
+
+// Usage is the answer of GET /admin/usage.
+type Usage struct {
+	From     string     `json:"from"`
+	To       string     `json:"to"`
+	Currency string     `json:"currency,omitempty"`
+	Tenants  []UsageSum `json:"tenants"`
+	Days     []UsageDay `json:"days"`
+}
+
+// AuditEntry is an entry of the audit trail.
+type AuditEntry struct {
+	Time    time.Time       `json:"time"`
+	Hash    string          `json:"hash"`
+	Entry   json.RawMessage `json:"entry"`
+	Corrupt string          `json:"corrupt,omitempty"` // what is wrong with it by itself
+}
+
+// Audit is the answer of GET /admin/audit.
+type Audit struct {
+	Entries []AuditEntry `json:"entries"`
+	Next    string       `json:"nextCursor,omitempty"`
+}
+
+// AuditHead is the newest entry of a chain.
+type AuditHead struct {
+	Chain string `json:"chain"`
+	Seq   uint64 `json:"seq"`
+	Hash  string `json:"hash"`
+}

@@ -1,0 +1,200 @@
+package insight
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stere-log/stere/anomaly"
+	"github.com/stere-log/stere/detect"
+	"github.com/stere-log/stere/query/syntax"
+)
+
+// trace is how some program writes down what is of interest to package detect: which
+// records, and what takes who and from where out of them. Every trace groups by what,
+// who and source, which may be null.
+type trace struct {
+	condition string
+	pipes     string // before the grouping
+	targets   string // is counted: different ones
+	event     detect.Event
+	ok        string // the values of what that mean success
+	place     bool
+}
+
+// Fields in which programs write the address and the user of what they do.
+const (
+	sourceField = `coalesce(metadata.client_ip, client_ip, metadata.ip, ip, source.ip, client.ip, ipAddress, metadata.src_ip, src_ip)`
+	userField   = `coalesce(userId, user.name, username, metadata.username, metadata.userId, metadata.user, user)`
+	addressed   = `[0-9a-fA-F.:]+`
+	hasFailed   = `(failed OR failure OR invalid OR denied OR incorrect)`
+	hasSuccess  = `(succeeded OR success OR successful OR accepted)`
+	isLogin     = `(authentication OR login OR logon)`
+	isWeb       = `("HTTP/1.1" OR "HTTP/1.0" OR "HTTP/2.0")`
+	statusWeb   = `(metadata.status in (401, 403, 404) OR status in (401, 403, 404) OR http.response.status_code in (401, 403, 404))`
+	isNamed     = `("failed password" OR "accepted password" OR "accepted publickey" OR "login attempt" OR "invalid user" OR "authentication failure")`
+	isWebLine   = ` | extract /^(?P<source>` + addressed + `) \S+ \S+ \[[^\]]*\] "\S+ (?P<target>\S+)[^"]*" (?P<what>40[134]) /`
+)
+
+// traces returns all that are known.
+func traces() []trace {
+	login, weak := detect.Event{Action: detect.Login}, detect.Event{Action: detect.Login, Weak: true}
+	privilege := detect.Event{Action: detect.Privilege}
+	bare := func(fields string) string { return `eval source = ` + sourceField + `, who = ` + userField + fields }
+	return []trace{
+		{condition: `"failed password" OR "accepted password" OR "accepted publickey" OR "failed keyboard"`, event: login, ok: "Accepted",
+			pipes: `extract /(?P<what>Failed|Accepted) (?:password|publickey|keyboard-interactive\/pam) for (?:invalid user )?(?P<who>\S*) from (?P<source>` + addressed + `)/`},
+		{condition: `"invalid user"`, event: weak, pipes: `eval what = "failed" | extract /^Invalid user (?P<who>\S*) from (?P<source>` + addressed + `)/`},
+		{condition: `"authentication failure" rhost`, event: weak, pipes: `eval what = "failed" | extract /rhost=(?P<source>` + addressed + `)(?:\s+user=(?P<who>\S+))?/`},
+		{condition: `"login attempt"`, event: login, ok: "succeeded",
+			pipes: `eval source = ` + sourceField + ` | extract /login attempt \[(?P<who>[^\/]*)\/.*\] (?P<what>failed|succeeded)/`},
+		{condition: isLogin + " " + hasFailed + ` NOT ` + isNamed, event: login, pipes: bare(`, what = "failed"`)},
+		{condition: isLogin + " " + hasSuccess + ` NOT ` + hasFailed + ` NOT ` + isNamed, event: login, ok: "ok", pipes: bare(`, what = "ok"`)},
+		{condition: `metadata.EventID in (4625)`, event: login, pipes: `eval what = "failed", who = metadata.TargetUserName, source = metadata.IpAddress`},
+		{condition: `metadata.EventID in (4624)`, event: login, ok: "ok", pipes: `eval what = "ok", who = metadata.TargetUserName, source = metadata.IpAddress`},
+		{condition: isWeb + ` 401`, event: login, pipes: `eval who = null` + isWebLine + ` | where what == "401"`},
+		{condition: isWeb + ` (401 OR 403 OR 404)`, event: detect.Event{Action: detect.Request}, targets: "target", pipes: `eval who = null` + isWebLine},
+		{condition: statusWeb + ` NOT ` + isWeb, event: detect.Event{Action: detect.Request}, targets: "target",
+			pipes: `eval who = null, what = "40x", source = ` + sourceField + `, target = coalesce(metadata.url, metadata.path, url.path, path, url, endpoint)`},
+		{condition: `SRC DPT`, event: detect.Event{Action: detect.Connect}, targets: "target", pipes: `eval who = null, what = "port" | extract /SRC=(?P<source>` + addressed + `) .*DPT=(?P<target>\d+)/`},
+		{condition: `metadata.dest_port<10000 OR dest_port<10000 OR destination.port<10000`, event: detect.Event{Action: detect.Connect}, targets: "target",
+			pipes: `eval who = null, what = "port", source = ` + sourceField + `, target = coalesce(metadata.dest_port, dest_port, destination.port)`},
+		{condition: `group (usermod OR useradd OR adduser OR add) (sudo OR wheel OR admin OR root OR docker)`, event: privilege,
+			pipes: `eval source = null | extract /add '(?P<who>[^']+)' to (?:shadow )?group '(?P<what>sudo|wheel|admin|root|docker)'/`},
+		{condition: `group added (sudo OR wheel OR admin OR root OR docker)`, event: privilege,
+			pipes: `eval source = null | extract /user (?P<who>\S+) added by \S+ to group (?P<what>sudo|wheel|admin|root|docker)/`},
+		{condition: `metadata.EventID in (4728, 4732, 4756)`, event: privilege,
+			pipes: `eval source = null, who = coalesce(metadata.MemberName, metadata.MemberSid, metadata.TargetUserName), what = metadata.TargetUserName`},
+		{condition: `(geo.lat:* geo.lon:*) ` + isLogin + " " + hasSuccess, event: login, ok: "ok", place: true,
+			pipes: bare(`, what = "ok"`)},
+	}
+}
+
+// eventBucket is how finely what somebody does is counted.
+const eventBucket = "_time:5m"
+
+// events asks for what addresses and users did.
+func (a *asker) events() []detect.Event {
+	wide := a.over(Window{From: a.base.From, To: a.base.To})
+	var events []detect.Event
+	for _, t := range traces() {
+		targets, place := "count() as targets", ""
+		if t.targets != "" {
+			targets = "count_distinct(" + t.targets + ")"
+		}
+		if t.place {
+			place = ", geo.lat, geo.lon"
+		}
+		for _, row := range wide.table(t.condition, t.pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (what, who, source, `+eventBucket+place+`)`) {
+			if e, ok := t.of(row); ok {
+				events = append(events, e)
+			}
+		}
+	}
+	a.take(wide)
+	return events
+}
+
+// of makes an event of a row: what, who, source, bucket, maybe a place, and figures.
+func (t *trace) of(row []any) (detect.Event, bool) {
+	e := t.event
+	what := label(row[0], "")
+	if what == "" {
+		return e, false // the expression did not match
+	}
+	e.User, e.IP, e.OK = label(row[1], ""), label(row[2], ""), t.ok != "" && what == t.ok
+	figures := row[4:]
+	if t.place {
+		e.Place = &detect.Place{Latitude: value(row[4]), Longitude: value(row[5])}
+		figures = row[6:]
+	}
+	first, last := at(figures[1]), at(figures[2])
+	if first == nil || last == nil {
+		return e, false
+	}
+	e.Count, e.First, e.Last = whole(figures[0]), first.UnixNano(), last.UnixNano()
+	if t.targets != "" {
+		e.Targets = whole(figures[3])
+	}
+	if e.Action == detect.Privilege {
+		e.Detail = "became a member of " + what
+	}
+	return e, true
+}
+
+// attacks looks for what attackers do in the window of the asker.
+func (a *asker) attacks() []Finding {
+	var found []Finding
+	for _, f := range detect.Find(a.events()) {
+		who := cmp.Or(f.IP, f.User, string(f.Kind))
+		one := Finding{
+			Type: string(f.Kind), Severity: attackSeverity(&f), Entities: map[string]string{},
+			Subject: anomaly.Subject{Dimension: anomaly.Entity, Name: who},
+			From:    time.Unix(0, f.First).UTC(), To: time.Unix(0, f.Last+1).UTC(),
+			Observed: float64(f.Attempts), Unit: "records", Score: attackScore, Explanation: f.Explain(), Query: attackQuery(&f, who),
+		}
+		if f.Targets > 0 && (f.Kind == detect.PathScan || f.Kind == detect.PortScan) {
+			one.Observed, one.Unit = float64(f.Targets), "targets"
+		}
+		for name, value := range map[string]string{"ip": f.IP, "user": f.User} {
+			if value != "" {
+				one.Entities[name] = value
+			}
+		}
+		one.ID = findingID(one.Type, who, f.Detail)
+		found = append(found, one)
+	}
+	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Observed, a.Observed) })
+	return found
+}
+
+// attackScore is that of what attackers do: it needs no comparison with a history.
+const attackScore = 90
+
+// attackSeverity says how bad an attack is.
+func attackSeverity(f *detect.Finding) string {
+	switch f.Kind {
+	case detect.Takeover, detect.Stuffing:
+		return Critical
+	case detect.BruteForce, detect.Spraying:
+		return worse(f.Success || f.Attempts >= bruteForceWorst, High, Critical)
+	case detect.PathScan, detect.PortScan:
+		return Medium
+	}
+	return High
+}
+
+// attackQuery returns what finds the records of an attack.
+func attackQuery(f *detect.Finding, who string) string {
+	switch f.Kind {
+	case detect.Stuffing:
+		return isFailedLogin
+	case detect.PortScan:
+		return fmt.Sprintf("%s (DPT OR metadata.dest_port:* OR dest_port:* OR destination.port:*)", syntax.QuoteValue(who))
+	case detect.PathScan:
+		return syntax.QuoteValue(who) + " (401 OR 403 OR 404)"
+	case detect.Privileges:
+		return syntax.QuoteValue(who) + " group"
+	case detect.Takeover:
+		return syntax.QuoteValue(who) + " " + syntax.QuoteValue(f.User)
+	}
+	return syntax.QuoteValue(who) + " (failed OR failure OR invalid OR denied OR incorrect OR refused OR 401 OR metadata.EventID in (4625))"
+}
+
+// Types returns what insights can be of, ascending: those that are told by thresholds, and
+// findings of anomalies and attacks.
+func Types() []string {
+	types := []string{
+		"capacity_prediction", "component_health_issue", "component_silent", "error_spike", "high_error_rate", "new_error_pattern", "performance_degradation", "performance_variability",
+		"potential_brute_force", "predictive_error_increase", "recurring_error_pattern", "security_threat", "volume_drop",
+	}
+	for _, kind := range anomaly.Kinds() {
+		types = append(types, string(kind))
+	}
+	for _, kind := range detect.Kinds() {
+		types = append(types, string(kind))
+	}
+	slices.Sort(types)
+	return types
+}

@@ -1,0 +1,147 @@
+package insight
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/model"
+)
+
+// Verdict is what a person says of a finding.
+type Verdict struct {
+	Finding string     `json:"finding"`           // its id; it begins with its rule
+	Rule    string     `json:"rule"`              // what finds such
+	Verdict string     `json:"verdict,omitempty"` // true_positive, false_positive
+	Muted   string     `json:"mute,omitempty"`    // finding: it is not shown; rule: nothing that the rule finds is
+	Until   *time.Time `json:"until,omitempty"`   // of what is muted; else for good
+	Label   string     `json:"label,omitempty"`
+	Note    string     `json:"note,omitempty"`
+	By      string     `json:"by,omitempty"`
+	Time    time.Time  `json:"time"`
+}
+
+// The verdicts, and what can be muted.
+const (
+	TruePositive  = "true_positive"
+	FalsePositive = "false_positive"
+	MuteFinding   = "finding"
+	MuteRule      = "rule"
+)
+
+// Limits of verdicts.
+const (
+	labelMax = 100
+	noteMax  = 2_000
+)
+
+// Judge keeps verdicts; it is safe for concurrent use.
+type Judge interface {
+	// Verdicts returns all of a tenant, by finding.
+	Verdicts(tenant model.TenantID) []Verdict
+	// Tenants returns who has verdicts.
+	Tenants() []model.TenantID
+	// Give keeps one, in place of one about the same finding.
+	Give(ctx context.Context, tenant model.TenantID, verdict Verdict) error
+}
+
+var idForm = regexp.MustCompile(`^([a-z_]{1,64})-[0-9a-f]{16}$`)
+
+// RuleOf returns the rule of a finding by its id; ok is false if it is none.
+func RuleOf(finding string) (rule string, ok bool) {
+	parts := idForm.FindStringSubmatch(finding)
+	if parts == nil {
+		return "", false
+	}
+	return parts[1], true
+}
+
+// Check completes a verdict, or says what is wrong with it.
+func (v *Verdict) Check() error {
+	rule, ok := RuleOf(v.Finding)
+	fault := func(param, message string, expect ...string) error {
+		return &ParamError{Param: param, Message: message, Expect: expect}
+	}
+	switch {
+	case !ok:
+		return fault("id", fmt.Sprintf("%.100q is no id of a finding, they look like spike-0123456789abcdef", v.Finding))
+	case v.Verdict != "" && v.Verdict != TruePositive && v.Verdict != FalsePositive:
+		return fault("verdict", fmt.Sprintf("%.50q is unknown", v.Verdict), TruePositive, FalsePositive)
+	case v.Muted != "" && v.Muted != MuteFinding && v.Muted != MuteRule:
+		return fault("mute", fmt.Sprintf("%.50q cannot be muted", v.Muted), MuteFinding, MuteRule)
+	case v.Until != nil && v.Muted == "":
+		return fault("until", "is given and nothing is muted")
+	case len(v.Label) > labelMax:
+		return fault("label", fmt.Sprintf("has %d bytes, at most %d", len(v.Label), labelMax))
+	case len(v.Note) > noteMax:
+		return fault("note", fmt.Sprintf("has %d bytes, at most %d", len(v.Note), noteMax))
+	}
+	v.Rule, v.Label = rule, strings.TrimSpace(v.Label)
+	return nil
+}
+
+// Precision is how often a rule was right, as people say.
+type Precision struct {
+	Rule      string   `json:"rule"`
+	True      int      `json:"truePositives"`
+	False     int      `json:"falsePositives"`
+	Precision *float64 `json:"precision"` // null without verdicts
+	Muted     int      `json:"muted"`     // findings
+}
+
+// Precisions counts verdicts by rule.
+func Precisions(verdicts []Verdict) []Precision {
+	byRule := map[string]*Precision{}
+	for _, v := range verdicts {
+		p := byRule[v.Rule]
+		if p == nil {
+			p = &Precision{Rule: v.Rule}
+			byRule[v.Rule] = p
+		}
+		switch v.Verdict {
+		case TruePositive:
+			p.True++
+		case FalsePositive:
+			p.False++
+		}
+		if v.Muted != "" {
+			p.Muted++
+		}
+	}
+	found := []Precision{}
+	for _, rule := range sortedKeys(byRule) {
+		p := byRule[rule]
+		if n := p.True + p.False; n > 0 {
+			share := round(float64(p.True) / float64(n))
+			p.Precision = &share
+		}
+		found = append(found, *p)
+	}
+	return found
+}
+
+// mutes are what a tenant does not want to see.
+type mutes struct{ findings, rules map[string]bool }
+
+// mutesOf returns what is muted at a time.
+func mutesOf(verdicts []Verdict, now time.Time) mutes {
+	m := mutes{map[string]bool{}, map[string]bool{}}
+	for _, v := range verdicts {
+		switch {
+		case v.Until != nil && !now.Before(*v.Until):
+		case v.Muted == MuteFinding:
+			m.findings[v.Finding] = true
+		case v.Muted == MuteRule:
+			m.rules[v.Rule] = true
+		}
+	}
+	return m
+}
+
+// has reports whether a finding is muted.
+func (m mutes) has(id string) bool {
+	rule, _ := RuleOf(id)
+	return m.findings[id] || m.rules[rule]
+}
