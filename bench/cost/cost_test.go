@@ -62,7 +62,7 @@ func TestCorpus(t *testing.T) {
 
 // TestReport says what was measured, and what was not.
 func TestReport(t *testing.T) {
-	r := Report{Nodes: 3, Lines: 1000, Loads: []Load{{Replicas: 1, LinesPerSecond: 100, CommittedBytes: 3000}, {Replicas: 3, LinesPerSecond: 50, CommittedBytes: 3000, WireBytes: 16000}}, Idle: Idle{Seconds: 60, CPUPercent: 1.25}}
+	r := Report{Nodes: 3, Corpus: "some", Lines: 1000, Loads: []Load{{Replicas: 1, LinesPerSecond: 100, CommittedBytes: 3000}, {Replicas: 3, LinesPerSecond: 50, CommittedBytes: 3000, WireBytes: 16000}}, Idle: Idle{Seconds: 60, CPUPercent: 1.25, ReplicatedSeconds: 12}}
 	for i := range r.Loads {
 		r.Loads[i].limit()
 	}
@@ -73,7 +73,7 @@ func TestReport(t *testing.T) {
 	if err := r.WriteTable(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 0.50 ", "| 2.00 ", "| - ", "1.2 % of a core"} {
+	for _, want := range []string{"| 0.50 ", "| 2.00 ", "| - ", "1.2 % of a core", "after 12 s", "not level"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}
@@ -84,7 +84,7 @@ func TestReport(t *testing.T) {
 	if r.Loads = r.Loads[:1]; !r.Failed() {
 		t.Error("half a report has not failed")
 	}
-	if err := (Config{}).Validate(); err == nil || !strings.Contains(err.Error(), "no corpus") {
+	if err := (Config{}).Validate(); err == nil || !strings.Contains(err.Error(), "no program") {
 		t.Errorf("an empty configuration: %v", err)
 	}
 }

@@ -27,6 +27,9 @@ type group struct {
 	network  *lab.Network
 	replicas int
 	nodes    []*member
+	// replicated is the time from when all nodes served until every shard had all
+	// replicas, level that until their leaders lay level; 0: they do not.
+	replicated, level time.Duration
 }
 
 // member is one process.
@@ -88,30 +91,56 @@ func newGroup(ctx context.Context, cfg Config, l *lab.Lab, network *lab.Network,
 	return g, g.awaitWhole(ctx)
 }
 
-// awaitWhole waits until every shard has a leader and all its replicas, and the
-// nodes lead about as many each.
+// awaitWhole waits until every shard has a leader and all its replicas, and for
+// a while until the nodes lead about as many each: nodes whose disks are too full
+// are given none.
 func (g *group) awaitWhole(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, wholeTime)
+	began := time.Now()
+	if err := until(ctx, wholeTime, func(ctx context.Context) error {
+		_, err := g.whole(ctx)
+		return err
+	}); err != nil {
+		return fmt.Errorf("the cluster does not become whole: %w", err)
+	}
+	g.replicated = time.Since(began)
+	err := until(ctx, levelTime, func(ctx context.Context) error {
+		level, err := g.whole(ctx)
+		if err == nil && !level {
+			err = errors.New("some nodes lead more shards than others")
+		}
+		return err
+	})
+	if err == nil {
+		g.level = time.Since(began)
+	}
+	return ctx.Err()
+}
+
+// until looks each second until something is so.
+func until(ctx context.Context, limit time.Duration, is func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
-		why := g.whole(ctx)
-		if why == nil {
+		err := is(ctx)
+		if err == nil {
 			return nil
 		}
-		if pause(ctx, time.Second) != nil {
-			return fmt.Errorf("the cluster does not become whole: %w", why)
+		if pause(ctx, lookEvery) != nil {
+			return err
 		}
 	}
 }
 
-func (g *group) whole(ctx context.Context) error {
+// whole reports whether all shards have what they should, else why not, and
+// whether the nodes lead about as many each.
+func (g *group) whole(ctx context.Context) (level bool, err error) {
 	text, err := g.nodes[0].api.Do(ctx, http.MethodGet, "/admin/cluster", nil, "")
 	if err != nil {
-		return err
+		return false, err
 	}
 	var answer v1.Envelope[v1.ClusterStatus]
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return fmt.Errorf("read status: %w", err)
+		return false, fmt.Errorf("read status: %w", err)
 	}
 	leads := map[string]int{}
 	for _, s := range answer.Data.Shards {
@@ -123,15 +152,15 @@ func (g *group) whole(ctx context.Context) error {
 			}
 		}
 		if s.Leader == "" || complete != g.replicas || len(s.Replicas) != g.replicas {
-			return fmt.Errorf("shard %d has %d of %d replicas", s.Number, complete, g.replicas)
+			return false, fmt.Errorf("shard %d has %d of %d replicas", s.Number, complete, g.replicas)
 		}
 	}
 	for _, n := range answer.Data.Nodes {
 		if leads[n.ID]+2 < len(answer.Data.Shards)/nodes {
-			return fmt.Errorf("node %s leads %d of %d shards", n.Name, leads[n.ID], len(answer.Data.Shards))
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // end ends the processes; the data goes.
@@ -154,10 +183,11 @@ type readings struct {
 	committed int64 // bytes proposed to logs
 	wire      int64 // bytes sent over links
 	packets   int64 // sent over links
+	switches  int64 // of threads that waited
 }
 
 func (r readings) minus(before readings) readings {
-	return readings{r.cpu - before.cpu, r.rss - before.rss, r.files - before.files, r.committed - before.committed, r.wire - before.wire, r.packets - before.packets}
+	return readings{r.cpu - before.cpu, r.rss - before.rss, r.files - before.files, r.committed - before.committed, r.wire - before.wire, r.packets - before.packets, r.switches - before.switches}
 }
 
 // read reads all nodes.
@@ -179,6 +209,11 @@ func (g *group) read(ctx context.Context) (sum readings, err error) {
 		sum.cpu += usage.CPUSeconds
 		sum.rss += usage.RSSBytes
 		sum.files += len(files)
+		switches, err := waits(pid)
+		if err != nil {
+			return sum, err
+		}
+		sum.switches += switches
 		sum.committed += int64(metric(text, "stere_log_proposed_bytes_total"))
 		if m.host.Namespace == "" {
 			continue // its link is that of all
@@ -205,6 +240,29 @@ func metric(text []byte, name string) float64 {
 		}
 	}
 	return 0
+}
+
+// waits sums up how often the threads of a process have waited for something:
+// what an idle process costs, whatever else the machine does.
+func waits(pid string) (total int64, err error) {
+	threads, err := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "status"))
+	if err != nil {
+		return 0, fmt.Errorf("count waits: %w", err)
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+				if n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64); err == nil {
+					total += n
+				}
+			}
+		}
+	}
+	return total, nil
 }
 
 // sent sums up what has been sent over all links but the loopback, by the text

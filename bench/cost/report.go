@@ -59,15 +59,40 @@ type Idle struct {
 	CPUPercent       float64 `json:"cpuPercentOfACore"`
 	BytesPerSecond   float64 `json:"sentBytesPerSecond"`
 	PacketsPerSecond float64 `json:"sentPacketsPerSecond"`
-	RSSBytes         int64   `json:"rssBytes"`
-	OpenFiles        int     `json:"openFiles"`
+	// WaitsPerSecond is how often threads had nothing to do and were woken.
+	WaitsPerSecond float64 `json:"threadWaitsPerSecond"`
+	// ReplicatedSeconds is the time from when all nodes served until every shard
+	// had all replicas, LevelSeconds that until leaders lay level, 0 if they do not.
+	ReplicatedSeconds float64 `json:"replicatedSeconds"`
+	LevelSeconds      float64 `json:"leadersLevelSeconds"`
+	RSSBytes          int64   `json:"rssBytes"`
+	OpenFiles         int     `json:"openFiles"`
 }
 
 // Failed reports whether something is missing.
-func (r *Report) Failed() bool { return len(r.Loads) != 2 || r.Idle.Seconds == 0 }
+func (r *Report) Failed() bool { return r.Corpus != "" && len(r.Loads) != 2 || r.Idle.Seconds == 0 }
 
 // WriteTable writes the report for people, as Markdown.
 func (r *Report) WriteTable(w io.Writer) error {
+	if r.Corpus != "" {
+		if err := r.writeLoads(w); err != nil {
+			return err
+		}
+	}
+	i := r.Idle
+	level := "not level yet"
+	if i.LevelSeconds > 0 {
+		level = fmt.Sprintf("level after %.0f s", i.LevelSeconds)
+	}
+	_, err := fmt.Fprintf(w, "\n%d shards: all of %d replicas after %.0f s, leaders %s\nidle, each node over %.0f s: %.1f %% of a core, %.0f waits of threads/s, %.0f bytes/s and %.0f packets/s sent, %.0f MB resident, %d open files\n",
+		i.Shards, i.Replicas, i.ReplicatedSeconds, level, i.Seconds, i.CPUPercent, i.WaitsPerSecond, i.BytesPerSecond, i.PacketsPerSecond, float64(i.RSSBytes)/1e6, i.OpenFiles)
+	if err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+func (r *Report) writeLoads(w io.Writer) error {
 	fmt.Fprintf(w, "%d nodes on one machine of %d cores (%s), %d lines of %s, %d writers, network: %s\n\n", r.Nodes, r.Machine.Cores, r.Machine.CPU, r.Lines, r.Corpus, r.Workers, r.Network)
 	out := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(out, "| replicas\t| lines/s\t| of one\t| CPU s per million lines\t| committed bytes per line\t| wire bytes per line\t| of the limit\t|")
@@ -78,12 +103,6 @@ func (r *Report) WriteTable(w io.Writer) error {
 			float64(l.CommittedBytes)/lines, measured(l.WireBytes, "%.1f", float64(l.WireBytes)/lines), measured(min(l.WireBytes, l.LimitBytes), "%.2f", float64(l.WireBytes)/float64(max(l.LimitBytes, 1))))
 	}
 	if err := out.Flush(); err != nil {
-		return fmt.Errorf("write table: %w", err)
-	}
-	i := r.Idle
-	_, err := fmt.Fprintf(w, "\nidle, %d shards of %d replicas, each node over %.0f s: %.1f %% of a core, %.0f bytes/s and %.0f packets/s sent, %.0f MB resident, %d open files\n",
-		i.Shards, i.Replicas, i.Seconds, i.CPUPercent, i.BytesPerSecond, i.PacketsPerSecond, float64(i.RSSBytes)/1e6, i.OpenFiles)
-	if err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil

@@ -37,6 +37,8 @@ const (
 	lineBytes   = 1 << 20 // longest line of a corpus
 	requestTime = 2 * time.Minute
 	wholeTime   = 6 * time.Minute // until a new cluster has all replicas
+	levelTime   = time.Minute     // after that until leaders lie level
+	lookEvery   = time.Second
 	calmTime    = 20 * time.Second
 	shardsMax   = 256
 )
@@ -44,7 +46,7 @@ const (
 // Config says what to measure. Zero values mean the defaults.
 type Config struct {
 	Path    string // the stere program
-	Corpus  string // an NDJSON file
+	Corpus  string // an NDJSON file; without one only an idle cluster is measured
 	WorkDir string // receives data folders and logs
 	// Lines is how many lines are sent, in batches of BatchLines by Workers.
 	Lines, BatchLines, Workers int
@@ -68,7 +70,6 @@ func (c Config) Validate() error {
 		}
 	}
 	fault(c.Path == "", "no program")
-	fault(c.Corpus == "", "no corpus")
 	fault(c.WorkDir == "", "no work folder")
 	fault(c.Lines < 0 || c.BatchLines < 0 || c.Workers < 0 || c.Idle < 0, "a number is negative")
 	fault(c.Shards < 0 || c.Shards > shardsMax || c.IdleShards < 0 || c.IdleShards > shardsMax, "%d and %d shards, want at most %d", c.Shards, c.IdleShards, shardsMax)
@@ -92,9 +93,12 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 		return nil, fmt.Errorf("cost config: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	batches, text, err := readCorpus(cfg)
-	if err != nil {
-		return nil, err
+	var batches corpus
+	var text int64
+	if cfg.Corpus != "" {
+		if batches, text, err = readCorpus(cfg); err != nil {
+			return nil, err
+		}
 	}
 	l, _, err := lab.Open(cfg.Journals)
 	if err != nil {
@@ -107,10 +111,14 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, network.Close()) }()
 	report = &Report{
-		Time: time.Now().UTC(), Commit: cfg.Commit, Machine: machine.Describe(), Note: cfg.Note, Corpus: filepath.Base(cfg.Corpus),
+		Time: time.Now().UTC(), Commit: cfg.Commit, Machine: machine.Describe(), Note: cfg.Note,
 		Network: network.Kind, Nodes: nodes, Lines: batches.lines, TextBytes: text, BatchLines: cfg.BatchLines, Workers: cfg.Workers,
 	}
 	for _, replicas := range []int{1, 3} {
+		if cfg.Corpus == "" {
+			break
+		}
+		report.Corpus = filepath.Base(cfg.Corpus)
 		load, err := runLoad(ctx, cfg, l, network, replicas, batches)
 		if err != nil {
 			return report, fmt.Errorf("%d replicas: %w", replicas, err)
@@ -246,6 +254,7 @@ func runIdle(ctx context.Context, cfg Config, l *lab.Lab, network *lab.Network) 
 	return Idle{
 		Shards: cfg.IdleShards, Replicas: nodes, Seconds: seconds, CPUPercent: 100 * used.cpu / seconds / nodes,
 		BytesPerSecond: float64(used.wire) / seconds / nodes, PacketsPerSecond: float64(used.packets) / seconds / nodes,
+		WaitsPerSecond: float64(used.switches) / seconds / nodes, ReplicatedSeconds: g.replicated.Seconds(), LevelSeconds: g.level.Seconds(),
 		RSSBytes: after.rss / nodes, OpenFiles: after.files / nodes,
 	}, nil
 }

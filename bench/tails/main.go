@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stere-log/stere/bench/tool"
 	"github.com/stere-log/stere/client"
 )
 
@@ -57,11 +58,7 @@ type seen struct {
 }
 
 func (o *options) run(ctx context.Context) error {
-	key, err := client.DiscoverKey(o.data, os.Getenv)
-	if err != nil {
-		return err
-	}
-	node, err := client.New(client.Config{URL: o.url, APIKey: key})
+	node, err := tool.OpenNode(o.url, o.data)
 	if err != nil {
 		return err
 	}

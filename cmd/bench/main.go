@@ -43,6 +43,7 @@ type flags struct {
 	Plans    bool          `name:"placement" xor:"what" required:"" help:"Measure no store; plan for clusters of up to a thousand nodes that are lists in memory, and carry the plans out."`
 	Nodes    []int         `help:"Sizes of these clusters. Default: 10, 30, 100, 300 and 1000." placeholder:"N,N,..."`
 	Cost     string        `name:"cluster-cost" xor:"what" required:"" help:"Measure no store; send lines of an NDJSON file to clusters of three nodes with one and with three replicas, and leave one with many shards alone." placeholder:"FILE" type:"existingfile"`
+	Rest     bool          `name:"cluster-idle" xor:"what" required:"" help:"Only that cluster of many shards that is left alone, and how long it takes to get all replicas."`
 	CostOf   int           `name:"cluster-lines" help:"How many lines of it. Default: 300,000." placeholder:"N"`
 	Program  string        `name:"stere" help:"The stere program, with --cluster-cost. Default: built from this folder." type:"existingfile"`
 	Scale    float64       `default:"1" help:"Share of the full size of odd data."`
@@ -80,7 +81,7 @@ func act(ctx context.Context, f flags, stdout, stderr io.Writer) (code int, err 
 		return into(f.Into)
 	case f.Plans:
 		return plans(ctx, f, stdout, stderr)
-	case f.Cost != "":
+	case f.Cost != "", f.Rest:
 		return costs(ctx, f, stdout, stderr)
 	}
 	return measure(ctx, f, stdout, stderr)

@@ -31,6 +31,7 @@ const (
 
 type flags struct {
 	Stere     string        `help:"The stere program. Default: built from this folder." type:"path"`
+	Old       string        `name:"stere-old" help:"An older stere program, which nodes of a cluster begin with; the fault upgrade restarts them one by one with the present one." type:"existingfile" placeholder:"PATH"`
 	Nodes     int           `default:"1" help:"1, or the nodes of a cluster: 3 or more."`
 	Fault     []string      `help:"Kinds of faults, with commas or repeated, see docs/benchmark.md. Default: all." placeholder:"KIND"`
 	Rounds    int           `placeholder:"N" help:"Faults of each kind. Default: 20, of a cluster 3."`
@@ -131,7 +132,7 @@ func (f *flags) runCluster(ctx context.Context, progress io.Writer) (report, err
 		args = append(args, "--set", set)
 	}
 	return cluster.Run(ctx, cluster.Config{
-		Path: f.Stere, Args: args, WorkDir: f.Work, Linkd: c.Linkd, Loopback: c.Loopback, Nodes: f.Nodes, Replicas: c.Replicas,
+		Path: f.Stere, OldPath: f.Old, Args: args, WorkDir: f.Work, Linkd: c.Linkd, Loopback: c.Loopback, Nodes: f.Nodes, Replicas: c.Replicas,
 		Faults: kinds[cluster.Kind](f.Fault), Rounds: f.Rounds, Seed: f.Seed, Writers: f.Writers, RowsPerSecond: f.Rows, MinRows: f.MinRows,
 		UptimeMin: f.UptimeMin, UptimeMax: f.UptimeMax, FaultMin: c.FaultMin, FaultMax: c.FaultMax, Grace: c.Grace, FullEvery: f.FullEvery,
 		ImageMB: f.Image, HealTimeout: c.Heal, Lives: c.Lives, Limit: c.Limit, Keep: c.Keep, Progress: progress,

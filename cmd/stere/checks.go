@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -106,6 +109,20 @@ func parseSize(text string) (int64, error) {
 
 func isSize(text string) error { _, err := parseSize(text); return err }
 
+// areBudgets checks budgets of roles that there are.
+func areBudgets(text string) error {
+	budgets, err := query.ParseBudgets(text, parseSize)
+	if err != nil {
+		return err
+	}
+	for role := range budgets {
+		if _, err := auth.ParseRole(role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // memoryMin is the least memory of a node.
 const memoryMin = 64 << 20
 
@@ -152,6 +169,36 @@ func isVersion(text string) error {
 		if _, err := strconv.ParseUint(part, 10, 16); err != nil {
 			return fmt.Errorf("%q is not a version, want for example 8.19.0", text)
 		}
+	}
+	return nil
+}
+
+// areNetworks checks a list of networks and addresses.
+func areNetworks(text string) error {
+	_, err := networksOf(text)
+	return err
+}
+
+// networksOf reads networks and addresses with commas between them.
+func networksOf(text string) (networks []netip.Prefix, err error) {
+	for _, one := range splitList(text) {
+		network, err := netip.ParsePrefix(one)
+		if address, wrong := netip.ParseAddr(one); wrong == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network, want for example 10.0.0.0/8", one)
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
+
+// isPrice checks a price.
+func isPrice(text string) error {
+	price, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(price >= 0 && price <= 1e9) {
+		return fmt.Errorf("%q is no price, want for example 0.25", text)
 	}
 	return nil
 }

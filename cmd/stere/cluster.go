@@ -26,6 +26,7 @@ type clusterCommand struct {
 	Pause    pauseCommand         `cmd:"" help:"Move nothing for balance until resumed."`
 	Resume   resumeCommand        `cmd:"" help:"Let moves for balance go on."`
 	Replicas replicasCommand      `cmd:"" help:"Say how many replicas of a shard are wanted."`
+	Shards   shardsCommand        `cmd:"" help:"Add shards."`
 	Heal     healCommand          `cmd:"" help:"Show, run and switch what the cluster does by itself."`
 	Secret   secretCommand        `cmd:"" help:"Make the secret that all nodes of a new cluster share."`
 }
@@ -378,6 +379,29 @@ func (c *replicasCommand) Run(p *program) error {
 		return usageError{fmt.Errorf("%q replicas, want 1, 3, 5 or auto", c.Count)}
 	}
 	return p.setCluster(c.remoteFlags, v1.ClusterSettingsRequest{Replicas: &n}, done)
+}
+
+type shardsCommand struct {
+	remoteFlags
+	Count int `arg:"" name:"n" help:"How many shards there are to be; not fewer than there are."`
+}
+
+// Help teaches by example.
+func (shardsCommand) Help() string {
+	return `New shards are empty and get their replicas first. No record moves: a tenant that sends
+more than its shards should take is given some of them, and writes to these as well as
+soon as every node asks them. Shards cannot be taken away again.
+
+Examples:
+  stere cluster shards 32`
+}
+
+// Run adds shards.
+func (c *shardsCommand) Run(p *program) error {
+	if c.Count < 1 {
+		return usageError{fmt.Errorf("%d shards, want at least as many as there are", c.Count)}
+	}
+	return p.setCluster(c.remoteFlags, v1.ClusterSettingsRequest{Shards: &c.Count}, fmt.Sprintf("There are %d shards. The new ones get their replicas: stere cluster status --watch", c.Count))
 }
 
 // setCluster changes settings of the cluster and says what is done then.

@@ -186,6 +186,7 @@ func (v *clusterView) render() []byte {
 	v.summary()
 	v.nodes()
 	v.shards()
+	v.tenants()
 	v.moves()
 	v.problems()
 	return v.b.Bytes()
@@ -311,7 +312,11 @@ func (v *clusterView) shards() {
 	for _, s := range v.status.Shards {
 		bytes, records, rate = bytes+s.Bytes, records+s.Records, rate+s.WriteRate
 		replicas := make([]string, len(s.Replicas))
-		ok := s.Leader != "" && s.Problem == ""
+		problem := s.Problem
+		if short := len(s.Replicas); problem == "" && short < v.status.Settings.Replicas {
+			problem = fmt.Sprintf("%s of %d", counted(short, "replica"), v.status.Settings.Replicas)
+		}
+		ok := s.Leader != "" && problem == ""
 		for i, r := range s.Replicas {
 			state := replicaState(r, lives[r.Node])
 			ok = ok && state == ""
@@ -331,7 +336,7 @@ func (v *clusterView) shards() {
 			leader = cell{text: "none", color: colorRed}
 		}
 		t.add(numberCell("%d", s.Number), leader, cell{text: strings.Join(replicas, ", ")}, amountCell(s.Bytes), cell{text: grouped(s.Records), right: true},
-			cell{text: humanBytes(s.WriteRate) + "/s", right: true}, cell{text: oneLine(s.Problem), color: colorRed})
+			cell{text: humanBytes(s.WriteRate) + "/s", right: true}, cell{text: oneLine(problem), color: colorRed})
 	}
 	v.heading("%s, %d fine: %s, %s records, %s/s written", counted(len(v.status.Shards), "shard"), fine, humanBytes(float64(bytes)), grouped(records), humanBytes(rate))
 	if len(t.rows) > 1 {
@@ -364,6 +369,32 @@ func replicaState(r v1.ClusterReplica, life string) string {
 		parts = append(parts, counted(r.Rotten, "rotten segment"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// tenantsListed is how many tenants are shown that wait for nothing.
+const tenantsListed = 10
+
+// tenants shows how the tenants lie that send most or are given shards.
+func (v *clusterView) tenants() {
+	if len(v.status.Tenants) == 0 {
+		return
+	}
+	t := table{color: v.color}
+	t.head("TENANT", ">A DAY", ">SHARDS", ">KEYED", "TO COME")
+	for i, one := range v.status.Tenants {
+		coming := textCell("")
+		switch {
+		case one.WaitsFor != "":
+			coming = cell{text: fmt.Sprintf("%d more: %s", one.Announced, oneLine(one.WaitsFor)), color: colorYellow}
+		case one.Announced > 0:
+			coming = textCell(fmt.Sprintf("%d more at once", one.Announced))
+		case i >= tenantsListed:
+			continue
+		}
+		t.add(textCell(oneLine(one.Tenant)), amountCell(one.BytesPerDay), numberCell("%d", one.Shards), numberCell("%d", one.Keyed), coming)
+	}
+	v.heading("Tenants that send most")
+	v.b.Write(t.render("  "))
 }
 
 func (v *clusterView) moves() {

@@ -135,6 +135,10 @@ func (c *paperCluster) SetReplicas(_ context.Context, n int, by string) error {
 	return c.note("replicas %d %s", n, by)
 }
 
+func (c *paperCluster) SetShards(_ context.Context, n int, by string) error {
+	return c.note("shards %d %s", n, by)
+}
+
 func (c *paperCluster) Healing(context.Context) (v1.SelfHealing, error) { return c.healing, nil }
 
 func (c *paperCluster) Heal(_ context.Context, r v1.HealingRequest, by string) (v1.HealingResult, error) {
@@ -235,8 +239,9 @@ Balance    paused, go on with: stere cluster resume
   db2    00000000000000b2  west  alive  2m05s  100% of 1.0 TB, refuses records  0.00        1         3  5.0 GB  -40 ms  -
   db3    00000000000000c3  -     dead      5s                                               0         1     0 B          -
 
-3 shards, 1 fine: 5.0 GB, 3,000 records, 2.0 MB/s written
+3 shards, 0 fine: 5.0 GB, 3,000 records, 2.0 MB/s written
   SHARD  LEADER  REPLICAS                                                                       DATA  RECORDS  WRITES  PROBLEM
+      3  db1     db1, db2                                                                        1.0 GB    1,000  2.0 MB/s  2 replicas of 3
       7  db2     db2                                                                          2.0 GB     2,000   0 B/s  1 replica of 3
       9  none    db2, db3 (dead), db1 (joining, 3 segments, 400.0 MB missing, 1 rotten segment)  2.0 GB        0   0 B/s
 
@@ -299,7 +304,7 @@ func TestClusterCommands(t *testing.T) {
 		calls string
 		texts []string
 	}{
-		{"status", exitOK, "", []string{"3 nodes, 2 alive", "3 shards, 1 fine", "1 replica of 3", "2 problems"}},
+		{"status", exitOK, "", []string{"3 nodes, 2 alive", "3 shards, 0 fine", "1 replica of 3", "2 problems"}},
 		{"status --shards", exitOK, "", []string{"db1, db2"}},
 		{"status --watch=soon", exitUsage, "", []string{"not a duration"}},
 		{"status --json", exitOK, "", []string{`"clusterId": "c1c1c1c1c1c1c1c1"`, `"missingSegments": 3`}},

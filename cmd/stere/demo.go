@@ -485,6 +485,7 @@ type runningNode struct {
 	adminKey   *auth.AdminKey // nil without authentication
 	cancel     context.CancelFunc
 	cached     func() int64 // bytes that caches hold
+	rest       func() int64 // gives up what they need not keep
 	done       chan error   // one value: how the node ended
 	ended      bool
 	err        error

@@ -22,6 +22,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/cmd/stere/admin"
 )
 
 // The exit codes.
@@ -68,6 +69,10 @@ type commandLine struct {
 	Export  exportCommand  `cmd:"" help:"Write all records of a question, as NDJSON, CSV or Parquet."`
 	Demo    demoCommand    `cmd:"" help:"Show Stere with a sample of real logs."`
 	Cluster clusterCommand `cmd:"" help:"Look after a cluster of nodes."`
+	Audit   admin.Audit    `cmd:"" help:"The audit trail: who did what, and whether it is whole."`
+	Triage  admin.Triage   `cmd:"" help:"Rules, alerts and incidents: what asks for somebody."`
+	Webhook admin.Webhook  `cmd:"" help:"Webhooks: who is told."`
+	Admin   admin.Command  `cmd:"" help:"Administer keys, tenants and domains; usage; try redaction."`
 	Config  configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -105,6 +110,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}()
 	var cli commandLine
 	parser, err := kong.New(&cli, kong.Name("stere"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.BindTo(adminWorld{p}, (*admin.World)(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(code int) { panic(exitPanic(code)) }))
 	if err != nil {
@@ -122,7 +128,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return p.fail(err)
 	}
-	return p.fail(selected.Run(p))
+	return p.fail(selected.Run(p, p.redactionEnv()))
 }
 
 // usageError says that the user must change what was typed or configured.

@@ -14,7 +14,7 @@ const (
 	idleInterval  = time.Second
 	idleAllocated = 1 << 20  // bytes allocated in an interval; with more the node is busy
 	idleRounds    = 3        // idle intervals in a row before memory is given back
-	idleHeld      = 16 << 20 // bytes that nobody uses; fewer are not worth a collection
+	idleHeld      = 16 << 20 // bytes that nobody uses, or that were allocated since; fewer are not worth a collection
 )
 
 // Names of runtime/metrics.
@@ -32,14 +32,15 @@ const (
 type releaser struct {
 	samples   []metrics.Sample
 	allocated uint64
-	idle      int    // intervals in a row
-	dirty     bool   // memory has been allocated since it was last given back
-	release   func() // debug.FreeOSMemory
-	tick      func() // every interval
+	idle      int          // intervals in a row
+	given     uint64       // allocated when memory was last given back
+	rest      func() int64 // gives up what caches need not keep, and returns how much
+	release   func()       // debug.FreeOSMemory
+	tick      func(live uint64)
 }
 
-func newReleaser(release, tick func()) *releaser {
-	return &releaser{release: release, tick: tick, samples: []metrics.Sample{
+func newReleaser(rest func() int64, release func(), tick func(live uint64)) *releaser {
+	return &releaser{rest: rest, release: release, tick: tick, samples: []metrics.Sample{
 		{Name: metricAllocated}, {Name: metricFree}, {Name: metricObjects}, {Name: metricLive}}}
 }
 
@@ -52,8 +53,8 @@ func (r *releaser) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			r.tick()
 			metrics.Read(r.samples)
+			r.tick(r.value(3))
 			r.look(r.value(0), r.value(1), r.value(2), r.value(3))
 		}
 	}
@@ -69,21 +70,22 @@ func (r *releaser) value(i int) uint64 {
 
 // look decides from the bytes allocated since the start, the free ones that
 // are kept, those of objects in use or not yet collected, and those that were
-// in use at the last collection.
+// in use at the last collection. What is allocated little by little while the
+// process is idle becomes garbage too, and is given back now and then.
 func (r *releaser) look(allocated, free, objects, live uint64) {
 	grown := allocated - r.allocated
 	r.allocated = allocated
 	if grown >= idleAllocated {
-		r.idle, r.dirty = 0, true
+		r.idle = 0
 		return
 	}
-	if r.idle++; !r.dirty || r.idle < idleRounds {
+	if r.idle++; r.idle < idleRounds || allocated-r.given < idleHeld {
 		return
 	}
-	r.dirty = false
-	garbage := uint64(0)
+	r.given = allocated
+	garbage := uint64(max(0, r.rest()))
 	if objects > live {
-		garbage = objects - live
+		garbage += objects - live
 	}
 	if free+garbage >= idleHeld {
 		r.release()
@@ -92,30 +94,103 @@ func (r *releaser) look(allocated, free, objects, live uint64) {
 
 // cacheOverhead is what a byte in a cache takes, in halves: its accounting leaves
 // out what the allocator rounds up.
-const cacheOverhead = 3
+const cacheOverhead = 4
 
-// watchMemory gives memory back when the process is idle, and keeps its limit
-// at target plus what caches hold, until stop is called. A limit that caches
-// eat up would have the collector run all the time. A target of 0 leaves the
-// limit alone. Begin is what of the heap was asked for in huge pages.
-func watchMemory(ctx context.Context, target int64, cached func() int64, begin heap.Stretch) (stop func()) {
-	tick := func() {
-		if target > 0 {
-			debug.SetMemoryLimit(target + cached()*cacheOverhead/2)
+// collectLeast is by how much the heap grows at least between two collections. The
+// heap of a node that has just begun is small, and would be collected several times
+// for one question.
+const collectLeast = 48 << 20
+
+const (
+	collectUsual = 100     // percent by which the heap grows, as the runtime has it
+	collectStep  = 50      // steps of it: to change it stops the node for a moment
+	liveLeast    = 4 << 20 // what lives is taken for that much at least
+)
+
+// Shares of the memory of a node, one part of so many or so many of limitOf.
+const (
+	collectShare = 8  // by which the heap grows between two collections, if that is less than collectLeast
+	beginShare   = 4  // that is asked for in huge pages
+	limitShare   = 24 // of limitOf: to which the limit follows the caches; the rest is the program itself and what is beside the heap
+	limitOf      = 32
+	pressedShare = 6 // of pressedOf of the limit: with more alive the caches give way
+	pressedOf    = 8
+)
+
+// collectAt returns by how many percent of what lives the heap grows until it is
+// collected; memory is what the node may take, 0 if that is not known.
+func collectAt(live uint64, memory int64) int {
+	least := uint64(collectLeast)
+	if memory > 0 {
+		least = min(least, uint64(memory/collectShare))
+	}
+	percent := int(collectUsual * least / max(live, liveLeast))
+	return max(collectUsual, percent/collectStep*collectStep)
+}
+
+// memoryWatch keeps what a process takes to what it needs.
+type memoryWatch struct {
+	memory  int64        // bytes that the process may take at most
+	target  int64        // bytes without what caches hold; 0 leaves the limit alone
+	collect bool         // say when the heap is collected, too
+	cached  func() int64 // bytes that caches hold
+	rest    func() int64 // gives up what they need not keep while the process is idle
+	begin   heap.Stretch // what of the heap was asked for in huge pages
+	pressed uint64       // what lived when caches last gave way
+}
+
+// limit returns the limit of memory: the target plus what caches hold, for a limit that
+// caches eat up would have the collector run all the time; but not so much that the
+// process would take more than it may.
+func (w *memoryWatch) limit() int64 {
+	most := max(w.target, w.memory/limitOf*limitShare)
+	return min(w.target+w.cached()*cacheOverhead/2, most)
+}
+
+// keepLimit sets the limit of memory. When what lives comes near it, the caches give
+// up what they need not keep, once for each collection, which alone shows what that
+// gave; and the system must not fill up huge pages.
+func (w *memoryWatch) keepLimit(live uint64) {
+	limit := w.limit()
+	if live != w.pressed && live > uint64(limit/pressedOf*pressedShare) {
+		w.pressed = live
+		w.begin.Plain()
+		w.rest()
+	}
+	debug.SetMemoryLimit(limit)
+}
+
+// start gives memory back when the process is idle, and keeps its limit, until stop is
+// called.
+func (w *memoryWatch) start(ctx context.Context) (stop func()) {
+	percent, usual := 0, 0
+	tick := func(live uint64) {
+		if w.target > 0 {
+			w.keepLimit(live)
+		}
+		if at := collectAt(live, w.memory); w.collect && at != percent {
+			before := debug.SetGCPercent(at)
+			if percent == 0 {
+				usual = before
+			}
+			percent = at
 		}
 	}
-	tick()
+	tick(0)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newReleaser(func() {
-			begin.Plain()
+		newReleaser(w.rest, func() {
+			w.begin.Plain()
 			debug.FreeOSMemory()
 		}, tick).run(ctx)
 	}()
 	return func() {
 		cancel()
 		<-done
+		if w.collect {
+			debug.SetGCPercent(usual)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/client"
@@ -21,14 +22,16 @@ const queryAttempts = 2
 
 type queryCommand struct {
 	remoteFlags
-	Text   string `arg:"" optional:"" name:"text" help:"The question; without one, everything."`
-	Since  string `help:"Only records of the last 15m, 2h, 7d ..." placeholder:"DURATION"`
-	From   string `help:"Only records from this time on." placeholder:"TIME"`
-	To     string `help:"Only records up to this time." placeholder:"TIME"`
-	Limit  int    `short:"n" help:"How many records or rows (default: what the text says, else 50 records or all rows)." placeholder:"N"`
-	Output string `short:"o" enum:"table,ndjson,json,raw,csv,parquet" default:"table" help:"table, ndjson (one object a line), json or raw (messages only); csv or parquet (everything, see export)."`
-	File   string `short:"f" help:"With csv, parquet or ndjson: everything into this file, see export." placeholder:"FILE"`
-	Color  string `enum:"auto,always,never" default:"auto" help:"auto, always or never."`
+	Text    string `arg:"" optional:"" name:"text" help:"The question; without one, everything."`
+	Since   string `help:"Only records of the last 15m, 2h, 7d ..." placeholder:"DURATION"`
+	From    string `help:"Only records from this time on." placeholder:"TIME"`
+	To      string `help:"Only records up to this time." placeholder:"TIME"`
+	Limit   int    `short:"n" help:"How many records or rows (default: what the text says, else 50 records or all rows)." placeholder:"N"`
+	Output  string `short:"o" enum:"table,ndjson,json,raw,csv,parquet" default:"table" help:"table, ndjson (one object a line), json or raw (messages only); csv or parquet (everything, see export)."`
+	Saved   string `help:"Ask the saved query of this name." placeholder:"NAME"`
+	Explain bool   `help:"Say how the question is answered and what that costs, instead of what it finds."`
+	File    string `short:"f" help:"With csv, parquet or ndjson: everything into this file, see export." placeholder:"FILE"`
+	Color   string `enum:"auto,always,never" default:"auto" help:"auto, always or never."`
 }
 
 // Help teaches by example.
@@ -52,6 +55,14 @@ func (c *queryCommand) Run(p *program) error {
 	if c.Since != "" && c.From != "" {
 		return usageError{errors.New("--since and --from exclude each other")}
 	}
+	if c.Saved != "" && c.Text != "" {
+		return usageError{errors.New("--saved and a text exclude each other")}
+	}
+	if c.Saved != "" {
+		if err := c.load(p); err != nil {
+			return err
+		}
+	}
 	if c.File != "" || c.Output == "csv" || c.Output == "parquet" {
 		if c.Output == "table" || c.Output == "json" || c.Output == "raw" {
 			return usageError{fmt.Errorf("--file takes ndjson, csv or parquet, not %s", c.Output)}
@@ -63,7 +74,7 @@ func (c *queryCommand) Run(p *program) error {
 		return err
 	}
 	defer node.Close()
-	request := v1.SearchRequest{Query: c.Text}
+	request := v1.SearchRequest{Query: c.Text, Explain: c.Explain}
 	if c.Since != "" {
 		if _, err := syntax.ParseDuration(c.Since); err != nil {
 			return usageError{fmt.Errorf("--since %s: %w", c.Since, err)}
@@ -72,6 +83,10 @@ func (c *queryCommand) Run(p *program) error {
 	}
 	if c.From != "" || c.To != "" {
 		request.TimeRange = &v1.TimeRange{Start: v1.Moment(c.From), End: v1.Moment(c.To)}
+	}
+	if c.Explain {
+		request.Limit = c.Limit
+		return c.explain(p, node, request)
 	}
 	show := p.shower(c.Output, c.Color)
 	meta, err := c.pages(p, node, request, show)
@@ -113,6 +128,47 @@ func (c *queryCommand) pages(p *program, node *client.Client, request v1.SearchR
 		}
 		request.Cursor = found.Pagination.NextCursor
 	}
+}
+
+// load takes the text of a saved query.
+func (c *queryCommand) load(p *program) error {
+	node, _, err := p.connect(c.remoteFlags, queryAttempts)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	saved, err := node.SavedQuery(p.ctx, c.Saved)
+	if err != nil {
+		return err
+	}
+	c.Text = saved.Query
+	return nil
+}
+
+// explain shows how a question is answered.
+func (c *queryCommand) explain(p *program, node *client.Client, request v1.SearchRequest) error {
+	found, err := node.Search(p.ctx, request)
+	if err != nil {
+		explain(p.stderr, c.Text, err)
+		return err
+	}
+	e := found.Pagination.SearchMeta.Explain
+	if e == nil {
+		return fmt.Errorf("explain: %w: the node says nothing of it", client.ErrAnswer)
+	}
+	if c.Output == "json" || c.Output == "ndjson" {
+		return json.NewEncoder(p.stdout).Encode(e)
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, step := range e.Plan {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(step.Step), printable(step.By), printable(step.What))
+	}
+	a := e.Actual
+	fmt.Fprintf(w, "estimated\t\t%d rows, %d bytes\n", e.Estimated.Rows, e.Estimated.Bytes)
+	fmt.Fprintf(w, "actual\t\t%d rows in %d segments and %d blocks, %d left out by time; %d bytes in %d reads\n", a.Rows, a.Segments, a.Blocks, a.LeftOut, a.Bytes, a.Reads)
+	fmt.Fprintf(w, "cache\t\t%d hits, %d misses, %d segments answered from memory\n", a.CacheHits, a.CacheMisses, a.Remembered)
+	fmt.Fprintf(w, "found\t\t%d records in %.3f ms, %d answers of other nodes\n", found.Pagination.Total, found.Pagination.SearchMeta.ExecutionTime, a.Nodes)
+	return w.Flush()
 }
 
 // explain points at the place of a syntax error.

@@ -1,11 +1,14 @@
 package main
 
-import "testing"
+import (
+	"runtime/debug"
+	"testing"
+)
 
 // Memory is given back once after each time of work, when that is over.
 func TestMemoryIsGivenBackWhenIdle(t *testing.T) {
-	given := 0
-	r := newReleaser(func() { given++ }, func() {})
+	given, cached := 0, int64(0)
+	r := newReleaser(func() int64 { return cached }, func() { given++ }, func(uint64) {})
 	allocated := uint64(0)
 	look := func(grown, free, garbage uint64) {
 		allocated += grown
@@ -25,12 +28,73 @@ func TestMemoryIsGivenBackWhenIdle(t *testing.T) {
 		{"idle with nothing to give back", 10, 1000, 1 << 20, 1 << 20, 1},
 		{"busy with garbage", 5, 20 << 20, 1 << 20, 100 << 20, 1},
 		{"idle after garbage", 10, 1000, 1 << 20, 100 << 20, 2},
+		{"a little at a time", 100, idleAllocated / 2, 1 << 20, 20 << 20, 5},
 	} {
 		for range step.rounds {
 			look(step.grown, step.free, step.garbage)
 		}
 		if given != step.want {
 			t.Errorf("%s: given back %d times, want %d", step.what, given, step.want)
+		}
+	}
+}
+
+// The heap grows by collectLeast at least, and as the runtime has it where it is large.
+func TestSmallHeapIsCollectedLessOften(t *testing.T) {
+	for live := uint64(0); live < 200<<20; live += 1 << 20 {
+		percent := collectAt(live, 512<<20)
+		grows := max(live, liveLeast) * uint64(percent) / 100
+		if percent < collectUsual || percent > collectUsual && grows > collectLeast {
+			t.Errorf("%d bytes live: %d percent", live, percent)
+		}
+		if step := max(live, liveLeast) * collectStep / 100; grows+step < collectLeast {
+			t.Errorf("%d bytes live: the heap grows by %d, want %d less a step at least", live, grows, collectLeast)
+		}
+	}
+}
+
+// TestMemoryLimit checks that the limit follows the caches, but never beyond what leaves
+// room for the program itself, and that a target that was set higher stays.
+func TestMemoryLimit(t *testing.T) {
+	for _, c := range []struct{ memory, target, cached, want int64 }{
+		{512 << 20, 304 << 20, 0, 304 << 20},
+		{512 << 20, 304 << 20, 20 << 20, 344 << 20},
+		{512 << 20, 304 << 20, 160 << 20, 384 << 20},
+		{512 << 20, 600 << 20, 160 << 20, 600 << 20},
+	} {
+		w := memoryWatch{memory: c.memory, target: c.target, cached: func() int64 { return c.cached }}
+		if got := w.limit(); got != c.want {
+			t.Errorf("%d MiB of memory, a target of %d and caches of %d: %d, want %d", c.memory>>20, c.target>>20, c.cached>>20, got>>20, c.want>>20)
+		}
+	}
+}
+
+// TestCollectAt checks that the heap grows by less between collections where the node
+// may take little.
+func TestCollectAt(t *testing.T) {
+	for _, c := range []struct {
+		live   uint64
+		memory int64
+		want   int
+	}{{4 << 20, 512 << 20, 1200}, {4 << 20, 128 << 20, 400}, {48 << 20, 512 << 20, 100}, {1 << 30, 512 << 20, 100}, {0, 0, 1200}} {
+		if got := collectAt(c.live, c.memory); got != c.want {
+			t.Errorf("%d MiB alive of %d: %d percent, want %d", c.live>>20, c.memory>>20, got, c.want)
+		}
+	}
+}
+
+// TestCachesGiveWay checks that the caches give up pages when what lives is near the
+// limit, once for each collection.
+func TestCachesGiveWay(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	given := 0
+	w := memoryWatch{memory: 512 << 20, target: 304 << 20, cached: func() int64 { return 160 << 20 }, rest: func() int64 { given++; return 0 }}
+	for i, step := range []struct {
+		live uint64
+		want int
+	}{{200 << 20, 0}, {288 << 20, 0}, {300 << 20, 1}, {300 << 20, 1}, {301 << 20, 2}, {100 << 20, 2}} {
+		if w.keepLimit(step.live); given != step.want {
+			t.Errorf("step %d: given up %d times, want %d", i, given, step.want)
 		}
 	}
 }

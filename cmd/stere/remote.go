@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -55,6 +57,27 @@ func (p *program) connect(flags remoteFlags, attempts int) (*client.Client, clie
 		return nil, cfg, usageError{err}
 	}
 	return c, cfg, nil
+}
+
+// adminAttempts is how often a node is asked that is busy or without a leader.
+const adminAttempts = 4
+
+// adminWorld is what the commands of stere admin work with.
+type adminWorld struct{ *program }
+
+// Context implements admin.World.
+func (w adminWorld) Context() context.Context { return w.ctx }
+
+// Stdout implements admin.World.
+func (w adminWorld) Stdout() io.Writer { return w.stdout }
+
+// Usage implements admin.World.
+func (w adminWorld) Usage(err error) error { return usageError{err} }
+
+// Client implements admin.World.
+func (w adminWorld) Client(url, data string) (*client.Client, error) {
+	c, _, err := w.connect(remoteFlags{URL: url, Data: data}, adminAttempts)
+	return c, err
 }
 
 // stateDir is where the command line keeps its notes on this machine: which

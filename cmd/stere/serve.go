@@ -1,19 +1,33 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/certs"
+	"github.com/stere-log/stere/api/limits"
 	"github.com/stere-log/stere/auth"
+	"github.com/stere-log/stere/auth/token"
+	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/ingest/pipeline"
 	"github.com/stere-log/stere/internal/heap"
+	"github.com/stere-log/stere/internal/outward"
 	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/alert"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/webhook"
+	"go.yaml.in/yaml/v3"
 )
 
 // readyPatience is how long a start may replay its log before a line says so.
@@ -43,7 +57,8 @@ func (c *serveCommand) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	begin := heap.NewStretch()
+	memory := effective.size("memory")
+	begin := heap.NewStretch(memory / beginShare)
 	target := int64(0)
 	if p.getenv("GOMEMLIMIT") == "" {
 		// The process is this node's; what it decodes comes in bursts whose
@@ -51,11 +66,17 @@ func (c *serveCommand) Run(p *program) (err error) {
 		target = effective.size("memory-target")
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(target))
 	}
+	if p.getenv("GOMAXPROCS") == "" {
+		// Segments are built on a thread that yields to all others; what it
+		// holds of the scheduler must not be missed by those.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1))
+	}
 	running, err := p.startNode(effective)
 	if err != nil {
 		return err
 	}
-	defer watchMemory(p.ctx, target, running.cached, begin)()
+	watch := memoryWatch{memory: memory, target: target, collect: p.getenv("GOGC") == "", cached: running.cached, rest: running.rest, begin: begin}
+	defer watch.start(p.ctx)()
 	if running.keyCreated {
 		fmt.Fprintf(p.stdout, "Made the admin key, which is printed only this once and kept in %s/%s:\n  %s\n", effective.text("data"), auth.AdminKeyFile, running.key)
 	}
@@ -81,8 +102,11 @@ func (p *program) startNode(effective values) (*runningNode, error) {
 		cancel()
 		return nil, err
 	}
-	running.cached, running.data = opened.CacheBytes, effective.text("data")
+	running.cached, running.rest, running.data = opened.CacheBytes, opened.Rest, effective.text("data")
 	running.url = urlOf(opened.Addr().String())
+	if len(cfg.API.Certificates) > 0 {
+		running.url = strings.Replace(running.url, "http:", "https:", 1)
+	}
 	if err := p.noteNode(running.url, effective.text("data")); err != nil {
 		cfg.Logger.Debug("other commands need --data", "error", err)
 	}
@@ -113,6 +137,15 @@ func waitingFor(c node.ClusterConfig) string {
 	return "Replaying the log ..."
 }
 
+// alertsOf turns the settings into how others are told.
+func alertsOf(effective values) (s alert.Settings, err error) {
+	if s.Reach, err = outward.ParseReach(effective.text("webhook-reach")); err != nil {
+		return s, fmt.Errorf("webhook-reach: %w", err)
+	}
+	s.Mail = webhook.Mail{Server: effective.text("mail-server"), From: effective.text("mail-from"), User: effective.text("mail-user"), Password: effective.text("mail-password")}
+	return s, s.Mail.Check()
+}
+
 // nodeConfig turns the settings into the node's configuration.
 func (p *program) nodeConfig(effective values, running *runningNode) (node.Config, error) {
 	level := new(slog.LevelVar)
@@ -135,7 +168,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	cfg := node.Config{
 		DataDir: effective.text("data"), Listen: effective.text("listen"), Shards: effective.count("shards"),
 		MemoryBytes: effective.size("memory"), ReserveBytes: effective.size("reserve"), ShutdownTimeout: effective.duration("shutdown-timeout"), Logger: logger, LogLevel: level,
-		Query: query.Config{AtOnce: effective.count("queries")},
+		Query: query.Config{AtOnce: effective.count("queries"), Budgets: effective.budgets("query-budgets")},
 		API: api.Config{
 			Version: version(), Environment: effective.text("environment"), APIKeyHeader: effective.text("api-key-header"),
 			ElasticVersion: effective.text("elastic-version"), BodyBytes: effective.size("body-limit"), BodyMemory: effective.size("body-memory"), RecordMemory: effective.size("record-memory"),
@@ -143,20 +176,154 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
 		},
 	}
+	cfg.API.Origins = splitList(effective.text("allowed-origins"))
+	if cfg.API.Certificates, err = certificates(effective); err != nil {
+		return node.Config{}, usageError{err}
+	}
+	if cfg.API.Proxies, err = networksOf(effective.text("trusted-proxies")); err != nil {
+		return node.Config{}, usageError{err}
+	}
+	limitsOf(effective, &cfg)
+	if cfg.Alerts, err = alertsOf(effective); err != nil {
+		return node.Config{}, usageError{err}
+	}
 	if cfg.Cluster, err = clusterConfig(effective); err != nil {
 		return node.Config{}, usageError{fmt.Errorf("configure cluster: %w", err)}
+	}
+	if cfg.Redaction, err = effective.redaction(); err != nil {
+		return node.Config{}, err
+	}
+	if path := effective.text("encryption-key-file"); path != "" {
+		cfg.TenantKeys = effective.bool("encryption-tenant-keys")
+		cfg.EncryptionKeys = func() (*encryption.Masters, error) { return encryption.ReadMasters(path) }
 	}
 	if effective.bool("insecure-no-auth") {
 		return cfg, nil
 	}
-	secret := effective.text("jwt-secret")
-	if secret != "" && len(secret) < 32 {
-		logger.Warn("the JWT secret is shorter than the 32 bytes that HS256 deserves", "bytes", len(secret))
-	}
-	if cfg.Auth, err = auth.New(auth.Config{KeyLater: true, JWTSecret: secret}); err != nil {
-		return cfg, err
+	if cfg.Auth, err = authenticator(effective, logger); err != nil {
+		return cfg, usageError{err}
 	}
 	running.adminKey, err = auth.OpenAdminKey(cfg.DataDir, cfg.Auth)
 	cfg.AdminKey = running.adminKey
 	return cfg, err
+}
+
+// limitsOf sets what is limited, counted and kept.
+func limitsOf(effective values, cfg *node.Config) {
+	count := func(key string) int64 { return int64(effective.count(key)) }
+	price := func(key string) float64 { p, _ := strconv.ParseFloat(effective.text(key), 64); return p } // it was checked
+	cfg.Limits = limits.Config{
+		Enabled: effective.bool("rate-limit-enabled"), Requests: count("rate-limit-requests"), Window: time.Duration(count("rate-limit-window")) * time.Second,
+		PerMinute: count("rate-limit-per-minute"), PerHour: count("rate-limit-per-hour"), PerDay: count("rate-limit-per-day"),
+		SearchMinute: count("search-rate-limit-per-minute"), Address: count("rate-limit-address"),
+	}
+	cfg.Usage, cfg.Audit = effective.text("usage") == "on", effective.text("audit") == "on"
+	cfg.API.Prices = admin.Prices{Currency: effective.text("price-currency"), In: price("price-in"), Stored: price("price-stored"), Read: price("price-read"), Questions: price("price-queries")}
+	cfg.Settings = map[string]string{}
+	for _, s := range settings() {
+		if v := effective[s.key]; !s.secret && v.origin != "default" {
+			cfg.Settings[s.key] = v.text
+		}
+	}
+}
+
+// certificates returns the files of the HTTP port's certificates.
+func certificates(effective values) ([]certs.Pair, error) {
+	files, keys := splitList(effective.text("tls-cert")), splitList(effective.text("tls-key"))
+	if len(files) != len(keys) {
+		return nil, fmt.Errorf("tls-cert has %d files and tls-key %d, want as many", len(files), len(keys))
+	}
+	pairs := make([]certs.Pair, len(files))
+	for i := range files {
+		pairs[i] = certs.Pair{Cert: files[i], Key: keys[i]}
+	}
+	return pairs, nil
+}
+
+// authenticator turns the settings into who is recognised.
+func authenticator(effective values, logger *slog.Logger) (*auth.Authenticator, error) {
+	common := token.Issuer{Audiences: splitList(effective.text("jwt-audience")), Leeway: effective.duration("jwt-leeway"), NoExpiry: !effective.bool("jwt-require-expiry")}
+	secret, public := common, common
+	secret.Secret = effective.text("jwt-secret")
+	if secret.Secret != "" && len(secret.Secret) < 32 {
+		logger.Warn("the JWT secret is shorter than the 32 bytes that HS256 deserves", "bytes", len(secret.Secret))
+	}
+	public.JWKS, public.Discover, public.Algorithms = effective.text("jwt-jwks"), effective.bool("jwt-oidc"), splitList(effective.text("jwt-algorithms"))
+	var err error
+	if path := effective.text("jwt-public-key-file"); path != "" {
+		if public.PEM, err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("jwt-public-key-file: %w", err)
+		}
+	}
+	reach, err := outward.ParseReach(effective.text("jwt-fetch-from"))
+	if err != nil {
+		return nil, fmt.Errorf("jwt-fetch-from: %w", err)
+	}
+	cfg := auth.Config{KeyLater: true, Reach: reach, Logger: logger}
+	if path := effective.text("jwt-issuers-file"); path != "" {
+		if cfg.Issuers, err = readIssuers(path); err != nil {
+			return nil, fmt.Errorf("jwt-issuers-file: %w", err)
+		}
+	}
+	if len(public.PEM) > 0 || public.JWKS != "" || public.Discover {
+		public.Name = effective.text("jwt-issuer")
+		cfg.Issuers = append(cfg.Issuers, public)
+	} else {
+		secret.Name = effective.text("jwt-issuer")
+	}
+	if secret.Secret != "" {
+		cfg.Issuers = append(cfg.Issuers, secret)
+	}
+	return auth.New(cfg)
+}
+
+// issuerFile is one issuer as the file has it.
+type issuerFile struct {
+	Name, JWKS, Tenant string
+	SecretFile         string `yaml:"secret-file"`
+	PublicKeyFile      string `yaml:"public-key-file"`
+	OIDC               bool   `yaml:"oidc"`
+	Algorithms         []string
+	Audience           []string
+	Leeway             time.Duration
+	RequireExpiry      *bool `yaml:"require-expiry"`
+	Tenants, Roles     []string
+	Claims             struct{ Subject, Tenant, Role, Domains, Permissions, Restriction []string }
+}
+
+// readIssuers reads the file with issuers.
+func readIssuers(path string) ([]token.Issuer, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > configBytesMax {
+		err = fmt.Errorf("%s has %d bytes, want at most %d", path, len(text), configBytesMax)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []issuerFile
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&list); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	issuers := make([]token.Issuer, len(list))
+	for i, one := range list {
+		issuers[i] = token.Issuer{
+			Name: one.Name, JWKS: one.JWKS, Discover: one.OIDC, Algorithms: one.Algorithms, Audiences: one.Audience, Leeway: one.Leeway,
+			NoExpiry: one.RequireExpiry != nil && !*one.RequireExpiry, Claims: token.Names(one.Claims), Tenant: one.Tenant, Tenants: one.Tenants, Roles: one.Roles,
+		}
+		if one.SecretFile != "" {
+			secret, err := os.ReadFile(one.SecretFile)
+			if err != nil {
+				return nil, fmt.Errorf("%s: issuer %q: %w", path, one.Name, err)
+			}
+			issuers[i].Secret = strings.TrimSpace(string(secret))
+		}
+		if one.PublicKeyFile != "" {
+			if issuers[i].PEM, err = os.ReadFile(one.PublicKeyFile); err != nil {
+				return nil, fmt.Errorf("%s: issuer %q: %w", path, one.Name, err)
+			}
+		}
+	}
+	return issuers, nil
 }

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/cmd/stere/redaction"
 	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/redact"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -29,17 +32,41 @@ type setting struct {
 	help     string
 }
 
+// outgoingSettings are those of how others are told.
+func outgoingSettings() []setting {
+	return []setting{
+		{key: "webhook-reach", fallback: "public", env: []string{"STERE_WEBHOOK_REACH"}, check: oneOf("public", "private", "loopback"), help: "where webhooks and registered services may be: public addresses over https, private networks too, or this machine too; of the last two also without TLS"},
+		{key: "mail-server", env: []string{"STERE_MAIL_SERVER"}, check: isHostPort, help: "host:port of the SMTP server that sends e-mail of webhooks; TLS is used if it offers it; empty: no e-mail is sent"},
+		{key: "mail-from", env: []string{"STERE_MAIL_FROM"}, help: "the sender of e-mail, such as Stere <stere@example.com>"},
+		{key: "mail-user", env: []string{"STERE_MAIL_USER"}, help: "who logs in to the SMTP server; empty: nobody does"},
+		{key: "mail-password", env: []string{"STERE_MAIL_PASSWORD"}, secret: true, help: "the password of mail-user"},
+	}
+}
+
 // settings is the table of everything that can be configured.
 func settings() []setting {
 	one := func(name string) []string { return []string{"STERE_" + name, name} }
-	return []setting{
+	table := []setting{
 		{key: "data", fallback: "./stere-data", env: []string{"STERE_DATA"}, check: notEmpty, help: "the data folder"},
 		{key: "listen", fallback: "127.0.0.1:7100", env: []string{"STERE_LISTEN"}, check: isAddress, help: "the address to listen on"},
 		{key: "insecure-no-auth", fallback: "false", env: []string{"STERE_INSECURE_NO_AUTH"}, check: isBool, help: "let everybody on this machine do everything; on a loopback address only"},
 		{key: "log-level", fallback: "info", env: one("LOG_LEVEL"), check: isLogLevel, help: "debug, info, warn or error"},
 		{key: "log-format", fallback: "text", env: []string{"STERE_LOG_FORMAT"}, check: oneOf("text", "json"), help: "text or json"},
 		{key: "environment", fallback: "development", env: one("ENVIRONMENT"), check: oneOf("development", "staging", "production"), help: "development, staging or production"},
-		{key: "jwt-secret", env: one("JWT_SECRET"), secret: true, help: "signs bearer tokens (HS256); without it they are refused"},
+		{key: "jwt-secret", env: one("JWT_SECRET"), secret: true, help: "signs bearer tokens (HS256, HS384, HS512)"},
+		{key: "jwt-public-key-file", env: []string{"STERE_JWT_PUBLIC_KEY_FILE"}, help: "PEM file: public keys or certificates of who signs bearer tokens"},
+		{key: "jwt-jwks", env: []string{"STERE_JWT_JWKS"}, help: "the key set of who signs bearer tokens: an https address, or a file"},
+		{key: "jwt-oidc", env: []string{"STERE_JWT_OIDC"}, check: isBool, fallback: "false", help: "find the key set by the OpenID configuration of jwt-issuer"},
+		{key: "jwt-issuer", env: []string{"STERE_JWT_ISSUER"}, help: "the claim iss of tokens by public keys, of the secret if there are none; empty: any"},
+		{key: "jwt-audience", env: []string{"STERE_JWT_AUDIENCE"}, help: "with commas: of which the claim aud must have one; empty: it is not looked at"},
+		{key: "jwt-algorithms", env: []string{"STERE_JWT_ALGORITHMS"}, help: "with commas: by which tokens by public keys may be signed; empty: all that fit the keys"},
+		{key: "jwt-leeway", fallback: "30s", env: []string{"STERE_JWT_LEEWAY"}, check: isDuration, help: "by which clocks may differ"},
+		{key: "jwt-require-expiry", fallback: "true", env: []string{"STERE_JWT_REQUIRE_EXPIRY"}, check: isBool, help: "refuse tokens without the claim exp"},
+		{key: "jwt-issuers-file", env: []string{"STERE_JWT_ISSUERS_FILE"}, help: "YAML file: a list of more issuers of tokens, see docs/security.md"},
+		{key: "jwt-fetch-from", fallback: "public", env: []string{"STERE_JWT_FETCH_FROM"}, check: oneOf("public", "private", "loopback"), help: "where key sets may be: public addresses, private networks too, or this machine too, also without TLS"},
+		{key: "tls-cert", env: []string{"STERE_TLS_CERT"}, help: "PEM files with commas: certificates of the HTTP port, read again when they change; the name that a client asks for chooses"},
+		{key: "tls-key", env: []string{"STERE_TLS_KEY"}, help: "PEM files with commas: their keys, in the same order"},
+		{key: "allowed-origins", env: one("ALLOWED_ORIGINS"), help: "with commas: web sites whose pages may ask, such as https://*.example; * for all"},
 		{key: "api-key-header", fallback: "X-API-Key", env: one("API_KEY_HEADER"), check: isHeader, help: "the header with the API key"},
 		{key: "elastic-version", env: []string{"STERE_ELASTIC_VERSION"}, check: isVersion, help: "the Elasticsearch version reported to shippers"},
 		{key: "memory", fallback: "512MiB", env: []string{"STERE_MEMORY"}, check: isMemory, help: "that the process takes at most, about; the sizes of bodies, of records and of caches and the target are shares of it"},
@@ -47,7 +74,8 @@ func settings() []setting {
 		{key: "body-memory", share: func(m node.Memory) int64 { return m.Bodies }, env: []string{"STERE_BODY_MEMORY"}, check: isSize, help: "of all request bodies in memory"},
 		{key: "record-memory", share: func(m node.Memory) int64 { return m.Records }, env: []string{"STERE_RECORD_MEMORY"}, check: isSize, help: "of the decoded records of all requests under way"},
 		{key: "memory-target", share: func(m node.Memory) int64 { return m.Work }, env: []string{"STERE_MEMORY_TARGET"}, check: isSize, help: "of the process without its caches: near it memory is collected harder; GOMEMLIMIT goes before"},
-		{key: "queries", env: []string{"STERE_QUERIES"}, check: isCount, help: "that run at once; empty: twice the processors, at least 4"},
+		{key: "queries", env: []string{"STERE_QUERIES"}, check: isCount, help: "that run at once; empty: twice GOMAXPROCS, that is the processors and one more, at least 4"},
+		{key: "query-budgets", env: []string{"STERE_QUERY_BUDGETS"}, check: areBudgets, help: "what each query of a role may take, for example user=time:5s+read:1GiB+memory:64MiB+rows:10000+at-once:2,reader=time:20s"},
 		{key: "connections", fallback: "4096", env: []string{"STERE_CONNECTIONS"}, check: isCount, help: "at the same time"},
 		{key: "line-limit", fallback: "1MiB", env: []string{"STERE_LINE_LIMIT"}, check: isSize, help: "of one record as sent"},
 		{key: "field-limit", fallback: "1000", env: []string{"STERE_FIELD_LIMIT"}, check: isCount, help: "fields of one record"},
@@ -66,11 +94,16 @@ func settings() []setting {
 		{key: "cluster-tls-cert", env: []string{"STERE_CLUSTER_TLS_CERT"}, help: "PEM file: this node's certificate for the cluster port, for servers and clients"},
 		{key: "cluster-tls-key", env: []string{"STERE_CLUSTER_TLS_KEY"}, help: "PEM file: its key"},
 		{key: "cluster-tls-ca", env: []string{"STERE_CLUSTER_TLS_CA"}, help: "PEM file: the authority of the nodes' certificates, and of nothing else"},
+		{key: "cluster-tls-mode", fallback: "require", env: []string{"STERE_CLUSTER_TLS_MODE"}, check: oneOf("require", "both"), help: "with certificates: require them of every node, or take both, nodes with and without, while they are switched one by one"},
 		{key: "reserve", env: []string{"STERE_RESERVE"}, check: isSize, help: "of the disk that stays free; empty: 512 MiB or 2 %, whichever is less"},
+		{key: "redaction", fallback: "on", env: []string{"STERE_REDACTION"}, check: oneOf("on", "personal", "off"), help: "take secrets out of records before they are stored: on, personal (also e-mail addresses and telephone numbers) or off"},
+		{key: "redaction-actions", env: []string{"STERE_REDACTION_ACTIONS"}, check: redaction.ArePairs, help: "what to do with the findings of detectors, for example email=hash,ip=mask,card=off"},
+		{key: "redaction-fields", env: []string{"STERE_REDACTION_FIELDS"}, check: redaction.ArePairs, help: "what to do with fields by their names, for example metadata.note=remove,*.token=mask"},
+		{key: "redaction-rules-file", env: []string{"STERE_REDACTION_RULES_FILE"}, help: "a YAML file with rules of one's own"},
+		{key: "redaction-key-file", env: []string{"STERE_REDACTION_KEY_FILE"}, help: "the file with the key that tokens are made with, the same on all nodes"},
+		{key: "encryption-key-file", env: []string{"STERE_ENCRYPTION_KEY_FILE"}, help: "encrypt what is on the disk: the file with the master keys, made by stere admin encryption key, or a Unix socket that gives them"},
+		{key: "encryption-tenant-keys", fallback: "false", env: []string{"STERE_ENCRYPTION_TENANT_KEYS"}, check: isBool, help: "with encryption: keep the segments of each tenant in files with keys of their own, so that no copy of them can be read after the tenant was removed; costs files"},
 		{key: "shutdown-timeout", fallback: "30s", env: []string{"STERE_SHUTDOWN_TIMEOUT"}, check: isDuration, help: "to finish accepted work on shutdown"},
-		{key: "rate-limit-enabled", fallback: "false", env: one("RATE_LIMIT_ENABLED"), check: isBool, later: true, help: "limit requests per client"},
-		{key: "rate-limit-requests", fallback: "100", env: one("RATE_LIMIT_REQUESTS"), check: isCount, later: true, help: "requests per window"},
-		{key: "rate-limit-window", fallback: "3600", env: one("RATE_LIMIT_WINDOW"), check: isSeconds, later: true, help: "the window in seconds"},
 		{key: "enable-analytics", fallback: "true", env: one("ENABLE_ANALYTICS"), check: isBool, later: true, help: "the analytics endpoints"},
 		{key: "enable-integrations", fallback: "true", env: one("ENABLE_INTEGRATIONS"), check: isBool, later: true, help: "the integration endpoints"},
 		{key: "enable-webhooks", fallback: "true", env: one("ENABLE_WEBHOOKS"), check: isBool, later: true, help: "webhooks"},
@@ -79,6 +112,7 @@ func settings() []setting {
 		{key: "data-service-url", env: one("DATA_SERVICE_URL"), check: isURL, later: true, help: "a service that receives copies"},
 		{key: "content-skimmer-url", env: one("CONTENT_SKIMMER_URL"), check: isURL, later: true, help: "a service that analyses content"},
 	}
+	return append(append(table, outgoingSettings()...), limitSettings()...)
 }
 
 // value is a setting's effective text and where it comes from.
@@ -91,6 +125,10 @@ func (v values) text(key string) string { return v[key].text }
 func (v values) bool(key string) bool   { b, _ := parseBool(v[key].text); return b }
 func (v values) count(key string) int   { n, _ := strconv.Atoi(v[key].text); return n }
 func (v values) size(key string) int64  { n, _ := parseSize(v[key].text); return n }
+func (v values) budgets(key string) map[string]query.Budget {
+	budgets, _ := query.ParseBudgets(v[key].text, parseSize)
+	return budgets
+}
 func (v values) duration(key string) time.Duration {
 	d, _ := syntax.ParseDuration(v[key].text)
 	return d
@@ -172,6 +210,31 @@ func (p *program) resolve(config string, given map[string]value) (values, error)
 		return nil, usageError{fmt.Errorf("the configuration has %d fault(s):\n%w", len(faults), errors.Join(faults...))}
 	}
 	return effective, nil
+}
+
+// redaction returns what is to be redacted.
+func (v values) redaction() (redact.Config, error) {
+	cfg, err := redaction.Settings(redaction.Texts{Mode: v.text("redaction"), Actions: v.text("redaction-actions"), Fields: v.text("redaction-fields"),
+		RulesFile: v.text("redaction-rules-file"), KeyFile: v.text("redaction-key-file")})
+	if err != nil {
+		return cfg, usageError{fmt.Errorf("configure redaction: %w", err)}
+	}
+	return cfg, nil
+}
+
+// redactionEnv is what the commands about redaction work with.
+func (p *program) redactionEnv() *redaction.Env {
+	return &redaction.Env{
+		Stdin: p.stdin, Stdout: p.stdout, Usage: func(err error) error { return usageError{err} },
+		Settings: func(config string, set map[string]string) (redact.Config, error) {
+			flags := settingFlags{Set: set}
+			effective, err := p.resolve(config, flags.given())
+			if err != nil {
+				return redact.Config{}, err
+			}
+			return effective.redaction()
+		},
+	}
 }
 
 // share gives the settings that are shares of the memory theirs.

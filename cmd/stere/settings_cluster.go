@@ -16,7 +16,8 @@ import (
 // be run.
 type nodeFlags struct {
 	settingFlags
-	Cluster clusterFlags `embed:"" group:"Flags of a cluster"`
+	EncryptionKeyFile *string      `help:"Encrypt what is on the disk: the file with the master keys, see stere admin encryption." placeholder:"FILE"`
+	Cluster           clusterFlags `embed:"" group:"Flags of a cluster"`
 }
 
 // clusterFlags are the settings that make a node one of several.
@@ -34,6 +35,7 @@ type clusterFlags struct {
 	ClusterTLSCert    *string  `name:"cluster-tls-cert" help:"This node's own certificate for the cluster port, PEM." placeholder:"FILE"`
 	ClusterTLSKey     *string  `name:"cluster-tls-key" help:"Its key, PEM." placeholder:"FILE"`
 	ClusterTLSCA      *string  `name:"cluster-tls-ca" help:"The authority of the nodes' certificates, PEM." placeholder:"FILE"`
+	ClusterTLSMode    *string  `name:"cluster-tls-mode" help:"require certificates of every node, or take both, nodes with and without, while they are switched." placeholder:"MODE"`
 }
 
 // given returns the settings that were given as flags.
@@ -41,8 +43,8 @@ func (f *nodeFlags) given() map[string]value {
 	given := f.settingFlags.given()
 	c := &f.Cluster
 	for key, text := range map[string]*string{
-		"node": c.Node, "zone": c.Zone, "cluster-listen": c.ClusterListen, "gossip-listen": c.GossipListen, "advertise": c.Advertise,
-		"cluster-secret-file": c.ClusterSecretFile, "cluster-tls-cert": c.ClusterTLSCert, "cluster-tls-key": c.ClusterTLSKey, "cluster-tls-ca": c.ClusterTLSCA,
+		"encryption-key-file": f.EncryptionKeyFile, "node": c.Node, "zone": c.Zone, "cluster-listen": c.ClusterListen, "gossip-listen": c.GossipListen, "advertise": c.Advertise,
+		"cluster-secret-file": c.ClusterSecretFile, "cluster-tls-cert": c.ClusterTLSCert, "cluster-tls-key": c.ClusterTLSKey, "cluster-tls-ca": c.ClusterTLSCA, "cluster-tls-mode": c.ClusterTLSMode,
 	} {
 		if text != nil {
 			given[key] = value{*text, "--" + key}
@@ -66,7 +68,7 @@ func (f *nodeFlags) given() map[string]value {
 func (v values) leaveCluster() {
 	for _, key := range []string{
 		"cluster-listen", "gossip-listen", "advertise", "join", "bootstrap", "bootstrap-expect", "replicas",
-		"cluster-secret-file", "cluster-tls-cert", "cluster-tls-key", "cluster-tls-ca",
+		"cluster-secret-file", "cluster-tls-cert", "cluster-tls-key", "cluster-tls-ca", "cluster-tls-mode",
 	} {
 		v[key] = value{"", "default"}
 	}
@@ -96,6 +98,7 @@ func clusterConfig(effective values) (node.ClusterConfig, error) {
 	if files.CertFile != "" || files.KeyFile != "" || files.CAFile != "" {
 		// A certificate is made before the data folder that gives a node its id.
 		files.AnyName = true
+		files.Both = effective.text("cluster-tls-mode") == "both"
 		cfg.TLS = &files
 	}
 	if len(faults) == 0 {
@@ -178,4 +181,27 @@ func isHostPorts(text string) error {
 		return fmt.Errorf("%q names nobody, want for example db1.internal,10.0.0.7:7102", text)
 	}
 	return nil
+}
+
+// limitSettings are the settings of what is limited, counted and kept.
+func limitSettings() []setting {
+	one := func(name string) []string { return []string{"STERE_" + name, name} }
+	return []setting{
+		{key: "rate-limit-enabled", fallback: "false", env: one("RATE_LIMIT_ENABLED"), check: isBool, help: "limit the requests of every client and every address; what is agreed with a tenant is limited always"},
+		{key: "rate-limit-requests", fallback: "100", env: one("RATE_LIMIT_REQUESTS"), check: isCount, help: "of a client in a window, of each kind (search, ingest, export, change)"},
+		{key: "rate-limit-window", fallback: "3600", env: one("RATE_LIMIT_WINDOW"), check: isSeconds, help: "the length of the window, which slides, in seconds"},
+		{key: "rate-limit-per-minute", env: one("RATE_LIMIT_PER_MINUTE"), check: isCount, help: "of a client, of each kind, besides; empty: no limit"},
+		{key: "rate-limit-per-hour", env: one("RATE_LIMIT_PER_HOUR"), check: isCount, help: "the same in an hour"},
+		{key: "rate-limit-per-day", env: one("RATE_LIMIT_PER_DAY"), check: isCount, help: "the same in 24 hours"},
+		{key: "search-rate-limit-per-minute", env: one("SEARCH_RATE_LIMIT_PER_MINUTE"), check: isCount, help: "searches of a client, besides; empty: no limit"},
+		{key: "rate-limit-address", env: []string{"STERE_RATE_LIMIT_ADDRESS"}, check: isCount, help: "requests of an address in a window, whoever asks; empty: ten times those of a client"},
+		{key: "trusted-proxies", env: one("TRUSTED_PROXIES"), check: areNetworks, help: "with commas: networks of proxies that are believed when they say in X-Forwarded-For whom a request is from"},
+		{key: "usage", fallback: "on", env: []string{"STERE_USAGE"}, check: oneOf("on", "off"), help: "count what tenants use, for quotas of days and reports"},
+		{key: "audit", fallback: "on", env: []string{"STERE_AUDIT"}, check: oneOf("on", "off"), help: "keep who does what in the audit trail"},
+		{key: "price-currency", env: []string{"STERE_PRICE_CURRENCY"}, help: "of the prices, for reports of usage"},
+		{key: "price-in", fallback: "0", env: []string{"STERE_PRICE_IN"}, check: isPrice, help: "of 10^9 bytes that come in"},
+		{key: "price-stored", fallback: "0", env: []string{"STERE_PRICE_STORED"}, check: isPrice, help: "of 10^9 bytes that are stored for 30 days"},
+		{key: "price-read", fallback: "0", env: []string{"STERE_PRICE_READ"}, check: isPrice, help: "of 10^9 bytes of answers"},
+		{key: "price-queries", fallback: "0", env: []string{"STERE_PRICE_QUERIES"}, check: isPrice, help: "of 1,000 questions"},
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -276,7 +277,9 @@ func (c *exportCommand) copy(p *program, node *client.Client, params url.Values,
 		}
 		fmt.Fprintf(p.stderr, "stere: the export broke off after %d records (%v); going on\n", lines.count, err)
 		params.Set("after", idOf(lines.last))
-		time.Sleep(delay)
+		if pause.For(p.ctx, delay) != nil {
+			return p.ctx.Err()
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	KillMajority   Kind = "kill-majority"   // of more than half of them
 	KillAll        Kind = "kill-all"        // of all at once
 	Term           Kind = "term"            // all nodes are stopped and started, one by one
+	Upgrade        Kind = "upgrade"         // the same, from an older program to the present one
 	PowerLoss      Kind = "powerloss"       // one node loses its power
 	PowerLossAll   Kind = "powerloss-all"   // all do, at once
 	Stop           Kind = "stop"            // one process stands still for a while
@@ -38,7 +39,7 @@ const (
 
 // Kinds lists all faults.
 func Kinds() []Kind {
-	return []Kind{Kill, KillMajority, KillAll, Term, PowerLoss, PowerLossAll, Stop, Partition, PartitionSplit, Bridge, OneWay, Flap, Slow,
+	return []Kind{Kill, KillMajority, KillAll, Term, Upgrade, PowerLoss, PowerLossAll, Stop, Partition, PartitionSplit, Bridge, OneWay, Flap, Slow,
 		DiskFull, DiskDead, Freeze, Clock, BitRot, Replace, AddNode}
 }
 
@@ -82,8 +83,9 @@ const enoughFaults = 0.8
 
 // Config says what to do. Zero values mean the defaults.
 type Config struct {
-	// Path is the stere program.
-	Path string
+	// Path is the stere program. OldPath is an older one, with which the nodes of
+	// a life begin that is to see an upgrade; without it there is none.
+	Path, OldPath string
 	// Args go after those that make a node one of the cluster, Env is added to
 	// the environment.
 	Args, Env []string
@@ -190,6 +192,10 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// program is the program that a node begins with. With an older one every node
+// does, until it is upgraded or restarted by term.
+func (c Config) program() string { return cmp.Or(c.OldPath, c.Path) }
 
 // disks reports whether the nodes get disk images.
 func (c Config) disks() bool {

@@ -32,12 +32,12 @@ const (
 // possible says with lab.ErrSkip that the fault cannot be made here.
 func (r *round) possible() error {
 	switch {
-	case r.kind == Clock:
-		return fmt.Errorf("%w: the clocks of all processes of a machine are one, and nodes have no clock that can be set", lab.ErrSkip)
 	case slices.Contains(needsDisk(), r.kind) && r.crew.noImages != "":
 		return fmt.Errorf("%w: %s", lab.ErrSkip, strings.TrimPrefix(r.crew.noImages, lab.ErrSkip.Error()+": "))
 	case r.kind == AddNode && len(r.crew.free) == 0 || r.kind == Replace && len(r.crew.free) == 0:
 		return fmt.Errorf("%w: no host is free", lab.ErrSkip)
+	case r.kind == Upgrade && r.cfg.OldPath == "":
+		return fmt.Errorf("%w: there is no older program", lab.ErrSkip)
 	}
 	return nil
 }
@@ -55,6 +55,8 @@ func (r *round) fault(ctx context.Context) error {
 		return r.killed(ctx, r.victims(len(r.crew.nodes())))
 	case Term:
 		return r.rolled(ctx)
+	case Upgrade:
+		return r.upgraded(ctx)
 	case PowerLoss:
 		return r.unpowered(ctx, r.victims(1))
 	case PowerLossAll:
@@ -79,6 +81,8 @@ func (r *round) fault(ctx context.Context) error {
 		return r.diskDied(ctx, r.victims(1)[0])
 	case Freeze:
 		return r.frozen(ctx, r.victims(1)[0])
+	case Clock:
+		return r.shifted(ctx, r.victims(1)[0])
 	case BitRot:
 		return r.rotted(ctx, r.victims(1)[0])
 	case Replace:
@@ -135,6 +139,7 @@ func (r *round) rolled(ctx context.Context) error {
 			v := &r.report.Violations
 			v.Note(&v.NotAlive, 1, "%s does not obey: %v", n.name, err)
 		}
+		n.path = r.cfg.Path
 		if err := r.crew.start(ctx, n, false); err != nil {
 			return err
 		}
@@ -144,6 +149,16 @@ func (r *round) rolled(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// upgraded makes the older program of all nodes, which they have begun with or
+// are given first, the present one. Between two nodes both serve together.
+func (r *round) upgraded(ctx context.Context) error {
+	if err := r.rolled(ctx); err != nil {
+		return err
+	}
+	r.last = true // the next life begins with the older program
 	return nil
 }
 

@@ -41,6 +41,7 @@ type node struct {
 	patient *ledger.API  // for comparing
 	silent  atomic.Int64 // when a request had no answer, ns
 
+	path    string // of the program
 	host    *lab.Host
 	ports   [3]string // http, cluster, gossip
 	disk    *lab.Disk // nil: no image
@@ -53,7 +54,7 @@ type node struct {
 
 func (c *crew) newNode(host *lab.Host) (n *node, err error) {
 	c.made++
-	n = &node{name: "n" + strconv.Itoa(c.made), host: host, ports: [3]string{portHTTP, portCluster, portGossip}}
+	n = &node{name: "n" + strconv.Itoa(c.made), path: c.cfg.program(), host: host, ports: [3]string{portHTTP, portCluster, portGossip}}
 	if host.Namespace == "" {
 		for i := range n.ports {
 			if n.ports[i], err = proc.FreePort(host.Address); err != nil {
@@ -109,7 +110,7 @@ func (c *crew) args(n *node, founds bool) []string {
 // launch starts the process and does not wait for it.
 func (c *crew) launch(n *node, founds bool) (err error) {
 	n.process, err = proc.Launch(proc.Config{
-		Path: c.cfg.Path, Args: c.args(n, founds), Env: c.cfg.Env, LogPath: n.log, ReadyTimeout: c.cfg.ReadyTimeout, StopTimeout: c.cfg.ReadyTimeout,
+		Path: n.path, Args: c.args(n, founds), Env: c.cfg.Env, LogPath: n.log, ReadyTimeout: c.cfg.ReadyTimeout, StopTimeout: c.cfg.ReadyTimeout,
 		Ready:  n.api.Ready,
 		Within: func(start func() error) error { return lab.Inside(n.host.Namespace, start) },
 	})

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // flipsMax bounds the bits that flip in one round.
@@ -36,37 +37,51 @@ func (r *round) rotted(ctx context.Context, victim *node) error {
 	return victim.end()
 }
 
-// flip flips a bit of a file of the log or of storage, each byte as likely as
-// any other.
+// flip flips a bit of a file of the log, or as often of storage, each byte as
+// likely as any other there.
 func (r *round) flip(dir string) (where string, err error) {
+	parts := []string{"log", "store"}
+	if r.rng.IntN(2) == 0 {
+		slices.Reverse(parts)
+	}
+	for _, part := range parts {
+		if where, err = r.flipIn(dir, part); !errors.Is(err, errNoFiles) {
+			break
+		}
+	}
+	return where, err
+}
+
+var errNoFiles = errors.New("there are no files")
+
+// flipIn flips a bit of a file of one of the folders.
+func (r *round) flipIn(dir, part string) (where string, err error) {
 	type target struct {
 		path string
 		size int64
 	}
 	var targets []target
 	sum := int64(0)
-	for _, part := range []string{"log", "store"} {
-		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() || entry.Name() == "BALLAST" || entry.Name() == "LOCK" {
-				if errors.Is(err, fs.ErrNotExist) {
-					return nil
-				}
-				return err
+	err = filepath.WalkDir(filepath.Join(dir, part), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || slices.Contains([]string{"BALLAST", "LOCK", "reserve"}, entry.Name()) {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
 			}
-			info, err := entry.Info()
-			if err != nil || info.Size() == 0 {
-				return nil // it vanished, or has nothing to flip
-			}
-			targets = append(targets, target{path, info.Size()})
-			sum += info.Size()
-			return nil
-		})
-		if err != nil {
-			return "", fmt.Errorf("look for files: %w", err)
+			return err
 		}
+		info, err := entry.Info()
+		if err != nil || info.Size() == 0 {
+			return nil // it vanished, or has nothing to flip
+		}
+		targets = append(targets, target{path, info.Size()})
+		sum += info.Size()
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("look for files: %w", err)
 	}
 	if sum == 0 {
-		return "", fmt.Errorf("there are no files in %s", dir)
+		return "", fmt.Errorf("%w in %s", errNoFiles, filepath.Join(dir, part))
 	}
 	at := r.rng.Int64N(sum)
 	for _, t := range targets {

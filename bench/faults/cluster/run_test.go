@@ -85,6 +85,32 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// Nodes of two programs take turns, and one that loses what the other has stored
+// is caught.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bug, ok := range map[string]bool{soundNode: true, losingNode: false} {
+		t.Run(bug, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t, bug, cluster.Upgrade)
+			cfg.Loopback, cfg.Grace, cfg.OldPath = true, time.Hour, self
+			report, v := run(t, cfg)
+			if report.OK() != ok || ok && report.Kinds[0].Done != 1 {
+				t.Errorf("an upgrade is %s: %+v", report.Kinds[0].Verdict(), v)
+			}
+		})
+	}
+	cfg := config(t, soundNode, cluster.Kill, cluster.Upgrade)
+	cfg.Loopback, cfg.Grace = true, time.Hour
+	if report, _ := run(t, cfg); report.Kinds[1].Skipped == "" {
+		t.Error("without an older program there is an upgrade")
+	}
+}
+
 // Every bug must be caught, and be called what it is.
 func TestBugsAreCaught(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	v1 "github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/bench/faults/ledger"
@@ -43,15 +44,37 @@ func (s shard) has(name string) bool {
 
 // askStatus asks one node.
 func askStatus(ctx context.Context, a *ledger.API) (status, error) {
+	answer, err := askCluster(ctx, a)
+	if err != nil {
+		return status{}, err
+	}
+	return statusOf(answer), nil
+}
+
+func askCluster(ctx context.Context, a *ledger.API) (v1.ClusterStatus, error) {
 	text, err := a.Do(ctx, http.MethodGet, "/admin/cluster", nil, "")
 	if err != nil {
-		return status{}, fmt.Errorf("ask for the cluster's status: %w", err)
+		return v1.ClusterStatus{}, fmt.Errorf("ask for the cluster's status: %w", err)
 	}
 	var answer v1.Envelope[v1.ClusterStatus]
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return status{}, fmt.Errorf("read the cluster's status: %w", err)
+		return v1.ClusterStatus{}, fmt.Errorf("read the cluster's status: %w", err)
 	}
-	return statusOf(answer.Data), nil
+	return answer.Data, nil
+}
+
+// askSkew asks one node how far the clock of another is ahead.
+func askSkew(ctx context.Context, a *ledger.API, of string) (time.Duration, error) {
+	answer, err := askCluster(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range answer.Nodes {
+		if n.Name == of && n.State != v1.NodeGone {
+			return time.Duration(n.ClockSkew * float64(time.Millisecond)), nil
+		}
+	}
+	return 0, fmt.Errorf("node %s is not known", of)
 }
 
 // statusOf names nodes as people do. Those that are gone are none.

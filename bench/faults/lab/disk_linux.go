@@ -13,12 +13,14 @@ import (
 
 // Requests of ioctl. The ext4 shutdown is _IOR('X', 125, __u32): from then on
 // every access fails, and without a log flush what was not synced never reaches
-// the disk. Freeze and thaw are _IOWR('X', 119 and 120, int).
+// the disk. Freeze and thaw are _IOWR('X', 119 and 120, int). LOOP_CLR_FD is that
+// of a loop device.
 const (
 	shutdownRequest = 0x8004587d
 	noLogFlush      = 2
 	freezeRequest   = 0xc0045877
 	thawRequest     = 0xc0045878
+	loopClear       = 0x4c01 // LOOP_CLR_FD
 )
 
 // Disk is an ext4 file system on a loop device over an image file.
@@ -71,8 +73,7 @@ func (d *Disk) attach() error {
 	}
 	d.loop = string(bytes.TrimSpace(out))
 	if err := syscall.Mount(d.loop, d.Mount, "ext4", 0, ""); err != nil {
-		_, detachErr := command("losetup", "-d", d.loop)
-		return errors.Join(fmt.Errorf("mount %s: %w", d.loop, err), detachErr)
+		return errors.Join(fmt.Errorf("mount %s: %w", d.loop, err), detachLoop(d.loop))
 	}
 	return nil
 }
@@ -90,8 +91,17 @@ func (d *Disk) detach() error {
 	}
 	loop := d.loop
 	d.loop = ""
-	_, err = command("losetup", "-d", loop)
-	return err
+	return detachLoop(loop)
+}
+
+// detachLoop takes the image away from a loop device. One that a file system
+// still uses goes when that does, so that it may be gone already by the time
+// somebody who saw it detaches it: that is no error.
+func detachLoop(device string) error {
+	if err := control(device, loopClear, 0); err != nil && !errors.Is(err, syscall.ENXIO) {
+		return fmt.Errorf("detach %s: %w", device, err)
+	}
+	return nil
 }
 
 // Cut shuts the file system down. Nothing that was not synced before will be

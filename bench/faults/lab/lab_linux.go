@@ -65,7 +65,7 @@ func removeThing(t thing) (gone bool, err error) {
 			return false, err
 		}
 		for _, loop := range loops {
-			if _, err := command("losetup", "-d", loop); err != nil {
+			if err := detachLoop(loop); err != nil {
 				return gone, err
 			}
 			gone = true
@@ -131,11 +131,11 @@ func command(name string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// control is an ioctl on a file system, by its mount point.
+// control is an ioctl on a file system, by its mount point, or on a device.
 func control(mount string, request uintptr, argument uintptr) error {
 	root, err := os.Open(mount)
 	if err != nil {
-		return fmt.Errorf("open disk: %w", err)
+		return fmt.Errorf("open %s: %w", mount, err)
 	}
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, root.Fd(), request, argument)
 	err = root.Close()

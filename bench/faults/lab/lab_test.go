@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -26,7 +27,72 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, leave(dir))
 		os.Exit(1)
 	}
+	if os.Getenv(tellEnv) != "" {
+		tell()
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
+}
+
+// tellEnv makes the test binary a program that tells the time.
+const tellEnv = "LAB_TEST_TELL"
+
+// tell answers each line of the input with the wall clock, and with how long it
+// has run by the other clock.
+func tell() {
+	began := time.Now()
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Println(time.Now().UnixNano(), int64(time.Since(began)))
+	}
+}
+
+// TestSetClock sets the clock of a process again and again.
+func TestSetClock(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), tellEnv+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+			t.Error(err)
+		}
+	}()
+	lines, ran := bufio.NewScanner(out), int64(-1)
+	for round, ahead := range []time.Duration{0, time.Hour, -48 * time.Hour, 30 * time.Second, 0} {
+		if round > 0 {
+			err := lab.SetClock(cmd.Process.Pid, ahead)
+			if errors.Is(err, lab.ErrSkip) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := time.Now()
+		if _, err := fmt.Fprintln(in); err != nil || !lines.Scan() {
+			t.Fatal(err, lines.Err())
+		}
+		after, wall, since := time.Now(), int64(0), int64(0)
+		if _, err := fmt.Sscan(lines.Text(), &wall, &since); err != nil {
+			t.Fatal(err)
+		}
+		if wall < before.Add(ahead).UnixNano() || wall > after.Add(ahead).UnixNano() {
+			t.Errorf("the process believes that it is %v, want %v ahead of %v to %v", time.Unix(0, wall), ahead, before, after)
+		}
+		if since < ran || since > ran+int64(time.Minute) {
+			t.Errorf("by its other clock the process has run for %v after %v", time.Duration(since), time.Duration(ran))
+		}
+		ran = since
+	}
 }
 
 // leave makes one of everything and ends without taking it away.
@@ -150,6 +216,34 @@ func TestDiskLosesWhatWasNotSynced(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(d.Mount, "not")); err == nil && len(text) > 0 {
 		t.Errorf("what was not synced is there: %q", text)
+	}
+	if err := d.Remove(false); err != nil {
+		t.Error(err)
+	}
+}
+
+// A loop device that another hand has detached, or the system when the last user
+// of a dead file system went, is no error of whoever removes the disk.
+func TestDiskIsDetachedAlready(t *testing.T) {
+	l, dir := open(t), t.TempDir()
+	d, err := l.NewDisk(dir, "disk", 16)
+	if errors.Is(err, lab.ErrSkip) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); fields[1] == d.Mount {
+			// While it is mounted this marks it to go with its last user, who is Remove.
+			if out, err := exec.Command("losetup", "-d", fields[0]).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
 	}
 	if err := d.Remove(false); err != nil {
 		t.Error(err)

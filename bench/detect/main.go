@@ -1,0 +1,63 @@
+// Command detect measures how well anomalies and attacks are found: in real logs into
+// which they are put from a seed, and how often something is found in the logs as they
+// are.
+//
+//	go run ./bench/detect -data ../shared/data -json docs/results/detect.json
+//
+// The folder has ndjson/*.ndjson.zst; each file is the log of a tenant. There is no
+// setting: what is measured is what GET /analytics/insights does. docs/insights.md says
+// what the figures mean.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/stere-log/stere/bench/machine"
+)
+
+func main() {
+	var o options
+	var to string
+	flag.StringVar(&o.data, "data", "../shared/data", "the folder of real logs")
+	flag.StringVar(&to, "json", "", "file for the report as JSON")
+	flag.StringVar(&o.commit, "commit", "", "what was measured, for the report")
+	flag.StringVar(&o.only, "source", "", "only sources whose name contains this")
+	flag.StringVar(&o.kind, "kind", "", "only what is planted of this kind; none for the logs as they are alone")
+	flag.Uint64Var(&o.seed, "seed", 1, "the seed")
+	flag.IntVar(&o.rounds, "rounds", 2, "how often each kind is put into each log")
+	flag.IntVar(&o.days, "days", 30, "how many days of a log as it is are judged")
+	flag.BoolVar(&o.verbose, "v", false, "print what is missed and what is wrong")
+	flag.Parse()
+	if err := run(o, to, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "detect:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures, prints tables and writes the report.
+func run(o options, to string, stdout io.Writer) error {
+	report, err := measure(o)
+	if err != nil {
+		return err
+	}
+	report.Time, report.Commit, report.Machine = time.Now().UTC().Truncate(time.Second), o.commit, machine.Describe()
+	if _, err := io.WriteString(stdout, report.Markdown()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	if to == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	if err := os.WriteFile(to, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,344 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/stere-log/stere/client"
+)
+
+// Triage is stere triage.
+type Triage struct {
+	Rules     Rules     `cmd:"" help:"Rules: what of the records is worth telling."`
+	Alerts    alerts    `cmd:"" help:"What fires, or is about to."`
+	Incidents Incidents `cmd:"" help:"Incidents: what somebody has to look after."`
+}
+
+// Help teaches by example.
+func (Triage) Help() string {
+	return `docs/triage.md has the form of rules.
+
+Examples:
+  stere triage rules test brute-force.yaml --over 30d
+  stere triage rules save brute-force.yaml
+  stere triage rules disable business_event
+  stere triage alerts
+  stere triage incidents list --state open
+  stere triage incidents change inc-1790000000-brute-force --state acknowledged --owner kim`
+}
+
+// ask makes a call and decodes what comes back.
+func ask[T any](ctx context.Context, c *client.Client, method, path string, body any) (out T, err error) {
+	var text []byte
+	switch b := body.(type) {
+	case nil:
+	case []byte:
+		text = b
+	default:
+		if text, err = json.Marshal(b); err != nil {
+			return out, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+	}
+	data, err := c.Call(ctx, method, path, text)
+	if err == nil {
+		err = json.Unmarshal(data, &out)
+	}
+	return out, err
+}
+
+// Rules is stere triage rules.
+type Rules struct {
+	List    listRules  `cmd:"" help:"List rules, with those that are there from the start."`
+	Show    showRule   `cmd:"" help:"Show a rule, its alerts and its revisions, as JSON."`
+	Test    testRule   `cmd:"" help:"Say what a rule would have done with what is stored."`
+	Save    saveRule   `cmd:"" help:"Make a rule, or replace it."`
+	Enable  enableRule `cmd:"" help:"Switch a rule on."`
+	Disable offRule    `cmd:"" help:"Switch a rule off."`
+	Drop    dropRule   `cmd:"" help:"Forget a rule; one of the start is as it was."`
+}
+
+const rulesPath = "/triage/rules"
+
+// shownRule is a rule in answers.
+type shownRule struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Severity string     `json:"severity"`
+	Disabled bool       `json:"disabled"`
+	Builtin  bool       `json:"builtin"`
+	Revision int        `json:"revision"`
+	Firing   int        `json:"firing"`
+	Fired    uint64     `json:"fired"`
+	Through  *time.Time `json:"lookedAtUntil"`
+	Error    string     `json:"error"`
+}
+
+func rowsOfRules(out io.Writer, rules []shownRule) {
+	row(out, "ID", "SEVERITY", "STATE", "FIRING", "FIRED", "LOOKED AT UNTIL", "NAME", "ERROR")
+	for _, r := range rules {
+		state := "on"
+		if r.Disabled {
+			state = "off"
+		}
+		row(out, r.ID, r.Severity, state, fmt.Sprint(r.Firing), fmt.Sprint(r.Fired), day(r.Through), r.Name, r.Error)
+	}
+}
+
+type listRules struct {
+	Remote
+}
+
+// Run lists rules.
+func (l *listRules) Run(w World) error {
+	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownRule, error) {
+		return ask[[]shownRule](ctx, c, "GET", rulesPath, nil)
+	}, rowsOfRules)
+}
+
+type showRule struct {
+	Remote
+	ID string `arg:"" help:"The rule."`
+}
+
+// Run shows a rule.
+func (s *showRule) Run(w World) error {
+	s.JSON = true
+	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
+		return ask[json.RawMessage](ctx, c, "GET", rulesPath+"/"+url.PathEscape(s.ID), nil)
+	}, func(io.Writer, json.RawMessage) {})
+}
+
+// ruleText reads the file of a rule.
+func ruleText(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the rule: %w", err)
+	}
+	return text, nil
+}
+
+type testRule struct {
+	Remote
+	Rule string `arg:"" help:"A file with a rule, or the id of a saved one."`
+	Over string `default:"30d" help:"How far back." placeholder:"LENGTH"`
+}
+
+// trial is what a rule would have done.
+type trial struct {
+	Summary string
+	Fired   int
+	Told    int `json:"notifications"`
+	Windows int
+	Every   string
+	Partial string
+	Firings []struct {
+		Labels map[string]string
+		From   *time.Time
+		Until  *time.Time
+		Peak   float64
+		Text   string
+	}
+}
+
+// Run tries a rule.
+func (t *testRule) Run(w World) error {
+	path, body := "/triage/test", []byte(nil)
+	if text, err := ruleText(t.Rule); err == nil {
+		body = text
+	} else if strings.ContainsAny(t.Rule, "/\\") || !errors.Is(err, os.ErrNotExist) {
+		return err
+	} else {
+		path = rulesPath + "/" + url.PathEscape(t.Rule) + "/test"
+	}
+	return run(w, t.Remote, func(ctx context.Context, c *client.Client) (trial, error) {
+		return ask[trial](ctx, c, "POST", path+"?over="+url.QueryEscape(t.Over), body)
+	}, func(out io.Writer, got trial) {
+		fmt.Fprintf(out, "%s; somebody would have been told %d times (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
+		if got.Partial != "" {
+			fmt.Fprintln(out, got.Partial)
+		}
+		if len(got.Firings) > 0 {
+			row(out, "FROM", "UNTIL", "PEAK", "OF", "TEXT")
+		}
+		for _, f := range got.Firings {
+			row(out, day(f.From), day(f.Until), fmt.Sprintf("%.6g", f.Peak), labelsOf(f.Labels), f.Text)
+		}
+	})
+}
+
+func labelsOf(labels map[string]string) string {
+	text := strings.TrimPrefix(fmt.Sprint(labels), "map")
+	return strings.Trim(text, "[]")
+}
+
+type saveRule struct {
+	Remote
+	File string `arg:"" type:"existingfile" help:"YAML or JSON, see docs/triage.md."`
+	New  bool   `help:"Only if there is no rule of this id."`
+}
+
+// Run saves a rule.
+func (s *saveRule) Run(w World) error {
+	text, err := ruleText(s.File)
+	if err != nil {
+		return err
+	}
+	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (shownRule, error) {
+		return ask[shownRule](ctx, c, "POST", fmt.Sprint(rulesPath, "?replace=", !s.New), text)
+	}, func(out io.Writer, r shownRule) { rowsOfRules(out, []shownRule{r}) })
+}
+
+type enableRule struct {
+	Remote
+	ID string `arg:"" help:"The rule."`
+}
+
+// Run switches a rule on.
+func (e *enableRule) Run(w World) error { return switchRule(w, e.Remote, e.ID, false) }
+
+type offRule struct {
+	Remote
+	ID string `arg:"" help:"The rule."`
+}
+
+// Run switches a rule off.
+func (o *offRule) Run(w World) error { return switchRule(w, o.Remote, o.ID, true) }
+
+func switchRule(w World, r Remote, id string, disabled bool) error {
+	return run(w, r, func(ctx context.Context, c *client.Client) (shownRule, error) {
+		return ask[shownRule](ctx, c, "PATCH", rulesPath+"/"+url.PathEscape(id), map[string]bool{"disabled": disabled})
+	}, func(out io.Writer, r shownRule) { rowsOfRules(out, []shownRule{r}) })
+}
+
+type dropRule struct {
+	Remote
+	ID string `arg:"" help:"The rule."`
+}
+
+// Run forgets a rule.
+func (d *dropRule) Run(w World) error {
+	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownRule, error) {
+		return ask[shownRule](ctx, c, "DELETE", rulesPath+"/"+url.PathEscape(d.ID), nil)
+	}, func(out io.Writer, r shownRule) { row(out, "dropped", r.ID) })
+}
+
+type alerts struct {
+	Remote
+}
+
+type shownAlert struct {
+	Rule     string            `json:"rule"`
+	Severity string            `json:"severity"`
+	State    string            `json:"state"`
+	Labels   map[string]string `json:"labels"`
+	Value    float64           `json:"value"`
+	Text     string            `json:"text"`
+	Since    *time.Time        `json:"since"`
+	Acked    string            `json:"acknowledgedBy"`
+	Silenced string            `json:"silencedBy"`
+	Incident string            `json:"incident"`
+}
+
+// Run lists alerts.
+func (a *alerts) Run(w World) error {
+	return run(w, a.Remote, func(ctx context.Context, c *client.Client) ([]shownAlert, error) {
+		return ask[[]shownAlert](ctx, c, "GET", "/triage/alerts", nil)
+	}, func(out io.Writer, list []shownAlert) {
+		row(out, "SEVERITY", "STATE", "RULE", "OF", "VALUE", "SINCE", "ACKNOWLEDGED", "SILENCED", "INCIDENT", "TEXT")
+		for _, a := range list {
+			row(out, a.Severity, a.State, a.Rule, labelsOf(a.Labels), fmt.Sprintf("%.6g", a.Value), day(a.Since), a.Acked, a.Silenced, a.Incident, a.Text)
+		}
+	})
+}
+
+// Incidents is stere triage incidents.
+type Incidents struct {
+	List   listIncidents  `cmd:"" default:"withargs" help:"List incidents, the newest first."`
+	Show   showIncident   `cmd:"" help:"Show one with its evidence, as JSON."`
+	Change changeIncident `cmd:"" help:"Change state, owner or severity, or add a note."`
+	Drop   dropIncident   `cmd:"" help:"Forget an incident with the records that it has kept."`
+}
+
+type listIncidents struct {
+	Remote
+	State string `help:"Only these: open, acknowledged, mitigated or closed." placeholder:"STATE"`
+}
+
+type shownIncident struct {
+	ID       string     `json:"id"`
+	Title    string     `json:"title"`
+	Class    string     `json:"class"`
+	Severity string     `json:"severity"`
+	State    string     `json:"state"`
+	Owner    string     `json:"owner"`
+	Opened   *time.Time `json:"openedAt"`
+	Firing   int        `json:"firing"`
+}
+
+func rowsOfIncidents(out io.Writer, list []shownIncident) {
+	row(out, "ID", "SEVERITY", "STATE", "CLASS", "FIRING", "OPENED", "OWNER", "TITLE")
+	for _, i := range list {
+		row(out, i.ID, i.Severity, i.State, i.Class, fmt.Sprint(i.Firing), day(i.Opened), i.Owner, i.Title)
+	}
+}
+
+// Run lists incidents.
+func (l *listIncidents) Run(w World) error {
+	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownIncident, error) {
+		return ask[[]shownIncident](ctx, c, "GET", "/triage/incidents?state="+url.QueryEscape(l.State), nil)
+	}, rowsOfIncidents)
+}
+
+type showIncident struct {
+	Remote
+	ID string `arg:"" help:"The incident."`
+}
+
+// Run shows an incident.
+func (s *showIncident) Run(w World) error {
+	s.JSON = true
+	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
+		return ask[json.RawMessage](ctx, c, "GET", "/triage/incidents/"+url.PathEscape(s.ID), nil)
+	}, func(io.Writer, json.RawMessage) {})
+}
+
+type changeIncident struct {
+	Remote
+	ID       string `arg:"" help:"The incident."`
+	State    string `help:"open, acknowledged, mitigated or closed." placeholder:"STATE"`
+	Owner    string `help:"Who looks after it." placeholder:"NAME"`
+	Severity string `help:"critical, high, medium, low or info." placeholder:"SEVERITY"`
+	Note     string `help:"What is to be remembered." placeholder:"TEXT"`
+}
+
+// Run changes an incident.
+func (i *changeIncident) Run(w World) error {
+	body := map[string]string{}
+	for name, value := range map[string]string{"state": i.State, "owner": i.Owner, "severity": i.Severity, "note": i.Note} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	return run(w, i.Remote, func(ctx context.Context, c *client.Client) (shownIncident, error) {
+		return ask[shownIncident](ctx, c, "PATCH", "/triage/incidents/"+url.PathEscape(i.ID), body)
+	}, func(out io.Writer, one shownIncident) { rowsOfIncidents(out, []shownIncident{one}) })
+}
+
+type dropIncident struct {
+	Remote
+	ID string `arg:"" help:"The incident."`
+}
+
+// Run forgets an incident.
+func (i *dropIncident) Run(w World) error {
+	return run(w, i.Remote, func(ctx context.Context, c *client.Client) (shownIncident, error) {
+		return ask[shownIncident](ctx, c, "DELETE", "/triage/incidents/"+url.PathEscape(i.ID), nil)
+	}, func(out io.Writer, one shownIncident) { row(out, "dropped", one.ID) })
+}

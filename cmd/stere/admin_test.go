@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/encryption"
+)
+
+// TestAdminCommands makes, lists, rotates and revokes keys, and administers
+// tenants and domains of a node.
+func TestAdminCommands(t *testing.T) {
+	m := newTerminal(t)
+	m.serve()
+	admin := func(code int, line string, texts ...string) string {
+		t.Helper()
+		return m.want(code, append([]string{"admin"}, strings.Fields(line)...), texts...)
+	}
+	key := strings.TrimSpace(admin(0, "key create --role reader --tenant shop --name r --permission read --network 127.0.0.0/8 --expires 9d --restriction component:web"))
+	if !strings.HasPrefix(key, "stere_") || len(key) != 72 {
+		t.Fatalf("the key is %q", key)
+	}
+	id := key[6:22]
+	list := admin(0, "key list --tenant shop", id, "reader", "active", "component:web")
+	if strings.Contains(list, key[23:]) {
+		t.Error("the list has a secret")
+	}
+	admin(0, "key list --json", `"id": "`+id+`"`)
+	m.env = append(m.env, "STERE_API_KEY="+key)
+	m.want(0, []string{"query", "*"})
+	admin(4, "key list", "does not include")
+	m.env = m.env[:len(m.env)-1]
+	fresh := strings.TrimSpace(admin(0, "key rotate "+id+" --overlap 0"))
+	if fresh == key || fresh[6:22] != id {
+		t.Errorf("the key became %q", fresh)
+	}
+	admin(0, "key revoke "+id, "is revoked")
+	admin(1, "key rotate "+id, "not active")
+	admin(1, "key revoke 0000000000000000", "there is no key")
+	admin(2, "key create", "--role")
+	admin(1, "key create --role root", "unknown role")
+
+	admin(0, "tenant create shop --plan standard --contact a@shop.example --config maxLogsPerDay=5", "shop", "standard")
+	admin(1, "tenant create shop", "already")
+	admin(2, "tenant set shop --config maxLogsPerDay=x", "want a number")
+	admin(0, "tenant set shop --plan premium", "premium")
+	admin(0, "domain add shop.example --tenant shop", "shop.example")
+	admin(0, "domain list", "shop.example")
+	admin(0, "tenant list", "shop.example")
+	admin(0, "tenant suspend shop --reason unpaid", "suspended", "unpaid")
+	admin(0, "tenant resume shop", "active")
+	admin(2, "tenant delete shop --yes other", "is not the tenant")
+	admin(0, "tenant delete shop --yes shop", "deleting")
+	admin(0, "domain remove shop.example", "stands for nobody")
+	admin(0, "encryption status", "not encrypted")
+	admin(1, "encryption rotate", "encryption-key-file")
+}
+
+// TestEncryptionKeys makes master keys, one after the other in a file.
+func TestEncryptionKeys(t *testing.T) {
+	m := newTerminal(t)
+	path := filepath.Join(t.TempDir(), "keys")
+	key := func(code int, args []string, texts ...string) string {
+		t.Helper()
+		return m.want(code, append([]string{"admin", "encryption", "key"}, args...), texts...)
+	}
+	line := key(0, nil, "stere-master-key-1 ")
+	if _, err := encryption.ParseMasters([]byte(line), "the output"); err != nil {
+		t.Error(err)
+	}
+	for n := range 2 {
+		key(0, []string{"--out", path}, "Wrote the master key")
+		text, err := os.ReadFile(path)
+		if err != nil || strings.Count(string(text), "\n") != n+1 {
+			t.Fatalf("the file has %d lines: %v", strings.Count(string(text), "\n"), err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("something else\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key(1, []string{"--out", path}, "line 1", "left as it is")
+}
+
+// TestTriageCommands tries, saves and switches rules, and administers a webhook.
+func TestTriageCommands(t *testing.T) {
+	m := newTerminal(t)
+	m.serve()
+	file := filepath.Join(m.dir, "rule.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do := func(code int, line string, texts ...string) {
+		t.Helper()
+		m.want(code, strings.Fields(line), texts...)
+	}
+	write("id: mine\nwhen:\n  query: 'level:error'\n  atLeast: 3\n")
+	do(0, "triage rules test "+file+" --over 7d", "would have fired 0 times in 7d")
+	do(0, "triage rules save "+file, "mine", "medium", "on")
+	do(1, "triage rules save --new "+file, "there is a rule mine already")
+	do(0, "triage rules save "+file, "mine")
+	do(0, "triage rules test mine", "would have fired 0 times in 30d")
+	do(0, "triage rules disable mine", "off")
+	do(0, "triage rules enable mine", "on")
+	do(0, "triage rules list", "service_down", "mine")
+	do(0, "triage rules show mine", `"revision": 4`)
+	write("id: mine\nwhen:\n  query: 'level:('\n")
+	do(1, "triage rules save "+file, "when.query")
+	do(0, "triage rules drop mine", "dropped")
+	do(1, "triage rules drop mine", "there is no rule")
+	do(0, "triage alerts", "SEVERITY")
+	do(0, "triage incidents", "OWNER")
+	do(1, "triage incidents show nothing", "there is no incident")
+
+	secret := filepath.Join(m.dir, "secret")
+	if err := os.WriteFile(secret, []byte("a secret of sixteen or more\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(1, "webhook add ops --to http://ops.example/", "is not https")
+	do(1, "webhook add ops --to mailto:a@b.example --template email", "sends no e-mail")
+	do(0, "webhook add ops --to https://127.0.0.1:1/ --event critical_error --secret-file "+secret, "ops", "critical_error")
+	do(0, "webhook rotate ops --secret-file "+secret, "ops")
+	do(0, "webhook test ops", "false", "not on the public internet")
+	do(0, "webhook deliveries ops", "ATTEMPTS")
+	do(1, "webhook redeliver ops msg_1", "there is no delivery")
+	do(0, "webhook list", "closed")
+	do(0, "webhook drop ops", "dropped")
+}

@@ -1,0 +1,150 @@
+// Package redaction is what the command line has to do with redaction: its
+// settings, and the command that shows what they do.
+//
+// Its main type is Command; Settings turns the texts of settings into a
+// redact.Config. Only cmd/stere uses it.
+package redaction
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stere-log/stere/ingest/trial"
+	"github.com/stere-log/stere/redact"
+)
+
+// Env is what the commands work with.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	// Settings finds the effective settings of redaction.
+	Settings func(config string, set map[string]string) (redact.Config, error)
+	// Usage marks an error as the user's.
+	Usage func(error) error
+}
+
+// Command is stere admin redact.
+type Command struct {
+	Test testCommand `cmd:"" help:"Show what would be redacted of a text, a file or standard input. Nothing is stored."`
+}
+
+type testCommand struct {
+	Input  string            `arg:"" optional:"" default:"-" help:"A text, the name of a file, or - for standard input: an object, an array, NDJSON or plain lines, as POST /logs takes them." placeholder:"TEXT|FILE|-"`
+	Config string            `help:"A YAML file with settings (default: ./stere.yaml if it is there)." placeholder:"FILE"`
+	Set    map[string]string `help:"Any setting, see stere config." placeholder:"KEY=VALUE" mapsep:"none"`
+	JSON   bool              `name:"json" help:"Print JSON."`
+}
+
+// Help teaches by example.
+func (testCommand) Help() string {
+	return `Applies the settings of this machine, as stere serve would, and prints each record that
+would be changed, as it would be stored, and how much each detector found.
+
+Examples:
+  stere admin redact test 'login user=bob password=hunter2'
+  stere admin redact test app.ndjson
+  stere admin redact test - --set redaction=personal < app.log`
+}
+
+// inputBytesMax bounds what is tested at once.
+const inputBytesMax = 64 << 20
+
+// Run shows what would be redacted.
+func (c *testCommand) Run(env *Env) error {
+	cfg, err := env.Settings(c.Config, c.Set)
+	if err != nil {
+		return err
+	}
+	if cfg.Disabled {
+		return env.Usage(errors.New("redaction is off, see stere config"))
+	}
+	r, err := redact.New(cfg)
+	if err != nil {
+		return env.Usage(err)
+	}
+	body, err := c.body(env.Stdin)
+	if err != nil {
+		return err
+	}
+	report, err := trial.Run(r, "default", body, time.Now())
+	if err != nil {
+		return fmt.Errorf("test redaction: %w", err)
+	}
+	if c.JSON {
+		text, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(env.Stdout, "%s\n", text)
+		return err
+	}
+	return print(env.Stdout, r, report)
+}
+
+// body returns what is to be tested.
+func (c *testCommand) body(stdin io.Reader) ([]byte, error) {
+	reader := stdin
+	if c.Input != "-" {
+		file, err := os.Open(c.Input)
+		if err != nil { // no file of that name: it is the text
+			return []byte(c.Input), nil
+		}
+		defer file.Close() // only read
+		reader = file
+	}
+	var body bytes.Buffer
+	n, err := body.ReadFrom(io.LimitReader(reader, inputBytesMax+1))
+	if err == nil && n > inputBytesMax {
+		err = fmt.Errorf("more than %d bytes", inputBytesMax)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.Input, err)
+	}
+	return body.Bytes(), nil
+}
+
+// print prints a report for people.
+func print(out io.Writer, r *redact.Redactor, report trial.Report) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, line := range report.Lines {
+		for _, f := range line.Fields {
+			if f.Removed {
+				fmt.Fprintf(w, "line %d\t%s\t(gone)\n", line.Line, plain(f.Field))
+			} else {
+				fmt.Fprintf(w, "line %d\t%s\t%s\n", line.Line, plain(f.Field), plain(f.Value))
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d of %d records would be redacted", report.Redacted, report.Records)
+	if report.Rejected > 0 {
+		fmt.Fprintf(out, "; %d could not be read", report.Rejected)
+	}
+	fmt.Fprintln(out, ".")
+	for _, name := range slices.Sorted(maps.Keys(report.Findings)) {
+		action := r.Action(redact.Detector(slices.Index(r.Names(), name)))
+		fmt.Fprintf(w, "  %s\t%d\t%s\n", name, report.Findings[name], action)
+	}
+	return w.Flush()
+}
+
+// plain makes control characters harmless to terminals.
+func plain(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 {
+			return ' '
+		}
+		return c
+	}, text)
+}
