@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestDamagedSegmentIsAnErrorForItsPart(t *testing.T) {
 	}
 	before := h.shard.Status()
 	for round := 0; ; round++ {
-		plans := h.shard.PlanMerges(true)
+		plans := h.shard.PlanMerges(math.MaxUint64)
 		if len(plans) == 0 {
 			break
 		}

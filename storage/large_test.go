@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -44,14 +45,14 @@ func TestTextsTooLargeForOneSegment(t *testing.T) {
 	if _, _, err := h.shard.RunSeal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	plans := h.shard.PlanMerges(true)
+	plans := h.shard.PlanMerges(math.MaxUint64)
 	if len(plans) != 1 || len(plans[0].Inputs) < 2 {
 		t.Fatalf("plans are %v, want one for the segments of the seal", plans)
 	}
 	if err := h.shard.BuildMerge(t.Context(), plans[0]); !errors.Is(err, segment.ErrTooLarge) {
 		t.Errorf("merge gives %v, want %v", err, segment.ErrTooLarge)
 	}
-	if again := h.shard.PlanMerges(true); len(again) > 0 {
+	if again := h.shard.PlanMerges(math.MaxUint64); len(again) > 0 {
 		t.Errorf("plans are %v, want none again", again)
 	}
 	view, err := h.shard.View("a")

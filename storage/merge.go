@@ -40,9 +40,11 @@ func (s *segmentSet) has(ids []SegmentID) bool {
 }
 
 // PlanMerges returns merges worth doing now and gives them numbers. It plans
-// nothing while a seal is under way. With settle set it merges all small
-// segments as far as MergeRowsMax and MergeBytesMax allow, else only runs of like segments.
-func (s *Shard) PlanMerges(settle bool) []Merge {
+// nothing while a seal is under way. It merges runs of like segments; with settle set
+// all small segments, as far as MergeRowsMax and MergeBytesMax allow, that have records
+// up to this index of the log. What comes later must not be settled with them: under
+// steady writes that would never end.
+func (s *Shard) PlanMerges(settle uint64) []Merge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed || len(s.mu.jobs) > 0 {
@@ -58,10 +60,15 @@ func (s *Shard) PlanMerges(settle bool) []Merge {
 			taken[one.ID] = taken[one.ID] || d.concerns(&one.Entry)
 		}
 	}
+	if settle > 0 {
+		for id, one := range s.mu.set.all {
+			taken[id] = taken[id] || one.MinIndex > settle
+		}
+	}
 	var plans []Merge
 	for _, tenant := range slices.Sorted(maps.Keys(s.mu.set.byTenant)) {
 		for _, group := range s.mergeGroups(s.mu.set.byTenant[tenant], taken) {
-			if !settle {
+			if settle == 0 {
 				group = s.likeSegments(group)
 			}
 			if len(group) < 2 || len(plans) == mergePlansMax {

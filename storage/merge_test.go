@@ -26,7 +26,7 @@ func TestMergesAreLimitedByBytes(t *testing.T) {
 			weights[e.ID] = e.TextBytes
 			full[e.ID] = e.TextBytes >= enough
 		}
-		for _, plan := range h.shard.PlanMerges(round%5 == 4) {
+		for _, plan := range h.shard.PlanMerges(upTo(round%5 == 4)) {
 			var weight int64
 			for _, id := range plan.Inputs {
 				if full[id] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -90,7 +91,7 @@ func (p *pair) lead() {
 	case n < 17:
 		h.runSeal()
 	case n < 19:
-		for _, plan := range h.shard.PlanMerges(p.rng.IntN(3) == 0) {
+		for _, plan := range h.shard.PlanMerges(upTo(p.rng.IntN(3) == 0)) {
 			if err := h.shard.BuildMerge(h.t.Context(), plan); err != nil {
 				h.t.Fatal(err)
 			}
@@ -401,7 +402,7 @@ func TestMergeNumbersAreUsedOnce(t *testing.T) {
 		h.seal(nil)
 		h.runSeal()
 	}
-	for _, plan := range h.shard.PlanMerges(true) {
+	for _, plan := range h.shard.PlanMerges(math.MaxUint64) {
 		if err := h.shard.BuildMerge(t.Context(), plan); err != nil {
 			t.Fatal(err)
 		}
@@ -445,7 +446,7 @@ func TestMergeOfDamagedInput(t *testing.T) {
 			h.runSeal()
 		}
 		inputs := byID(h.shard.Entries())
-		plans := h.shard.PlanMerges(true)
+		plans := h.shard.PlanMerges(math.MaxUint64)
 		if len(plans) != 1 {
 			t.Fatalf("%d merges are planned, want one", len(plans))
 		}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -197,9 +198,17 @@ func (h *history) runSeal() {
 	}
 }
 
+// upTo is the argument of PlanMerges for settling everything, or nothing.
+func upTo(settle bool) uint64 {
+	if settle {
+		return math.MaxUint64
+	}
+	return 0
+}
+
 func (h *history) merge(settle bool) bool {
 	h.t.Helper()
-	plans := h.shard.PlanMerges(settle)
+	plans := h.shard.PlanMerges(upTo(settle))
 	for _, plan := range plans {
 		if err := h.shard.BuildMerge(h.t.Context(), plan); err != nil {
 			h.t.Fatal(err)
@@ -229,7 +238,7 @@ func (h *history) step() {
 			h.clean(1 + h.rng.IntN(5))
 		}
 	case n < 19: // a merge that this replica has not prepared
-		if plans := h.shard.PlanMerges(true); len(plans) > 0 {
+		if plans := h.shard.PlanMerges(math.MaxUint64); len(plans) > 0 {
 			h.seal(plans[:1])
 		}
 	default:
@@ -386,7 +395,7 @@ func TestLargeSegmentsStay(t *testing.T) {
 		}
 		h.seal(h.shard.PreparedMerges())
 		h.runSeal()
-		for _, plan := range h.shard.PlanMerges(round%5 == 4) {
+		for _, plan := range h.shard.PlanMerges(upTo(round%5 == 4)) {
 			for _, id := range plan.Inputs {
 				if large[id] {
 					t.Fatalf("round %d: merge of segment %s, which is large", round, id)

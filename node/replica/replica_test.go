@@ -184,6 +184,36 @@ func TestRepeatedFlushDoesNothing(t *testing.T) {
 	}
 }
 
+// Every segment that is built gives time for more to come: a flush ends all the same,
+// with what was there before it in one segment.
+func TestFlushEndsUnderSteadyWrites(t *testing.T) {
+	var r *Replica
+	came := 0
+	room := func(int64) bool {
+		came++
+		if _, err := r.Append(context.Background(), appendOf(t, 1, int64(came)*1000)); err != nil {
+			t.Error(err)
+		}
+		return true
+	}
+	r, stop := start(t, vfs.NewMem(), &memoryLog{}, Config{SealAge: time.Hour, Room: room})
+	for i := range 5 {
+		if _, err := r.Append(t.Context(), appendOf(t, 10, int64(i))); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.sealNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := count(t, r); got != 50+came || came == 0 {
+		t.Errorf("%d records, want 50 and %d that came meanwhile", got, came)
+	}
+	stop()
+}
+
 // What comes while a flush builds segments is sealed after it if it is little, and
 // the log is cut behind it; a head that is worth a segment of its own is left.
 func TestWhatCameMeanwhileIsSealedIfLittle(t *testing.T) {

@@ -203,7 +203,7 @@ func (r *Replica) runMerger(ctx context.Context) {
 		if _, self := r.log.Leader(); !self || r.flushing.Load() > 0 {
 			continue
 		}
-		built, err := r.buildMerges(ctx, false)
+		built, err := r.buildMerges(ctx, 0)
 		if err != nil && ctx.Err() == nil {
 			r.logger.Warn("a merge was not built", "error", err)
 		}
@@ -240,7 +240,7 @@ func (r *Replica) pressed() bool {
 }
 
 // buildMerges plans merges and builds them; it returns how many it built.
-func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
+func (r *Replica) buildMerges(ctx context.Context, settle uint64) (int, error) {
 	if err := r.merging.take(ctx); err != nil {
 		return 0, err
 	}
@@ -260,15 +260,17 @@ func (r *Replica) buildMerges(ctx context.Context, settle bool) (int, error) {
 }
 
 // Flush seals the head, merges what can be merged and returns when that is
-// durable. Records that come meanwhile may be left unsealed.
+// durable. Records that come meanwhile may be left unsealed, and segments of them
+// unmerged.
 func (r *Replica) Flush(ctx context.Context) error {
 	r.flushing.Add(1)
 	defer r.flushing.Add(-1)
+	upto := r.shard.Status().Applied
 	for range flushRoundsMax {
 		if err := r.sealNow(ctx); err != nil {
 			return fmt.Errorf("flush shard %d: %w", r.cfg.Storage.Shard, err)
 		}
-		built, err := r.buildMerges(ctx, true)
+		built, err := r.buildMerges(ctx, upto)
 		if errors.Is(err, storage.ErrInput) {
 			continue // a seal came between; plan again
 		}
