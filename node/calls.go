@@ -93,6 +93,11 @@ func (c calls) Join(ctx context.Context, node catalogue.Node) (peer.Joined, erro
 	return c.n.members.Admit(ctx, node)
 }
 
+// Release implements peer.Node.
+func (c calls) Release(ctx context.Context, node string) error {
+	return c.n.members.Release(ctx, node)
+}
+
 // Promise implements peer.Node.
 func (c calls) Promise(_ context.Context, candidate string) error {
 	return c.n.members.Promise(candidate)

@@ -193,6 +193,9 @@ func (n *Node) report(only ...model.ShardID) heal.Report {
 	if n.disk.full.Load() {
 		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
 	}
+	if why := n.members.Damaged(); why != nil {
+		r.Problems = append(r.Problems, "the catalogue of the node is damaged, and fetched again from the other nodes: "+why.Error())
+	}
 	if n.host.Hangs() {
 		r.Problems = append(r.Problems, "the disk hangs: it leads nothing until a write of the log comes back")
 	}

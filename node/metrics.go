@@ -58,7 +58,7 @@ func (n *Node) register(set *metrics.Set) {
 		"stere_disk_reserve_bytes":         func() float64 { return float64(n.disk.floor.Load()) },
 		"stere_encryption_old_bytes":       func() float64 { old, _ := n.keeper.Figures(); return float64(old) },
 		"stere_encryption_plain_bytes":     func() float64 { _, plain := n.keeper.Figures(); return float64(plain) },
-		"stere_raft_damaged_logs":          func() float64 { return float64(len(n.replicas.Lost())) },
+		"stere_raft_damaged_logs":          n.damagedLogs,
 		"stere_storage_disk_bytes":         func() float64 { return float64(n.store.Stats().DiskBytes) },
 		"stere_storage_compactions_total":  func() float64 { return float64(n.store.Stats().Compactions) },
 		"stere_storage_damaged_total":      func() float64 { return float64(n.store.Stats().Damaged) },
@@ -161,4 +161,13 @@ func (n *Node) writeAlerts(w io.Writer) {
 	} {
 		fmt.Fprintf(w, "%s %g\n", one.name, one.value)
 	}
+}
+
+// damagedLogs is how many groups are set aside because of damage to the log.
+func (n *Node) damagedLogs() float64 {
+	lost := len(n.replicas.Lost())
+	if n.members.Damaged() != nil {
+		lost++
+	}
+	return float64(lost)
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api"
-	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/ingest"
@@ -178,10 +177,6 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	})
 	if err != nil {
 		return err
-	}
-	if why := n.host.Lost()[catalogue.Group]; why != nil {
-		return fmt.Errorf("the catalogue's log is damaged, and a node that has forgotten how it voted must not go on; "+
-			"let a new node with an empty data folder take the place of this one and remove this one from the cluster (stere cluster remove NODE --force): %w", why)
 	}
 	if err := n.members.Start(n.host); err != nil {
 		return err

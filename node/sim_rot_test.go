@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/heal"
 )
 
 // flip flips a bit of a file of a disk.
@@ -33,16 +34,22 @@ func flip(disk vfs.FS, path string, at int64, bit int) error {
 	return f.Sync()
 }
 
-// flipLog flips bits in the files of the log that shards write to, each byte as
-// likely as any other, and says where.
-func flipLog(disk vfs.FS, rng *rand.Rand, flips int) (where []string, err error) {
+// The folders of the log: of the shards, and of the catalogue.
+var (
+	shardLanes    = []string{"data/log/lane-00", "data/log/lane-01"}
+	catalogueLane = []string{"data/log/lane-02"}
+)
+
+// flipLog flips bits in the files of these folders of the log, each byte as likely as
+// any other, and says where.
+func flipLog(disk vfs.FS, rng *rand.Rand, lanes []string, flips int) (where []string, err error) {
 	type file struct {
 		path string
 		size int64
 	}
 	var files []file
 	sum := int64(0)
-	for _, lane := range []string{"data/log/lane-00", "data/log/lane-01"} {
+	for _, lane := range lanes {
 		names, err := disk.List(lane)
 		if err != nil {
 			return nil, err
@@ -106,7 +113,7 @@ func (w *world) rotLog() {
 		}
 	}
 	w.kill(w.rng.IntN(2) == 0, m)
-	where, err := flipLog(m.disk, w.rng, between(w.rng, 1, 4))
+	where, err := flipLog(m.disk, w.rng, append(shardLanes, catalogueLane...), between(w.rng, 1, 4))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -118,10 +125,8 @@ func (w *world) rotLog() {
 // rotten is the name of that fault.
 const rotten = "bits of a log"
 
-// TestDamagedLogs flips bits in the log of one of three nodes under load, at
-// several places of each seed: the shards that they do not concern go on there,
-// the others are made anew from the other nodes, and no answer is wrong.
-func TestDamagedLogs(t *testing.T) {
+// damagedWorlds runs worlds of three nodes of which one is damaged, for some seeds.
+func damagedWorlds(t *testing.T, live func(w *world)) {
 	warm(t)
 	seeds := *simSeeds
 	if seeds == 0 {
@@ -130,7 +135,6 @@ func TestDamagedLogs(t *testing.T) {
 			seeds = 2
 		}
 	}
-	lost, kept, rebuilt := 0, 0, 0
 	for seed := *simSeed; seed < *simSeed+uint64(seeds); seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			var l *ledger
@@ -144,23 +148,81 @@ func TestDamagedLogs(t *testing.T) {
 					}
 				}()
 				defer w.end()
-				a, b, c := w.liveWithDamagedLog(seed)
-				lost, kept, rebuilt = lost+a, kept+b, rebuilt+c
+				live(w)
 				w.settle()
 			})
 			checkHistory(t, l)
 		})
 	}
+}
+
+// TestDamagedLogs flips bits in the log of one of three nodes under load, at
+// several places of each seed: the shards that they do not concern go on there,
+// the others are made anew from the other nodes, and no answer is wrong.
+func TestDamagedLogs(t *testing.T) {
+	lost, kept, rebuilt := 0, 0, 0
+	damagedWorlds(t, func(w *world) {
+		victim, end := w.damage(func(disk vfs.FS) ([]string, error) { return flipLog(disk, w.rng, shardLanes, between(w.rng, 1, 5)) })
+		n := victim.current().node
+		a, b := len(n.Lost()), len(n.Replicas())
+		if state := n.Status().Checks["shards"]; a > 0 && !strings.Contains(state.Message, "damaged") {
+			w.t.Errorf("%d replicas are set aside and the status says %+v", a, state)
+		}
+		w.until("no replica is set aside", func() bool { return len(victim.current().node.Lost()) == 0 })
+		w.until("shards have their replicas again", func() bool { return len(victim.current().node.Replicas()) == a+b })
+		time.Sleep(time.Second)
+		end()
+		lost, kept, rebuilt = lost+a, kept+b, rebuilt+strings.Count(w.book.string(), "have removed the replica whose log is damaged")
+	})
 	t.Logf("%d replicas were set aside, %d beside them went on, %d were made anew", lost, kept, rebuilt)
 	if lost == 0 || kept == 0 || rebuilt != lost {
 		t.Errorf("%d replicas were set aside, %d beside them went on, %d were made anew", lost, kept, rebuilt)
 	}
 }
 
-// liveWithDamagedLog runs clients while the log of a node is damaged, and returns
-// how many of its replicas that concerns, how many it does not, and how many are
-// made anew.
-func (w *world) liveWithDamagedLog(seed uint64) (lost, kept, rebuilt int) {
+// TestDamagedCatalogue flips bits in what one of three nodes has of the catalogue: it
+// starts, leaves the catalogue's group, follows it anew, votes again, and nothing else
+// is lost. It is killed once more on the way.
+func TestDamagedCatalogue(t *testing.T) {
+	damaged, released := 0, 0
+	damagedWorlds(t, func(w *world) {
+		victim, end := w.damage(func(disk vfs.FS) ([]string, error) {
+			const saved = "data/catalogue"
+			if info, err := disk.Stat(saved); err == nil && w.rng.IntN(3) == 0 {
+				at := w.rng.Int64N(info.Size())
+				return []string{fmt.Sprintf("byte %d of %s", at, saved)}, flip(disk, saved, at, w.rng.IntN(8))
+			}
+			return flipLog(disk, w.rng, catalogueLane, between(w.rng, 1, 3))
+		})
+		if state := victim.current().node.Status().Checks["catalogue"]; strings.Contains(state.Message, "damaged") {
+			damaged++
+			time.Sleep(time.Duration(w.rng.Int64N(int64(2 * time.Second))))
+			w.kill(w.rng.IntN(2) == 0, victim)
+			victim.start()
+		}
+		w.until(victim.ip+" is ready", victim.isReady)
+		self := victim.current().node.Cluster().Self()
+		w.until("the damaged node votes in the catalogue again", func() bool {
+			return slices.ContainsFunc(w.machines, func(m *machine) bool {
+				return slices.ContainsFunc(m.current().node.Cluster().CatalogueMembers(), func(one heal.Member) bool {
+					return one.Node == self && one.Voter && one.Match > 0
+				})
+			})
+		})
+		end()
+		if strings.Contains(w.book.string(), "out of the catalogue's group") {
+			released++
+		}
+	})
+	t.Logf("the catalogue of %d nodes was damaged, %d followed anew", damaged, released)
+	if damaged == 0 || released != damaged {
+		t.Errorf("the catalogue of %d nodes was damaged, %d followed anew", damaged, released)
+	}
+}
+
+// damage runs clients, kills a node when all replicas are there, damages its disk and
+// starts it again. Calling end ends the clients.
+func (w *world) damage(flip func(disk vfs.FS) (where []string, err error)) (victim *machine, end func()) {
 	for _, m := range w.machines {
 		m.start()
 	}
@@ -168,28 +230,18 @@ func (w *world) liveWithDamagedLog(seed uint64) (lost, kept, rebuilt int) {
 		w.until(m.ip+" is ready", m.isReady)
 	}
 	w.agree() // three replicas of each shard
-	load := w.load()
+	end = w.load()
 	time.Sleep(time.Duration(between(w.rng, 1, 5)) * time.Second)
-	victim := w.machines[w.rng.IntN(len(w.machines))]
+	victim = w.machines[w.rng.IntN(len(w.machines))]
 	w.kill(w.rng.IntN(2) == 0, victim)
 	time.Sleep(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
-	where, err := flipLog(victim.disk, w.rng, between(w.rng, 1, 5))
+	where, err := flip(victim.disk)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.logger.Info("bits of a log were flipped", "at", victim.ip, "where", where)
+	w.logger.Info("bits were flipped", "at", victim.ip, "where", where)
 	victim.start()
-	n := victim.current().node
-	lost, kept = len(n.Lost()), len(n.Replicas())
-	if state := n.Status().Checks["shards"]; lost > 0 && !strings.Contains(state.Message, "damaged") {
-		w.t.Errorf("%d replicas are set aside and the status says %+v", lost, state)
-	}
-	w.until("no replica is set aside", func() bool { return len(victim.current().node.Lost()) == 0 })
-	w.until("shards have their replicas again", func() bool { return len(victim.current().node.Replicas()) == lost+kept })
-	time.Sleep(time.Second)
-	load()
-	rebuilt = strings.Count(w.book.string(), "have removed the replica whose log is damaged")
-	return lost, kept, rebuilt
+	return victim, end
 }
 
 // load starts the clients; the function it returns ends them.

@@ -36,7 +36,9 @@ func (n *Node) Status() api.Status {
 	} else {
 		note("disk", v1.Healthy, "", disk)
 	}
-	if used := n.members.State().DocumentsUsed(); used >= documentsNearFull {
+	if why := n.members.Damaged(); why != nil {
+		note("catalogue", v1.Degraded, "damaged, and fetched again from the other nodes: "+why.Error(), nil)
+	} else if used := n.members.State().DocumentsUsed(); used >= documentsNearFull {
 		note("catalogue", v1.Degraded, fmt.Sprintf("%.0f %% of the room for rules, alerts, incidents and deliveries is taken; when it is full nobody is told of alerts: remove incidents, rules and webhooks that are not needed", 100*min(used, 1)),
 			map[string]any{"used": used})
 	}

@@ -141,6 +141,18 @@ func (c *Catalogue) take(state *State, pos raft.Position) {
 	c.state.Store(state)
 }
 
+// Forget empties this copy: the Store has nothing any more, and all comes anew from
+// the other members of the group, to which it must not be attached yet.
+func (c *Catalogue) Forget() {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.take(newState(), raft.Position{})
+	c.mu.durable = raft.Position{}
+	c.notify()
+}
+
 // Attach connects the catalogue with its group, before Run and the first
 // proposal.
 func (c *Catalogue) Attach(log Log) {

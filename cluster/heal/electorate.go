@@ -124,6 +124,12 @@ func (c *Controller) cast(ctx context.Context, b ballot) error {
 	return nil
 }
 
+// Spares reports whether the catalogue's group can do without one of its members:
+// the voters that answer are a majority of those that are left.
+func Spares(members []Member, node, self string) bool {
+	return safe(members, ballot{node: node, change: Remove}, self)
+}
+
 // safe reports whether the voters that answer are a majority after a change.
 func safe(members []Member, b ballot, self string) bool {
 	voters, answer := 0, 0

@@ -16,6 +16,8 @@
 //     everybody who was expected has promised to follow. Who is told to and has
 //     seeds looks first whether a cluster answers there.
 //   - A node that is to join serves nothing as a cluster of its own.
+//   - A node whose copy of the catalogue is damaged votes no more until the others
+//     have taken it out of the catalogue's group; then it follows anew.
 //   - Until Fresh is closed the catalogue's state may be older than what this
 //     node has seen before its start; nothing may be deleted because of it.
 package membership

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/stere-log/stere/cluster/link"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/raft"
+	"github.com/stere-log/stere/raft/wal"
 	"github.com/stere-log/stere/storage/engine"
 )
 
@@ -36,6 +38,7 @@ type Membership struct {
 	cat     *catalogue.Catalogue
 	host    *raft.Host
 	group   atomic.Pointer[raft.Group] // nil until it is known how to begin
+	lost    atomic.Pointer[error]      // why the catalogue here is damaged, nil if it is not
 
 	closing chan struct{} // closed when calls are not heard any more
 	close   sync.Once
@@ -61,10 +64,17 @@ func Open(cfg Config) (*Membership, error) {
 	}
 	m := &Membership{cfg: cfg.withDefaults(), closing: make(chan struct{}), fresh: make(chan struct{}), started: make(chan struct{})}
 	var err error
-	m.cat, err = catalogue.Open(catalogue.Config{
-		Store: store{m.cfg.FS, m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
+	saved := catalogue.Config{
+		Store: store{fs: m.cfg.FS, path: m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
 		SaveBytes: m.cfg.SaveBytes, Now: func() int64 { return m.cfg.Now().UnixNano() },
-	})
+	}
+	m.cat, err = catalogue.Open(saved)
+	if corrupt := err; errors.Is(err, catalogue.ErrCorrupt) && m.cfg.Port != nil {
+		saved.Store = &unread{Store: saved.Store}
+		if m.cat, err = catalogue.Open(saved); err == nil {
+			m.lost.Store(&corrupt)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +138,25 @@ func (s store) Load() ([]byte, error) {
 		return nil, nil
 	}
 	return data, err
+}
+
+// unread is a store of which nothing is read that was there before.
+type unread struct {
+	catalogue.Store
+	saved bool
+}
+
+func (u *unread) Load() ([]byte, error) {
+	if !u.saved {
+		return nil, nil
+	}
+	return u.Store.Load()
+}
+
+func (u *unread) Save(data []byte) error {
+	err := u.Store.Save(data)
+	u.saved = u.saved || err == nil
+	return err
 }
 
 func (s store) Save(data []byte) error { return engine.WriteFile(s.fs, s.path, data) }
@@ -198,8 +227,16 @@ func (m *Membership) Clustered() bool { return m.link != nil }
 // Start begins the catalogue's group, if it is known how: later otherwise.
 func (m *Membership) Start(host *raft.Host) error {
 	m.host = host
-	if m.stored() {
-		return m.startGroup(nil)
+	why := cmp.Or(m.Damaged(), host.Lost()[catalogue.Group])
+	if why == nil && (m.stored() || m.cluster != "") {
+		// Who knows its cluster and has nothing of the catalogue was taken out of its
+		// group, and follows.
+		if why = m.startGroup(nil); !errors.Is(why, raft.ErrLogLost) && !errors.Is(why, wal.ErrLost) {
+			return why
+		}
+	}
+	if why != nil {
+		return m.damaged(why)
 	}
 	if m.cfg.Begin == Alone || m.cfg.Begin == Found && (len(m.cfg.Port.Seeds) == 0 || len(host.Groups()) > 0) {
 		return m.startGroup([]string{m.cfg.NodeID})

@@ -65,6 +65,9 @@ func (m *Membership) Run(ctx context.Context) error {
 
 // enter returns when this node knows its cluster and how it is now.
 func (m *Membership) enter(ctx context.Context) error {
+	if err := m.recover(ctx); err != nil {
+		return err
+	}
 	for m.cat.State().Cluster == "" || !m.hasKey() {
 		m.awaitLeader(ctx)
 		m.tell(m.look(ctx))

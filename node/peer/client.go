@@ -136,6 +136,12 @@ func (c Client) Join(ctx context.Context, node string, who catalogue.Node) (join
 	return joined, err
 }
 
+// Release asks a node to take this one out of the catalogue's group.
+func (c Client) Release(ctx context.Context, node string) error {
+	_, err := c.do(ctx, node, "POST", pathRelease, nil)
+	return err
+}
+
 // Promise asks a node to join the cluster of a candidate.
 func (c Client) Promise(ctx context.Context, node, candidate string) error {
 	_, err := c.do(ctx, node, "POST", pathPromise+"?candidate="+url.QueryEscape(candidate), nil)

@@ -32,6 +32,9 @@ type Node interface {
 	Transfer(ctx context.Context, shard model.ShardID, to string) error
 	// Join makes a node a member of the cluster.
 	Join(ctx context.Context, node catalogue.Node) (Joined, error)
+	// Release takes a node that has forgotten the catalogue's log out of its group, so
+	// that it can come back as one that follows.
+	Release(ctx context.Context, node string) error
 	// Promise promises a node that wants to begin a cluster to join it, and
 	// nobody else's.
 	Promise(ctx context.Context, candidate string) error
@@ -95,6 +98,7 @@ const (
 	pathCatalogue = "/v1/catalogue"
 	pathTransfer  = "/v1/transfer"
 	pathJoin      = "/v1/join"
+	pathRelease   = "/v1/release"
 	pathPromise   = "/v1/promise"
 	pathFlush     = "/v1/flush"
 	pathSegment   = "/v1/segment"

@@ -39,6 +39,7 @@ func handlers() map[string]handler {
 		pathCatalogue: {"POST", commandMax, serveCatalogue},
 		pathTransfer:  {"POST", 0, serveTransfer},
 		pathJoin:      {"POST", smallMax, serveJoin},
+		pathRelease:   {"POST", 0, serveRelease},
 		pathPromise:   {"POST", 0, servePromise},
 		pathFlush:     {"POST", 0, serveFlush},
 		pathSegment:   {"GET", 0, serveSegment},
@@ -161,6 +162,11 @@ func serveJoin(ctx context.Context, node Node, call *link.Call, body []byte) (li
 		return link.Reply{}, fmt.Errorf("%w: not a node: %w", ErrRefused, err)
 	}
 	return asJSON(node.Join(ctx, who))
+}
+
+// serveRelease is for the node that asks and no other.
+func serveRelease(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {
+	return link.Reply{}, node.Release(ctx, call.NodeID)
 }
 
 func servePromise(ctx context.Context, node Node, call *link.Call, _ []byte) (link.Reply, error) {

@@ -384,6 +384,9 @@ func (l *lane) dropGroup(id uint32) {
 		g.trimSuffix(0, l.drop)
 		delete(l.groups, id)
 	}
+	if l.groups[nameless] != nil {
+		l.group(id) // it has nothing, and that is no damage
+	}
 }
 
 // add appends one entry, which is in f at offset, and keeps its bytes.
