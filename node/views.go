@@ -129,7 +129,7 @@ func (n *Node) viewHere(tenant model.TenantID, id model.ShardID) (query.View, er
 	if err != nil {
 		return query.View{}, fmt.Errorf("view shard %d: %w", id, err)
 	}
-	return query.View{Shard: id, Parts: view.Parts, Release: view.Release, Missing: missing(id, view), Key: view.Key}, nil
+	return query.View{Shard: id, Parts: view.Parts, Release: view.Release, Missing: missing(id, view), Key: view.Key, Damaged: view.Damaged}, nil
 }
 
 // missing says what of a shard a view cannot give; "" if it gives everything.

@@ -30,12 +30,11 @@ func (e *Engine) Get(ctx context.Context, audience Audience, id model.RecordID) 
 }
 
 func (e *Engine) get(ctx context.Context, audience Audience, id model.RecordID) (*Hit, error) {
-	from, err := e.source(ctx, audience.Tenant, mentionsOf(audience.Restriction))
-	if err != nil {
-		return nil, err
-	}
-	defer from.release()
-	hit, err := e.find(ctx, from, audience, id)
+	var hit exec.Hit
+	err := e.over(ctx, audience.Tenant, mentionsOf(audience.Restriction), func(from *source) (err error) {
+		hit, err = e.find(ctx, from, audience, id)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +102,20 @@ func (e *Engine) around(ctx context.Context, audience Audience, id model.RecordI
 	if before < 0 || after < 0 || before > e.config.ContextMax || after > e.config.ContextMax {
 		return nil, &RequestError{Field: "context", Message: fmt.Sprintf("asks for %d before and %d after, want 0 to %d", before, after, e.config.ContextMax)}
 	}
-	from, err := e.source(ctx, audience.Tenant, mentionsOf(audience.Restriction))
+	var result *ContextResult
+	err := e.over(ctx, audience.Tenant, mentionsOf(audience.Restriction), func(from *source) (err error) {
+		result, err = e.aroundIn(ctx, from, audience, id, before, after)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer from.release()
+	result.Elapsed = time.Since(started)
+	return result, nil
+}
+
+// aroundIn is around once it is known what there is.
+func (e *Engine) aroundIn(ctx context.Context, from *source, audience Audience, id model.RecordID, before, after int) (*ContextResult, error) {
 	hit, err := e.find(ctx, from, audience, id)
 	if err != nil {
 		return nil, err
@@ -139,7 +147,6 @@ func (e *Engine) around(ctx context.Context, audience Audience, id model.RecordI
 	}
 	result.Complete, result.Reason = from.outcome(result.Complete, result.Reason)
 	slices.Reverse(result.Before)
-	result.Elapsed = time.Since(started)
 	return result, nil
 }
 

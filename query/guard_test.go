@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -53,6 +54,88 @@ func TestPanicIsAnError(t *testing.T) {
 	}
 	if m.released != 2*5 {
 		t.Errorf("released %d views, want 10", m.released)
+	}
+}
+
+// rotten is a part that turns out to be damaged when it is read.
+type rotten struct {
+	part.Part
+	met *atomic.Bool
+}
+
+var errRot = errors.New("a checksum does not fit")
+
+func (r rotten) Eval(context.Context, index.Expr, *index.DocSet) (*index.DocSet, error) {
+	r.met.Store(true)
+	return nil, errRot
+}
+
+// rotting is query.Shards of which one part is damaged: views know that only when the
+// part has been read.
+type rotting struct {
+	sound    part.Part
+	rotten   rotten
+	released int
+	always   bool // every view has another damaged part
+}
+
+func (r *rotting) Views(context.Context, model.TenantID) ([]query.View, error) {
+	view := query.View{Parts: []part.Part{r.sound}, Release: func() { r.released++ }, Damaged: func() bool { return r.rotten.met.Load() }}
+	if r.rotten.met.Load() && !r.always {
+		view.Missing = "a segment is damaged"
+		view.Damaged = func() bool { return false }
+	} else {
+		view.Parts = append(view.Parts, r.rotten)
+	}
+	return []query.View{view}, nil
+}
+
+// TestDamageIsAskedAround checks that a question which meets damage is answered from
+// what is left, at the first asking, and that it does not go on for ever.
+func TestDamageIsAskedAround(t *testing.T) {
+	records := []model.Record{{Time: day, Fields: []model.Field{field("message", "x")}}}
+	audience := query.Audience{Tenant: model.DefaultTenant}
+	for _, always := range []bool{false, true} {
+		shards := &rotting{sound: newPart(t, 0, 1, records), rotten: rotten{newPart(t, 0, 2, records), new(atomic.Bool)}, always: always}
+		engine := query.New(shards, query.Config{})
+		for name, ask := range map[string]func() (string, error){
+			"search": func() (string, error) {
+				result, err := engine.Search(t.Context(), query.Request{Audience: audience, Text: "x"})
+				if err != nil {
+					return "", err
+				}
+				return fmt.Sprintln(len(result.Hits), result.Complete, result.Reason), nil
+			},
+			"table": func() (string, error) {
+				result, err := engine.Search(t.Context(), query.Request{Audience: audience, Text: "x | stats count()"})
+				if err != nil {
+					return "", err
+				}
+				return fmt.Sprintln(result.Rows[0][0], result.Complete, result.Reason), nil
+			},
+			"scan": func() (string, error) {
+				scan, err := engine.Scan(query.ScanRequest{Request: query.Request{Audience: audience, Text: "x"}})
+				if err != nil {
+					return "", err
+				}
+				if _, err = scan.Next(t.Context()); errors.Is(err, query.ErrIncomplete) {
+					return "1 false a segment is damaged\n", nil
+				}
+				return "", err
+			},
+		} {
+			shards.rotten.met.Store(false)
+			got, err := ask()
+			switch {
+			case always && !errors.Is(err, errRot):
+				t.Errorf("%s of what is always damaged: %q, %v", name, got, err)
+			case !always && (err != nil || got != "1 false a segment is damaged\n"):
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+		if want := map[bool]int{false: 6, true: 12}[always]; shards.released != want {
+			t.Errorf("%d views were released, want %d", shards.released, want)
+		}
 	}
 }
 

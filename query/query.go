@@ -43,6 +43,9 @@ type View struct {
 	// Key returns bytes that change when what the tenant has in the shard between
 	// two times changes; ok is false, and Key may be nil, where that is not known.
 	Key func(from, to int64) (key []byte, ok bool)
+	// Damaged reports whether something of Parts has turned out to be damaged since the
+	// view was made: the next view of the shard is without it. It may be nil.
+	Damaged func() bool
 	// Missing says what of the shard cannot be read, if anything; every answer
 	// from the view is partial then.
 	Missing string

@@ -184,26 +184,10 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 	budget := s.engine.config.budget(s.request.Audience)
 	job := admit.Job{Tenant: s.request.Tenant, Who: s.request.Who, Text: s.request.Text, AtOnce: budget.AtOnce}
 	err = admitted(ctx, s.engine.gate, job, func(ctx context.Context, ticket *admit.Ticket) error {
-		from, err := s.engine.source(ctx, s.request.Tenant, s.request.mentions())
-		if err != nil {
+		return s.engine.over(ctx, s.request.Tenant, s.request.mentions(), func(from *source) (err error) {
+			found, err = s.pageIn(ctx, from, lesser(ticket.Memory(), budget.Memory), ticket)
 			return err
-		}
-		defer from.release()
-		size := s.size
-		if s.request.Left > 0 {
-			size = min(size, s.request.Left)
-		}
-		limits := s.engine.config.limits(lesser(ticket.Memory(), budget.Memory))
-		limits.Turn = ticket.Do
-		page := exec.Page{Size: size, After: s.request.After, Bytes: min(s.engine.config.PageBytes, limits.MemoryBytes), Short: true}
-		asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: limits}
-		if found, err = exec.Records(ctx, from.all(asked), s.plan, page, asked.limits); err != nil {
-			return err
-		}
-		if complete, reason := from.outcome(found.Complete, found.Reason); !complete {
-			return fmt.Errorf("%w: %s", ErrIncomplete, reason)
-		}
-		return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("scan tenant %s: %w", s.request.Tenant, err)
@@ -228,6 +212,26 @@ func (s *Scan) page(ctx context.Context) (hits []Hit, err error) {
 		s.done = s.done || s.request.Left == 0
 	}
 	return hits, nil
+}
+
+// pageIn reads a page of what there is.
+func (s *Scan) pageIn(ctx context.Context, from *source, memory int, ticket *admit.Ticket) (*exec.RecordsResult, error) {
+	size := s.size
+	if s.request.Left > 0 {
+		size = min(size, s.request.Left)
+	}
+	limits := s.engine.config.limits(memory)
+	limits.Turn = ticket.Do
+	page := exec.Page{Size: size, After: s.request.After, Bytes: min(s.engine.config.PageBytes, limits.MemoryBytes), Short: true}
+	asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: limits}
+	found, err := exec.Records(ctx, from.all(asked), s.plan, page, asked.limits)
+	if err != nil {
+		return nil, err
+	}
+	if complete, reason := from.outcome(found.Complete, found.Reason); !complete {
+		return nil, fmt.Errorf("%w: %s", ErrIncomplete, reason)
+	}
+	return found, nil
 }
 
 // IsTable reports whether a text makes a table. What cannot be read makes none.

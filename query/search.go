@@ -47,14 +47,19 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	if _, err := makePlan(&request, setting{now: at.Now}); err != nil {
 		return nil, err
 	}
-	from, err := e.source(ctx, request.Tenant, request.mentions())
-	if err != nil {
-		return nil, err
-	}
-	defer from.release()
+	var result *Result
+	err = e.over(ctx, request.Tenant, request.mentions(), func(from *source) (err error) {
+		result, err = e.searchIn(ctx, from, &request, at)
+		return err
+	})
+	return result, err
+}
+
+// searchIn is search once it is known what there is.
+func (e *Engine) searchIn(ctx context.Context, from *source, request *Request, at *cursor) (*Result, error) {
 	tag := ""
 	if request.Tagged {
-		if tag = e.tag(from, &request, ""); tag != "" && slices.Contains(request.Known, tag) {
+		if tag = e.tag(from, request, ""); tag != "" && slices.Contains(request.Known, tag) {
 			return &Result{Tag: tag, Unchanged: true, Complete: true}, nil
 		}
 	}
@@ -62,7 +67,7 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 		request.usage = &exec.Usage{}
 		from.count(request.usage)
 	}
-	result, err := e.answer(ctx, from, &request, at)
+	result, err := e.answer(ctx, from, request, at)
 	if err != nil {
 		return nil, fmt.Errorf("search tenant %s: %w", request.Tenant, err)
 	}

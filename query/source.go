@@ -135,6 +135,33 @@ func (e *Engine) source(ctx context.Context, tenant model.TenantID, named mentio
 	return from, nil
 }
 
+// damageTries is how often a question is asked again that has met damage.
+const damageTries = 3
+
+// over runs a question over what a tenant has. When that meets damage the question is
+// asked again: what is damaged is known then, and is read on another node, or missing.
+func (e *Engine) over(ctx context.Context, tenant model.TenantID, named mentions, ask func(from *source) error) error {
+	once := func() (damaged bool, err error) {
+		from, err := e.source(ctx, tenant, named)
+		if err != nil {
+			return false, err
+		}
+		defer from.release()
+		err = ask(from)
+		return err != nil && from.damaged(), err
+	}
+	damaged, err := once()
+	for tries := 0; damaged && tries < damageTries && ctx.Err() == nil; tries++ {
+		damaged, err = once()
+	}
+	return err
+}
+
+// damaged reports whether something here has turned out to be damaged.
+func (s *source) damaged() bool {
+	return slices.ContainsFunc(s.views, func(view View) bool { return view.Damaged != nil && view.Damaged() })
+}
+
 // count lets what reading costs be counted.
 func (s *source) count(usage *exec.Usage) {
 	s.usage, s.parts = usage, usage.Metered(s.parts)

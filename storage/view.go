@@ -123,10 +123,12 @@ type View struct {
 	// because they are not here yet or damaged here.
 	Missing []Entry
 
-	key  []viewedPart
-	set  *segmentSet
-	open *openViews
-	once sync.Once
+	key    []viewedPart
+	tenant model.TenantID
+	after  model.Mark
+	set    *segmentSet
+	open   *openViews
+	once   sync.Once
 }
 
 // Release gives the view back; its parts must not be used afterwards.
@@ -135,6 +137,18 @@ func (v *View) Release() {
 		v.set.release()
 		v.open.leave()
 	})
+}
+
+// Damaged reports whether a segment of the view has turned out to be damaged since it
+// was made. The next view has it among Missing, until it is fetched again.
+func (v *View) Damaged() bool {
+	broken := 0
+	for _, one := range v.set.byTenant[v.tenant] {
+		if one.MaxIndex >= v.after.NextIndex() && one.broken() != nil {
+			broken++
+		}
+	}
+	return broken > len(v.Missing)
 }
 
 // viewedPart is what tells a part of a view from all others of its shard.
@@ -231,7 +245,7 @@ func (s *Shard) ViewAfter(tenant model.TenantID, after model.Mark) (*View, uint6
 	}
 	runs = append(runs, s.mu.active.runs[tenant])
 	deletions := s.mu.deletions
-	view := &View{set: set, open: &s.views}
+	view := &View{tenant: tenant, after: after, set: set, open: &s.views}
 	for _, index := range s.mu.quarantined[tenant] {
 		if index >= after.NextIndex() {
 			view.Quarantined++

@@ -217,6 +217,88 @@ func TestNothingIsAcknowledgedAfterAFailingSync(t *testing.T) {
 	}
 }
 
+// failing is a file system whose log files fail in one way as long as it is broken.
+type failing struct {
+	vfs.FS
+	broken atomic.Bool
+	way    string
+}
+
+func (f *failing) fault(way string) error {
+	if f.broken.Load() && f.way == way {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (f *failing) Unwrap() vfs.FS { return f.FS }
+
+func (f *failing) wrap(file vfs.File, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &failingFile{file, f}, f.fault("create")
+}
+
+func (f *failing) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.FS.Create(name, category)
+	if !strings.HasSuffix(name, logSuffix) {
+		return file, err
+	}
+	return f.wrap(file, err)
+}
+
+func (f *failing) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return f.wrap(f.FS.ReuseForWrite(from, to, category))
+}
+
+type failingFile struct {
+	vfs.File
+	fs *failing
+}
+
+func (f *failingFile) Write(p []byte) (int, error) {
+	if err := f.fs.fault("write"); err != nil {
+		return 0, err
+	}
+	return f.File.Write(p)
+}
+
+func (f *failingFile) SyncData() error { return errors.Join(f.fs.fault("sync"), f.File.SyncData()) }
+
+func (f *failingFile) Close() error { return errors.Join(f.fs.fault("close"), f.File.Close()) }
+
+// A file of the log that cannot be begun, written or ended fails the store, and
+// nothing is acknowledged after it; the process goes on to its own end.
+func TestFailingLogFileIsNoPanic(t *testing.T) {
+	for _, way := range []string{"create", "write", "sync", "close"} {
+		fs := &failing{FS: vfs.NewMem(), way: way}
+		var fatal atomic.Int32
+		e := open(t, Config{FS: fs, OnFatal: func(error) { fatal.Add(1) }})
+		fill := func(rounds int) error { // two rounds fill a table in memory, and then a new file of the log begins
+			for i := range rounds {
+				var b Batch
+				b.Set(fmt.Appendf(nil, "key %d", i), make([]byte, memTableBytes/3))
+				if err := e.Commit(&b); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := fill(6); err != nil {
+			t.Fatal(err)
+		}
+		fs.broken.Store(true)
+		if err := fill(6); !errors.Is(err, ErrFailed) || fatal.Load() != 1 {
+			t.Errorf("%s fails: commits end with %v, OnFatal ran %d times", way, err, fatal.Load())
+		}
+		fs.broken.Store(false)
+		if err := fill(1); !errors.Is(err, ErrFailed) {
+			t.Errorf("%s failed, and a later commit ends with %v", way, err)
+		}
+	}
+}
+
 func TestDamagedTableIsAnErrorNotTheEnd(t *testing.T) {
 	fs := vfs.NewMem()
 	e := open(t, Config{FS: fs})

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Pebble panics, with a lock in a state that no recover mends, when it cannot begin or
+// end a file of its log. logFS hides errors of these files from it: the store has
+// failed from then on, so that nothing is acknowledged any more, and the node ends in
+// the order that it chooses.
+type logFS struct {
+	FS
+	fail func(error)
+}
+
+const logSuffix = ".log"
+
+// Unwrap implements vfs.FS.
+func (fs *logFS) Unwrap() vfs.FS { return fs.FS }
+
+// Create implements vfs.FS.
+func (fs *logFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := fs.FS.Create(name, category)
+	return fs.guard(name, file, err)
+}
+
+// ReuseForWrite implements vfs.FS.
+func (fs *logFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := fs.FS.ReuseForWrite(from, to, category)
+	return fs.guard(to, file, err)
+}
+
+func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) {
+	if !strings.HasSuffix(name, logSuffix) {
+		return file, err
+	}
+	if err != nil {
+		fs.fail(err)
+		// What is written there is acknowledged by nobody.
+		return vfs.NewMem().Create("log", vfs.WriteCategoryUnspecified)
+	}
+	return logFile{file, fs.fail}, nil
+}
+
+// logFile fails the store instead of its caller.
+type logFile struct {
+	vfs.File
+	fail func(error)
+}
+
+func (f logFile) note(err error) error {
+	if err != nil {
+		f.fail(err)
+	}
+	return nil
+}
+
+// Write implements vfs.File.
+func (f logFile) Write(p []byte) (int, error) {
+	_, err := f.File.Write(p)
+	return len(p), f.note(err)
+}
+
+// Sync implements vfs.File.
+func (f logFile) Sync() error { return f.note(f.File.Sync()) }
+
+// SyncData implements vfs.File.
+func (f logFile) SyncData() error { return f.note(f.File.SyncData()) }
+
+// SyncTo implements vfs.File.
+func (f logFile) SyncTo(length int64) (fullSync bool, err error) {
+	full, err := f.File.SyncTo(length)
+	return full, f.note(err)
+}
+
+// Close implements vfs.File.
+func (f logFile) Close() error { return f.note(f.File.Close()) }
