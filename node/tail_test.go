@@ -247,6 +247,10 @@ func TestTails(t *testing.T) {
 			lookers.Go(func() { l.run(looking) })
 		}
 	}
+	batches := int64(200)
+	if testing.Short() {
+		batches = 50
+	}
 	more := func(n int64) {
 		for want := w.count.Load() + n; w.count.Load() < want; {
 			time.Sleep(time.Millisecond)
@@ -254,25 +258,25 @@ func TestTails(t *testing.T) {
 	}
 	more(50)
 	open(10)
-	more(200)
+	more(batches)
 	if err := all[0].Node.FlushAll(t.Context()); err != nil {
 		t.Error(err)
 	}
 	open(5)
-	more(200)
+	more(batches)
 	for shard := range all[0].Node.Cluster().State().Shards { // other leaders
 		_ = all[0].Node.Cluster().Transfer(t.Context(), shard, all[w.rng.IntN(3)].Node.ID()) // some are the leader
 	}
-	more(200)
+	more(batches)
 	gone := 1 + w.rng.IntN(2)
 	w.nodes[gone].Store(nil)
 	all[gone].Stop()
 	open(3)
-	more(200)
+	more(batches)
 	all[gone] = nodetest.Start(t, configs[gone])
 	w.nodes[gone].Store(all[gone])
 	open(2)
-	more(200)
+	more(batches)
 	stopWriting()
 	writers.Wait()
 
