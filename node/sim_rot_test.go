@@ -100,6 +100,15 @@ func (w *world) rotLog() {
 	if m == nil {
 		return
 	}
+	voters := 0
+	for _, one := range m.current().node.Cluster().CatalogueMembers() {
+		if one.Voter {
+			voters++
+		}
+	}
+	if voters < 3 {
+		return
+	}
 	state := m.current().node.Cluster().State()
 	for _, number := range state.ReplicasOn(m.current().node.Cluster().Self()) {
 		voters := 0

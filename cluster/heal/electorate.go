@@ -70,6 +70,11 @@ func (p *picture) voting() []ballot {
 	return append(joins, demotions...)
 }
 
+// votes reports whether a node votes in the catalogue.
+func (p *picture) votes(node string) bool {
+	return slices.ContainsFunc(p.voters, func(m Member) bool { return m.Node == node && m.Voter })
+}
+
 // answers reports whether a member of the catalogue's group could take part at
 // once.
 func answers(m Member) bool { return m.Contact >= 0 && m.Contact <= contactMax }

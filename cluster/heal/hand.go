@@ -286,7 +286,8 @@ func (c *Controller) Undrain(ctx context.Context, node, by string) error {
 
 // RemoveNode says that a node will never come back. With force also if it holds
 // replicas, which then count as lost; but not if it is up and has the only
-// healthy one of a shard.
+// healthy one of a shard, or votes in the catalogue: of two that vote, one that
+// went away would take the catalogue with it.
 func (c *Controller) RemoveNode(ctx context.Context, node string, force bool, by string) error {
 	p, err := c.asked(ctx, by, "asked for")
 	if err != nil {
@@ -300,6 +301,8 @@ func (c *Controller) RemoveNode(ctx context.Context, node string, force bool, by
 		return fmt.Errorf("node %s is gone already: %w", node, ErrNothing)
 	case len(p.observed.Nodes) == 1:
 		return fmt.Errorf("%w: node %s is the only one", ErrUnsafe, node)
+	case n.Life.Up() && p.votes(node):
+		return fmt.Errorf("%w: node %s votes in the catalogue; drain it, others get its vote within seconds", ErrUnsafe, node)
 	}
 	for _, s := range p.observed.Shards {
 		for _, r := range s.Replicas {

@@ -128,7 +128,7 @@ func (c *Controller) becameOfDrain(p *picture, a catalogue.Action, t target) (ou
 		return catalogue.ActionDone, "the node is gone"
 	case node.State == catalogue.Active && c.forgotten(a):
 		return catalogue.ActionCancelled, "the node is not draining any more"
-	case node.State == catalogue.Draining && len(p.state.ReplicasOn(t.to)) == 0:
+	case node.State == catalogue.Draining && len(p.state.ReplicasOn(t.to)) == 0 && !p.votes(t.to):
 		return catalogue.ActionDone, "nothing is left on it"
 	}
 	return "", ""

@@ -19,6 +19,9 @@ type Log interface {
 	Propose(ctx context.Context, command []byte) (index uint64, result any, err error)
 	// ProposeReserved is Propose that uses the space kept for what frees space.
 	ProposeReserved(ctx context.Context, command []byte) (index uint64, result any, err error)
+	// Barrier returns when everything that was committed before is applied. Only the
+	// leader can.
+	Barrier(ctx context.Context) error
 	// Leader names the leading node and says whether it is this one.
 	Leader() (nodeID string, self bool)
 	// Truncate allows the log to forget entries up to a sealed index.
@@ -47,8 +50,13 @@ type Replica struct {
 
 	traffic *traffic
 
-	opened time.Time
-	clock  int64 // of the shard by then, or this node's if the shard is new
+	// known is what this replica knows of the shard's clock: at seen it was clock. It
+	// is that of the first moment when the shard had one.
+	known struct {
+		sync.Mutex
+		seen  time.Time
+		clock int64
+	}
 
 	seal  chan struct{} // tells the sealer to look
 	work  chan struct{} // tells the worker to look
@@ -103,10 +111,6 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1),
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
-	r.opened, r.clock = time.Now(), shard.Clock()
-	if r.clock == 0 {
-		r.clock = cfg.Now()
-	}
 	r.mu.progress = make(chan struct{})
 	r.mu.sealedAt = time.Now()
 	r.mu.scrubbed.Since = time.Now()
@@ -124,14 +128,16 @@ func (r *Replica) AwaitViews(ctx context.Context) error { return r.shard.AwaitVi
 
 // Append stores a block and returns one result per batch, in order. It waits
 // while sealing does not keep up. An error of the log is returned as it is.
-func (r *Replica) Append(ctx context.Context, a storage.Append) ([]storage.BatchResult, error) {
+func (r *Replica) Append(ctx context.Context, a storage.Append) (results []storage.BatchResult, err error) {
 	if _, leads := r.log.Leader(); !leads {
 		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, raft.ErrNotLeader)
 	}
 	if err := r.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
-	a.Time = r.believed(a.Time)
+	if a.Time, err = r.believed(ctx, a.Time); err != nil {
+		return nil, err
+	}
 	command := encodeAppend(a)
 	r.cfg.Logged.Add(int64(len(command)))
 	_, result, err := r.log.Propose(ctx, command)
@@ -155,8 +161,23 @@ const aheadMax = 2 * time.Hour
 // furthest one and decides when keys are forgotten: one node whose clock jumps by
 // days would make the shard forget all keys at once. A clock that was behind for
 // long, because the shard or the node was, stays behind, and keys are kept longer.
-func (r *Replica) believed(now int64) int64 {
-	return min(now, r.clock+int64(time.Since(r.opened)+aheadMax))
+// Only the first of all proposals to a shard has nothing to be compared with: there
+// is no earlier one when all that was committed is applied and there is no clock.
+func (r *Replica) believed(ctx context.Context, now int64) (int64, error) {
+	r.known.Lock()
+	defer r.known.Unlock()
+	for range 2 {
+		if r.known.clock == 0 {
+			r.known.seen, r.known.clock = time.Now(), r.shard.Clock()
+		}
+		if r.known.clock != 0 {
+			return min(now, r.known.clock+int64(time.Since(r.known.seen)+aheadMax)), nil
+		}
+		if err := r.log.Barrier(ctx); err != nil {
+			return 0, fmt.Errorf("look at the clock of shard %d: %w", r.cfg.Storage.Shard, err)
+		}
+	}
+	return now, nil
 }
 
 // waitForRoom bounds the head: it returns when there is room for a block.

@@ -43,6 +43,8 @@ func (l *memoryLog) Propose(_ context.Context, command []byte) (uint64, any, err
 	return index, l.replica.Apply(index, 1, command), nil
 }
 
+func (l *memoryLog) Barrier(context.Context) error { return nil }
+
 func (l *memoryLog) Leader() (string, bool) { return "n1", true }
 
 func (l *memoryLog) Truncate(index uint64) error {
@@ -181,6 +183,29 @@ func TestRepeatedFlushDoesNothing(t *testing.T) {
 	}
 	if len(log.commands) != 2 {
 		t.Errorf("%d entries in the log, want an append and a seal", len(log.commands))
+	}
+}
+
+// A replica that is new here and then leads has a clock that is days ahead: the keys
+// that others have taken are not forgotten by it.
+func TestClockOfANewLeaderForgetsNoKeys(t *testing.T) {
+	const day = int64(24 * time.Hour)
+	at := 1000 * day
+	log := &memoryLog{}
+	r, stop := start(t, vfs.NewMem(), log, Config{SealAge: time.Hour, Now: func() int64 { return at + 3*day }})
+	defer stop()
+	a := appendOf(t, 1, at)
+	a.Batches[0].Key, a.Batches[0].Body = [16]byte{1}, [16]byte{2}
+	if _, _, err := log.Propose(t.Context(), encodeAppend(a)); err != nil { // as another leader did
+		t.Fatal(err)
+	}
+	if err := r.sealNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.Time = at + 3*day
+	results, err := r.Append(t.Context(), a)
+	if err != nil || len(results) != 1 || results[0].Outcome != storage.Duplicate {
+		t.Errorf("a repeat is answered %+v, %v", results, err)
 	}
 }
 

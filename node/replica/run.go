@@ -85,7 +85,11 @@ func (r *Replica) proposeSeal(ctx context.Context) (uint64, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeoutSeal)
 	defer cancel()
-	command := encodeSeal(r.shard.SealCommand(r.believed(r.cfg.Now())))
+	clock, err := r.believed(ctx, r.cfg.Now())
+	if err != nil {
+		return 0, err
+	}
+	command := encodeSeal(r.shard.SealCommand(clock))
 	logged := r.cfg.Logged.Load() // what others log from here on is after this seal
 	index, result, err := r.log.ProposeReserved(ctx, command)
 	if err == nil {
