@@ -142,11 +142,11 @@ func (w *world) settle() {
 	}
 	w.look(c)
 	for _, m := range w.machines {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		if err := m.current().node.Flush(ctx); err != nil {
-			w.t.Errorf("flush %s: %v", m.ip, err)
-		}
-		cancel()
+		w.until(m.ip+" is flushed", func() bool { // leaders may change meanwhile
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			return m.current().node.Flush(ctx) == nil
+		})
 	}
 	w.look(c)
 	w.kill(true, w.machines...)
