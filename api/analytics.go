@@ -214,8 +214,8 @@ func handleSummary(r *request) error {
 
 // handlePatterns is GET /analytics/patterns.
 func handlePatterns(r *request) error {
-	p := r.analytics(timeframeDefault, "limit", "severity")
-	request := insight.PatternsRequest{Scope: p.scope, Limit: p.number("limit", insight.PatternsMax), Zone: p.zone(), Severity: p.values["severity"]}
+	p := r.analytics(timeframeDefault, "limit", "severity", "includeParameters")
+	request := insight.PatternsRequest{Scope: p.scope, Limit: p.number("limit", insight.PatternsMax), Zone: p.zone(), Severity: p.values["severity"], Parameters: p.flag("includeParameters", false)}
 	if request.Severity == "all" {
 		request.Severity = ""
 	}

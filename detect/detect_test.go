@@ -71,6 +71,15 @@ func TestFind(t *testing.T) {
 			{Action: Login, OK: true, First: int64(time.Hour), Last: int64(time.Hour), User: "boss", IP: ip, Count: 1, Place: &Place{52.5, 13.4}},
 			{Action: Login, OK: true, First: int64(2 * time.Hour), Last: int64(2 * time.Hour), User: "boss", IP: ip, Count: 1, Place: &Place{35.7, 139.7}},
 		}},
+		{"a flight, a train, a guess of another town", nil, func() (events []Event) {
+			for i, at := range []struct {
+				hour  time.Duration
+				place Place
+			}{{0, Place{52.5, 13.4}}, {9, Place{40.7, -74}}, {10, Place{40.7, -75}}, {13, Place{42.4, -71.1}}} {
+				events = append(events, Event{Action: Login, OK: true, First: int64(at.hour * time.Hour), Last: int64(at.hour * time.Hour), User: "boss", IP: fmt.Sprint("198.51.100.", i), Count: 1, Place: &at.place})
+			}
+			return events
+		}()},
 		{"weak words", nil, []Event{{Action: Login, IP: ip, User: "a", Count: 8, Weak: true}, failed(time.Minute, ip, "a"), failed(time.Minute, ip, "b")}},
 	} {
 		for seed := range uint64(3) {

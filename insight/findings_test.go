@@ -10,9 +10,28 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/syntax"
 )
+
+// earth says where two networks are.
+type earth struct{}
+
+// Version implements derived.Places.
+func (earth) Version() string { return "1" }
+
+// Place implements derived.Places.
+func (earth) Place(address string) meaning.Place {
+	switch {
+	case strings.HasPrefix(address, "81."):
+		return meaning.Place{City: "Berlin", Latitude: "52.5", Longitude: "13.4"}
+	case strings.HasPrefix(address, "133."):
+		return meaning.Place{City: "Tokyo", Latitude: "35.7", Longitude: "139.7"}
+	}
+	return meaning.Place{}
+}
 
 // TestFindings puts into two weeks of a system what is to be found, and looks whether it
 // alone is found, with a query and examples that show it.
@@ -56,8 +75,24 @@ func TestFindings(t *testing.T) {
 		{"privilege_change", "mallory", 1, func(s *source) {
 			s.add(2*time.Hour, 1, "component", "usermod", "message", "add 'mallory' to group 'sudo'")
 		}},
+		{"impossible_travel", "133.1.2.3", 1, func(s *source) {
+			s.add(4*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 81.1.2.3 port 4#2 ssh2")
+			s.add(3*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 133.1.2.3 port 4#2 ssh2")
+		}},
+		{"impossible_travel", "133.1.2.4", 1, func(s *source) {
+			s.add(4*time.Hour, 1, "component", "portal", "userId", "boss", "ip", "133.1.2.4", "message", "login succeeded")
+			s.add(4*time.Hour, 1, "component", "portal", "userId", "boss", "geo.lat", "52.5", "geo.lon", "13.4", "message", "login succeeded")
+		}},
+		{"", "", 0, func(s *source) { // a flight, and an address of which nobody knows where it is
+			s.add(20*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 81.1.2.3 port 4#2 ssh2")
+			s.add(8*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 133.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 9.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 10.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Failed publickey for boss from 81.1.2.3 port 4#2 ssh2")
+		}},
 	} {
 		s := ordinary()
+		s.places = func() derived.Places { return earth{} }
 		c.add(s)
 		have, err := s.service(t).Findings(t.Context(), scope())
 		if err != nil || !have.Complete || have.Learning.Learning {
@@ -202,5 +237,48 @@ func TestForecast(t *testing.T) {
 	}
 	if f := have.Forecast[0]; !f.Enough || f.Low > 728 || f.High < 728 || f.BacktestError > 10 || f.Backtests < 2 {
 		t.Errorf("a day has 728 records; the forecast is %+v", f)
+	}
+}
+
+// deploys are insight.Known.
+type deploys []insight.Deploy
+
+// Deploys implements insight.Known.
+func (d deploys) Deploys(tenant model.TenantID) []insight.Deploy {
+	if tenant != model.DefaultTenant {
+		return nil
+	}
+	return d
+}
+
+// TestDeployIsNamed checks that what begins after a deployment that somebody told of says
+// so, and that new messages of a new version are no finding.
+func TestDeployIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		ago  time.Duration
+		news bool // are told
+		want string
+	}{{3*time.Hour + 10*time.Minute, false, "web 1.2 production"}, {9 * time.Hour, true, ""}} {
+		s := ordinary()
+		s.add(3*time.Hour, 900, "level", "info", "component", "db", "message", "checkpoint # done")
+		s.add(3*time.Hour, 60, "level", "info", "component", "web", "message", "greetings of version two to guest #")
+		service := s.service(t).Knowing(deploys{{Service: "web", Version: "1.2", Environment: "production", Time: now.Add(-c.ago)}})
+		have, err := service.Findings(t.Context(), scope())
+		if err != nil {
+			t.Fatal(err)
+		}
+		spikes, news := 0, false
+		for _, f := range have.Findings {
+			if f.Type == "spike" {
+				spikes++
+				if named := f.Deploy != nil && f.Deploy.What == c.want; named != (c.want != "") || strings.Contains(f.Explanation, "deployment of web") != named {
+					t.Errorf("%s before: %+v: %s", c.ago, f.Deploy, f.Explanation)
+				}
+			}
+			news = news || f.Type == "new"
+		}
+		if spikes == 0 || news != c.news {
+			t.Errorf("%s before: %d spikes, new %t: %v", c.ago, spikes, news, texts(have.Findings))
+		}
 	}
 }

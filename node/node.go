@@ -23,6 +23,7 @@ import (
 	"github.com/stere-log/stere/node/alert"
 	"github.com/stere-log/stere/node/directory"
 	"github.com/stere-log/stere/node/encrypt"
+	"github.com/stere-log/stere/node/enrich"
 	"github.com/stere-log/stere/node/erase"
 	"github.com/stere-log/stere/node/follow"
 	"github.com/stere-log/stere/node/learn"
@@ -67,6 +68,7 @@ type Node struct {
 	shedding  shedding
 	writer    *ingest.Writer
 	engine    *query.Engine
+	enrich    *enrich.Store
 	follow    *follow.Shards
 	tails     *tail.Hub
 	limits    *limits.Parts
@@ -251,6 +253,8 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	config := n.cfg.Query
 	config.Version = cmp.Or(config.Version, n.cfg.API.Version)
+	n.enrich = &enrich.Store{State: n.members.State, Change: n.Directory().Change}
+	config.Lookups = n.enrich
 	n.engine = query.New(n, config)
 	n.learner = &learn.Learner{Config: learn.Config{
 		Interval: n.cfg.LearnInterval, Engine: n.engine, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },
@@ -290,7 +294,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.keeper = &encrypt.Keeper{FS: n.encrypted, Env: n.env(), LeaveLog: n.host.LeaveLog, Logger: n.logger}
 	cfg.Encryption = n.keeper
 	cfg.Queries = operator.Queries{State: n.members.State, Propose: n.members.Propose}
-	cfg.Judge = n.verdicts()
+	cfg.Judge, cfg.Enrich = n.verdicts(), n.enrich
 	n.api, err = api.New(cfg)
 	return err
 }
@@ -302,7 +306,7 @@ func (n *Node) verdicts() operator.Verdicts {
 
 // alerts is what the watcher has to do with.
 func (n *Node) alerts() alert.Config {
-	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
+	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Knowing(n.enrich).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
 		for _, m := range n.members.Members() {
 			if m.DiskTotal > 0 {
 				disks = append(disks, alert.Disk{Node: m.Name, Used: 100 * (1 - float64(m.DiskFree)/float64(m.DiskTotal))})
