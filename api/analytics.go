@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/detect/sigma"
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/query"
@@ -250,7 +251,7 @@ func handleTrends(r *request) error {
 func handleInsights(r *request) error {
 	p := r.analytics(timeframeDefault)
 	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Insights, error) {
-		return service.Insights(ctx, insight.InsightsRequest{Scope: p.scope})
+		return service.Insights(ctx, insight.InsightsRequest{Scope: p.scope, Disks: r.principal.Grants.Has(auth.Admin)})
 	})
 }
 

@@ -85,6 +85,8 @@ type Config struct {
 	Queries SavedQueries
 	// Enrich keeps lookup tables and deployments; nil: there are none.
 	Enrich enrich.Store
+	// Known is what insights know besides records; nil: nothing.
+	Known insight.Known
 	// Judge keeps what people say of findings; nil: nobody can.
 	Judge insight.Judge
 	// LogLevel is changed by PUT /admin/log-level.

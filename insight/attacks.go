@@ -192,8 +192,8 @@ func attackQuery(f *detect.Finding, who string) string {
 // findings of anomalies and attacks.
 func Types() []string {
 	types := []string{
-		"capacity_prediction", "component_health_issue", "component_silent", "error_spike", "high_error_rate", "new_error_pattern", "performance_degradation", "performance_variability",
-		"potential_brute_force", "predictive_error_increase", "recurring_error_pattern", "security_threat", "volume_drop",
+		"capacity_prediction", "component_health_issue", "component_silent", "disk_full_predicted", "error_spike", "high_error_rate", "new_error_pattern", "performance_degradation", "performance_variability",
+		"potential_brute_force", "predictive_error_increase", "quota_predicted", "recurring_error_pattern", "security_threat", "volume_drop",
 	}
 	for _, kind := range anomaly.Kinds() {
 		types = append(types, string(kind))

@@ -251,6 +251,11 @@ func (d deploys) Deploys(tenant model.TenantID) []insight.Deploy {
 	return d
 }
 
+// Resources implements insight.Known.
+func (deploys) Resources(context.Context, model.TenantID, bool) ([]insight.Resource, error) {
+	return nil, nil
+}
+
 // TestDeployIsNamed checks that what begins after a deployment that somebody told of says
 // so, and that new messages of a new version are no finding.
 func TestDeployIsNamed(t *testing.T) {
@@ -280,5 +285,84 @@ func TestDeployIsNamed(t *testing.T) {
 		if spikes == 0 || news != c.news {
 			t.Errorf("%s before: %d spikes, new %t: %v", c.ago, spikes, news, texts(have.Findings))
 		}
+	}
+}
+
+// resources are insight.Known.
+type resources struct {
+	deploys
+	all []insight.Resource
+	err error
+}
+
+// Resources implements insight.Known.
+func (r resources) Resources(_ context.Context, tenant model.TenantID, disks bool) ([]insight.Resource, error) {
+	if tenant != model.DefaultTenant {
+		return nil, errors.New("another tenant")
+	}
+	return slices.DeleteFunc(slices.Clone(r.all), func(one insight.Resource) bool { return one.Kind == insight.DiskResource && !disks }), r.err
+}
+
+// TestCapacity tells when resources come to their limits, and says so in time.
+func TestCapacity(t *testing.T) {
+	line := func(days int, from, by float64) (used []float64) {
+		for i := range days {
+			used = append(used, from+by*float64(i))
+		}
+		return used
+	}
+	known := resources{all: []insight.Resource{
+		{Kind: insight.DiskResource, Name: "a", Unit: "bytes", Used: line(20, 500e9, 10e9), Limit: 790e9},
+		{Kind: insight.DiskResource, Name: "b", Unit: "bytes", Used: line(20, 500e9, 1e9), Limit: 9_000e9},
+		{Kind: insight.DiskResource, Name: "c", Unit: "bytes", Used: line(3, 500e9, 1e9), Limit: 501e9},
+		{Kind: insight.QuotaResource, Name: "maxStorageBytes", Unit: "bytes", Used: line(9, 990, 2), Limit: 1_000},
+		{Kind: insight.QuotaResource, Name: "maxLogsPerDay", Unit: "records a day", Daily: true, Used: line(30, 70, 1), Limit: 101},
+	}}
+	ask := func(known resources, disks bool, restriction string) *insight.Insights {
+		t.Helper()
+		request := insight.InsightsRequest{Scope: scope(), Disks: disks}
+		request.Restriction = restriction
+		have, err := ordinary().service(t).Knowing(known).Insights(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return have
+	}
+	have := ask(known, true, "")
+	var told []string
+	for _, c := range have.Capacity {
+		text := c.Name + " none"
+		if c.Days != nil {
+			text = fmt.Sprint(c.Name, " ", *c.Days)
+		}
+		if c.Used == nil || !c.Enough != (c.Name == "c") {
+			t.Errorf("%+v", c)
+		}
+		told = append(told, text)
+	}
+	if want := []string{"a 10", "b none", "c none", "maxStorageBytes 0", "maxLogsPerDay 2"}; !slices.Equal(told, want) {
+		t.Errorf("have %v, want %v", told, want)
+	}
+	var found []string
+	for _, one := range have.Insights {
+		if strings.HasSuffix(one.Type, "_predicted") {
+			found = append(found, one.Severity+" "+one.Type+" "+one.Pattern)
+			if one.ID == "" || strings.Contains(one.Message, "%!") {
+				t.Errorf("%+v", one)
+			}
+		}
+	}
+	if want := []string{"critical quota_predicted maxStorageBytes", "high quota_predicted maxLogsPerDay", "medium disk_full_predicted a"}; !slices.Equal(found, want) {
+		t.Errorf("have %v, want %v", found, want)
+	}
+	if have := ask(known, false, ""); len(have.Capacity) != 2 {
+		t.Errorf("without disks: %+v", have.Capacity)
+	}
+	if have := ask(known, true, "component:web"); len(have.Capacity) != 0 || have.Capacity == nil {
+		t.Errorf("of who sees some of the records: %+v", have.Capacity)
+	}
+	known.err = errors.New("the usage cannot be read")
+	if have := ask(known, true, ""); have.Complete || !strings.Contains(have.Reason, "the usage cannot be read") {
+		t.Errorf("%t, %q", have.Complete, have.Reason)
 	}
 }

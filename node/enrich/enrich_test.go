@@ -132,8 +132,9 @@ func TestTablesAreWhole(t *testing.T) {
 func TestRoomForTables(t *testing.T) {
 	store, a := newStore(t)
 	store.State = a.newest
+	tables := map[int]*lookup.Table{1: table(t, 1, 1), 2: table(t, 2, 1), 9_000: table(t, 9_000, 1)}
 	put := func(tenant, name string, rows int) error {
-		_, err := store.PutLookup(t.Context(), model.TenantID(tenant), api.Lookup{Name: name}, table(t, rows, 1))
+		_, err := store.PutLookup(t.Context(), model.TenantID(tenant), api.Lookup{Name: name}, tables[rows])
 		return err
 	}
 	for i := range 64 {
