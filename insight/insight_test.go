@@ -325,3 +325,29 @@ func TestParameters(t *testing.T) {
 		}
 	}
 }
+
+// TestTrendOfYears: the stretches of a window of any length have all records.
+func TestTrendOfYears(t *testing.T) {
+	s := &source{}
+	for _, ago := range []time.Duration{time.Minute, time.Hour, 20 * 24 * time.Hour, 500 * 24 * time.Hour, 3_000 * 24 * time.Hour, 6_000 * 24 * time.Hour} {
+		s.add(ago, 7, "message", "checkpoint # done")
+	}
+	for _, c := range []struct {
+		days    int
+		records int64
+	}{{1, 14}, {30, 21}, {600, 28}, {700, 28}, {5_000, 35}, {8_000, 42}} {
+		request := insight.PatternsRequest{Scope: scope()}
+		request.Window = insight.Last(time.Duration(c.days)*24*time.Hour, now)
+		have, err := s.service(t).Patterns(t.Context(), request)
+		if err != nil || len(have.RepeatingMessages) != 1 {
+			t.Fatalf("%d days: %v", c.days, err)
+		}
+		var sum int64
+		for _, n := range have.RepeatingMessages[0].Trend {
+			sum += n
+		}
+		if p := have.RepeatingMessages[0]; p.Count != c.records || sum != c.records || p.Trend[23] < 14 {
+			t.Errorf("%d days: %d records, want %d; %v", c.days, p.Count, c.records, p.Trend)
+		}
+	}
+}

@@ -29,6 +29,7 @@ const (
 	rareLevel           = 20  // a level of less than one of so many records is rare
 	componentsOfPattern = 5   // that are named
 	trendStretches      = 24
+	offsetMost          = 27 * day
 	parametersPatterns  = 20    // of which it is said what stands at their stars
 	parametersRecords   = 2_000 // of each, at least if there are so many
 )
@@ -175,8 +176,11 @@ func (a *asker) trends(found []Pattern, window Window) {
 		places[found[i].Pattern] = i
 		found[i].Trend = make([]int64, trendStretches)
 	}
-	bucket := fmt.Sprintf("_time:%ds", int64(width/time.Second))
-	if offset := time.Duration(window.From).Truncate(time.Second) % width; offset > 0 {
+	// An offset is less than a month: a longer stretch has several buckets.
+	piece := (width / (width/offsetMost + 1)).Truncate(time.Second)
+	width = piece * (width/offsetMost + 1)
+	bucket := fmt.Sprintf("_time:%ds", int64(piece/time.Second))
+	if offset := time.Duration(window.From).Truncate(time.Second) % piece; offset > 0 {
 		bucket += fmt.Sprintf(" offset %ds", int64(offset/time.Second))
 	}
 	for _, row := range a.table("", "stats count() by (pattern, "+bucket+")") {
