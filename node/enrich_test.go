@@ -12,26 +12,62 @@ import (
 	"github.com/stere-log/stere/node/nodetest"
 )
 
+// answerOf makes a request of a node.
+func answerOf(t *testing.T, of *nodetest.Running, method, path, body string) (status int, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, of.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(data)
+}
+
+// TestEnrichEverywhere tells one node of a lookup table and a deployment, and asks all
+// three, which have different shards.
+func TestEnrichEverywhere(t *testing.T) {
+	all := startThree(t)
+	for i := range 30 {
+		if _, err := write(all[i%3].Node, "default", "", fmt.Sprintf("a line of host h%d", i%2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nodetest.Eventually(t, "the cluster takes a table", func() bool {
+		status, _ := answerOf(t, all[1], "PUT", "/lookups/hosts", "host,owner\nh0,ann\nh1,bob\n")
+		return status == http.StatusOK
+	})
+	if status, text := answerOf(t, all[1], "POST", "/analytics/deploys", `{"service":"web","version":"7"}`); status != http.StatusCreated {
+		t.Fatalf("%d: %s", status, text)
+	}
+	const query = `* | extract "a line of host <host>" | lookup hosts on host as is | stats count() by (is.owner)`
+	for i, one := range all {
+		nodetest.Eventually(t, fmt.Sprintf("node %d knows the table and the deployment", i), func() bool {
+			_, found := answerOf(t, one, "POST", "/logs/search", `{"query":"`+strings.ReplaceAll(query, `"`, `\"`)+`"}`)
+			_, deploys := answerOf(t, one, "GET", "/analytics/deploys", "")
+			return strings.Contains(found, `["ann",15]`) && strings.Contains(found, `["bob",15]`) && strings.Contains(deploys, `"version":"7"`)
+		})
+	}
+}
+
 // TestEnrich stores a lookup table, asks with it, replaces it and forgets it; and says what
 // was put into service.
 func TestEnrich(t *testing.T) {
 	running := nodetest.Start(t, node.Config{})
 	do := func(method, path, body string, status int) string {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, running.URL+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+		have, text := answerOf(t, running, method, path, body)
+		if have != status {
+			t.Fatalf("%s %s: %d, want %d: %s", method, path, have, status, text)
 		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != status {
-			t.Fatalf("%s %s: %s, %v, want %d: %s", method, path, answer.Status, err, status, text)
-		}
-		return string(text)
+		return text
 	}
 	asked := func(text string) string {
 		t.Helper()
