@@ -19,7 +19,9 @@ func people(random *rand.Rand) []Event {
 			events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, Count: 1})
 			at += int64(5 * time.Second)
 		}
-		events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, OK: true, Count: 1})
+		// Where an address is is known to about a hundred kilometres.
+		town := &Place{Latitude: float64(i%300%120) - 60 + random.Float64() - 0.5, Longitude: float64(i%300) + random.Float64() - 0.5}
+		events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, OK: true, Count: 1, Place: town})
 		events = append(events, Event{Action: Request, First: at, Last: at, IP: ip, Count: 2, Targets: 2})
 		events = append(events, Event{Action: Connect, First: at, Last: at, IP: ip, Count: 9, Targets: 3})
 	}
