@@ -170,6 +170,9 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 				rows = append(rows, values.Rows[i])
 			}
 		}
+		if in.fallback {
+			rows = slices.DeleteFunc(rows, func(row uint32) bool { return b.told(row, i) })
+		}
 		rows = index.AndNot(index.DocSetOf(rows...), b.given).ToArray()
 	}
 	err = s.add(ctx, values, func(text string) string {
@@ -202,6 +205,11 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// told reports whether one of the first inputs says something of a row.
+func (b *caseBuilder) told(row uint32, inputs int) bool {
+	return slices.ContainsFunc(b.says[b.of[row]][:inputs], func(says string) bool { return says != "" })
 }
 
 // combine makes cases of those that there are and what is said by the next input.

@@ -66,6 +66,8 @@ type input struct {
 	says func(text string) string
 	// outline is what the outline of a message says, unsure if the message decides.
 	outline func(outline string) string
+	// fallback: it matters only where no input before says anything.
+	fallback bool
 }
 
 // unsure is said of an outline if the message has to be read.
@@ -135,7 +137,7 @@ var rules = []*rule{
 		},
 		inputs: []input{
 			{fields: agentFields, says: meaning.AgentText},
-			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest},
+			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest, fallback: true},
 		},
 		derive: func(says []string) []string {
 			a := meaning.AgentOf(cmp.Or(says...))
@@ -168,7 +170,7 @@ var rules = []*rule{
 		},
 		inputs: []input{
 			{fields: meaning.AddressFields(), says: meaning.PublicAddress},
-			{says: meaning.ClientOf, outline: clientOfOutline},
+			{says: meaning.ClientOf, outline: clientOfOutline, fallback: true},
 		},
 		locate: func(places Places, says []string) []string {
 			p := places.Place(cmp.Or(says...))
