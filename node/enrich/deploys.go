@@ -41,6 +41,9 @@ func (s *Store) PutDeploy(ctx context.Context, tenant model.TenantID, deploy ins
 	}
 	return deploy, s.edit(ctx, func(state *catalogue.State) ([]catalogue.DocumentChange, error) {
 		changes := []catalogue.DocumentChange{{Kind: kindDeploy, Tenant: tenant, ID: deploy.ID, Body: body}}
+		if count, _ := state.DocumentsOf(kindDeploy, tenant); count < deploysMax {
+			return changes, nil
+		}
 		if all := deploysOf(state, tenant); len(all) >= deploysMax {
 			for _, old := range all[deploysMax-1:][:min(len(all)-deploysMax+1, catalogue.ChangesMax-1)] {
 				changes = append(changes, catalogue.DocumentChange{Kind: kindDeploy, Tenant: tenant, ID: old.ID, Any: true, Drop: true})

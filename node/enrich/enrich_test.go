@@ -94,7 +94,7 @@ func TestTablesAreWhole(t *testing.T) {
 	store, a := newStore(t)
 	reader := &enrich.Store{State: a.newest, Change: a.change}
 	random := rand.New(rand.NewPCG(1, 2))
-	for version := range 40 {
+	for version := range 20 {
 		tenant := model.TenantID(fmt.Sprint("t", random.IntN(2)))
 		want := table(t, 1+random.IntN(9_000), version)
 		about, err := store.PutLookup(t.Context(), tenant, api.Lookup{Name: "hosts", By: "kim", Changed: time.Unix(9, 0).UTC()}, want)
