@@ -222,3 +222,28 @@ func TestDeployIsTheCause(t *testing.T) {
 		t.Errorf("have %+v", r.Findings)
 	}
 }
+
+// TestDeployBringsNews checks that new patterns after a deployment are told only of errors.
+func TestDeployBringsNews(t *testing.T) {
+	for _, c := range []struct {
+		level  string
+		deploy int // bucket; 0: none
+		want   int
+	}{{"info", 0, 1}, {"info", judge + 8, 0}, {"info", judge + 10, 1}, {"info", judge + 1, 1}, {"error", judge + 8, 1}} {
+		w := newWorld(1)
+		w.in.Complete = true
+		w.in.Patterns = append(w.in.Patterns, Known{Subject: Subject{Dimension: Pattern, Name: "v2 says hello to *", ID: "77"}, First: judge + 9, Last: judge + 12, Now: 40, Level: c.level})
+		if c.deploy > 0 {
+			w.in.Deploys = []Deploy{{Bucket: c.deploy, Time: w.in.at(c.deploy), What: "web 2"}}
+		}
+		found := 0
+		for _, f := range Detect(w.in).Findings {
+			if f.Kind == New && f.ID == "77" {
+				found++
+			}
+		}
+		if found != c.want {
+			t.Errorf("%+v: %d findings", c, found)
+		}
+	}
+}

@@ -314,11 +314,16 @@ func pauses(history []float64) (n, longest int) {
 }
 
 // deployed notes what was put into service shortly before a finding began.
-func (d *detector) deployed(f *Finding) {
+func (d *detector) deployed(f *Finding) { f.Deploy = d.deployBefore(f.From) }
+
+// deployBefore returns what was put into service shortly before a bucket, nil if nothing
+// was.
+func (d *detector) deployBefore(bucket int) (last *Deploy) {
 	near := max(1, d.in.per(deployNear))
 	for i := range d.in.Deploys {
-		if one := &d.in.Deploys[i]; one.Bucket <= f.From && f.From-one.Bucket <= near {
-			f.Deploy = one
+		if one := &d.in.Deploys[i]; one.Bucket <= bucket && bucket-one.Bucket <= near && (last == nil || one.Time.After(last.Time)) {
+			last = one
 		}
 	}
+	return last
 }

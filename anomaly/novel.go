@@ -34,6 +34,9 @@ func (d *detector) novel() {
 				continue
 			}
 			if p.Before == 0 && p.First >= d.judge {
+				if !errors && d.deployBefore(p.First) != nil {
+					continue // a new version says new things
+				}
 				fresh = append(fresh, p)
 			} else if p.First >= d.in.First+LearnBuckets && p.First < d.judge {
 				earlier = append(earlier, p.Before)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
+	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
@@ -72,7 +73,7 @@ func administer(do func(*admin.Service, context.Context, admin.Request) (admin.A
 		if r.server.admin == nil {
 			return newProblem(kindUnavailable, "this node keeps no keys, tenants and domains")
 		}
-		return r.answerWith(func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+		return r.answerWith(adminBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
 			return do(r.server.admin, ctx, asked)
 		})
 	}
@@ -84,15 +85,30 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 		if r.server.alert == nil {
 			return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
 		}
-		return r.answerWith(func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+		return r.answerWith(adminBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
 			return do(r.server.alert, ctx, asked)
 		})
 	}
 }
 
+// enriches makes a handler of what package enrich does with what the path names.
+func enriches(do func(*enrich.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+	return func(r *request) error {
+		if r.server.cfg.Enrich == nil {
+			return newProblem(kindUnavailable, "this node keeps no lookup tables and deployments")
+		}
+		return r.answerWith(lookupBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			return do(&enrich.Service{Store: r.server.cfg.Enrich, Now: r.server.cfg.Now}, ctx, asked)
+		})
+	}
+}
+
+// lookupBodyBytesMax is the largest body with a lookup table, which takes less when it is kept.
+const lookupBodyBytesMax = 2 << 20
+
 // answerWith answers a request with what is done about it.
-func (r *request) answerWith(do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
-	text, release, err := r.readBody(adminBodyBytesMax)
+func (r *request) answerWith(bodyMax int64, do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
+	text, release, err := r.readBody(bodyMax)
 	if err != nil {
 		return err
 	}

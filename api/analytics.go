@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/detect/sigma"
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/query"
@@ -214,8 +215,8 @@ func handleSummary(r *request) error {
 
 // handlePatterns is GET /analytics/patterns.
 func handlePatterns(r *request) error {
-	p := r.analytics(timeframeDefault, "limit", "severity")
-	request := insight.PatternsRequest{Scope: p.scope, Limit: p.number("limit", insight.PatternsMax), Zone: p.zone(), Severity: p.values["severity"]}
+	p := r.analytics(timeframeDefault, "limit", "severity", "includeParameters")
+	request := insight.PatternsRequest{Scope: p.scope, Limit: p.number("limit", insight.PatternsMax), Zone: p.zone(), Severity: p.values["severity"], Parameters: p.flag("includeParameters", false)}
 	if request.Severity == "all" {
 		request.Severity = ""
 	}
@@ -250,7 +251,7 @@ func handleTrends(r *request) error {
 func handleInsights(r *request) error {
 	p := r.analytics(timeframeDefault)
 	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Insights, error) {
-		return service.Insights(ctx, insight.InsightsRequest{Scope: p.scope})
+		return service.Insights(ctx, insight.InsightsRequest{Scope: p.scope, Disks: r.principal.Grants.Has(auth.Admin)})
 	})
 }
 

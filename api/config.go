@@ -14,6 +14,7 @@ import (
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/certs"
+	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/api/limits"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/audit"
@@ -82,6 +83,10 @@ type Config struct {
 	Cluster Cluster
 	// Queries are the saved queries; nil: there are none.
 	Queries SavedQueries
+	// Enrich keeps lookup tables and deployments; nil: there are none.
+	Enrich enrich.Store
+	// Known is what insights know besides records; nil: nothing.
+	Known insight.Known
 	// Judge keeps what people say of findings; nil: nobody can.
 	Judge insight.Judge
 	// LogLevel is changed by PUT /admin/log-level.

@@ -164,6 +164,8 @@ func matrix() map[string]matrixCase {
 		"GET /integration/webhooks": read, "POST /integration/webhooks": manage, "GET /integration/webhooks/{name}": read, "PATCH /integration/webhooks/{name}": manage, "DELETE /integration/webhooks/{name}": manage,
 		"GET /integration/webhooks/{name}/deliveries": read, "POST /integration/webhooks/{name}/redeliver": manage, "POST /integration/webhooks/{name}/test": manage,
 		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "POST /integration/cross-service": write,
+		"GET /lookups": read, "GET /lookups/{name}": read, "PUT /lookups/{name}": auth.Save, "DELETE /lookups/{name}": auth.Save,
+		"GET /analytics/deploys": read, "POST /analytics/deploys": auth.Save, "DELETE /analytics/deploys/{name}": auth.Save,
 	} {
 		m[route] = matrixCase{permission: permission, ok: []int{503}, theirs: []int{503}} // there is no desk in this world; node.TestStoryOfAnAttack has one
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
+	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/elastic"
 )
@@ -39,6 +40,10 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/queries/{name}", permission: auth.Read, handle: handleSavedQuery},
 		{methods: put, path: "/queries/{name}", permission: auth.Save, handle: handleSaveQuery},
 		{methods: del, path: "/queries/{name}", permission: auth.Save, handle: handleDropQuery},
+		{methods: get, path: "/lookups", permission: auth.Read, handle: enriches((*enrich.Service).Lookups)},
+		{methods: get, path: "/lookups/{name}", permission: auth.Read, handle: enriches((*enrich.Service).Lookup)},
+		{methods: put, path: "/lookups/{name}", permission: auth.Save, handle: enriches((*enrich.Service).PutLookup)},
+		{methods: del, path: "/lookups/{name}", permission: auth.Save, handle: enriches((*enrich.Service).DropLookup)},
 		{methods: get, path: "/logs/{id}", permission: auth.Read, handle: handleGet},
 		{methods: get, path: "/logs/{id}/context", permission: auth.Read, handle: handleContext, asks: true},
 
@@ -47,6 +52,9 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/analytics/trends", permission: auth.Read, feature: auth.Analytics, handle: handleTrends, asks: true},
 		{methods: get, path: "/analytics/insights", permission: auth.Read, feature: auth.Analytics, handle: handleInsights, asks: true},
 		{methods: get, path: "/analytics/changes", permission: auth.Read, feature: auth.Analytics, handle: handleChanges, asks: true},
+		{methods: get, path: "/analytics/deploys", permission: auth.Read, feature: auth.Analytics, handle: enriches((*enrich.Service).Deploys)},
+		{methods: post, path: "/analytics/deploys", permission: auth.Save, feature: auth.Analytics, handle: enriches((*enrich.Service).PutDeploy)},
+		{methods: del, path: "/analytics/deploys/{name}", permission: auth.Save, feature: auth.Analytics, handle: enriches((*enrich.Service).DropDeploy)},
 		{methods: get, path: "/analytics/feedback", permission: auth.Read, feature: auth.Analytics, handle: handleVerdicts},
 		{methods: post, path: "/analytics/insights/{id}/feedback", permission: auth.Save, feature: auth.Analytics, handle: handleVerdict},
 

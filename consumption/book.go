@@ -67,6 +67,9 @@ type Config struct {
 	Search func(ctx context.Context, request query.Request) (*query.Result, error)
 	// Stored returns how many bytes tenants have in the shards that are led here.
 	Stored func() map[model.ShardID]map[model.TenantID]int64
+	// Disk returns how much of this node's disk is taken, and how much can be; ok is false
+	// where that is not known.
+	Disk   func() (disk Disk, ok bool)
 	Logger *slog.Logger     // default: discard
 	Now    func() time.Time // default: time.Now
 }
@@ -87,6 +90,7 @@ type Book struct {
 		date  string                    // of today
 	}
 	told    map[place]said  // what was said last of what is stored
+	disk    saidDisk        // what was said last of the disk
 	pending *ingest.Request // whose answer was none: it is sent again as it was
 }
 
@@ -203,21 +207,69 @@ func (b *Book) flush(ctx context.Context) {
 	}
 }
 
+// Disk is the disk of a node, in bytes.
+type Disk struct {
+	Used  int64 // by whatever it has
+	Limit int64 // at which records are refused
+}
+
+// DiskDay is how a node's disk was at the end of a day.
+type DiskDay struct {
+	Node string
+	Date string // 2006-01-02, UTC
+	Disk
+}
+
+type saidDisk struct {
+	Disk
+	at time.Time
+}
+
+// diskInterval is how often it is said at most how full the disk is.
+const diskInterval = time.Hour
+
+// diskRecords says how full the disk is, if that has changed, or nothing was said for long.
+func (b *Book) diskRecords(now time.Time) []model.Record {
+	if b.cfg.Disk == nil {
+		return nil
+	}
+	disk, ok := b.cfg.Disk()
+	before := b.disk
+	since := now.Sub(before.at)
+	moved := max(disk.Used, before.Used) - min(disk.Used, before.Used)
+	if !ok || since < diskInterval && before.at.UTC().Day() == now.UTC().Day() ||
+		since < storedAgain && before.at.UTC().Day() == now.UTC().Day() && before.Limit == disk.Limit && moved <= disk.Limit/100 {
+		return nil
+	}
+	b.disk = saidDisk{disk, now}
+	return []model.Record{b.record(now.UnixNano(), "disk", Tenant, now.UTC().Format(time.DateOnly), number("used", disk.Used), number("limit", disk.Limit))}
+}
+
+// Disks returns how full disks were at the ends of days, by node and day.
+func (b *Book) Disks(ctx context.Context, from, to time.Time) ([]DiskDay, error) {
+	var days []DiskDay
+	err := b.sums(ctx, "kind:=disk | stats last(used) as used, last(limit) as limit by (node, day)", from, to, func(name, date string, row []any) {
+		days = append(days, DiskDay{Node: name, Date: date, Disk: Disk{Used: whole(row[2]), Limit: whole(row[3])}})
+	})
+	slices.SortFunc(days, func(a, b DiskDay) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Date, b.Date)) })
+	return days, err
+}
+
 // measure says of the shards that are led here how much each tenant has in them,
 // where that has changed.
 func (b *Book) measure(ctx context.Context) {
-	if b.cfg.Stored == nil {
-		return
-	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	if b.again(ctx) != nil {
 		return // it was said
 	}
 	now := b.cfg.Now()
-	var records []model.Record
+	records := b.diskRecords(now)
 	next := map[place]said{}
-	stored := b.cfg.Stored()
+	var stored map[model.ShardID]map[model.TenantID]int64
+	if b.cfg.Stored != nil {
+		stored = b.cfg.Stored()
+	}
 	for shard, tenants := range stored {
 		for tenant, bytes := range tenants {
 			if tenant == Tenant {
@@ -329,44 +381,26 @@ func (b *Book) Today(ctx context.Context, tenant model.TenantID) (Amount, error)
 // Days returns what was used on the days from one to another, of a tenant or of all,
 // by tenant and day.
 func (b *Book) Days(ctx context.Context, tenant model.TenantID, from, to time.Time) ([]Day, error) {
-	first := from.UTC().Truncate(24 * time.Hour)
-	last := to.UTC().Truncate(24 * time.Hour)
 	of := ""
 	if tenant != "" {
 		of = fmt.Sprintf(" tenant:=%q", string(tenant))
 	}
 	days := map[entry]Day{}
-	ask := func(text string, begin time.Time, take func(row []any, day *Day)) error {
-		result, err := b.cfg.Search(ctx, query.Request{
-			Audience: query.Audience{Tenant: Tenant}, Text: text, Whole: true, Who: "usage",
-			From: begin.UnixNano(), To: last.Add(24*time.Hour + late).UnixNano(),
-		})
-		if err != nil {
-			return fmt.Errorf("sum up usage: %w", err)
-		}
-		if !result.Complete {
-			return fmt.Errorf("sum up usage: %w: %s", query.ErrIncomplete, result.Reason)
-		}
-		for _, row := range result.Rows {
-			date, _ := row[1].(string)
-			if date < first.Format(time.DateOnly) || date > last.Format(time.DateOnly) {
-				continue
-			}
-			name, _ := row[0].(string)
+	ask := func(text string, take func(row []any, day *Day)) error {
+		return b.sums(ctx, text, from, to, func(name, date string, row []any) {
 			at := entry{model.TenantID(name), date}
 			day := days[at]
 			day.Tenant, day.Date = at.tenant, date
 			take(row, &day)
 			days[at] = day
-		}
-		return nil
+		})
 	}
-	err := ask("kind:=usage"+of+" | stats sum(lines) as lines, sum(bytesIn) as bytesIn, sum(queries) as queries, sum(bytesRead) as bytesRead by (tenant, day)", first,
+	err := ask("kind:=usage"+of+" | stats sum(lines) as lines, sum(bytesIn) as bytesIn, sum(queries) as queries, sum(bytesRead) as bytesRead by (tenant, day)",
 		func(row []any, day *Day) {
 			day.Lines, day.BytesIn, day.Queries, day.BytesRead = whole(row[2]), whole(row[3]), whole(row[4]), whole(row[5])
 		})
 	if err == nil {
-		err = ask("kind:=stored"+of+" | stats last(bytes) as bytes by (tenant, day, shard)", first,
+		err = ask("kind:=stored"+of+" | stats last(bytes) as bytes by (tenant, day, shard)",
 			func(row []any, day *Day) { day.Stored += whole(row[3]) })
 	}
 	if err != nil {
@@ -375,6 +409,28 @@ func (b *Book) Days(ctx context.Context, tenant model.TenantID, from, to time.Ti
 	return slices.SortedFunc(maps.Values(days), func(a, b Day) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Date, b.Date))
 	}), nil
+}
+
+// sums asks for sums by a name and the days from one to another.
+func (b *Book) sums(ctx context.Context, text string, from, to time.Time, take func(name, date string, row []any)) error {
+	first, last := from.UTC().Truncate(24*time.Hour), to.UTC().Truncate(24*time.Hour)
+	result, err := b.cfg.Search(ctx, query.Request{
+		Audience: query.Audience{Tenant: Tenant}, Text: text, Whole: true, Who: "usage",
+		From: first.UnixNano(), To: last.Add(24*time.Hour + late).UnixNano(),
+	})
+	if err != nil {
+		return fmt.Errorf("sum up usage: %w", err)
+	}
+	if !result.Complete {
+		return fmt.Errorf("sum up usage: %w: %s", query.ErrIncomplete, result.Reason)
+	}
+	for _, row := range result.Rows {
+		if date, _ := row[1].(string); date >= first.Format(time.DateOnly) && date <= last.Format(time.DateOnly) {
+			name, _ := row[0].(string)
+			take(name, date, row)
+		}
+	}
+	return nil
 }
 
 // whole reads a number of a table.

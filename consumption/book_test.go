@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,6 +174,37 @@ func TestBookAtRest(t *testing.T) {
 		defer cancel()
 		if err := b.Run(ctx); err != nil || written != 1 {
 			t.Errorf("%d records in five hours, %v", written, err)
+		}
+	})
+}
+
+// TestDisk says how full the disk is: once a day, when that has changed, and not all the time.
+func TestDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		disk, known := Disk{Used: 100, Limit: 1_000}, true
+		b := New(Config{Node: "n", Disk: func() (Disk, bool) { return disk, known },
+			Write: func(_ context.Context, request ingest.Request) (ingest.Result, error) {
+				for i := range request.Records {
+					text := func(name string) string { f, _ := request.Records[i].Get(name); return f.Text }
+					said = append(said, text("kind")+" "+text("day")+" "+text("used")+" "+text("limit"))
+				}
+				return ingest.Result{}, nil
+			}})
+		for _, c := range []struct {
+			after time.Duration
+			used  int64
+			known bool
+			want  string // what is said
+		}{
+			{0, 100, true, "disk 2000-01-01 100 1000"}, {30 * time.Minute, 500, true, ""}, {31 * time.Minute, 505, true, "disk 2000-01-01 505 1000"}, {2 * time.Hour, 510, true, ""},
+			{5 * time.Hour, 511, false, ""}, {time.Minute, 511, true, "disk 2000-01-01 511 1000"}, {5*time.Hour + 50*time.Minute, 511, true, ""}, {10*time.Hour + 10*time.Minute, 511, true, "disk 2000-01-02 511 1000"},
+		} {
+			time.Sleep(c.after)
+			disk.Used, known, said = c.used, c.known, nil
+			if b.measure(t.Context()); strings.Join(said, ",") != c.want {
+				t.Errorf("%s: %q, want %q", time.Now().UTC(), said, c.want)
+			}
 		}
 	})
 }

@@ -19,7 +19,9 @@ func people(random *rand.Rand) []Event {
 			events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, Count: 1})
 			at += int64(5 * time.Second)
 		}
-		events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, OK: true, Count: 1})
+		// Where an address is is known to about a hundred kilometres.
+		town := &Place{Latitude: float64(i%300%120) - 60 + random.Float64() - 0.5, Longitude: float64(i%300) + random.Float64() - 0.5}
+		events = append(events, Event{Action: Login, First: at, Last: at, IP: ip, User: user, OK: true, Count: 1, Place: town})
 		events = append(events, Event{Action: Request, First: at, Last: at, IP: ip, Count: 2, Targets: 2})
 		events = append(events, Event{Action: Connect, First: at, Last: at, IP: ip, Count: 9, Targets: 3})
 	}
@@ -71,6 +73,15 @@ func TestFind(t *testing.T) {
 			{Action: Login, OK: true, First: int64(time.Hour), Last: int64(time.Hour), User: "boss", IP: ip, Count: 1, Place: &Place{52.5, 13.4}},
 			{Action: Login, OK: true, First: int64(2 * time.Hour), Last: int64(2 * time.Hour), User: "boss", IP: ip, Count: 1, Place: &Place{35.7, 139.7}},
 		}},
+		{"a flight, a train, a guess of another town", nil, func() (events []Event) {
+			for i, at := range []struct {
+				hour  time.Duration
+				place Place
+			}{{0, Place{52.5, 13.4}}, {9, Place{40.7, -74}}, {10, Place{40.7, -75}}, {13, Place{42.4, -71.1}}} {
+				events = append(events, Event{Action: Login, OK: true, First: int64(at.hour * time.Hour), Last: int64(at.hour * time.Hour), User: "boss", IP: fmt.Sprint("198.51.100.", i), Count: 1, Place: &at.place})
+			}
+			return events
+		}()},
 		{"weak words", nil, []Event{{Action: Login, IP: ip, User: "a", Count: 8, Weak: true}, failed(time.Minute, ip, "a"), failed(time.Minute, ip, "b")}},
 	} {
 		for seed := range uint64(3) {

@@ -21,6 +21,7 @@ const (
 	sourcesMax     = 40              // components, endpoints
 	isDeploy       = `deploy:* OR deployment:* OR event:="deploy" OR event.type:="deploy" OR event.action:="deploy"`
 	deploysMax     = 50
+	deployBefore   = 30 * time.Minute // before the window: what follows can be in it
 	durationField  = "duration"
 )
 
@@ -262,8 +263,16 @@ func (w *watcher) latencies(field string, dimension anomaly.Dimension) {
 	}
 }
 
-// deploys asks for the records that mark a deployment.
+// deploys asks what was put into service: what people said, and records that mark a
+// deployment.
 func (w *watcher) deploys() {
+	if w.known != nil {
+		for _, d := range w.known.Deploys(w.base.Tenant) {
+			if at := d.Time.UnixNano(); at >= w.window.From-int64(deployBefore) && at < w.window.To && len(w.in.Deploys) < deploysMax {
+				w.in.Deploys = append(w.in.Deploys, anomaly.Deploy{Bucket: w.bucket(d.Time), Time: d.Time, What: d.what()})
+			}
+		}
+	}
 	for _, hit := range w.within(w.window).ask(isDeploy, "", deploysMax).Hits {
 		t := time.Unix(0, hit.Record.Time).UTC()
 		what := ""

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/anomaly"
 	"github.com/stere-log/stere/detect"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -20,27 +22,29 @@ type trace struct {
 	targets   string // is counted: different ones
 	event     detect.Event
 	ok        string // the values of what that mean success
-	place     bool
 }
+
+// place is where a login came from, if records say so or it follows from the address.
+const place = `latitude = to_number(coalesce(geo.lat, source.geo.location.lat, client.geo.location.lat)), longitude = to_number(coalesce(geo.lon, source.geo.location.lon, client.geo.location.lon))`
 
 // Fields in which programs write the address and the user of what they do.
 const (
-	sourceField = `coalesce(metadata.client_ip, client_ip, metadata.ip, ip, source.ip, client.ip, ipAddress, metadata.src_ip, src_ip)`
-	userField   = `coalesce(userId, user.name, username, metadata.username, metadata.userId, metadata.user, user)`
-	addressed   = `[0-9a-fA-F.:]+`
-	hasFailed   = `(failed OR failure OR invalid OR denied OR incorrect)`
-	hasSuccess  = `(succeeded OR success OR successful OR accepted)`
-	isLogin     = `(authentication OR login OR logon)`
-	isWeb       = `("HTTP/1.1" OR "HTTP/1.0" OR "HTTP/2.0")`
-	statusWeb   = `(metadata.status in (401, 403, 404) OR status in (401, 403, 404) OR http.response.status_code in (401, 403, 404))`
-	isNamed     = `("failed password" OR "accepted password" OR "accepted publickey" OR "login attempt" OR "invalid user" OR "authentication failure")`
-	isWebLine   = ` | extract /^(?P<source>` + addressed + `) \S+ \S+ \[[^\]]*\] "\S+ (?P<target>\S+)[^"]*" (?P<what>40[134]) /`
+	userField  = `coalesce(userId, user.name, username, metadata.username, metadata.userId, metadata.user, user)`
+	addressed  = `[0-9a-fA-F.:]+`
+	hasFailed  = `(failed OR failure OR invalid OR denied OR incorrect)`
+	hasSuccess = `(succeeded OR success OR successful OR accepted)`
+	isLogin    = `(authentication OR login OR logon)`
+	isWeb      = `("HTTP/1.1" OR "HTTP/1.0" OR "HTTP/2.0")`
+	statusWeb  = `(metadata.status in (401, 403, 404) OR status in (401, 403, 404) OR http.response.status_code in (401, 403, 404))`
+	isNamed    = `("failed password" OR "accepted password" OR "accepted publickey" OR "login attempt" OR "invalid user" OR "authentication failure")`
+	isWebLine  = ` | extract /^(?P<source>` + addressed + `) \S+ \S+ \[[^\]]*\] "\S+ (?P<target>\S+)[^"]*" (?P<what>40[134]) /`
 )
 
 // traces returns all that are known.
 func traces() []trace {
 	login, weak := detect.Event{Action: detect.Login}, detect.Event{Action: detect.Login, Weak: true}
 	privilege := detect.Event{Action: detect.Privilege}
+	sourceField := "coalesce(" + strings.Join(meaning.AddressFields(), ", ") + ")"
 	bare := func(fields string) string { return `eval source = ` + sourceField + `, who = ` + userField + fields }
 	return []trace{
 		{condition: `"failed password" OR "accepted password" OR "accepted publickey" OR "failed keyboard"`, event: login, ok: "Accepted",
@@ -66,8 +70,6 @@ func traces() []trace {
 			pipes: `eval source = null | extract /user (?P<who>\S+) added by \S+ to group (?P<what>sudo|wheel|admin|root|docker)/`},
 		{condition: `metadata.EventID in (4728, 4732, 4756)`, event: privilege,
 			pipes: `eval source = null, who = coalesce(metadata.MemberName, metadata.MemberSid, metadata.TargetUserName), what = metadata.TargetUserName`},
-		{condition: `(geo.lat:* geo.lon:*) ` + isLogin + " " + hasSuccess, event: login, ok: "ok", place: true,
-			pipes: bare(`, what = "ok"`)},
 	}
 }
 
@@ -79,14 +81,14 @@ func (a *asker) events() []detect.Event {
 	wide := a.over(Window{From: a.base.From, To: a.base.To})
 	var events []detect.Event
 	for _, t := range traces() {
-		targets, place := "count() as targets", ""
+		targets, by, pipes := "count() as targets", "what, who, source, "+eventBucket, t.pipes
 		if t.targets != "" {
 			targets = "count_distinct(" + t.targets + ")"
 		}
-		if t.place {
-			place = ", geo.lat, geo.lon"
+		if t.ok != "" {
+			pipes, by = pipes+" | eval "+place, by+", latitude, longitude"
 		}
-		for _, row := range wide.table(t.condition, t.pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (what, who, source, `+eventBucket+place+`)`) {
+		for _, row := range wide.table(t.condition, pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (`+by+`)`) {
 			if e, ok := t.of(row); ok {
 				events = append(events, e)
 			}
@@ -96,7 +98,7 @@ func (a *asker) events() []detect.Event {
 	return events
 }
 
-// of makes an event of a row: what, who, source, bucket, maybe a place, and figures.
+// of makes an event of a row: what, who, source, bucket, of logins that succeed a place, and figures.
 func (t *trace) of(row []any) (detect.Event, bool) {
 	e := t.event
 	what := label(row[0], "")
@@ -105,8 +107,10 @@ func (t *trace) of(row []any) (detect.Event, bool) {
 	}
 	e.User, e.IP, e.OK = label(row[1], ""), label(row[2], ""), t.ok != "" && what == t.ok
 	figures := row[4:]
-	if t.place {
-		e.Place = &detect.Place{Latitude: value(row[4]), Longitude: value(row[5])}
+	if t.ok != "" {
+		if e.OK && row[4] != nil && row[5] != nil {
+			e.Place = &detect.Place{Latitude: value(row[4]), Longitude: value(row[5])}
+		}
 		figures = row[6:]
 	}
 	first, last := at(figures[1]), at(figures[2])
@@ -176,6 +180,8 @@ func attackQuery(f *detect.Finding, who string) string {
 		return syntax.QuoteValue(who) + " (401 OR 403 OR 404)"
 	case detect.Privileges:
 		return syntax.QuoteValue(who) + " group"
+	case detect.Travel:
+		return syntax.QuoteValue(f.User) + " (accepted OR succeeded OR success OR successful OR metadata.EventID in (4624))"
 	case detect.Takeover:
 		return syntax.QuoteValue(who) + " " + syntax.QuoteValue(f.User)
 	}
@@ -186,8 +192,8 @@ func attackQuery(f *detect.Finding, who string) string {
 // findings of anomalies and attacks.
 func Types() []string {
 	types := []string{
-		"capacity_prediction", "component_health_issue", "component_silent", "error_spike", "high_error_rate", "new_error_pattern", "performance_degradation", "performance_variability",
-		"potential_brute_force", "predictive_error_increase", "recurring_error_pattern", "security_threat", "volume_drop",
+		"capacity_prediction", "component_health_issue", "component_silent", "disk_full_predicted", "error_spike", "high_error_rate", "new_error_pattern", "performance_degradation", "performance_variability",
+		"potential_brute_force", "predictive_error_increase", "quota_predicted", "recurring_error_pattern", "security_threat", "volume_drop",
 	}
 	for _, kind := range anomaly.Kinds() {
 		types = append(types, string(kind))

@@ -10,9 +10,28 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/syntax"
 )
+
+// earth says where two networks are.
+type earth struct{}
+
+// Version implements derived.Places.
+func (earth) Version() string { return "1" }
+
+// Place implements derived.Places.
+func (earth) Place(address string) meaning.Place {
+	switch {
+	case strings.HasPrefix(address, "81."):
+		return meaning.Place{City: "Berlin", Latitude: "52.5", Longitude: "13.4"}
+	case strings.HasPrefix(address, "133."):
+		return meaning.Place{City: "Tokyo", Latitude: "35.7", Longitude: "139.7"}
+	}
+	return meaning.Place{}
+}
 
 // TestFindings puts into two weeks of a system what is to be found, and looks whether it
 // alone is found, with a query and examples that show it.
@@ -56,8 +75,24 @@ func TestFindings(t *testing.T) {
 		{"privilege_change", "mallory", 1, func(s *source) {
 			s.add(2*time.Hour, 1, "component", "usermod", "message", "add 'mallory' to group 'sudo'")
 		}},
+		{"impossible_travel", "133.1.2.3", 1, func(s *source) {
+			s.add(4*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 81.1.2.3 port 4#2 ssh2")
+			s.add(3*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 133.1.2.3 port 4#2 ssh2")
+		}},
+		{"impossible_travel", "133.1.2.4", 1, func(s *source) {
+			s.add(4*time.Hour, 1, "component", "portal", "userId", "boss", "ip", "133.1.2.4", "message", "login succeeded")
+			s.add(4*time.Hour, 1, "component", "portal", "userId", "boss", "geo.lat", "52.5", "geo.lon", "13.4", "message", "login succeeded")
+		}},
+		{"", "", 0, func(s *source) { // a flight, and an address of which nobody knows where it is
+			s.add(20*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 81.1.2.3 port 4#2 ssh2")
+			s.add(8*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 133.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 9.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Accepted publickey for boss from 10.1.2.3 port 4#2 ssh2")
+			s.add(7*time.Hour, 1, "component", "sshd", "message", "Failed publickey for boss from 81.1.2.3 port 4#2 ssh2")
+		}},
 	} {
 		s := ordinary()
+		s.places = func() derived.Places { return earth{} }
 		c.add(s)
 		have, err := s.service(t).Findings(t.Context(), scope())
 		if err != nil || !have.Complete || have.Learning.Learning {
@@ -202,5 +237,132 @@ func TestForecast(t *testing.T) {
 	}
 	if f := have.Forecast[0]; !f.Enough || f.Low > 728 || f.High < 728 || f.BacktestError > 10 || f.Backtests < 2 {
 		t.Errorf("a day has 728 records; the forecast is %+v", f)
+	}
+}
+
+// deploys are insight.Known.
+type deploys []insight.Deploy
+
+// Deploys implements insight.Known.
+func (d deploys) Deploys(tenant model.TenantID) []insight.Deploy {
+	if tenant != model.DefaultTenant {
+		return nil
+	}
+	return d
+}
+
+// Resources implements insight.Known.
+func (deploys) Resources(context.Context, model.TenantID, bool) ([]insight.Resource, error) {
+	return nil, nil
+}
+
+// TestDeployIsNamed checks that what begins after a deployment that somebody told of says
+// so, and that new messages of a new version are no finding.
+func TestDeployIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		ago  time.Duration
+		news bool // are told
+		want string
+	}{{3*time.Hour + 10*time.Minute, false, "web 1.2 production"}, {9 * time.Hour, true, ""}} {
+		s := ordinary()
+		s.add(3*time.Hour, 900, "level", "info", "component", "db", "message", "checkpoint # done")
+		s.add(3*time.Hour, 60, "level", "info", "component", "web", "message", "greetings of version two to guest #")
+		service := s.service(t).Knowing(deploys{{Service: "web", Version: "1.2", Environment: "production", Time: now.Add(-c.ago)}})
+		have, err := service.Findings(t.Context(), scope())
+		if err != nil {
+			t.Fatal(err)
+		}
+		spikes, news := 0, false
+		for _, f := range have.Findings {
+			if f.Type == "spike" {
+				spikes++
+				if named := f.Deploy != nil && f.Deploy.What == c.want; named != (c.want != "") || strings.Contains(f.Explanation, "deployment of web") != named {
+					t.Errorf("%s before: %+v: %s", c.ago, f.Deploy, f.Explanation)
+				}
+			}
+			news = news || f.Type == "new"
+		}
+		if spikes == 0 || news != c.news {
+			t.Errorf("%s before: %d spikes, new %t: %v", c.ago, spikes, news, texts(have.Findings))
+		}
+	}
+}
+
+// resources are insight.Known.
+type resources struct {
+	deploys
+	all []insight.Resource
+	err error
+}
+
+// Resources implements insight.Known.
+func (r resources) Resources(_ context.Context, tenant model.TenantID, disks bool) ([]insight.Resource, error) {
+	if tenant != model.DefaultTenant {
+		return nil, errors.New("another tenant")
+	}
+	return slices.DeleteFunc(slices.Clone(r.all), func(one insight.Resource) bool { return one.Kind == insight.DiskResource && !disks }), r.err
+}
+
+// TestCapacity tells when resources come to their limits, and says so in time.
+func TestCapacity(t *testing.T) {
+	line := func(days int, from, by float64) (used []float64) {
+		for i := range days {
+			used = append(used, from+by*float64(i))
+		}
+		return used
+	}
+	known := resources{all: []insight.Resource{
+		{Kind: insight.DiskResource, Name: "a", Unit: "bytes", Used: line(20, 500e9, 10e9), Limit: 790e9},
+		{Kind: insight.DiskResource, Name: "b", Unit: "bytes", Used: line(20, 500e9, 1e9), Limit: 9_000e9},
+		{Kind: insight.DiskResource, Name: "c", Unit: "bytes", Used: line(3, 500e9, 1e9), Limit: 501e9},
+		{Kind: insight.QuotaResource, Name: "maxStorageBytes", Unit: "bytes", Used: line(9, 990, 2), Limit: 1_000},
+		{Kind: insight.QuotaResource, Name: "maxLogsPerDay", Unit: "records a day", Daily: true, Used: line(30, 70, 1), Limit: 101},
+	}}
+	ask := func(known resources, disks bool, restriction string) *insight.Insights {
+		t.Helper()
+		request := insight.InsightsRequest{Scope: scope(), Disks: disks}
+		request.Restriction = restriction
+		have, err := ordinary().service(t).Knowing(known).Insights(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return have
+	}
+	have := ask(known, true, "")
+	var told []string
+	for _, c := range have.Capacity {
+		text := c.Name + " none"
+		if c.Days != nil {
+			text = fmt.Sprint(c.Name, " ", *c.Days)
+		}
+		if c.Used == nil || !c.Enough != (c.Name == "c") {
+			t.Errorf("%+v", c)
+		}
+		told = append(told, text)
+	}
+	if want := []string{"a 10", "b none", "c none", "maxStorageBytes 0", "maxLogsPerDay 2"}; !slices.Equal(told, want) {
+		t.Errorf("have %v, want %v", told, want)
+	}
+	var found []string
+	for _, one := range have.Insights {
+		if strings.HasSuffix(one.Type, "_predicted") {
+			found = append(found, one.Severity+" "+one.Type+" "+one.Pattern)
+			if one.ID == "" || strings.Contains(one.Message, "%!") {
+				t.Errorf("%+v", one)
+			}
+		}
+	}
+	if want := []string{"critical quota_predicted maxStorageBytes", "high quota_predicted maxLogsPerDay", "medium disk_full_predicted a"}; !slices.Equal(found, want) {
+		t.Errorf("have %v, want %v", found, want)
+	}
+	if have := ask(known, false, ""); len(have.Capacity) != 2 {
+		t.Errorf("without disks: %+v", have.Capacity)
+	}
+	if have := ask(known, true, "component:web"); len(have.Capacity) != 0 || have.Capacity == nil {
+		t.Errorf("of who sees some of the records: %+v", have.Capacity)
+	}
+	known.err = errors.New("the usage cannot be read")
+	if have := ask(known, true, ""); have.Complete || !strings.Contains(have.Reason, "the usage cannot be read") {
+		t.Errorf("%t, %q", have.Complete, have.Reason)
 	}
 }

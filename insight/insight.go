@@ -26,6 +26,7 @@ const groupsMax = 100_000
 type Service struct {
 	engine Searcher
 	judge  Judge // nil if nobody says what of the findings is right
+	known  Known // nil if nothing is known besides records
 	now    func() time.Time
 }
 
@@ -72,6 +73,7 @@ type asker struct {
 	reasons []string
 	err     error
 	budget  *budget // nil: every question has the time that the engine allows
+	known   Known   // as of Service
 }
 
 // budget is the time that all questions for one answer have together. A question that
@@ -128,7 +130,7 @@ func (a *asker) look(name string, run func()) bool {
 
 // asker returns one for a scope.
 func (s *Service) asker(ctx context.Context, scope Scope) (*asker, error) {
-	a := &asker{ctx: ctx, engine: s.engine, base: query.Request{
+	a := &asker{ctx: ctx, engine: s.engine, known: s.known, base: query.Request{
 		Audience: scope.Audience, From: scope.Window.From, To: scope.Window.To, Filters: scope.Filter, Who: scope.Who, Groups: groupsMax,
 	}}
 	parsed, err := syntax.Parse(scope.Query)

@@ -13,6 +13,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/storage/head"
 	"github.com/stere-log/stere/storage/part"
@@ -29,7 +30,10 @@ func (s shard) Views(context.Context, model.TenantID) ([]query.View, error) {
 var now = time.Date(2024, 5, 15, 12, 0, 0, 0, time.UTC)
 
 // source writes records of a made up system.
-type source struct{ records []model.Record }
+type source struct {
+	records []model.Record
+	places  func() derived.Places
+}
 
 // add adds n records that end so long before now, a second apart.
 func (s *source) add(ago time.Duration, n int, pairs ...string) {
@@ -67,7 +71,7 @@ func (s *source) engine(t *testing.T) *query.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return query.New(shard{p}, query.Config{Now: func() time.Time { return now }})
+	return query.New(shard{p}, query.Config{Now: func() time.Time { return now }, Places: s.places})
 }
 
 // scope is the last 24 hours.
@@ -286,5 +290,64 @@ func TestManyGroups(t *testing.T) {
 	}
 	if len(have.RepeatingMessages) == 0 || have.RepeatingMessages[0].Pattern != "the same" || have.RepeatingMessages[0].Count != 101_000 {
 		t.Errorf("%+v", have.RepeatingMessages)
+	}
+}
+
+// TestParameters asks what stands at the stars of patterns, of few records and of so many that
+// only some are looked at.
+func TestParameters(t *testing.T) {
+	s := &source{}
+	s.add(time.Hour, 40, "component", "sshd", "message", "Failed password for root from 10.0.0.# port 4#2 ssh2")
+	s.add(3*time.Hour, 9_000, "component", "db", "message", "checkpoint # done")
+	for _, wanted := range []bool{false, true} {
+		have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope(), Parameters: wanted})
+		if err != nil || len(have.RepeatingMessages) != 2 || !have.Complete {
+			t.Fatalf("%v, %+v", err, have)
+		}
+		for _, p := range have.RepeatingMessages {
+			switch {
+			case !wanted && p.Parameters != nil || wanted && p.Parameters == nil:
+				t.Errorf("wanted %t: %+v", wanted, p.Parameters)
+			case p.Parameters == nil:
+			case p.Count == 40:
+				if got := p.Parameters; got.Records != 40 || got.Unmatched != 0 || len(got.Positions) < 2 || got.Positions[0].Type != "address" || got.Positions[0].Distinct.Estimate != 40 || !got.Positions[0].Distinct.Exact {
+					t.Errorf("%s: %+v", p.Pattern, got)
+				}
+			default:
+				got := p.Parameters
+				if got.Of != 9_000 || got.Records < 1_500 || got.Records > 4_000 || len(got.Positions) != 1 || got.Positions[0].Numbers == nil {
+					t.Fatalf("%s: %+v", p.Pattern, got)
+				}
+				if d := got.Positions[0].Distinct; d.Exact || d.Low > 9_000 || d.High < 9_000 || d.Estimate < 3_000 {
+					t.Errorf("%s: %+v", p.Pattern, d)
+				}
+			}
+		}
+	}
+}
+
+// TestTrendOfYears: the stretches of a window of any length have all records.
+func TestTrendOfYears(t *testing.T) {
+	s := &source{}
+	for _, ago := range []time.Duration{time.Minute, time.Hour, 20 * 24 * time.Hour, 500 * 24 * time.Hour, 3_000 * 24 * time.Hour, 6_000 * 24 * time.Hour} {
+		s.add(ago, 7, "message", "checkpoint # done")
+	}
+	for _, c := range []struct {
+		days    int
+		records int64
+	}{{1, 14}, {30, 21}, {600, 28}, {700, 28}, {5_000, 35}, {8_000, 42}} {
+		request := insight.PatternsRequest{Scope: scope()}
+		request.Window = insight.Last(time.Duration(c.days)*24*time.Hour, now)
+		have, err := s.service(t).Patterns(t.Context(), request)
+		if err != nil || len(have.RepeatingMessages) != 1 {
+			t.Fatalf("%d days: %v", c.days, err)
+		}
+		var sum int64
+		for _, n := range have.RepeatingMessages[0].Trend {
+			sum += n
+		}
+		if p := have.RepeatingMessages[0]; p.Count != c.records || sum != c.records || p.Trend[23] < 14 {
+			t.Errorf("%d days: %d records, want %d; %v", c.days, p.Count, c.records, p.Trend)
+		}
 	}
 }

@@ -83,7 +83,10 @@ type Recommendation struct {
 }
 
 // InsightsRequest asks what deserves attention.
-type InsightsRequest struct{ Scope }
+type InsightsRequest struct {
+	Scope
+	Disks bool // those of the nodes, too: for who looks after these
+}
 
 // Insights is what deserves attention, the worst first.
 type Insights struct {
@@ -95,6 +98,7 @@ type Insights struct {
 	Recommendations []Recommendation `json:"recommendations"`
 	Severity        string           `json:"severity"` // of the worst
 	Forecast        []Prognosis      `json:"forecast"`
+	Capacity        []Capacity       `json:"capacity"`
 	Learning        Learning         `json:"learning"`
 	Muted           int              `json:"muted"` // insights that are not shown
 }
@@ -121,8 +125,10 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 	a.limit()
 	f := &finder{asker: a, window: request.Window}
 	found, learning, in := f.lookAtAll()
+	capacity := []Capacity{}
+	f.look("capacity", func() { capacity = append(capacity, f.capacities(request.Disks)...) })
 	f.merge(found)
-	answer := &Insights{Timestamp: s.now().UTC(), Domain: string(request.Tenant), TimeRange: request.Window.timeRange(), Severity: Info}
+	answer := &Insights{Capacity: capacity, Timestamp: s.now().UTC(), Domain: string(request.Tenant), TimeRange: request.Window.timeRange(), Severity: Info}
 	all := len(f.found)
 	m := s.mutes(request.Scope)
 	f.found = slices.DeleteFunc(f.found, func(in Insight) bool { return m.has(in.ID) })

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 )
 
@@ -28,6 +29,9 @@ const (
 	rareLevel           = 20  // a level of less than one of so many records is rare
 	componentsOfPattern = 5   // that are named
 	trendStretches      = 24
+	offsetMost          = 27 * day
+	parametersPatterns  = 20    // of which it is said what stands at their stars
+	parametersRecords   = 2_000 // of each, at least if there are so many
 )
 
 // PatternsRequest asks for patterns.
@@ -36,6 +40,8 @@ type PatternsRequest struct {
 	Limit    int // patterns; 0 for 50
 	Zone     *time.Location
 	Severity string // only findings and levels of this; "" for all
+	// Parameters wants to know what stands at the stars of the most frequent patterns.
+	Parameters bool
 }
 
 // Patterns is what repeats, spikes and is unusual.
@@ -51,19 +57,20 @@ type Patterns struct {
 
 // Pattern is what many messages have in common.
 type Pattern struct {
-	ID         string         `json:"id"` // finds its records: pattern_id
-	Pattern    string         `json:"pattern"`
-	Count      int64          `json:"count"`
-	Share      float64        `json:"percentage"`
-	FirstSeen  *time.Time     `json:"firstSeen"`
-	LastSeen   *time.Time     `json:"lastSeen"`
-	Severity   string         `json:"severity"` // the worst level of its records that is not rare
-	Levels     Ordered[int64] `json:"levels"`
-	Components []string       `json:"components"`
-	Example    string         `json:"example"`
-	Before     *int64         `json:"before,omitempty"`  // in the window before
-	Novelty    string         `json:"novelty,omitempty"` // new, spiking, fading, steady
-	Trend      []int64        `json:"trend,omitempty"`   // records in each of equal stretches of the window
+	ID         string              `json:"id"` // finds its records: pattern_id
+	Pattern    string              `json:"pattern"`
+	Count      int64               `json:"count"`
+	Share      float64             `json:"percentage"`
+	FirstSeen  *time.Time          `json:"firstSeen"`
+	LastSeen   *time.Time          `json:"lastSeen"`
+	Severity   string              `json:"severity"` // the worst level of its records that is not rare
+	Levels     Ordered[int64]      `json:"levels"`
+	Components []string            `json:"components"`
+	Example    string              `json:"example"`
+	Before     *int64              `json:"before,omitempty"`  // in the window before
+	Novelty    string              `json:"novelty,omitempty"` // new, spiking, fading, steady
+	Trend      []int64             `json:"trend,omitempty"`   // records in each of equal stretches of the window
+	Parameters *pattern.Parameters `json:"parameters,omitempty"`
 }
 
 // ErrorSpike is an hour with many errors.
@@ -134,7 +141,28 @@ func (a *asker) repeating(request PatternsRequest) []Pattern {
 	}
 	a.components(found)
 	a.trends(found, request.Window)
+	if request.Parameters {
+		a.parameters(found[:min(len(found), parametersPatterns)])
+	}
 	return found
+}
+
+// parameters adds what stands at the stars of patterns, in some of their messages: one in
+// so many, so that they are from all over the window.
+func (a *asker) parameters(found []Pattern) {
+	for i := range found {
+		p := &found[i]
+		pipes := "fields message"
+		if oneIn := p.Count / parametersRecords; oneIn > 1 {
+			pipes = fmt.Sprintf("sample %d | %s", oneIn, pipes)
+		}
+		var messages []string
+		for _, hit := range a.ask(exactly("pattern_id", p.ID), pipes, 2*parametersRecords).Hits {
+			message, _ := hit.Record.Get(model.FieldMessage)
+			messages = append(messages, message.Text)
+		}
+		p.Parameters = pattern.ParametersOf(p.Pattern, messages, p.Count)
+	}
 }
 
 // trends adds how many records each pattern has in stretches of the window.
@@ -148,8 +176,11 @@ func (a *asker) trends(found []Pattern, window Window) {
 		places[found[i].Pattern] = i
 		found[i].Trend = make([]int64, trendStretches)
 	}
-	bucket := fmt.Sprintf("_time:%ds", int64(width/time.Second))
-	if offset := time.Duration(window.From).Truncate(time.Second) % width; offset > 0 {
+	// An offset is less than a month: a longer stretch has several buckets.
+	piece := (width / (width/offsetMost + 1)).Truncate(time.Second)
+	width = piece * (width/offsetMost + 1)
+	bucket := fmt.Sprintf("_time:%ds", int64(piece/time.Second))
+	if offset := time.Duration(window.From).Truncate(time.Second) % piece; offset > 0 {
 		bucket += fmt.Sprintf(" offset %ds", int64(offset/time.Second))
 	}
 	for _, row := range a.table("", "stats count() by (pattern, "+bucket+")") {

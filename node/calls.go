@@ -134,7 +134,7 @@ func (n *Node) stored() map[model.ShardID]map[model.TenantID]int64 {
 func (n *Node) openLimits() {
 	cfg := limits.Config{
 		Self: n.identity.Node, Limits: n.cfg.Limits, Usage: n.cfg.Usage, Audit: n.cfg.Audit, Settings: n.cfg.Settings, Writer: n.writer, Engine: n.engine,
-		Directory: n.Directory(), Stored: n.stored, FS: n.cfg.FS, Dir: n.cfg.DataDir, Logger: n.logger, Now: n.cfg.Now,
+		Directory: n.Directory(), Stored: n.stored, Disk: n.disk.taken, FS: n.cfg.FS, Dir: n.cfg.DataDir, Logger: n.logger, Now: n.cfg.Now,
 	}
 	if n.members.Clustered() {
 		cfg.Peers = &limits.Peers{Client: n.members.Peers, Members: n.members.Members, Cluster: func() string { return n.members.State().Cluster }}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stere-log/stere/consumption"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/storage/engine"
@@ -55,6 +56,13 @@ func (d *diskWatch) look() {
 			d.logger.Info("the disk has room again: records are taken", "free_bytes", free, "reserve_bytes", floor)
 		}
 	}
+}
+
+// taken returns how much of the disk is taken, and at how much records are refused; ok is
+// false where that is not known.
+func (d *diskWatch) taken() (disk consumption.Disk, ok bool) {
+	total := d.total.Load()
+	return consumption.Disk{Used: total - d.free.Load(), Limit: total - d.floor.Load()}, d.known.Load() && total > 0
 }
 
 // run measures until the context ends.

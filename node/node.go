@@ -22,6 +22,7 @@ import (
 	"github.com/stere-log/stere/node/alert"
 	"github.com/stere-log/stere/node/directory"
 	"github.com/stere-log/stere/node/encrypt"
+	"github.com/stere-log/stere/node/enrich"
 	"github.com/stere-log/stere/node/erase"
 	"github.com/stere-log/stere/node/follow"
 	"github.com/stere-log/stere/node/learn"
@@ -66,6 +67,7 @@ type Node struct {
 	shedding  shedding
 	writer    *ingest.Writer
 	engine    *query.Engine
+	enrich    *enrich.Store
 	follow    *follow.Shards
 	tails     *tail.Hub
 	limits    *limits.Parts
@@ -246,6 +248,8 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	config := n.cfg.Query
 	config.Version = cmp.Or(config.Version, n.cfg.API.Version)
+	n.enrich = &enrich.Store{State: n.members.State, Change: n.Directory().Change}
+	config.Lookups = n.enrich
 	n.engine = query.New(n, config)
 	n.learner = &learn.Learner{Config: learn.Config{
 		Interval: n.cfg.LearnInterval, Engine: n.engine, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },
@@ -255,6 +259,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 		Interval: n.cfg.EraseInterval, Shards: erasing{n}, Engine: n.engine, State: n.members.State,
 		Leads: func() bool { return n.isReady() && n.members.Leads() }, Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
 	}}
+	n.openLimits()
 	n.watcher = alert.New(n.alerts())
 	n.follow = follow.New(follow.Config{
 		Self: n.identity.Node, Engine: n.engine, Serving: n.serving, ShardsOf: n.readShardsOf, Replica: n.replica,
@@ -277,7 +282,6 @@ func (n *Node) openPaths(context.Context) (err error) {
 	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
 	cfg.Directory = n.Directory()
-	n.openLimits()
 	cfg.Limits, cfg.Book, cfg.Trail = n.limits.Gate, n.limits.Book, n.limits.Trail
 	cfg.Erasures = erase.Admin{Eraser: n.eraser, Change: n.Directory().Change}
 	cfg.Desk = alert.Desk{Watcher: n.watcher, Change: n.Directory().Change}
@@ -285,9 +289,14 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.keeper = &encrypt.Keeper{FS: n.encrypted, Env: n.env(), LeaveLog: n.host.LeaveLog, Logger: n.logger}
 	cfg.Encryption = n.keeper
 	cfg.Queries = operator.Queries{State: n.members.State, Propose: n.members.Propose}
-	cfg.Judge = n.verdicts()
+	cfg.Judge, cfg.Enrich, cfg.Known = n.verdicts(), n.enrich, n.known()
 	n.api, err = api.New(cfg)
 	return err
+}
+
+// known is what is known of tenants besides their records.
+func (n *Node) known() enrich.Known {
+	return enrich.Known{Store: n.enrich, Book: n.limits.Book, Account: n.Directory().Account, Now: n.cfg.Now}
 }
 
 // verdicts are what people said of findings.
@@ -297,7 +306,7 @@ func (n *Node) verdicts() operator.Verdicts {
 
 // alerts is what the watcher has to do with.
 func (n *Node) alerts() alert.Config {
-	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
+	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Knowing(n.known()).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
 		for _, m := range n.members.Members() {
 			if m.DiskTotal > 0 {
 				disks = append(disks, alert.Disk{Node: m.Name, Used: 100 * (1 - float64(m.DiskFree)/float64(m.DiskTotal))})

@@ -69,11 +69,15 @@ func (c *chain) plan() (*plan.Plan, error) {
 		return nil, err
 	}
 	for _, pipe := range query.Pipes {
-		join, ok := pipe.(*syntax.Join)
-		if !ok {
+		var set *rows.JoinSet
+		switch pipe := pipe.(type) {
+		case *syntax.Join:
+			set, err = c.joinSet(pipe)
+		case *syntax.Lookup:
+			set, err = c.engine.lookup(c.request, pipe)
+		default:
 			continue
 		}
-		set, err := c.joinSet(join)
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/exec"
+	"github.com/stere-log/stere/query/lookup"
 )
 
 // Config are the budgets of queries. Zero means default.
@@ -35,6 +38,20 @@ type Config struct {
 	Now         func() time.Time  // what "now" in a text means; default time.Now
 	Budgets     map[string]Budget // of roles
 	Version     string            // of the program: answers of another one may differ, so tags do
+
+	// Places returns what is known now of where addresses are. It may be nil, and may
+	// return nil: then nothing is. Nodes of a cluster should know the same.
+	Places func() derived.Places
+	// Lookups has the lookup tables of tenants. It may be nil: then there are none.
+	Lookups Lookups
+}
+
+// Lookups has lookup tables.
+type Lookups interface {
+	// Table returns a table of a tenant, nil if there is none of the name.
+	Table(tenant model.TenantID, name string) (*lookup.Table, error)
+	// Names returns the names of a tenant's tables.
+	Names(tenant model.TenantID) []string
 }
 
 // Validate reports all values that are out of range.

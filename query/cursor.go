@@ -145,7 +145,7 @@ func (e *Engine) tag(from *source, request *Request, more string) string {
 	if bounds == nil {
 		return ""
 	}
-	asked := leafRequest{kind: leafPage, shards: []model.ShardID{0}, Request: *request, patterns: from.set, page: exec.Page{Facets: request.Facets}}
+	asked := leafRequest{kind: leafPage, shards: []model.ShardID{0}, Request: *request, patterns: from.set, places: from.places, page: exec.Page{Facets: request.Facets}}
 	said, err := asked.encode()
 	if err != nil {
 		return ""
@@ -184,7 +184,7 @@ func lasting(request *Request, now int64) *plan.Plan {
 	}
 	for _, pipe := range query.Pipes {
 		switch pipe.(type) {
-		case *syntax.Join, *syntax.Union, *syntax.Context, *syntax.Compare:
+		case *syntax.Join, *syntax.Lookup, *syntax.Union, *syntax.Context, *syntax.Compare:
 			return nil
 		}
 	}

@@ -26,6 +26,7 @@ func deeds(random *rand.Rand, n int) []model.Record {
 		message := pick(
 			"user "+user+" opened the door",
 			fmt.Sprintf("Failed password for invalid user %s from 10.0.0.%d port %d ssh2", user, random.IntN(99), random.IntN(9999)),
+			fmt.Sprintf("Accepted password for %s from 8%d.1.2.%d port %d ssh2", user, random.IntN(4), random.IntN(9), random.IntN(9999)),
 			fmt.Sprintf("SQL injection attack number %d", random.IntN(500)),
 			"the author saved the rapid build", "disk full", "login2 payments3 are no words", "logged in",
 			fmt.Sprintf("logged %d in", random.IntN(9)),
@@ -57,6 +58,12 @@ func deeds(random *rand.Rand, n int) []model.Record {
 		if random.IntN(5) == 0 {
 			r.Fields = append(r.Fields, field("user_agent", pick("curl/8.5.0", "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0", "")))
 		}
+		if random.IntN(5) == 0 {
+			r.Fields = append(r.Fields, field("client_ip", pick("82.1.2.3", "10.1.2.3", "81.9.9.9:80", "nobody", "")))
+		}
+		if random.IntN(9) == 0 {
+			r.Fields = append(r.Fields, field("client.geo.city_name", pick("Berlin", "Atlantis")))
+		}
 		switch random.IntN(9) {
 		case 0:
 			r.Fields = append(r.Fields, field("category", pick("security", "mine", "7")))
@@ -65,6 +72,25 @@ func deeds(random *rand.Rand, n int) []model.Record {
 		}
 	}
 	return records
+}
+
+// towns are places of addresses by their first byte.
+type towns map[string]meaning.Place
+
+// Version implements derived.Places.
+func (towns) Version() string { return "towns" }
+
+// Place implements derived.Places.
+func (t towns) Place(address string) meaning.Place {
+	first, _, _ := strings.Cut(address, ".")
+	return t[first]
+}
+
+// knownTowns are those that the tests know.
+func knownTowns() towns {
+	return towns{
+		"81": {Country: "DE", City: "Berlin", Latitude: "52.5", Longitude: "13.4", ASN: "3320", Organization: "Example AG"}, "82": {Country: "FR", Latitude: "48.9", Longitude: "2.4"},
+	}
 }
 
 // naiveDerived returns the fields that are made of a record, by a look at its texts.
@@ -142,7 +168,13 @@ func naiveDerived(r *model.Record) map[string]string {
 		userAgent = request.Agent
 	}
 	agent := meaning.AgentOf(userAgent)
+	address := meaning.PublicAddress(text("client_ip"))
+	if address == "" {
+		address = meaning.ClientOf(text("message"))
+	}
+	place := knownTowns().Place(address)
 	for name, value := range map[string]string{
+		"client.geo.country_iso_code": place.Country, "client.geo.city_name": place.City, "client.geo.location.lat": place.Latitude, "client.as.number": place.ASN,
 		"http.request.method": method, "http.response.status_code": status, "user_agent.name": agent.Name, "user_agent.os.name": agent.OS, "user_agent.device.type": agent.DeviceKind,
 	} {
 		if value != "" {
@@ -152,10 +184,14 @@ func naiveDerived(r *model.Record) map[string]string {
 	if text("level") != "" {
 		made[model.FieldLevel] = text("level")
 	}
+	made["client.geo.city_name"] += "" // it is sent, too
 	for name := range made {
 		if own, ok := r.Get(name); ok && own.Kind != model.Null {
 			made[name] = own.Text
 		}
+	}
+	if made["client.geo.city_name"] == "" {
+		delete(made, "client.geo.city_name")
 	}
 	return made
 }
@@ -182,9 +218,10 @@ func TestDerivedIsNaive(t *testing.T) {
 	for i, parts := range heads {
 		sealed[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
 	}
-	apart, _ := scatter(random, sealed, 2, query.Config{})
+	known := query.Config{Places: func() derived.Places { return knownTowns() }}
+	apart, _ := scatter(random, sealed, 2, known)
 	for name, shards := range map[string]query.Shards{"head": heads, "sealed": sealed, "scattered": apart} {
-		engine := query.New(shards, query.Config{})
+		engine := query.New(shards, known)
 		for made, want := range values {
 			for range 2 { // the second time from what is kept
 				rows := search(t, engine, query.Request{Text: "* | stats count() by (" + made + ")"}).Rows
@@ -322,3 +359,48 @@ func TestRestrictionOnMade(t *testing.T) {
 		t.Errorf("the filter finds %d records, want 10", len(result.Hits))
 	}
 }
+
+// TestPlacesChange asks again when other places are known, and nodes that know different ones.
+func TestPlacesChange(t *testing.T) {
+	random := rand.New(rand.NewPCG(73, 74))
+	heads := deal(t, random, deeds(random, 200), 3, 1)
+	sealed := make(shardSet, len(heads))
+	for i, parts := range heads {
+		sealed[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
+	}
+	now := derived.Places(knownTowns())
+	config := query.Config{Places: func() derived.Places { return now }}
+	engine := query.New(sealed, config)
+	count := func(city string) any {
+		return search(t, engine, query.Request{Text: `client.geo.country_iso_code:="` + city + `" | stats count()`}).Rows[0][0]
+	}
+	if count("DE") == int64(0) || count("AT") != int64(0) {
+		t.Fatalf("%v records of DE, %v of AT: the test is broken", count("DE"), count("AT"))
+	}
+	before := count("DE")
+	now = newerTowns{towns{"81": {Country: "AT"}}}
+	if count("AT") != before || count("DE") != int64(0) {
+		t.Errorf("%v records of AT, want %v, and %v of DE", count("AT"), before, count("DE"))
+	}
+	now = nil
+	if count("AT") != int64(0) {
+		t.Errorf("%v records of AT when no place is known", count("AT"))
+	}
+
+	apart, leaves := scatter(random, sealed, 1, query.Config{})
+	for i := range apart.at {
+		apart.at[i] = leaves[0]
+	}
+	for text, complete := range map[string]bool{"* | stats count() by (client.geo.city_name)": false, "* | stats count() by (user)": true} {
+		result := search(t, query.New(apart, query.Config{Places: func() derived.Places { return knownTowns() }}), query.Request{Text: text})
+		if result.Complete != complete || complete != (result.Reason == "") {
+			t.Errorf("%s over a node that knows no places: complete %t: %q", text, result.Complete, result.Reason)
+		}
+	}
+}
+
+// newerTowns are towns of another version.
+type newerTowns struct{ towns }
+
+// Version implements derived.Places.
+func (newerTowns) Version() string { return "newer towns" }

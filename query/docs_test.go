@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/lookup"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -97,6 +98,20 @@ func flatten(t *testing.T, decoder *json.Decoder, prefix string) (fields []model
 	return fields, at
 }
 
+// teams is the lookup table of the examples, as CSV.
+type teams string
+
+// Table implements query.Lookups.
+func (t teams) Table(_ model.TenantID, name string) (*lookup.Table, error) {
+	if name != "teams" {
+		return nil, nil
+	}
+	return lookup.ParseCSV([]byte(t), "")
+}
+
+// Names implements query.Lookups.
+func (teams) Names(model.TenantID) []string { return []string{"teams"} }
+
 // TestDocs runs the examples of docs/query.md.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../docs/query.md")
@@ -117,7 +132,7 @@ func TestDocs(t *testing.T) {
 	now := time.Unix(0, records[len(records)-1].Time).Add(20 * time.Second)
 	engine := query.New(&memory{parts: map[model.TenantID][]part.Part{model.DefaultTenant: {
 		newPart(t, 0, 1, records[:6]), newPart(t, 0, 2, records[6:]),
-	}}}, query.Config{Now: func() time.Time { return now }})
+	}}}, query.Config{Now: func() time.Time { return now }, Lookups: teams(all["csv"][0])})
 	examples := 0
 	for _, block := range all["query"] {
 		for line := range strings.Lines(block) {

@@ -149,7 +149,7 @@ func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, 
 	if named.learned != 0 {
 		set = e.patterns(q.Tenant)
 	}
-	parts = named.with(parts, set)
+	parts = named.with(parts, set, e.places())
 	followed = &Followed{}
 	err = exec.Guard(func() (err error) {
 		limits := exec.FollowLimits{Records: max(1, min(q.Records, FollowRecordsMax)), Bytes: FollowBytesMax, Time: most}

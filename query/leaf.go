@@ -40,7 +40,10 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 	if err := from.covers(request.shards); err != nil {
 		return nil, err
 	}
-	from.learn(request.patterns, request.mentions())
+	from.learn(request.patterns, request.mentions(), e.places())
+	if from.places != "" && from.places != request.places {
+		from.lacks(shardNames(request.shards) + ": the node that reads them has other geoip files than the one that was asked")
+	}
 	if request.Explain || request.limits.Read > 0 {
 		request.usage = &exec.Usage{}
 		from.count(request.usage)

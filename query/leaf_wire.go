@@ -18,7 +18,7 @@ import (
 
 // leafVersion is the form of leaf requests and answers, and what they mean: it
 // changes when the same text comes to mean something else.
-const leafVersion = 4
+const leafVersion = 5
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (
@@ -53,6 +53,7 @@ type leafRequest struct {
 	Request
 	setting
 	patterns *pattern.Set // for a text that mentions patterns
+	places   string       // the version of where addresses are, for a text to which that matters
 	page     exec.Page
 	limits   exec.Limits
 	ids      []model.RecordID // of leafFetch
@@ -126,7 +127,7 @@ func (q *leafRequest) encode() ([]byte, error) {
 	if q.patterns != nil {
 		set = q.patterns.Encode()
 	}
-	dst = appendText(dst, string(set))
+	dst = appendText(appendText(dst, string(set)), q.places)
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
 	}
@@ -210,6 +211,7 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
 		}
 	}
+	q.places = r.String()
 	switch {
 	case !r.Done():
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafRequest)

@@ -40,7 +40,7 @@ func fullRequest() *leafRequest {
 		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
 			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
 		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8, Read: 9},
-		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}},
+		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}}, places: "v",
 	}
 }
 

@@ -138,7 +138,7 @@ func (l *movingLeaf) Ask(ctx context.Context, request []byte) ([]byte, error) {
 func TestChainsDuringMoves(t *testing.T) {
 	most := max(1, *seeds/5)
 	now := time.Unix(0, day).Add(150 * time.Second)
-	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour}
+	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour, Lookups: tables{}}
 	moves, refused, incomplete := 0, 0, 0
 	for seed := *first; seed < *first+most; seed++ {
 		random := rand.New(rand.NewPCG(73, uint64(seed)))

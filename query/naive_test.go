@@ -193,6 +193,8 @@ func (n *naive) pipe(set *naiveSet, pipe syntax.Pipe, q *syntax.Query, at int) {
 		}
 	case *syntax.Join:
 		n.join(set, p)
+	case *syntax.Lookup:
+		n.lookup(set, p)
 	case *syntax.Context:
 		n.context(set, p.N)
 	case *syntax.Compare:
@@ -516,6 +518,55 @@ func (n *naive) join(set *naiveSet, p *syntax.Join) {
 	})
 	for _, c := range columns {
 		set.column(canonical(c))
+	}
+}
+
+// naiveTables are the lookup tables of the naive evaluator: columns, then rows.
+func naiveTables() map[string][][]string {
+	return map[string][][]string{
+		"teams": {{"component", "team", "user"}, {"c1", "red", ""}, {"c2", "blue", "u9"}, {"", "nobody", "x"}, {"c1", "second", "x"}},
+		"codes": {{"code", "means", "metadata.ip"}, {"404", "missing", "10.0.0.1"}, {"5", "few", "7"}, {"u1", "a user", "8.0"}},
+	}
+}
+
+// lookup looks rows up in a table by its first column.
+func (n *naive) lookup(set *naiveSet, p *syntax.Lookup) {
+	table := naiveTables()[p.Table.Text]
+	same := func(v any) string {
+		if number, ok := naiveNumber(textOf(v)); ok {
+			v = number
+		}
+		return textOf(v)
+	}
+	names := slices.Clone(table[0][1:])
+	for i, name := range names {
+		if p.As.Text != "" {
+			name = p.As.Text + "." + name
+		}
+		names[i] = canonical(name)
+	}
+	on := set.called(p.On.Text)
+	for i := range set.rows {
+		r := &set.rows[i]
+		v := r.get(on)
+		if v == nil || textOf(v) == "" {
+			continue
+		}
+		for _, row := range table[1:] {
+			if row[0] == "" || same(row[0]) != same(v) {
+				continue
+			}
+			for c, name := range names {
+				r.cells[name] = nil
+				if row[c+1] != "" {
+					r.cells[name] = row[c+1]
+				}
+			}
+			break
+		}
+	}
+	for _, name := range names {
+		set.column(name)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/stere-log/stere/internal/oracle"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/lookup"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment/segmenttest"
@@ -90,7 +92,7 @@ func TestChainsAreNaive(t *testing.T) {
 		most = min(most, 50)
 	}
 	now := time.Unix(0, day).Add(150 * time.Second)
-	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour}
+	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour, Lookups: tables{}}
 	for seed := *first; seed < *first+most; seed++ {
 		random := rand.New(rand.NewPCG(71, uint64(seed)))
 		entries, heads := chainData(t, random)
@@ -124,6 +126,21 @@ func TestChainsAreNaive(t *testing.T) {
 		}
 	}
 }
+
+// tables are the lookup tables of the naive evaluator.
+type tables struct{}
+
+// Table implements query.Lookups.
+func (tables) Table(_ model.TenantID, name string) (*lookup.Table, error) {
+	table, ok := naiveTables()[name]
+	if !ok {
+		return nil, nil
+	}
+	return &lookup.Table{Columns: table[0], Rows: table[1:]}, nil
+}
+
+// Names implements query.Lookups.
+func (tables) Names(model.TenantID) []string { return slices.Sorted(maps.Keys(naiveTables())) }
 
 // sameChain compares an answer, as one page and as many, with what it should
 // be; it returns what differs.
@@ -387,7 +404,7 @@ func (g *chainText) replaced(text string) string {
 }
 
 func (g *chainText) recordPipe() {
-	switch g.random.IntN(22) {
+	switch g.random.IntN(23) {
 	case 0, 1, 2:
 		g.add("where %s", g.cond())
 	case 3, 4:
@@ -430,6 +447,9 @@ func (g *chainText) recordPipe() {
 			g.add("context %d", 1+g.random.IntN(3))
 		}
 	case 20:
+		g.add("lookup teams on component%s", g.pick("", " as t", " as metadata"))
+		g.add("lookup codes on %s%s", g.field(), g.pick("", " as x"))
+	case 21:
 		g.add("timeline by %s", g.pick("trace", "user", "metadata.ip", "x"))
 		by := strings.TrimPrefix(g.pipes[len(g.pipes)-1], "timeline by ")
 		g.table, g.columns, g.bucket = true, []string{by, "first", "last", "duration", "count", "errors", "components"}, false
@@ -536,7 +556,7 @@ func (g *chainText) stats() {
 }
 
 func (g *chainText) tablePipe() {
-	switch g.random.IntN(12) {
+	switch g.random.IntN(13) {
 	case 0, 1:
 		g.add("where %s", g.cond())
 	case 2:
@@ -574,6 +594,13 @@ func (g *chainText) tablePipe() {
 		}
 	case 10:
 		g.add("fill %s = 0", g.field())
+	case 11:
+		g.add("lookup teams on %s as t", g.field())
+		for _, name := range []string{"t.team", "t.user"} {
+			if !slices.Contains(g.columns, name) {
+				g.columns = append(slices.Clone(g.columns), name)
+			}
+		}
 	default:
 		g.stats()
 	}

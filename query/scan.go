@@ -117,6 +117,7 @@ func (r *ScanRequest) Resume(token string) error {
 type Scan struct {
 	engine  *Engine
 	request ScanRequest
+	setting setting
 	plan    *plan.Plan
 	size    int // records of the next page
 	done    bool
@@ -133,7 +134,12 @@ func (e *Engine) Scan(request ScanRequest) (*Scan, error) {
 	if err := flat(request.Text); err != nil {
 		return nil, err
 	}
-	p, err := makePlan(&request.Request, setting{now: request.Now})
+	in := setting{now: request.Now}
+	var err error
+	if in.joins, err = e.lookups(&request.Request); err != nil {
+		return nil, err
+	}
+	p, err := makePlan(&request.Request, in)
 	switch {
 	case err != nil:
 		return nil, err
@@ -150,7 +156,7 @@ func (e *Engine) Scan(request ScanRequest) (*Scan, error) {
 	if p.Limit != plan.Unlimited && request.After != nil && request.Left == 0 {
 		return nil, &RequestError{Field: "limit", Message: "is in the query: to go on after a record, say with limit how many more are wanted"}
 	}
-	s := &Scan{engine: e, request: request, plan: p, size: scanFirst}
+	s := &Scan{engine: e, request: request, setting: in, plan: p, size: scanFirst}
 	if p.Limit != plan.Unlimited && request.After == nil && (request.Left == 0 || p.Limit < request.Left) {
 		s.request.Left, s.done = p.Limit, p.Limit == 0
 	}
@@ -223,7 +229,7 @@ func (s *Scan) pageIn(ctx context.Context, from *source, memory int, ticket *adm
 	limits := s.engine.config.limits(memory)
 	limits.Turn = ticket.Do
 	page := exec.Page{Size: size, After: s.request.After, Bytes: min(s.engine.config.PageBytes, limits.MemoryBytes), Short: true}
-	asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: setting{now: s.request.Now}, page: page, limits: limits}
+	asked := &leafRequest{kind: leafPage, Request: s.request.Request, setting: s.setting, page: page, limits: limits}
 	found, err := exec.Records(ctx, from.all(asked), s.plan, page, asked.limits)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type source struct {
 	parts  []part.Part
 	leaves []leafShards
 	set    *pattern.Set // for requests that mention patterns
+	places string       // the version of where addresses are, for requests to which that matters
 	usage  *exec.Usage  // nil: what it costs is not counted
 
 	mu struct {
@@ -64,8 +65,31 @@ func newSource(views []View) *source {
 
 // learn gives the records of the source the fields that are named, here and, with the
 // same patterns, in its leaves.
-func (s *source) learn(set *pattern.Set, named mentions) {
-	s.set, s.parts = set, named.with(s.parts, set)
+func (s *source) learn(set *pattern.Set, named mentions, places derived.Places) {
+	s.set, s.parts, s.places = set, named.with(s.parts, set, places), named.version(places)
+}
+
+// places is what is known of where addresses are, nil if nothing is.
+func (e *Engine) places() derived.Places {
+	if e.config.Places == nil {
+		return nil
+	}
+	return e.config.Places()
+}
+
+// placesUnknown is the version of where addresses are on a node that does not know.
+const placesUnknown = "none"
+
+// version returns the version of what is known of where addresses are, "" for requests to
+// which that does not matter.
+func (m mentions) version(places derived.Places) string {
+	switch {
+	case !m.derived.Located():
+		return ""
+	case places == nil:
+		return placesUnknown
+	}
+	return places.Version()
 }
 
 // patterns returns what was learned of a tenant's messages.
@@ -93,8 +117,8 @@ func mentionsOf(texts ...string) (found mentions) {
 }
 
 // with returns parts whose records have the fields that are named.
-func (m mentions) with(parts []part.Part, set *pattern.Set) []part.Part {
-	return learned.With(derived.With(parts, m.derived), set, m.learned)
+func (m mentions) with(parts []part.Part, set *pattern.Set, places derived.Places) []part.Part {
+	return learned.With(derived.With(parts, m.derived, places), set, m.learned)
 }
 
 // mentions returns those of the request.
@@ -131,7 +155,7 @@ func (e *Engine) source(ctx context.Context, tenant model.TenantID, named mentio
 	if named.learned != 0 {
 		set = e.patterns(tenant)
 	}
-	from.learn(set, named)
+	from.learn(set, named, e.places())
 	return from, nil
 }
 
@@ -227,7 +251,7 @@ func (s *source) of(shard model.ShardID, request *leafRequest) exec.Source {
 // remote returns how a run asks one leaf.
 func (s *source) remote(l leafShards, request *leafRequest) exec.Remote {
 	asked := *request
-	asked.shards, asked.patterns = l.shards, s.set
+	asked.shards, asked.patterns, asked.places = l.shards, s.set, s.places
 	return exec.Remote{
 		Name:   shardNames(l.shards),
 		Has:    func(shard model.ShardID) bool { return slices.Contains(l.shards, shard) },

@@ -71,6 +71,48 @@ func (c *chain) joinSet(join *syntax.Join) (*rows.JoinSet, error) {
 	return found, nil
 }
 
+// lookup returns the lookup table that a pipe names.
+func (e *Engine) lookup(request *Request, pipe *syntax.Lookup) (*rows.JoinSet, error) {
+	var known []string
+	if e.config.Lookups != nil {
+		table, err := e.config.Lookups.Table(request.Tenant, pipe.Table.Text)
+		if err != nil {
+			return nil, fmt.Errorf("read lookup table %s: %w", pipe.Table.Text, err)
+		}
+		if table != nil {
+			return table.Set(pipe.As.Text), nil
+		}
+		known = e.config.Lookups.Names(request.Tenant)
+	}
+	return nil, syntax.NewError(request.Text, pipe.Table.Pos, "there is no lookup table %q", pipe.Table.Text).Suggest(syntax.Nearest(pipe.Table.Text, known))
+}
+
+// lookups returns the lookup tables of a text without queries inside.
+func (e *Engine) lookups(request *Request) (sets []*rows.JoinSet, err error) {
+	query, err := syntax.Parse(request.Text)
+	if err != nil {
+		return nil, err
+	}
+	for _, pipe := range query.Pipes {
+		if pipe, ok := pipe.(*syntax.Lookup); ok {
+			set, err := e.lookup(request, pipe)
+			if err != nil {
+				return nil, err
+			}
+			sets = append(sets, set)
+		}
+	}
+	return sets, nil
+}
+
+// LookupNames returns the names of a tenant's lookup tables.
+func (e *Engine) LookupNames(tenant model.TenantID) []string {
+	if e.config.Lookups == nil {
+		return nil
+	}
+	return e.config.Lookups.Names(tenant)
+}
+
 // hasColumn reports whether a set has a column.
 func hasColumn(set *rows.Set, name string) bool {
 	return slices.ContainsFunc(set.Columns, func(c rows.Column) bool { return c.Name == name })

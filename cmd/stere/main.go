@@ -72,6 +72,8 @@ type commandLine struct {
 	Audit   admin.Audit    `cmd:"" help:"The audit trail: who did what, and whether it is whole."`
 	Triage  admin.Triage   `cmd:"" help:"Rules, alerts and incidents: what asks for somebody."`
 	Webhook admin.Webhook  `cmd:"" help:"Webhooks: who is told."`
+	Lookup  admin.Lookup   `cmd:"" help:"Lookup tables: what is known of the values of a field."`
+	Deploy  admin.Deploy   `cmd:"" help:"Deployments: what was put into service when."`
 	Admin   admin.Command  `cmd:"" help:"Administer keys, tenants and domains; usage; try redaction."`
 	Config  configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`

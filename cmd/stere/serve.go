@@ -23,9 +23,11 @@ import (
 	"github.com/stere-log/stere/ingest/pipeline"
 	"github.com/stere-log/stere/internal/heap"
 	"github.com/stere-log/stere/internal/outward"
+	"github.com/stere-log/stere/meaning/geo"
 	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/node/alert"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/webhook"
 	"go.yaml.in/yaml/v3"
 )
@@ -193,6 +195,9 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	if cfg.Redaction, err = effective.redaction(); err != nil {
 		return node.Config{}, err
 	}
+	if cfg.Query.Places, err = placesOf(effective, logger); err != nil {
+		return node.Config{}, usageError{err}
+	}
 	if path := effective.text("encryption-key-file"); path != "" {
 		cfg.TenantKeys = effective.bool("encryption-tenant-keys")
 		cfg.EncryptionKeys = func() (*encryption.Masters, error) { return encryption.ReadMasters(path) }
@@ -225,6 +230,19 @@ func limitsOf(effective values, cfg *node.Config) {
 			cfg.Settings[s.key] = v.text
 		}
 	}
+}
+
+// placesOf returns what is known of where addresses are, nil if no files say it.
+func placesOf(effective values, logger *slog.Logger) (func() derived.Places, error) {
+	paths := splitList(effective.text("geoip-file"))
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	files, err := geo.Open(paths, time.Now, logger)
+	if err != nil {
+		return nil, fmt.Errorf("geoip-file: %w", err)
+	}
+	return func() derived.Places { return files.Current() }, nil
 }
 
 // certificates returns the files of the HTTP port's certificates.

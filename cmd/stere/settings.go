@@ -112,7 +112,14 @@ func settings() []setting {
 		{key: "data-service-url", env: one("DATA_SERVICE_URL"), check: isURL, later: true, help: "a service that receives copies"},
 		{key: "content-skimmer-url", env: one("CONTENT_SKIMMER_URL"), check: isURL, later: true, help: "a service that analyses content"},
 	}
-	return append(append(table, outgoingSettings()...), limitSettings()...)
+	return slices.Concat(table, knowledgeSettings(), outgoingSettings(), limitSettings())
+}
+
+// knowledgeSettings are those of what is known of the world besides records.
+func knowledgeSettings() []setting {
+	return []setting{
+		{key: "geoip-file", env: []string{"STERE_GEOIP_FILE"}, help: "MMDB files with commas: where addresses are and whose, for example GeoLite2-City.mmdb,GeoLite2-ASN.mmdb; read again when they change; the same on all nodes"},
+	}
 }
 
 // value is a setting's effective text and where it comes from.

@@ -16,6 +16,7 @@ import (
 // be run.
 type nodeFlags struct {
 	settingFlags
+	GeoIPFile         *string      `name:"geoip-file" help:"MMDB files with commas: where addresses are and whose." placeholder:"FILES"`
 	EncryptionKeyFile *string      `help:"Encrypt what is on the disk: the file with the master keys, see stere admin encryption." placeholder:"FILE"`
 	Cluster           clusterFlags `embed:"" group:"Flags of a cluster"`
 }
@@ -43,7 +44,7 @@ func (f *nodeFlags) given() map[string]value {
 	given := f.settingFlags.given()
 	c := &f.Cluster
 	for key, text := range map[string]*string{
-		"encryption-key-file": f.EncryptionKeyFile, "node": c.Node, "zone": c.Zone, "cluster-listen": c.ClusterListen, "gossip-listen": c.GossipListen, "advertise": c.Advertise,
+		"geoip-file": f.GeoIPFile, "encryption-key-file": f.EncryptionKeyFile, "node": c.Node, "zone": c.Zone, "cluster-listen": c.ClusterListen, "gossip-listen": c.GossipListen, "advertise": c.Advertise,
 		"cluster-secret-file": c.ClusterSecretFile, "cluster-tls-cert": c.ClusterTLSCert, "cluster-tls-key": c.ClusterTLSKey, "cluster-tls-ca": c.ClusterTLSCA, "cluster-tls-mode": c.ClusterTLSMode,
 	} {
 		if text != nil {

@@ -40,6 +40,7 @@ type Config struct {
 	Engine    *query.Engine
 	Directory auth.Directory
 	Stored    func() map[model.ShardID]map[model.TenantID]int64
+	Disk      func() (consumption.Disk, bool)
 	FS        engine.FS
 	Dir       string
 	Logger    *slog.Logger
@@ -63,7 +64,7 @@ func Open(cfg Config) *Parts {
 	}
 	if cfg.Usage {
 		p.Book = consumption.New(consumption.Config{
-			Node: cfg.Self, Write: cfg.Writer.Write, Search: cfg.Engine.Search, Stored: cfg.Stored, Logger: cfg.Logger, Now: cfg.Now,
+			Node: cfg.Self, Write: cfg.Writer.Write, Search: cfg.Engine.Search, Stored: cfg.Stored, Disk: cfg.Disk, Logger: cfg.Logger, Now: cfg.Now,
 		})
 		counting.Recall = Recall(p.Book)
 	}

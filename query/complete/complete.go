@@ -36,7 +36,7 @@ type Completion struct {
 // Choice is one of several.
 type Choice struct {
 	Text  string
-	Kind  string // word, field, value, pipe, aggregate
+	Kind  string // word, field, value, pipe, aggregate, lookup
 	Count uint64 // records that have it, of those that were looked at; 0 for words
 }
 
@@ -57,6 +57,12 @@ func Complete(ctx context.Context, engine *query.Engine, request query.Request, 
 		found, err = fields(ctx, engine, request, place.Word)
 	case syntax.WantValue:
 		found, err = values(ctx, engine, request, plan.QueryName(place.Field), place.Word)
+	case syntax.WantLookup:
+		for _, name := range engine.LookupNames(request.Tenant) {
+			if strings.HasPrefix(name, place.Word) {
+				found = append(found, Choice{Text: syntax.QuoteName(name), Kind: "lookup"})
+			}
+		}
 	}
 	completion.Choices = append(found, completion.Choices...)
 	completion.Choices = completion.Choices[:min(len(completion.Choices), ChoicesMax)]

@@ -33,7 +33,11 @@ const (
 
 // cases returns the cases of a rule.
 func (p derivedPart) cases(ctx context.Context, r *rule) (*cases, error) {
-	return part.Kept(p.Part, "derived "+r.name, func() (*cases, int64, error) {
+	key := "derived " + r.name
+	if r.locate != nil {
+		key += " " + p.shown.version
+	}
+	return part.Kept(p.Part, key, func() (*cases, int64, error) {
 		given, err := p.Part.Eval(ctx, r.given(), nil)
 		if err != nil {
 			return nil, 0, err
@@ -166,6 +170,9 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 				rows = append(rows, values.Rows[i])
 			}
 		}
+		if in.fallback {
+			rows = slices.DeleteFunc(rows, func(row uint32) bool { return b.told(row, i) })
+		}
 		rows = index.AndNot(index.DocSetOf(rows...), b.given).ToArray()
 	}
 	err = s.add(ctx, values, func(text string) string {
@@ -198,6 +205,11 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// told reports whether one of the first inputs says something of a row.
+func (b *caseBuilder) told(row uint32, inputs int) bool {
+	return slices.ContainsFunc(b.says[b.of[row]][:inputs], func(says string) bool { return says != "" })
 }
 
 // combine makes cases of those that there are and what is said by the next input.
@@ -236,6 +248,14 @@ func (b *caseBuilder) combine(i int, s *said) {
 	}
 }
 
+// made returns what a rule makes of a case.
+func (b *caseBuilder) made(r *rule, says []string) []string {
+	if r.locate != nil {
+		return r.locate(b.part.shown.places, says)
+	}
+	return r.derive(says)
+}
+
 // decide decides every case.
 func (b *caseBuilder) decide(ctx context.Context, r *rule) (*cases, error) {
 	c := &cases{of: b.of, fields: make([]fieldValues, len(r.fields))}
@@ -248,7 +268,7 @@ func (b *caseBuilder) decide(ctx context.Context, r *rule) (*cases, error) {
 		if number%casesAtOnce == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		for i, text := range r.derive(says) {
+		for i, text := range b.made(r, says) {
 			if text == "" {
 				continue
 			}

@@ -10,12 +10,19 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// With returns parts whose records have the fields that are named.
-func With(parts []part.Part, named Mentions) []part.Part {
+// With returns parts whose records have the fields that are named; nil for places makes
+// none that depend on where an address is.
+func With(parts []part.Part, named Mentions, places Places) []part.Part {
 	if named.None() {
 		return parts
 	}
-	shown := &records{slices.Sorted(maps.Keys(named.records))}
+	if !named.Located() {
+		places = nil
+	}
+	shown := &records{names: slices.Sorted(maps.Keys(named.records)), places: places}
+	if places != nil {
+		shown.version = places.Version() + " "
+	}
 	with := make([]part.Part, len(parts))
 	for i, p := range parts {
 		with[i] = wrap(p, shown)
@@ -23,9 +30,13 @@ func With(parts []part.Part, named Mentions) []part.Part {
 	return with
 }
 
-// records says which fields records have, too. Parts are keys of maps, so they have it by
-// reference.
-type records struct{ names []string }
+// records says which fields records have, too, and what of the world outside decides what
+// they are. Parts are keys of maps, so they have it by reference.
+type records struct {
+	names   []string
+	places  Places // nil: no field depends on it
+	version string // of the places, in the keys of what is kept
+}
 
 func wrap(p part.Part, shown *records) part.Part {
 	one := derivedPart{p, shown}
@@ -54,11 +65,11 @@ var (
 
 // Memo implements part.Memo.
 func (p derivedMemo) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
-	return p.memo.Memo("derived "+key, make)
+	return p.memo.Memo("derived "+p.shown.version+key, make)
 }
 
 // Identity implements part.Memo.
-func (p derivedMemo) Identity() string { return "derived " + p.memo.Identity() }
+func (p derivedMemo) Identity() string { return "derived " + p.shown.version + p.memo.Identity() }
 
 // Sealed implements part.Memo.
 func (p derivedMemo) Sealed() bool { return p.memo.Sealed() }
@@ -85,7 +96,7 @@ func (p derivedMemo) Size(fields []string) int64 {
 func sources(fields []string) (stored []string) {
 	for _, name := range fields {
 		stored = append(stored, name)
-		if made, ok := places[name]; ok {
+		if made, ok := makers[name]; ok {
 			for _, in := range made.rule.inputs {
 				if in.fields == nil {
 					stored = append(stored, model.FieldMessage)
@@ -100,8 +111,8 @@ func sources(fields []string) (stored []string) {
 
 // made returns the values of a field that are made in the part, nil if there are none.
 func (p derivedPart) made(ctx context.Context, name string) (*values, error) {
-	at, ok := places[name]
-	if !ok {
+	at, ok := makers[name]
+	if !ok || at.rule.locate != nil && p.shown.places == nil {
 		return nil, nil
 	}
 	given, err := p.Part.Eval(ctx, at.rule.fields[at.at].given(), nil)
@@ -155,7 +166,7 @@ func touches(e index.Expr) bool {
 	case index.Not:
 		return touches(e.Of)
 	case index.Leaf:
-		_, made := places[e.Field]
+		_, made := makers[e.Field]
 		return made
 	}
 	return false
@@ -236,7 +247,7 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf) (*index.DocS
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	}
-	key, ok := part.AppendKey([]byte("derived rows "), leaf)
+	key, ok := part.AppendKey([]byte("derived rows "+p.shown.version), leaf)
 	if !ok {
 		rows, _, err := find()
 		return rows, err
@@ -248,7 +259,7 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf) (*index.DocS
 // their kind.
 func (p derivedPart) Columns(queryName string) []part.Column {
 	stored := p.Part.Columns(queryName)
-	if _, ok := places[queryName]; !ok {
+	if _, ok := makers[queryName]; !ok {
 		return stored
 	}
 	made, err := p.made(context.Background(), queryName)

@@ -19,6 +19,17 @@ type rule struct {
 	inputs []input
 	// derive returns the values of the fields for one case, "" for none.
 	derive func(says []string) []string
+	// locate is derive of a rule that also asks where an address is.
+	locate func(places Places, says []string) []string
+}
+
+// Places knows where addresses are. It says always the same; what knows more is another
+// one, with another version.
+type Places interface {
+	// Version is the same for those that say the same.
+	Version() string
+	// Place returns where an address is, as far as it is known.
+	Place(address string) meaning.Place
 }
 
 // field is a field that a rule makes.
@@ -55,6 +66,8 @@ type input struct {
 	says func(text string) string
 	// outline is what the outline of a message says, unsure if the message decides.
 	outline func(outline string) string
+	// fallback: it matters only where no input before says anything.
+	fallback bool
 }
 
 // unsure is said of an outline if the message has to be read.
@@ -124,7 +137,7 @@ var rules = []*rule{
 		},
 		inputs: []input{
 			{fields: agentFields, says: meaning.AgentText},
-			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest},
+			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest, fallback: true},
 		},
 		derive: func(says []string) []string {
 			a := meaning.AgentOf(cmp.Or(says...))
@@ -145,6 +158,23 @@ var rules = []*rule{
 		derive: func(says []string) []string {
 			method, status, _ := strings.Cut(says[2], " ")
 			return []string{cmp.Or(says[0], method), cmp.Or(says[1], status)}
+		},
+	},
+	{
+		name: "client",
+		fields: []field{
+			{name: "client.geo.country_iso_code", kind: model.String}, {name: "client.geo.country_name", kind: model.String},
+			{name: "client.geo.region_name", kind: model.String}, {name: "client.geo.city_name", kind: model.String},
+			{name: "client.geo.location.lat", kind: model.Number}, {name: "client.geo.location.lon", kind: model.Number},
+			{name: "client.as.number", kind: model.Number}, {name: "client.as.organization.name", kind: model.String},
+		},
+		inputs: []input{
+			{fields: meaning.AddressFields(), says: meaning.PublicAddress},
+			{says: meaning.ClientOf, outline: clientOfOutline, fallback: true},
+		},
+		locate: func(places Places, says []string) []string {
+			p := places.Place(cmp.Or(says...))
+			return []string{p.Country, p.CountryName, p.Region, p.City, p.Latitude, p.Longitude, p.ASN, p.Organization}
 		},
 	},
 	{
@@ -208,6 +238,14 @@ func methodText(text string) string {
 // ofRequest says whether a message has to be read for a request.
 func ofRequest(outline string) string {
 	if meaning.HasStatus(outline) {
+		return unsure
+	}
+	return ""
+}
+
+// clientOfOutline says whether a message has to be read for the address of a client.
+func clientOfOutline(outline string) string {
+	if meaning.MayHaveClient(outline) {
 		return unsure
 	}
 	return ""
@@ -339,8 +377,8 @@ type place struct {
 	at   int // of the rule's fields
 }
 
-// places are the fields that are made, by query name.
-var places = func() map[string]place {
+// makers are the fields that are made, by query name.
+var makers = func() map[string]place {
 	found := map[string]place{}
 	for _, r := range rules {
 		for i, f := range r.fields {
@@ -417,6 +455,16 @@ type Mentions struct {
 
 // None reports whether it names none.
 func (m Mentions) None() bool { return len(m.named) == 0 }
+
+// Located reports whether one that is named depends on where an address is.
+func (m Mentions) Located() bool {
+	for name := range m.named {
+		if makers[name].rule.locate != nil {
+			return true
+		}
+	}
+	return false
+}
 
 // Add adds those of another text.
 func (m *Mentions) Add(text string) {

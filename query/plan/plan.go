@@ -93,7 +93,7 @@ type Options struct {
 	// Restriction is a condition on everything that is found, whatever the query
 	// says; "" for none.
 	Restriction string
-	// Joins are what the queries of the text's joins found, in order; nil while
+	// Joins are what the queries of the text's joins found and its lookup tables, in order; nil while
 	// that is not known.
 	Joins []*rows.JoinSet
 	Shift time.Duration // how much earlier everything is looked for

@@ -83,6 +83,8 @@ func (c *chain) rowPipe(pipe syntax.Pipe) (done bool, err error) {
 		c.rowOp(&rows.Sample{OneIn: uint64(pipe.OneIn), Millionths: uint64(pipe.Millionths)})
 	case *syntax.Join:
 		err = c.join(pipe)
+	case *syntax.Lookup:
+		err = c.lookup(pipe)
 	default:
 		return false, nil
 	}
@@ -265,6 +267,22 @@ func (c *chain) join(pipe *syntax.Join) error {
 		}
 		op.By = append(op.By, by)
 	}
+	c.joined(op)
+	return nil
+}
+
+// lookup plans a lookup: a join with a table instead of what a query finds.
+func (c *chain) lookup(pipe *syntax.Lookup) error {
+	by, err := c.name(pipe.On)
+	if err != nil {
+		return err
+	}
+	c.joined(&rows.Join{By: []string{by}, Set: rows.NewJoinSet(nil)})
+	return nil
+}
+
+// joined adds a join with the next of the sets that were found.
+func (c *chain) joined(op *rows.Join) {
 	if len(c.joins) > 0 {
 		op.Set, c.joins = c.joins[0], c.joins[1:]
 	} else {
@@ -277,7 +295,6 @@ func (c *chain) join(pipe *syntax.Join) error {
 	}
 	c.plan.Volatile = true
 	c.rowOp(op)
-	return nil
 }
 
 // stage plans a pipe behind the first stage.

@@ -38,9 +38,24 @@ func (s *JoinSet) Add(row *Row, by []string) bool {
 		return true
 	}
 	values := make([]expr.Value, len(s.Columns))
-	bytes := len(key)
 	for i, name := range s.Columns {
 		values[i] = row.Get(name)
+	}
+	return s.add(key, values)
+}
+
+// AddValues is Add for the values of the columns of a row with one key.
+func (s *JoinSet) AddValues(key expr.Value, values []expr.Value) bool {
+	text, ok := appendJoinKey(nil, key)
+	if _, known := s.values[string(text)]; !ok || known {
+		return true
+	}
+	return s.add(string(text), values)
+}
+
+func (s *JoinSet) add(key string, values []expr.Value) bool {
+	bytes := len(key)
+	for i := range values {
 		bytes += valueMin + len(values[i].Text)
 	}
 	if len(s.keys) >= JoinRowsMax || s.bytes+bytes > JoinBytesMax {
@@ -56,20 +71,26 @@ func (s *JoinSet) Add(row *Row, by []string) bool {
 func joinKey(row *Row, by []string) (key string, ok bool) {
 	var dst []byte
 	for _, name := range by {
-		v := row.Get(name)
-		text, tag := v.String(), byte(1)
-		switch v.Kind {
-		case expr.Null:
+		if dst, ok = appendJoinKey(dst, row.Get(name)); !ok {
 			return "", false
-		case expr.Number, expr.Float, expr.Text:
-			if f, number := index.ParseNumber(text); number && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-				text = strconv.FormatInt(int64(f), 10) // 5 and 5.0 are equal
-			}
 		}
-		dst = binary.AppendUvarint(append(dst, tag), uint64(len(text)))
-		dst = append(dst, text...)
 	}
 	return string(dst), true
+}
+
+// appendJoinKey appends the part of a key that one value is.
+func appendJoinKey(dst []byte, v expr.Value) (key []byte, ok bool) {
+	text, tag := v.String(), byte(1)
+	switch v.Kind {
+	case expr.Null:
+		return dst, false
+	case expr.Number, expr.Float, expr.Text:
+		if f, number := index.ParseNumber(text); number && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			text = strconv.FormatInt(int64(f), 10) // 5 and 5.0 are equal
+		}
+	}
+	dst = binary.AppendUvarint(append(dst, tag), uint64(len(text)))
+	return append(dst, text...), true
 }
 
 // Join adds the columns of a set to each row: those of the row there whose

@@ -125,7 +125,7 @@ type Value struct {
 
 // Pipe is one step after the filter: *Stats, *Top, *Histogram, *Facets,
 // *Patterns, *Fields, *Sort, *Limit, *Offset, *Where, *Eval, *Rename, *Drop,
-// *Extract, *ParseFormat, *Dedup, *Fill, *Sample, *Union, *Join, *Context,
+// *Extract, *ParseFormat, *Dedup, *Fill, *Sample, *Union, *Join, *Lookup, *Context,
 // *Compare or *Timeline.
 type Pipe interface {
 	// At returns where the pipe's name stands.

@@ -15,6 +15,7 @@ const (
 	WantValue                 // a value of Place.Field
 	WantPipe
 	WantAggregate
+	WantLookup // the name of a lookup table
 )
 
 // Place is a place of a text where something can be completed.
@@ -51,6 +52,10 @@ func Complete(text string, at int) Place {
 		place.Want, words = WantAggregate, funcNames
 	case strings.EqualFold(firstWord(before), "stats"):
 		words = []string{"by", "as"}
+	case strings.EqualFold(before, "lookup"):
+		place.Want = WantLookup
+	case strings.EqualFold(firstWord(before), "lookup"):
+		words = []string{"on", "as"}
 	}
 	for _, word := range words {
 		if len(word) >= len(place.Word) && strings.EqualFold(word[:len(place.Word)], place.Word) {

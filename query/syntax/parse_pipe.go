@@ -9,14 +9,14 @@ import (
 // pipeNames are the pipes there are.
 var pipeNames = []string{
 	"stats", "top", "rare", "histogram", "facets", "patterns", "fields", "sort", "limit", "offset", "where", "eval", "rename", "drop",
-	"extract", "parse", "dedup", "fill", "sample", "join", "union", "context", "compare", "timeline",
+	"extract", "parse", "dedup", "fill", "sample", "join", "lookup", "union", "context", "compare", "timeline",
 }
 
 // meant maps names of pipes in other languages to ours.
 var meant = map[string]string{
 	"filter": "where", "extend": "eval", "let": "eval", "math": "eval", "format": "eval", "distinct": "dedup", "uniq": "dedup", "unique": "dedup",
 	"rex": "extract", "grok": "extract", "unpack_json": "parse json", "unpack_logfmt": "parse logfmt", "json": "parse json", "logfmt": "parse logfmt",
-	"spath": "parse json", "append": "union", "lookup": "join", "delete": "drop", "remove": "drop", "mv": "rename", "fillnull": "fill",
+	"spath": "parse json", "append": "union", "enrich": "lookup", "delete": "drop", "remove": "drop", "mv": "rename", "fillnull": "fill",
 	"make-series": "fill", "transaction": "timeline", "stream_context": "context", "copy": "eval", "hist": "histogram",
 	"timechart": "histogram _time", "shapes": "patterns", "cluster": "patterns",
 	"head": "limit", "take": "limit", "tail": "sort by _time desc", "order": "sort", "select": "fields", "project": "fields",
@@ -95,6 +95,10 @@ func goesOn(pipe Pipe) []string {
 	case *ParseFormat:
 		if pipe.From.Text == "" {
 			return []string{"from"}
+		}
+	case *Lookup:
+		if pipe.As.Text == "" {
+			return []string{"as"}
 		}
 	case *Facets:
 		if len(pipe.Of) == 0 {

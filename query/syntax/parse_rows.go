@@ -43,6 +43,8 @@ func (p *parser) rowPipe(name string, at Pos) (Pipe, error) {
 		return &Union{Pos: at, Sub: query}, err
 	case "join":
 		return p.join(at)
+	case "lookup":
+		return p.lookup(at)
 	case "context":
 		n, err := p.number(1)
 		if err == nil && n > ContextMax {
@@ -240,4 +242,23 @@ func (p *parser) join(at Pos) (Pipe, error) {
 	join.By = names
 	join.Sub, err = p.subquery()
 	return join, err
+}
+
+func (p *parser) lookup(at Pos) (Pipe, error) {
+	if p.queries++; p.queries > QueriesMax {
+		return nil, NewError(p.text, at, "there are more than %d lookups and queries inside the query", QueriesMax)
+	}
+	table, err := p.name("a lookup table")
+	if err != nil {
+		return nil, err
+	}
+	lookup := &Lookup{Pos: at, Table: table}
+	if !p.takeWord("on") {
+		return nil, p.fail("the field whose value is looked up is missing").Expect("on")
+	}
+	if lookup.On, err = p.column(); err != nil || !p.takeWord("as") {
+		return lookup, err
+	}
+	lookup.As, err = p.name("a name")
+	return lookup, err
 }

@@ -97,6 +97,14 @@ type Join struct {
 	Sub   *Subquery
 }
 
+// Lookup adds the columns of the row of a lookup table whose key is equal to a field.
+type Lookup struct {
+	Pos   Pos
+	Table Name
+	On    Name
+	As    Name // is put before the columns, with a dot; no text for nothing
+}
+
 // Context adds the records around each.
 type Context struct {
 	Pos Pos
@@ -147,6 +155,9 @@ func (p *Union) At() Pos { return p.Pos }
 
 // At implements Pipe.
 func (p *Join) At() Pos { return p.Pos }
+
+// At implements Pipe.
+func (p *Lookup) At() Pos { return p.Pos }
 
 // At implements Pipe.
 func (p *Context) At() Pos { return p.Pos }
@@ -256,6 +267,15 @@ func (p *Join) appendTo(dst []byte) []byte {
 	}
 	dst = append(appendNames(append(dst, "by "...), p.By), " ("...)
 	return append(append(dst, p.Sub.Query.String()...), ')')
+}
+
+func (p *Lookup) appendTo(dst []byte) []byte {
+	dst = appendName(append(dst, "lookup "...), p.Table.Text)
+	dst = appendName(append(dst, " on "...), p.On.Text)
+	if p.As.Text != "" {
+		dst = appendName(append(dst, " as "...), p.As.Text)
+	}
+	return dst
 }
 
 func (p *Context) appendTo(dst []byte) []byte {

@@ -1,0 +1,194 @@
+package geo
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/stere-log/stere/meaning"
+)
+
+// Limits.
+const (
+	FilesMax  = 8
+	FileMax   = 512 << 20 // bytes
+	lookEvery = 5 * time.Second
+)
+
+// Files are files that say where addresses are.
+type Files struct {
+	paths  []string
+	now    func() time.Time
+	logger *slog.Logger
+
+	mu struct {
+		sync.Mutex
+		looked time.Time
+		stamps []stamp
+		said   *Database
+	}
+}
+
+// stamp tells whether a file has changed.
+type stamp struct {
+	at    time.Time
+	bytes int64
+}
+
+// Database is what the files say. It is safe for concurrent use.
+type Database struct {
+	readers []*maxminddb.Reader
+	version string
+}
+
+// Open reads the files. Of a field that several of them have, the first one counts.
+func Open(paths []string, now func() time.Time, logger *slog.Logger) (*Files, error) {
+	if len(paths) == 0 || len(paths) > FilesMax {
+		return nil, fmt.Errorf("%d files, want 1 to %d", len(paths), FilesMax)
+	}
+	f := &Files{paths: paths, now: now, logger: logger}
+	stamps, err := f.look()
+	if err != nil {
+		return nil, err
+	}
+	said, err := load(paths)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.stamps, f.mu.said, f.mu.looked = stamps, said, now()
+	return f, nil
+}
+
+// look returns the stamps of all files.
+func (f *Files) look() ([]stamp, error) {
+	stamps := make([]stamp, len(f.paths))
+	for i, path := range f.paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() > FileMax {
+			return nil, fmt.Errorf("%s has %d bytes, the most is %d", path, info.Size(), FileMax)
+		}
+		stamps[i] = stamp{info.ModTime(), info.Size()}
+	}
+	return stamps, nil
+}
+
+// load reads files.
+func load(paths []string) (*Database, error) {
+	d := &Database{}
+	sum := sha256.New()
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		reader, err := maxminddb.OpenBytes(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no file in the MMDB format: %w", path, err)
+		}
+		_, _ = sum.Write(data) // a hash takes everything
+		d.readers = append(d.readers, reader)
+	}
+	d.version = hex.EncodeToString(sum.Sum(nil)[:8])
+	return d, nil
+}
+
+// Current returns what the files say now. Of files that cannot be read, as while they are
+// written, it is what they said before.
+func (f *Files) Current() *Database {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if now.Sub(f.mu.looked) < lookEvery {
+		return f.mu.said
+	}
+	f.mu.looked = now
+	stamps, err := f.look()
+	if err == nil && slices.Equal(stamps, f.mu.stamps) {
+		return f.mu.said
+	}
+	said, err2 := load(f.paths)
+	if err := errors.Join(err, err2); err != nil {
+		f.logger.Warn("files of places have changed and cannot be read; those from before count", "error", err)
+		return f.mu.said
+	}
+	f.mu.stamps, f.mu.said = stamps, said
+	f.logger.Info("files of places have changed and were read again", "version", said.version)
+	return said
+}
+
+// entry is what a file has of an address, as far as it is of use.
+type entry struct {
+	Country struct {
+		Code  string `maxminddb:"iso_code"`
+		Names names  `maxminddb:"names"`
+	} `maxminddb:"country"`
+	Registered struct {
+		Code  string `maxminddb:"iso_code"`
+		Names names  `maxminddb:"names"`
+	} `maxminddb:"registered_country"`
+	Regions []struct {
+		Names names `maxminddb:"names"`
+	} `maxminddb:"subdivisions"`
+	City struct {
+		Names names `maxminddb:"names"`
+	} `maxminddb:"city"`
+	Location struct {
+		Latitude  *float64 `maxminddb:"latitude"`
+		Longitude *float64 `maxminddb:"longitude"`
+	} `maxminddb:"location"`
+	ASN          uint64 `maxminddb:"autonomous_system_number"`
+	Organization string `maxminddb:"autonomous_system_organization"`
+}
+
+// names are those in the language of the fields.
+type names struct {
+	English string `maxminddb:"en"`
+}
+
+// Version changes with the contents of the files, and is the same where they are.
+func (d *Database) Version() string { return d.version }
+
+// Place returns where an address is, as far as it is known.
+func (d *Database) Place(address string) (place meaning.Place) {
+	at, err := netip.ParseAddr(address)
+	if err != nil {
+		return place
+	}
+	for _, reader := range d.readers {
+		var e entry
+		if reader.Lookup(at).Decode(&e) != nil {
+			continue // what is damaged says nothing
+		}
+		place.Country = cmp.Or(place.Country, e.Country.Code, e.Registered.Code)
+		place.CountryName = cmp.Or(place.CountryName, e.Country.Names.English, e.Registered.Names.English)
+		if len(e.Regions) > 0 {
+			place.Region = cmp.Or(place.Region, e.Regions[0].Names.English)
+		}
+		place.City = cmp.Or(place.City, e.City.Names.English)
+		if l := e.Location; place.Latitude == "" && l.Latitude != nil && l.Longitude != nil {
+			place.Latitude, place.Longitude = degrees(*l.Latitude), degrees(*l.Longitude)
+		}
+		if e.ASN != 0 {
+			place.ASN = cmp.Or(place.ASN, strconv.FormatUint(e.ASN, 10))
+		}
+		place.Organization = cmp.Or(place.Organization, e.Organization)
+	}
+	return place
+}
+
+// degrees returns a number of degrees as a text.
+func degrees(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

@@ -1,0 +1,122 @@
+package node_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stere-log/stere/node"
+	"github.com/stere-log/stere/node/nodetest"
+)
+
+// answerOf makes a request of a node.
+func answerOf(t *testing.T, of *nodetest.Running, method, path, body string) (status int, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, of.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(data)
+}
+
+// TestEnrichEverywhere tells one node of a lookup table and a deployment, and asks all
+// three, which have different shards.
+func TestEnrichEverywhere(t *testing.T) {
+	all := startThree(t)
+	for i := range 30 {
+		if _, err := write(all[i%3].Node, "default", "", fmt.Sprintf("a line of host h%d", i%2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nodetest.Eventually(t, "the cluster takes a table", func() bool {
+		status, _ := answerOf(t, all[1], "PUT", "/lookups/hosts", "host,owner\nh0,ann\nh1,bob\n")
+		return status == http.StatusOK
+	})
+	if status, text := answerOf(t, all[1], "POST", "/analytics/deploys", `{"service":"web","version":"7"}`); status != http.StatusCreated {
+		t.Fatalf("%d: %s", status, text)
+	}
+	const query = `* | extract "a line of host <host>" | lookup hosts on host as is | stats count() by (is.owner)`
+	for i, one := range all {
+		nodetest.Eventually(t, fmt.Sprintf("node %d knows the table and the deployment", i), func() bool {
+			_, found := answerOf(t, one, "POST", "/logs/search", `{"query":"`+strings.ReplaceAll(query, `"`, `\"`)+`"}`)
+			_, deploys := answerOf(t, one, "GET", "/analytics/deploys", "")
+			return strings.Contains(found, `["ann",15]`) && strings.Contains(found, `["bob",15]`) && strings.Contains(deploys, `"version":"7"`)
+		})
+	}
+}
+
+// TestEnrich stores a lookup table, asks with it, replaces it and forgets it; and says what
+// was put into service.
+func TestEnrich(t *testing.T) {
+	running := nodetest.Start(t, node.Config{})
+	do := func(method, path, body string, status int) string {
+		t.Helper()
+		have, text := answerOf(t, running, method, path, body)
+		if have != status {
+			t.Fatalf("%s %s: %d, want %d: %s", method, path, have, status, text)
+		}
+		return text
+	}
+	asked := func(text string) string {
+		t.Helper()
+		query, err := json.Marshal(map[string]any{"query": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return do("POST", "/logs/search", string(query), 200)
+	}
+	has := func(text, want string) {
+		t.Helper()
+		if !strings.Contains(text, want) {
+			t.Errorf("%s\nhas no %s", text, want)
+		}
+	}
+	var lines strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&lines, "{\"host\":\"h%d\",\"message\":\"line %d\"}\n", i%3, i)
+	}
+	do("POST", "/logs", lines.String(), 200)
+	const count = "* | lookup hosts on host | stats count() by (owner)"
+	has(do("POST", "/logs/search", `{"query":"`+count+`"}`, 400), "there is no lookup table")
+	has(do("PUT", "/lookups/hosts", "host,owner\nh0,ann\nh1,bob\n", 200), `"rows":2`)
+	has(asked(count), `["ann",20]`)
+	has(asked(`* | lookup hosts on host as its | where its.owner == "bob" | limit 1`), `"its":{"owner":"bob"}`)
+	has(do("GET", "/logs/export?format=ndjson&query=*+%7C+lookup+hosts+on+host", "", 200), `"owner":"ann"`)
+	has(do("POST", "/query/complete", `{"query":"* | lookup ho","position":13}`, 200), `"hosts"`)
+
+	var big strings.Builder // in several pieces
+	big.WriteString("[")
+	for i := range 5_000 {
+		fmt.Fprintf(&big, `{"host":"h%d","owner":"team %d","note":"%s"},`, i, i%7, strings.Repeat("n", 40))
+	}
+	do("PUT", "/lookups/hosts?key=host", strings.TrimSuffix(big.String(), ",")+"]", 200)
+	has(asked(count), `["team 2",20]`)
+	has(do("GET", "/lookups", "", 200), `"name":"hosts"`)
+	has(do("GET", "/lookups/hosts", "", 200), `["h4999","team 1"`)
+	has(do("PUT", "/lookups/hosts", "host\nx\n", 400), "1 columns")
+	has(do("PUT", "/lookups/no:name", "host,owner\nx,y\n", 400), "want 1 to 64")
+	do("DELETE", "/lookups/hosts", "", 200)
+	do("GET", "/lookups/hosts", "", 404)
+
+	var deploy struct{ Data struct{ ID, Time string } }
+	if err := json.Unmarshal([]byte(do("POST", "/analytics/deploys", `{"service":"web","version":"1.2"}`, 201)), &deploy); err != nil || deploy.Data.ID == "" || deploy.Data.Time == "" {
+		t.Fatalf("%+v, %v", deploy, err)
+	}
+	has(do("GET", "/analytics/deploys", "", 200), `"version":"1.2"`)
+	has(do("POST", "/analytics/deploys", `{"version":"1.2"}`, 400), "service has 0 bytes")
+	has(do("POST", "/analytics/deploys", `{"service":"web","time":"2999-01-01T00:00:00Z"}`, 400), "want one that is over")
+	do("DELETE", "/analytics/deploys/"+deploy.Data.ID, "", 200)
+	do("DELETE", "/analytics/deploys/"+deploy.Data.ID, "", 404)
+}
