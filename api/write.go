@@ -103,7 +103,7 @@ func unusable(text []byte, decoded ndjson.Decoded) error {
 // unread returns how many records there may be secrets in that nobody has looked for:
 // those that were refused, where redaction is on.
 func (r *request) unread(refused int) int {
-	if r.server.cfg.Decode.Redact == nil {
+	if r.server.cfg.Decode.Redactor(r.principal.Tenant) == nil {
 		return 0
 	}
 	return refused

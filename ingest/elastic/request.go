@@ -83,13 +83,12 @@ func (r *Request) Named() bool {
 // Decoder decodes bodies and keeps parsers between them; it is safe for
 // concurrent use. Create it with NewDecoder.
 type Decoder struct {
-	cfg      pipeline.Config
-	parsers  sync.Pool
+	parsers  *pipeline.Pool
 	memories sync.Pool // of *Request: what released ones were made of
 }
 
 // NewDecoder returns a Decoder with these limits.
-func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
+func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{parsers: pipeline.NewPool(cfg)} }
 
 // Decode decodes one body with a Decoder of its own.
 func Decode(body []byte, defaultIndex string, now time.Time, cfg pipeline.Config) (Request, error) {
@@ -99,20 +98,14 @@ func Decode(body []byte, defaultIndex string, now time.Time, cfg pipeline.Config
 // Decode decodes the body of a tenant's _bulk request. DefaultIndex is the index in its
 // path, "" for none. The error is an *Error, and then nothing may be stored.
 func (d *Decoder) Decode(tenant model.TenantID, body []byte, defaultIndex string, now time.Time) (Request, error) {
-	p, ok := d.parsers.Get().(*pipeline.Parser)
-	if !ok {
-		p = pipeline.New(d.cfg)
-	}
+	p := d.parsers.Get(tenant)
 	kept, ok := d.memories.Get().(*Request)
 	if !ok {
 		kept = &Request{memory: new(pipeline.Memory)}
 	}
-	p.Memory, p.Tenant = kept.memory, tenant
+	p.Memory = kept.memory
 	p.Begin(now, len(body))
-	defer func() {
-		p.End()
-		d.parsers.Put(p)
-	}()
+	defer d.parsers.Put(p)
 	if defaultIndex == "" {
 		defaultIndex = DefaultIndex
 	}
