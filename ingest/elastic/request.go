@@ -46,6 +46,7 @@ type item struct {
 	id     string // as the client gave it, may be empty
 	record int    // in Request.Records, noRecord for none
 	reason string // why there is no record, "" for a delete
+	kind   string // of that error
 }
 
 const noRecord = -1
@@ -65,6 +66,20 @@ func (r *Request) Rejected() int { return r.refused }
 
 // Redacted returns in how many records something was redacted.
 func (r *Request) Redacted() int { return r.redacted }
+
+// RefuseAll makes the answer refuse every record, with an error of a kind, in a way that
+// clients do not send them again: an answer of 200 with a status of 400 for each. One of
+// 413 for the request has some of them try it for ever. The records are gone from the
+// Request.
+func (r *Request) RefuseAll(kind, reason string) {
+	for i := range r.items {
+		if it := &r.items[i]; it.record != noRecord {
+			it.record, it.kind, it.reason = noRecord, kind, reason
+			r.refused++
+		}
+	}
+	r.Records = r.Records[:0]
+}
 
 // Actions returns how many actions the body had.
 func (r *Request) Actions() int { return len(r.items) }
