@@ -349,6 +349,7 @@ func (e *Eraser) look(ctx context.Context, d erasure.Deletion) error {
 // nothing: then it has looked for the records everywhere.
 func (e *Eraser) shard(ctx context.Context, d *erasure.Deletion, one *erasure.Shard) (waits string, logged bool, err error) {
 	replicas := e.State().Shards[one.Number].Replicas
+	led := false
 	for _, r := range replicas {
 		erased, err := e.ask(ctx, askTimeout, r.Node, one.Number, peer.Erasure{Number: d.Number, Tenant: d.Tenant, Index: one.Index})
 		if err != nil {
@@ -356,12 +357,16 @@ func (e *Eraser) shard(ctx context.Context, d *erasure.Deletion, one *erasure.Sh
 		}
 		logged = logged || erased.Logged
 		if erased.Leads {
+			led = true
 			f := erased.Figures
 			one.Rows, one.Rewritten, one.Dropped, one.Bytes = f.Rows, f.Rewritten, f.Dropped, f.Bytes
 		}
 		if !erased.Gone {
 			waits = fmt.Sprintf("node %s: %s", r.Node, erased.Waits)
 		}
+	}
+	if waits == "" && !led { // who leads knows how much it was
+		waits = "nobody leads it"
 	}
 	if waits != "" {
 		return waits, logged, nil
@@ -445,8 +450,24 @@ func (e *Eraser) forget(ctx context.Context, d erasure.Deletion) error {
 		}
 		return e.end(ctx, d.Number, erasure.Failed, fmt.Sprintf("%d records came while the tenant was removed; it is removed again", came))
 	}
-	_, err := e.Propose(ctx, catalogue.ForgetTenant{Tenant: d.Tenant, Number: d.Number})
-	return err
+	if _, err := e.Propose(ctx, catalogue.ForgetTenant{Tenant: d.Tenant, Number: d.Number}); err != nil {
+		return err
+	}
+	return e.leaveLogs(ctx, d.Tenant)
+}
+
+// leaveLogs lets the files of the catalogue's log go that have what was agreed on with a
+// tenant that is forgotten: names of keys, domains, rules. The newest entry has to be in a
+// newer file for that, so one is made that changes nothing. A node that is not there does
+// it with its next save.
+func (e *Eraser) leaveLogs(ctx context.Context, tenant model.TenantID) error {
+	e.sealAll(ctx)
+	nothing := catalogue.DocumentChange{Kind: "erasure", Tenant: tenant, ID: "forgotten", Any: true, Drop: true}
+	if _, err := e.Propose(ctx, catalogue.ChangeDocuments{Changes: []catalogue.DocumentChange{nothing}}); err != nil {
+		return fmt.Errorf("leave the files of the catalogue's log: %w", err)
+	}
+	e.sealAll(ctx)
+	return nil
 }
 
 // retain plans what rules of retention remove now. More says that it could not plan all,

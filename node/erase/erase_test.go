@@ -123,7 +123,7 @@ func (h *halves) Erased(ctx context.Context, _ string, _ uint32, of peer.Erasure
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return peer.Erased{Gone: true, Days: h.days}, nil
+	return peer.Erased{Gone: true, Leads: true, Days: h.days}, nil
 }
 
 // sharded gives a catalogue a shard.
