@@ -261,9 +261,9 @@ func ParseLogLevel(text string) (slog.Level, error) {
 }
 
 // handleRedactionTest is POST /admin/redaction/test: what would be redacted of a
-// body as POST /logs takes it.
+// body as POST /logs takes it, if the tenant sent it.
 func handleRedactionTest(r *request) error {
-	redactor := r.server.cfg.Decode.Redact
+	redactor := r.server.cfg.Decode.Redactor(r.principal.Tenant)
 	if redactor == nil {
 		return newProblem(kindUnavailable, "redaction is off on this node")
 	}

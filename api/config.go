@@ -70,6 +70,8 @@ type Config struct {
 	Directory admin.Registry
 	// Erasures removes records; nil: nothing does.
 	Erasures admin.Erasures
+	// Redactions are the tenants' rules of redaction; nil: there are none.
+	Redactions admin.Redactions
 	// Desk has rules, incidents, webhooks and services; nil: there are none.
 	Desk alert.Desk
 	// Flush seals and merges what is there and returns when settled.

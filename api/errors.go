@@ -53,6 +53,7 @@ var (
 	kindBusy        = kind{code: "TOO_BUSY", status: 429, text: "the node is at its limit; nothing of the request was accepted", help: "retry after the time in Retry-After", retry: 1}
 	kindRate        = kind{code: "RATE_LIMIT_EXCEEDED", status: 429, text: "too many requests; nothing of this one was accepted", help: "retry after the time in Retry-After; RateLimit-* say what is left", retry: 1}
 	kindQuota       = kind{code: "QUOTA_EXCEEDED", status: 429, text: "the tenant is at a limit that is agreed with it; nothing of the request was accepted", help: "retry after the time in Retry-After; GET /admin/tenants/{tenant} shows what is agreed and used", retry: 1}
+	kindNever       = kind{code: "QUOTA_TOO_SMALL", status: 413, text: "the request has more than the tenant may send in a whole day; nothing of it was accepted, now or later", help: "send smaller batches, or agree on more; GET /admin/tenants/{tenant} shows what is agreed"}
 	kindStored      = kind{code: "STORAGE_QUOTA_EXCEEDED", status: 507, text: "the tenant has stored what is agreed; nothing of the request was accepted", help: "delete records, shorten their retention, or agree on more", retry: 3600}
 	kindHeader      = kind{code: "HEADER_TOO_LARGE", status: 431, text: "the request header is too large", help: "send fewer or shorter headers"}
 	kindGone        = kind{code: "CLIENT_CLOSED_REQUEST", status: 499, text: "the client closed the connection before it had its answer"}
@@ -76,6 +77,9 @@ type problem struct {
 func refused(r *limits.Refusal) *problem {
 	p := &problem{kind: kindRate, message: r.Error() + "; nothing of this request was accepted", cause: r, limit: r}
 	switch {
+	case r.Never:
+		p.kind = kindNever
+		return p
 	case r.Storage:
 		p.kind = kindStored
 	case r.Quota:

@@ -187,6 +187,41 @@ func TestSpentQuotas(t *testing.T) {
 	}
 }
 
+// TestMoreThanADayHolds refuses what no day has room for in a way that nobody sends it
+// again, whatever is left of the day and by whatever protocol, and takes nothing of it.
+func TestMoreThanADayHolds(t *testing.T) {
+	for _, c := range []struct {
+		what         string
+		lines, bytes int64
+		count, fits  int
+		message      string
+	}{
+		{what: "records", lines: 10, bytes: 1 << 20, count: 11, fits: 10, message: "at most 10"},
+		{what: "bytes", lines: 1000, bytes: 160, count: 11, fits: 9, message: "at most 160"},
+		{what: "nothing at all", lines: 0, bytes: 1 << 20, count: 1, fits: 0, message: "at most 0"},
+	} {
+		w, r := limited(t, limits.Config{})
+		much := int64(1_000_000)
+		r.accounts["t"] = access.Account{ID: "t", Plan: access.Premium, Status: access.Active, Terms: access.Terms{LogsPerDay: &c.lines, BytesPerDay: &c.bytes, RequestsPerMin: &much}, Version: 1}
+		for range 3 {
+			got := w.do("POST", "/logs", strings.Repeat("{\"message\":\"m\"}\n", c.count), "X-Tenant", "t")
+			got.want(t, 413, "error/code", "QUOTA_TOO_SMALL")
+			if got.header.Get("Retry-After") != "" || !strings.Contains(got.at("error/message"), c.message) {
+				t.Errorf("%s: %s, Retry-After %q", c.what, got.body, got.header.Get("Retry-After"))
+			}
+			bulk := w.do("POST", "/_bulk", strings.Repeat("{\"create\":{}}\n{\"message\":\"m\"}\n", c.count), "X-Tenant", "t")
+			bulk.want(t, 200, "errors", "true", "items/#", strconv.Itoa(c.count), "items/0/create/status", "400", "items/0/create/error/type", "illegal_argument_exception")
+			if !strings.Contains(bulk.at("items/0/create/error/reason"), c.message) {
+				t.Errorf("%s: %s", c.what, bulk.body)
+			}
+		}
+		if c.fits > 0 { // nothing was counted
+			w.do("POST", "/logs", strings.Repeat("{\"message\":\"m\"}\n", c.fits), "X-Tenant", "t").want(t, 200)
+		}
+		w.do("GET", "/logs", "", "X-Tenant", "t").want(t, 200, "pagination/total", strconv.Itoa(c.fits))
+	}
+}
+
 // TestPlacesOfATenant keeps a tenant to its questions at once.
 func TestPlacesOfATenant(t *testing.T) {
 	w, r := limited(t, limits.Config{})

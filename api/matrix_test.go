@@ -144,8 +144,9 @@ func matrix() map[string]matrixCase {
 		"GET /admin/domains": {permission: admin, ok: []int{200}}, "POST /admin/domains": {permission: admin, body: `{"domain":"victim.example"}`, ok: []int{409}},
 		"GET /admin/domains/{name}": {permission: admin, ok: []int{404}}, "PATCH /admin/domains/{name}": {permission: admin, body: `{}`, ok: []int{404}}, "DELETE /admin/domains/{name}": {permission: admin, ok: []int{404}},
 		"GET /admin/usage": {permission: manage, ok: []int{404}}, "GET /admin/audit": {permission: manage, ok: []int{404}}, "GET /admin/audit/heads": {permission: admin, ok: []int{404}}, // neither is kept in this world
-		"POST /admin/redaction/test": {permission: admin, body: "m", ok: []int{503}}, // there is none in this world
-		"POST /admin/flush":          {permission: admin, ok: []int{200}}, "PUT /admin/log-level": {permission: admin, body: `{"level":"debug"}`, ok: []int{200}}, "GET /admin/log-level": {permission: admin, ok: []int{200}},
+		"POST /admin/redaction/test":          {permission: manage, body: "m", ok: []int{503}, theirs: []int{503}}, // there is none in this world; node.TestRedactionOfTenants has some
+		"GET /admin/tenants/{name}/redaction": {permission: manage, ok: []int{404}}, "PUT /admin/tenants/{name}/redaction": {permission: manage, body: "{}", ok: []int{404}}, "DELETE /admin/tenants/{name}/redaction": {permission: manage, ok: []int{404}},
+		"POST /admin/flush": {permission: admin, ok: []int{200}}, "PUT /admin/log-level": {permission: admin, body: `{"level":"debug"}`, ok: []int{200}}, "GET /admin/log-level": {permission: admin, ok: []int{200}},
 		"GET /admin/encryption": {permission: admin, ok: []int{200}}, "POST /admin/encryption/rotate": {permission: admin, ok: []int{503}}, // there is none in this world
 		"GET /queries": {permission: read, ok: []int{200}}, "POST /queries": {permission: auth.Save, body: `{"name":"mine","query":"*"}`, ok: []int{201}},
 		"GET /queries/{name}": {permission: read, ok: []int{200, 404}}, "PUT /queries/{name}": {permission: auth.Save, body: `{"query":"*"}`, ok: []int{200}, theirs: []int{200}},

@@ -254,6 +254,8 @@ func auditTenant(state any) string {
 		return state.Tenant
 	case v1.Hold:
 		return state.Tenant
+	case v1.Redaction:
+		return state.Tenant
 	case v1.Retention:
 		return state.Tenant
 	case v1.RetentionEstimate:

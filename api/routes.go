@@ -64,7 +64,7 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/metrics", permission: auth.Read, handle: handleMetrics},
 
 		{methods: post, path: "/admin/flush", permission: auth.Admin, handle: handleFlush},
-		{methods: post, path: "/admin/redaction/test", permission: auth.Admin, handle: handleRedactionTest},
+		{methods: post, path: "/admin/redaction/test", permission: auth.Manage, handle: handleRedactionTest},
 		{methods: put, path: "/admin/log-level", permission: auth.Admin, handle: handleSetLogLevel},
 		{methods: get, path: "/admin/log-level", permission: auth.Admin, handle: handleLogLevel},
 		{methods: get, path: "/admin/encryption", permission: auth.Admin, handle: handleEncryption},
@@ -102,6 +102,9 @@ func tenantRoutes() []route {
 		{methods: del, path: "/admin/tenants/{name}", permission: auth.Admin, handle: administer((*admin.Service).DeleteTenant)},
 		{methods: get, path: "/admin/tenants/{name}/retention", permission: auth.Manage, handle: administer((*admin.Service).Retention)},
 		{methods: put, path: "/admin/tenants/{name}/retention", permission: auth.Manage, handle: administer((*admin.Service).SetRetention)},
+		{methods: get, path: "/admin/tenants/{name}/redaction", permission: auth.Manage, handle: administer((*admin.Service).Redaction)},
+		{methods: put, path: "/admin/tenants/{name}/redaction", permission: auth.Manage, handle: administer((*admin.Service).SetRedaction)},
+		{methods: del, path: "/admin/tenants/{name}/redaction", permission: auth.Manage, handle: administer((*admin.Service).DropRedaction)},
 		{methods: get, path: "/admin/deletions", permission: auth.Manage, handle: administer((*admin.Service).Deletions)},
 		{methods: post, path: "/admin/deletions", permission: auth.Manage, handle: administer((*admin.Service).CreateDeletion)},
 		{methods: get, path: "/admin/deletions/{name}", permission: auth.Manage, handle: administer((*admin.Service).Deletion)},

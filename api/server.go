@@ -75,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 		s.insight = s.insight.Knowing(cfg.Known)
 	}
 	if cfg.Directory != nil {
-		s.admin = &admin.Service{Registry: cfg.Directory, Erasures: cfg.Erasures, Used: func(string) int64 { return 0 }, Now: cfg.Now, Random: rand.Reader, Book: cfg.Book, Prices: cfg.Prices}
+		s.admin = &admin.Service{Registry: cfg.Directory, Erasures: cfg.Erasures, Redactions: cfg.Redactions, Used: func(string) int64 { return 0 }, Now: cfg.Now, Random: rand.Reader, Book: cfg.Book, Prices: cfg.Prices}
 		if cfg.Limits != nil && cfg.Book != nil {
 			s.admin.Shares = func(tenant model.TenantID) any { return cfg.Limits.Shares(tenant) }
 		}

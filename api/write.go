@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/limits"
 	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
@@ -103,7 +104,7 @@ func unusable(text []byte, decoded ndjson.Decoded) error {
 // unread returns how many records there may be secrets in that nobody has looked for:
 // those that were refused, where redaction is on.
 func (r *request) unread(refused int) int {
-	if r.server.cfg.Decode.Redact == nil {
+	if r.server.cfg.Decode.Redactor(r.principal.Tenant) == nil {
 		return 0
 	}
 	return refused
@@ -249,7 +250,10 @@ func handleBulk(r *request) error {
 		key = bulkKey(index, digest)
 	}
 	result, err := r.write(key, digest, bulk.Records, len(text))
-	if err != nil {
+	var refusal *limits.Refusal
+	if errors.As(err, &refusal) && refusal.Never {
+		bulk.RefuseAll("illegal_argument_exception", refused(refusal).message)
+	} else if err != nil {
 		return err
 	}
 	r.server.meters.written(len(bulk.Records), bulk.Rejected())

@@ -146,6 +146,21 @@ func (c *Client) EstimateRetention(ctx context.Context, tenant string, request v
 	return administer[v1.RetentionEstimate](ctx, c, "PUT", "tenants/"+url.PathEscape(tenant)+"/retention", request, false)
 }
 
+// Redaction returns a tenant's rules of redaction, and what is done with what is found.
+func (c *Client) Redaction(ctx context.Context, tenant string) (v1.Redaction, error) {
+	return administer[v1.Redaction](ctx, c, "GET", "tenants/"+url.PathEscape(tenant)+"/redaction", nil, false)
+}
+
+// SetRedaction replaces a tenant's rules of redaction.
+func (c *Client) SetRedaction(ctx context.Context, tenant string, request v1.RedactionRequest) (v1.Redaction, error) {
+	return administer[v1.Redaction](ctx, c, "PUT", "tenants/"+url.PathEscape(tenant)+"/redaction", request, false)
+}
+
+// DropRedaction drops a tenant's rules of redaction.
+func (c *Client) DropRedaction(ctx context.Context, tenant string) (v1.Redaction, error) {
+	return administer[v1.Redaction](ctx, c, "DELETE", "tenants/"+url.PathEscape(tenant)+"/redaction", nil, false)
+}
+
 // Domains lists domains.
 func (c *Client) Domains(ctx context.Context) (v1.Domains, error) {
 	return administer[v1.Domains](ctx, c, "GET", "domains", nil, true)

@@ -188,7 +188,17 @@ func TestDeletion(t *testing.T) {
 			ask[any](t, "DELETE", url+"/admin/deletions/"+planned.ID, "", 409)
 			e.retain()
 
-			// The other tenant goes as a whole, and with it the last file that has the word.
+			// The other tenant goes as a whole, and with it the last file that has the word:
+			// what the cluster has agreed on with it, too.
+			for _, one := range []struct{ method, path, body string }{
+				{"PUT", "/admin/tenants/other/redaction", `{"rules":[{"name":"r","pattern":"%[1]s-[0-9]+"}]}`},
+				{"PUT", "/admin/tenants/other/retention", `{"rules":[{"name":"r","match":"userId:%[1]s","keep":"36500d"}]}`},
+			} {
+				ask[any](t, one.method, url+one.path, fmt.Sprintf(one.body, word), 200)
+			}
+			for path, body := range map[string]string{"/admin/keys": `{"role":"reader","tenant":"other","name":%q}`, "/admin/domains": `{"domain":"%[1]s.example","tenantId":"other","contactEmail":"%[1]s@other.example"}`} {
+				ask[any](t, "POST", url+path, fmt.Sprintf(body, word), 201)
+			}
 			ask[any](t, "POST", url+"/admin/holds", `{"id":"case-7","tenant":"other","query":"goes","reason":"case 7"}`, 201)
 			ask[any](t, "DELETE", url+"/admin/tenants/other?confirm=other", "", 409)
 			ask[any](t, "DELETE", url+"/admin/holds/case-7", "", 200)

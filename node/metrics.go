@@ -120,10 +120,8 @@ func (n *Node) writeLimits(w io.Writer) {
 
 // writeRedactions writes what was redacted, by detector.
 func (n *Node) writeRedactions(w io.Writer) {
-	if n.redactor == nil {
-		return
-	}
 	metrics.WriteCounterUint64(w, "stere_redaction_records_total", n.redactor.Records())
+	metrics.WriteCounterUint64(w, "stere_redaction_tenant_findings_total", n.redactor.FoundByTenants())
 	for d, name := range n.redactor.Names() {
 		metrics.WriteCounterUint64(w, fmt.Sprintf(`stere_redaction_findings_total{detector=%q}`, name), n.redactor.Found(redact.Detector(d)))
 	}

@@ -72,7 +72,7 @@ type Node struct {
 	tails     *tail.Hub
 	limits    *limits.Parts
 	api       *api.Server
-	redactor  *redact.Redactor // nil: nothing is redacted
+	redactor  *redact.Redactor // what the settings say
 	listener  net.Listener
 
 	opened  chan struct{} // closed when the replicas that the catalogue gives the node are open
@@ -273,11 +273,8 @@ func (n *Node) openPaths(context.Context) (err error) {
 	}
 	cfg := n.cfg.API
 	cfg.Tails = n.tails
-	if !n.cfg.Redaction.Disabled {
-		if n.redactor, err = redact.New(n.cfg.Redaction); err != nil {
-			return err
-		}
-		cfg.Decode.Redact = n.redactor
+	if err := n.openRedaction(&cfg); err != nil {
+		return err
 	}
 	cfg.Writer, cfg.Engine, cfg.Auth, cfg.Flush, cfg.Status = n.writer, n.engine, n.cfg.Auth, n.FlushAll, n.Status
 	cfg.Logger, cfg.LogLevel, cfg.Metrics, cfg.Now = n.logger, n.cfg.LogLevel, n.cfg.Metrics, n.cfg.Now
@@ -297,6 +294,24 @@ func (n *Node) openPaths(context.Context) (err error) {
 // known is what is known of tenants besides their records.
 func (n *Node) known() enrich.Known {
 	return enrich.Known{Store: n.enrich, Book: n.limits.Book, Account: n.Directory().Account, Now: n.cfg.Now}
+}
+
+// openRedaction makes the way in redact: as the node's settings say, and as tenants want
+// of it.
+func (n *Node) openRedaction(cfg *api.Config) (err error) {
+	base := n.cfg.Redaction
+	if base.Disabled {
+		base = redact.Config{Set: redact.Nothing, Key: base.Key}
+	}
+	if n.redactor, err = redact.New(base); err != nil {
+		return err
+	}
+	redactions := directory.NewRedactions(n.Directory(), n.redactor, n.cfg.Redaction.Disabled, n.logger, n.cfg.Now)
+	if !n.cfg.Redaction.Disabled {
+		cfg.Decode.Redact = n.redactor
+	}
+	cfg.Decode.RedactOf, cfg.Redactions = redactions.Redactor, redactions
+	return nil
 }
 
 // verdicts are what people said of findings.

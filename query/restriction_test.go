@@ -64,6 +64,10 @@ func bypasses() []string {
 		"* | stats count() by (component) | join component (* | stats count() as all by (component))", "* | join n (component:c2 | fields n, message)", "level:error | limit 3 | context 5",
 		"* | stats count() by (_time:10s) | compare 20s", "* | stats count() by (level) | compare 30s", "* | dedup component", "* | dedup n | stats count()", "* | timeline by n", "* | facets", "* | top 20 component",
 		"* | patterns", "component:* | stats values(component), count_distinct(component), min(n), max(n), sum(n)", "* | stats count_if(component:c2), count_if(n in (component:c2 | fields n))", "* | sort component desc | limit 20", "* | sample 0.5",
+		// By fields that are made of others.
+		"* | stats count() by (category)", "* | stats count() by (attack), values(detected_level)", "* | stats count() by (pattern_id)", "category in (component:c2 | fields category)",
+		"* | fields n, category | join category (component:c2 | fields category, n)", "* | rename detected_level as x | where x == \"error\"", "NOT attack:*", "* | union (category:* | fields category, message)",
+		"* | eval c = category | stats values(c)", "* | fields pattern, pattern_id, detected_level", "NOT category:* OR category:*",
 		"* | fields component", "_time:>0 | stats first(component), last(component), example(component)", "* | histogram _time by 30s", "_id:0-1-0 OR _id:1-2-3",
 	}
 }

@@ -23,21 +23,21 @@ const (
 
 // Rule finds texts by an expression of its own (RE2).
 type Rule struct {
-	Name    string
-	Pattern string
+	Name    string `json:"name"`
+	Pattern string `json:"pattern"`
 	// Group is which group of the expression is redacted, 0 for all of it.
-	Group  int
-	Action Action // Default means Mask
+	Group  int    `json:"group,omitempty"`
+	Action Action `json:"action"` // Default means Mask
 }
 
 // FieldRule says what to do with the values of fields by their names.
 type FieldRule struct {
 	// Pattern is a field as queries name it, in any case. A star stands for any
 	// characters; "*." at the front also stands for nothing.
-	Pattern string
+	Pattern string `json:"pattern"`
 	// Action is done with the whole value; Off leaves the field alone, whatever
 	// is in it. Default means Mask.
-	Action Action
+	Action Action `json:"action"`
 }
 
 // Config says what a Redactor does. The zero value is the standard set.
@@ -56,10 +56,12 @@ type Config struct {
 }
 
 // Validate reports every fault of the configuration.
-func (c Config) Validate() error {
+func (c Config) Validate() error { return c.validate(BuiltIn()) }
+
+// validate is Validate where detectors of these names are known.
+func (c Config) validate(known []string) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	known := BuiltIn()
 	for _, name := range slices.Sorted(maps.Keys(c.Actions)) {
 		if !slices.Contains(known, name) {
 			fault("there is no detector %.50q, want one of %s", name, strings.Join(known, ", "))
@@ -107,29 +109,35 @@ func (r Rule) validate() error {
 	if r.Name == "" || len(r.Name) > RuleNameMax || strings.Trim(r.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return fmt.Errorf("want a name of 1 to %d of a-z, 0-9 and '-'", RuleNameMax)
 	}
+	size, err := r.size()
+	if err == nil && size > programMax {
+		err = fmt.Errorf("the expression takes %d instructions, want at most %d", size, programMax)
+	}
+	return err
+}
+
+// size returns how many instructions the expression of a rule takes.
+func (r Rule) size() (int, error) {
 	if len(r.Pattern) > PatternBytesMax {
-		return fmt.Errorf("the expression has %d bytes, want at most %d", len(r.Pattern), PatternBytesMax)
+		return 0, fmt.Errorf("the expression has %d bytes, want at most %d", len(r.Pattern), PatternBytesMax)
 	}
 	expr, err := regexp.Compile(r.Pattern)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if expr.MatchString("") {
-		return ErrMatchesNothing
+		return 0, ErrMatchesNothing
 	}
 	if r.Group < 0 || r.Group > expr.NumSubexp() {
-		return fmt.Errorf("there is no group %d, the expression has %d", r.Group, expr.NumSubexp())
+		return 0, fmt.Errorf("there is no group %d, the expression has %d", r.Group, expr.NumSubexp())
 	}
 	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	program, err := syntax.Compile(tree.Simplify())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if len(program.Inst) > programMax {
-		return fmt.Errorf("the expression takes %d instructions, want at most %d", len(program.Inst), programMax)
-	}
-	return nil
+	return len(program.Inst), nil
 }

@@ -1,6 +1,10 @@
 package redact
 
-import "slices"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Detector is a kind of thing that is found. The custom rules of a Redactor
 // follow the detectors that are built in.
@@ -77,6 +81,32 @@ func ParseAction(text string) (Action, bool) {
 	return Action(max(i, 0)), i >= 0
 }
 
+// UnmarshalText reads the name of an action; none is the default.
+func (a *Action) UnmarshalText(text []byte) error {
+	action, ok := ParseAction(cmp.Or(string(text), Default.String()))
+	if !ok {
+		return fmt.Errorf("there is no action %.40q, want mask, partial, hash, remove or off", text)
+	}
+	*a = action
+	return nil
+}
+
+// MarshalText writes the name of the action.
+func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// shows ranks actions by how much of a finding is left to see: the least first.
+func (a Action) shows() int {
+	return slices.Index([]Action{Remove, Mask, Hash, Partial, Off, Default}, a)
+}
+
+// stronger returns the action that leaves less to see.
+func stronger(a, b Action) Action {
+	if a.shows() < b.shows() {
+		return a
+	}
+	return b
+}
+
 // Set is a set of detectors to begin with.
 type Set uint8
 
@@ -87,13 +117,32 @@ const (
 	Standard Set = iota
 	// Personal also finds e-mail addresses and telephone numbers.
 	Personal
+	// Nothing finds nothing: what is found is said one by one.
+	Nothing
 )
+
+func setNames() []string { return []string{"standard", "personal", "nothing"} }
+
+// String returns the set's name in the rules of tenants.
+func (s Set) String() string { return setNames()[s] }
+
+// ParseSet reads the name of a set; none is Nothing.
+func ParseSet(text string) (Set, bool) {
+	i := slices.Index(setNames(), cmp.Or(text, Nothing.String()))
+	return Set(max(i, 0)), i >= 0
+}
 
 // actions returns what a set does with the findings of each detector.
 func (s Set) actions() [builtIn]Action {
 	var out [builtIn]Action
 	for d := range out {
 		out[d] = Mask
+		if s == Nothing {
+			out[d] = Off
+		}
+	}
+	if s == Nothing {
+		return out
 	}
 	out[Card], out[IBAN] = Partial, Partial
 	out[Email], out[Phone], out[IP] = Off, Off, Off

@@ -17,5 +17,7 @@
 //   - The work is linear in the text, whatever it holds.
 //   - A marker is not redacted again.
 //   - Nothing here refuses a text or logs a part of it.
+//   - What a tenant adds of its own leaves nothing to see that would not be seen
+//     without it, unless it is allowed to be weaker.
 //   - JSON stays JSON: a finding never reaches over the end of a string.
 package redact

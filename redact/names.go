@@ -27,17 +27,47 @@ type fieldRule struct {
 	action  Action
 }
 
+// ruleFor returns what the first rule that fits a name in small letters does.
+func ruleFor(rules []fieldRule, lower string) (action Action, there bool) {
+	for _, rule := range rules {
+		if rest, any := strings.CutPrefix(rule.pattern, "*."); matches(rule.pattern, lower) || any && matches(rest, lower) {
+			return rule.action, true
+		}
+	}
+	return Default, false
+}
+
 // NameOf returns what a field's name, as queries have it, says of its values.
 func (r *Redactor) NameOf(name string) Name {
-	lower := strings.ToLower(name)
-	for _, rule := range r.fields {
-		if rest, any := strings.CutPrefix(rule.pattern, "*."); !matches(rule.pattern, lower) && !(any && matches(rest, lower)) {
-			continue
-		}
-		if rule.action == Off {
+	action, there := ruleFor(r.own, strings.ToLower(name))
+	switch {
+	case !there:
+		return r.nameOf(name)
+	case r.weaker && action == Off:
+		return Name{skip: true}
+	case r.weaker:
+		return Name{detector: FieldName, whole: action}
+	}
+	of := r.nameOf(name)
+	if action == Off {
+		return of
+	}
+	if action == Partial { // the end of what is not looked into may be that of a secret
+		action = Mask
+	}
+	if of.acts() {
+		action = stronger(action, of.whole)
+	}
+	return Name{detector: FieldName, whole: action}
+}
+
+// nameOf is NameOf without what a tenant adds.
+func (r *Redactor) nameOf(name string) Name {
+	if action, there := ruleFor(r.fields, strings.ToLower(name)); there {
+		if action == Off {
 			return Name{skip: true}
 		}
-		return Name{detector: FieldName, whole: rule.action}
+		return Name{detector: FieldName, whole: action}
 	}
 	var out Name
 	keys := strings.Split(name, ".")

@@ -15,8 +15,14 @@ type Redactor struct {
 	rules   []customRule
 	key     []byte
 
+	// Of a Redactor of a tenant:
+	parent *Redactor   // whose rules it has too, and which counts; nil for others
+	own    []fieldRule // of the tenant, which add to those of the parent
+	weaker bool        // they go before those of the parent
+
 	found   []atomic.Uint64 // by detector
 	records atomic.Uint64
+	theirs  atomic.Uint64 // found by rules that only tenants have
 }
 
 // customRule is a Rule that is compiled.
@@ -40,11 +46,7 @@ func New(cfg Config) (*Redactor, error) {
 	}
 	r.actions = actions[:]
 	for _, rule := range cfg.Rules {
-		expr := regexp.MustCompile(rule.Pattern)
-		literal, _ := expr.LiteralPrefix()
-		r.rules = append(r.rules, customRule{expr: expr, group: rule.Group, literal: literal})
-		r.names = append(r.names, rule.Name)
-		r.actions = append(r.actions, orMask(rule.Action))
+		r.add(rule, regexp.MustCompile(rule.Pattern))
 	}
 	for _, rule := range cfg.Fields {
 		r.fields = append(r.fields, fieldRule{pattern: strings.ToLower(rule.Pattern), action: orMask(rule.Action)})
@@ -53,9 +55,17 @@ func New(cfg Config) (*Redactor, error) {
 	return r, nil
 }
 
+// add adds a rule.
+func (r *Redactor) add(rule Rule, expr *regexp.Regexp) {
+	literal, _ := expr.LiteralPrefix()
+	r.rules = append(r.rules, customRule{expr: expr, group: rule.Group, literal: literal})
+	r.names = append(r.names, rule.Name)
+	r.actions = append(r.actions, orMask(rule.Action))
+}
+
 // Fresh returns a Redactor of the same rules that has counted nothing.
 func (r *Redactor) Fresh() *Redactor {
-	return &Redactor{names: r.names, actions: r.actions, fields: r.fields, rules: r.rules, key: r.key, found: make([]atomic.Uint64, len(r.names))}
+	return &Redactor{names: r.names, actions: r.actions, fields: r.fields, rules: r.rules, key: r.key, own: r.own, weaker: r.weaker, found: make([]atomic.Uint64, len(r.names))}
 }
 
 func orMask(a Action) Action {
@@ -80,6 +90,9 @@ func (r *Redactor) HasKey() bool { return len(r.key) > 0 }
 // Found returns how often a detector found something in records that were
 // taken in.
 func (r *Redactor) Found(d Detector) uint64 { return r.found[d].Load() }
+
+// FoundByTenants returns how often a rule that only a tenant has found something.
+func (r *Redactor) FoundByTenants() uint64 { return r.theirs.Load() }
 
 // Records returns in how many records something was found.
 func (r *Redactor) Records() uint64 { return r.records.Load() }
@@ -131,15 +144,24 @@ func (s *Scanner) Counts() []uint32 { return s.counts }
 
 // Flush adds what was found, in so many records, to the counts of the Redactor.
 func (s *Scanner) Flush(records int) {
-	s.Redactor.records.Add(uint64(records))
+	to := s.Redactor
+	if to.parent != nil {
+		to = to.parent
+	}
+	to.records.Add(uint64(records))
 	if s.total == 0 {
 		return
 	}
 	for d, n := range s.counts {
-		if n > 0 {
-			s.Redactor.found[d].Add(uint64(n))
-			s.counts[d] = 0
+		switch {
+		case n == 0:
+			continue
+		case d < len(to.found):
+			to.found[d].Add(uint64(n))
+		default:
+			to.theirs.Add(uint64(n))
 		}
+		s.counts[d] = 0
 	}
 	s.total = 0
 }

@@ -54,9 +54,11 @@ type Service struct {
 	Registry Registry
 	// Erasures removes records; nil: nothing does.
 	Erasures Erasures
-	Used     func(key string) int64 // when a key was used here, as far as the registry does not know; Unix ns
-	Now      func() time.Time
-	Random   io.Reader
+	// Redactions are the tenants' rules of redaction; nil: there are none.
+	Redactions Redactions
+	Used       func(key string) int64 // when a key was used here, as far as the registry does not know; Unix ns
+	Now        func() time.Time
+	Random     io.Reader
 	// Shares says how much of its limits a tenant has used; nil: that is not known.
 	Shares func(tenant model.TenantID) any
 	// Book has what tenants use; nil: that is not counted.

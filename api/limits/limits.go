@@ -88,6 +88,7 @@ func New(cfg Config, limiter *limit.Limiter, directory auth.Directory, book *con
 type Refusal struct {
 	Quota   bool // a limit of a day, of what is stored or of questions at once; else of requests
 	Storage bool // of what is stored
+	Never   bool // there is more in the request than the whole limit: no time makes it fit
 	limit.Verdict
 }
 
@@ -235,7 +236,8 @@ func (g *Gate) spent(tenant model.TenantID) *Refusal {
 	}
 	lines, bytes := daily(tenant, &terms)
 	for _, rule := range []limit.Rule{lines, bytes} {
-		if v, spent := g.Limiter.Spent(rule); spent {
+		// Of a limit of nothing Records says that waiting does not help.
+		if v, spent := g.Limiter.Spent(rule); spent && rule.Limit > 0 {
 			return &Refusal{Quota: true, Verdict: v}
 		}
 	}
@@ -247,7 +249,8 @@ func (g *Gate) spent(tenant model.TenantID) *Refusal {
 }
 
 // Records passes so many records of so many bytes. What is not stored in the end is
-// given back.
+// given back. More than a whole day holds is refused for good: who sends it again has the
+// same answer tomorrow.
 func (g *Gate) Records(ctx context.Context, tenant model.TenantID, lines, bytes int64) (back func(), refusal *Refusal) {
 	nothing := func() {}
 	terms, agreed := g.account(tenant)
@@ -255,6 +258,11 @@ func (g *Gate) Records(ctx context.Context, tenant model.TenantID, lines, bytes 
 		return nothing, nil
 	}
 	ofLines, ofBytes := daily(tenant, &terms)
+	for rule, n := range map[*limit.Rule]int64{&ofLines: lines, &ofBytes: bytes} {
+		if n > rule.Limit {
+			return nothing, &Refusal{Quota: true, Never: true, Verdict: limit.Verdict{Rule: *rule}}
+		}
+	}
 	if v := g.Limiter.Take(ctx, ofLines, lines); !v.OK {
 		return nothing, &Refusal{Quota: true, Verdict: v}
 	}

@@ -7,7 +7,7 @@ import (
 
 // Headers with a meaning of their own.
 const (
-	HeaderAPIKey         = "X-API-Key" // the default name, see API_KEY_HEADER
+	HeaderAPIKey         = "X-API-Key" // #nosec G101 -- the default name of a header, see API_KEY_HEADER
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderRequestID      = "X-Request-ID"
 	HeaderResponseTime   = "X-Response-Time"

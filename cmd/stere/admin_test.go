@@ -49,6 +49,18 @@ func TestAdminCommands(t *testing.T) {
 	admin(0, "domain add shop.example --tenant shop", "shop.example")
 	admin(0, "domain list", "shop.example")
 	admin(0, "tenant list", "shop.example")
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("set: personal\nactions: {card: mask}\nrules:\n  - {name: badge, pattern: 'badge-[0-9]+'}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin(0, "redact set shop "+rules, "own: mask", "badge-[0-9]+")
+	admin(0, "redact show shop", "email", "set personal")
+	admin(0, "redact test a@b.example --tenant shop", "[redacted:email]", "email  1  mask")
+	admin(0, "redact set shop --may-be-weaker yes", "weaker than the platform: true", "own: mask")
+	admin(0, "redact clear shop", "set nothing")
+	admin(1, "redact clear shop", "no rules")
+	admin(2, "redact set shop", "want a file")
+	admin(2, "redact set shop /does/not/exist", "no such file")
 	admin(0, "tenant suspend shop --reason unpaid", "suspended", "unpaid")
 	admin(0, "tenant resume shop", "active")
 	admin(2, "tenant delete shop --yes other", "is not the tenant")

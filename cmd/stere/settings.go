@@ -233,6 +233,7 @@ func (v values) redaction() (redact.Config, error) {
 func (p *program) redactionEnv() *redaction.Env {
 	return &redaction.Env{
 		Stdin: p.stdin, Stdout: p.stdout, Usage: func(err error) error { return usageError{err} },
+		Client: adminWorld{p}.Client, Context: adminWorld{p}.Context,
 		Settings: func(config string, set map[string]string) (redact.Config, error) {
 			flags := settingFlags{Set: set}
 			effective, err := p.resolve(config, flags.given())

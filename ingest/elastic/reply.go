@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -84,7 +85,9 @@ func appendItem(dst []byte, it *item, id func(int) model.RecordID, show fields) 
 	if it.reason != "" {
 		dst = append(dst, `"status":400`...)
 		if show.err {
-			dst = append(dst, `,"error":{"type":"document_parsing_exception","reason":`...)
+			dst = append(dst, `,"error":{"type":`...)
+			dst = appendString(dst, cmp.Or(it.kind, "document_parsing_exception"))
+			dst = append(dst, `,"reason":`...)
 			dst = appendString(dst, it.reason)
 			dst = append(dst, '}')
 		}

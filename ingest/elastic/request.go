@@ -46,6 +46,7 @@ type item struct {
 	id     string // as the client gave it, may be empty
 	record int    // in Request.Records, noRecord for none
 	reason string // why there is no record, "" for a delete
+	kind   string // of that error
 }
 
 const noRecord = -1
@@ -66,6 +67,20 @@ func (r *Request) Rejected() int { return r.refused }
 // Redacted returns in how many records something was redacted.
 func (r *Request) Redacted() int { return r.redacted }
 
+// RefuseAll makes the answer refuse every record, with an error of a kind, in a way that
+// clients do not send them again: an answer of 200 with a status of 400 for each. One of
+// 413 for the request has some of them try it for ever. The records are gone from the
+// Request.
+func (r *Request) RefuseAll(kind, reason string) {
+	for i := range r.items {
+		if it := &r.items[i]; it.record != noRecord {
+			it.record, it.kind, it.reason = noRecord, kind, reason
+			r.refused++
+		}
+	}
+	r.Records = r.Records[:0]
+}
+
 // Actions returns how many actions the body had.
 func (r *Request) Actions() int { return len(r.items) }
 
@@ -83,13 +98,12 @@ func (r *Request) Named() bool {
 // Decoder decodes bodies and keeps parsers between them; it is safe for
 // concurrent use. Create it with NewDecoder.
 type Decoder struct {
-	cfg      pipeline.Config
-	parsers  sync.Pool
+	parsers  *pipeline.Pool
 	memories sync.Pool // of *Request: what released ones were made of
 }
 
 // NewDecoder returns a Decoder with these limits.
-func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
+func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{parsers: pipeline.NewPool(cfg)} }
 
 // Decode decodes one body with a Decoder of its own.
 func Decode(body []byte, defaultIndex string, now time.Time, cfg pipeline.Config) (Request, error) {
@@ -99,20 +113,14 @@ func Decode(body []byte, defaultIndex string, now time.Time, cfg pipeline.Config
 // Decode decodes the body of a tenant's _bulk request. DefaultIndex is the index in its
 // path, "" for none. The error is an *Error, and then nothing may be stored.
 func (d *Decoder) Decode(tenant model.TenantID, body []byte, defaultIndex string, now time.Time) (Request, error) {
-	p, ok := d.parsers.Get().(*pipeline.Parser)
-	if !ok {
-		p = pipeline.New(d.cfg)
-	}
+	p := d.parsers.Get(tenant)
 	kept, ok := d.memories.Get().(*Request)
 	if !ok {
 		kept = &Request{memory: new(pipeline.Memory)}
 	}
-	p.Memory, p.Tenant = kept.memory, tenant
+	p.Memory = kept.memory
 	p.Begin(now, len(body))
-	defer func() {
-		p.End()
-		d.parsers.Put(p)
-	}()
+	defer d.parsers.Put(p)
 	if defaultIndex == "" {
 		defaultIndex = DefaultIndex
 	}

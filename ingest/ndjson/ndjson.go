@@ -44,13 +44,12 @@ type Decoded struct {
 
 // Decoder decodes bodies. Create it with NewDecoder.
 type Decoder struct {
-	cfg      pipeline.Config
-	parsers  sync.Pool
+	parsers  *pipeline.Pool
 	memories sync.Pool // of *Decoded: what released ones were made of
 }
 
 // NewDecoder returns a Decoder with these limits.
-func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{cfg: cfg} }
+func NewDecoder(cfg pipeline.Config) *Decoder { return &Decoder{parsers: pipeline.NewPool(cfg)} }
 
 // Decode decodes one body with a Decoder of its own.
 func Decode(dst []model.Record, body []byte, now time.Time, cfg pipeline.Config) (Decoded, error) {
@@ -66,7 +65,7 @@ func DecodeLines(dst []model.Record, body []byte, now time.Time, cfg pipeline.Co
 // ErrTooLarge; what cannot be read is in the result.
 func (d *Decoder) Decode(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) (Decoded, error) {
 	s := d.scanner(tenant, dst, body, now)
-	defer d.put(s.parser)
+	defer d.parsers.Put(s.parser)
 	err := s.run()
 	s.out.Redacted = s.parser.Redactions()
 	s.out.Single = s.singles == 1 && len(s.out.Records)-len(dst)+s.out.Refused == 1
@@ -77,7 +76,7 @@ func (d *Decoder) Decode(tenant model.TenantID, dst []model.Record, body []byte,
 // line is the record's message.
 func (d *Decoder) DecodeLines(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) (Decoded, error) {
 	s := d.scanner(tenant, dst, body, now)
-	defer d.put(s.parser)
+	defer d.parsers.Put(s.parser)
 	for s.at < len(s.text) {
 		line := s.text[s.at:s.lineEnd(s.at)]
 		start := s.at
@@ -112,10 +111,7 @@ func (d *Decoder) Release(out Decoded) {
 
 // scanner returns a scanner of a body, made of what was released before.
 func (d *Decoder) scanner(tenant model.TenantID, dst []model.Record, body []byte, now time.Time) *scanner {
-	p, ok := d.parsers.Get().(*pipeline.Parser)
-	if !ok {
-		p = pipeline.New(d.cfg)
-	}
+	p := d.parsers.Get(tenant)
 	kept, ok := d.memories.Get().(*Decoded)
 	if !ok {
 		kept = &Decoded{memory: new(pipeline.Memory)}
@@ -123,14 +119,9 @@ func (d *Decoder) scanner(tenant model.TenantID, dst []model.Record, body []byte
 	if dst == nil {
 		dst = kept.Records
 	}
-	p.Memory, p.Tenant = kept.memory, tenant
+	p.Memory = kept.memory
 	s := newScanner(p, dst, body, now)
 	s.out.memory = kept.memory
 	s.out.Lines = slices.Grow(kept.Lines, cap(s.out.Records)-len(dst))
 	return s
-}
-
-func (d *Decoder) put(p *pipeline.Parser) {
-	p.End()
-	d.parsers.Put(p)
 }

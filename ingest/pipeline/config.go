@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/redact"
 )
 
@@ -30,6 +31,18 @@ type Config struct {
 	TimeFields []string
 	// Redact takes secrets out of records; nil leaves them in.
 	Redact *redact.Redactor
+	// RedactOf is what takes them out of the records of a tenant, if that is not the
+	// same for all; nil: it is. What it returns must be Redact for who has nothing of
+	// its own.
+	RedactOf func(tenant model.TenantID) *redact.Redactor
+}
+
+// Redactor returns what takes secrets out of the records of a tenant, nil if nothing does.
+func (c Config) Redactor(tenant model.TenantID) *redact.Redactor {
+	if c.RedactOf == nil {
+		return c.Redact
+	}
+	return c.RedactOf(tenant)
 }
 
 // DefaultTimeFields returns the fields in which the time is looked for.

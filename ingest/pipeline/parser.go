@@ -66,9 +66,7 @@ type Parser struct {
 // New returns a Parser.
 func New(cfg Config) *Parser {
 	p := &Parser{cfg: cfg.withDefaults()}
-	if cfg.Redact != nil {
-		p.hide.scanner = cfg.Redact.Scanner()
-	}
+	p.hide.use(cfg.Redact)
 	return p
 }
 
@@ -80,6 +78,9 @@ func (p *Parser) Config() Config { return p.cfg }
 func (p *Parser) Begin(now time.Time, size int) {
 	p.now = now
 	p.arena.begin(p.Memory, size)
+	if p.cfg.RedactOf != nil && p.hide.use(p.cfg.RedactOf(p.Tenant)) {
+		p.root, p.names = nil, 0 // what is known of names is what other rules say
+	}
 	p.hide.begin(p.Tenant)
 }
 

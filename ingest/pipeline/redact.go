@@ -26,6 +26,24 @@ const cleanBytesMax = 64
 // addedMax is how many names in no text are remembered.
 const addedMax = 64
 
+// use makes the rules those of a Redactor, nil for none, and reports whether they were
+// others.
+func (r *redaction) use(of *redact.Redactor) (changed bool) {
+	var now *redact.Redactor
+	if r.scanner != nil {
+		now = r.scanner.Redactor
+	}
+	if of == now {
+		return false
+	}
+	*r = redaction{clean: r.clean}
+	r.forget()
+	if of != nil {
+		r.scanner = of.Scanner()
+	}
+	return true
+}
+
 func (r *redaction) begin(tenant model.TenantID) {
 	if r.scanner != nil {
 		r.records = 0

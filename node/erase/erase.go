@@ -6,10 +6,13 @@
 // until nothing is left of what it removes, looks for that on each of them, and writes
 // every step into the catalogue. So whoever leads the catalogue next goes on where it
 // was; a step that was done and not written down is done again, which changes nothing.
-// Run is called from one goroutine, everything else from any.
+// Tenants do not wait for each other: the deletions of each are carried out one after the
+// other, those of several at once, and rules are looked at beside them. Run is called from
+// one goroutine, everything else from any.
 package erase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +40,7 @@ const (
 	sealEvery        = 2 * time.Second  // between requests to seal what keeps files of logs
 	askTimeout       = 20 * time.Second // for one replica
 	checkTimeout     = 2 * time.Minute  // for one replica to look for what should have gone
+	tenantsMax       = 16               // whose deletions are carried out at once, or whose rules are looked at
 	dayTime          = 24 * time.Hour
 	keptDaysMax      = 36_500 // terms that keep longer keep for ever
 )
@@ -71,9 +75,17 @@ type Config struct {
 // Eraser removes records. Its configuration must be complete.
 type Eraser struct {
 	Config
-	sealed  time.Time // when nodes were asked to seal last; of Run alone
-	rules   uint64    // the newest version of rules that were looked at; of Run alone
-	carried carried   // of Run alone
+	rules   uint64  // the newest version of rules that were looked at; of Run alone
+	carried carried // of who looks at rules alone: one at a time
+
+	work sync.WaitGroup // what Run has begun
+	mu   struct {
+		sync.Mutex
+		sealed time.Time               // when nodes were asked to seal last
+		busy   map[model.TenantID]bool // whose deletions are being carried out
+		turns  map[model.TenantID]int  // when whose open deletions were carried out last, as a number
+		turn   int                     // the newest
+	}
 }
 
 // carried is, for tenants with rules, what the newest deletion by retention has removed
@@ -98,13 +110,21 @@ func (e *Eraser) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	defer e.work.Wait()
 	ticker := time.NewTicker(e.Interval)
 	defer ticker.Stop()
 	var looked time.Time
+	looking := make(chan bool, 1) // has what became of a look at rules: not all could be planned
+	looks := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case more := <-looking:
+			if looks = false; more {
+				looked = looked.Add(-e.Retention / 10 * 9) // again sooner
+			}
+			continue
 		case <-ticker.C:
 		}
 		if !e.Leads() {
@@ -115,28 +135,98 @@ func (e *Eraser) Run(ctx context.Context) error {
 		for _, r := range e.State().Retention {
 			newest = max(newest, r.Version)
 		}
-		if e.Retention > 0 && (newest > e.rules || e.Now().Sub(looked) >= e.Retention) {
-			looked, e.rules = e.Now(), newest
-			if e.retain(ctx) {
-				looked = looked.Add(-e.Retention / 10 * 9) // again sooner
-			}
+		if !looks && e.Retention > 0 && (newest > e.rules || e.Now().Sub(looked) >= e.Retention) {
+			looked, e.rules, looks = e.Now(), newest, true
+			e.work.Go(func() { looking <- e.retain(ctx) })
 		}
 	}
 }
 
-// round goes one step on with every deletion that is planned or under way, in their
-// order.
+// round lets the deletions that are planned or under way go on: those of each tenant in
+// their order. It does not wait: a tenant whose last round is not over is left alone.
 func (e *Eraser) round(ctx context.Context) {
 	deletions := e.State().Deletions
+	open := map[model.TenantID][]erasure.Deletion{}
+	var tenants []model.TenantID // that of the oldest deletion first
 	for _, number := range slices.Sorted(maps.Keys(deletions)) {
 		d := deletions[number]
-		if d.Finished() || ctx.Err() != nil || !e.Leads() {
+		if d.Finished() {
 			continue
+		}
+		if len(open[d.Tenant]) == 0 {
+			tenants = append(tenants, d.Tenant)
+		}
+		open[d.Tenant] = append(open[d.Tenant], d)
+	}
+	for _, tenant := range e.inTurn(tenants) {
+		if !e.take(tenant) {
+			continue
+		}
+		e.work.Go(func() {
+			defer e.giveBack(tenant)
+			e.carryOut(ctx, open[tenant])
+		})
+	}
+}
+
+// inTurn returns tenants in the order in which it is their turn: who has waited longest
+// first, so that many who get nowhere keep nobody else from it.
+func (e *Eraser) inTurn(tenants []model.TenantID) []model.TenantID {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	turns := make(map[model.TenantID]int, len(tenants))
+	for _, tenant := range tenants {
+		turns[tenant] = e.mu.turns[tenant]
+	}
+	e.mu.turns = turns
+	slices.SortStableFunc(tenants, func(a, b model.TenantID) int { return cmp.Compare(turns[a], turns[b]) })
+	return tenants
+}
+
+// take reports whether the deletions of a tenant can be carried out now: nobody does, and
+// there are not too many others.
+func (e *Eraser) take(tenant model.TenantID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.busy[tenant] || len(e.mu.busy) >= tenantsMax {
+		return false
+	}
+	if e.mu.busy == nil {
+		e.mu.busy = map[model.TenantID]bool{}
+	}
+	e.mu.busy[tenant] = true
+	e.mu.turn++
+	e.mu.turns[tenant] = e.mu.turn
+	return true
+}
+
+func (e *Eraser) giveBack(tenant model.TenantID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.mu.busy, tenant)
+}
+
+// carryOut goes one step on with each of the deletions of a tenant.
+func (e *Eraser) carryOut(ctx context.Context, deletions []erasure.Deletion) {
+	for _, d := range deletions {
+		if ctx.Err() != nil || !e.Leads() {
+			return
 		}
 		if err := e.step(ctx, d); err != nil && ctx.Err() == nil {
 			e.Logger.Warn("a deletion does not get on", "deletion", d.Number, "tenant", d.Tenant, "error", err)
 		}
 	}
+}
+
+// toSeal reports whether nodes are to be asked to seal now, and notes that they are.
+func (e *Eraser) toSeal() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Now().Sub(e.mu.sealed) < sealEvery {
+		return false
+	}
+	e.mu.sealed = e.Now()
+	return true
 }
 
 func (e *Eraser) step(ctx context.Context, d erasure.Deletion) error {
@@ -242,9 +332,8 @@ func (e *Eraser) look(ctx context.Context, d erasure.Deletion) error {
 		}
 		notes = append(notes, one)
 	}
-	sealed := logged && e.Now().Sub(e.sealed) >= sealEvery
+	sealed := logged && e.toSeal()
 	if sealed {
-		e.sealed = e.Now()
 		e.sealAll(ctx)
 	}
 	detail := strings.Join(waits, "; ")
@@ -260,6 +349,7 @@ func (e *Eraser) look(ctx context.Context, d erasure.Deletion) error {
 // nothing: then it has looked for the records everywhere.
 func (e *Eraser) shard(ctx context.Context, d *erasure.Deletion, one *erasure.Shard) (waits string, logged bool, err error) {
 	replicas := e.State().Shards[one.Number].Replicas
+	led := false
 	for _, r := range replicas {
 		erased, err := e.ask(ctx, askTimeout, r.Node, one.Number, peer.Erasure{Number: d.Number, Tenant: d.Tenant, Index: one.Index})
 		if err != nil {
@@ -267,12 +357,16 @@ func (e *Eraser) shard(ctx context.Context, d *erasure.Deletion, one *erasure.Sh
 		}
 		logged = logged || erased.Logged
 		if erased.Leads {
+			led = true
 			f := erased.Figures
 			one.Rows, one.Rewritten, one.Dropped, one.Bytes = f.Rows, f.Rewritten, f.Dropped, f.Bytes
 		}
 		if !erased.Gone {
 			waits = fmt.Sprintf("node %s: %s", r.Node, erased.Waits)
 		}
+	}
+	if waits == "" && !led { // who leads knows how much it was
+		waits = "nobody leads it"
 	}
 	if waits != "" {
 		return waits, logged, nil
@@ -356,21 +450,34 @@ func (e *Eraser) forget(ctx context.Context, d erasure.Deletion) error {
 		}
 		return e.end(ctx, d.Number, erasure.Failed, fmt.Sprintf("%d records came while the tenant was removed; it is removed again", came))
 	}
-	_, err := e.Propose(ctx, catalogue.ForgetTenant{Tenant: d.Tenant, Number: d.Number})
-	return err
+	if _, err := e.Propose(ctx, catalogue.ForgetTenant{Tenant: d.Tenant, Number: d.Number}); err != nil {
+		return err
+	}
+	return e.leaveLogs(ctx, d.Tenant)
+}
+
+// leaveLogs lets the files of the catalogue's log go that have what was agreed on with a
+// tenant that is forgotten: names of keys, domains, rules. The newest entry has to be in a
+// newer file for that, so one is made that changes nothing. A node that is not there does
+// it with its next save.
+func (e *Eraser) leaveLogs(ctx context.Context, tenant model.TenantID) error {
+	e.sealAll(ctx)
+	nothing := catalogue.DocumentChange{Kind: "erasure", Tenant: tenant, ID: "forgotten", Any: true, Drop: true}
+	if _, err := e.Propose(ctx, catalogue.ChangeDocuments{Changes: []catalogue.DocumentChange{nothing}}); err != nil {
+		return fmt.Errorf("leave the files of the catalogue's log: %w", err)
+	}
+	e.sealAll(ctx)
+	return nil
 }
 
 // retain plans what rules of retention remove now. More says that it could not plan all,
 // because others are to be carried out first.
 func (e *Eraser) retain(ctx context.Context) (more bool) {
 	rules := e.agreed()
+	due := e.dues(ctx, rules)
 	planned := e.repeated(rules)
 	for _, tenant := range slices.Sorted(maps.Keys(rules)) {
-		due, err := e.Due(ctx, tenant, rules[tenant])
-		if err != nil {
-			e.Logger.Warn("it is not known what retention removes", "tenant", tenant, "error", err)
-		}
-		for _, d := range due {
+		for _, d := range due[tenant] {
 			of := target{d.Tenant, d.Query}
 			if known, there := planned[of]; there && known.To >= d.To {
 				continue
@@ -386,6 +493,29 @@ func (e *Eraser) retain(ctx context.Context) (more bool) {
 		}
 	}
 	return false
+}
+
+// dues returns what the rules of each tenant remove now. It asks for several at once, so
+// that one whose shards do not answer keeps few others waiting.
+func (e *Eraser) dues(ctx context.Context, rules map[model.TenantID]erasure.Retention) map[model.TenantID][]erasure.Deletion {
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	all, places := map[model.TenantID][]erasure.Deletion{}, make(chan struct{}, tenantsMax)
+	for tenant, of := range rules {
+		places <- struct{}{}
+		asking.Go(func() {
+			due, err := e.Due(ctx, tenant, of)
+			<-places
+			if err != nil && ctx.Err() == nil {
+				e.Logger.Warn("it is not known what retention removes", "tenant", tenant, "error", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[tenant] = due
+		})
+	}
+	asking.Wait()
+	return all
 }
 
 // full reports whether no more deletions by retention can be planned.

@@ -7,6 +7,7 @@ package redaction
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/ingest/trial"
 	"github.com/stere-log/stere/redact"
 )
@@ -28,13 +30,19 @@ type Env struct {
 	Stdout io.Writer
 	// Settings finds the effective settings of redaction.
 	Settings func(config string, set map[string]string) (redact.Config, error)
+	// Client returns a client of a node. The caller closes it.
+	Client  func(url, data string) (*client.Client, error)
+	Context func() context.Context
 	// Usage marks an error as the user's.
 	Usage func(error) error
 }
 
 // Command is stere admin redact.
 type Command struct {
-	Test testCommand `cmd:"" help:"Show what would be redacted of a text, a file or standard input. Nothing is stored."`
+	Test  testCommand  `cmd:"" help:"Show what would be redacted of a text, a file or standard input. Nothing is stored."`
+	Show  showCommand  `cmd:"" help:"Show the rules of a tenant, and what is done with what is found in its records."`
+	Set   setCommand   `cmd:"" help:"Replace the rules of a tenant."`
+	Clear clearCommand `cmd:"" help:"Drop the rules of a tenant: what the platform does holds."`
 }
 
 type testCommand struct {
@@ -42,17 +50,22 @@ type testCommand struct {
 	Config string            `help:"A YAML file with settings (default: ./stere.yaml if it is there)." placeholder:"FILE"`
 	Set    map[string]string `help:"Any setting, see stere config." placeholder:"KEY=VALUE" mapsep:"none"`
 	JSON   bool              `name:"json" help:"Print JSON."`
+	Tenant string            `help:"Ask a node what would become of it if this tenant sent it: the node's settings and the tenant's rules count, not those of this machine."`
+	URL    string            `name:"url" help:"With --tenant: the node (default STERE_URL, else the address in the settings)." placeholder:"URL"`
+	Data   string            `help:"With --tenant: the node's data folder, where its admin key is." placeholder:"DIR"`
 }
 
 // Help teaches by example.
 func (testCommand) Help() string {
 	return `Applies the settings of this machine, as stere serve would, and prints each record that
-would be changed, as it would be stored, and how much each detector found.
+would be changed, as it would be stored, and how much each detector found. With --tenant
+a node does.
 
 Examples:
   stere admin redact test 'login user=bob password=hunter2'
   stere admin redact test app.ndjson
-  stere admin redact test - --set redaction=personal < app.log`
+  stere admin redact test - --set redaction=personal < app.log
+  stere admin redact test app.ndjson --tenant shop`
 }
 
 // inputBytesMax bounds what is tested at once.
@@ -60,24 +73,13 @@ const inputBytesMax = 64 << 20
 
 // Run shows what would be redacted.
 func (c *testCommand) Run(env *Env) error {
-	cfg, err := env.Settings(c.Config, c.Set)
-	if err != nil {
-		return err
-	}
-	if cfg.Disabled {
-		return env.Usage(errors.New("redaction is off, see stere config"))
-	}
-	r, err := redact.New(cfg)
-	if err != nil {
-		return env.Usage(err)
-	}
 	body, err := c.body(env.Stdin)
 	if err != nil {
 		return err
 	}
-	report, err := trial.Run(r, "default", body, time.Now())
+	report, actions, err := c.report(env, body)
 	if err != nil {
-		return fmt.Errorf("test redaction: %w", err)
+		return err
 	}
 	if c.JSON {
 		text, err := json.MarshalIndent(report, "", "  ")
@@ -87,7 +89,55 @@ func (c *testCommand) Run(env *Env) error {
 		_, err = fmt.Fprintf(env.Stdout, "%s\n", text)
 		return err
 	}
-	return print(env.Stdout, r, report)
+	return print(env.Stdout, actions, report)
+}
+
+// report returns what would be redacted, and what is done by detector: as this machine
+// would do it, or a node.
+func (c *testCommand) report(env *Env, body []byte) (report trial.Report, actions map[string]string, err error) {
+	if c.Tenant != "" {
+		return c.ask(env, body)
+	}
+	cfg, err := env.Settings(c.Config, c.Set)
+	if err != nil {
+		return report, nil, err
+	}
+	if cfg.Disabled {
+		return report, nil, env.Usage(errors.New("redaction is off, see stere config"))
+	}
+	r, err := redact.New(cfg)
+	if err != nil {
+		return report, nil, env.Usage(err)
+	}
+	if report, err = trial.Run(r, "default", body, time.Now()); err != nil {
+		return report, nil, fmt.Errorf("test redaction: %w", err)
+	}
+	actions = map[string]string{}
+	for d, name := range r.Names() {
+		actions[name] = r.Action(redact.Detector(d)).String()
+	}
+	return report, actions, nil
+}
+
+// ask lets a node report.
+func (c *testCommand) ask(env *Env, body []byte) (report trial.Report, actions map[string]string, err error) {
+	node, err := env.Client(c.URL, c.Data)
+	if err != nil {
+		return report, nil, err
+	}
+	defer node.Close()
+	rules, err := node.Redaction(env.Context(), c.Tenant)
+	if err != nil {
+		return report, nil, err
+	}
+	answer, err := node.For(c.Tenant).Call(env.Context(), "POST", "/admin/redaction/test", body)
+	if err == nil {
+		err = json.Unmarshal(answer, &report)
+	}
+	if err != nil {
+		return report, nil, fmt.Errorf("test redaction: %w", err)
+	}
+	return report, rules.Effective, nil
 }
 
 // body returns what is to be tested.
@@ -113,7 +163,7 @@ func (c *testCommand) body(stdin io.Reader) ([]byte, error) {
 }
 
 // print prints a report for people.
-func print(out io.Writer, r *redact.Redactor, report trial.Report) error {
+func print(out io.Writer, actions map[string]string, report trial.Report) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, line := range report.Lines {
 		for _, f := range line.Fields {
@@ -133,8 +183,7 @@ func print(out io.Writer, r *redact.Redactor, report trial.Report) error {
 	}
 	fmt.Fprintln(out, ".")
 	for _, name := range slices.Sorted(maps.Keys(report.Findings)) {
-		action := r.Action(redact.Detector(slices.Index(r.Names(), name)))
-		fmt.Fprintf(w, "  %s\t%d\t%s\n", name, report.Findings[name], action)
+		fmt.Fprintf(w, "  %s\t%d\t%s\n", plain(name), report.Findings[name], actions[name])
 	}
 	return w.Flush()
 }

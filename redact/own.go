@@ -1,0 +1,104 @@
+package redact
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Limits of what a tenant adds: its expressions are tried on values of all of its
+// records, and take turns with those of others on the processors.
+const (
+	OwnRulesMax  = 16
+	OwnFieldsMax = 128
+	// ownProgramMax is how many instructions all expressions have together.
+	ownProgramMax = 1000
+)
+
+// Own is what a tenant adds to the rules of a node. The zero value switches the
+// standard set on; one that adds nothing has the set Nothing.
+type Own struct {
+	// Set is switched on beside what the node has.
+	Set Set
+	// Actions are by the name of a detector or of a rule of the node.
+	Actions map[string]Action
+	// Fields are looked through before the names that the node knows.
+	Fields []FieldRule
+	Rules  []Rule
+	// Weaker lets all of it leave more to see than the node would.
+	Weaker bool
+}
+
+// ErrWeaker says that what a tenant adds would leave more to see than what the node does.
+var ErrWeaker = errors.New("this is weaker than what the platform does, which only a platform administrator allows")
+
+// Check reports every fault of what a tenant adds to a Redactor.
+func (r *Redactor) Check(own Own) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if err := (Config{Actions: own.Actions, Fields: own.Fields, Rules: own.Rules, Key: r.key}).validate(r.names); err != nil {
+		faults = append(faults, err)
+	}
+	if len(own.Rules) > OwnRulesMax {
+		fault("%d rules, a tenant has at most %d", len(own.Rules), OwnRulesMax)
+	}
+	if len(own.Fields) > OwnFieldsMax {
+		fault("%d rules for fields, a tenant has at most %d", len(own.Fields), OwnFieldsMax)
+	}
+	total := 0
+	for _, rule := range own.Rules {
+		size, _ := rule.size() // its faults have been named
+		total += size
+	}
+	if total > ownProgramMax {
+		fault("the expressions take %d instructions together, those of a tenant at most %d", total, ownProgramMax)
+	}
+	if err := errors.Join(faults...); err != nil || own.Weaker {
+		return err
+	}
+	for d, name := range r.names {
+		if action := own.Actions[name]; action != Default && action.shows() > r.actions[d].shows() {
+			fault("detector %s: %s where the platform does %s: %w", name, action, r.actions[d], ErrWeaker)
+		}
+	}
+	for i, rule := range own.Fields {
+		if rule.Action == Off || rule.Action == Partial {
+			fault("field rule %d (%.50q): %s, want mask, hash or remove: %w", i+1, rule.Pattern, rule.Action, ErrWeaker)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// With returns a Redactor that does all that this one does, and what a tenant adds. What
+// this one finds it counts. Whatever has become of the node's settings since Check, the
+// result is as strong; what they do not know any more has no effect.
+func (r *Redactor) With(own Own) (*Redactor, error) {
+	out := &Redactor{names: slices.Clone(r.names), actions: slices.Clone(r.actions), fields: r.fields, rules: slices.Clone(r.rules), key: r.key, parent: r, weaker: own.Weaker}
+	set := own.Set.actions()
+	for d, name := range r.names {
+		if d < len(set) {
+			out.actions[d] = stronger(out.actions[d], set[d])
+		}
+		if action := own.Actions[name]; action != Default && (own.Weaker || action.shows() <= r.actions[d].shows()) {
+			out.actions[d] = action
+		}
+	}
+	for _, rule := range own.Rules {
+		expr, err := regexp.Compile(rule.Pattern)
+		if err == nil && (rule.Group < 0 || rule.Group > expr.NumSubexp()) {
+			err = fmt.Errorf("there is no group %d", rule.Group)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("rule %.50q of a tenant: %w", rule.Name, err)
+		}
+		out.add(rule, expr)
+	}
+	for _, rule := range own.Fields {
+		out.own = append(out.own, fieldRule{pattern: strings.ToLower(rule.Pattern), action: orMask(rule.Action)})
+	}
+	out.found = make([]atomic.Uint64, len(out.names))
+	return out, nil
+}

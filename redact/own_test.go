@@ -1,0 +1,147 @@
+package redact
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+var ownKey = []byte("0123456789abcdef0123")
+
+// TestOwn is what becomes of texts and fields where a tenant has rules of its own.
+func TestOwn(t *testing.T) {
+	node := Config{Key: ownKey, Actions: map[string]Action{"ssn": Off}, Fields: []FieldRule{{"debug.*", Off}, {"kept", Partial}}, Rules: []Rule{{Name: "ticket", Pattern: `T-[0-9]+`, Action: Partial}}}
+	none := Own{Set: Nothing}
+	with := func(change func(*Own)) Own {
+		own := none
+		change(&own)
+		return own
+	}
+	for _, c := range []struct {
+		what              string
+		own               Own
+		field, text, want string
+	}{
+		{"nothing", none, "m", "a@b.example paid with 4111111111111111 for T-123456789012", "a@b.example paid with [redacted:card:*1111] for [redacted:ticket:*9012]"},
+		{"a set", with(func(o *Own) { o.Set = Personal }), "m", "mail a@b.example", "mail [redacted:email]"},
+		{"a detector that is off", with(func(o *Own) { o.Actions = map[string]Action{"ssn": Mask} }), "m", "my ssn is 123-45-6789.", "my ssn is [redacted:ssn]."},
+		{"a stronger action", with(func(o *Own) { o.Actions = map[string]Action{"card": Mask, "ticket": Remove} }), "m", "4111111111111111 for T-123456789012.", "[redacted:card] for ."},
+		{"a weaker one has no effect", with(func(o *Own) { o.Actions = map[string]Action{"password": Partial, "jwt": Off} }), "m", "password=hunter2hunter2", "password=[redacted:password]"},
+		{"unless it may", with(func(o *Own) { o.Actions, o.Weaker = map[string]Action{"password": Off}, true }), "m", "password=hunter2hunter2", "password=hunter2hunter2"},
+		{"a rule", with(func(o *Own) { o.Rules = []Rule{{Name: "badge", Pattern: `badge-([0-9]{4})`, Group: 1}} }), "m", "badge-1234 password=x1y2", "badge-[redacted:badge] password=[redacted:password]"},
+		{"a rule over what the node finds", with(func(o *Own) { o.Rules = []Rule{{Name: "all", Pattern: `password=.*`, Action: Partial}} }), "m", "password=hunter2hunter2", "[redacted:password]"},
+		{"a field", with(func(o *Own) { o.Fields = []FieldRule{{"note", Mask}} }), "note", "anything", "[redacted:field]"},
+		{"a field that the node leaves alone", with(func(o *Own) { o.Fields = []FieldRule{{"debug.x", Mask}} }), "debug.x", "anything", "[redacted:field]"},
+		{"a field that the node redacts more strongly", with(func(o *Own) { o.Fields = []FieldRule{{"password", Hash}} }), "password", "hunter2hunter2", "[redacted:field]"},
+		{"a field that the node redacts less strongly", with(func(o *Own) { o.Fields = []FieldRule{{"kept", Mask}} }), "kept", "0123456789abcdef", "[redacted:field]"},
+		{"a field left alone has no effect", with(func(o *Own) { o.Fields = []FieldRule{{"*", Off}} }), "password", "hunter2hunter2", "[redacted:password]"},
+		{"the end of a field shows nothing", with(func(o *Own) { o.Fields = []FieldRule{{"note", Partial}} }), "note", "my password is hunter2hunter2", "[redacted:field]"},
+		{"unless it may be left", with(func(o *Own) { o.Fields, o.Weaker = []FieldRule{{"*", Off}}, true }), "password", "hunter2hunter2", "hunter2hunter2"},
+		{"a detector that is not there any more", with(func(o *Own) { o.Actions = map[string]Action{"gone": Mask} }), "m", "text", "text"},
+	} {
+		base, err := New(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := base.With(c.own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := r.Scanner()
+		s.For("t")
+		if got, _ := s.Value(r.NameOf(c.field), c.text); got != c.want {
+			t.Errorf("%s: %q became %q, want %q", c.what, c.text, got, c.want)
+		}
+		s.Flush(1)
+		sum := base.FoundByTenants()
+		for d := range base.Names() {
+			sum += base.Found(Detector(d))
+		}
+		if redactions := strings.Count(c.want, "[redacted:"); base.Records() != 1 || sum < uint64(redactions) {
+			t.Errorf("%s: the node counts %d findings, want at least %d", c.what, sum, redactions)
+		}
+	}
+}
+
+// TestOwnIsChecked is what tenants may not agree on.
+func TestOwnIsChecked(t *testing.T) {
+	base, err := New(Config{Rules: []Rule{{Name: "ticket", Pattern: `T-[0-9]+`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := func(count int, pattern string) (all []Rule) {
+		for i := range count {
+			all = append(all, Rule{Name: fmt.Sprintf("r%d", i), Pattern: pattern})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		own    Own
+		want   string // "" : it is right
+		weaker bool
+	}{
+		{Own{Set: Personal, Actions: map[string]Action{"card": Mask, "ticket": Remove, "email": Default}, Fields: []FieldRule{{"a.*", Remove}}, Rules: rules(2, "a[0-9]+")}, "", false},
+		{Own{Actions: map[string]Action{"card": Off}}, "detector card: off where the platform does partial", true},
+		{Own{Actions: map[string]Action{"password": Partial}}, "detector password", true},
+		{Own{Actions: map[string]Action{"ticket": Partial}}, "detector ticket", true},
+		{Own{Fields: []FieldRule{{"a", Off}}}, "field rule 1", true},
+		{Own{Fields: []FieldRule{{"a", Partial}}}, "field rule 1", true},
+		{Own{Actions: map[string]Action{"card": Off}, Fields: []FieldRule{{"a", Off}}, Weaker: true}, "", false},
+		{Own{Actions: map[string]Action{"cards": Mask}}, `there is no detector "cards"`, false},
+		{Own{Actions: map[string]Action{"email": Hash}}, "needs a key", false},
+		{Own{Rules: []Rule{{Name: "ticket", Pattern: "a"}}}, "the name is taken", false},
+		{Own{Rules: rules(OwnRulesMax+1, "a")}, "a tenant has at most", false},
+		{Own{Rules: rules(8, "(abc[0-9]{3}){20}")}, "instructions together", false},
+		{Own{Rules: rules(1, "(a{1000}){1000}")}, "invalid repeat", false},
+		{Own{Fields: make([]FieldRule, OwnFieldsMax+1)}, "a tenant has at most", false},
+	} {
+		err := base.Check(c.own)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrWeaker) != c.weaker {
+			t.Errorf("%+v: %v, want %q", c.own, err, c.want)
+		}
+	}
+}
+
+// TestOwnIsNeverWeaker tries what tenants agree on by chance: nothing of a value that
+// the node takes out is seen in what is left.
+func TestOwnIsNeverWeaker(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 1))
+	base, err := New(Config{Key: ownKey, Actions: map[string]Action{"card": Mask, "iban": Remove}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{"hunter2hunter2", "4111111111111111", "DE89370400440532013000"}
+	text := "a password=" + secrets[0] + " card " + secrets[1] + " to " + secrets[2] + " b"
+	names, actions := base.Names(), []Action{Default, Off, Mask, Partial, Hash, Remove}
+	patterns := []string{`password=\S+`, `hunter\d`, `\d+`, `.*`, `[a-z]+ `, `card \d{4}`, `\d{4} to`}
+	for range 3000 {
+		own := Own{Set: Set(random.IntN(3)), Actions: map[string]Action{}}
+		for range random.IntN(4) {
+			own.Actions[names[random.IntN(len(names))]] = actions[random.IntN(len(actions))]
+		}
+		for i := range random.IntN(3) {
+			own.Rules = append(own.Rules, Rule{Name: fmt.Sprintf("r%d", i), Pattern: patterns[random.IntN(len(patterns))], Action: actions[random.IntN(len(actions))]})
+		}
+		if random.IntN(2) == 0 {
+			own.Fields = []FieldRule{{[]string{"*", "pass*", "message"}[random.IntN(3)], actions[random.IntN(len(actions))]}}
+		}
+		r, err := base.With(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := r.Scanner()
+		for field, value := range map[string]string{"message": text, "password": secrets[0] + " x"} {
+			got, _ := s.Value(r.NameOf(field), value)
+			for _, secret := range secrets {
+				// Four characters are what is shown of a value in part.
+				for i := 0; i+4 <= len(secret); i++ {
+					if strings.Contains(got, secret[i:i+4]) {
+						t.Fatalf("%+v: %s became %q, which has %q", own, field, got, secret[i:i+4])
+					}
+				}
+			}
+		}
+	}
+}
