@@ -84,8 +84,8 @@ func waitForVoters(t *testing.T, all []*nodetest.Running) {
 // failedLogins are lines of failed logins at a source.
 func failedLogins(source string, at time.Time) string {
 	var logs strings.Builder
-	for i := range 12 {
-		fmt.Fprintf(&logs, "{\"message\":\"Failed password for root port %d\",\"source\":%q,\"timestamp\":%q}\n", 4000+i, source, at.UTC().Format(time.RFC3339Nano))
+	for i := range 20 {
+		fmt.Fprintf(&logs, "{\"message\":\"Failed password for root from 203.0.113.7 port %d ssh2\",\"source\":%q,\"timestamp\":%q}\n", 4000+i, source, at.UTC().Format(time.RFC3339Nano))
 	}
 	return logs.String()
 }
@@ -131,8 +131,8 @@ func TestAlertsOfACluster(t *testing.T) {
 	replicate(t, all)
 	waitForVoters(t, all)
 	request(t, all[2], "POST", "/logs", failedLogins("door", now().Add(-time.Minute)), 200, nil)
-	request(t, all[0], "POST", "/integration/webhooks", fmt.Sprintf(`{"webhookId":"ops","url":%q,"events":["security_incident"],"secret":"a secret of this test"}`, server.URL), 201, nil)
-	request(t, all[1], "POST", "/triage/rules", `{"id":"guessing","event":"security_incident","every":"10s","late":"1s","when":{"query":"\"Failed password\"","over":"30m","by":["source"],"atLeast":10},`+
+	request(t, all[0], "POST", "/integration/webhooks", fmt.Sprintf(`{"webhookId":"ops","url":%q,"events":["alert"],"secret":"a secret of this test"}`, server.URL), 201, nil)
+	request(t, all[1], "POST", "/triage/rules", `{"id":"guessing","every":"10s","late":"1s","when":{"query":"\"Failed password\"","over":"30m","by":["source"],"atLeast":10},`+
 		`"actions":[{"notify":true},{"incident":"security"}]}`, 201, nil)
 	<-receiver.began
 	firesOnce(t, all, "door")
