@@ -12,6 +12,7 @@ import (
 
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
@@ -90,9 +91,29 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 	}
 }
 
+// modelled makes a handler of what package models does with what the path names.
+func modelled(do func(*models.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+	return func(r *request) error {
+		if r.server.models == nil {
+			return newProblem(kindUnavailable, "this node keeps no models")
+		}
+		return r.answerWithin(modelBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			return do(r.server.models, ctx, asked)
+		})
+	}
+}
+
 // answerWith answers a request with what is done about it.
 func (r *request) answerWith(do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
-	text, release, err := r.readBody(adminBodyBytesMax)
+	return r.answerWithin(adminBodyBytesMax, do)
+}
+
+// modelBytesMax is how large a request about models is: it may have many examples.
+const modelBytesMax = 1 << 20
+
+// answerWithin is answerWith of a body of at most so many bytes.
+func (r *request) answerWithin(most int64, do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
+	text, release, err := r.readBody(most)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,8 @@ func matrix() map[string]matrixCase {
 		"POST /logs": {permission: write, body: `{"message":"m"}`, ok: []int{201}}, "GET /logs": {permission: read, ok: []int{200}},
 		"POST /logs/search": {permission: read, body: `{"query":"*"}`, ok: []int{200}}, "GET /logs/export": {permission: auth.Export, ok: []int{200}},
 		"POST /logs/export": {permission: auth.Export, body: `{"query":"*"}`, ok: []int{200}}, "GET /logs/tail": {permission: read, ok: []int{503}},
-		"POST /query/sigma":    {permission: read, body: "title: t\ndetection:\n  a:\n    x: y\n  condition: a", ok: []int{200}},
+		"POST /query/sigma":      {permission: read, body: "title: t\ndetection:\n  a:\n    x: y\n  condition: a", ok: []int{200}},
+		"GET /integration/graph": {permission: read, ok: []int{200}}, "GET /integration/timeline": {permission: read, query: "?correlationId=c", ok: []int{200}},
 		"POST /query/complete": {permission: read, body: `{"query":"component:"}`, ok: []int{200}}, "GET /logs/{id}": {permission: read, ok: []int{200, 404}},
 		"GET /logs/{id}/context": {permission: read, ok: []int{200, 404}},
 		"GET /analytics/summary": {permission: read, ok: []int{200}}, "GET /analytics/patterns": {permission: read, ok: []int{200}},
@@ -164,8 +165,10 @@ func matrix() map[string]matrixCase {
 		"GET /integration/webhooks": read, "POST /integration/webhooks": manage, "GET /integration/webhooks/{name}": read, "PATCH /integration/webhooks/{name}": manage, "DELETE /integration/webhooks/{name}": manage,
 		"GET /integration/webhooks/{name}/deliveries": read, "POST /integration/webhooks/{name}/redeliver": manage, "POST /integration/webhooks/{name}/test": manage,
 		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "POST /integration/cross-service": write,
+		"GET /models": read, "POST /models": manage, "GET /models/{name}": read, "DELETE /models/{name}": manage, "POST /models/{name}/activate": manage, "POST /models/{name}/rollback": manage,
+		"POST /models/{name}/test": read, "GET /models/labels": read, "POST /models/labels": auth.Feedback, "DELETE /models/labels/{name}": auth.Feedback,
 	} {
-		m[route] = matrixCase{permission: permission, ok: []int{503}, theirs: []int{503}} // there is no desk in this world; node.TestStoryOfAnAttack has one
+		m[route] = matrixCase{permission: permission, ok: []int{503}, theirs: []int{503}} // there is no desk in this world, and there are no models; node.TestStoryOfAnAttack and node.TestModels have them
 	}
 	for _, method := range []string{"POST", "PUT"} {
 		m[method+" /admin/cluster/shards"] = matrixCase{permission: admin, body: `{"shards":32}`, ok: []int{404}}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 )
 
@@ -18,6 +19,7 @@ type Verdict struct {
 	Muted   string     `json:"mute,omitempty"`    // finding: it is not shown; rule: nothing that the rule finds is
 	Until   *time.Time `json:"until,omitempty"`   // of what is muted; else for good
 	Label   string     `json:"label,omitempty"`
+	About   string     `json:"about,omitempty"` // what the finding is about, as it says itself: models learn from it
 	Note    string     `json:"note,omitempty"`
 	By      string     `json:"by,omitempty"`
 	Time    time.Time  `json:"time"`
@@ -35,6 +37,7 @@ const (
 const (
 	labelMax = 100
 	noteMax  = 2_000
+	aboutMax = 2_000
 )
 
 // Judge keeps verdicts; it is safe for concurrent use.
@@ -45,6 +48,8 @@ type Judge interface {
 	Tenants() []model.TenantID
 	// Give keeps one, in place of one about the same finding.
 	Give(ctx context.Context, tenant model.TenantID, verdict Verdict) error
+	// Model returns what people have taught, and its id; nil: nothing.
+	Model(tenant model.TenantID) (m *classifier.Model, id string)
 }
 
 var idForm = regexp.MustCompile(`^([a-z_]{1,64})-[0-9a-f]{16}$`)
@@ -75,6 +80,8 @@ func (v *Verdict) Check() error {
 		return fault("until", "is given and nothing is muted")
 	case len(v.Label) > labelMax:
 		return fault("label", fmt.Sprintf("has %d bytes, at most %d", len(v.Label), labelMax))
+	case len(v.About) > aboutMax:
+		return fault("about", fmt.Sprintf("has %d bytes, at most %d", len(v.About), aboutMax))
 	case len(v.Note) > noteMax:
 		return fault("note", fmt.Sprintf("has %d bytes, at most %d", len(v.Note), noteMax))
 	}

@@ -40,7 +40,7 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 	if err := from.covers(request.shards); err != nil {
 		return nil, err
 	}
-	from.learn(request.patterns, request.mentions())
+	from.learn(request.learnt, request.mentions())
 	if request.Explain || request.limits.Read > 0 {
 		request.usage = &exec.Usage{}
 		from.count(request.usage)

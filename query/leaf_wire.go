@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/exec"
@@ -52,10 +53,10 @@ type leafRequest struct {
 	shards []model.ShardID
 	Request
 	setting
-	patterns *pattern.Set // for a text that mentions patterns
-	page     exec.Page
-	limits   exec.Limits
-	ids      []model.RecordID // of leafFetch
+	learnt
+	page   exec.Page
+	limits exec.Limits
+	ids    []model.RecordID // of leafFetch
 }
 
 // checksumBytes is how many bytes of a hash end requests and answers.
@@ -127,6 +128,14 @@ func (q *leafRequest) encode() ([]byte, error) {
 		set = q.patterns.Encode()
 	}
 	dst = appendText(dst, string(set))
+	// Of a text that mentions no labels nothing follows: nodes that know of none read it.
+	if q.model != nil {
+		text, err := q.model.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
+		}
+		dst = appendText(dst, string(text))
+	}
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
 	}
@@ -207,6 +216,12 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 	q.sets = takeList(&r, syntax.QueriesMax, func() []string { return takeList(&r, setValuesMax, r.String) })
 	if set := r.String(); set != "" && !r.Failed() {
 		if q.patterns, err = pattern.Decode([]byte(set)); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
+		}
+	}
+	if !r.Failed() && r.Len() > 0 {
+		q.model = &classifier.Model{}
+		if err := q.model.UnmarshalJSON(r.Bytes()); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/triage"
 )
 
@@ -86,6 +87,16 @@ func shownService(s *Registered, whole bool) serviceBody {
 		out.Status = "active"
 	}
 	return out
+}
+
+// Statuses returns how the registered services of a tenant are: active, unreachable or
+// unknown.
+func (s *Service) Statuses(of model.TenantID) map[string]string {
+	found := map[string]string{}
+	for _, one := range s.Desk.Services(of) {
+		found[one.Registered.Name] = shownService(&one, false).Status
+	}
+	return found
 }
 
 // RegisterService makes a service known, and looks whether it answers.

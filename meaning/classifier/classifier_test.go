@@ -84,6 +84,9 @@ func TestTrainIsPure(t *testing.T) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)
 	}
+	if read.Key() != m.Key() || m.Key() == "" || (*Model)(nil).Key() != "" {
+		t.Errorf("keys %q and %q", m.Key(), read.Key())
+	}
 	for _, e := range examples {
 		label, sure := m.Label(e.Outline)
 		if again, sureAgain := read.Label(e.Outline); again != label || sureAgain != sure {

@@ -1,6 +1,8 @@
 package classifier
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +14,7 @@ import (
 const (
 	LabelsMax  = 16
 	labelMax   = 64
-	EncodedMax = 48 << 10 // bytes of a model
+	EncodedMax = 32 << 10 // bytes of a model
 	// Least is how sure a model has to be to say something.
 	Least = 0.6
 
@@ -31,6 +33,7 @@ type Model struct {
 	cooling   float64              // what logarithms of odds are divided by: words are not independent
 	priors    []float64            // logarithms
 	weights   map[string][]float64 // logarithms, by word and label
+	key       string
 }
 
 // encoded is the saved form of a model.
@@ -83,7 +86,26 @@ func (m *Model) UnmarshalJSON(text []byte) error {
 	}
 	*m = Model{labels: e.Labels, documents: e.Documents, totals: e.Totals, counts: e.Words, cooling: e.Cooling}
 	m.settle()
+	m.seal()
 	return nil
+}
+
+// seal computes the key of a model that is complete.
+func (m *Model) seal() {
+	text, err := m.MarshalJSON()
+	if err != nil {
+		text = nil // it is made of texts and numbers alone
+	}
+	sum := sha256.Sum256(text)
+	m.key = hex.EncodeToString(sum[:16])
+}
+
+// Key tells models apart that say different things; of none it is "".
+func (m *Model) Key() string {
+	if m == nil {
+		return ""
+	}
+	return m.key
 }
 
 // settle computes what follows from the counts.

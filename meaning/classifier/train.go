@@ -71,7 +71,7 @@ func Train(examples []Example) (*Model, *Report, error) {
 		switch {
 		case !ValidLabel(e.Label):
 			return nil, nil, fmt.Errorf("example %d: the label %.80q, want 1 to %d of a-z, 0-9, '.', '_' and '-'", i, e.Label, labelMax)
-		case len(words(e.Outline)) == 0:
+		case !Teaches(e.Outline):
 			return nil, nil, fmt.Errorf("example %d: there is no word in %.80q", i, e.Outline)
 		}
 		latest[e.Outline] = e.Label
@@ -101,6 +101,7 @@ func Train(examples []Example) (*Model, *Report, error) {
 	}
 	report.Evaluation = measure(made(kept, labels), back, labels)
 	m := made(all, labels)
+	m.seal()
 	report.Words = len(m.counts)
 	return m, report, nil
 }

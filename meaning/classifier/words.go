@@ -54,6 +54,9 @@ func words(outline string) []string {
 	return found
 }
 
+// Teaches reports whether there is a word in an outline to learn from.
+func Teaches(outline string) bool { return len(words(outline)) > 0 }
+
 // ValidLabel reports whether a text can be a label: 1 to 64 of a-z, 0-9, '.', '_' and '-',
 // the first a letter or a digit.
 func ValidLabel(label string) bool {
