@@ -205,10 +205,19 @@ func handleSummary(r *request) error {
 	return analyze(r, p, !withMetrics, func(ctx context.Context, service *insight.Service) (summaryAnswer, error) {
 		summary, err := service.Summary(ctx, request)
 		answer := summaryAnswer{Summary: summary}
-		if withMetrics {
-			answer.SystemMetrics = r.server.meters.system()
+		if withMetrics && err == nil {
+			answer.SystemMetrics, err = r.systemOf(ctx, service, request.Scope, request.Zone)
 		}
 		return answer, err
+	})
+}
+
+// handleUsers is GET /analytics/users.
+func handleUsers(r *request) error {
+	p := r.analytics(timeframeDefault, "field", "limit")
+	request := insight.UsersRequest{Scope: p.scope, Field: p.values["field"], Limit: p.number("limit", insight.UsersMax), Zone: p.zone()}
+	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Users, error) {
+		return service.Users(ctx, request)
 	})
 }
 

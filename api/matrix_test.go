@@ -130,7 +130,7 @@ func matrix() map[string]matrixCase {
 		"GET /logs/{id}/context": {permission: read, ok: []int{200, 404}},
 		"GET /analytics/summary": {permission: read, ok: []int{200}}, "GET /analytics/patterns": {permission: read, ok: []int{200}},
 		"GET /analytics/trends": {permission: read, ok: []int{200}}, "GET /analytics/insights": {permission: read, ok: []int{200}},
-		"GET /analytics/changes": {permission: read, ok: []int{200}}, "GET /analytics/feedback": {permission: read, ok: []int{503}},
+		"GET /analytics/users": {permission: read, ok: []int{200}}, "GET /analytics/changes": {permission: read, ok: []int{200}}, "GET /analytics/feedback": {permission: read, ok: []int{503}},
 		"POST /analytics/insights/{id}/feedback": {permission: auth.Save, body: `{"verdict":"true_positive"}`, ok: []int{503}},
 		"GET /health":                            {permission: auth.Open, ok: []int{200}}, "GET /health/live": {permission: auth.Open, ok: []int{200}}, "GET /health/ready": {permission: auth.Open, ok: []int{200}},
 		"GET /metrics": {permission: read, ok: []int{200}}, "GET /debug/pprof/{profile:*}": {permission: admin, ok: []int{200}},
@@ -164,7 +164,7 @@ func matrix() map[string]matrixCase {
 		"GET /triage/incidents": read, "POST /triage/incidents": auth.Feedback, "GET /triage/incidents/{name}": read, "PATCH /triage/incidents/{name}": auth.Feedback, "DELETE /triage/incidents/{name}": manage,
 		"GET /integration/webhooks": read, "POST /integration/webhooks": manage, "GET /integration/webhooks/{name}": read, "PATCH /integration/webhooks/{name}": manage, "DELETE /integration/webhooks/{name}": manage,
 		"GET /integration/webhooks/{name}/deliveries": read, "POST /integration/webhooks/{name}/redeliver": manage, "POST /integration/webhooks/{name}/test": manage,
-		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "POST /integration/cross-service": write,
+		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "GET /integration/metrics": read, "POST /integration/cross-service": write,
 		"GET /models": read, "POST /models": manage, "GET /models/{name}": read, "DELETE /models/{name}": manage, "POST /models/{name}/activate": manage, "POST /models/{name}/rollback": manage,
 		"POST /models/{name}/test": read, "GET /models/labels": read, "POST /models/labels": auth.Feedback, "DELETE /models/labels/{name}": auth.Feedback,
 	} {

@@ -86,6 +86,14 @@ func TestCallsBetweenServices(t *testing.T) {
 	if len(timeline.Steps) != 2 || !timeline.More {
 		t.Errorf("%+v", timeline)
 	}
+	var figures struct {
+		ServiceRegistry struct{ TotalServices, ActiveServices, UnhealthyServices int }
+		ServiceHealth   map[string]struct{ Status string }
+	}
+	request(t, n, "GET", "/integration/metrics", "", 200, &figures)
+	if r := figures.ServiceRegistry; r.TotalServices != 2 || r.ActiveServices != 0 || figures.ServiceHealth["shop"].Status == "" {
+		t.Errorf("%+v", figures)
+	}
 	request(t, n, "GET", "/integration/timeline", "", 400, nil)
 	request(t, n, "GET", "/integration/timeline?correlationId=c1&limit=5000", "", 400, nil)
 }
