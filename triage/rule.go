@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stere-log/stere/internal/yamlcheck"
 )
 
 // Limits of rules.
@@ -206,6 +208,9 @@ func ValidID(id string) bool {
 func ParseRule(text []byte) (*Rule, error) {
 	if len(text) > RuleBytesMax {
 		return nil, fmt.Errorf("a rule of %d bytes, at most %d are allowed", len(text), RuleBytesMax)
+	}
+	if err := yamlcheck.Check(text); err != nil {
+		return nil, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
