@@ -86,6 +86,9 @@ func (m *Models) change(ctx context.Context, tenant model.TenantID, plan func(st
 		if err != nil || len(changes) == 0 {
 			return err
 		}
+		if err := state.RoomFor(tenant, changes); err != nil {
+			return meaning(err)
+		}
 		_, err = m.Propose(ctx, catalogue.ChangeDocuments{Changes: changes})
 		if err == nil || !errors.Is(err, catalogue.ErrConflict) || try == triesMax || ctx.Err() != nil {
 			return meaning(err)

@@ -54,7 +54,11 @@ func (v Verdicts) Give(ctx context.Context, tenant model.TenantID, verdict insig
 		return fmt.Errorf("encode verdict: %w", err)
 	}
 	change := catalogue.DocumentChange{Kind: verdictKind, Tenant: tenant, ID: verdict.Finding, Any: true, Body: body}
-	if _, err := v.Propose(ctx, catalogue.ChangeDocuments{Changes: []catalogue.DocumentChange{change}}); err != nil {
+	changes := []catalogue.DocumentChange{change}
+	if err := v.State().RoomFor(tenant, changes); err != nil {
+		return meaning(err)
+	}
+	if _, err := v.Propose(ctx, catalogue.ChangeDocuments{Changes: changes}); err != nil {
 		return meaning(err)
 	}
 	return nil
