@@ -17,6 +17,7 @@ import (
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/ingest/trial"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/admit"
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/pprofhandler"
@@ -89,6 +90,21 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 			return do(r.server.alert, ctx, asked)
 		})
 	}
+}
+
+// redacted returns a text without what would be redacted if it came as a message, "" for
+// one that could not be stored as such.
+func (s *Server) redacted(tenant model.TenantID, text string) string {
+	line, err := json.Marshal(map[string]string{model.FieldMessage: text})
+	if err != nil {
+		return ""
+	}
+	decoded, err := s.decoder.Decode(tenant, nil, line, s.cfg.Now())
+	if err != nil || len(decoded.Records) != 1 {
+		return ""
+	}
+	message, _ := decoded.Records[0].Get(model.FieldMessage)
+	return message.Text
 }
 
 // modelled makes a handler of what package models does with what the path names.

@@ -385,6 +385,7 @@ func handleVerdict(r *request) error {
 	if err := verdict.Check(); err != nil {
 		return fmt.Errorf("take feedback: %w", err)
 	}
+	verdict.About = r.server.redacted(r.principal.Tenant, verdict.About)
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
 	if err := judge.Give(ctx, r.principal.Tenant, verdict); err != nil {

@@ -89,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 		s.alert = &alert.Service{Desk: cfg.Desk, Now: cfg.Now}
 	}
 	if cfg.Models != nil {
-		s.models = &models.Service{Desk: cfg.Models, Engine: cfg.Engine, Now: cfg.Now}
+		s.models = &models.Service{Desk: cfg.Models, Engine: cfg.Engine, Redact: s.redacted, Now: cfg.Now}
 		if cfg.Judge != nil {
 			s.models.Verdicts = cfg.Judge.Verdicts
 		}

@@ -89,6 +89,11 @@ func TestModels(t *testing.T) {
 	labelled(first.ID, "disk", "payment")
 	request(t, all[1], "POST", "/models/"+first.ID+"/rollback", "", 200, nil)
 	labelled("")
+	var kept struct{ Outline string }
+	request(t, all[0], "POST", "/models/labels", `{"text":"login with password=swordfishes failed","label":"login"}`, 201, &kept)
+	if strings.Contains(kept.Outline, "swordfishes") || !strings.Contains(kept.Outline, "login with") {
+		t.Errorf("the label keeps %q", kept.Outline)
+	}
 	request(t, all[0], "POST", "/models", `{"labels":false}`, 400, nil)
 	request(t, all[0], "POST", "/models/m-000077/activate", "", 404, nil)
 	request(t, all[0], "POST", "/models/labels", `{"text":"12 34","label":"x"}`, 400, nil)

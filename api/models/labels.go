@@ -59,7 +59,7 @@ func (s *Service) PutLabel(ctx context.Context, r admin.Request) (admin.Answer, 
 		message, _ := hit.Record.Get(model.FieldMessage)
 		text = message.Text
 	}
-	outline := classifier.Outline(text)
+	outline := s.outline(of, text)
 	if !classifier.Teaches(outline) {
 		return admin.Answer{}, admin.Fault(admin.Invalid, "text", "there is no word in it to learn from")
 	}
@@ -67,7 +67,14 @@ func (s *Service) PutLabel(ctx context.Context, r admin.Request) (admin.Answer, 
 	if err != nil {
 		return admin.Answer{}, err
 	}
-	return admin.Answer{Status: http.StatusCreated, Body: kept}, nil
+	return admin.Answer{Status: http.StatusCreated, Body: kept, Noted: noted(kept)}, nil
+}
+
+// noted is a label as the audit trail has it: without words of records, which are to go
+// when somebody takes the label back.
+func noted(l Label) Label {
+	l.Outline = ""
+	return l
 }
 
 // DropLabel takes back what the path names.
@@ -80,7 +87,7 @@ func (s *Service) DropLabel(ctx context.Context, r admin.Request) (admin.Answer,
 	if err != nil {
 		return admin.Answer{}, err
 	}
-	return admin.Answer{Status: http.StatusOK, Body: gone, Before: gone, Gone: true}, nil
+	return admin.Answer{Status: http.StatusOK, Body: gone, Before: noted(gone), Gone: true}, nil
 }
 
 // testRequest is the body of POST /models/{id}/test.
@@ -121,7 +128,7 @@ func (s *Service) Test(_ context.Context, r admin.Request) (admin.Answer, error)
 				return admin.Answer{}, admin.Fault(admin.Invalid, fmt.Sprintf("examples[%d].label", i), "%.80q is no label", e.Label)
 			}
 		}
-		answer["evaluation"] = m.Classifier.Evaluate(outlines(asked.Examples))
+		answer["evaluation"] = m.Classifier.Evaluate(s.outlines(of, asked.Examples))
 	}
 	found := []said{}
 	for _, text := range asked.Texts {

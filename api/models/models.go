@@ -85,7 +85,14 @@ type Service struct {
 	Engine *query.Engine
 	// Verdicts are what people said of findings; nil: nothing.
 	Verdicts func(tenant model.TenantID) []insight.Verdict
-	Now      func() time.Time
+	// Redact takes secrets out of a text, as if it came as a message.
+	Redact func(tenant model.TenantID, text string) string
+	Now    func() time.Time
+}
+
+// outline returns what of a text is kept and learned from: nothing that is redacted.
+func (s *Service) outline(of model.TenantID, text string) string {
+	return classifier.Outline(s.Redact(of, text))
 }
 
 // tenant returns whose models are asked for. Who sees only some of the records does not
@@ -154,10 +161,10 @@ type example struct {
 }
 
 // outlines makes examples of texts.
-func outlines(of []example) []classifier.Example {
+func (s *Service) outlines(of model.TenantID, examples []example) []classifier.Example {
 	var out []classifier.Example
-	for _, e := range of {
-		out = append(out, classifier.Example{Outline: classifier.Outline(e.Text), Label: e.Label})
+	for _, e := range examples {
+		out = append(out, classifier.Example{Outline: s.outline(of, e.Text), Label: e.Label})
 	}
 	return out
 }
@@ -174,8 +181,11 @@ func (s *Service) Train(ctx context.Context, r admin.Request) (admin.Answer, err
 			return admin.Answer{}, err
 		}
 	}
-	if len(asked.Note) > noteMax {
+	switch {
+	case len(asked.Note) > noteMax:
 		return admin.Answer{}, admin.Fault(admin.Invalid, "note", "%d bytes, want at most %d", len(asked.Note), noteMax)
+	case len(asked.Examples) > classifier.ExamplesMax:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "examples", "%d of them, want at most %d", len(asked.Examples), classifier.ExamplesMax)
 	}
 	examples, sources, err := s.examples(ctx, r, of, &asked)
 	if err != nil {
@@ -224,7 +234,7 @@ func (s *Service) examples(ctx context.Context, r admin.Request, of model.Tenant
 		}
 	}
 	sources.Request = len(asked.Examples)
-	return append(all, outlines(asked.Examples)...), sources, nil
+	return append(all, s.outlines(of, asked.Examples)...), sources, nil
 }
 
 // What is asked of records that came with labels.
