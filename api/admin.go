@@ -13,10 +13,12 @@ import (
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/enrich"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/timestamp"
 	"github.com/stere-log/stere/ingest/trial"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/admit"
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/pprofhandler"
@@ -103,12 +105,43 @@ func enriches(do func(*enrich.Service, context.Context, admin.Request) (admin.An
 	}
 }
 
+// redacted returns a text without what would be redacted if it came as a message, "" for
+// one that could not be stored as such.
+func (s *Server) redacted(tenant model.TenantID, text string) string {
+	line, err := json.Marshal(map[string]string{model.FieldMessage: text})
+	if err != nil {
+		return ""
+	}
+	decoded, err := s.decoder.Decode(tenant, nil, line, s.cfg.Now())
+	if err != nil || len(decoded.Records) != 1 {
+		return ""
+	}
+	message, _ := decoded.Records[0].Get(model.FieldMessage)
+	return message.Text
+}
+
+// modelled makes a handler of what package models does with what the path names.
+func modelled(do func(*models.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+	return func(r *request) error {
+		if r.server.models == nil {
+			return newProblem(kindUnavailable, "this node keeps no models")
+		}
+		return r.answerWith(modelBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			return do(r.server.models, ctx, asked)
+		})
+	}
+}
+
 // lookupBodyBytesMax is the largest body with a lookup table, which takes less when it is kept.
 const lookupBodyBytesMax = 2 << 20
 
-// answerWith answers a request with what is done about it.
-func (r *request) answerWith(bodyMax int64, do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
-	text, release, err := r.readBody(bodyMax)
+// modelBytesMax is how large a request about models is: it may have many examples.
+const modelBytesMax = 1 << 20
+
+// answerWith answers a request, with a body of at most so many bytes, with what is done
+// about it.
+func (r *request) answerWith(most int64, do func(ctx context.Context, asked admin.Request) (admin.Answer, error)) error {
+	text, release, err := r.readBody(most)
 	if err != nil {
 		return err
 	}

@@ -206,10 +206,19 @@ func handleSummary(r *request) error {
 	return analyze(r, p, !withMetrics, func(ctx context.Context, service *insight.Service) (summaryAnswer, error) {
 		summary, err := service.Summary(ctx, request)
 		answer := summaryAnswer{Summary: summary}
-		if withMetrics {
-			answer.SystemMetrics = r.server.meters.system()
+		if withMetrics && err == nil {
+			answer.SystemMetrics, err = r.systemOf(ctx, service, request.Scope, request.Zone)
 		}
 		return answer, err
+	})
+}
+
+// handleUsers is GET /analytics/users.
+func handleUsers(r *request) error {
+	p := r.analytics(timeframeDefault, "field", "limit")
+	request := insight.UsersRequest{Scope: p.scope, Field: p.values["field"], Limit: p.number("limit", insight.UsersMax), Zone: p.zone()}
+	return analyze(r, p, false, func(ctx context.Context, service *insight.Service) (*insight.Users, error) {
+		return service.Users(ctx, request)
 	})
 }
 
@@ -285,6 +294,48 @@ func handleChanges(r *request) error {
 	})
 }
 
+// related runs what makes an answer about calls between services, and sends it.
+func related[T any](r *request, p *analyticsParams, run func(ctx context.Context, service *insight.Service) (T, error)) error {
+	if err := p.err(); err != nil {
+		return err
+	}
+	ctx, end := r.asking()
+	defer end()
+	answer, err := run(ctx, r.server.insight)
+	if err != nil {
+		return fmt.Errorf("look at calls: %w", settle(ctx, err))
+	}
+	r.sendData(fasthttp.StatusOK, answer)
+	return nil
+}
+
+// handleGraph is GET /integration/graph.
+func handleGraph(r *request) error {
+	p := r.analytics(timeframeDefault)
+	return related(r, p, func(ctx context.Context, service *insight.Service) (*insight.Graph, error) {
+		graph, err := service.Graph(ctx, p.scope)
+		if err != nil || r.server.alert == nil || r.principal.Restriction != "" { // who is restricted sees no services
+			return graph, err
+		}
+		status := r.server.alert.Statuses(r.principal.Tenant)
+		for i := range graph.Nodes {
+			var known bool
+			graph.Nodes[i].Status, known = status[graph.Nodes[i].Service]
+			graph.Nodes[i].Registered = &known
+		}
+		return graph, nil
+	})
+}
+
+// handleTimeline is GET /integration/timeline.
+func handleTimeline(r *request) error {
+	p := r.analytics(timeframeDefault, "correlationId", "limit")
+	asked := insight.TimelineRequest{Scope: p.scope, CorrelationID: p.values["correlationId"], Limit: p.number("limit", insight.StepsMax)}
+	return related(r, p, func(ctx context.Context, service *insight.Service) (*insight.Timeline, error) {
+		return service.Timeline(ctx, asked)
+	})
+}
+
 // verdictBytesMax is how large a verdict is.
 const verdictBytesMax = 16 << 10
 
@@ -322,19 +373,20 @@ func handleVerdict(r *request) error {
 	}
 	defer release()
 	var body struct {
-		Verdict, Mute, Label, Note string
-		Until                      *time.Time
+		Verdict, Mute, Label, Note, About string
+		Until                             *time.Time
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil {
-		return invalid("body", "want {\"verdict\":\"false_positive\",\"mute\":\"finding\",\"until\":\"2030-01-31T00:00:00Z\",\"label\":\"\",\"note\":\"\"}, of which any may be left out: %v", err)
+		return invalid("body", "want {\"verdict\":\"false_positive\",\"mute\":\"finding\",\"until\":\"2030-01-31T00:00:00Z\",\"label\":\"\",\"about\":\"\",\"note\":\"\"}, of which any may be left out: %v", err)
 	}
 	id, _ := r.ctx.UserValue("id").(string)
-	verdict := insight.Verdict{Finding: id, Verdict: body.Verdict, Muted: body.Mute, Until: body.Until, Label: body.Label, Note: body.Note, By: r.principal.Name, Time: r.server.cfg.Now().UTC()}
+	verdict := insight.Verdict{Finding: id, Verdict: body.Verdict, Muted: body.Mute, Until: body.Until, Label: body.Label, About: body.About, Note: body.Note, By: r.principal.Name, Time: r.server.cfg.Now().UTC()}
 	if err := verdict.Check(); err != nil {
 		return fmt.Errorf("take feedback: %w", err)
 	}
+	verdict.About = r.server.redacted(r.principal.Tenant, verdict.About)
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
 	if err := judge.Give(ctx, r.principal.Tenant, verdict); err != nil {

@@ -20,7 +20,7 @@ func TestAnalytics(t *testing.T) {
 	w := newWorld(t, nil)
 	w.do("POST", "/logs", `[{"message":"login failed","level":"error","component":"auth","duration":5},{"message":"login ok","level":"info","component":"auth","duration":7},{"message":"paid","component":"pay"}]`).want(t, 200)
 	w.do("GET", "/analytics/summary?groupBy=component&timeframe=1h", "").want(t, 200,
-		"summary/totalLogs", "3", "groupedData/auth/count", "2", "errors/totalErrors", "1", "complete", "true", "systemMetrics/requestVolume", "1", "patterns/complete", "true")
+		"summary/totalLogs", "3", "groupedData/auth/count", "2", "errors/totalErrors", "1", "complete", "true", "systemMetrics/requestVolume", "1", "systemMetrics/successRate", "100", "systemMetrics/logProcessing/accepted", "3", "systemMetrics/userActivity/uniqueUsers", "0", "patterns/complete", "true")
 	w.do("GET", "/analytics/summary?component=auth&query=level:info&includePatterns=false&includeMetrics=false", "").want(t, 200, "summary/totalLogs", "1")
 	w.do("GET", "/analytics/trends?timeframe=2h&interval=hour&metrics=count,errors", "").want(t, 200, "interval", "1h", "complete", "true")
 	w.do("GET", "/analytics/patterns?category=all", "").want(t, 200, "complete", "true")

@@ -16,6 +16,7 @@ import (
 	"github.com/stere-log/stere/api/certs"
 	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/api/limits"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/audit"
 	"github.com/stere-log/stere/auth"
@@ -91,6 +92,8 @@ type Config struct {
 	Known insight.Known
 	// Judge keeps what people say of findings; nil: nobody can.
 	Judge insight.Judge
+	// Models has what is learned of a tenant's labels; nil: nothing is.
+	Models models.Desk
 	// LogLevel is changed by PUT /admin/log-level.
 	LogLevel *slog.LevelVar
 	Logger   *slog.Logger     // default: discards

@@ -113,7 +113,7 @@ func invalid(field, format string, args ...any) *problem {
 // administrative returns the problem for an error of package admin.
 func administrative(err *admin.Error) *problem {
 	p := &problem{kind: kindValidation, message: err.Error()}
-	for _, k := range []kind{kindNotFound, kindForbidden, kindDomain, kindExists, kindHasDomain} {
+	for _, k := range []kind{kindNotFound, kindForbidden, kindDomain, kindExists, kindHasDomain, kindRefused} {
 		if k.code == err.Code {
 			p.kind = k
 		}

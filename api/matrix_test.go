@@ -124,12 +124,13 @@ func matrix() map[string]matrixCase {
 		"POST /logs": {permission: write, body: `{"message":"m"}`, ok: []int{201}}, "GET /logs": {permission: read, ok: []int{200}},
 		"POST /logs/search": {permission: read, body: `{"query":"*"}`, ok: []int{200}}, "GET /logs/export": {permission: auth.Export, ok: []int{200}},
 		"POST /logs/export": {permission: auth.Export, body: `{"query":"*"}`, ok: []int{200}}, "GET /logs/tail": {permission: read, ok: []int{503}},
-		"POST /query/sigma":    {permission: read, body: "title: t\ndetection:\n  a:\n    x: y\n  condition: a", ok: []int{200}},
+		"POST /query/sigma":      {permission: read, body: "title: t\ndetection:\n  a:\n    x: y\n  condition: a", ok: []int{200}},
+		"GET /integration/graph": {permission: read, ok: []int{200}}, "GET /integration/timeline": {permission: read, query: "?correlationId=c", ok: []int{200}},
 		"POST /query/complete": {permission: read, body: `{"query":"component:"}`, ok: []int{200}}, "GET /logs/{id}": {permission: read, ok: []int{200, 404}},
 		"GET /logs/{id}/context": {permission: read, ok: []int{200, 404}},
 		"GET /analytics/summary": {permission: read, ok: []int{200}}, "GET /analytics/patterns": {permission: read, ok: []int{200}},
 		"GET /analytics/trends": {permission: read, ok: []int{200}}, "GET /analytics/insights": {permission: read, ok: []int{200}},
-		"GET /analytics/changes": {permission: read, ok: []int{200}}, "GET /analytics/feedback": {permission: read, ok: []int{503}},
+		"GET /analytics/users": {permission: read, ok: []int{200}}, "GET /analytics/changes": {permission: read, ok: []int{200}}, "GET /analytics/feedback": {permission: read, ok: []int{503}},
 		"POST /analytics/insights/{id}/feedback": {permission: auth.Save, body: `{"verdict":"true_positive"}`, ok: []int{503}},
 		"GET /health":                            {permission: auth.Open, ok: []int{200}}, "GET /health/live": {permission: auth.Open, ok: []int{200}}, "GET /health/ready": {permission: auth.Open, ok: []int{200}},
 		"GET /metrics": {permission: read, ok: []int{200}}, "GET /debug/pprof/{profile:*}": {permission: admin, ok: []int{200}},
@@ -164,11 +165,13 @@ func matrix() map[string]matrixCase {
 		"GET /triage/incidents": read, "POST /triage/incidents": auth.Feedback, "GET /triage/incidents/{name}": read, "PATCH /triage/incidents/{name}": auth.Feedback, "DELETE /triage/incidents/{name}": manage,
 		"GET /integration/webhooks": read, "POST /integration/webhooks": manage, "GET /integration/webhooks/{name}": read, "PATCH /integration/webhooks/{name}": manage, "DELETE /integration/webhooks/{name}": manage,
 		"GET /integration/webhooks/{name}/deliveries": read, "POST /integration/webhooks/{name}/redeliver": manage, "POST /integration/webhooks/{name}/test": manage,
-		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "POST /integration/cross-service": write,
 		"GET /lookups": read, "GET /lookups/{name}": read, "PUT /lookups/{name}": auth.Save, "DELETE /lookups/{name}": auth.Save,
 		"GET /analytics/deploys": read, "POST /analytics/deploys": auth.Save, "DELETE /analytics/deploys/{name}": auth.Save,
+		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "GET /integration/metrics": read, "POST /integration/cross-service": write,
+		"GET /models": read, "POST /models": manage, "GET /models/{name}": read, "DELETE /models/{name}": manage, "POST /models/{name}/activate": manage, "POST /models/{name}/rollback": manage,
+		"POST /models/{name}/test": read, "GET /models/labels": read, "POST /models/labels": auth.Feedback, "DELETE /models/labels/{name}": auth.Feedback,
 	} {
-		m[route] = matrixCase{permission: permission, ok: []int{503}, theirs: []int{503}} // there is no desk in this world; node.TestStoryOfAnAttack has one
+		m[route] = matrixCase{permission: permission, ok: []int{503}, theirs: []int{503}} // there is no desk in this world, and there are no models; node.TestStoryOfAnAttack and node.TestModels have them
 	}
 	for _, method := range []string{"POST", "PUT"} {
 		m[method+" /admin/cluster/shards"] = matrixCase{permission: admin, body: `{"shards":32}`, ok: []int{404}}

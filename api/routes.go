@@ -7,6 +7,7 @@ import (
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/enrich"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/elastic"
 )
@@ -51,6 +52,7 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/analytics/patterns", permission: auth.Read, feature: auth.Analytics, handle: handlePatterns, asks: true},
 		{methods: get, path: "/analytics/trends", permission: auth.Read, feature: auth.Analytics, handle: handleTrends, asks: true},
 		{methods: get, path: "/analytics/insights", permission: auth.Read, feature: auth.Analytics, handle: handleInsights, asks: true},
+		{methods: get, path: "/analytics/users", permission: auth.Read, feature: auth.Analytics, handle: handleUsers, asks: true},
 		{methods: get, path: "/analytics/changes", permission: auth.Read, feature: auth.Analytics, handle: handleChanges, asks: true},
 		{methods: get, path: "/analytics/deploys", permission: auth.Read, feature: auth.Analytics, handle: enriches((*enrich.Service).Deploys)},
 		{methods: post, path: "/analytics/deploys", permission: auth.Save, feature: auth.Analytics, handle: enriches((*enrich.Service).PutDeploy)},
@@ -75,6 +77,7 @@ func (s *Server) routes() []route {
 	}
 	table = append(table, tenantRoutes()...)
 	table = append(table, triageRoutes()...)
+	table = append(table, modelRoutes()...)
 	table = append(table, clusterRoutes()...)
 	for _, prefix := range []string{"", "/elasticsearch"} {
 		table = append(table,
@@ -160,7 +163,27 @@ func triageRoutes() []route {
 		{methods: post, path: "/integration/services", permission: auth.Manage, handle: triages((*alert.Service).RegisterService)},
 		{methods: del, path: "/integration/services/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropService)},
 		{methods: get, path: "/integration/health", permission: auth.Read, handle: triages((*alert.Service).IntegrationHealth)},
+		{methods: get, path: "/integration/metrics", permission: auth.Read, handle: triages((*alert.Service).IntegrationMetrics)},
+		{methods: get, path: "/integration/graph", permission: auth.Read, handle: handleGraph, asks: true},
+		{methods: get, path: "/integration/timeline", permission: auth.Read, handle: handleTimeline, asks: true},
 		{methods: post, path: "/integration/cross-service", permission: auth.Write, handle: handleCrossService},
+	}
+}
+
+// modelRoutes are those of what is learned of labels.
+func modelRoutes() []route {
+	get, post, del := []string{"GET"}, []string{"POST"}, []string{"DELETE"}
+	return []route{
+		{methods: get, path: "/models", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Models)},
+		{methods: post, path: "/models", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Train), asks: true},
+		{methods: get, path: "/models/labels", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Labels)},
+		{methods: post, path: "/models/labels", permission: auth.Feedback, feature: auth.Analytics, handle: modelled((*models.Service).PutLabel)},
+		{methods: del, path: "/models/labels/{name}", permission: auth.Feedback, feature: auth.Analytics, handle: modelled((*models.Service).DropLabel)},
+		{methods: get, path: "/models/{name}", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Model)},
+		{methods: del, path: "/models/{name}", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).DropModel)},
+		{methods: post, path: "/models/{name}/activate", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Activate)},
+		{methods: post, path: "/models/{name}/rollback", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Rollback)},
+		{methods: post, path: "/models/{name}/test", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Test)},
 	}
 }
 

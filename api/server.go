@@ -16,6 +16,7 @@ import (
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/budget"
 	"github.com/stere-log/stere/api/certs"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/body"
 	"github.com/stere-log/stere/ingest/elastic"
@@ -42,9 +43,10 @@ type Server struct {
 	records  *budget.Budget
 	meters   *meters
 	insight  *insight.Service
-	admin    *admin.Service // nil without a directory
-	alert    *alert.Service // nil without a desk
-	certs    *certs.Store   // nil without TLS
+	admin    *admin.Service  // nil without a directory
+	alert    *alert.Service  // nil without a desk
+	models   *models.Service // nil without models
+	certs    *certs.Store    // nil without TLS
 	started  time.Time
 	streams  sync.WaitGroup // what goes on after its handler
 	mu       struct {
@@ -88,6 +90,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Desk != nil {
 		s.alert = &alert.Service{Desk: cfg.Desk, Now: cfg.Now}
+	}
+	if cfg.Models != nil {
+		s.models = &models.Service{Desk: cfg.Models, Engine: cfg.Engine, Redact: s.redacted, Now: cfg.Now}
+		if cfg.Judge != nil {
+			s.models.Verdicts = cfg.Judge.Verdicts
+		}
 	}
 	if len(cfg.Certificates) > 0 {
 		var err error

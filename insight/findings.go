@@ -43,6 +43,7 @@ type Finding struct {
 	Examples    []string          `json:"examples,omitempty"`
 	Related     []anomaly.Subject `json:"related,omitempty"`
 	Deploy      *anomaly.Deploy   `json:"deploy,omitempty"`
+	Opinion     *Opinion          `json:"opinion,omitempty"` // of the tenant's model
 }
 
 // Learning says whether there is too little history to judge, and until when.
@@ -80,6 +81,8 @@ func (s *Service) Findings(ctx context.Context, scope Scope) (*Findings, error) 
 	answer := &Findings{TimeRange: scope.Window.timeRange()}
 	answer.Findings, answer.Learning, _ = a.findings(scope.Window)
 	answer.Findings, answer.Muted = s.heard(scope, answer.Findings)
+	s.opinions(scope).think(answer.Findings)
+	answer.Findings = ordered(answer.Findings)
 	answer.Completeness = a.completeness()
 	return answer, a.err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/syntax"
@@ -139,8 +140,9 @@ func TestFindingsLearn(t *testing.T) {
 // verdicts is an insight.Judge in memory.
 type verdicts []insight.Verdict
 
-func (v *verdicts) Verdicts(model.TenantID) []insight.Verdict { return *v }
-func (v *verdicts) Tenants() []model.TenantID                 { return []model.TenantID{model.DefaultTenant} }
+func (v *verdicts) Verdicts(model.TenantID) []insight.Verdict        { return *v }
+func (v *verdicts) Tenants() []model.TenantID                        { return []model.TenantID{model.DefaultTenant} }
+func (v *verdicts) Model(model.TenantID) (*classifier.Model, string) { return nil, "" }
 func (v *verdicts) Give(_ context.Context, _ model.TenantID, verdict insight.Verdict) error {
 	*v = append(*v, verdict)
 	return nil

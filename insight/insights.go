@@ -71,6 +71,7 @@ type Insight struct {
 	Metadata map[string]any `json:"metadata"`
 	Score    float64        `json:"score,omitempty"` // 0 to 100: how improbable it is
 	Finding  *Finding       `json:"finding,omitempty"`
+	Opinion  *Opinion       `json:"opinion,omitempty"` // of the tenant's model
 }
 
 // Recommendation is what to do about insights.
@@ -133,6 +134,7 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 	m := s.mutes(request.Scope)
 	f.found = slices.DeleteFunc(f.found, func(in Insight) bool { return m.has(in.ID) })
 	answer.Muted, answer.Learning, answer.Forecast = all-len(f.found), learning, prognoses(in)
+	s.opinions(request.Scope).thinkOf(f.found)
 	answer.Insights = ranked(f.found)
 	answer.Recommendations = recommend(answer.Insights)
 	if len(answer.Insights) > 0 {

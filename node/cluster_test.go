@@ -3,7 +3,6 @@ package node_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
@@ -14,19 +13,20 @@ import (
 // startThree starts a cluster of three nodes of which the first has all shards.
 func startThree(t *testing.T) []*nodetest.Running {
 	t.Helper()
-	return startLearning(t, 0)
+	return startCluster(t, node.Config{})
 }
 
-// startLearning is startThree where patterns are learned so often.
-func startLearning(t *testing.T, often time.Duration) []*nodetest.Running {
+// startCluster is startThree with settings that all nodes have.
+func startCluster(t *testing.T, cfg node.Config) []*nodetest.Running {
 	t.Helper()
 	secret := []byte("a secret that only this test knows, long enough")
-	first := nodetest.Start(t, node.Config{LearnInterval: often, Cluster: node.ClusterConfig{Name: "n0", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Bootstrap: true, Secret: secret}})
-	all := []*nodetest.Running{first}
-	for i := 1; i < 3; i++ {
-		all = append(all, nodetest.Start(t, node.Config{LearnInterval: often, Cluster: node.ClusterConfig{
-			Name: fmt.Sprintf("n%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Join: []string{first.Node.GossipAddr()}, Secret: secret,
-		}}))
+	var all []*nodetest.Running
+	for i := range 3 {
+		cfg.Cluster = node.ClusterConfig{Name: fmt.Sprintf("n%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Secret: secret}
+		if cfg.Cluster.Bootstrap = i == 0; i > 0 {
+			cfg.Cluster.Join = []string{all[0].Node.GossipAddr()}
+		}
+		all = append(all, nodetest.Start(t, cfg))
 	}
 	return all
 }

@@ -70,6 +70,9 @@ func TestFeedback(t *testing.T) {
 	precision("1")
 	do("POST", path, `{"verdict":"false_positive","mute":"finding"}`, 200)
 	precision("0")
+	if have := do("GET", "/analytics/summary?timeframe=1h", "", 200); !strings.Contains(have, `"falsePositives":1,"precision":0,`) || !strings.Contains(have, `"serviceRegistry":`) {
+		t.Errorf("the metrics of a summary: %s", have)
+	}
 	if ids, muted := insights(); len(ids) != 0 || muted != 1 {
 		t.Errorf("after it was muted: %v, %d muted", ids, muted)
 	}

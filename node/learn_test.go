@@ -14,7 +14,7 @@ import (
 // came before get the pattern, every node says the same of it, and the id that one of
 // them had before still finds that one.
 func TestPatternsAreTheSameEverywhere(t *testing.T) {
-	all := startLearning(t, 20*time.Millisecond)
+	all := startCluster(t, node.Config{LearnInterval: 20 * time.Millisecond})
 	rows := func(n *node.Node, text string) [][]any {
 		found, err := n.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: "default"}, Text: text})
 		if err != nil || !found.Complete {

@@ -144,6 +144,7 @@ func (n *Node) writeReplicas(w io.Writer) {
 // writeAlerts writes what was looked at and told here.
 func (n *Node) writeAlerts(w io.Writer) {
 	c := n.watcher.Counts()
+	active, unreachable, unknown := n.watcher.ServiceStates()
 	for _, one := range []struct {
 		name  string
 		value float64
@@ -156,6 +157,9 @@ func (n *Node) writeAlerts(w io.Writer) {
 		{"stere_webhook_failures_total", float64(c.DeliveryFailures)},
 		{"stere_webhook_waiting", float64(n.watcher.Waiting())},
 		{"stere_integration_probes_total", float64(c.Probes)},
+		{`stere_integration_services{state="active"}`, float64(active)},
+		{`stere_integration_services{state="unreachable"}`, float64(unreachable)},
+		{`stere_integration_services{state="unknown"}`, float64(unknown)},
 	} {
 		fmt.Fprintf(w, "%s %g\n", one.name, one.value)
 	}

@@ -58,6 +58,7 @@ type Node struct {
 	healer    *heal.Controller
 	leaders   leaders
 	learner   *learn.Learner
+	models    *operator.Models
 	eraser    *erase.Eraser
 	keeper    *encrypt.Keeper
 	watcher   *alert.Watcher
@@ -260,6 +261,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 		Leads: func() bool { return n.isReady() && n.members.Leads() }, Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
 	}}
 	n.openLimits()
+	n.models = &operator.Models{State: n.members.State, Propose: n.members.Propose}
 	n.watcher = alert.New(n.alerts())
 	n.follow = follow.New(follow.Config{
 		Self: n.identity.Node, Engine: n.engine, Serving: n.serving, ShardsOf: n.readShardsOf, Replica: n.replica,
@@ -286,7 +288,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.keeper = &encrypt.Keeper{FS: n.encrypted, Env: n.env(), LeaveLog: n.host.LeaveLog, Logger: n.logger}
 	cfg.Encryption = n.keeper
 	cfg.Queries = operator.Queries{State: n.members.State, Propose: n.members.Propose}
-	cfg.Judge, cfg.Enrich, cfg.Known = n.verdicts(), n.enrich, n.known()
+	cfg.Judge, cfg.Enrich, cfg.Known, cfg.Models = n.verdicts(), n.enrich, n.known(), n.models
 	n.api, err = api.New(cfg)
 	return err
 }
@@ -316,7 +318,7 @@ func (n *Node) openRedaction(cfg *api.Config) (err error) {
 
 // verdicts are what people said of findings.
 func (n *Node) verdicts() operator.Verdicts {
-	return operator.Verdicts{State: n.members.State, Propose: n.members.Propose}
+	return operator.Verdicts{State: n.members.State, Propose: n.members.Propose, Models: n.models}
 }
 
 // alerts is what the watcher has to do with.

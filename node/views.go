@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/internal/pause"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/pattern"
@@ -35,10 +36,17 @@ const (
 var (
 	_ query.Shards   = (*Node)(nil)
 	_ query.Patterns = (*Node)(nil)
+	_ query.Models   = (*Node)(nil)
 )
 
 // Patterns implements query.Patterns: what the catalogue has, on any node.
 func (n *Node) Patterns(tenant model.TenantID) *pattern.Set { return n.learner.Patterns(tenant) }
+
+// Model implements query.Models: what the catalogue has, on any node.
+func (n *Node) Model(tenant model.TenantID) *classifier.Model {
+	m, _ := n.models.Labelling(tenant)
+	return m
+}
 
 // Views implements query.Shards: what the tenant has in all its shards, with
 // everything that was acknowledged before the call. A shard is read here if it

@@ -145,7 +145,7 @@ func (e *Engine) tag(from *source, request *Request, more string) string {
 	if bounds == nil {
 		return ""
 	}
-	asked := leafRequest{kind: leafPage, shards: []model.ShardID{0}, Request: *request, patterns: from.set, places: from.places, page: exec.Page{Facets: request.Facets}}
+	asked := leafRequest{kind: leafPage, shards: []model.ShardID{0}, Request: *request, learnt: from.learnt, places: from.places, page: exec.Page{Facets: request.Facets}}
 	said, err := asked.encode()
 	if err != nil {
 		return ""

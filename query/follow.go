@@ -11,7 +11,6 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
@@ -145,11 +144,7 @@ func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, 
 		texts = append(texts, f.Text, f.Restriction)
 	}
 	named := mentionsOf(texts...)
-	var set *pattern.Set
-	if named.learned != 0 {
-		set = e.patterns(q.Tenant)
-	}
-	parts = named.with(parts, set, e.places())
+	parts = named.with(parts, e.learnt(q.Tenant, named), e.places())
 	followed = &Followed{}
 	err = exec.Guard(func() (err error) {
 		limits := exec.FollowLimits{Records: max(1, min(q.Records, FollowRecordsMax)), Bytes: FollowBytesMax, Time: most}

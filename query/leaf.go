@@ -40,7 +40,7 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 	if err := from.covers(request.shards); err != nil {
 		return nil, err
 	}
-	from.learn(request.patterns, request.mentions(), e.places())
+	from.learn(request.learnt, request.mentions(), e.places())
 	if from.places != "" && from.places != request.places {
 		from.lacks(shardNames(request.shards) + ": the node that reads them has other geoip files than the one that was asked")
 	}

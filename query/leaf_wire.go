@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/exec"
@@ -52,11 +53,11 @@ type leafRequest struct {
 	shards []model.ShardID
 	Request
 	setting
-	patterns *pattern.Set // for a text that mentions patterns
-	places   string       // the version of where addresses are, for a text to which that matters
-	page     exec.Page
-	limits   exec.Limits
-	ids      []model.RecordID // of leafFetch
+	learnt
+	places string // the version of where addresses are, for a text to which that matters
+	page   exec.Page
+	limits exec.Limits
+	ids    []model.RecordID // of leafFetch
 }
 
 // checksumBytes is how many bytes of a hash end requests and answers.
@@ -128,6 +129,14 @@ func (q *leafRequest) encode() ([]byte, error) {
 		set = q.patterns.Encode()
 	}
 	dst = appendText(appendText(dst, string(set)), q.places)
+	// Of a text that mentions no labels nothing follows: nodes that know of none read it.
+	if q.model != nil {
+		text, err := q.model.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
+		}
+		dst = appendText(dst, string(text))
+	}
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
 	}
@@ -212,6 +221,12 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 		}
 	}
 	q.places = r.String()
+	if !r.Failed() && r.Len() > 0 {
+		q.model = &classifier.Model{}
+		if err := q.model.UnmarshalJSON(r.Bytes()); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
+		}
+	}
 	switch {
 	case !r.Done():
 		return nil, fmt.Errorf("%w: it does not read as one", ErrLeafRequest)

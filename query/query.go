@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/admit"
@@ -28,6 +29,13 @@ type Shards interface {
 type Patterns interface {
 	// Patterns returns what was learned of a tenant's messages, nil if nothing was.
 	Patterns(tenant model.TenantID) *pattern.Set
+}
+
+// Models is implemented by Shards of which people have taught what they mean. Without it,
+// and for a tenant without a model, records have no labels but those they came with.
+type Models interface {
+	// Model returns what labels a tenant's records, nil if nothing does.
+	Model(tenant model.TenantID) *classifier.Model
 }
 
 // View is what a tenant has in a shard. Parts can be read until Release, which
@@ -247,7 +255,7 @@ var ErrCondition = errors.New("not a condition by which records can be deleted")
 // on the text and now, in Unix ns, alone.
 func Condition(text string, now int64) (index.Expr, error) {
 	if learned.MentionsOf(text) != 0 {
-		return nil, fmt.Errorf("%w: patterns change as more is learned; _pattern, the shape, stays", ErrCondition)
+		return nil, fmt.Errorf("%w: patterns and labels change as more is learned; _pattern, the shape, stays", ErrCondition)
 	}
 	e, err := plan.OnRecords(text, time.Unix(0, now))
 	if err != nil {

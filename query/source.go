@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/query/derived"
@@ -21,9 +22,9 @@ type source struct {
 	views  []View
 	parts  []part.Part
 	leaves []leafShards
-	set    *pattern.Set // for requests that mention patterns
-	places string       // the version of where addresses are, for requests to which that matters
-	usage  *exec.Usage  // nil: what it costs is not counted
+	learnt learnt
+	places string      // the version of where addresses are, for requests to which that matters
+	usage  *exec.Usage // nil: what it costs is not counted
 
 	mu struct {
 		sync.Mutex
@@ -64,9 +65,9 @@ func newSource(views []View) *source {
 }
 
 // learn gives the records of the source the fields that are named, here and, with the
-// same patterns, in its leaves.
-func (s *source) learn(set *pattern.Set, named mentions, places derived.Places) {
-	s.set, s.parts, s.places = set, named.with(s.parts, set, places), named.version(places)
+// same patterns and the same model, in its leaves.
+func (s *source) learn(of learnt, named mentions, places derived.Places) {
+	s.learnt, s.parts, s.places = of, named.with(s.parts, of, places), named.version(places)
 }
 
 // places is what is known of where addresses are, nil if nothing is.
@@ -92,12 +93,21 @@ func (m mentions) version(places derived.Places) string {
 	return places.Version()
 }
 
-// patterns returns what was learned of a tenant's messages.
-func (e *Engine) patterns(tenant model.TenantID) *pattern.Set {
-	if known, ok := e.shards.(Patterns); ok {
-		return known.Patterns(tenant)
+// learnt is what was learned of a tenant's messages, as far as a request mentions it.
+type learnt struct {
+	patterns *pattern.Set
+	model    *classifier.Model
+}
+
+// learnt returns what was learned of a tenant's messages.
+func (e *Engine) learnt(tenant model.TenantID, named mentions) (of learnt) {
+	if known, ok := e.shards.(Patterns); ok && named.learned.Patterns() {
+		of.patterns = known.Patterns(tenant)
 	}
-	return nil
+	if known, ok := e.shards.(Models); ok && named.learned.Labels() {
+		of.model = known.Model(tenant)
+	}
+	return of
 }
 
 // mentions is how texts may name fields that records do not come with: those of patterns
@@ -117,8 +127,8 @@ func mentionsOf(texts ...string) (found mentions) {
 }
 
 // with returns parts whose records have the fields that are named.
-func (m mentions) with(parts []part.Part, set *pattern.Set, places derived.Places) []part.Part {
-	return learned.With(derived.With(parts, m.derived, places), set, m.learned)
+func (m mentions) with(parts []part.Part, of learnt, places derived.Places) []part.Part {
+	return learned.With(derived.With(parts, m.derived, places), of.patterns, of.model, m.learned)
 }
 
 // mentions returns those of the request.
@@ -151,11 +161,7 @@ func (e *Engine) source(ctx context.Context, tenant model.TenantID, named mentio
 		return nil, fmt.Errorf("view shards of tenant %s: %w", tenant, err)
 	}
 	from := newSource(views)
-	var set *pattern.Set
-	if named.learned != 0 {
-		set = e.patterns(tenant)
-	}
-	from.learn(set, named, e.places())
+	from.learn(e.learnt(tenant, named), named, e.places())
 	return from, nil
 }
 
@@ -251,7 +257,7 @@ func (s *source) of(shard model.ShardID, request *leafRequest) exec.Source {
 // remote returns how a run asks one leaf.
 func (s *source) remote(l leafShards, request *leafRequest) exec.Remote {
 	asked := *request
-	asked.shards, asked.patterns, asked.places = l.shards, s.set, s.places
+	asked.shards, asked.learnt, asked.places = l.shards, s.learnt, s.places
 	return exec.Remote{
 		Name:   shardNames(l.shards),
 		Has:    func(shard model.ShardID) bool { return slices.Contains(l.shards, shard) },

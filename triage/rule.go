@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stere-log/stere/internal/yamlcheck"
 )
 
 // Limits of rules.
@@ -180,6 +182,7 @@ type Storage struct {
 type Action struct {
 	Webhook  string    `yaml:"webhook,omitempty" json:"webhook,omitempty"`   // tells this one
 	Notify   bool      `yaml:"notify,omitempty" json:"notify,omitempty"`     // tells all that ask for the rule's event
+	Ticket   string    `yaml:"ticket,omitempty" json:"ticket,omitempty"`     // tells this webhook once of what fires
 	Incident string    `yaml:"incident,omitempty" json:"incident,omitempty"` // opens one, of this class
 	Tag      []string  `yaml:"tag,omitempty" json:"tag,omitempty"`           // of alerts and incidents
 	Severity string    `yaml:"severity,omitempty" json:"severity,omitempty"` // of alerts and incidents, instead of the rule's
@@ -205,6 +208,9 @@ func ValidID(id string) bool {
 func ParseRule(text []byte) (*Rule, error) {
 	if len(text) > RuleBytesMax {
 		return nil, fmt.Errorf("a rule of %d bytes, at most %d are allowed", len(text), RuleBytesMax)
+	}
+	if err := yamlcheck.Check(text); err != nil {
+		return nil, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
@@ -342,13 +348,14 @@ func (r *Rule) checkCondition(f *faults) {
 
 func (a Action) check(f *faults, field string) {
 	given := 0
-	for _, one := range []bool{a.Webhook != "", a.Notify, a.Incident != "", len(a.Tag) > 0, a.Severity != "", a.Escalate != nil, a.Suppress != 0} {
+	for _, one := range []bool{a.Webhook != "", a.Notify, a.Ticket != "", a.Incident != "", len(a.Tag) > 0, a.Severity != "", a.Escalate != nil, a.Suppress != 0} {
 		if one {
 			given++
 		}
 	}
-	f.add(given != 1, field, "has %d of webhook, notify, incident, tag, severity, escalate and suppress, want one", given)
+	f.add(given != 1, field, "has %d of webhook, notify, ticket, incident, tag, severity, escalate and suppress, want one", given)
 	f.add(a.Webhook != "" && !ValidID(a.Webhook), field+".webhook", "%.80q is no id of a webhook", a.Webhook)
+	f.add(a.Ticket != "" && !ValidID(a.Ticket), field+".ticket", "%.80q is no id of a webhook", a.Ticket)
 	f.add(a.Incident != "" && !ValidID(a.Incident), field+".incident", "%.80q, want a class such as security or availability", a.Incident)
 	f.add(len(a.Tag) > 16, field+".tag", "%d tags, want at most 16", len(a.Tag))
 	for _, tag := range a.Tag {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/stere-log/stere/triage"
 )
@@ -22,6 +23,7 @@ const (
 	OverlapMax      = 30 * 24 * time.Hour
 	GiveUpAfter     = 24 * time.Hour
 	descriptionsMax = 512
+	keyMax          = 1024
 )
 
 // The templates.
@@ -32,11 +34,14 @@ const (
 	PagerDuty    = "pagerduty"
 	Alertmanager = "alertmanager"
 	Email        = "email"
+	Ticket       = "ticket"
+	Jira         = "jira"
+	GitHub       = "github"
 )
 
 // Templates returns them.
 func Templates() []string {
-	return []string{Generic, Slack, Teams, PagerDuty, Alertmanager, Email}
+	return []string{Generic, Slack, Teams, PagerDuty, Alertmanager, Email, Ticket, Jira, GitHub}
 }
 
 // Secret signs deliveries.
@@ -53,7 +58,8 @@ type Endpoint struct {
 	Events      []string `json:"events,omitempty"`    // none: all
 	Severity    string   `json:"severity,omitempty"`  // or worse; "": any
 	Template    string   `json:"template"`            // one of Templates
-	Key         string   `json:"key,omitempty"`       // PagerDuty's routing key
+	Key         string   `json:"key,omitempty"`       // PagerDuty's routing key; of tickets what goes into the header Authorization
+	Project     string   `json:"project,omitempty"`   // Jira's key of it
 	Active      bool     `json:"active"`              // deliveries go there
 	Why         string   `json:"why,omitempty"`       // it is not active, if not by hand
 	Secrets     []Secret `json:"secrets,omitempty"`   // the newest first
@@ -80,7 +86,8 @@ func (e *Endpoint) Check() error {
 		fault(err != nil || len(list) > 10, "url", "want mailto: with 1 to 10 addresses between commas")
 	}
 	fault(e.Template == PagerDuty && e.Key == "", "key", "is missing: the integration key of the PagerDuty service")
-	fault(len(e.Key) > SecretMax, "key", "%d bytes, want at most %d", len(e.Key), SecretMax)
+	fault(len(e.Key) > keyMax || strings.ContainsFunc(e.Key, unicode.IsControl), "key", "%d bytes, want at most %d in one line", len(e.Key), keyMax)
+	fault(e.Template == Jira && !triage.ValidID(strings.ToLower(e.Project)), "project", "%.80q, want the key of a project of Jira, such as OPS", e.Project)
 	for _, event := range e.Events {
 		fault(!slices.Contains(triage.Events(), event), "events", "%.40q, want some of %s", event, strings.Join(triage.Events(), ", "))
 	}

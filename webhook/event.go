@@ -71,6 +71,12 @@ func Render(e *Endpoint, event *Event, source string) ([]byte, error) {
 		return encode(pagerDuty(event, e.Key, source))
 	case Alertmanager:
 		return encode(alertmanager(event, source))
+	case Ticket:
+		return encode(ticket(event, source))
+	case Jira:
+		return encode(jira(event, e.Project))
+	case GitHub:
+		return encode(gitHub(event))
 	}
 	return nil, fmt.Errorf("template %q makes no body", e.Template)
 }

@@ -158,6 +158,7 @@ func (s *Sender) try(ctx context.Context, e *Endpoint, d *Delivery, now time.Tim
 	}
 	header := Sign(e.Valid(now.UnixNano()), d.ID, now, body)
 	header.Set("Content-Type", "application/json")
+	e.authorize(header)
 	header.Set("User-Agent", strings.TrimSuffix("stere-webhook/"+s.Version, "/"))
 	sent, err := s.Client.Send(ctx, http.MethodPost, e.URL, header, body, answerShown)
 	if err != nil {

@@ -64,9 +64,12 @@ func TestTemplates(t *testing.T) {
 		webhook.Slack:        {`"text":"FIRING [critical] Service &lt;down&gt; &amp; out"`, `"color":"#a30200"`, "host.name=h1: 3"},
 		webhook.Teams:        {`"type":"AdaptiveCard"`, `"text":"FIRING [critical] Service <down> & out"`, `"title":"Incident","value":"inc-1"`},
 		webhook.PagerDuty:    {`"routing_key":"k"`, `"event_action":"trigger"`, `"dedup_key":"shop/service_down"`, `"severity":"critical"`},
+		webhook.Ticket:       {`"title":"[critical] Service <down> & out"`, `"labels":["stere","critical","service_down","a"]`, `"priority":"highest"`, "Incident: inc-1", `"key":"shop/service_down"`},
+		webhook.Jira:         {`"project":{"key":"OPS"}`, `"issuetype":{"name":"Task"}`, `"summary":"[critical] Service <down> & out"`, `"priority":{"name":"Highest"}`, "host.name=h1: 3"},
+		webhook.GitHub:       {`"title":"[critical]`, `"priority:highest"`, "```\\ntext", `"labels":["stere",`},
 		webhook.Alertmanager: {`"alertname":"service_down"`, `"field_host_name":"h1"`, `"startsAt":"2026-09-21T14:13:20Z"`},
 	} {
-		body, err := webhook.Render(&webhook.Endpoint{Template: template, Key: "k"}, &event, "s")
+		body, err := webhook.Render(&webhook.Endpoint{Template: template, Key: "k", Project: "OPS"}, &event, "s")
 		if err != nil || !json.Valid(body) {
 			t.Errorf("%s: %s, %v", template, body, err)
 		}
@@ -80,6 +83,29 @@ func TestTemplates(t *testing.T) {
 	over.Status, over.Alerts = "resolved", nil
 	if body, _ := webhook.Render(&webhook.Endpoint{Template: webhook.PagerDuty, Key: "k"}, &over, "s"); !strings.Contains(string(body), `"event_action":"resolve"`) {
 		t.Errorf("%s", body)
+	}
+}
+
+// TestTicketsAreAuthorized: with a token, or with a header as it is; no one else is told it.
+func TestTicketsAreAuthorized(t *testing.T) {
+	got := ""
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	defer receiver.Close()
+	s := &webhook.Sender{Client: outward.NewSender(outward.Loopback)}
+	for _, one := range []struct{ template, key, want string }{
+		{webhook.GitHub, "token", "Bearer token"}, {webhook.Jira, "Basic bWU6dG9rZW4=", "Basic bWU6dG9rZW4="}, {webhook.Ticket, "", ""}, {webhook.PagerDuty, "token", ""},
+	} {
+		e := &webhook.Endpoint{ID: "a", URL: "https://a.example/", Template: one.template, Key: one.key, Project: "OPS"}
+		if err := e.Check(); err != nil {
+			t.Errorf("%s: %v", one.template, err)
+		}
+		e.URL = receiver.URL
+		if r := s.Send(t.Context(), e, &webhook.Delivery{ID: "a", Event: event}, time.Unix(5, 0)); r.Error != "" || got != one.want {
+			t.Errorf("%s: %+v, authorized by %q, want %q", one.template, r, got, one.want)
+		}
+	}
+	if err := (&webhook.Endpoint{ID: "a", URL: "https://a.example/", Template: webhook.Jira, Key: "a\r\nb"}).Check(); err == nil || !strings.Contains(err.Error(), "project") || !strings.Contains(err.Error(), "in one line") {
+		t.Error(err)
 	}
 }
 

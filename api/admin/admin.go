@@ -111,6 +111,7 @@ const (
 	Forbidden = "AUTHORIZATION_ERROR"
 	BadDomain = "INVALID_DOMAIN"
 	HasDomain = "DOMAIN_EXISTS"
+	Refused   = "REFUSED"
 )
 
 // Error is what is wrong with a request.

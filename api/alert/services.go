@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/triage"
 )
 
@@ -88,6 +89,16 @@ func shownService(s *Registered, whole bool) serviceBody {
 	return out
 }
 
+// Statuses returns how the registered services of a tenant are: active, unreachable or
+// unknown.
+func (s *Service) Statuses(of model.TenantID) map[string]string {
+	found := map[string]string{}
+	for _, one := range s.Desk.Services(of) {
+		found[one.Registered.Name] = shownService(&one, false).Status
+	}
+	return found
+}
+
 // RegisterService makes a service known, and looks whether it answers.
 func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.Answer, error) {
 	of, err := tenant(r)
@@ -150,6 +161,75 @@ func (s *Service) DropService(ctx context.Context, r admin.Request) (admin.Answe
 		return admin.Answer{}, err
 	}
 	return admin.Answer{Status: http.StatusOK, Body: shownService(&gone, false), Before: shownService(&gone, false), Gone: true}, nil
+}
+
+// IntegrationMetrics are figures of what is connected.
+type IntegrationMetrics struct {
+	Services struct {
+		Total     int `json:"totalServices"`
+		Active    int `json:"activeServices"`
+		Unhealthy int `json:"unhealthyServices"`
+		Unknown   int `json:"unknownServices"` // that nobody has looked at
+	} `json:"serviceRegistry"`
+	Webhooks struct {
+		Total    int    `json:"totalWebhooks"`
+		Active   int    `json:"activeWebhooks"`
+		Triggers uint64 `json:"totalTriggers"`
+		Failed   uint64 `json:"failedAttempts"`
+		Waiting  int    `json:"waiting"`
+		Dead     uint64 `json:"deadLetters"`
+		Dropped  uint64 `json:"dropped"`
+	} `json:"webhooks"`
+	ServiceHealth map[string]ServiceMetrics `json:"serviceHealth"`
+}
+
+// ServiceMetrics are figures of a registered service.
+type ServiceMetrics struct {
+	Status   string  `json:"status"`
+	Uptime   float64 `json:"uptimePercent"`
+	P50      float64 `json:"p50Ms"`
+	P95      float64 `json:"p95Ms"`
+	Timeouts int     `json:"timeouts"`
+}
+
+// Metrics returns the figures of a tenant.
+func (s *Service) Metrics(of model.TenantID) IntegrationMetrics {
+	m := IntegrationMetrics{ServiceHealth: map[string]ServiceMetrics{}}
+	for _, one := range s.Desk.Services(of) {
+		shown := shownService(&one, false)
+		m.Services.Total++
+		switch shown.Status {
+		case "active":
+			m.Services.Active++
+		case "unreachable":
+			m.Services.Unhealthy++
+		default:
+			m.Services.Unknown++
+		}
+		figures := ServiceMetrics{Status: shown.Status}
+		if h := shown.Health; h != nil {
+			figures.Uptime, figures.P50, figures.P95, figures.Timeouts = h.Uptime, h.P50, h.P95, h.Timeouts
+		}
+		m.ServiceHealth[shown.Name] = figures
+	}
+	for _, w := range s.Desk.Webhooks(of) {
+		m.Webhooks.Total++
+		if w.Active {
+			m.Webhooks.Active++
+		}
+		m.Webhooks.Triggers, m.Webhooks.Failed, m.Webhooks.Waiting = m.Webhooks.Triggers+w.Queue.Delivered, m.Webhooks.Failed+w.Queue.Failed, m.Webhooks.Waiting+w.Queue.Waits()
+		m.Webhooks.Dead, m.Webhooks.Dropped = m.Webhooks.Dead+w.Queue.Dead, m.Webhooks.Dropped+w.Queue.Dropped
+	}
+	return m
+}
+
+// IntegrationMetrics answers the figures of what is connected.
+func (s *Service) IntegrationMetrics(_ context.Context, r admin.Request) (admin.Answer, error) {
+	of, err := tenant(r)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return admin.OK(s.Metrics(of))
 }
 
 // IntegrationHealth says how all that is connected is. A service that is down does not

@@ -21,6 +21,7 @@ type webhookRequest struct {
 	Severity    *string   `json:"severity"`
 	Template    *string   `json:"template"`
 	Key         *string   `json:"key"`
+	Project     *string   `json:"project"`
 	Active      *bool     `json:"active"`
 	Secret      *string   `json:"secret"`
 	Overlap     string    `json:"overlap"` // how long secrets before this one sign too
@@ -47,6 +48,7 @@ type webhookBody struct {
 	Events      []string   `json:"events"`
 	Severity    string     `json:"severity,omitempty"`
 	Template    string     `json:"template"`
+	Project     string     `json:"project,omitempty"`
 	Active      bool       `json:"active"`
 	Why         string     `json:"inactiveBecause,omitempty"`
 	Signed      bool       `json:"signed"`
@@ -67,7 +69,7 @@ type webhookBody struct {
 func (s *Service) shownWebhook(w *Webhook, whole bool) webhookBody {
 	q := &w.Queue
 	valid := len(w.Valid(s.Now().UnixNano()))
-	out := webhookBody{ID: w.ID, URL: w.URL, Description: w.Description, Events: w.Events, Severity: w.Severity, Template: w.Template, Active: w.Active, Why: w.Why, Signed: valid > 0, Secrets: valid,
+	out := webhookBody{ID: w.ID, URL: w.URL, Description: w.Description, Events: w.Events, Severity: w.Severity, Template: w.Template, Project: w.Project, Active: w.Active, Why: w.Why, Signed: valid > 0, Secrets: valid,
 		Created: admin.At(w.Created), By: w.By, Last: admin.At(q.Last), Total: q.Delivered, Waiting: q.Waits(), Failed: q.Failed, Dead: q.Dead, Dropped: q.Dropped,
 		Circuit: "closed", NextTry: admin.At(q.NextTry), Error: q.Error}
 	if out.Events == nil {
@@ -94,6 +96,7 @@ func (s *Service) change(e *webhook.Endpoint, asked *webhookRequest) error {
 	set(&e.Severity, asked.Severity)
 	set(&e.Template, asked.Template)
 	set(&e.Key, asked.Key)
+	set(&e.Project, asked.Project)
 	if asked.Events != nil {
 		e.Events = *asked.Events
 	}

@@ -20,6 +20,11 @@ const (
 	// DocumentBytesOfTenantMax how many bytes they have.
 	DocumentsOfTenantMax     = 4096
 	DocumentBytesOfTenantMax = 8 << 20
+	// TenantDocumentsMax is how many documents of all kinds a tenant has at most after a
+	// change that somebody asks for (RoomFor), and TenantDocumentBytesMax how many bytes
+	// they have: one tenant does not take the room of all.
+	TenantDocumentsMax     = 12288
+	TenantDocumentBytesMax = 24 << 20
 	// DocumentsMax is how many there are in all, and DocumentBytesMax how many bytes.
 	DocumentsMax     = 65536
 	DocumentBytesMax = 64 << 20
@@ -263,6 +268,31 @@ func (s *State) countDocuments() (count, bytes int) {
 func (s *State) DocumentsOf(kind string, tenant model.TenantID) (count, bytes int) {
 	set := s.Documents[kind][tenant]
 	return len(set.All), set.bytes
+}
+
+// RoomFor reports why a tenant is not to have what changes add, ErrRefused. It is for those
+// who propose what somebody asks for; what follows from that by itself, such as alerts, is
+// bounded by kind. Whoever applies commands does not look at it: what was proposed by a
+// node that knew no such bound is applied everywhere.
+func (s *State) RoomFor(tenant model.TenantID, changes []DocumentChange) error {
+	count, bytes, grows := 0, 0, 0
+	for _, tenants := range s.Documents {
+		count += len(tenants[tenant].All)
+		bytes += tenants[tenant].bytes
+	}
+	for _, c := range changes {
+		old, there := s.Documents[c.Kind][tenant].All[c.ID]
+		if there {
+			count, grows = count-1, grows-old.size(c.ID)
+		}
+		if !c.Drop {
+			count, grows = count+1, grows+Document{Body: c.Body}.size(c.ID)
+		}
+	}
+	if bytes += grows; grows > 0 && (count > TenantDocumentsMax || bytes > TenantDocumentBytesMax) {
+		return refuse(ErrRefused, "the tenant would have %d documents of all kinds with %d bytes, the most there can be are %d with %d: remove incidents, rules, webhooks, labels or models that nobody needs", count, bytes, TenantDocumentsMax, TenantDocumentBytesMax)
+	}
+	return nil
 }
 
 // DocumentsUsed returns how much of the place for documents is taken, from 0 to 1: when

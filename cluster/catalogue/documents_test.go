@@ -174,6 +174,38 @@ func TestDocumentsAreBounded(t *testing.T) {
 	do(ChangeDocuments{Changes: []DocumentChange{{Kind: "big", Tenant: "t0", ID: "a", Body: body[:1]}}}, nil, "")
 }
 
+// TestRoomOfATenant: of all kinds together a tenant is not to have more than its room;
+// what makes it less is let through, and what is proposed all the same is applied.
+func TestRoomOfATenant(t *testing.T) {
+	s := sample(t)
+	do := withFormat(t, s)
+	body := bytes.Repeat([]byte("x"), DocumentMax)
+	var refused error
+	for n := 0; refused == nil && n < 1000; n++ {
+		var c ChangeDocuments
+		for i := range 8 {
+			c.Changes = append(c.Changes, DocumentChange{Kind: fmt.Sprint("kind", n%4), Tenant: "t", ID: fmt.Sprint(n, ":", i), Body: body})
+		}
+		refused = s.RoomFor("t", c.Changes)
+		s = do(c, nil, "")
+	}
+	_, all := s.countDocuments()
+	if !errors.Is(refused, ErrRefused) || !strings.Contains(refused.Error(), "of all kinds") || all <= TenantDocumentBytesMax || all > TenantDocumentBytesMax+1<<20 {
+		t.Errorf("%d bytes: %v", all, refused)
+	}
+	same := DocumentChange{Kind: "kind0", Tenant: "t", ID: "0:0", Body: body}
+	less := same
+	less.Body = body[1:100]
+	for name, changes := range map[string][]DocumentChange{"less": {less}, "as much": {same}, "none": {{Kind: "kind0", Tenant: "t", ID: "0:0", Drop: true}}, "nothing": nil} {
+		if err := s.RoomFor("t", changes); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if s.RoomFor("u", []DocumentChange{same}) != nil || s.RoomFor("t", []DocumentChange{{Kind: "small", Tenant: "t", ID: "a", Body: body[:1]}}) == nil {
+		t.Error("the room of one tenant is that of another")
+	}
+}
+
 // TestDocumentsGoWithTheirTenant, and need nodes that read them.
 func TestDocumentsGoWithTheirTenant(t *testing.T) {
 	s := sample(t)

@@ -141,4 +141,44 @@ func TestTriageCommands(t *testing.T) {
 	do(1, "webhook redeliver ops msg_1", "there is no delivery")
 	do(0, "webhook list", "closed")
 	do(0, "webhook drop ops", "dropped")
+
+	do(0, "triage silences add --reason work --rule database_error --of component=db --for 3h", "sil-", "database_error", "component:db")
+	do(1, "triage silences add --reason work --rule nothing", "there is no rule")
+	do(0, "triage silences", "work", "true")
+	do(1, "triage silences drop sil-1", "there is no silence")
+	do(1, "services add auth --at http://auth.example", "is not https")
+	do(0, "services add auth --at https://127.0.0.1:1 --capability logging", "auth", "unknown", "logging")
+	do(0, "services", "auth")
+	do(0, "services drop auth", "dropped")
+}
+
+// TestModelCommands labels texts, trains a model and lets it label records.
+func TestModelCommands(t *testing.T) {
+	m := newTerminal(t)
+	m.serve()
+	do := func(code int, line []string, texts ...string) {
+		t.Helper()
+		m.want(code, append([]string{"models"}, line...), texts...)
+	}
+	do(1, []string{"train"}, "0 labels")
+	for _, place := range []string{"north", "south", "east", "west"} {
+		do(0, []string{"label", "payment", "--text", "card declined " + place}, "payment", "lbl-")
+		do(0, []string{"label", "disk", "--text", "volume full " + place}, "disk")
+	}
+	do(2, []string{"label", "disk"}, "--record")
+	do(1, []string{"label", "disk", "--text", "77"}, "there is no word")
+	do(0, []string{"labels"}, "card declined north")
+	file := filepath.Join(m.dir, "examples.ndjson")
+	if err := os.WriteFile(file, []byte("{\"text\":\"no way\",\"label\":\"odd\"}\n{\"text\":\"gateway timeout\",\"label\":\"net\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(0, []string{"train", "--examples", file, "--note", "first"}, "m-000001", "disk,payment", "PRECISION", "left out, as it has too few examples: net (1)")
+	do(0, []string{"test", "m-000001", "the card was declined", "what"}, "payment", "card")
+	do(0, []string{"activate", "m-000001"}, "m-000001")
+	do(0, []string{"list"}, "true", "first")
+	do(0, []string{"show", "m-000001"}, `"evaluation"`, `"declined"`)
+	do(1, []string{"drop", "m-000001"}, "is active")
+	do(0, []string{"rollback", "m-000001"}, "ACTIVE")
+	do(0, []string{"drop", "m-000001"}, "dropped")
+	do(1, []string{"unlabel", "lbl-1"}, "there is no label")
 }

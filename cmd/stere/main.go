@@ -62,21 +62,23 @@ func (p *program) getenv(name string) string {
 
 // commandLine is the grammar of the command line.
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" help:"Run a node."`
-	Send    sendCommand    `cmd:"" help:"Send files of logs to a node."`
-	Query   queryCommand   `cmd:"" help:"Ask a node."`
-	Tail    tailCommand    `cmd:"" help:"Show records as they come."`
-	Export  exportCommand  `cmd:"" help:"Write all records of a question, as NDJSON, CSV or Parquet."`
-	Demo    demoCommand    `cmd:"" help:"Show Stere with a sample of real logs."`
-	Cluster clusterCommand `cmd:"" help:"Look after a cluster of nodes."`
-	Audit   admin.Audit    `cmd:"" help:"The audit trail: who did what, and whether it is whole."`
-	Triage  admin.Triage   `cmd:"" help:"Rules, alerts and incidents: what asks for somebody."`
-	Webhook admin.Webhook  `cmd:"" help:"Webhooks: who is told."`
-	Lookup  admin.Lookup   `cmd:"" help:"Lookup tables: what is known of the values of a field."`
-	Deploy  admin.Deploy   `cmd:"" help:"Deployments: what was put into service when."`
-	Admin   admin.Command  `cmd:"" help:"Administer keys, tenants and domains; usage; try redaction."`
-	Config  configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve    serveCommand   `cmd:"" help:"Run a node."`
+	Send     sendCommand    `cmd:"" help:"Send files of logs to a node."`
+	Query    queryCommand   `cmd:"" help:"Ask a node."`
+	Tail     tailCommand    `cmd:"" help:"Show records as they come."`
+	Export   exportCommand  `cmd:"" help:"Write all records of a question, as NDJSON, CSV or Parquet."`
+	Demo     demoCommand    `cmd:"" help:"Show Stere with a sample of real logs."`
+	Cluster  clusterCommand `cmd:"" help:"Look after a cluster of nodes."`
+	Audit    admin.Audit    `cmd:"" help:"The audit trail: who did what, and whether it is whole."`
+	Triage   admin.Triage   `cmd:"" help:"Rules, alerts and incidents: what asks for somebody."`
+	Webhook  admin.Webhook  `cmd:"" help:"Webhooks: who is told."`
+	Services admin.Services `cmd:"" help:"Registered services, and whether they answer."`
+	Lookup   admin.Lookup   `cmd:"" help:"Lookup tables: what is known of the values of a field."`
+	Deploy   admin.Deploy   `cmd:"" help:"Deployments: what was put into service when."`
+	Models   admin.Models   `cmd:"" help:"Models: what people have taught."`
+	Admin    admin.Command  `cmd:"" help:"Administer keys, tenants and domains; usage; try redaction."`
+	Config   configCommand  `cmd:"" help:"Print the effective settings and where each comes from."`
+	Version  versionCommand `cmd:"" help:"Print the version."`
 }
 
 const description = `Stere keeps logs and finds them: one binary, nothing else to install.

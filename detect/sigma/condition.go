@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // tokensOf cuts a condition into words, parentheses and bars.
@@ -22,6 +24,16 @@ type parser struct {
 	at     *yaml.Node
 	tokens []string
 	depth  int
+	size   int // bytes of the selections that were put in
+}
+
+// put takes a selection into the condition. The same one may stand there any number of
+// times, so what comes of all is bounded.
+func (p *parser) put(text string) (string, error) {
+	if p.size += len(text); p.size > syntax.TextMax {
+		return "", fault(p.at, "the rule makes a query of more than %d bytes", syntax.TextMax)
+	}
+	return text, nil
 }
 
 // parse translates all of it.
@@ -94,7 +106,7 @@ func (p *parser) not() (string, error) {
 	if !ok {
 		return "", fault(p.at, "there is no selection %q; there are: %s", word, strings.Join(p.names, ", "))
 	}
-	return text, nil
+	return p.put(text)
 }
 
 // of translates "1 of x*" and "all of them".
@@ -111,7 +123,11 @@ func (p *parser) of(quantity string) (string, error) {
 			return "", fault(p.at, "%q is no pattern of names", pattern)
 		}
 		if matched || pattern == "them" && !strings.HasPrefix(name, "_") {
-			all = append(all, p.selections[name])
+			text, err := p.put(p.selections[name])
+			if err != nil {
+				return "", err
+			}
+			all = append(all, text)
 		}
 	}
 	if len(all) == 0 {

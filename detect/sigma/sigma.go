@@ -12,12 +12,15 @@
 package sigma
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/stere-log/stere/internal/yamlcheck"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -72,6 +75,10 @@ func Translate(text []byte, options Options) (*Rule, error) {
 	if len(text) > RuleMax {
 		return nil, fault(nil, "the rule has %d bytes, at most %d", len(text), RuleMax)
 	}
+	var bad *yamlcheck.Error
+	if err := yamlcheck.Check(text); errors.As(err, &bad) {
+		return nil, &Error{Line: bad.Line, Message: bad.Message}
+	}
 	var body struct {
 		ID, Title, Description, Level string
 		Tags                          []string
@@ -79,7 +86,7 @@ func Translate(text []byte, options Options) (*Rule, error) {
 		Correlation                   yaml.Node
 	}
 	if err := yaml.Unmarshal(text, &body); err != nil {
-		return nil, fault(nil, "the rule is no YAML: %v", err)
+		return nil, fault(nil, "the rule is no YAML: %.300v", err)
 	}
 	switch {
 	case body.Correlation.Kind != 0:
@@ -257,8 +264,11 @@ func match(field string, modifiers []string, v *yaml.Node) (string, error) {
 	}
 	switch {
 	case has("re"):
-		return field + ":/" + strings.ReplaceAll(v.Value, "/", `\/`) + "/", nil
+		return field + ":/" + slashes(v.Value) + "/", nil
 	case has("cidr"):
+		if _, err := netip.ParsePrefix(v.Value); err != nil {
+			return "", fault(v, "%.80q is no network, want for example 10.0.0.0/8", v.Value)
+		}
 		return field + ":ip(" + v.Value + ")", nil
 	case has("exists"):
 		if v.Value == "false" {
@@ -281,6 +291,24 @@ func match(field string, modifiers []string, v *yaml.Node) (string, error) {
 		return field + ":=" + syntax.QuoteValue(v.Value), nil
 	}
 	return field + ":" + expression(v.Value, "^", "$", cased), nil
+}
+
+// slashes returns a regular expression that does not end early where it stands between
+// slashes, nor late.
+func slashes(value string) string {
+	var b strings.Builder
+	escaped := false
+	for _, r := range value {
+		if r == '/' && !escaped {
+			b.WriteByte('\\')
+		}
+		escaped = r == '\\' && !escaped
+		b.WriteRune(r)
+	}
+	if escaped { // of nothing: a backslash
+		b.WriteByte('\\')
+	}
+	return b.String()
 }
 
 // contains is a text within the value of a field.

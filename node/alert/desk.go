@@ -32,7 +32,15 @@ func fault(code, field, format string, args ...any) error {
 }
 
 func (d Desk) edit(ctx context.Context, tenant model.TenantID, plan func(b *batch) error) error {
-	_, err := edit(ctx, d.State, d.Change, tenant, plan)
+	_, err := edit(ctx, d.State, d.Change, tenant, func(b *batch) error {
+		if err := plan(b); err != nil {
+			return err
+		}
+		if err := b.state.RoomFor(tenant, b.changes); err != nil {
+			return fault(admin.Refused, "", "%v", err)
+		}
+		return nil
+	})
 	return err
 }
 

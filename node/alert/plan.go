@@ -56,6 +56,9 @@ func (p *plan) outcome(ctx context.Context, transitions []triage.Transition) err
 		}
 	}
 	endpoints := p.endpoints()
+	if err := p.tickets(endpoints, firing, incident); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		status string
 		of     []triage.Transition
@@ -79,7 +82,7 @@ func (p *plan) outcome(ctx context.Context, transitions []triage.Transition) err
 			event.Severity = t.Level.Severity
 		}
 		for _, e := range endpoints {
-			if t.Level.Webhook == e.ID && e.Active || t.Level.Webhook == "" && e.Wants(event.Event, event.Severity) {
+			if t.Level.Webhook == e.ID && e.Active || t.Level.Webhook == "" && !e.Tickets() && e.Wants(event.Event, event.Severity) {
 				if err := p.send(e, event, []triage.Transition{t}); err != nil {
 					return err
 				}
@@ -97,8 +100,35 @@ func (p *plan) endpoints() []*webhook.Endpoint {
 	return out
 }
 
-// tells reports whether the rule's actions tell an endpoint.
+// tickets plans what opens tickets: it is told of alerts that fire, once.
+func (p *plan) tickets(endpoints []*webhook.Endpoint, firing []triage.Transition, incident string) error {
+	fires := slices.DeleteFunc(slices.Clone(firing), func(t triage.Transition) bool { return t.Kind != triage.Fires })
+	if len(fires) == 0 {
+		return nil
+	}
+	event := p.event(triage.Firing, fires, incident)
+	for _, e := range endpoints {
+		asked := slices.ContainsFunc(p.rule.Actions, func(a triage.Action) bool { return a.Ticket == e.ID && e.Active })
+		if !asked && e.Tickets() {
+			asked = p.names(e, &event)
+		}
+		if !asked || !e.Tickets() && p.names(e, &event) {
+			continue // who is told of everything is told of this
+		}
+		if err := p.send(e, event, fires); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tells reports whether the rule's actions tell an endpoint of everything.
 func (p *plan) tells(e *webhook.Endpoint, event *webhook.Event) bool {
+	return !e.Tickets() && p.names(e, event)
+}
+
+// names reports whether the rule's actions name an endpoint, or all that ask for the event.
+func (p *plan) names(e *webhook.Endpoint, event *webhook.Event) bool {
 	for _, a := range p.rule.Actions {
 		if a.Webhook == e.ID && e.Active || a.Notify && e.Wants(event.Event, event.Severity) {
 			return true
@@ -342,7 +372,7 @@ func (b *batch) tellIncident(i *triage.Incident, event string, now int64) error 
 	}
 	number := uint64(len(i.Timeline))
 	for _, e := range all[webhook.Endpoint](b.state, kindWebhook, b.tenant) {
-		if !e.Wants(event, i.Severity) || !b.room(4, eventBytes+incidentRoom) {
+		if !e.Wants(event, i.Severity) || e.Tickets() && event != triage.EventIncidentOpened || !b.room(4, eventBytes+incidentRoom) {
 			continue
 		}
 		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+event, number, e.ID), told, now); err != nil {

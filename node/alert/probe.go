@@ -43,6 +43,28 @@ func (w *Watcher) health(tenant model.TenantID) []triage.Health {
 	return out
 }
 
+// ServiceStates returns how many services of all tenants are active, do not answer, and
+// have not been looked at.
+func (w *Watcher) ServiceStates() (active, unreachable, unknown int) {
+	state := w.State()
+	for _, tenant := range state.DocumentTenants(kindService) {
+		known := 0
+		for _, h := range w.health(tenant) {
+			switch {
+			case h.Last == 0:
+				continue
+			case h.Down():
+				unreachable++
+			default:
+				active++
+			}
+			known++
+		}
+		unknown += len(state.DocumentIDs(kindService, tenant)) - known
+	}
+	return active, unreachable, unknown
+}
+
 // lookAtServices looks at services that are due, all at once, of which each takes
 // bounded time.
 func (w *Watcher) lookAtServices(ctx context.Context) {

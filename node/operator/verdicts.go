@@ -7,6 +7,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 )
 
@@ -18,6 +19,7 @@ const verdictKind = "verdict"
 type Verdicts struct {
 	State   func() *catalogue.State
 	Propose func(ctx context.Context, command catalogue.Command) (*catalogue.State, error)
+	Models  *Models // what was made of them
 }
 
 var _ insight.Judge = Verdicts{}
@@ -39,6 +41,11 @@ func (v Verdicts) Verdicts(tenant model.TenantID) []insight.Verdict {
 // Tenants implements insight.Judge.
 func (v Verdicts) Tenants() []model.TenantID { return v.State().DocumentTenants(verdictKind) }
 
+// Model implements insight.Judge.
+func (v Verdicts) Model(tenant model.TenantID) (*classifier.Model, string) {
+	return v.Models.Labelling(tenant)
+}
+
 // Give implements insight.Judge.
 func (v Verdicts) Give(ctx context.Context, tenant model.TenantID, verdict insight.Verdict) error {
 	verdict.By = authorOf(verdict.By)
@@ -47,7 +54,11 @@ func (v Verdicts) Give(ctx context.Context, tenant model.TenantID, verdict insig
 		return fmt.Errorf("encode verdict: %w", err)
 	}
 	change := catalogue.DocumentChange{Kind: verdictKind, Tenant: tenant, ID: verdict.Finding, Any: true, Body: body}
-	if _, err := v.Propose(ctx, catalogue.ChangeDocuments{Changes: []catalogue.DocumentChange{change}}); err != nil {
+	changes := []catalogue.DocumentChange{change}
+	if err := v.State().RoomFor(tenant, changes); err != nil {
+		return meaning(err)
+	}
+	if _, err := v.Propose(ctx, catalogue.ChangeDocuments{Changes: changes}); err != nil {
 		return meaning(err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/derived"
+	"github.com/stere-log/stere/query/learned"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
 )
@@ -77,7 +78,7 @@ func fields(ctx context.Context, engine *query.Engine, request query.Request, be
 		return nil, err
 	}
 	counts := map[string]uint64{model.FieldPattern: 0, model.FieldLearned: 0, model.FieldLearnedID: 0, plan.FieldTime: 0}
-	for _, name := range derived.Names() {
+	for _, name := range slices.Concat(derived.Names(), learned.Labels()) {
 		counts[name] = 0
 	}
 	for i := range result.Hits {

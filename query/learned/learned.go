@@ -1,8 +1,9 @@
-// Package learned gives records their patterns as fields: pattern and pattern_id. They
-// are derived where the records are, from what was learned of a tenant's messages.
+// Package learned gives records what was learned of a tenant's messages as fields: their
+// patterns (pattern, pattern_id), and the labels of a model (model_label,
+// model_confidence). They are derived where the records are.
 //
 // With is the main function: parts with these fields, for queries whose texts name
-// them (MentionsOf). The set of patterns is that of the root, also in leaves.
+// them (MentionsOf). Patterns and model are those of the root, also in leaves.
 // Everything is as safe for concurrent use as the parts are.
 package learned
 
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
 	"github.com/stere-log/stere/storage/part"
@@ -22,13 +24,21 @@ import (
 // learns.
 const FieldForm = "_pattern_form"
 
-// Mentions is how a request names the fields that patterns give a record.
+// Mentions is how a request names the fields that what was learned gives a record.
 type Mentions uint8
 
 const (
-	inConditions Mentions = 1 << iota // as conditions or keys
-	inRecords                         // perhaps as fields of the records of an answer
+	inConditions      Mentions = 1 << iota // as conditions or keys
+	inRecords                              // perhaps as fields of the records of an answer
+	labelInConditions                      // the same of those that come from a model
+	labelInRecords
 )
+
+// Patterns reports whether fields of patterns are named.
+func (m Mentions) Patterns() bool { return m&(inConditions|inRecords) != 0 }
+
+// Labels reports whether fields that come from a model are named.
+func (m Mentions) Labels() bool { return m&(labelInConditions|labelInRecords) != 0 }
 
 // MentionsOf returns how a text may name them. It may be wrong in that it does not.
 func MentionsOf(text string) (found Mentions) {
@@ -43,18 +53,32 @@ func MentionsOf(text string) (found Mentions) {
 			}
 		case model.FieldLearned + "s": // the pipe
 			found |= inConditions
+		case FieldLabel, FieldConfidence:
+			found |= labelInConditions
+			if pipes {
+				found |= labelInRecords
+			}
 		}
 	}
 	return found
 }
 
-// With returns parts whose records have their patterns as fields.
-func With(parts []part.Part, set *pattern.Set, named Mentions) []part.Part {
-	if named == 0 {
+// With returns parts whose records have their patterns as fields, and with a model what it
+// says of them.
+func With(parts []part.Part, set *pattern.Set, m *classifier.Model, named Mentions) []part.Part {
+	labels := named.Labels() && m != nil
+	if !named.Patterns() && !labels {
 		return parts
 	}
-	l := newNames(set)
-	l.records = named&inRecords != 0
+	l := newNames(set, named.Patterns())
+	if named&inRecords != 0 {
+		l.records = append(l.records, model.FieldLearned, model.FieldLearnedID)
+	}
+	if labels {
+		if l.label(m); named&labelInRecords != 0 {
+			l.records = append(l.records, Labels()...)
+		}
+	}
 	with := make([]part.Part, len(parts))
 	for i, p := range parts {
 		one := learnedPart{Part: p, names: l}
@@ -67,19 +91,26 @@ func With(parts []part.Part, set *pattern.Set, named Mentions) []part.Part {
 	return with
 }
 
-// names is how messages get their patterns from a set.
+// names is how messages get their patterns from a set, and their labels from a model.
 type names struct {
-	set *pattern.Set
-	of  map[string]*part.Naming // by field
-	ids *part.Naming            // both ids of a message, for conditions
-	// records says that records have the fields, too.
-	records bool
+	set   *pattern.Set
+	model *classifier.Model       // nil: there are no labels
+	of    map[string]*part.Naming // by field
+	ids   *part.Naming            // both ids of a message, for conditions
+	// records are the fields that records have, too.
+	records []string
 }
+
+// whole tells apart what was learned.
+func (l *names) whole() string { return l.set.Whole() + "/" + l.model.Key() }
 
 // betweenIDs stands between the id of a pattern and that of the outline.
 const betweenIDs = " "
 
-func newNames(set *pattern.Set) *names {
+func newNames(set *pattern.Set, patterns bool) *names {
+	if !patterns {
+		return &names{set: nil, of: map[string]*part.Naming{}}
+	}
 	naming := func(what string, of func(m *pattern.Mapper, outline string) string) *part.Naming {
 		return &part.Naming{Key: what + " " + set.Key(), Start: func() func(string) string {
 			mapper := set.Mapper()
@@ -107,6 +138,9 @@ func (l *names) condition(leaf index.Leaf) index.Expr {
 		return leaf
 	}
 	of := leaf.Pred
+	if fromModel(leaf.Field) {
+		of = given{kindOf(leaf.Field), of}
+	}
 	if now, ok := l.now(of); ok && leaf.Field == model.FieldLearnedID {
 		naming, of = l.ids, eitherID{now}
 	}
@@ -161,12 +195,12 @@ type learnedMemo struct {
 
 // Memo implements part.Memo. What is asked may name patterns that are no more.
 func (p learnedMemo) Memo(key string, make func() (value any, bytes int64, err error)) (any, error) {
-	return p.memo.Memo("patterns "+p.set.Whole()+" "+key, make)
+	return p.memo.Memo("patterns "+p.whole()+" "+key, make)
 }
 
 // Identity implements part.Memo.
 func (p learnedMemo) Identity() string {
-	return "patterns " + strconv.Quote(p.set.Whole()) + p.memo.Identity()
+	return "patterns " + strconv.Quote(p.whole()) + p.memo.Identity()
 }
 
 // Sealed implements part.Memo.
@@ -186,7 +220,7 @@ func (p learnedMemo) Metered(meter *part.Meter) part.Part {
 	return learnedMemo{learnedPart{metered, p.names}, memo}
 }
 
-// Size implements part.Metered: patterns are made of messages.
+// Size implements part.Metered: what was learned is of messages.
 func (p learnedMemo) Size(fields []string) int64 {
 	source, ok := p.Part.(part.Metered)
 	if !ok {
@@ -206,7 +240,7 @@ func (p learnedPart) Eval(ctx context.Context, e index.Expr, within *index.DocSe
 	return p.Part.Eval(ctx, p.rewrite(e), within)
 }
 
-// rewrite replaces conditions on the fields of patterns.
+// rewrite replaces conditions on the fields that were learned.
 func (p learnedPart) rewrite(e index.Expr) index.Expr {
 	list := func(of []index.Expr) []index.Expr {
 		rewritten := make([]index.Expr, len(of))
@@ -235,12 +269,16 @@ func (p learnedPart) Columns(queryName string) []part.Column {
 		return p.Part.Columns(queryName)
 	}
 	if column := p.Part.Patterns(naming); column != nil {
-		return []part.Column{learnedColumn{column, queryName}}
+		learned := learnedColumn{column, queryName}
+		if fromModel(queryName) {
+			return []part.Column{givenColumn{learned}}
+		}
+		return []part.Column{learned}
 	}
 	return nil
 }
 
-// learnedColumn is the column of a field of patterns.
+// learnedColumn is the column of a field that was learned.
 type learnedColumn struct {
 	part.Column
 	name string
@@ -250,21 +288,21 @@ type learnedColumn struct {
 func (c learnedColumn) Path() string { return c.name }
 
 // Kind implements part.Column.
-func (c learnedColumn) Kind() model.Kind { return model.String }
+func (c learnedColumn) Kind() model.Kind { return kindOf(c.name) }
 
 // Records implements part.Part. A record that has fields of these names itself keeps
-// them unless the query is about patterns.
+// them unless the query is about them.
 func (p learnedPart) Records(ctx context.Context, rows *index.DocSet) ([]model.Record, error) {
 	records, err := p.Part.Records(ctx, rows)
-	if err != nil || !p.records {
+	if err != nil {
 		return records, err
 	}
-	for _, name := range [...]string{model.FieldLearned, model.FieldLearnedID} {
-		column := p.Part.Patterns(p.of[name])
-		if column == nil {
+	for _, name := range p.records {
+		columns := p.Columns(name)
+		if len(columns) == 0 {
 			return records, nil
 		}
-		values, err := column.Gather(ctx, rows)
+		values, err := columns[0].Gather(ctx, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -277,7 +315,7 @@ func (p learnedPart) Records(ctx context.Context, rows *index.DocSet) ([]model.R
 				continue
 			}
 			fields := slices.DeleteFunc(slices.Clone(records[i].Fields), func(f model.Field) bool { return f.Name == name })
-			records[i].Fields = append(fields, model.Field{Name: name, Kind: model.String, Text: values.Dict[values.Codes[at]]})
+			records[i].Fields = append(fields, model.Field{Name: name, Kind: kindOf(name), Text: values.Dict[values.Codes[at]]})
 		}
 	}
 	return records, nil

@@ -19,6 +19,7 @@ type Triage struct {
 	Rules     Rules     `cmd:"" help:"Rules: what of the records is worth telling."`
 	Alerts    alerts    `cmd:"" help:"What fires, or is about to."`
 	Incidents Incidents `cmd:"" help:"Incidents: what somebody has to look after."`
+	Silences  Silences  `cmd:"" help:"Silences: what nobody is told of for a while."`
 }
 
 // Help teaches by example.
@@ -30,6 +31,7 @@ Examples:
   stere triage rules save brute-force.yaml
   stere triage rules disable business_event
   stere triage alerts
+  stere triage silences add --reason 'work on the database' --rule database_error --for 3h
   stere triage incidents list --state open
   stere triage incidents change inc-1790000000-brute-force --state acknowledged --owner kim`
 }

@@ -32,6 +32,7 @@ Examples:
   stere webhook add ops --to https://ops.example/hook --event critical_error --secret-file secret
   stere webhook add chat --to https://hooks.slack.com/services/T0/B0/X --template slack --severity high
   stere webhook add mail --to mailto:ops@example.com --template email
+  stere webhook add issues --to https://api.github.com/repos/me/ops/issues --template github --key-file token
   stere webhook test ops
   stere webhook deliveries ops`
 }
@@ -90,14 +91,18 @@ type addWebhook struct {
 	To         string   `name:"to" required:"" help:"Where deliveries go: https, or mailto:." placeholder:"URL"`
 	Event      []string `help:"What is told (default: everything)." placeholder:"EVENT"`
 	Severity   string   `help:"Only this bad or worse." placeholder:"SEVERITY"`
-	Template   string   `default:"generic" enum:"generic,slack,teams,pagerduty,alertmanager,email" help:"In whose words: generic, slack, teams, pagerduty, alertmanager or email."`
-	KeyFile    string   `type:"existingfile" help:"PagerDuty's integration key." placeholder:"FILE"`
+	Template   string   `default:"generic" enum:"generic,slack,teams,pagerduty,alertmanager,email,ticket,jira,github" help:"In whose words: generic, slack, teams, pagerduty, alertmanager, email, ticket, jira or github."`
+	KeyFile    string   `type:"existingfile" help:"PagerDuty's integration key, or what tickets are opened with: a token, or all of the header Authorization." placeholder:"FILE"`
+	Project    string   `help:"The key of Jira's project." placeholder:"KEY"`
 	SecretFile string   `type:"existingfile" help:"Signs deliveries." placeholder:"FILE"`
 }
 
 // Run makes a webhook.
 func (a *addWebhook) Run(w World) error {
 	body := map[string]any{"webhookId": a.ID, "url": a.To, "template": a.Template, "severity": a.Severity}
+	if a.Project != "" {
+		body["project"] = a.Project
+	}
 	if len(a.Event) > 0 {
 		body["events"] = a.Event
 	}

@@ -1,0 +1,67 @@
+package alert
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/triage"
+	"github.com/stere-log/stere/webhook"
+)
+
+// TestTickets: a ticket is opened when an alert fires, and not again when somebody is
+// reminded of it, when it is escalated and when it ends; others are told of all of it.
+func TestTickets(t *testing.T) {
+	a := newAgreement(t)
+	c := &clock{now: time.Unix(1_790_000_000, 0)}
+	w := newWatcher(a, c, a.newest)
+	r, err := triage.ParseRule([]byte("id: many\nwhen: {query: x, by: [g]}\nactions: [{notify: true}, {ticket: plain}, {incident: test}, {escalate: {after: 1m}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBatch(a.newest(), tenant)
+	for id, e := range map[string]webhook.Endpoint{
+		"all": {Template: webhook.Generic}, "issues": {Template: webhook.GitHub}, "plain": {Template: webhook.Generic, Events: []string{triage.EventStorage}}, "off": {Template: webhook.Ticket},
+	} {
+		e.ID, e.URL, e.Active = id, "https://"+id+".example/", id != "off"
+		if err := b.put(kindWebhook, id, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.propose(t.Context(), a.propose); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		kind string
+		told []string
+	}{
+		{triage.Fires, []string{"all", "all", "issues", "issues", "plain"}}, // of the alert, and of the incident
+		{triage.Repeats, []string{"all"}}, {triage.Escalates, []string{"all"}}, {triage.Resolves, []string{"all"}},
+	} {
+		b := newBatch(a.newest(), tenant)
+		one := triage.Alert{Group: triage.Group{"g"}, Since: 1, Fired: 1}
+		state := &triage.State{Alerts: map[string]*triage.Alert{one.Group.Key(): &one}}
+		p := plan{w: w, b: b, rule: r, state: state, end: c.time().UnixNano()}
+		transition := triage.Transition{Kind: step.kind, Alert: one, Number: uint64(i + 1)}
+		if step.kind == triage.Escalates {
+			transition.Level = r.Actions[3].Escalate
+		}
+		if err := p.outcome(t.Context(), []triage.Transition{transition}); err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, change := range b.changes {
+			var d webhook.Delivery
+			if change.Kind == kindDelivery && decode(change.Kind, change.ID, change.Body, &d) == nil {
+				told = append(told, d.Endpoint)
+			}
+		}
+		slices.Sort(told)
+		if !slices.Equal(told, step.told) {
+			t.Errorf("%s: told %v, want %v", step.kind, told, step.told)
+		}
+		if _, err := b.propose(t.Context(), a.propose); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
