@@ -33,7 +33,7 @@ type Own struct {
 }
 
 // ErrWeaker says that what a tenant adds would leave more to see than what the node does.
-var ErrWeaker = errors.New("this is weaker than what the platform does, which only a platform administrator allows")
+var ErrWeaker = errors.New("this is weaker than what the platform does, which only a platform administrator allows (mayBeWeaker)")
 
 // Check reports every fault of what a tenant adds to a Redactor.
 func (r *Redactor) Check(own Own) error {
