@@ -62,6 +62,17 @@ func (c *collector) last() (int64, bool) {
 	return c.mu.kept.of[0].Time, true
 }
 
+// lastValue returns the first sort value of the last that is kept, if the collector
+// is full.
+func (c *collector) lastValue() (SortValue, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.kept.of) < c.size || c.size == 0 {
+		return SortValue{}, false
+	}
+	return c.mu.kept.of[0].Values[0], true
+}
+
 // offer keeps the candidates that fit.
 func (c *collector) offer(all []candidate) {
 	c.mu.Lock()

@@ -140,6 +140,13 @@ type Column interface {
 	Counts(ctx context.Context, rows *index.DocSet) ([]ValueCount, error)
 }
 
+// Texts is implemented by columns that may put the values of rows together as they are
+// read: those of many rows at once take much memory.
+type Texts interface {
+	// Texts reports whether this one does.
+	Texts() bool
+}
+
 // Values are the values of some rows of a column: row Rows[i] has the value
 // Dict[Codes[i]]. Rows ascend. Dict may hold values that no row here has, and
 // is free of repeats.

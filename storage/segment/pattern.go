@@ -36,6 +36,9 @@ func (s *Segment) Patterns(naming *part.Naming) part.Column {
 // Distinct implements part.Column.
 func (c patternColumn) Distinct() uint32 { return c.meta.count }
 
+// Texts implements part.Texts: patterns are few.
+func (c patternColumn) Texts() bool { return false }
+
 // patterns are the distinct patterns of a column's dictionary.
 type patterns struct {
 	dict   []string
