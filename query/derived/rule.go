@@ -55,6 +55,8 @@ type input struct {
 	says func(text string) string
 	// outline is what the outline of a message says, unsure if the message decides.
 	outline func(outline string) string
+	// apart says that variables side by side may be one or several: words decide.
+	apart bool
 }
 
 // unsure is said of an outline if the message has to be read.
@@ -80,7 +82,7 @@ var rules = []*rule{
 		name:   "category",
 		fields: []field{{name: Category, kind: model.String}, {name: Categories, kind: model.JSON}, {name: CategoryReason, kind: model.String}},
 		inputs: []input{
-			{says: meaning.Evidence, outline: meaning.Evidence},
+			{says: meaning.Evidence, outline: meaning.Evidence, apart: true},
 			{fields: []string{model.FieldComponent}, says: meaning.Evidence},
 			{fields: []string{"endpoint"}, says: meaning.Evidence},
 			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel},

@@ -56,11 +56,12 @@ type Naming struct {
 	Key string
 	// Start returns what names outlines, for one goroutine.
 	Start func() func(outline string) string
-	// Refers is what is said of messages that repeat values of other fields, where
-	// not. "" means that these values are gaps of the outline as what else varies;
-	// else whoever asks reads such messages as texts, and every other is named
-	// without a look at other fields.
-	Refers string
+	// Whole says that outlines are those of the whole messages. Else values of other
+	// fields that messages repeat are gaps, as is what else varies.
+	Whole bool
+	// Apart says that, with Whole, it does not matter whether variables with nothing
+	// but '.', ':' or '-' between them are one or several.
+	Apart bool
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.
