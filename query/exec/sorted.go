@@ -31,7 +31,7 @@ func (s *search) visitSorted(i int) error {
 	if err := s.facets.add(s.ctx, p, rows); err != nil {
 		return err
 	}
-	if s.wide(p, rows, s.plan.Sort[0].Field) {
+	if slices.ContainsFunc(s.plan.Sort, func(key plan.SortKey) bool { return s.wide(p, rows, key.Field) }) {
 		return s.eachPiece(rows, func(piece *index.DocSet) error { return s.visitSome(i, piece) })
 	}
 	return s.visitSome(i, rows)
