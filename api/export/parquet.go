@@ -86,6 +86,7 @@ type file struct {
 	order   []int         // of columns in the file
 	rows    []parquet.Row // written together: one at a time costs a call for each column
 	full    int           // of them
+	given   [][]int       // places of each row that have a value; all others are missing
 	texts   []byte        // of their values
 	waiting int
 }
@@ -106,25 +107,34 @@ func newFile(w io.Writer, names, kinds []string) *file {
 		f.order[i] = leaf.ColumnIndex
 	}
 	f.rows = make([]parquet.Row, rowsTogether)
+	f.given = make([][]int, rowsTogether)
 	values := make(parquet.Row, rowsTogether*len(names))
+	for at := range values {
+		values[at] = missing(at % len(names))
+	}
 	for i := range f.rows {
 		f.rows[i], values = values[:len(names):len(names)], values[len(names):]
 	}
 	return f
 }
 
-// clear makes all values of the row missing.
+// missing is no value of the column at a place.
+func missing(at int) parquet.Value { return parquet.NullValue().Level(0, 0, at) }
+
+// clear makes all values of the row missing. Of hundreds of columns a row has few.
 func (f *file) clear() {
 	row := f.rows[f.full]
-	for at := range row {
-		row[at] = parquet.NullValue().Level(0, 0, at)
+	for _, at := range f.given[f.full] {
+		row[at] = missing(at)
 	}
+	f.given[f.full] = f.given[f.full][:0]
 }
 
 // set sets a value of the row.
 func (f *file) set(column int, value parquet.Value) {
 	at := f.order[column]
 	f.rows[f.full][at] = value.Level(0, 1, at)
+	f.given[f.full] = append(f.given[f.full], at)
 }
 
 // next ends the row, whose values have so many bytes.

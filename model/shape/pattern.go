@@ -75,6 +75,49 @@ func MessagePattern(message string, values []string) string {
 // nothing escaped: what patterns are learned from.
 func Outline(shape string) string { return Literal(shape, Placeholder) }
 
+// WholeOutline returns the outline of the whole message of a shape, from those of the
+// values that it refers to. It is not sure where what stands beside a value may belong to
+// the same variable, which are several in the outline: there the message decides.
+func WholeOutline(shape string, refs []string) (outline string, sure bool) {
+	var out []byte
+	sure = true
+	last, value := -1, false // where what varies before ended, and whether that was a value
+	vary := func(text string, isValue bool) {
+		if last >= 0 && (value || isValue) {
+			between := out[last:]
+			sure = sure && (len(between) > 1 || len(between) == 1 && classes[between[0]] != joiner)
+		}
+		out = append(out, text...)
+		last, value = len(out), isValue
+	}
+	for i := 0; i < len(shape); i++ {
+		switch c := shape[i]; c {
+		case Placeholder:
+			vary(placeholder, false)
+		case Escape:
+			if i++; i < len(shape) {
+				out = append(out, shape[i])
+			}
+		case Reference:
+			_, end, err := referenceAt(shape, i)
+			if err != nil || len(refs) == 0 {
+				return string(out), false
+			}
+			// A UUID is more than words that are joined.
+			sure = sure && (i == 0 || shape[i-1] != '-') && (end == len(shape) || shape[end] != '-')
+			vary(refs[0], true)
+			refs = refs[1:]
+			i = end - 1
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out), sure
+}
+
+// placeholder is Placeholder as a text.
+const placeholder = "\x11"
+
 // MessageOutline returns the outline of a message of any length, in which the values
 // of other fields that it repeats are variables too. Of values that overlap the first
 // is taken. Of a very long message only the start is looked at.

@@ -153,12 +153,12 @@ func (s *said) set(row, number uint32) {
 // readMessages reads what outlines say, and messages where that is not enough.
 func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said, numbers map[string]uint32) error {
 	column := b.part.Patterns(&part.Naming{
-		Key: fmt.Sprintf("derived %s %d", b.rule, i), Refers: unsure, Start: func() func(string) string { return in.outline },
+		Key: fmt.Sprintf("derived %s %d", b.rule, i), Whole: true, Apart: in.apart, Start: func() func(string) string { return in.outline },
 	})
 	if column == nil {
 		return nil
 	}
-	values, err := column.Gather(ctx, nil)
+	values, err := column.Gather(ctx, index.AndNot(index.DocSetRange(0, uint32(len(b.of))), b.given))
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,6 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 		if in.fallback {
 			rows = slices.DeleteFunc(rows, func(row uint32) bool { return b.told(row, i) })
 		}
-		rows = index.AndNot(index.DocSetOf(rows...), b.given).ToArray()
 	}
 	err = s.add(ctx, values, func(text string) string {
 		if text == unsure {

@@ -68,6 +68,8 @@ type input struct {
 	outline func(outline string) string
 	// fallback: it matters only where no input before says anything.
 	fallback bool
+	// apart says that variables side by side may be one or several: words decide.
+	apart bool
 }
 
 // unsure is said of an outline if the message has to be read.
@@ -93,7 +95,7 @@ var rules = []*rule{
 		name:   "category",
 		fields: []field{{name: Category, kind: model.String}, {name: Categories, kind: model.JSON}, {name: CategoryReason, kind: model.String}},
 		inputs: []input{
-			{says: meaning.Evidence, outline: meaning.Evidence},
+			{says: meaning.Evidence, outline: meaning.Evidence, apart: true},
 			{fields: []string{model.FieldComponent}, says: meaning.Evidence},
 			{fields: []string{"endpoint"}, says: meaning.Evidence},
 			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel},

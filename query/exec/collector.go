@@ -13,8 +13,9 @@ type candidate struct {
 	row  uint32
 }
 
-// collector keeps the first size candidates of an order. It is a heap with the
-// last of them on top.
+// collector keeps the first size candidates of an order. Once there are so many it is
+// a heap with the last of them on top; before, they stay as they came, most often in
+// order.
 type collector struct {
 	size    int
 	compare func(a, b *Position) int
@@ -62,6 +63,17 @@ func (c *collector) last() (int64, bool) {
 	return c.mu.kept.of[0].Time, true
 }
 
+// lastValue returns the first sort value of the last that is kept, if the collector
+// is full.
+func (c *collector) lastValue() (SortValue, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.kept.of) < c.size || c.size == 0 {
+		return SortValue{}, false
+	}
+	return c.mu.kept.of[0].Values[0], true
+}
+
 // offer keeps the candidates that fit.
 func (c *collector) offer(all []candidate) {
 	c.mu.Lock()
@@ -70,10 +82,14 @@ func (c *collector) offer(all []candidate) {
 		if !c.fits(&all[i].Position) {
 			continue
 		}
-		heap.Push(&c.mu.kept, all[i])
-		if len(c.mu.kept.of) > c.size {
-			heap.Pop(&c.mu.kept)
+		if len(c.mu.kept.of) < c.size {
+			if c.mu.kept.of = append(c.mu.kept.of, all[i]); len(c.mu.kept.of) == c.size {
+				heap.Init(&c.mu.kept)
+			}
+			continue
 		}
+		c.mu.kept.of[0] = all[i]
+		heap.Fix(&c.mu.kept, 0)
 	}
 }
 

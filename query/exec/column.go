@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/stere-log/stere/index"
@@ -107,6 +108,53 @@ func (c *column) add(kind model.Kind, values part.Values, list []uint32) {
 		}
 		*slot = bases[to] + values.Codes[n]
 	}
+}
+
+// pieceRows is how many rows are read at once of a field whose texts are put together
+// row by row: those of a whole part take a hundred megabytes and more.
+const pieceRows = 32 << 10
+
+// wide reports whether fields of so many rows are better read piece by piece.
+func (r *run) wide(p part.Part, rows *index.DocSet, fields ...string) bool {
+	return rows.GetCardinality() > pieceRows && slices.ContainsFunc(fields, func(field string) bool { return r.texts(p, field) })
+}
+
+// texts reports whether a field, or what it is computed of, is texts that are put
+// together as they are read.
+func (r *run) texts(p part.Part, field string) bool {
+	if isVirtual(field) {
+		program := r.plan.Virtual[field]
+		return program != nil && slices.ContainsFunc(program.Inputs, func(name string) bool { return r.texts(p, name) })
+	}
+	return slices.ContainsFunc(columnsOf(p, field), isTexts)
+}
+
+// isTexts reports whether the values of a column are put together as they are read.
+func isTexts(source part.Column) bool {
+	texts, ok := source.(part.Texts)
+	return ok && texts.Texts()
+}
+
+// eachPiece calls visit with pieces of the rows, in order, as long as there is time.
+func (r *run) eachPiece(rows *index.DocSet, visit func(piece *index.DocSet) error) error {
+	if rows.IsEmpty() {
+		return nil
+	}
+	last := rows.Maximum()
+	// From where pages of rows begin: none is decoded for two pieces.
+	for from := rows.Minimum() / pieceRows * pieceRows; from <= last; from += pieceRows {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		piece := index.And(rows, index.DocSetRange(from, from+pieceRows))
+		if piece.IsEmpty() {
+			continue
+		}
+		if err := visit(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // paths returns how many stored paths a query name stands for in a part.

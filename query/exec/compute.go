@@ -102,6 +102,19 @@ type input struct {
 // the output and whether the row stays. Rows with one value of the only input
 // give the same, so that each value is looked at once.
 func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, v expr.Value, keep bool)) error {
+	if !r.wide(p, found, program.Inputs...) {
+		return r.doSome(p, program, found, list, take)
+	}
+	from := 0
+	return r.eachPiece(found, func(piece *index.DocSet) error {
+		first, to := from, from+int(piece.GetCardinality())
+		from = to
+		return r.doSome(p, program, piece, list[first:to], func(n int, v expr.Value, keep bool) { take(first+n, v, keep) })
+	})
+}
+
+// doSome is do for rows that are read at once.
+func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, v expr.Value, keep bool)) error {
 	inputs, times, ids, err := r.inputs(p, program, found, list)
 	if err != nil {
 		return err

@@ -31,6 +31,15 @@ func (s *search) visitSorted(i int) error {
 	if err := s.facets.add(s.ctx, p, rows); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.plan.Sort, func(key plan.SortKey) bool { return s.wide(p, rows, key.Field) }) {
+		return s.eachPiece(rows, func(piece *index.DocSet) error { return s.visitSome(i, piece) })
+	}
+	return s.visitSome(i, rows)
+}
+
+// visitSome looks for the page in rows of a part that are read at once.
+func (s *search) visitSome(i int, rows *index.DocSet) error {
+	p := s.parts[i]
 	list := rows.ToArray()
 	first, err := s.sortColumn(p, 0, rows, list)
 	if err != nil {
@@ -61,7 +70,8 @@ func (s *search) sortColumn(p part.Part, k int, rows *index.DocSet, list []uint3
 }
 
 // narrow leaves out the rows that by the first key alone cannot be on the
-// page: those before it, and those after as many as it has.
+// page: those before it, those after as many as it has, and those after all that
+// were found so far if these fill it.
 func (s *search) narrow(first sortColumn, list []uint32) (sortColumn, []uint32) {
 	counts := make([]int, len(first.values))
 	for _, code := range first.codes {
@@ -77,8 +87,12 @@ func (s *search) narrow(first sortColumn, list []uint32) (sortColumn, []uint32) 
 	slices.SortFunc(codes, func(a, b uint32) int { return compare(&first.values[a], &first.values[b]) })
 	wanted := make([]bool, len(counts))
 	found := 0
+	last, full := s.found.lastValue()
 	for n, code := range codes {
 		value := &first.values[code]
+		if full && compare(value, &last) > 0 {
+			break
+		}
 		if n > 0 && found >= s.found.size && compare(&first.values[codes[n-1]], value) != 0 {
 			break
 		}

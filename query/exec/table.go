@@ -197,7 +197,7 @@ func (g *groups) grouped(p part.Part, rows *index.DocSet) (*partial, error) {
 		if found, err := g.visitBuckets(p, rows, keys[0].Calendar); found != nil || err != nil {
 			return found, err
 		}
-	case len(keys) == 1 && !keys[0].Cut() && g.single(p):
+	case len(keys) == 1 && !keys[0].Cut() && g.single(p) && !g.wide(p, rows, keys[0].Field):
 		return g.visitFields(p, rows)
 	}
 	return g.visitRows(p, rows)
@@ -249,17 +249,25 @@ func (g *groups) addWhole(p part.Part, rows *index.DocSet, agg plan.Agg, state a
 			if source.Kind() == model.Null {
 				continue
 			}
-			values, err := source.Counts(g.ctx, rows)
-			if err != nil {
+			if err := g.addCounts(source, rows, state); err != nil {
 				return err
-			}
-			for _, v := range values {
-				c := newCell(source.Kind(), v.Value)
-				state.add(0, &c, v.Count)
 			}
 		}
 	}
 	return nil
+}
+
+// addCounts folds the values of a column into the only group of an aggregate.
+func (g *groups) addCounts(source part.Column, rows *index.DocSet, state aggregate) error {
+	if isTexts(source) && rows.GetCardinality() > pieceRows {
+		return g.eachPiece(rows, func(piece *index.DocSet) error { return g.addCounts(source, piece, state) })
+	}
+	values, err := source.Counts(g.ctx, rows)
+	for _, v := range values {
+		c := newCell(source.Kind(), v.Value)
+		state.add(0, &c, v.Count)
+	}
+	return err
 }
 
 // number returns the number of the group with a label. The lock is held.
@@ -310,8 +318,41 @@ func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
 	}
 }
 
-// visitRows adds rows one by one, by codes.
+// visitRows adds rows one by one, by codes; texts piece by piece.
 func (g *groups) visitRows(p part.Part, rows *index.DocSet) (*partial, error) {
+	if !g.wide(p, rows, g.fields()...) {
+		return g.visitPiece(p, rows)
+	}
+	r := &run{outer: g.outer, ctx: g.ctx, plan: g.plan, limits: g.limits} // what it leaves out is the part's to say
+	together := newGroups(r)
+	err := g.eachPiece(rows, func(piece *index.DocSet) error {
+		found, err := g.visitPiece(p, piece)
+		if err == nil {
+			found.seal()
+			together.add(found)
+		}
+		return err
+	})
+	found := together.whole()
+	found.reason = r.outcome().Reason
+	return found, err
+}
+
+// fields returns the fields that the table reads of each row.
+func (g *groups) fields() (fields []string) {
+	for _, key := range g.table.Keys {
+		fields = append(fields, key.Field)
+	}
+	for _, agg := range g.table.Aggs {
+		if agg.Where == nil && !atEdge(agg) {
+			fields = append(fields, agg.Field)
+		}
+	}
+	return fields
+}
+
+// visitPiece adds rows that are read at once.
+func (g *groups) visitPiece(p part.Part, rows *index.DocSet) (*partial, error) {
 	list := rows.ToArray()
 	keys := make([]column, len(g.table.Keys))
 	for i, key := range g.table.Keys {

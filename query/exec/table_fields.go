@@ -150,33 +150,46 @@ func (g *groups) addField(p part.Part, rows *index.DocSet, field string, keys *c
 		if source.Kind() == model.Null {
 			continue
 		}
-		values, err := source.Gather(g.ctx, rows)
+		add := func(some *index.DocSet) error { return g.addColumn(p, some, field, source, keys, aggs) }
+		var err error
+		if isTexts(source) && rows.GetCardinality() > pieceRows {
+			err = g.eachPiece(rows, add)
+		} else {
+			err = add(rows)
+		}
 		if err != nil {
 			return err
 		}
-		if len(values.Rows) == 0 {
-			continue
-		}
-		having := rows
-		if uint64(len(values.Rows)) < rows.GetCardinality() {
-			having = index.DocSetOf(values.Rows...)
-		}
-		by, err := g.gather(p, keys.field, having, values.Rows)
-		if err != nil {
-			return err
-		}
-		grouped := keys.grouping(by)
-		read := column{codes: make([]uint32, len(values.Codes)), dict: make([]cell, len(values.Dict))}
-		for n, text := range values.Dict {
-			read.dict[n] = newCell(source.Kind(), text)
-		}
-		for n, code := range values.Codes {
-			read.codes[n] = code + 1
-		}
-		for i, agg := range g.table.Aggs {
-			if agg.Field == field {
-				addRows(aggs[i], grouped, read, agg)
-			}
+	}
+	return nil
+}
+
+// addColumn folds the values of a column of a field, which are read at once, into all
+// aggregates of it.
+func (g *groups) addColumn(p part.Part, rows *index.DocSet, field string, source part.Column, keys *countedKeys, aggs []aggregate) error {
+	values, err := source.Gather(g.ctx, rows)
+	if err != nil || len(values.Rows) == 0 {
+		return err
+	}
+	having := rows
+	if uint64(len(values.Rows)) < rows.GetCardinality() {
+		having = index.DocSetOf(values.Rows...)
+	}
+	by, err := g.gather(p, keys.field, having, values.Rows)
+	if err != nil {
+		return err
+	}
+	grouped := keys.grouping(by)
+	read := column{codes: make([]uint32, len(values.Codes)), dict: make([]cell, len(values.Dict))}
+	for n, text := range values.Dict {
+		read.dict[n] = newCell(source.Kind(), text)
+	}
+	for n, code := range values.Codes {
+		read.codes[n] = code + 1
+	}
+	for i, agg := range g.table.Aggs {
+		if agg.Field == field {
+			addRows(aggs[i], grouped, read, agg)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 	if err != nil {
 		return part.Values{}, err
 	}
-	if c.naming != nil && c.naming.Refers != "" {
+	if c.naming != nil && c.naming.Whole {
 		return c.named(messages), nil
 	}
 	var beside []part.Values

@@ -56,11 +56,12 @@ type Naming struct {
 	Key string
 	// Start returns what names outlines, for one goroutine.
 	Start func() func(outline string) string
-	// Refers is what is said of messages that repeat values of other fields, where
-	// not. "" means that these values are gaps of the outline as what else varies;
-	// else whoever asks reads such messages as texts, and every other is named
-	// without a look at other fields.
-	Refers string
+	// Whole says that outlines are those of the whole messages. Else values of other
+	// fields that messages repeat are gaps, as is what else varies.
+	Whole bool
+	// Apart says that, with Whole, it does not matter whether variables with nothing
+	// but '.', ':' or '-' between them are one or several.
+	Apart bool
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.
@@ -138,6 +139,13 @@ type Column interface {
 	// no order. A nil rows means all; where the column is a dictionary this
 	// reads no row.
 	Counts(ctx context.Context, rows *index.DocSet) ([]ValueCount, error)
+}
+
+// Texts is implemented by columns that may put the values of rows together as they are
+// read: those of many rows at once take much memory.
+type Texts interface {
+	// Texts reports whether this one does.
+	Texts() bool
 }
 
 // Values are the values of some rows of a column: row Rows[i] has the value

@@ -23,7 +23,10 @@ type columnReader struct {
 	meta    *columnMeta
 }
 
-var _ part.Column = (*columnReader)(nil)
+var (
+	_ part.Column = (*columnReader)(nil)
+	_ part.Texts  = (*columnReader)(nil)
+)
 
 // Path implements part.Column.
 func (c *columnReader) Path() string { return c.meta.path }
@@ -41,6 +44,9 @@ func (c *columnReader) Distinct() uint32 {
 	}
 	return c.meta.dict
 }
+
+// Texts implements part.Texts.
+func (c *columnReader) Texts() bool { return c.meta.text }
 
 func (c *columnReader) full() bool { return c.meta.count == c.segment.meta.Rows }
 

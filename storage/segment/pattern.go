@@ -36,11 +36,22 @@ func (s *Segment) Patterns(naming *part.Naming) part.Column {
 // Distinct implements part.Column.
 func (c patternColumn) Distinct() uint32 { return c.meta.count }
 
+// Texts implements part.Texts: patterns are few.
+func (c patternColumn) Texts() bool { return false }
+
 // patterns are the distinct patterns of a column's dictionary.
 type patterns struct {
 	dict   []string
-	ofCode []uint32 // code -> number in dict; of a text without a shape none
+	ofCode []uint32 // code -> number in dict, or referring; of a text without a shape none
 }
+
+// referring is instead of the number of a pattern where the values of other fields
+// decide.
+const referring = ^uint32(0)
+
+// whole reports whether outlines of whole messages are named, and shapes refer to other
+// fields.
+func (c patternColumn) whole() bool { return c.meta.refers && c.naming != nil && c.naming.Whole }
 
 // patterns returns the patterns of the dictionary.
 func (c patternColumn) patterns() (*patterns, error) {
@@ -61,6 +72,10 @@ func (c patternColumn) patterns() (*patterns, error) {
 			p.dict = append(p.dict, shape.RarePattern)
 		}
 		for i, entry := range entries {
+			if c.whole() && strings.IndexByte(entry, shape.Reference) >= 0 {
+				p.ofCode[uint32(i)+base] = referring
+				continue
+			}
 			text := ""
 			if c.meta.text {
 				text = ofShape(entry)
@@ -93,18 +108,12 @@ func (c patternColumn) namers() (ofShape func(string) string, ofText func(string
 	if c.naming == nil {
 		return shape.Pattern, shape.MessagePattern
 	}
-	name, refers := c.naming.Start(), c.naming.Refers
-	if refers == "" {
-		return func(entry string) string { return name(shape.Outline(entry)) },
-			func(text string, values []string) string { return name(shape.MessageOutline(text, values)) }
+	name := c.naming.Start()
+	ofShape = func(entry string) string { return name(shape.Outline(entry)) }
+	if c.naming.Whole {
+		return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text, nil)) }
 	}
-	ofShape = func(entry string) string {
-		if strings.IndexByte(entry, shape.Reference) >= 0 {
-			return refers
-		}
-		return name(shape.Outline(entry))
-	}
-	return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text, nil)) }
+	return ofShape, func(text string, values []string) string { return name(shape.MessageOutline(text, values)) }
 }
 
 // looseMax is up to how many texts without a shape in a segment are looked at.
@@ -151,32 +160,60 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 		return part.Values{}, err
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places)), Dict: known.dict}
-	var without []uint32 // numbers in out
+	var without, refer, referCodes []uint32 // numbers in out, and what else decides there
 	err = c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
 		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
 		for n := from; n < to; n++ {
-			if code := out.Codes[n]; code == 0 && c.meta.text && !rare {
+			code := out.Codes[n]
+			switch {
+			case code == 0 && c.meta.text && !rare:
 				without = append(without, uint32(n))
-			} else {
+			case known.ofCode[code] == referring:
+				refer, referCodes = append(refer, uint32(n)), append(referCodes, code)
+			default:
 				out.Codes[n] = known.ofCode[code]
 			}
 		}
 		return ctx.Err()
 	})
-	if err != nil || len(without) == 0 {
-		return out, err
-	}
-	loose, err := c.loose(ctx, present, without)
 	if err != nil {
 		return part.Values{}, err
 	}
+	if len(without) > 0 {
+		loose, err := c.loose(ctx, present, without)
+		if err != nil {
+			return part.Values{}, err
+		}
+		loose.putInto(&out, without)
+	}
+	if len(refer) > 0 {
+		named, err := c.nameWhole(ctx, rowsAt(present, refer), referCodes)
+		if err != nil {
+			return part.Values{}, err
+		}
+		named.putInto(&out, refer)
+	}
+	return out, nil
+}
+
+// rowsAt returns the rows at some places.
+func rowsAt(present, places []uint32) []uint32 {
+	rows := make([]uint32, len(places))
+	for i, n := range places {
+		rows[i] = present[n]
+	}
+	return rows
+}
+
+// putInto gives the values at some places these patterns.
+func (l *loosePatterns) putInto(out *part.Values, places []uint32) {
 	out.Dict = slices.Clone(out.Dict)
 	numbers := make(map[string]uint32, len(out.Dict))
 	for number, text := range out.Dict {
 		numbers[text] = uint32(number)
 	}
-	to := make([]uint32, len(loose.dict))
-	for i, text := range loose.dict {
+	to := make([]uint32, len(l.dict))
+	for i, text := range l.dict {
 		number, ok := numbers[text]
 		if !ok {
 			number = uint32(len(out.Dict))
@@ -185,13 +222,12 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 		to[i] = number
 	}
 	at := 0
-	for _, n := range without {
-		for loose.rows[at] < present[n] {
+	for _, n := range places {
+		for l.rows[at] < out.Rows[n] {
 			at++
 		}
-		out.Codes[n] = to[loose.numbers[at]]
+		out.Codes[n] = to[l.numbers[at]]
 	}
-	return out, nil
 }
 
 // someShare is which share of the texts without a shape, one in so many, is read by
@@ -214,11 +250,7 @@ func (c patternColumn) loose(ctx context.Context, present, without []uint32) (*l
 		c.segment.cache.readings.again(c.patternsKey(first+present[without[0]]/PageRows)) {
 		return c.allLoose(ctx)
 	}
-	rows := make([]uint32, len(without))
-	for i, n := range without {
-		rows[i] = present[n]
-	}
-	return c.readLoose(ctx, index.DocSetOf(rows...))
+	return c.readLoose(ctx, index.DocSetOf(rowsAt(present, without)...))
 }
 
 // allLoose returns the patterns of all rows without a shape.
@@ -278,9 +310,11 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 	if err != nil {
 		return nil, err
 	}
-	refs, err := c.references()
-	if err != nil {
-		return nil, err
+	var refs []reference
+	if c.naming == nil || !c.naming.Whole {
+		if refs, err = c.references(); err != nil {
+			return nil, err
+		}
 	}
 	beside := make([]part.Values, len(refs))
 	for i, ref := range refs {
@@ -330,7 +364,7 @@ func (c patternColumn) gatherPiece(ctx context.Context, rows *index.DocSet) (par
 
 // Counts implements part.Column. Of all rows no page of codes is read.
 func (c patternColumn) Counts(ctx context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
-	if rows != nil && rows.GetCardinality() < uint64(c.segment.meta.Rows) {
+	if c.whole() || rows != nil && rows.GetCardinality() < uint64(c.segment.meta.Rows) {
 		values, err := c.Gather(ctx, rows)
 		if err != nil {
 			return nil, err

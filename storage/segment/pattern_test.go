@@ -8,6 +8,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // TestPatterns checks the patterns of texts with and without shapes and of texts
@@ -116,6 +117,60 @@ func checkPatterns(t *testing.T, s *Segment, rows *index.DocSet, want []string) 
 	for _, c := range counts {
 		if wanted[c.Value] != c.Count {
 			t.Errorf("pattern %q: %d, want %d", c.Value, c.Count, wanted[c.Value])
+		}
+	}
+}
+
+// TestWholeOutlines checks the outlines of whole messages, which repeat values of other
+// fields beside all that a variable can be joined with.
+func TestWholeOutlines(t *testing.T) {
+	const seed, n = 17, 6_000
+	random := rand.New(rand.NewPCG(seed, 0))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	var ids []model.RecordID
+	var records []model.Record
+	var want []string
+	for i := range n {
+		user := pick("alice", "bob.smith", "svc-1", "x1:", "-y2", "über7") + pick("", "a", "bc", "def", "9")
+		ip := fmt.Sprintf("10.%d.0.%d", random.IntN(3), random.IntN(250))
+		id := fmt.Sprintf("%08x-%04x-4000-8000-%012x", random.Uint32(), random.IntN(1<<16), random.Uint64N(1<<48))
+		code := fmt.Sprintf("%04x", random.IntN(1<<16))
+		message := fmt.Sprintf(pick("login of %[1]s from %[2]s", "from %[2]s:%[5]d as %[1]s", "%[1]s-%[5]d.%[2]s", "id %[3]s of %[1]s", "%[4]s-%[2]s", "v%[5]d.%[4]s: %[1]s", "\x11 %[2]s \x13%[1]s", "took %[5]d"), user, ip, id, code, i)
+		if i%50 == 0 {
+			message = fmt.Sprintf("%s of its own from %s", string([]byte{byte('a' + i/50%26), byte('a' + i/1300), 'q', 'z'}), ip)
+		}
+		ids = append(ids, model.RecordID{Shard: 3, Index: 1, Ordinal: uint32(i)})
+		records = append(records, model.Record{Time: int64(i), Fields: []model.Field{
+			{Name: "code", Kind: model.String, Text: code}, {Name: "id", Kind: model.String, Text: id}, {Name: "ip", Kind: model.String, Text: ip},
+			{Name: "message", Kind: model.String, Text: message}, {Name: "user", Kind: model.String, Text: user},
+		}})
+		want = append(want, shape.MessageOutline(message, nil))
+	}
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	column := s.Patterns(&part.Naming{Key: "whole", Whole: true, Start: func() func(string) string { return func(outline string) string { return outline } }})
+	if !column.(patternColumn).meta.refers {
+		t.Fatal("no message refers to a field: the test is of no use")
+	}
+	for _, rows := range []*index.DocSet{nil, index.DocSetRange(10, 400), index.DocSetOf(0, 5, 17, 299, 3_000, n-1)} {
+		values, err := column.Gather(t.Context(), rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows != nil && len(values.Rows) != int(rows.GetCardinality()) || rows == nil && len(values.Rows) != n {
+			t.Errorf("seed %d: %d rows", seed, len(values.Rows))
+		}
+		for i, row := range values.Rows {
+			if got := values.Dict[values.Codes[i]]; got != want[row] {
+				t.Fatalf("seed %d: row %d has the outline %q, want %q", seed, row, got, want[row])
+			}
+		}
+		counts, err := column.Counts(t.Context(), rows)
+		total := uint64(0)
+		for _, c := range counts {
+			total += c.Count
+		}
+		if err != nil || total != uint64(len(values.Rows)) {
+			t.Errorf("counts of %d rows, want %d; %v", total, len(values.Rows), err)
 		}
 	}
 }

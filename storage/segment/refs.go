@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -203,4 +205,159 @@ func (c *columnReader) rowsContaining(ctx context.Context, piece string, within 
 		return found, err
 	}
 	return c.rowsWithLoosePiece(ctx, piece, codes, found, within)
+}
+
+// wholeNames names messages whose shapes refer to other columns by the outlines of the
+// whole messages. What such an outline is follows from the shape and the outlines of the
+// values, of which there are few: no variable is read.
+type wholeNames struct {
+	column   patternColumn
+	name     func(outline string) string
+	shapes   map[uint32]textShape // by code
+	outlines []string             // of values
+	numbers  map[string]uint32    // of these
+	made     map[string]uint32    // by code and outlines: number of the name, or referring
+	names    map[string]uint32
+	found    loosePatterns
+	open     []uint32 // rows whose message has to be read
+}
+
+// nameWhole names the messages in rows, which ascend and have these codes.
+func (c patternColumn) nameWhole(ctx context.Context, rows, codes []uint32) (*loosePatterns, error) {
+	w := &wholeNames{
+		column: c, name: c.naming.Start(), shapes: map[uint32]textShape{},
+		numbers: map[string]uint32{}, made: map[string]uint32{}, names: map[string]uint32{},
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), loosePiece)
+		if err := w.add(ctx, rows[:n], codes[:n]); err != nil {
+			return nil, err
+		}
+		rows, codes = rows[n:], codes[n:]
+	}
+	if len(w.open) == 0 {
+		return &w.found, nil
+	}
+	named := &loosePatterns{dict: w.found.dict}
+	for open, at := w.open, 0; ; {
+		n := min(len(open), loosePiece)
+		read, err := c.readLoose(ctx, index.DocSetOf(open[:n]...))
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range read.rows {
+			for ; at < len(w.found.rows) && w.found.rows[at] < row; at++ {
+				named.rows, named.numbers = append(named.rows, w.found.rows[at]), append(named.numbers, w.found.numbers[at])
+			}
+			named.rows, named.numbers = append(named.rows, row), append(named.numbers, w.number(named, read.dict[read.numbers[i]]))
+		}
+		if open = open[n:]; len(open) == 0 {
+			named.rows, named.numbers = append(named.rows, w.found.rows[at:]...), append(named.numbers, w.found.numbers[at:]...)
+			return named, nil
+		}
+	}
+}
+
+// number returns that of a name.
+func (w *wholeNames) number(in *loosePatterns, name string) uint32 {
+	number, known := w.names[name]
+	if !known {
+		number = uint32(len(in.dict))
+		w.names[name] = number
+		in.dict = append(in.dict, name)
+	}
+	return number
+}
+
+// outlinesOf are the values of a column that rows refer to, one after the other.
+type outlinesOf struct {
+	values part.Values
+	at     int
+	number []uint32 // by number of the value: of its outline and 1, 0 for one not met yet
+}
+
+// add names the messages in some rows.
+func (w *wholeNames) add(ctx context.Context, rows, codes []uint32) error {
+	var needed referenceTexts
+	for i, code := range codes {
+		form, known := w.shapes[code]
+		if !known {
+			names, err := w.column.shapesOf([]uint32{code})
+			if err != nil {
+				return err
+			}
+			if form, err = w.column.textShape(names[0]); err != nil {
+				return err
+			}
+			w.shapes[code] = form
+		}
+		needed.need(form.refs, rows[i])
+	}
+	of := map[uint32]*outlinesOf{}
+	for number, rows := range needed.rows {
+		if number >= w.column.number {
+			return fmt.Errorf("%w: a reference to column %d", ErrCorrupt, number)
+		}
+		values, err := w.column.segment.columns[number].(*columnReader).Gather(ctx, index.DocSetOf(rows...))
+		if err != nil {
+			return err
+		}
+		of[number] = &outlinesOf{values: values, number: make([]uint32, len(values.Dict))}
+	}
+	var key []byte
+	var err error
+	for i, code := range codes {
+		refs := w.shapes[code].refs
+		key = binary.LittleEndian.AppendUint32(key[:0], code)
+		for _, number := range refs {
+			if key, err = w.appendOutline(key, of[number], rows[i]); err != nil {
+				return err
+			}
+		}
+		name, known := w.made[string(key)]
+		if !known {
+			name = w.make(w.shapes[code].name, key[4:])
+			w.made[string(key)] = name
+		}
+		if name == referring {
+			w.open = append(w.open, rows[i])
+			continue
+		}
+		w.found.rows, w.found.numbers = append(w.found.rows, rows[i]), append(w.found.numbers, name)
+	}
+	return ctx.Err()
+}
+
+// appendOutline appends the number of the outline of a row's value.
+func (w *wholeNames) appendOutline(key []byte, of *outlinesOf, row uint32) ([]byte, error) {
+	for of.at < len(of.values.Rows) && of.values.Rows[of.at] < row {
+		of.at++
+	}
+	if of.at == len(of.values.Rows) || of.values.Rows[of.at] != row {
+		return nil, fmt.Errorf("%w: no value for a reference", ErrCorrupt)
+	}
+	number := &of.number[of.values.Codes[of.at]]
+	if *number == 0 {
+		outline := shape.MessageOutline(of.values.Dict[of.values.Codes[of.at]], nil)
+		known, ok := w.numbers[outline]
+		if !ok {
+			known = uint32(len(w.outlines))
+			w.outlines, w.numbers[outline] = append(w.outlines, outline), known
+		}
+		*number = known + 1
+	}
+	return binary.LittleEndian.AppendUint32(key, *number-1), nil
+}
+
+// make names a shape with the outlines of values.
+func (w *wholeNames) make(name string, numbers []byte) uint32 {
+	outlines := make([]string, 0, len(numbers)/4)
+	for ; len(numbers) > 0; numbers = numbers[4:] {
+		outlines = append(outlines, w.outlines[binary.LittleEndian.Uint32(numbers)])
+	}
+	outline, sure := shape.WholeOutline(name, outlines)
+	if !sure && !w.column.naming.Apart {
+		return referring
+	}
+	return w.number(&w.found, w.name(outline))
 }

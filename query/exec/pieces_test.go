@@ -1,0 +1,173 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/plan"
+	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// textsPart is a part of many rows, the messages of which are texts that are put together
+// as they are read, or not.
+type textsPart struct {
+	part.Part
+	messages, components []string
+	texts                bool
+	most                 *int // messages that were read at once
+}
+
+func (p textsPart) Rows() uint32                      { return uint32(len(p.messages)) }
+func (p textsPart) TimeRange() (int64, int64)         { return 0, int64(len(p.messages) - 1) }
+func (p textsPart) AllColumns() []part.Column         { return nil }
+func (p textsPart) Patterns(*part.Naming) part.Column { return nil }
+
+func (p textsPart) Columns(name string) []part.Column {
+	switch name {
+	case "message":
+		return []part.Column{textsColumn{p, name, p.messages}}
+	case "component":
+		return []part.Column{textsColumn{p, name, p.components}}
+	}
+	return nil
+}
+
+func (p textsPart) Eval(_ context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	if within == nil {
+		within = index.DocSetRange(0, p.Rows())
+	}
+	return within, nil // every row has every field, and no other condition is tried
+}
+
+func (p textsPart) Times(rows *index.DocSet) (times []int64, err error) {
+	for _, row := range rows.ToArray() {
+		times = append(times, int64(row))
+	}
+	return times, nil
+}
+
+func (p textsPart) IDs(rows *index.DocSet) (ids []model.RecordID, err error) {
+	for _, row := range rows.ToArray() {
+		ids = append(ids, model.RecordID{Shard: 1, Index: 1, Ordinal: row})
+	}
+	return ids, nil
+}
+
+func (p textsPart) TimeDigits(rows *index.DocSet) ([]uint8, error) {
+	return make([]uint8, rows.GetCardinality()), nil
+}
+
+func (p textsPart) Records(_ context.Context, rows *index.DocSet) (records []model.Record, err error) {
+	for _, row := range rows.ToArray() {
+		records = append(records, model.Record{Time: int64(row), Fields: []model.Field{{Name: "message", Kind: model.String, Text: p.messages[row]}}})
+	}
+	return records, nil
+}
+
+// textsColumn is a column of such a part.
+type textsColumn struct {
+	part   textsPart
+	name   string
+	values []string
+}
+
+func (c textsColumn) Path() string     { return c.name }
+func (c textsColumn) Kind() model.Kind { return model.String }
+func (c textsColumn) Count() uint32    { return uint32(len(c.values)) }
+func (c textsColumn) Distinct() uint32 { return uint32(len(c.values)) }
+func (c textsColumn) Texts() bool      { return c.part.texts && c.name == "message" }
+
+func (c textsColumn) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
+	out := part.Values{Rows: rows.ToArray()}
+	if c.name == "message" {
+		*c.part.most = max(*c.part.most, len(out.Rows))
+	}
+	numbers := map[string]uint32{}
+	for _, row := range out.Rows {
+		number, known := numbers[c.values[row]]
+		if !known {
+			number = uint32(len(out.Dict))
+			numbers[c.values[row]] = number
+			out.Dict = append(out.Dict, c.values[row])
+		}
+		out.Codes = append(out.Codes, number)
+	}
+	return out, nil
+}
+
+func (c textsColumn) Counts(ctx context.Context, rows *index.DocSet) (counts []part.ValueCount, err error) {
+	values, err := c.Gather(ctx, rows)
+	for _, text := range values.Dict {
+		counts = append(counts, part.ValueCount{Value: text})
+	}
+	for _, code := range values.Codes {
+		counts[code].Count++
+	}
+	return counts, err
+}
+
+// TestPieces checks that answers do not depend on whether texts are read piece by piece,
+// and that they are.
+func TestPieces(t *testing.T) {
+	const rows = 2*pieceRows + 1_000
+	p := textsPart{most: new(int)}
+	for i := range rows {
+		p.messages = append(p.messages, fmt.Sprintf("message %d", i*7919%601))
+		p.components = append(p.components, fmt.Sprintf("c%d", i%3))
+	}
+	for _, text := range []string{
+		"* | stats count(), count_distinct(message), min(message) by (component)", "* | top 20 message", "* | stats count_distinct(message), max(message), count(message)",
+		"* | stats first(message), last(component) by (message) | sort by message | limit 30", "* | stats count() by (message, component)",
+		"* | eval x = upper(message) | stats count() by (x)", `* | eval x = concat(message, "x") | where ends_with(x, "7x") | stats count()`,
+		"* | sort by message | limit 50", "* | sort by component, message desc | limit 50", "* | sort by message desc, _time | limit 700",
+	} {
+		var answers []any
+		for _, texts := range []bool{false, true} {
+			*p.most, p.texts = 0, texts
+			answers = append(answers, answerOf(t, p, text))
+			if texts && *p.most > pieceRows || !texts && *p.most <= pieceRows/2 {
+				t.Errorf("%s: %d messages of %d were read at once, texts is %v", text, *p.most, rows, texts)
+			}
+		}
+		if !reflect.DeepEqual(answers[0], answers[1]) {
+			t.Errorf("%s: piece by piece %.300v, at once %.300v", text, answers[1], answers[0])
+		}
+	}
+}
+
+// answerOf returns the rows or records that answer a query over one part.
+func answerOf(t *testing.T, p part.Part, text string) any {
+	t.Helper()
+	parsed, err := syntax.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := plan.New(parsed, plan.Options{Now: time.Unix(0, 0), To: plan.NoTo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := Limits{Time: time.Minute, CountTime: time.Minute, Groups: 10_000, Distinct: 10_000, Values: 10_000, MemoryBytes: 64 << 20, Workers: 1}
+	from := Source{Parts: []part.Part{p}}
+	if planned.Table != nil {
+		found, err := Table(t.Context(), from, planned, 1_000, limits)
+		if err != nil || !found.Complete || len(found.Rows) == 0 {
+			t.Fatalf("%s: %v, %+v", text, err, found)
+		}
+		return found.Rows
+	}
+	found, err := Records(t.Context(), from, planned, Page{Size: planned.Limit, Total: true}, limits)
+	if err != nil || !found.Complete || len(found.Hits) != planned.Limit || found.Total != uint64(p.Rows()) {
+		t.Fatalf("%s: %v, %+v", text, err, found)
+	}
+	var hits []string
+	for _, hit := range found.Hits {
+		hits = append(hits, fmt.Sprint(hit.ID, hit.Record))
+	}
+	return hits
+}
