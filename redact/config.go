@@ -73,8 +73,9 @@ func (c Config) validate(known []string) error {
 	if len(c.Key) > 0 && len(c.Key) < KeyBytesMin {
 		fault("the key has %d bytes, want at least %d", len(c.Key), KeyBytesMin)
 	}
-	if len(c.Rules) > RulesMax {
+	if len(c.Rules) > RulesMax { // then nobody compiles them
 		fault("%d rules, want at most %d", len(c.Rules), RulesMax)
+		return errors.Join(faults...)
 	}
 	for i, rule := range c.Rules {
 		if err := rule.validate(); err != nil {
@@ -116,10 +117,39 @@ func (r Rule) validate() error {
 	return err
 }
 
-// size returns how many instructions the expression of a rule takes.
+// compiledMax is how many instructions an expression seems to take at most that is
+// compiled to see how many it does take.
+const compiledMax = 4 * programMax
+
+// atMost returns how many instructions an expression takes, or some more. The parser has
+// bounded its depth, and sees to it that nothing is repeated more than a thousand times.
+func atMost(e *syntax.Regexp) int {
+	if e.Op == syntax.OpCharClass {
+		return 1
+	}
+	sum := 2 + len(e.Rune)
+	for _, sub := range e.Sub {
+		sum += atMost(sub)
+	}
+	if e.Op == syntax.OpRepeat && e.Max != 0 {
+		sum *= max(1, e.Min, e.Max)
+	}
+	return sum
+}
+
+// size returns how many instructions the expression of a rule takes; of one that takes far
+// too many, about how many.
 func (r Rule) size() (int, error) {
 	if len(r.Pattern) > PatternBytesMax {
 		return 0, fmt.Errorf("the expression has %d bytes, want at most %d", len(r.Pattern), PatternBytesMax)
+	}
+	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	// Who compiles "(?:…){1000}" a thousand bytes long has a million instructions.
+	if size := atMost(tree); size > compiledMax {
+		return size, nil
 	}
 	expr, err := regexp.Compile(r.Pattern)
 	if err != nil {
@@ -130,10 +160,6 @@ func (r Rule) size() (int, error) {
 	}
 	if r.Group < 0 || r.Group > expr.NumSubexp() {
 		return 0, fmt.Errorf("there is no group %d, the expression has %d", r.Group, expr.NumSubexp())
-	}
-	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
-	if err != nil {
-		return 0, err
 	}
 	program, err := syntax.Compile(tree.Simplify())
 	if err != nil {
