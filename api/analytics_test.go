@@ -10,8 +10,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 )
 
 // TestAnalytics checks that what is asked for arrives at the service and that
@@ -68,6 +70,38 @@ func TestIncompleteIsNotTagged(t *testing.T) {
 		got.want(t, 400)
 		if got.header.Get("ETag") != "" || got.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("an error may be kept: %v", got.header)
+		}
+	}
+}
+
+// somewhere is a place that all addresses have.
+type somewhere string
+
+func (s somewhere) Version() string            { return string(s) }
+func (s somewhere) Place(string) meaning.Place { return meaning.Place{Country: string(s)} }
+
+// TestTagsFollowPlaces groups a summary by what is made of files of the operator's: with
+// other files the answer that a client has kept is not the answer any more.
+func TestTagsFollowPlaces(t *testing.T) {
+	w := newWorld(t, nil)
+	places := somewhere("DE")
+	w.server.cfg.Engine = query.New(keyed{w.memory}, query.Config{Places: func() derived.Places { return places }})
+	w.server.insight = insight.New(w.server.cfg.Engine, nil, w.server.cfg.Now)
+	w.do("POST", "/logs", `[{"message":"a","client_ip":"81.2.69.142","timestamp":5}]`).want(t, 200)
+	for field, follows := range map[string]bool{"client.geo.country_iso_code": true, "client_ip": false} {
+		places = "DE"
+		path := "/analytics/summary?includeMetrics=false&includePatterns=false&startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z&groupBy=" + field
+		got := w.do("GET", path, "")
+		got.want(t, 200)
+		tag := got.header.Get("ETag")
+		w.do("GET", path, "", "If-None-Match", tag).want(t, 304)
+		places = "AT"
+		got = w.do("GET", path, "", "If-None-Match", tag)
+		if tag == "" || follows != (got.status == 200) {
+			t.Errorf("%s: tag %q, with other files %d", field, tag, got.status)
+		}
+		if follows {
+			got.want(t, 200, "groupedData/AT/count", "1")
 		}
 	}
 }
