@@ -340,10 +340,14 @@ func handleTimeline(r *request) error {
 // verdictBytesMax is how large a verdict is.
 const verdictBytesMax = 16 << 10
 
-// judge returns who keeps verdicts.
+// judge returns who keeps verdicts. They say what findings are about, of all records, and
+// count for everybody who is told of findings.
 func (r *request) judge() (insight.Judge, error) {
 	if r.server.cfg.Judge == nil {
 		return nil, newProblem(kindUnavailable, "this node keeps no feedback")
+	}
+	if r.principal.Restriction != "" {
+		return nil, newProblem(kindForbidden, "feedback is about findings in records that you do not see")
 	}
 	return r.server.cfg.Judge, nil
 }

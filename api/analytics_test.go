@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/derived"
@@ -162,4 +163,42 @@ func TestSigma(t *testing.T) {
 	w.do("POST", "/query/sigma", rule+" | count() > 5").want(t, 400, "error/details/0/line", "6")
 	w.do("POST", "/query/sigma?field=x", rule).want(t, 400, "error/details/0/field", "field")
 	w.do("POST", "/query/sigma?colour=x", rule).want(t, 400, "error/details/0/field", "colour")
+}
+
+// oneVerdict keeps the verdict that was given last.
+type oneVerdict struct{ given []insight.Verdict }
+
+func (o *oneVerdict) Verdicts(model.TenantID) []insight.Verdict { return o.given }
+func (o *oneVerdict) Tenants() []model.TenantID                 { return nil }
+func (o *oneVerdict) Give(_ context.Context, _ model.TenantID, v insight.Verdict) error {
+	o.given = []insight.Verdict{v}
+	return nil
+}
+func (o *oneVerdict) Model(model.TenantID) (*classifier.Model, string) { return nil, "" }
+
+// TestFeedbackIsOfTheWholeTenant: who sees only some of the records neither reads what
+// findings in the others are about nor decides which are shown.
+func TestFeedbackIsOfTheWholeTenant(t *testing.T) {
+	w, _, _, _ := matrixWorld(t)
+	judge := &oneVerdict{}
+	w.server.cfg.Judge, w.key = judge, ""
+	const path, body = "/analytics/insights/spike-0123456789abcdef/feedback", `{"mute":"rule","about":"card of Ann was refused"}`
+	claims := jwt.MapClaims{"sub": "bob", "role": "analyst", "tenant": "shop", "exp": time.Now().Add(time.Hour).Unix()}
+	for _, restriction := range []string{"", "userId:=bob"} {
+		claims["restriction"] = restriction
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := 200
+		if restriction != "" {
+			code, judge.given[0].By = 403, "else"
+		}
+		w.do("POST", path, body, "Authorization", "Bearer "+token).want(t, code)
+		list := w.do("GET", "/analytics/feedback", "", "Authorization", "Bearer "+token)
+		list.want(t, code)
+		if sees := strings.Contains(list.body, "card of Ann"); sees != (code == 200) || len(judge.given) != 1 || (judge.given[0].By == "bob") != (code == 200) {
+			t.Errorf("with the restriction %q: %s, kept %+v", restriction, list.body, judge.given)
+		}
+	}
 }
