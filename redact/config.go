@@ -8,6 +8,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/stere-log/stere/internal/regexsize"
 )
 
 // Limits of a Config.
@@ -121,22 +123,6 @@ func (r Rule) validate() error {
 // compiled to see how many it does take.
 const compiledMax = 4 * programMax
 
-// atMost returns how many instructions an expression takes, or some more. The parser has
-// bounded its depth, and sees to it that nothing is repeated more than a thousand times.
-func atMost(e *syntax.Regexp) int {
-	if e.Op == syntax.OpCharClass {
-		return 1
-	}
-	sum := 2 + len(e.Rune)
-	for _, sub := range e.Sub {
-		sum += atMost(sub)
-	}
-	if e.Op == syntax.OpRepeat && e.Max != 0 {
-		sum *= max(1, e.Min, e.Max)
-	}
-	return sum
-}
-
 // size returns how many instructions the expression of a rule takes; of one that takes far
 // too many, about how many.
 func (r Rule) size() (int, error) {
@@ -147,8 +133,7 @@ func (r Rule) size() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Who compiles "(?:…){1000}" a thousand bytes long has a million instructions.
-	if size := atMost(tree); size > compiledMax {
+	if size := regexsize.AtMost(tree); size > compiledMax {
 		return size, nil
 	}
 	expr, err := regexp.Compile(r.Pattern)
