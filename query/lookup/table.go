@@ -12,7 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stere-log/stere/query/expr"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/rows"
 )
@@ -273,13 +272,7 @@ func (t *Table) Set(prefix string) *rows.JoinSet {
 	}
 	set := rows.NewJoinSet(names)
 	for _, row := range t.Rows {
-		values := make([]expr.Value, len(names))
-		for i, cell := range row[1:] {
-			if cell != "" {
-				values[i] = expr.OfText(cell)
-			}
-		}
-		if row[0] != "" && !set.AddValues(expr.OfText(row[0]), values) {
+		if row[0] != "" && !set.AddTexts(row[0], row[1:]) {
 			break // there is room for all tables: the limits are those of a set
 		}
 	}
