@@ -95,6 +95,12 @@ func failedLogins(source string, at time.Time) string {
 func firesOnce(t *testing.T, all []*nodetest.Running, sources ...string) {
 	t.Helper()
 	for i, one := range all {
+		seen := ""
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("node %d: %s", i, seen)
+			}
+		})
 		nodetest.Eventually(t, fmt.Sprintf("node %d has that %v fire", i, sources), func() bool {
 			var rule struct{ Fired int }
 			var alerts []struct {
@@ -112,6 +118,7 @@ func firesOnce(t *testing.T, all []*nodetest.Running, sources ...string) {
 				}
 			}
 			slices.Sort(fire)
+			seen = fmt.Sprintf("the rule fired %d times; alerts %+v; incidents %+v", rule.Fired, alerts, incidents)
 			return slices.Equal(fire, sources) && rule.Fired == len(sources)
 		})
 	}
