@@ -36,9 +36,9 @@ func (Models) Help() string {
 Examples:
   stere models label payment --record 0-2-0
   stere models label disk --text 'volume nearly full'
-  stere models train
-  stere models train --field ticket.class --since 30d --note 'what support says'
-  stere models test m-000001 'card declined by bank'
+  stere models train                                  of labels: 4 texts or more of each
+  stere models train --field component --since 30d    of a field that records came with
+  stere models test m-000001 'payment declined by the bank'
   stere models activate m-000001
   stere query 'model_label:payment | stats count() by (component)'
   stere models rollback m-000001`

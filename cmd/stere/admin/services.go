@@ -162,7 +162,7 @@ type addSilence struct {
 	Reason string            `required:"" help:"Why." placeholder:"TEXT"`
 	Rule   string            `help:"Only of this rule." placeholder:"RULE"`
 	Of     map[string]string `help:"Only of alerts with these values." placeholder:"FIELD=VALUE"`
-	For    string            `default:"2h" help:"How long." placeholder:"LENGTH"`
+	For    string            `default:"2h" help:"How long (default 2h)." placeholder:"LENGTH"`
 	From   string            `help:"From when on (default now)." placeholder:"TIME"`
 }
 

@@ -129,7 +129,7 @@ func ruleText(file string) ([]byte, error) {
 type testRule struct {
 	Remote
 	Rule string `arg:"" help:"A file with a rule, or the id of a saved one."`
-	Over string `default:"30d" help:"How far back." placeholder:"LENGTH"`
+	Over string `default:"30d" help:"How far back (default 30d)." placeholder:"LENGTH"`
 }
 
 // trial is what a rule would have done.

@@ -125,7 +125,7 @@ type rotateWebhook struct {
 	Remote
 	ID         string `arg:"" help:"The webhook."`
 	SecretFile string `required:"" type:"existingfile" help:"The new secret." placeholder:"FILE"`
-	Overlap    string `default:"24h" help:"How long the one before signs too." placeholder:"LENGTH"`
+	Overlap    string `default:"24h" help:"How long the one before signs too (default 24h)." placeholder:"LENGTH"`
 }
 
 // Run rotates a secret.
