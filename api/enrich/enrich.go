@@ -24,7 +24,7 @@ type Lookup struct {
 	Rows    int       `json:"rows"`
 	Bytes   int       `json:"bytes"`
 	By      string    `json:"changedBy,omitempty"`
-	Changed time.Time `json:"changed"`
+	Changed time.Time `json:"changedAt"`
 }
 
 // wholeLookup is a lookup table with its rows.

@@ -38,7 +38,7 @@ type shownLookup struct {
 	Rows    int        `json:"rows"`
 	Bytes   int        `json:"bytes"`
 	By      string     `json:"changedBy"`
-	Changed *time.Time `json:"changed"`
+	Changed *time.Time `json:"changedAt"`
 }
 
 func rowsOfLookups(out io.Writer, list []shownLookup) {
