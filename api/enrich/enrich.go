@@ -85,7 +85,7 @@ func (s *Service) PutLookup(ctx context.Context, r admin.Request) (admin.Answer,
 		return admin.Answer{}, admin.Fault(admin.Invalid, "name", "%.80q, want 1 to %d letters, digits, '.', '_' and '-'", r.Name, lookup.NameMax)
 	}
 	parse := lookup.ParseCSV
-	if text := bytes.TrimSpace(r.Body); len(text) > 0 && text[0] == '[' {
+	if text := bytes.TrimSpace(r.Body); len(text) > 0 && (text[0] == '[' || text[0] == '{') {
 		parse = lookup.ParseJSON
 	}
 	table, err := parse(r.Body, r.Param("key"))
