@@ -139,7 +139,7 @@ func (s *Service) PutDeploy(ctx context.Context, r admin.Request) (admin.Answer,
 		deploy.Time = asked.Time.UTC()
 	}
 	if err := deploy.Check(now); err != nil {
-		return admin.Answer{}, admin.Fault(admin.Invalid, "", "%v", err)
+		return admin.Answer{}, admin.Fault(admin.Invalid, "body", "%v", err)
 	}
 	if deploy, err = s.Store.PutDeploy(ctx, tenant, deploy); err != nil {
 		return admin.Answer{}, err
