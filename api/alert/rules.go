@@ -294,11 +294,19 @@ func (s *Service) try(ctx context.Context, r admin.Request, rule *triage.Rule) (
 	}
 	out := trialBody{DryRun: true, Rule: rule.ID, From: admin.At(t.From), To: admin.At(t.To), Windows: t.Windows, Every: triage.Duration(t.Every).String(), Fired: t.Fired, Told: t.Told,
 		Partial: t.Partial, Firings: []firedShown{}}
-	out.Summary = fmt.Sprintf("would have fired %d times in %s", t.Fired, triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
+	out.Summary = fmt.Sprintf("would have fired %s in %s", times(t.Fired), triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
 	for _, f := range t.Alerts {
 		out.Firings = append(out.Firings, firedShown{rule.Labels(f.Group), admin.At(f.From), admin.At(f.Until), f.Peak, f.Text})
 	}
 	return admin.OK(out)
+}
+
+// times returns a number of times in words.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // Alerts lists what fires, or is about to.

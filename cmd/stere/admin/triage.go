@@ -137,7 +137,7 @@ func (t *testRule) Run(w World) error {
 	return run(w, t.Remote, func(ctx context.Context, c *client.Client) (trial, error) {
 		return ask[trial](ctx, c, "POST", path+"?over="+url.QueryEscape(t.Over), body)
 	}, func(out io.Writer, got trial) {
-		fmt.Fprintf(out, "%s; somebody would have been told %d times (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
+		fmt.Fprintf(out, "%s; notifications: %d (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
 		if got.Partial != "" {
 			fmt.Fprintln(out, got.Partial)
 		}
