@@ -156,8 +156,9 @@ func analyze[T interface{ IsComplete() bool }](r *request, p *analyticsParams, l
 	defer end()
 	tag := ""
 	if lasting {
-		// It looks at times before its window too, and names patterns.
-		asked := query.Request{Audience: r.audience(), Text: p.scope.Query, Filters: p.scope.Filter, Facets: []string{"pattern"}, To: p.scope.Window.To}
+		// It looks at times before its window too, and names patterns and what it groups by,
+		// which may be made of what is not in the records: a model, files of places.
+		asked := query.Request{Audience: r.audience(), Text: p.scope.Query, Filters: p.scope.Filter, Facets: append([]string{"pattern"}, p.list("groupBy")...), To: p.scope.Window.To}
 		var err error
 		if tag, err = r.server.cfg.Engine.Tag(ctx, asked, string(r.ctx.URI().FullURI())); err != nil {
 			return fmt.Errorf("analyze: %w", settle(ctx, err))
@@ -339,10 +340,14 @@ func handleTimeline(r *request) error {
 // verdictBytesMax is how large a verdict is.
 const verdictBytesMax = 16 << 10
 
-// judge returns who keeps verdicts.
+// judge returns who keeps verdicts. They say what findings are about, of all records, and
+// count for everybody who is told of findings.
 func (r *request) judge() (insight.Judge, error) {
 	if r.server.cfg.Judge == nil {
 		return nil, newProblem(kindUnavailable, "this node keeps no feedback")
+	}
+	if r.principal.Restriction != "" {
+		return nil, newProblem(kindForbidden, "feedback is about findings in records that you do not see")
 	}
 	return r.server.cfg.Judge, nil
 }

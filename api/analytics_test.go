@@ -10,8 +10,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 )
 
 // TestAnalytics checks that what is asked for arrives at the service and that
@@ -72,6 +75,38 @@ func TestIncompleteIsNotTagged(t *testing.T) {
 	}
 }
 
+// somewhere is a place that all addresses have.
+type somewhere string
+
+func (s somewhere) Version() string            { return string(s) }
+func (s somewhere) Place(string) meaning.Place { return meaning.Place{Country: string(s)} }
+
+// TestTagsFollowPlaces groups a summary by what is made of files of the operator's: with
+// other files the answer that a client has kept is not the answer any more.
+func TestTagsFollowPlaces(t *testing.T) {
+	w := newWorld(t, nil)
+	places := somewhere("DE")
+	w.server.cfg.Engine = query.New(keyed{w.memory}, query.Config{Places: func() derived.Places { return places }})
+	w.server.insight = insight.New(w.server.cfg.Engine, nil, w.server.cfg.Now)
+	w.do("POST", "/logs", `[{"message":"a","client_ip":"81.2.69.142","timestamp":5}]`).want(t, 200)
+	for field, follows := range map[string]bool{"client.geo.country_iso_code": true, "client_ip": false} {
+		places = "DE"
+		path := "/analytics/summary?includeMetrics=false&includePatterns=false&startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z&groupBy=" + field
+		got := w.do("GET", path, "")
+		got.want(t, 200)
+		tag := got.header.Get("ETag")
+		w.do("GET", path, "", "If-None-Match", tag).want(t, 304)
+		places = "AT"
+		got = w.do("GET", path, "", "If-None-Match", tag)
+		if tag == "" || follows != (got.status == 200) {
+			t.Errorf("%s: tag %q, with other files %d", field, tag, got.status)
+		}
+		if follows {
+			got.want(t, 200, "groupedData/AT/count", "1")
+		}
+	}
+}
+
 // TestQueriesAreShown checks what an operator sees of queries, and that there is
 // nothing to end when none runs.
 func TestQueriesAreShown(t *testing.T) {
@@ -128,4 +163,42 @@ func TestSigma(t *testing.T) {
 	w.do("POST", "/query/sigma", rule+" | count() > 5").want(t, 400, "error/details/0/line", "6")
 	w.do("POST", "/query/sigma?field=x", rule).want(t, 400, "error/details/0/field", "field")
 	w.do("POST", "/query/sigma?colour=x", rule).want(t, 400, "error/details/0/field", "colour")
+}
+
+// oneVerdict keeps the verdict that was given last.
+type oneVerdict struct{ given []insight.Verdict }
+
+func (o *oneVerdict) Verdicts(model.TenantID) []insight.Verdict { return o.given }
+func (o *oneVerdict) Tenants() []model.TenantID                 { return nil }
+func (o *oneVerdict) Give(_ context.Context, _ model.TenantID, v insight.Verdict) error {
+	o.given = []insight.Verdict{v}
+	return nil
+}
+func (o *oneVerdict) Model(model.TenantID) (*classifier.Model, string) { return nil, "" }
+
+// TestFeedbackIsOfTheWholeTenant: who sees only some of the records neither reads what
+// findings in the others are about nor decides which are shown.
+func TestFeedbackIsOfTheWholeTenant(t *testing.T) {
+	w, _, _, _ := matrixWorld(t)
+	judge := &oneVerdict{}
+	w.server.cfg.Judge, w.key = judge, ""
+	const path, body = "/analytics/insights/spike-0123456789abcdef/feedback", `{"mute":"rule","about":"card of Ann was refused"}`
+	claims := jwt.MapClaims{"sub": "bob", "role": "analyst", "tenant": "shop", "exp": time.Now().Add(time.Hour).Unix()}
+	for _, restriction := range []string{"", "userId:=bob"} {
+		claims["restriction"] = restriction
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := 200
+		if restriction != "" {
+			code, judge.given[0].By = 403, "else"
+		}
+		w.do("POST", path, body, "Authorization", "Bearer "+token).want(t, code)
+		list := w.do("GET", "/analytics/feedback", "", "Authorization", "Bearer "+token)
+		list.want(t, code)
+		if sees := strings.Contains(list.body, "card of Ann"); sees != (code == 200) || len(judge.given) != 1 || (judge.given[0].By == "bob") != (code == 200) {
+			t.Errorf("with the restriction %q: %s, kept %+v", restriction, list.body, judge.given)
+		}
+	}
 }

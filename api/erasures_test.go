@@ -109,13 +109,15 @@ func TestErasures(t *testing.T) {
 		code int
 	}{
 		{`{"tenant":"shop","query":"userId:u1","reason":"r"}`, 202},
-		{`{"tenant":"shop","query":"userId:u1"}`, 400},                           // no reason
-		{`{"tenant":"shop","reason":"r"}`, 400},                                  // everything, unsaid
-		{`{"tenant":"shop","all":true,"reason":"r"}`, 202},                       //
-		{`{"tenant":"shop","query":"a:b | stats count()","reason":"r"}`, 400},    // pipes
-		{`{"tenant":"shop","query":"pattern_id:abc","reason":"r"}`, 400},         // what was learned
-		{`{"tenant":"shop","query":"a:b NOT (c:d attack:*)","reason":"r"}`, 400}, // made, not stored
-		{`{"tenant":"shop","query":"a:(b","reason":"r"}`, 400},                   // no query
+		{`{"tenant":"shop","query":"userId:u1"}`, 400},                                       // no reason
+		{`{"tenant":"shop","reason":"r"}`, 400},                                              // everything, unsaid
+		{`{"tenant":"shop","all":true,"reason":"r"}`, 202},                                   //
+		{`{"tenant":"shop","query":"a:b | stats count()","reason":"r"}`, 400},                // pipes
+		{`{"tenant":"shop","query":"pattern_id:abc","reason":"r"}`, 400},                     // what was learned
+		{`{"tenant":"shop","query":"a:b NOT (c:d attack:*)","reason":"r"}`, 400},             // made, not stored
+		{`{"tenant":"shop","query":"NOT client.geo.country_iso_code:DE","reason":"r"}`, 400}, // the same
+		{`{"tenant":"shop","query":"a:b OR \"client.as.number\":>5","reason":"r"}`, 400},
+		{`{"tenant":"shop","query":"a:(b","reason":"r"}`, 400}, // no query
 		{`{"tenant":"shop","query":"a:b","from":"yesterday","reason":"r"}`, 400},
 		{`{"tenant":"shop","query":"a:b","from":"2026-02-01T00:00:00Z","to":"2026-01-01T00:00:00Z","reason":"r"}`, 400},
 		{`{"tenant":"shop","query":"a:b","to":"1970-01-01T00:00:00Z","reason":"r"}`, 400}, // 0 would be no end

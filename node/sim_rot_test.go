@@ -97,8 +97,8 @@ func (w *world) rotLog() {
 		return // the catalogue has no lane of its own
 	}
 	m := w.some(true)
-	if m == nil {
-		return
+	if m == nil || !m.isReady() {
+		return // what it knows of the catalogue may be old
 	}
 	voters := 0
 	for _, one := range m.current().node.Cluster().CatalogueMembers() {

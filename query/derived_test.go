@@ -397,6 +397,12 @@ func TestPlacesChange(t *testing.T) {
 			t.Errorf("%s over a node that knows no places: complete %t: %q", text, result.Complete, result.Reason)
 		}
 	}
+	// There nobody is in DE, so all of it would satisfy the restriction.
+	restricted := query.Request{Text: "*", Audience: query.Audience{Tenant: model.DefaultTenant, Restriction: "NOT client.geo.country_iso_code:=DE"}}
+	result := search(t, query.New(apart, query.Config{Places: func() derived.Places { return knownTowns() }}), restricted)
+	if result.Complete || len(result.Hits) > 0 {
+		t.Errorf("a restriction on places over a node that knows none: complete %t, %d records", result.Complete, len(result.Hits))
+	}
 }
 
 // newerTowns are towns of another version.

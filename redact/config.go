@@ -8,6 +8,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/stere-log/stere/internal/regexsize"
 )
 
 // Limits of a Config.
@@ -73,8 +75,9 @@ func (c Config) validate(known []string) error {
 	if len(c.Key) > 0 && len(c.Key) < KeyBytesMin {
 		fault("the key has %d bytes, want at least %d", len(c.Key), KeyBytesMin)
 	}
-	if len(c.Rules) > RulesMax {
+	if len(c.Rules) > RulesMax { // then nobody compiles them
 		fault("%d rules, want at most %d", len(c.Rules), RulesMax)
+		return errors.Join(faults...)
 	}
 	for i, rule := range c.Rules {
 		if err := rule.validate(); err != nil {
@@ -116,10 +119,22 @@ func (r Rule) validate() error {
 	return err
 }
 
-// size returns how many instructions the expression of a rule takes.
+// compiledMax is how many instructions an expression seems to take at most that is
+// compiled to see how many it does take.
+const compiledMax = 4 * programMax
+
+// size returns how many instructions the expression of a rule takes; of one that takes far
+// too many, about how many.
 func (r Rule) size() (int, error) {
 	if len(r.Pattern) > PatternBytesMax {
 		return 0, fmt.Errorf("the expression has %d bytes, want at most %d", len(r.Pattern), PatternBytesMax)
+	}
+	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	if size := regexsize.AtMost(tree); size > compiledMax {
+		return size, nil
 	}
 	expr, err := regexp.Compile(r.Pattern)
 	if err != nil {
@@ -130,10 +145,6 @@ func (r Rule) size() (int, error) {
 	}
 	if r.Group < 0 || r.Group > expr.NumSubexp() {
 		return 0, fmt.Errorf("there is no group %d, the expression has %d", r.Group, expr.NumSubexp())
-	}
-	tree, err := syntax.Parse(r.Pattern, syntax.Perl)
-	if err != nil {
-		return 0, err
 	}
 	program, err := syntax.Compile(tree.Simplify())
 	if err != nil {

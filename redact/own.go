@@ -39,11 +39,11 @@ var ErrWeaker = errors.New("this is weaker than what the platform does, which on
 func (r *Redactor) Check(own Own) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if len(own.Rules) > OwnRulesMax { // then nobody compiles them
+		return fmt.Errorf("%d rules, a tenant has at most %d", len(own.Rules), OwnRulesMax)
+	}
 	if err := (Config{Actions: own.Actions, Fields: own.Fields, Rules: own.Rules, Key: r.key}).validate(r.names); err != nil {
 		faults = append(faults, err)
-	}
-	if len(own.Rules) > OwnRulesMax {
-		fault("%d rules, a tenant has at most %d", len(own.Rules), OwnRulesMax)
 	}
 	if len(own.Fields) > OwnFieldsMax {
 		fault("%d rules for fields, a tenant has at most %d", len(own.Fields), OwnFieldsMax)

@@ -95,6 +95,8 @@ func TestOwnIsChecked(t *testing.T) {
 		{Own{Rules: rules(OwnRulesMax+1, "a")}, "a tenant has at most", false},
 		{Own{Rules: rules(8, "(abc[0-9]{3}){20}")}, "instructions together", false},
 		{Own{Rules: rules(1, "(a{1000}){1000}")}, "invalid repeat", false},
+		{Own{Rules: rules(1, "(?:"+strings.Repeat("a", 1000)+"){1000}")}, "takes 1004002 instructions", false},
+		{Own{Rules: rules(1, strings.Repeat("(?:\\w{9}){99}", 70))}, "instructions, want at most", false},
 		{Own{Fields: make([]FieldRule, OwnFieldsMax+1)}, "a tenant has at most", false},
 	} {
 		err := base.Check(c.own)

@@ -91,6 +91,9 @@ func (s *Service) change(e *webhook.Endpoint, asked *webhookRequest) error {
 			*field = *value
 		}
 	}
+	if asked.URL != nil && asked.Key == nil && e.Key != "" && hidden(*asked.URL) != hidden(e.URL) { // else who changes it is told the key
+		return admin.Fault(admin.Invalid, "key", "is for another host: give that of the new one with its URL, or \"\" for none")
+	}
 	set(&e.URL, asked.URL)
 	set(&e.Description, asked.Description)
 	set(&e.Severity, asked.Severity)

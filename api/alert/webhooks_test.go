@@ -79,6 +79,19 @@ func TestSecretsStay(t *testing.T) {
 			t.Errorf("%s: the audit trail has %s", step.name, noted)
 		}
 	}
+	for body, want := range map[string]string{
+		`{"url":"https://elsewhere.example/` + path + `"}`:                key, // refused: it stays as it was
+		`{"url":"https://elsewhere.example/` + path + `","key":"theirs"}`: "theirs",
+		`{"url":"https://elsewhere.example/x","key":""}`:                  "",
+		`{"url":"https://hooks.example/other"}`:                           key,
+	} {
+		desk := &oneWebhook{hook: webhook.Endpoint{ID: "ops", URL: "https://hooks.example/" + path, Key: key, Template: webhook.Ticket}}
+		s := &Service{Desk: desk, Now: s.Now}
+		_, err := s.ChangeWebhook(t.Context(), ask(auth.TenantAdmin, body))
+		if e := desk.hook; e.Key != want || e.Key == key && !strings.HasPrefix(e.URL, "https://hooks.example/") || (err == nil) != (e.URL != "https://hooks.example/"+path) {
+			t.Errorf("%s: %+v, %v", body, e, err)
+		}
+	}
 	if _, err := s.ChangeWebhook(t.Context(), ask(auth.TenantAdmin, `{"secret":"too short"}`)); err == nil || strings.Contains(err.Error(), "too short") {
 		t.Errorf("a secret that is refused: %v", err)
 	}

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
@@ -120,22 +122,37 @@ func (d *Database) Place(address string) (place meaning.Place) {
 		if reader.Lookup(at).Decode(&e) != nil {
 			continue // what is damaged says nothing
 		}
-		place.Country = cmp.Or(place.Country, e.Country.Code, e.Registered.Code)
-		place.CountryName = cmp.Or(place.CountryName, e.Country.Names.English, e.Registered.Names.English)
+		place.Country = cmp.Or(place.Country, said(e.Country.Code), said(e.Registered.Code))
+		place.CountryName = cmp.Or(place.CountryName, said(e.Country.Names.English), said(e.Registered.Names.English))
 		if len(e.Regions) > 0 {
-			place.Region = cmp.Or(place.Region, e.Regions[0].Names.English)
+			place.Region = cmp.Or(place.Region, said(e.Regions[0].Names.English))
 		}
-		place.City = cmp.Or(place.City, e.City.Names.English)
-		if l := e.Location; place.Latitude == "" && l.Latitude != nil && l.Longitude != nil {
+		place.City = cmp.Or(place.City, said(e.City.Names.English))
+		if l := e.Location; place.Latitude == "" && within(l.Latitude, 90) && within(l.Longitude, 180) {
 			place.Latitude, place.Longitude = degrees(*l.Latitude), degrees(*l.Longitude)
 		}
 		if e.ASN != 0 {
 			place.ASN = cmp.Or(place.ASN, strconv.FormatUint(e.ASN, 10))
 		}
-		place.Organization = cmp.Or(place.Organization, e.Organization)
+		place.Organization = cmp.Or(place.Organization, said(e.Organization))
 	}
 	return place
 }
+
+// textMax is how long a text of a file can be, in bytes: it is in answers, and a damaged
+// file may have any.
+const textMax = 256
+
+// said returns a text of a file, "" for what is none.
+func said(text string) string {
+	if len(text) > textMax || !utf8.ValidString(text) {
+		return ""
+	}
+	return text
+}
+
+// within reports whether there is a number of degrees, and a possible one.
+func within(n *float64, most float64) bool { return n != nil && math.Abs(*n) <= most }
 
 // degrees returns a number of degrees as a text.
 func degrees(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

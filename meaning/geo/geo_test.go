@@ -3,12 +3,16 @@ package geo_test
 import (
 	"bytes"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
@@ -110,5 +114,57 @@ func TestOpenRefuses(t *testing.T) {
 		if err == nil || len(paths) == 1 && !strings.Contains(err.Error(), paths[0]) {
 			t.Errorf("%q: %v", paths, err)
 		}
+	}
+}
+
+// TestDamaged reads files in which bytes are wrong: what they say are texts and numbers
+// that can be shown, or nothing.
+func TestDamaged(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 7))
+	path := filepath.Join(t.TempDir(), "city.mmdb")
+	germany := named("Germany")
+	germany["iso_code"] = mmdbtype.String("DE")
+	write(t, path, map[string]mmdbtype.Map{
+		"81.0.0.0/8": {"country": germany, "city": named("Berlin"), "location": mmdbtype.Map{"latitude": mmdbtype.Float64(52.5), "longitude": mmdbtype.Float64(13.4)},
+			"autonomous_system_number": mmdbtype.Uint32(3320), "autonomous_system_organization": mmdbtype.String(strings.Repeat("long ", 500))},
+		"82.0.0.0/8": {"location": mmdbtype.Map{"latitude": mmdbtype.Float64(math.NaN()), "longitude": mmdbtype.Float64(math.Inf(1))}, "city": named("caf\xe9")},
+	})
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, shown := 0, 0
+	for try := range 3000 {
+		data := bytes.Clone(whole)
+		for range min(try, 1+random.IntN(4)) { // the first one is as it was
+			data[random.IntN(len(data))] ^= byte(1 << random.IntN(8))
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files, err := geo.Open([]string{path}, func() time.Time { return time.Unix(0, 0) }, slog.New(slog.DiscardHandler))
+		if err != nil {
+			continue
+		}
+		read++
+		for _, address := range []string{"81.2.3.4", "82.1.1.1", "83.1.1.1", "2a00::1"} {
+			p := files.Current().Place(address)
+			for _, text := range []string{p.Country, p.CountryName, p.Region, p.City, p.Organization} {
+				if !utf8.ValidString(text) || len(text) > 256 {
+					t.Fatalf("%s is at %.300q", address, text)
+				}
+			}
+			for _, number := range []string{p.Latitude, p.Longitude, p.ASN} {
+				if n, err := strconv.ParseFloat(number, 64); number != "" && (err != nil || math.IsNaN(n) || math.IsInf(n, 0)) {
+					t.Fatalf("%s has the number %q", address, number)
+				}
+			}
+			if p != (meaning.Place{}) {
+				shown++
+			}
+		}
+	}
+	if read == 0 || shown == 0 {
+		t.Errorf("%d files were read, %d places shown: the test is broken", read, shown)
 	}
 }

@@ -164,20 +164,27 @@ const aheadMax = 2 * time.Hour
 // Only the first of all proposals to a shard has nothing to be compared with: there
 // is no earlier one when all that was committed is applied and there is no clock.
 func (r *Replica) believed(ctx context.Context, now int64) (int64, error) {
+	if clock, known := r.bounded(now); known {
+		return clock, nil
+	}
+	// Not with a lock: this may wait for a leader.
+	if err := r.log.Barrier(ctx); err != nil {
+		return 0, fmt.Errorf("look at the clock of shard %d: %w", r.cfg.Storage.Shard, err)
+	}
+	clock, _ := r.bounded(now)
+	return clock, nil
+}
+
+// bounded returns a clock as far as it is believed, and whether the shard has one.
+func (r *Replica) bounded(now int64) (clock int64, known bool) {
 	r.known.Lock()
 	defer r.known.Unlock()
-	for range 2 {
-		if r.known.clock == 0 {
-			r.known.seen, r.known.clock = time.Now(), r.shard.Clock()
-		}
-		if r.known.clock != 0 {
-			return min(now, r.known.clock+int64(time.Since(r.known.seen)+aheadMax)), nil
-		}
-		if err := r.log.Barrier(ctx); err != nil {
-			return 0, fmt.Errorf("look at the clock of shard %d: %w", r.cfg.Storage.Shard, err)
+	if r.known.clock == 0 {
+		if r.known.seen, r.known.clock = time.Now(), r.shard.Clock(); r.known.clock == 0 {
+			return now, false
 		}
 	}
-	return now, nil
+	return min(now, r.known.clock+int64(time.Since(r.known.seen)+aheadMax)), true
 }
 
 // waitForRoom bounds the head: it returns when there is room for a block.

@@ -412,11 +412,12 @@ func Names() []string {
 }
 
 // OnlyMade returns a field that a condition looks at and that records have for no other
-// reason than that it is made of others, "" if there is none. Others that are made, such
-// as a category, are also sent.
+// reason than that it is made of others, or that follows from files that change; "" if
+// there is none. Others that are made, such as a category, are also sent.
 func OnlyMade(e index.Expr) string {
 	is := func(name string) bool {
-		return slices.Contains([]string{
+		at, made := makers[name]
+		return made && at.rule.locate != nil || slices.Contains([]string{
 			Categories, CategoryReason, DetectedLevel, Attack, AttackReason, Signal, SignalSeverity, SignalConfidence,
 		}, name)
 	}

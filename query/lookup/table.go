@@ -12,7 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stere-log/stere/query/expr"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/rows"
 )
@@ -44,6 +43,9 @@ type Table struct {
 // column, "" for the first one.
 func ParseCSV(data []byte, key string) (*Table, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if cells := wide(data); cells > 0 {
+		return nil, wrongColumns(cells)
+	}
 	reader := csv.NewReader(bytes.NewReader(data))
 	t := &Table{}
 	for {
@@ -61,6 +63,33 @@ func ParseCSV(data []byte, key string) (*Table, error) {
 			t.Rows = append(t.Rows, line)
 		}
 	}
+}
+
+// wide returns how many cells the first line of CSV has that has more than a table, 0 if
+// there is none: the reader takes a hundred times the bytes of such a line.
+func wide(data []byte) int {
+	quoted, cells := false, 1
+	for _, b := range data {
+		switch {
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == ',':
+			cells++
+		case b == '\n' && cells > ColumnsMax:
+			return cells
+		case b == '\n':
+			cells = 1
+		}
+	}
+	if cells > ColumnsMax {
+		return cells
+	}
+	return 0
+}
+
+func wrongColumns(n int) error {
+	return fmt.Errorf("there are %d columns, want a key and 1 to %d others", n, ColumnsMax-1)
 }
 
 func tooMany() error { return fmt.Errorf("there are more than %d rows", RowsMax) }
@@ -167,7 +196,7 @@ func (t *Table) finish(key string) (*Table, error) {
 // check reports what is wrong with a table.
 func (t *Table) check() error {
 	if len(t.Columns) < 2 || len(t.Columns) > ColumnsMax {
-		return fmt.Errorf("there are %d columns, want a key and 1 to %d others", len(t.Columns), ColumnsMax-1)
+		return wrongColumns(len(t.Columns))
 	}
 	if len(t.Rows) > RowsMax {
 		return tooMany()
@@ -243,13 +272,7 @@ func (t *Table) Set(prefix string) *rows.JoinSet {
 	}
 	set := rows.NewJoinSet(names)
 	for _, row := range t.Rows {
-		values := make([]expr.Value, len(names))
-		for i, cell := range row[1:] {
-			if cell != "" {
-				values[i] = expr.OfText(cell)
-			}
-		}
-		if row[0] != "" && !set.AddValues(expr.OfText(row[0]), values) {
+		if row[0] != "" && !set.AddTexts(row[0], row[1:]) {
 			break // there is room for all tables: the limits are those of a set
 		}
 	}

@@ -2,6 +2,7 @@ package lookup_test
 
 import (
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestParse(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "0 columns"}, {"host\na\n", "1 columns"}, {"host,host\na,b\n", "two columns"}, {"host,\na,b\n", "column 2"}, {"host,owner\na\n", "wrong number of fields"},
-		{"host,owner\n\"a,b\n", "quote"}, {"a,b\nx,\xff\n", "UTF-8"}, {strings.Repeat("c,", 40) + "d\n", "41 columns"}, {"a,b\n" + strings.Repeat("x,y\n", lookup.RowsMax+1), "more than 10000 rows"},
+		{"host,owner\n\"a,b\n", "quote"}, {"a,b\nx,\xff\n", "UTF-8"}, {strings.Repeat("c,", 40) + "d\n", "41 columns"}, {"a,b\n\"x,\n,\"," + strings.Repeat(",", 98), "100 columns"}, {"a,b\n\"" + strings.Repeat(",", 98) + "\",c,d\n", "wrong number of fields"}, {"a,b\n" + strings.Repeat("x,y\n", lookup.RowsMax+1), "more than 10000 rows"},
 		{"a,b\nx," + strings.Repeat("y", lookup.CellMax+1) + "\n", "4097 bytes"}, {"a,b\n" + strings.Repeat("x,"+strings.Repeat("y", 4000)+"\n", 200), "the most is 524288"},
 		{`{"host":"a"}`, "want a list"}, {`[7]`, "row 1: want an object"}, {`[{"a":"b","c":{"d":1}}]`, `"c" is an object`}, {`[{"a":"b","c":[1]}]`, `"c" is an object`}, {`[{"a":"b","c":"d"}] x`, "more behind"},
 		{`[{"a":"b","c":"d"}`, "EOF"}, {`[]`, "0 columns"},
@@ -84,6 +85,20 @@ func TestSet(t *testing.T) {
 		(&rows.Join{By: []string{"code"}, Set: table.Set("c")}).Apply(&row)
 		if means, more := row.Get("c.means").String(), row.Get("c.level").String(); means != c.means || more != c.more {
 			t.Errorf("%q: %q, %q", c.text, means, more)
+		}
+	}
+}
+
+// TestWideLines reads a line of a megabyte of commas in about as many bytes.
+func TestWideLines(t *testing.T) {
+	for _, text := range []string{strings.Repeat(",", 1<<20), "a,b\n" + strings.Repeat(",", 1<<20)} {
+		var before, after runtime.MemStats
+		data := []byte(text)
+		runtime.ReadMemStats(&before)
+		_, err := lookup.ParseCSV(data, "")
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 1<<20 {
+			t.Errorf("%v, %d bytes", err, took)
 		}
 	}
 }

@@ -22,12 +22,13 @@ type JoinSet struct {
 	Columns []string // that are added
 	keys    []string // in order
 	values  map[string][]expr.Value
+	texts   map[string][]string // the same, of keys that are not in values: "" is no value
 	bytes   int
 }
 
 // NewJoinSet returns an empty set that adds columns.
 func NewJoinSet(columns []string) *JoinSet {
-	return &JoinSet{Columns: columns, values: map[string][]expr.Value{}}
+	return &JoinSet{Columns: columns, values: map[string][]expr.Value{}, texts: map[string][]string{}}
 }
 
 // Add adds the row of some keys; the first one counts, and none without a key.
@@ -44,27 +45,60 @@ func (s *JoinSet) Add(row *Row, by []string) bool {
 	return s.add(key, values)
 }
 
-// AddValues is Add for the values of the columns of a row with one key.
-func (s *JoinSet) AddValues(key expr.Value, values []expr.Value) bool {
-	text, ok := appendJoinKey(nil, key)
-	if _, known := s.values[string(text)]; !ok || known {
+// AddTexts is Add for the texts of the columns of a row with one key, which it keeps: a
+// text takes a fraction of what a value takes. "" is no value.
+func (s *JoinSet) AddTexts(key string, texts []string) bool {
+	joined, ok := appendJoinKey(nil, expr.OfText(key))
+	if !ok || s.texts[string(joined)] != nil {
 		return true
 	}
-	return s.add(string(text), values)
+	bytes := 0
+	for _, text := range texts {
+		bytes += valueMin + len(text)
+	}
+	if !s.take(string(joined), bytes) {
+		return false
+	}
+	s.texts[string(joined)] = texts
+	return true
 }
 
 func (s *JoinSet) add(key string, values []expr.Value) bool {
-	bytes := len(key)
+	bytes := 0
 	for i := range values {
 		bytes += valueMin + len(values[i].Text)
 	}
+	if !s.take(key, bytes) {
+		return false
+	}
+	s.values[key] = values
+	return true
+}
+
+// take notes a key whose values have so many bytes; it reports whether there was room.
+func (s *JoinSet) take(key string, bytes int) bool {
+	bytes += len(key)
 	if len(s.keys) >= JoinRowsMax || s.bytes+bytes > JoinBytesMax {
 		return false
 	}
 	s.keys, s.bytes = append(s.keys, key), s.bytes+bytes
-	s.values[key] = values
 	return true
 }
+
+// of returns the value of a column, by its place, for a key that is there.
+func (s *JoinSet) of(key string, column int) expr.Value {
+	texts := s.texts[key]
+	switch {
+	case texts == nil:
+		return s.values[key][column]
+	case texts[column] == "":
+		return expr.Value{}
+	}
+	return expr.OfText(texts[column])
+}
+
+// has reports whether there is a key.
+func (s *JoinSet) has(key string) bool { return s.values[key] != nil || s.texts[key] != nil }
 
 // joinKey returns a text that is equal for rows whose values are equal; ok is
 // false if one is null.
@@ -104,12 +138,11 @@ type Join struct {
 // Apply implements Op.
 func (o *Join) Apply(row *Row) bool {
 	key, ok := joinKey(row, o.By)
-	values, found := o.Set.values[key]
-	if !ok || !found {
+	if !ok || !o.Set.has(key) {
 		return !o.Inner
 	}
 	for i, name := range o.Set.Columns {
-		row.Set(name, values[i])
+		row.Set(name, o.Set.of(key, i))
 	}
 	return true
 }
@@ -138,8 +171,8 @@ func (s *JoinSet) Append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.keys)))
 	for _, key := range s.keys {
 		dst = appendText(dst, key)
-		for _, v := range s.values[key] {
-			dst = appendValue(dst, v)
+		for i := range s.Columns {
+			dst = appendValue(dst, s.of(key, i))
 		}
 	}
 	return dst

@@ -5,6 +5,8 @@ import (
 	resyntax "regexp/syntax"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/stere-log/stere/internal/regexsize"
 )
 
 // Parse reads a query. An error is an *Error.
@@ -317,6 +319,9 @@ func CheckRegex(expression string) error {
 	tree, err := resyntax.Parse(expression, resyntax.Perl)
 	if err != nil {
 		return &regexError{strings.Replace(err.Error(), "error parsing regexp: ", "the regular expression is wrong: ", 1)}
+	}
+	if regexsize.AtMost(tree) > 4*RegexInst { // nobody compiles it to see that
+		return &regexError{"the regular expression is too big"}
 	}
 	program, err := resyntax.Compile(tree.Simplify())
 	if err != nil || len(program.Inst) > RegexInst {
