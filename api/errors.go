@@ -118,7 +118,8 @@ func administrative(err *admin.Error) *problem {
 			p.kind = k
 		}
 	}
-	if err.Field != "" {
+	// The help of an invalid request sends people to the details, also where no one field is wrong.
+	if err.Field != "" || p.kind == kindValidation {
 		p.details = []v1.Detail{{Field: err.Field, Message: err.Message}}
 	}
 	return p

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest"
@@ -411,5 +412,19 @@ func TestShutdownBeforeServe(t *testing.T) {
 	}
 	if err := w.server.Serve(fasthttputil.NewInmemoryListener()); err != nil {
 		t.Errorf("serve after shutdown: %v", err)
+	}
+}
+
+// TestInvalidRequestsHaveDetails: the help of an invalid request sends people to the
+// details, so there are some, also where no field is named.
+func TestInvalidRequestsHaveDetails(t *testing.T) {
+	for _, field := range []string{"", "project"} {
+		p := described(admin.Fault(admin.Invalid, field, "is wrong"))
+		if p == nil || p.kind != kindValidation || len(p.details) != 1 || p.details[0].Field != field || p.details[0].Message != "is wrong" {
+			t.Errorf("field %q: %+v", field, p)
+		}
+	}
+	if p := described(admin.Fault(admin.Unknown, "", "is not there")); p == nil || p.kind != kindNotFound || len(p.details) != 0 {
+		t.Errorf("what is not there: %+v", p)
 	}
 }

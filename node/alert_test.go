@@ -105,7 +105,7 @@ func TestStoryOfAnAttack(t *testing.T) {
 		Summary string
 	}
 	request(t, n, "POST", "/triage/test?over=1h", rule, 200, &trial)
-	if trial.Fired != 1 || trial.Summary != "would have fired 1 times in 1h" {
+	if trial.Fired != 1 || trial.Summary != "would have fired once in 1h" {
 		t.Errorf("tried beforehand: %+v", trial)
 	}
 	request(t, n, "POST", "/triage/rules", rule, 201, nil)

@@ -97,6 +97,7 @@ func TestModels(t *testing.T) {
 	request(t, all[0], "POST", "/models", `{"labels":false}`, 400, nil)
 	request(t, all[0], "POST", "/models/m-000077/activate", "", 404, nil)
 	request(t, all[0], "POST", "/models/labels", `{"text":"12 34","label":"x"}`, 400, nil)
+	request(t, all[0], "POST", "/models/labels", `{"recordId":"0-99-0","label":"x"}`, 404, nil)
 	request(t, all[0], "POST", "/models/labels", `{"text":"a word","label":"Not One"}`, 400, nil)
 }
 

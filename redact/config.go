@@ -69,7 +69,7 @@ func (c Config) validate(known []string) error {
 			fault("there is no detector %.50q, want one of %s", name, strings.Join(known, ", "))
 		}
 		if c.Actions[name] == Hash && len(c.Key) == 0 {
-			fault("detector %s makes tokens, which needs a key", name)
+			fault("detector %s: the action hash makes tokens, which needs a key: whoever operates the node sets redaction-key-file", name)
 		}
 	}
 	if len(c.Key) > 0 && len(c.Key) < KeyBytesMin {
@@ -87,7 +87,7 @@ func (c Config) validate(known []string) error {
 			fault("rule %d (%.50q): the name is taken", i+1, rule.Name)
 		}
 		if rule.Action == Hash && len(c.Key) == 0 {
-			fault("rule %d (%.50q) makes tokens, which needs a key", i+1, rule.Name)
+			fault("rule %d (%.50q): the action hash makes tokens, which needs a key: whoever operates the node sets redaction-key-file", i+1, rule.Name)
 		}
 	}
 	if len(c.Fields) > FieldRulesMax {
@@ -98,7 +98,7 @@ func (c Config) validate(known []string) error {
 		case rule.Pattern == "" || len(rule.Pattern) > FieldBytesMax:
 			fault("field rule %d: the field has %d bytes, want 1 to %d", i+1, len(rule.Pattern), FieldBytesMax)
 		case rule.Action == Hash && len(c.Key) == 0:
-			fault("field rule %d (%.50q) makes tokens, which needs a key", i+1, rule.Pattern)
+			fault("field rule %d (%.50q): the action hash makes tokens, which needs a key: whoever operates the node sets redaction-key-file", i+1, rule.Pattern)
 		}
 	}
 	return errors.Join(faults...)

@@ -190,6 +190,24 @@ type Action struct {
 	Suppress Duration  `yaml:"suppress,omitempty" json:"suppress,omitempty"` // no new alert of a group so long after it fired
 }
 
+// Webhooks returns the ids of the webhooks that the rule names, each once.
+func (r *Rule) Webhooks() []string {
+	var ids []string
+	for i := range r.Actions {
+		a := &r.Actions[i]
+		named := []string{a.Webhook, a.Ticket}
+		if a.Escalate != nil {
+			named = append(named, a.Escalate.Webhook)
+		}
+		for _, id := range named {
+			if id != "" && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // Escalate tells somebody else of what has fired for so long and is not acknowledged.
 type Escalate struct {
 	After    Duration `yaml:"after" json:"after"`

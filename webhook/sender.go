@@ -124,7 +124,15 @@ func (s *Sender) CheckURL(url string) error {
 		}
 		return nil
 	}
-	return s.Client.Check(url)
+	return ReachHint(s.Client.Check(url))
+}
+
+// ReachHint adds to an error of an address what lets a node send there.
+func ReachHint(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (its operator can allow more, see webhook-reach)", err)
 }
 
 // Send makes one attempt, of bounded time.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/triage"
 )
 
@@ -74,13 +75,18 @@ func alertsOf(r *Rule, silences []triage.Silence, now int64) []alertShown {
 	return out
 }
 
-func (s *Service) shownRule(r *Rule, whole bool) ruleBody {
+func (s *Service) shownRule(of model.TenantID, r *Rule, whole bool) ruleBody {
 	out := ruleBody{Rule: r.Rule, Revision: r.Revision, By: r.By, Changed: admin.At(r.Changed), Through: admin.At(r.State.Through), Fired: r.State.Fired, Error: r.State.Error}
 	for _, a := range r.State.Alerts {
 		if a.Phase() == triage.Firing {
 			out.Firing++
 		} else {
 			out.Pending++
+		}
+	}
+	for _, id := range r.Webhooks() {
+		if _, err := s.Desk.Webhook(of, id); err != nil && out.Error == "" {
+			out.Error = err.Error() + ", which the rule is to tell"
 		}
 	}
 	if r.State.Skipped > 0 {
@@ -103,7 +109,7 @@ func (s *Service) Rules(_ context.Context, r admin.Request) (admin.Answer, error
 	}
 	list := []ruleBody{}
 	for _, one := range s.Desk.Rules(of) {
-		list = append(list, s.shownRule(&one, false))
+		list = append(list, s.shownRule(of, &one, false))
 	}
 	return admin.OK(list)
 }
@@ -118,7 +124,7 @@ func (s *Service) Rule(_ context.Context, r admin.Request) (admin.Answer, error)
 	if err != nil {
 		return admin.Answer{}, err
 	}
-	return admin.OK(s.shownRule(&one, true))
+	return admin.OK(s.shownRule(of, &one, true))
 }
 
 // CreateRule saves a new rule, with replace also in place of the one that has its id.
@@ -148,7 +154,7 @@ func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, nam
 	}
 	var before any
 	if old, err := s.Desk.Rule(of, rule.ID); err == nil && !fresh {
-		before = s.shownRule(&old, false)
+		before = s.shownRule(of, &old, false)
 	}
 	saved, err := s.Desk.PutRule(ctx, of, rule, admin.Author(r.Principal), fresh)
 	if err != nil {
@@ -158,7 +164,7 @@ func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, nam
 	if saved.Revision == 1 {
 		status = http.StatusCreated
 	}
-	return admin.Answer{Status: status, Body: s.shownRule(&saved, false), Before: before}, nil
+	return admin.Answer{Status: status, Body: s.shownRule(of, &saved, false), Before: before}, nil
 }
 
 // ruleFault is an error of a rule's queries as one of the request, else the error.
@@ -194,7 +200,7 @@ func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer
 	if err != nil {
 		return admin.Answer{}, err
 	}
-	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(&saved, false), Before: s.shownRule(&old, false)}, nil
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
 }
 
 // DropRule forgets the rule that the path names; one of the start is there again.
@@ -210,7 +216,7 @@ func (s *Service) DropRule(ctx context.Context, r admin.Request) (admin.Answer, 
 	if err := s.Desk.DropRule(ctx, of, r.Name); err != nil {
 		return admin.Answer{}, err
 	}
-	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(&old, false), Before: s.shownRule(&old, false), Gone: true}, nil
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &old, false), Before: s.shownRule(of, &old, false), Gone: true}, nil
 }
 
 // trialBody is what a rule would have done.
@@ -288,11 +294,19 @@ func (s *Service) try(ctx context.Context, r admin.Request, rule *triage.Rule) (
 	}
 	out := trialBody{DryRun: true, Rule: rule.ID, From: admin.At(t.From), To: admin.At(t.To), Windows: t.Windows, Every: triage.Duration(t.Every).String(), Fired: t.Fired, Told: t.Told,
 		Partial: t.Partial, Firings: []firedShown{}}
-	out.Summary = fmt.Sprintf("would have fired %d times in %s", t.Fired, triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
+	out.Summary = fmt.Sprintf("would have fired %s in %s", times(t.Fired), triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
 	for _, f := range t.Alerts {
 		out.Firings = append(out.Firings, firedShown{rule.Labels(f.Group), admin.At(f.From), admin.At(f.Until), f.Peak, f.Text})
 	}
 	return admin.OK(out)
+}
+
+// times returns a number of times in words.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // Alerts lists what fires, or is about to.

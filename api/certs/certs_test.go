@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/stere-log/stere/internal/reread"
 )
 
 // write writes a certificate for a host and its key.
@@ -81,17 +83,17 @@ func TestNamesAndRenewal(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("b.example", 2) // not looked at again yet
-	now = now.Add(lookEvery)
+	now = now.Add(reread.Every)
 	want("b.example", 33)
 	if err := os.WriteFile(pairs[0].Key, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(lookEvery)
+	now = now.Add(reread.Every)
 	want("a.example", 1)
 	if _, err := Open([]Pair{pairs[0]}, time.Now, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("half a pair is taken at the start")
 	}
 	write(t, dir, "a", "a.example", 44)
-	now = now.Add(lookEvery)
+	now = now.Add(reread.Every)
 	want("a.example", 44)
 }

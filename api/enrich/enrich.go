@@ -24,7 +24,7 @@ type Lookup struct {
 	Rows    int       `json:"rows"`
 	Bytes   int       `json:"bytes"`
 	By      string    `json:"changedBy,omitempty"`
-	Changed time.Time `json:"changed"`
+	Changed time.Time `json:"changedAt"`
 }
 
 // wholeLookup is a lookup table with its rows.
@@ -85,7 +85,7 @@ func (s *Service) PutLookup(ctx context.Context, r admin.Request) (admin.Answer,
 		return admin.Answer{}, admin.Fault(admin.Invalid, "name", "%.80q, want 1 to %d letters, digits, '.', '_' and '-'", r.Name, lookup.NameMax)
 	}
 	parse := lookup.ParseCSV
-	if text := bytes.TrimSpace(r.Body); len(text) > 0 && text[0] == '[' {
+	if text := bytes.TrimSpace(r.Body); len(text) > 0 && (text[0] == '[' || text[0] == '{') {
 		parse = lookup.ParseJSON
 	}
 	table, err := parse(r.Body, r.Param("key"))
@@ -139,7 +139,7 @@ func (s *Service) PutDeploy(ctx context.Context, r admin.Request) (admin.Answer,
 		deploy.Time = asked.Time.UTC()
 	}
 	if err := deploy.Check(now); err != nil {
-		return admin.Answer{}, admin.Fault(admin.Invalid, "", "%v", err)
+		return admin.Answer{}, admin.Fault(admin.Invalid, "body", "%v", err)
 	}
 	if deploy, err = s.Store.PutDeploy(ctx, tenant, deploy); err != nil {
 		return admin.Answer{}, err

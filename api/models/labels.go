@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -53,6 +54,9 @@ func (s *Service) PutLabel(ctx context.Context, r admin.Request) (admin.Answer, 
 			return admin.Answer{}, admin.Fault(admin.Invalid, "recordId", "%v", err)
 		}
 		hit, err := s.Engine.Get(ctx, query.Audience{Tenant: of}, id)
+		if errors.Is(err, query.ErrNotFound) {
+			return admin.Answer{}, admin.Fault(admin.Unknown, "recordId", "there is no record %s; searches show ids as _id", id)
+		}
 		if err != nil {
 			return admin.Answer{}, fmt.Errorf("read record %s: %w", id, err)
 		}

@@ -187,6 +187,9 @@ func (s *Service) Train(ctx context.Context, r admin.Request) (admin.Answer, err
 	case len(asked.Examples) > classifier.ExamplesMax:
 		return admin.Answer{}, admin.Fault(admin.Invalid, "examples", "%d of them, want at most %d", len(asked.Examples), classifier.ExamplesMax)
 	}
+	if asked.Field == "" && (asked.Query != "" || asked.Since != "") {
+		return admin.Answer{}, admin.Fault(admin.Invalid, "field", "query and since choose among records that have their label in a field, and no field is named")
+	}
 	examples, sources, err := s.examples(ctx, r, of, &asked)
 	if err != nil {
 		return admin.Answer{}, err
@@ -280,6 +283,9 @@ func (s *Service) ofField(ctx context.Context, r admin.Request, asked *trainRequ
 		if is && classifier.ValidLabel(label) && classifier.Teaches(text) {
 			all = append(all, classifier.Example{Outline: text, Label: label})
 		}
+	}
+	if len(all) == 0 {
+		return nil, admin.Fault(admin.Invalid, "field", "no record of the last %s has a label in %.80q", syntax.FormatDuration(since), asked.Field)
 	}
 	return all, nil
 }

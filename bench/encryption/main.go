@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -25,11 +24,7 @@ import (
 	"github.com/stere-log/stere/encryption"
 )
 
-const (
-	batchBytes = 4 << 20
-	lineMax    = 1 << 20
-	million    = 1e6
-)
+const million = 1e6
 
 // questions read what most questions read: few values of many rows, words, messages.
 func questions() []string {
@@ -217,32 +212,10 @@ func start(ctx context.Context, path, dir string, args []string) (*proc.Process,
 
 // send sends the first lines of a file.
 func send(ctx context.Context, url, path string, most int) (sent int, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, fmt.Errorf("open records: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, lineMax), lineMax)
-	var batch []byte
-	for ; sent < most && lines.Scan(); sent++ {
-		if batch = append(append(batch, lines.Bytes()...), '\n'); len(batch) >= batchBytes {
-			if _, err := post(ctx, url+"/logs", batch); err != nil {
-				return sent, err
-			}
-			batch = batch[:0]
-		}
-	}
-	if len(batch) > 0 {
-		_, err = post(ctx, url+"/logs", batch)
-	}
-	if err := errors.Join(lines.Err(), err); err != nil {
-		return sent, err
-	}
-	if sent == 0 {
-		return 0, fmt.Errorf("send records: %s has none", path)
-	}
-	return sent, nil
+	return tool.SendLines(path, most, func(batch []byte) error {
+		_, err := post(ctx, url+"/logs", batch)
+		return err
+	})
 }
 
 // post sends a body, and returns how long the answer took.

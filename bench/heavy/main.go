@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -28,12 +27,11 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/tool"
 )
 
 const (
 	secret      = "heavy-heavy-heavy-heavy-heavy-heavy"
-	batchBytes  = 8 << 20
-	lineMax     = 1 << 20
 	smallLines  = 20_000 // of the tenant with the small question
 	quietAsks   = 40
 	answerMax   = 1 << 30
@@ -124,33 +122,13 @@ func (n node) ask(ctx context.Context, tenant, query string, limit int) (time.Du
 
 // send sends the first lines of a file.
 func (n node) send(ctx context.Context, tenant, path string, most int) (sent int, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, fmt.Errorf("open records: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, lineMax), lineMax)
-	var batch []byte
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
+	return tool.SendLines(path, most, func(batch []byte) error {
 		status, answer, err := n.do(ctx, tenant, "/logs", batch)
 		if err == nil && status/100 != 2 {
 			err = fmt.Errorf("send records: status %d: %.200s", status, answer)
 		}
-		batch = batch[:0]
 		return err
-	}
-	for ; sent < most && lines.Scan(); sent++ {
-		if batch = append(append(batch, lines.Bytes()...), '\n'); len(batch) >= batchBytes {
-			if err := flush(); err != nil {
-				return sent, err
-			}
-		}
-	}
-	return sent, errors.Join(lines.Err(), flush())
+	})
 }
 
 // start starts the node.

@@ -10,7 +10,6 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/bench/machine"
+	"github.com/stere-log/stere/bench/tool"
 )
 
 func main() {
@@ -44,18 +44,5 @@ func run(data, to, commit string, stdout io.Writer) error {
 		return err
 	}
 	report.Memory = memory(shapes)
-	if _, err := io.WriteString(stdout, report.Markdown()); err != nil {
-		return fmt.Errorf("write table: %w", err)
-	}
-	if to == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
-	}
-	if err := os.WriteFile(to, append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+	return tool.WriteReport(&report, to, stdout)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -54,6 +55,14 @@ type Memory struct {
 	LearningMB float64 `json:"learningMb"`
 	AtRestMB   float64 `json:"atRestMb"`
 	CPUSeconds float64 `json:"cpuSeconds"`
+}
+
+// WriteTable writes the report for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	if _, err := io.WriteString(w, r.Markdown()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
 }
 
 // Markdown renders the report for a page.

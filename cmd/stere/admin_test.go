@@ -122,6 +122,8 @@ func TestTriageCommands(t *testing.T) {
 	do(0, "triage rules show mine", `"revision": 4`)
 	write("id: mine\nwhen:\n  query: 'level:('\n")
 	do(1, "triage rules save "+file, "when.query")
+	write("id: mine\nwhen:\n  query: 'level:error'\n  over: 5m\nactions:\n  - ticket: nowhere\n")
+	do(0, "triage rules save "+file, `there is no webhook "nowhere", which the rule is to tell`)
 	do(0, "triage rules drop mine", "dropped")
 	do(1, "triage rules drop mine", "there is no rule")
 	do(0, "triage alerts", "SEVERITY")
@@ -132,7 +134,7 @@ func TestTriageCommands(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("a secret of sixteen or more\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	do(1, "webhook add ops --to http://ops.example/", "is not https")
+	do(1, "webhook add ops --to http://ops.example/", "is not https", "webhook-reach")
 	do(1, "webhook add ops --to mailto:a@b.example --template email", "sends no e-mail")
 	do(0, "webhook add ops --to https://127.0.0.1:1/ --event critical_error --secret-file "+secret, "ops", "critical_error")
 	do(0, "webhook rotate ops --secret-file "+secret, "ops")
@@ -146,7 +148,7 @@ func TestTriageCommands(t *testing.T) {
 	do(1, "triage silences add --reason work --rule nothing", "there is no rule")
 	do(0, "triage silences", "work", "true")
 	do(1, "triage silences drop sil-1", "there is no silence")
-	do(1, "services add auth --at http://auth.example", "is not https")
+	do(1, "services add auth --at http://auth.example", "is not https", "webhook-reach")
 	do(0, "services add auth --at https://127.0.0.1:1 --capability logging", "auth", "unknown", "logging")
 	do(0, "services", "auth")
 	do(0, "services drop auth", "dropped")
@@ -172,6 +174,8 @@ func TestModelCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{\"text\":\"no way\",\"label\":\"odd\"}\n{\"text\":\"gateway timeout\",\"label\":\"net\"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	do(1, []string{"train", "--since", "3d"}, "no field is named")
+	do(1, []string{"train", "--field", "ticket"}, `no record of the last 1w has a label in "ticket"`)
 	do(0, []string{"train", "--examples", file, "--note", "first"}, "m-000001", "disk,payment", "PRECISION", "left out, as it has too few examples: net (1)")
 	do(0, []string{"test", "m-000001", "the card was declined", "what"}, "payment", "card")
 	do(0, []string{"activate", "m-000001"}, "m-000001")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
@@ -231,15 +232,20 @@ func (c *drainCommand) wait(p *program, node *client.Client, drained v1.NodeChan
 			show.note(err.Error())
 		} else {
 			at, ok := nodeOf(status, drained.ID)
+			empty := at.State == v1.NodeDraining && at.Replicas == 0
+			votes := slices.Contains(status.Catalogue.Voters, drained.ID) // until others have its vote it is not removed
 			switch {
-			case !ok || at.State == v1.NodeGone || at.State == v1.NodeDraining && at.Replicas == 0:
+			case !ok || at.State == v1.NodeGone || empty && !votes:
 				show.end()
 				fmt.Fprintf(p.stdout, "%s is empty. To remove it: stere cluster remove %s\n", drained.Name, drained.Name)
 				return nil
 			case at.State == v1.NodeActive:
 				return fmt.Errorf("%s is no longer to drain: somebody has taken it back", drained.Name)
+			case empty:
+				show.note(drained.Name + ": no replicas left, it still votes in the catalogue")
+			default:
+				show.update(status, at, time.Now())
 			}
-			show.update(status, at, time.Now())
 		}
 		if err := p.pause(c.Every); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,8 @@ func (c *paperCluster) Status(context.Context) (v1.ClusterStatus, error) {
 	for i := range c.status.Nodes {
 		if n := &c.status.Nodes[i]; n.State == v1.NodeDraining && n.Replicas > 0 {
 			n.Replicas--
+		} else if n.State == v1.NodeDraining {
+			c.status.Catalogue.Voters = slices.DeleteFunc(slices.Clone(c.status.Catalogue.Voters), func(id string) bool { return id == n.ID })
 		}
 	}
 	c.mu.Unlock()
@@ -362,7 +365,7 @@ func TestDrainWaits(t *testing.T) {
 	m := newTerminal(t)
 	cluster := newPaperCluster(time.Now())
 	m.serveCluster(cluster)
-	m.want(exitOK, []string{"cluster", "drain", "db2", "--wait", "--every", "1ms"}, "db2: 3 replicas, 5.0 GB left", "db2: 1 replica,", "db2 is empty. To remove it: stere cluster remove db2")
+	m.want(exitOK, []string{"cluster", "drain", "db2", "--wait", "--every", "1ms"}, "db2: 3 replicas, 5.0 GB left", "db2: 1 replica,", "db2: no replicas left, it still votes", "db2 is empty. To remove it: stere cluster remove db2")
 	cluster.looked = func(times int) { cluster.setState(nodeA, v1.NodeActive) }
 	m.want(exitError, []string{"cluster", "drain", "db1", "--wait", "--every", "1ms"}, "db1: 2 replicas", "somebody has taken it back")
 

@@ -4,49 +4,29 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
+	"github.com/stere-log/stere/internal/reread"
 	"github.com/stere-log/stere/meaning"
 )
 
 // Limits.
 const (
-	FilesMax  = 8
-	FileMax   = 512 << 20 // bytes
-	lookEvery = 5 * time.Second
+	FilesMax = 8
+	FileMax  = 512 << 20 // bytes
 )
 
 // Files are files that say where addresses are.
-type Files struct {
-	paths  []string
-	now    func() time.Time
-	logger *slog.Logger
-
-	mu struct {
-		sync.Mutex
-		looked time.Time
-		stamps []stamp
-		said   *Database
-	}
-}
-
-// stamp tells whether a file has changed.
-type stamp struct {
-	at    time.Time
-	bytes int64
-}
+type Files struct{ files *reread.Files[*Database] }
 
 // Database is what the files say. It is safe for concurrent use.
 type Database struct {
@@ -59,33 +39,20 @@ func Open(paths []string, now func() time.Time, logger *slog.Logger) (*Files, er
 	if len(paths) == 0 || len(paths) > FilesMax {
 		return nil, fmt.Errorf("%d files, want 1 to %d", len(paths), FilesMax)
 	}
-	f := &Files{paths: paths, now: now, logger: logger}
-	stamps, err := f.look()
+	files, err := reread.Open(reread.Config[*Database]{
+		Paths: paths, BytesMax: FileMax, Now: now, Read: func() (*Database, error) { return load(paths) },
+		Told: func(said *Database, err error) {
+			if err != nil {
+				logger.Warn("files of places have changed and cannot be read; those from before count", "error", err)
+				return
+			}
+			logger.Info("files of places have changed and were read again", "version", said.version)
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
-	said, err := load(paths)
-	if err != nil {
-		return nil, err
-	}
-	f.mu.stamps, f.mu.said, f.mu.looked = stamps, said, now()
-	return f, nil
-}
-
-// look returns the stamps of all files.
-func (f *Files) look() ([]stamp, error) {
-	stamps := make([]stamp, len(f.paths))
-	for i, path := range f.paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if info.Size() > FileMax {
-			return nil, fmt.Errorf("%s has %d bytes, the most is %d", path, info.Size(), FileMax)
-		}
-		stamps[i] = stamp{info.ModTime(), info.Size()}
-	}
-	return stamps, nil
+	return &Files{files}, nil
 }
 
 // load reads files.
@@ -110,27 +77,7 @@ func load(paths []string) (*Database, error) {
 
 // Current returns what the files say now. Of files that cannot be read, as while they are
 // written, it is what they said before.
-func (f *Files) Current() *Database {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := f.now()
-	if now.Sub(f.mu.looked) < lookEvery {
-		return f.mu.said
-	}
-	f.mu.looked = now
-	stamps, err := f.look()
-	if err == nil && slices.Equal(stamps, f.mu.stamps) {
-		return f.mu.said
-	}
-	said, err2 := load(f.paths)
-	if err := errors.Join(err, err2); err != nil {
-		f.logger.Warn("files of places have changed and cannot be read; those from before count", "error", err)
-		return f.mu.said
-	}
-	f.mu.stamps, f.mu.said = stamps, said
-	f.logger.Info("files of places have changed and were read again", "version", said.version)
-	return said
-}
+func (f *Files) Current() *Database { return f.files.Current() }
 
 // entry is what a file has of an address, as far as it is of use.
 type entry struct {

@@ -410,7 +410,7 @@ func (d Desk) Services(tenant model.TenantID) []alert.Registered {
 
 // PutService implements alert.Desk.
 func (d Desk) PutService(ctx context.Context, tenant model.TenantID, s triage.Registered) (alert.Registered, error) {
-	if err := d.Prober.Check(s.URL); err != nil {
+	if err := webhook.ReachHint(d.Prober.Check(s.URL)); err != nil {
 		return alert.Registered{}, fault(admin.Invalid, "serviceUrl", "%v", err)
 	}
 	now := d.Now().UnixNano()

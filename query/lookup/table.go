@@ -180,7 +180,7 @@ func (t *Table) finish(key string) (*Table, error) {
 	if key != "" {
 		at := slices.Index(t.Columns, key)
 		if at < 0 {
-			return nil, fmt.Errorf("there is no column %.50q to be the key", key)
+			return nil, fmt.Errorf("there is no column %.50q to be the key, there are %.300s", key, strings.Join(t.Columns, ", "))
 		}
 		front := func(texts []string) []string {
 			return slices.Concat(texts[at:at+1], texts[:at], texts[at+1:])

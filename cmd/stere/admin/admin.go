@@ -1,8 +1,8 @@
-// Package admin has the commands with which keys, tenants and domains are
-// administered, usage is reported and redaction is tried: stere admin, and those of the
-// audit trail: stere audit. Command and Audit are the grammar; the program that has it gives
-// administered, records are deleted or held, and redaction is tried: stere admin. Command is the grammar; the program that has it gives
-// every command a World to run in.
+// Package admin has the commands that administer: keys, tenants, domains, deletions and
+// encryption (stere admin), the audit trail (stere audit), rules and incidents (stere
+// triage), webhooks, services, lookup tables, deployments and models. Command, Audit,
+// Triage and the others are the grammar; the program that has it gives every command a
+// World to run in.
 package admin
 
 import (

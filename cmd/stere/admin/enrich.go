@@ -1,16 +1,12 @@
 package admin
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"strings"
 	"time"
-
-	"github.com/stere-log/stere/client"
 )
 
 // Lookup is stere lookup.
@@ -38,7 +34,7 @@ type shownLookup struct {
 	Rows    int        `json:"rows"`
 	Bytes   int        `json:"bytes"`
 	By      string     `json:"changedBy"`
-	Changed *time.Time `json:"changed"`
+	Changed *time.Time `json:"changedAt"`
 }
 
 func rowsOfLookups(out io.Writer, list []shownLookup) {
@@ -54,9 +50,7 @@ type listLookups struct {
 
 // Run lists tables.
 func (l *listLookups) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownLookup, error) {
-		return ask[[]shownLookup](ctx, c, "GET", lookupsPath, nil)
-	}, rowsOfLookups)
+	return askList(w, l.Remote, lookupsPath, rowsOfLookups)
 }
 
 type showLookup struct {
@@ -66,10 +60,7 @@ type showLookup struct {
 
 // Run shows a table.
 func (s *showLookup) Run(w World) error {
-	s.JSON = true
-	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
-		return ask[json.RawMessage](ctx, c, "GET", lookupsPath+"/"+url.PathEscape(s.Name), nil)
-	}, func(io.Writer, json.RawMessage) {})
+	return askJSON(w, s.Remote, lookupsPath+"/"+url.PathEscape(s.Name))
 }
 
 type putLookup struct {
@@ -89,9 +80,7 @@ func (p *putLookup) Run(w World) error {
 	if p.Key != "" {
 		path += "?key=" + url.QueryEscape(p.Key)
 	}
-	return run(w, p.Remote, func(ctx context.Context, c *client.Client) (shownLookup, error) {
-		return ask[shownLookup](ctx, c, "PUT", path, text)
-	}, func(out io.Writer, l shownLookup) { rowsOfLookups(out, []shownLookup{l}) })
+	return askOne(w, p.Remote, "PUT", path, text, rowsOfLookups)
 }
 
 type dropLookup struct {
@@ -101,9 +90,7 @@ type dropLookup struct {
 
 // Run forgets a table.
 func (d *dropLookup) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownLookup, error) {
-		return ask[shownLookup](ctx, c, "DELETE", lookupsPath+"/"+url.PathEscape(d.Name), nil)
-	}, func(out io.Writer, l shownLookup) { row(out, "dropped", l.Name) })
+	return askDrop(w, d.Remote, lookupsPath+"/", d.Name)
 }
 
 // Deploy is stere deploy.
@@ -148,9 +135,7 @@ type listDeploys struct {
 
 // Run lists deployments.
 func (l *listDeploys) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownDeploy, error) {
-		return ask[[]shownDeploy](ctx, c, "GET", deploysPath, nil)
-	}, rowsOfDeploys)
+	return askList(w, l.Remote, deploysPath, rowsOfDeploys)
 }
 
 type markDeploy struct {
@@ -171,9 +156,7 @@ func (m *markDeploy) Run(w World) error {
 		}
 		body["time"] = m.Time
 	}
-	return run(w, m.Remote, func(ctx context.Context, c *client.Client) (shownDeploy, error) {
-		return ask[shownDeploy](ctx, c, "POST", deploysPath, body)
-	}, func(out io.Writer, d shownDeploy) { rowsOfDeploys(out, []shownDeploy{d}) })
+	return askOne(w, m.Remote, "POST", deploysPath, body, rowsOfDeploys)
 }
 
 type dropDeploy struct {
@@ -183,7 +166,5 @@ type dropDeploy struct {
 
 // Run forgets a deployment.
 func (d *dropDeploy) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownDeploy, error) {
-		return ask[shownDeploy](ctx, c, "DELETE", deploysPath+"/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, one shownDeploy) { row(out, "dropped", one.ID, one.Service, one.Version) })
+	return askDrop(w, d.Remote, deploysPath+"/", d.ID)
 }

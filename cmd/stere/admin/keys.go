@@ -68,7 +68,7 @@ func (k *listKeys) Run(w World) error {
 type rotateKey struct {
 	Remote
 	ID      string `arg:"" help:"The key's id."`
-	Overlap string `default:"24h" help:"How long the old secret is taken beside the new one; 0 for not at all." placeholder:"LENGTH"`
+	Overlap string `default:"24h" help:"How long the old secret is taken beside the new one (default 24h); 0 for not at all." placeholder:"LENGTH"`
 }
 
 // Run rotates a key.

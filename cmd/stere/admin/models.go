@@ -36,9 +36,9 @@ func (Models) Help() string {
 Examples:
   stere models label payment --record 0-2-0
   stere models label disk --text 'volume nearly full'
-  stere models train
-  stere models train --field ticket.class --since 30d --note 'what support says'
-  stere models test m-000001 'card declined by bank'
+  stere models train                                  of labels: 4 texts or more of each
+  stere models train --field component --since 30d    of a field that records came with
+  stere models test m-000001 'payment declined by the bank'
   stere models activate m-000001
   stere query 'model_label:payment | stats count() by (component)'
   stere models rollback m-000001`
@@ -120,10 +120,7 @@ type showModel struct {
 
 // Run shows a model.
 func (s *showModel) Run(w World) error {
-	s.JSON = true
-	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
-		return ask[json.RawMessage](ctx, c, "GET", modelsPath+"/"+url.PathEscape(s.ID), nil)
-	}, func(io.Writer, json.RawMessage) {})
+	return askJSON(w, s.Remote, modelsPath+"/"+url.PathEscape(s.ID))
 }
 
 type trainModel struct {
@@ -230,9 +227,7 @@ type dropModel struct {
 
 // Run forgets a model.
 func (d *dropModel) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownModel, error) {
-		return ask[shownModel](ctx, c, "DELETE", modelsPath+"/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, m shownModel) { row(out, "dropped", m.ID) })
+	return askDrop(w, d.Remote, modelsPath+"/", d.ID)
 }
 
 // shownLabel is a label in answers.
@@ -258,9 +253,7 @@ type listLabels struct {
 
 // Run lists labels.
 func (l *listLabels) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownLabel, error) {
-		return ask[[]shownLabel](ctx, c, "GET", modelsPath+"/labels", nil)
-	}, rowsOfLabels)
+	return askList(w, l.Remote, modelsPath+"/labels", rowsOfLabels)
 }
 
 type putLabel struct {
@@ -273,9 +266,7 @@ type putLabel struct {
 // Run labels something.
 func (p *putLabel) Run(w World) error {
 	body := map[string]string{"label": p.Label, "recordId": p.Record, "text": p.Text}
-	return run(w, p.Remote, func(ctx context.Context, c *client.Client) (shownLabel, error) {
-		return ask[shownLabel](ctx, c, "POST", modelsPath+"/labels", body)
-	}, func(out io.Writer, l shownLabel) { rowsOfLabels(out, []shownLabel{l}) })
+	return askOne(w, p.Remote, "POST", modelsPath+"/labels", body, rowsOfLabels)
 }
 
 type dropLabel struct {
@@ -285,7 +276,5 @@ type dropLabel struct {
 
 // Run takes a label back.
 func (d *dropLabel) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownLabel, error) {
-		return ask[shownLabel](ctx, c, "DELETE", modelsPath+"/labels/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, l shownLabel) { row(out, "dropped", l.ID) })
+	return askDrop(w, d.Remote, modelsPath+"/labels/", d.ID)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -97,9 +96,7 @@ func (a *addService) Run(w World) error {
 		}
 		body["apiKey"] = key
 	}
-	return run(w, a.Remote, func(ctx context.Context, c *client.Client) (shownService, error) {
-		return ask[shownService](ctx, c, "POST", servicesPath, body)
-	}, func(out io.Writer, s shownService) { rowsOfServices(out, []shownService{s}) })
+	return askOne(w, a.Remote, "POST", servicesPath, body, rowsOfServices)
 }
 
 type dropService struct {
@@ -109,9 +106,7 @@ type dropService struct {
 
 // Run forgets a service.
 func (d *dropService) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownService, error) {
-		return ask[shownService](ctx, c, "DELETE", servicesPath+"/"+url.PathEscape(d.Name), nil)
-	}, func(out io.Writer, s shownService) { row(out, "dropped", s.Name) })
+	return askDrop(w, d.Remote, servicesPath+"/", d.Name)
 }
 
 // Silences is stere triage silences.
@@ -152,9 +147,7 @@ type listSilences struct {
 
 // Run lists silences.
 func (l *listSilences) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownSilence, error) {
-		return ask[[]shownSilence](ctx, c, "GET", silencesPath, nil)
-	}, rowsOfSilences)
+	return askList(w, l.Remote, silencesPath, rowsOfSilences)
 }
 
 type addSilence struct {
@@ -162,16 +155,14 @@ type addSilence struct {
 	Reason string            `required:"" help:"Why." placeholder:"TEXT"`
 	Rule   string            `help:"Only of this rule." placeholder:"RULE"`
 	Of     map[string]string `help:"Only of alerts with these values." placeholder:"FIELD=VALUE"`
-	For    string            `default:"2h" help:"How long." placeholder:"LENGTH"`
+	For    string            `default:"2h" help:"How long (default 2h)." placeholder:"LENGTH"`
 	From   string            `help:"From when on (default now)." placeholder:"TIME"`
 }
 
 // Run makes a silence.
 func (a *addSilence) Run(w World) error {
 	body := map[string]any{"reason": a.Reason, "rule": a.Rule, "labels": a.Of, "for": a.For, "from": a.From}
-	return run(w, a.Remote, func(ctx context.Context, c *client.Client) (shownSilence, error) {
-		return ask[shownSilence](ctx, c, "POST", silencesPath, body)
-	}, func(out io.Writer, s shownSilence) { rowsOfSilences(out, []shownSilence{s}) })
+	return askOne(w, a.Remote, "POST", silencesPath, body, rowsOfSilences)
 }
 
 type dropSilence struct {
@@ -181,7 +172,5 @@ type dropSilence struct {
 
 // Run ends a silence.
 func (d *dropSilence) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownSilence, error) {
-		return ask[shownSilence](ctx, c, "DELETE", silencesPath+"/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, s shownSilence) { row(out, "dropped", s.ID) })
+	return askDrop(w, d.Remote, silencesPath+"/", d.ID)
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,25 +33,6 @@ Examples:
   stere triage silences add --reason 'work on the database' --rule database_error --for 3h
   stere triage incidents list --state open
   stere triage incidents change inc-1790000000-brute-force --state acknowledged --owner kim`
-}
-
-// ask makes a call and decodes what comes back.
-func ask[T any](ctx context.Context, c *client.Client, method, path string, body any) (out T, err error) {
-	var text []byte
-	switch b := body.(type) {
-	case nil:
-	case []byte:
-		text = b
-	default:
-		if text, err = json.Marshal(b); err != nil {
-			return out, fmt.Errorf("%s %s: %w", method, path, err)
-		}
-	}
-	data, err := c.Call(ctx, method, path, text)
-	if err == nil {
-		err = json.Unmarshal(data, &out)
-	}
-	return out, err
 }
 
 // Rules is stere triage rules.
@@ -99,9 +79,7 @@ type listRules struct {
 
 // Run lists rules.
 func (l *listRules) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownRule, error) {
-		return ask[[]shownRule](ctx, c, "GET", rulesPath, nil)
-	}, rowsOfRules)
+	return askList(w, l.Remote, rulesPath, rowsOfRules)
 }
 
 type showRule struct {
@@ -111,10 +89,7 @@ type showRule struct {
 
 // Run shows a rule.
 func (s *showRule) Run(w World) error {
-	s.JSON = true
-	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
-		return ask[json.RawMessage](ctx, c, "GET", rulesPath+"/"+url.PathEscape(s.ID), nil)
-	}, func(io.Writer, json.RawMessage) {})
+	return askJSON(w, s.Remote, rulesPath+"/"+url.PathEscape(s.ID))
 }
 
 // ruleText reads the file of a rule.
@@ -129,7 +104,7 @@ func ruleText(file string) ([]byte, error) {
 type testRule struct {
 	Remote
 	Rule string `arg:"" help:"A file with a rule, or the id of a saved one."`
-	Over string `default:"30d" help:"How far back." placeholder:"LENGTH"`
+	Over string `default:"30d" help:"How far back (default 30d)." placeholder:"LENGTH"`
 }
 
 // trial is what a rule would have done.
@@ -162,7 +137,7 @@ func (t *testRule) Run(w World) error {
 	return run(w, t.Remote, func(ctx context.Context, c *client.Client) (trial, error) {
 		return ask[trial](ctx, c, "POST", path+"?over="+url.QueryEscape(t.Over), body)
 	}, func(out io.Writer, got trial) {
-		fmt.Fprintf(out, "%s; somebody would have been told %d times (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
+		fmt.Fprintf(out, "%s; notifications: %d (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
 		if got.Partial != "" {
 			fmt.Fprintln(out, got.Partial)
 		}
@@ -192,9 +167,7 @@ func (s *saveRule) Run(w World) error {
 	if err != nil {
 		return err
 	}
-	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (shownRule, error) {
-		return ask[shownRule](ctx, c, "POST", fmt.Sprint(rulesPath, "?replace=", !s.New), text)
-	}, func(out io.Writer, r shownRule) { rowsOfRules(out, []shownRule{r}) })
+	return askOne(w, s.Remote, "POST", fmt.Sprint(rulesPath, "?replace=", !s.New), text, rowsOfRules)
 }
 
 type enableRule struct {
@@ -214,9 +187,7 @@ type offRule struct {
 func (o *offRule) Run(w World) error { return switchRule(w, o.Remote, o.ID, true) }
 
 func switchRule(w World, r Remote, id string, disabled bool) error {
-	return run(w, r, func(ctx context.Context, c *client.Client) (shownRule, error) {
-		return ask[shownRule](ctx, c, "PATCH", rulesPath+"/"+url.PathEscape(id), map[string]bool{"disabled": disabled})
-	}, func(out io.Writer, r shownRule) { rowsOfRules(out, []shownRule{r}) })
+	return askOne(w, r, "PATCH", rulesPath+"/"+url.PathEscape(id), map[string]bool{"disabled": disabled}, rowsOfRules)
 }
 
 type dropRule struct {
@@ -226,9 +197,7 @@ type dropRule struct {
 
 // Run forgets a rule.
 func (d *dropRule) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownRule, error) {
-		return ask[shownRule](ctx, c, "DELETE", rulesPath+"/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, r shownRule) { row(out, "dropped", r.ID) })
+	return askDrop(w, d.Remote, rulesPath+"/", d.ID)
 }
 
 type alerts struct {
@@ -293,9 +262,7 @@ func rowsOfIncidents(out io.Writer, list []shownIncident) {
 
 // Run lists incidents.
 func (l *listIncidents) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownIncident, error) {
-		return ask[[]shownIncident](ctx, c, "GET", "/triage/incidents?state="+url.QueryEscape(l.State), nil)
-	}, rowsOfIncidents)
+	return askList(w, l.Remote, "/triage/incidents?state="+url.QueryEscape(l.State), rowsOfIncidents)
 }
 
 type showIncident struct {
@@ -305,10 +272,7 @@ type showIncident struct {
 
 // Run shows an incident.
 func (s *showIncident) Run(w World) error {
-	s.JSON = true
-	return run(w, s.Remote, func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
-		return ask[json.RawMessage](ctx, c, "GET", "/triage/incidents/"+url.PathEscape(s.ID), nil)
-	}, func(io.Writer, json.RawMessage) {})
+	return askJSON(w, s.Remote, "/triage/incidents/"+url.PathEscape(s.ID))
 }
 
 type changeIncident struct {
@@ -328,9 +292,7 @@ func (i *changeIncident) Run(w World) error {
 			body[name] = value
 		}
 	}
-	return run(w, i.Remote, func(ctx context.Context, c *client.Client) (shownIncident, error) {
-		return ask[shownIncident](ctx, c, "PATCH", "/triage/incidents/"+url.PathEscape(i.ID), body)
-	}, func(out io.Writer, one shownIncident) { rowsOfIncidents(out, []shownIncident{one}) })
+	return askOne(w, i.Remote, "PATCH", "/triage/incidents/"+url.PathEscape(i.ID), body, rowsOfIncidents)
 }
 
 type dropIncident struct {
@@ -340,7 +302,5 @@ type dropIncident struct {
 
 // Run forgets an incident.
 func (i *dropIncident) Run(w World) error {
-	return run(w, i.Remote, func(ctx context.Context, c *client.Client) (shownIncident, error) {
-		return ask[shownIncident](ctx, c, "DELETE", "/triage/incidents/"+url.PathEscape(i.ID), nil)
-	}, func(out io.Writer, one shownIncident) { row(out, "dropped", one.ID) })
+	return askDrop(w, i.Remote, "/triage/incidents/", i.ID)
 }

@@ -71,9 +71,7 @@ type listWebhooks struct {
 
 // Run lists webhooks.
 func (l *listWebhooks) Run(w World) error {
-	return run(w, l.Remote, func(ctx context.Context, c *client.Client) ([]shownWebhook, error) {
-		return ask[[]shownWebhook](ctx, c, "GET", webhooksPath, nil)
-	}, rowsOfWebhooks)
+	return askList(w, l.Remote, webhooksPath, rowsOfWebhooks)
 }
 
 // secretOf reads a secret from a file, without the end of the line.
@@ -116,16 +114,14 @@ func (a *addWebhook) Run(w World) error {
 		}
 		body[name] = text
 	}
-	return run(w, a.Remote, func(ctx context.Context, c *client.Client) (shownWebhook, error) {
-		return ask[shownWebhook](ctx, c, "POST", webhooksPath, body)
-	}, func(out io.Writer, h shownWebhook) { rowsOfWebhooks(out, []shownWebhook{h}) })
+	return askOne(w, a.Remote, "POST", webhooksPath, body, rowsOfWebhooks)
 }
 
 type rotateWebhook struct {
 	Remote
 	ID         string `arg:"" help:"The webhook."`
 	SecretFile string `required:"" type:"existingfile" help:"The new secret." placeholder:"FILE"`
-	Overlap    string `default:"24h" help:"How long the one before signs too." placeholder:"LENGTH"`
+	Overlap    string `default:"24h" help:"How long the one before signs too (default 24h)." placeholder:"LENGTH"`
 }
 
 // Run rotates a secret.
@@ -134,9 +130,7 @@ func (r *rotateWebhook) Run(w World) error {
 	if err != nil {
 		return err
 	}
-	return run(w, r.Remote, func(ctx context.Context, c *client.Client) (shownWebhook, error) {
-		return ask[shownWebhook](ctx, c, "PATCH", webhooksPath+"/"+url.PathEscape(r.ID), map[string]string{"secret": secret, "overlap": r.Overlap})
-	}, func(out io.Writer, h shownWebhook) { rowsOfWebhooks(out, []shownWebhook{h}) })
+	return askOne(w, r.Remote, "PATCH", webhooksPath+"/"+url.PathEscape(r.ID), map[string]string{"secret": secret, "overlap": r.Overlap}, rowsOfWebhooks)
 }
 
 type testWebhook struct {
@@ -179,9 +173,7 @@ type shownDelivery struct {
 
 // Run lists deliveries.
 func (d *deliveries) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) ([]shownDelivery, error) {
-		return ask[[]shownDelivery](ctx, c, "GET", webhooksPath+"/"+url.PathEscape(d.ID)+"/deliveries?state="+url.QueryEscape(d.State), nil)
-	}, rowsOfDeliveries)
+	return askList(w, d.Remote, webhooksPath+"/"+url.PathEscape(d.ID)+"/deliveries?state="+url.QueryEscape(d.State), rowsOfDeliveries)
 }
 
 func rowsOfDeliveries(out io.Writer, list []shownDelivery) {
@@ -203,9 +195,7 @@ type redeliver struct {
 
 // Run sends a delivery once more.
 func (r *redeliver) Run(w World) error {
-	return run(w, r.Remote, func(ctx context.Context, c *client.Client) (shownDelivery, error) {
-		return ask[shownDelivery](ctx, c, "POST", webhooksPath+"/"+url.PathEscape(r.ID)+"/redeliver", map[string]string{"delivery": r.Delivery})
-	}, func(out io.Writer, d shownDelivery) { rowsOfDeliveries(out, []shownDelivery{d}) })
+	return askOne(w, r.Remote, "POST", webhooksPath+"/"+url.PathEscape(r.ID)+"/redeliver", map[string]string{"delivery": r.Delivery}, rowsOfDeliveries)
 }
 
 type dropWebhook struct {
@@ -215,7 +205,5 @@ type dropWebhook struct {
 
 // Run forgets a webhook.
 func (d *dropWebhook) Run(w World) error {
-	return run(w, d.Remote, func(ctx context.Context, c *client.Client) (shownWebhook, error) {
-		return ask[shownWebhook](ctx, c, "DELETE", webhooksPath+"/"+url.PathEscape(d.ID), nil)
-	}, func(out io.Writer, h shownWebhook) { row(out, "dropped", h.ID) })
+	return askDrop(w, d.Remote, webhooksPath+"/", d.ID)
 }
