@@ -40,6 +40,7 @@ type ledger struct {
 	lines    map[string]place
 	reads    []read
 	stats    map[string]int
+	lacks    string // why an answer was incomplete, the last time
 }
 
 // read is a complete answer to the question for everything.
@@ -205,6 +206,7 @@ func (l *ledger) check(p *process, q question, answer *query.Result) (complete b
 		if answer.Reason == "" {
 			l.t.Errorf("an answer is incomplete without a reason")
 		}
+		l.lacks = answer.Reason
 	}
 	if q.count {
 		l.checkCounts(q, answer)

@@ -188,7 +188,7 @@ func (w *world) until(what string, holds func() bool) {
 		if time.Now().After(end) {
 			stacks := make([]byte, logMax)
 			fmt.Fprintf(w.book, "%s\n", stacks[:runtime.Stack(stacks, true)])
-			w.t.Fatalf("it did not happen in %v that %s", patience, what)
+			w.t.Fatalf("it did not happen in %v that %s; the last incomplete answer said %q", patience, what, w.ledger.lacks)
 		}
 		time.Sleep(100 * time.Millisecond)
 		w.buryDead()
