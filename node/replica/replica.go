@@ -164,20 +164,26 @@ const aheadMax = 2 * time.Hour
 // Only the first of all proposals to a shard has nothing to be compared with: there
 // is no earlier one when all that was committed is applied and there is no clock.
 func (r *Replica) believed(ctx context.Context, now int64) (int64, error) {
-	r.known.Lock()
-	defer r.known.Unlock()
 	for range 2 {
-		if r.known.clock == 0 {
-			r.known.seen, r.known.clock = time.Now(), r.shard.Clock()
-		}
-		if r.known.clock != 0 {
-			return min(now, r.known.clock+int64(time.Since(r.known.seen)+aheadMax)), nil
+		if clock, seen := r.knownClock(); clock != 0 {
+			return min(now, clock+int64(time.Since(seen)+aheadMax)), nil
 		}
 		if err := r.log.Barrier(ctx); err != nil {
 			return 0, fmt.Errorf("look at the clock of shard %d: %w", r.cfg.Storage.Shard, err)
 		}
 	}
 	return now, nil
+}
+
+// knownClock returns the clock of the first moment when the shard had one, 0 before. Nobody
+// waits for the log with the lock held: others could not give up.
+func (r *Replica) knownClock() (clock int64, seen time.Time) {
+	r.known.Lock()
+	defer r.known.Unlock()
+	if r.known.clock == 0 {
+		r.known.seen, r.known.clock = time.Now(), r.shard.Clock()
+	}
+	return r.known.clock, r.known.seen
 }
 
 // waitForRoom bounds the head: it returns when there is room for a block.
