@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/internal/sim"
 	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/node/membership"
@@ -218,5 +221,62 @@ func TestAloneByMistake(t *testing.T) {
 			l.stop(t)
 		}
 		settle()
+	})
+}
+
+// TestLogIsGone: a node that knows its cluster and has nothing of the catalogue begins no
+// other cluster, and votes no more before the others have taken its vote.
+func TestLogIsGone(t *testing.T) {
+	lose := func(disk *sim.Disk) {
+		for _, name := range []string{"data/log", "data/catalogue", "data/store"} {
+			if err := disk.RemoveAll(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		alone := p.start("10.0.0.1", node.ClusterConfig{})
+		alone.ready(t)
+		alone.stop(t)
+		lose(p.disks["10.0.0.1"])
+		_, err := node.New(t.Context(), node.Config{DataDir: "data", FS: p.disks["10.0.0.1"], Shards: 1})
+		if err == nil || !strings.Contains(err.Error(), "has nothing of the catalogue") {
+			t.Errorf("a node alone whose log is gone is opened: %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		var all []*dweller
+		for i, name := range []string{"a", "b", "c"} {
+			cluster := node.ClusterConfig{Name: name, Listen: fmt.Sprintf("10.0.0.%d", i+1), Bootstrap: i == 0, Replicas: 1}
+			if i > 0 {
+				cluster.Join = []string{"10.0.0.1"}
+			}
+			all = append(all, p.start(cluster.Listen, cluster))
+			all[i].ready(t)
+		}
+		votes := func(id string) bool {
+			return slices.ContainsFunc(all[0].node.Cluster().CatalogueMembers(), func(m heal.Member) bool { return m.Node == id && m.Voter })
+		}
+		third := all[2].node.Cluster().Self()
+		for began := time.Now(); !votes(third) && time.Since(began) < time.Hour; {
+			time.Sleep(time.Second)
+		}
+		if !votes(third) {
+			t.Fatal("the third node gets no vote: the test is of no use")
+		}
+		all[2].stop(t)
+		lose(p.disks["10.0.0.3"])
+		all[2] = p.start("10.0.0.3", node.ClusterConfig{Name: "c", Listen: "10.0.0.3", Join: []string{"10.0.0.1"}})
+		all[2].ready(t)
+		if !all[2].log.has("out of the catalogue's group") {
+			t.Error("a voter whose log is gone goes on as if it had one")
+		}
+		for _, l := range []*dweller{all[2], all[1], all[0]} {
+			l.stop(t)
+		}
 	})
 }

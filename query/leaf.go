@@ -41,10 +41,10 @@ func (e *Engine) leaf(ctx context.Context, local Local, request *leafRequest) ([
 		return nil, err
 	}
 	from.learn(request.learnt, request.mentions(), e.places())
-	if own := mentionsOf(request.Restriction).version(e.places()); own != "" && own != request.places {
-		return nil, fmt.Errorf("read %s of tenant %s: the restriction is on places, and the geoip files here are others than those of the node that was asked", shardNames(request.shards), request.Tenant)
-	}
 	if from.places != "" && from.places != request.places {
+		if mentionsOf(request.Restriction).derived.Located() {
+			return nil, fmt.Errorf("read %s of tenant %s: what may be seen depends on places of addresses, and this node has other geoip files than the one that was asked", shardNames(request.shards), request.Tenant)
+		}
 		from.lacks(shardNames(request.shards) + ": the node that reads them has other geoip files than the one that was asked")
 	}
 	if request.Explain || request.limits.Read > 0 {

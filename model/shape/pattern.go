@@ -104,7 +104,7 @@ func WholeOutline(shape string, refs []string) (outline string, sure bool) {
 				return string(out), false
 			}
 			// A UUID is more than words that are joined.
-			sure = sure && (i == 0 || shape[i-1] != '-') && (end == len(shape) || shape[end] != '-')
+			sure = sure && !dashed(shape[:i], refs[0]) && !dashed(refs[0], shape[end:])
 			vary(refs[0], true)
 			refs = refs[1:]
 			i = end - 1
@@ -114,6 +114,9 @@ func WholeOutline(shape string, refs []string) (outline string, sure bool) {
 	}
 	return string(out), sure
 }
+
+// dashed reports whether two texts meet at a dash.
+func dashed(a, b string) bool { return strings.HasSuffix(a, "-") || strings.HasPrefix(b, "-") }
 
 // placeholder is Placeholder as a text.
 const placeholder = "\x11"

@@ -71,3 +71,56 @@ func TestPatternOfShape(t *testing.T) {
 		}
 	}
 }
+
+// TestWholeOutline puts messages together of values and what is between them, all that a
+// word, a variable or a UUID can be made of, and compares what is sure of the outline
+// with that of the whole message.
+func TestWholeOutline(t *testing.T) {
+	const seed, n = 29, 60_000
+	random := rand.New(rand.NewPCG(seed, 0))
+	pieces := []string{
+		"", " ", "-", ".", ":", "--", "x", "x1", "7", "cafe", "face", "babe", "deadbeef", "1234abcd", "feedfacebeef", "0123456789ab", "\x11", "\x13", "=",
+		"deadbeef-cafe-babe-face-feedfacebeef", "cafe-babe-face-feedfacebeef", "deadbeef-cafe-babe-face", "-cafe-", "babe-face-feedfacebeef",
+	}
+	text := func(most int) (text string) {
+		for range random.IntN(most + 1) {
+			text += pieces[random.IntN(len(pieces))]
+		}
+		return text
+	}
+	sure := 0
+	for i := range n {
+		var values []string
+		message := text(2)
+		var cuts []stretch
+		for range 1 + random.IntN(2) {
+			value := text(3)
+			values, cuts = append(values, value), append(cuts, stretch{len(message), len(message) + len(value)})
+			message += value + text(2)
+		}
+		var shape []byte
+		var outlines []string
+		from, good := 0, true
+		for i, cut := range cuts {
+			good = good && cut.start < cut.end && Border(message, cut.start) && Border(message, cut.end)
+			shape, _, _ = AppendSpans(shape, nil, message, from, cut.start)
+			shape = AppendReference(shape, uint32(i))
+			outlines, from = append(outlines, MessageOutline(values[i], nil)), cut.end
+		}
+		if !good {
+			continue
+		}
+		shape, _, _ = AppendSpans(shape, nil, message, from, len(message))
+		outline, is := WholeOutline(string(shape), outlines)
+		if !is {
+			continue
+		}
+		sure++
+		if want := MessageOutline(message, nil); outline != want {
+			t.Fatalf("seed %d: message %d, %q, repeats %q: the outline is %q, want %q", seed, i, message, values, outline, want)
+		}
+	}
+	if sure < n/20 {
+		t.Errorf("seed %d: %d outlines of %d were sure: the test is of no use", seed, sure, n)
+	}
+}

@@ -228,12 +228,14 @@ func (m *Membership) Clustered() bool { return m.link != nil }
 func (m *Membership) Start(host *raft.Host) error {
 	m.host = host
 	why := cmp.Or(m.Damaged(), host.Lost()[catalogue.Group])
-	if why == nil && (m.stored() || m.cluster != "") {
-		// Who knows its cluster and has nothing of the catalogue was taken out of its
-		// group, and follows.
+	switch {
+	case why != nil:
+	case m.stored():
 		if why = m.startGroup(nil); !errors.Is(why, raft.ErrLogLost) && !errors.Is(why, wal.ErrLost) {
 			return why
 		}
+	case m.cluster != "":
+		why = errNothing
 	}
 	if why != nil {
 		return m.damaged(why)

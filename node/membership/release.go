@@ -23,6 +23,10 @@ import (
 // errNobodyElse says that no other node has the catalogue.
 var errNobodyElse = errors.New("the catalogue of this node is damaged and no other node has it: bring the data folder back from a copy, or start with an empty one; the damaged files are kept")
 
+// errNothing says that a node has been in a cluster and has nothing of the catalogue: it
+// died while it followed anew, or its log is gone, with its votes.
+var errNothing = errors.New("the node knows its cluster and has nothing of the catalogue: if the disk of its log is not mounted, stop it and mount that")
+
 // damaged sets the copy aside, if others can have it.
 func (m *Membership) damaged(why error) error {
 	others := 0

@@ -121,6 +121,9 @@ type bothColumn struct {
 	made *values
 }
 
+// Texts implements part.Texts.
+func (c bothColumn) Texts() bool { return part.MadeOfTexts(c.Column) }
+
 // Count implements part.Column.
 func (c bothColumn) Count() uint32 { return c.Column.Count() + madeColumn{c.made}.Count() }
 

@@ -126,13 +126,7 @@ func (r *run) texts(p part.Part, field string) bool {
 		program := r.plan.Virtual[field]
 		return program != nil && slices.ContainsFunc(program.Inputs, func(name string) bool { return r.texts(p, name) })
 	}
-	return slices.ContainsFunc(columnsOf(p, field), isTexts)
-}
-
-// isTexts reports whether the values of a column are put together as they are read.
-func isTexts(source part.Column) bool {
-	texts, ok := source.(part.Texts)
-	return ok && texts.Texts()
+	return slices.ContainsFunc(columnsOf(p, field), part.MadeOfTexts)
 }
 
 // eachPiece calls visit with pieces of the rows, in order, as long as there is time.

@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/syntax"
+	"github.com/stere-log/stere/storage/mask"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -138,6 +139,21 @@ func TestPieces(t *testing.T) {
 		if !reflect.DeepEqual(answers[0], answers[1]) {
 			t.Errorf("%s: piece by piece %.300v, at once %.300v", text, answers[1], answers[0])
 		}
+	}
+}
+
+// TestPiecesOfMasked checks that texts of a part with deleted records are read piece by
+// piece, too.
+func TestPiecesOfMasked(t *testing.T) {
+	const rows = 2*pieceRows + 1_000
+	p := textsPart{most: new(int), texts: true}
+	for i := range rows {
+		p.messages, p.components = append(p.messages, fmt.Sprintf("message %d", i%601)), append(p.components, "c")
+	}
+	hidden := mask.New(p, "some", func() (*index.DocSet, error) { return index.DocSetRange(0, 10), nil })
+	want := [][]any{{int64(rows - 10), int64(601)}}
+	if got := answerOf(t, hidden, "* | stats count(message), count_distinct(message)"); !reflect.DeepEqual(got, want) || *p.most > pieceRows {
+		t.Errorf("have %v, want %v; %d messages were read at once", got, want, *p.most)
 	}
 }
 

@@ -259,7 +259,7 @@ func (g *groups) addWhole(p part.Part, rows *index.DocSet, agg plan.Agg, state a
 
 // addCounts folds the values of a column into the only group of an aggregate.
 func (g *groups) addCounts(source part.Column, rows *index.DocSet, state aggregate) error {
-	if isTexts(source) && rows.GetCardinality() > pieceRows {
+	if part.MadeOfTexts(source) && rows.GetCardinality() > pieceRows {
 		return g.eachPiece(rows, func(piece *index.DocSet) error { return g.addCounts(source, piece, state) })
 	}
 	values, err := source.Counts(g.ctx, rows)

@@ -152,7 +152,7 @@ func (g *groups) addField(p part.Part, rows *index.DocSet, field string, keys *c
 		}
 		add := func(some *index.DocSet) error { return g.addColumn(p, some, field, source, keys, aggs) }
 		var err error
-		if isTexts(source) && rows.GetCardinality() > pieceRows {
+		if part.MadeOfTexts(source) && rows.GetCardinality() > pieceRows {
 			err = g.eachPiece(rows, add)
 		} else {
 			err = add(rows)

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/query/rows"
 )
@@ -261,18 +262,30 @@ func Decode(data []byte) (*Table, error) {
 }
 
 // Set returns the table as the set of a join on its key, in which columns have a prefix
-// and a dot before their names unless the prefix is "".
+// and a dot before their names unless the prefix is "". Time and id of a record cannot be
+// changed: columns of these names are left out, as in a join, and so is the second of two
+// names of one field.
 func (t *Table) Set(prefix string) *rows.JoinSet {
-	names := make([]string, len(t.Columns)-1)
+	var names []string
+	var from []int
 	for i, name := range t.Columns[1:] {
 		if prefix != "" {
 			name = prefix + "." + name
 		}
-		names[i] = plan.QueryName(name)
+		if name = plan.QueryName(name); name != plan.FieldTime && name != model.FieldID && !slices.Contains(names, name) {
+			names, from = append(names, name), append(from, i+1)
+		}
 	}
 	set := rows.NewJoinSet(names)
 	for _, row := range t.Rows {
-		if row[0] != "" && !set.AddTexts(row[0], row[1:]) {
+		cells := row[1:]
+		if len(from) < len(cells) {
+			cells = make([]string, len(from))
+			for i, at := range from {
+				cells[i] = row[at]
+			}
+		}
+		if row[0] != "" && !set.AddTexts(row[0], cells) {
 			break // there is room for all tables: the limits are those of a set
 		}
 	}

@@ -102,3 +102,17 @@ func TestWideLines(t *testing.T) {
 		}
 	}
 }
+
+// TestSetLeavesTimeAndID looks a record up in a table that names what cannot be changed,
+// and one field twice.
+func TestSetLeavesTimeAndID(t *testing.T) {
+	table := &lookup.Table{Columns: []string{"code", "timestamp", "_id", "level", "severity", "_time"}, Rows: [][]string{{"5", "never", "7-7-7", "error", "warn", "now"}}}
+	for prefix, want := range map[string][]string{"": {"level"}, "t": {"t.timestamp", "t._id", "t.level", "t.severity", "t._time"}} {
+		set := table.Set(prefix)
+		row := rows.OfRecord(model.RecordID{}, &model.Record{Fields: []model.Field{{Name: "code", Kind: model.Number, Text: "5"}}})
+		(&rows.Join{By: []string{"code"}, Set: set}).Apply(&row)
+		if !reflect.DeepEqual(set.Columns, want) || len(row.Fields) != len(want)+1 {
+			t.Errorf("as %q: columns %q, want %q; %+v", prefix, set.Columns, want, row.Fields)
+		}
+	}
+}

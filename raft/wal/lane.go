@@ -364,7 +364,7 @@ func (l *lane) apply(batch []*request) {
 		case opStable:
 			l.group(r.group).stable[r.key] = r.value
 		case opDrop:
-			l.dropGroup(r.group)
+			l.removeGroup(r.group)
 		case opProbe, opLeave, opExpect:
 		}
 	}
@@ -384,6 +384,11 @@ func (l *lane) dropGroup(id uint32) {
 		g.trimSuffix(0, l.drop)
 		delete(l.groups, id)
 	}
+}
+
+// removeGroup drops a group because somebody wants that.
+func (l *lane) removeGroup(id uint32) {
+	l.dropGroup(id)
 	if l.groups[nameless] != nil {
 		l.group(id) // it has nothing, and that is no damage
 	}

@@ -273,6 +273,11 @@ func (p *replayer) begin() {
 			}
 		}
 	}
+	if whole && p.lane.groups[nameless] != nil {
+		for id := range p.listed {
+			p.lane.group(id) // one that was removed is no more in doubt
+		}
+	}
 }
 
 func (p *replayer) entry(r record, offset uint32) error {
@@ -316,7 +321,7 @@ func (p *replayer) change(r record, offset uint32) error {
 			p.follower = n[0]
 		}
 	case kindDrop:
-		l.dropGroup(r.group)
+		l.removeGroup(r.group)
 	case kindMark:
 		return p.mark(r, offset)
 	default:

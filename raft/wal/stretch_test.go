@@ -106,9 +106,10 @@ func (s *script) copy() *script {
 	return same
 }
 
-// A group of which damage took everything is lost until it is removed, once it is
-// known that it is to be there. Until that is known none begins.
-func TestNothingIsLeftOfAGroup(t *testing.T) {
+// withoutATrace returns a log of one lane of which damage took group 1, of three, with all
+// that named it.
+func withoutATrace(t *testing.T) Config {
+	t.Helper()
 	fs := vfs.NewMem()
 	cfg := testConfig(fs)
 	cfg.Lanes = 1
@@ -144,6 +145,14 @@ func TestNothingIsLeftOfAGroup(t *testing.T) {
 		at += r.size
 	}
 	writeFile(t, fs, name, b)
+	return cfg
+}
+
+// A group of which damage took everything is lost until it is removed, once it is
+// known that it is to be there. Until that is known none begins.
+func TestNothingIsLeftOfAGroup(t *testing.T) {
+	cfg := withoutATrace(t)
+	var w *Log
 	for range 2 {
 		w = mustOpen(t, cfg)
 		if err := w.Group(1).Set([]byte("LastVoteTerm"), []byte("8")); !errors.Is(err, ErrLost) {
@@ -176,6 +185,37 @@ func TestNothingIsLeftOfAGroup(t *testing.T) {
 	}
 	if err := w.Group(1).Set([]byte("LastVoteTerm"), []byte("9")); err != nil {
 		t.Fatal(err)
+	}
+	mustClose(t, w)
+}
+
+// A group that damage may have taken is removed before it is known which groups are to
+// be there: it begins anew, also after more starts, and of others nothing is known yet.
+func TestRemovedWhileInDoubt(t *testing.T) {
+	cfg := withoutATrace(t)
+	w := mustOpen(t, cfg)
+	if err := w.Group(1).Remove(); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		mustClose(t, w)
+		w = mustOpen(t, cfg)
+		if err := w.Group(1).Lost(); err != nil {
+			t.Fatalf("a group that was removed: %v", err)
+		}
+		if err := w.Group(5).Set([]byte("LastVoteTerm"), []byte("1")); !errors.Is(err, ErrLost) {
+			t.Fatalf("a group of which nothing is known: %v", err)
+		}
+	}
+	if err := w.Group(1).Set([]byte("LastVoteTerm"), []byte("9")); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		mustClose(t, w)
+		w = mustOpen(t, cfg)
+		if vote, err := w.Group(1).Get([]byte("LastVoteTerm")); err != nil || string(vote) != "9" {
+			t.Fatalf("the vote of a group that began anew is %q, %v", vote, err)
+		}
 	}
 	mustClose(t, w)
 }

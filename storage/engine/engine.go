@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,8 @@ func Open(cfg Config) (*Engine, error) {
 		e.stopReading()
 		return nil, fmt.Errorf("open store %s: %w", cfg.Dir, translate(err))
 	}
-	if err := SyncDir(cfg.FS, cfg.Dir); err != nil {
+	// A file of the log may have failed, which Pebble does not know.
+	if err := cmp.Or(e.Failed(), SyncDir(cfg.FS, cfg.Dir)); err != nil {
 		e.stopReading()
 		return nil, errors.Join(err, db.Close())
 	}

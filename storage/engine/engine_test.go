@@ -299,6 +299,25 @@ func TestFailingLogFileIsNoPanic(t *testing.T) {
 	}
 }
 
+// A store whose log cannot be begun is not opened, and has everything at the next start.
+func TestFailingLogFileAtTheStart(t *testing.T) {
+	fs := &failing{FS: vfs.NewMem(), way: "create"}
+	e := open(t, Config{FS: fs})
+	var b Batch
+	b.Set([]byte("key"), []byte("value"))
+	if err := errors.Join(e.Commit(&b), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	fs.broken.Store(true)
+	if _, err := Open(Config{FS: fs, Dir: "data/store"}); !errors.Is(err, ErrFailed) {
+		t.Errorf("a store is opened whose log cannot be begun: %v", err)
+	}
+	fs.broken.Store(false)
+	if value, err := get(t, open(t, Config{FS: fs}), "key"); err != nil || value != "value" {
+		t.Errorf("after the next start: %q, %v", value, err)
+	}
+}
+
 func TestDamagedTableIsAnErrorNotTheEnd(t *testing.T) {
 	fs := vfs.NewMem()
 	e := open(t, Config{FS: fs})

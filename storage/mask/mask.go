@@ -316,12 +316,18 @@ func (c *column) Path() string { return c.of.Path() }
 // Kind implements part.Column.
 func (c *column) Kind() model.Kind { return c.of.Kind() }
 
+// Texts implements part.Texts.
+func (c *column) Texts() bool { return part.MadeOfTexts(c.of) }
+
 // Distinct implements part.Column.
 func (c *column) Distinct() uint32 { return min(c.of.Distinct(), c.Count()) }
 
 // Count implements part.Column. One that cannot be counted is left as it is:
 // whoever reads it hears why.
 func (c *column) Count() uint32 {
+	if !c.derived && c.of.Count() == c.stay.of.Rows() {
+		return uint32(len(c.stay.list)) // without a look at what may be many texts
+	}
 	id := columnID{c.of.Path(), c.of.Kind()}
 	c.stay.counting.Lock()
 	count, known := c.stay.counts[id]

@@ -148,6 +148,12 @@ type Texts interface {
 	Texts() bool
 }
 
+// MadeOfTexts reports whether the values of a column are put together as they are read.
+func MadeOfTexts(c Column) bool {
+	texts, ok := c.(Texts)
+	return ok && texts.Texts()
+}
+
 // Values are the values of some rows of a column: row Rows[i] has the value
 // Dict[Codes[i]]. Rows ascend. Dict may hold values that no row here has, and
 // is free of repeats.
