@@ -443,7 +443,7 @@ func (s *sim) report(n *simNode) heal.Report {
 			one.Missing, one.MissingBytes = int((g.bytes-have)>>30)+1, g.bytes-have
 		}
 		if one.Leads {
-			one.Tenants = s.tenants
+			one.Tenants, one.Members = s.tenants, (&believer{g: g, node: n.id}).Members()
 		}
 		if s.lost[key] {
 			one = heal.ReplicaReport{Shard: number, LogLost: true, Problem: "its log is damaged"}

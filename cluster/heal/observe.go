@@ -65,6 +65,8 @@ type ObservedShard struct {
 	Wanted    int               `json:"wanted"`
 	Healthy   int               `json:"healthy"` // complete replicas that vote, on nodes that are up
 	Replicas  []ObservedReplica `json:"replicas"`
+
+	members []Member // as the leader told them; none if it has not
 }
 
 // ObservedReplica is a replica that the catalogue names, as it was seen.
@@ -334,9 +336,9 @@ func (r *ObservedReplica) take(report ReplicaReport) {
 func (s *ObservedShard) led(node string, report ReplicaReport, rate float64) {
 	switch {
 	case report.Leads && report.Term >= s.Term:
-		s.Leader, s.Term, s.WriteRate = node, report.Term, rate
+		s.Leader, s.Term, s.WriteRate, s.members = node, report.Term, rate, report.Members
 	case report.Leader != "" && report.Term > s.Term:
-		s.Leader, s.Term = report.Leader, report.Term
+		s.Leader, s.Term, s.members = report.Leader, report.Term, nil
 	}
 }
 
