@@ -163,19 +163,43 @@ func (s *Service) Summary(ctx context.Context, request SummaryRequest) (*Summary
 		request.Zone = time.UTC
 	}
 	summary := &Summary{GroupBy: request.GroupBy, TimeRange: request.Window.timeRange(), GeneratedAt: s.now().UTC()}
-	summary.Summary = a.totals()
+	a.limit()
+	a.look("totals", func() { summary.Summary = a.totals() })
 	total := summary.Summary.TotalLogs
-	summary.GroupedData, summary.GroupsLeftOut = a.groups(request.GroupBy, request.Groups, total, request.Zone)
-	summary.Distributions = a.distributions(&summary.Summary, request.Zone)
-	summary.Performance = a.performance(request.Slow, summary.Distributions.Duration.Average)
-	summary.Errors = a.errors(total)
+	a.look("distributions", func() { summary.Distributions = a.distributions(&summary.Summary, request.Zone) })
+	a.look("performance", func() {
+		summary.Performance = a.performance(request.Slow, summary.Distributions.Duration.Average)
+	})
+	a.look("errors", func() { summary.Errors = a.errors(total) })
+	a.look("groups", func() {
+		summary.GroupedData, summary.GroupsLeftOut = a.groups(request.GroupBy, request.Groups, total, request.Zone)
+	})
 	if request.Patterns && a.err == nil {
-		if summary.Patterns, err = s.Patterns(ctx, PatternsRequest{Scope: request.Scope, Limit: patternsInSummary}); err != nil {
-			return nil, err
-		}
+		a.look("patterns", func() { summary.Patterns = a.frequent(s, request.Scope) })
 	}
+	// What categories are is the dearest question of all the first time, so it comes last.
+	a.look("categories", func() {
+		summary.Summary.CategoryBreakdown = a.counts("category", "uncategorized")
+		summary.Distributions.Category = portions(summary.Summary.CategoryBreakdown, total)
+	})
 	summary.Completeness = a.completeness()
 	return summary, a.err
+}
+
+// frequent returns the most frequent patterns, nil if there is no time left for them.
+func (a *asker) frequent(s *Service, scope Scope) *Patterns {
+	ctx, cancel := context.WithDeadline(a.ctx, a.budget.until)
+	defer cancel()
+	found, err := s.Patterns(ctx, PatternsRequest{Scope: scope, Limit: patternsInSummary})
+	switch {
+	case err == nil:
+		return found
+	case a.ctx.Err() == nil && ctx.Err() != nil:
+		a.skip()
+	default:
+		a.err = err
+	}
+	return nil
 }
 
 // totals returns the figures over all records.
@@ -183,7 +207,7 @@ func (a *asker) totals() Totals {
 	row := a.row("", "stats count(), count_distinct(component), count_distinct(endpoint), min(_time), max(_time)", 5)
 	totals := Totals{
 		TotalLogs: whole(row[0]), UniqueComponents: whole(row[1]), UniqueEndpoints: whole(row[2]), TimeRange: Seen{Oldest: at(row[3]), Newest: at(row[4])},
-		SeverityBreakdown: a.counts(model.FieldLevel, "none"), CategoryBreakdown: a.counts("category", "uncategorized"),
+		SeverityBreakdown: a.counts(model.FieldLevel, "none"), CategoryBreakdown: Ordered[int64]{},
 	}
 	sample := a.ask("", "", sizeSample).Hits
 	for i := range sample {
@@ -280,7 +304,7 @@ func later(a, b *time.Time) *time.Time {
 // distributions says how records spread.
 func (a *asker) distributions(totals *Totals, zone *time.Location) Distributions {
 	d := Distributions{
-		Severity: portions(totals.SeverityBreakdown, totals.TotalLogs), Category: portions(totals.CategoryBreakdown, totals.TotalLogs),
+		Severity: portions(totals.SeverityBreakdown, totals.TotalLogs), Category: portions(nil, 0),
 		Component: portions(a.counts("component", "none"), totals.TotalLogs), Duration: a.spread("duration"),
 	}
 	d.Component = d.Component[:min(len(d.Component), componentsShown)]
