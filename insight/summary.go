@@ -188,7 +188,7 @@ func (s *Service) Summary(ctx context.Context, request SummaryRequest) (*Summary
 
 // frequent returns the most frequent patterns, nil if there is no time left for them.
 func (a *asker) frequent(s *Service, scope Scope) *Patterns {
-	ctx, cancel := context.WithDeadline(a.ctx, a.budget.until)
+	ctx, cancel := context.WithTimeout(a.ctx, time.Until(a.budget.until)/2) // as every question
 	defer cancel()
 	found, err := s.Patterns(ctx, PatternsRequest{Scope: scope, Limit: patternsInSummary})
 	switch {
