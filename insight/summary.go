@@ -207,7 +207,7 @@ func (a *asker) totals() Totals {
 	row := a.row("", "stats count(), count_distinct(component), count_distinct(endpoint), min(_time), max(_time)", 5)
 	totals := Totals{
 		TotalLogs: whole(row[0]), UniqueComponents: whole(row[1]), UniqueEndpoints: whole(row[2]), TimeRange: Seen{Oldest: at(row[3]), Newest: at(row[4])},
-		SeverityBreakdown: a.counts(model.FieldLevel, "none"), CategoryBreakdown: Ordered[int64]{},
+		SeverityBreakdown: a.counts(model.FieldLevel, "none"),
 	}
 	sample := a.ask("", "", sizeSample).Hits
 	for i := range sample {
@@ -304,7 +304,7 @@ func later(a, b *time.Time) *time.Time {
 // distributions says how records spread.
 func (a *asker) distributions(totals *Totals, zone *time.Location) Distributions {
 	d := Distributions{
-		Severity: portions(totals.SeverityBreakdown, totals.TotalLogs), Category: portions(nil, 0),
+		Severity:  portions(totals.SeverityBreakdown, totals.TotalLogs),
 		Component: portions(a.counts("component", "none"), totals.TotalLogs), Duration: a.spread("duration"),
 	}
 	d.Component = d.Component[:min(len(d.Component), componentsShown)]

@@ -206,7 +206,7 @@ func (c *Controller) giveUp(ctx context.Context, p *acting) error {
 			break
 		}
 		shard, ok := p.state.Shards[uint32(m.Shard)]
-		if !ok || !c.ripe(p, need(m)) || !Enabled(p.state, All) || !p.spares(m) {
+		if !ok || !c.ripe(p, need(m)) || !Enabled(p.state, All) || !p.dispensable(m) {
 			continue
 		}
 		after, err := c.propose(ctx, catalogue.SetReplicas{Shard: shard.Number, If: p.state.Index, Replicas: cancelled(shard, m)})
@@ -221,10 +221,10 @@ func (c *Controller) giveUp(ctx context.Context, p *acting) error {
 	return nil
 }
 
-// spares reports whether a replica that was to come may be given up. The group gives it
+// dispensable reports whether a replica that was to come may be given up. The group gives it
 // the vote before the catalogue says so: only its leader knows, and without a leader
 // nothing can be given up that may be needed to have one again.
-func (p *picture) spares(m placement.Move) bool {
+func (p *picture) dispensable(m placement.Move) bool {
 	if node, ok := p.state.Nodes[m.To]; !ok || node.State == catalogue.Gone {
 		return true
 	}

@@ -103,12 +103,7 @@ func (m *Membership) release(ctx context.Context) error {
 func (m *Membership) askRelease(ctx context.Context, member string) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	err := m.Peers().Release(ctx, member)
-	var elsewhere peer.NotLeaderError
-	if errors.As(err, &elsewhere) && elsewhere.Leader != "" && elsewhere.Leader != member {
-		err = m.Peers().Release(ctx, elsewhere.Leader)
-	}
-	return err
+	return atLeader(member, func(node string) error { return m.Peers().Release(ctx, node) })
 }
 
 // Release takes a node that has forgotten the catalogue's log out of its group; only

@@ -208,11 +208,11 @@ func (m *Membership) join(ctx context.Context, member string) error {
 			return err
 		}
 	}
-	joined, err := m.Peers().Join(ctx, member, m.node())
-	var elsewhere peer.NotLeaderError
-	if errors.As(err, &elsewhere) && elsewhere.Leader != "" && elsewhere.Leader != member {
-		joined, err = m.Peers().Join(ctx, elsewhere.Leader, m.node())
-	}
+	var joined peer.Joined
+	err := atLeader(member, func(node string) (err error) {
+		joined, err = m.Peers().Join(ctx, node, m.node())
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
@@ -230,6 +230,17 @@ func (m *Membership) join(ctx context.Context, member string) error {
 	}
 	m.cfg.Logger.Warn("the cluster has no secret, so its admin key is not passed on; this node made one of its own")
 	return m.cfg.Key.Make()
+}
+
+// atLeader asks a member what only the leader of the catalogue does, and then the leader
+// that it names.
+func atLeader(member string, ask func(node string) error) error {
+	err := ask(member)
+	var elsewhere peer.NotLeaderError
+	if errors.As(err, &elsewhere) && elsewhere.Leader != "" && elsewhere.Leader != member {
+		err = ask(elsewhere.Leader)
+	}
+	return err
 }
 
 // Admit makes another node a member; only the leader of the catalogue can.
