@@ -111,6 +111,8 @@ func firesOnce(t *testing.T, all []*nodetest.Running, sources ...string) {
 			request(t, one, "GET", "/triage/rules/guessing", "", 200, &rule)
 			request(t, one, "GET", "/triage/alerts", "", 200, &alerts)
 			request(t, one, "GET", "/triage/incidents", "", 200, &incidents)
+			// The shipped rule on attacks may have fired meanwhile, with an incident of its own.
+			incidents = slices.DeleteFunc(incidents, func(one struct{ ID string }) bool { return strings.HasSuffix(one.ID, "-security_finding") })
 			var fire []string
 			for _, a := range alerts {
 				if a.Rule == "guessing" && a.State == "firing" && len(incidents) == 1 && a.Incident == incidents[0].ID {
