@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,23 +20,10 @@ const accessKey = "stere_0123456789abcdef0123456789abcdef0123456789a"
 // call asks a node and returns the status and the data of the answer.
 func call(t *testing.T, method, url, key, body string) (status int, data map[string]any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-API-Key", key)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := nodetest.Ask(t, method, url, body, "X-API-Key", key)
 	var envelope struct{ Data map[string]any }
-	_ = json.Unmarshal(text, &envelope) // lists have no such data
-	return answer.StatusCode, envelope.Data
+	_ = json.Unmarshal([]byte(answer.Body), &envelope) // lists have no such data
+	return answer.Status, envelope.Data
 }
 
 // TestKeysOfACluster makes, uses, rotates and revokes a key, each on another node
@@ -125,18 +111,7 @@ func TestKeysOfACluster(t *testing.T) {
 	}
 	nodetest.Eventually(t, "every node refuses the tenant", func() bool {
 		for _, one := range all {
-			request, err := http.NewRequestWithContext(t.Context(), "GET", one.URL+"/logs", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.Header.Set("X-API-Key", accessKey)
-			request.Header.Set("X-Tenant", "shop")
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = answer.Body.Close()
-			if answer.StatusCode != 403 {
+			if nodetest.Ask(t, "GET", one.URL+"/logs", "", "X-API-Key", accessKey, "X-Tenant", "shop").Status != 403 {
 				return false
 			}
 		}

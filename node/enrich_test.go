@@ -3,7 +3,6 @@ package node_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,25 +10,6 @@ import (
 	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/node/nodetest"
 )
-
-// answerOf makes a request of a node.
-func answerOf(t *testing.T, of *nodetest.Running, method, path, body string) (status int, text string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, of.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(data)
-}
 
 // TestEnrichEverywhere tells one node of a lookup table and a deployment, and asks all
 // three, which have different shards.
@@ -41,17 +21,14 @@ func TestEnrichEverywhere(t *testing.T) {
 		}
 	}
 	nodetest.Eventually(t, "the cluster takes a table", func() bool {
-		status, _ := answerOf(t, all[1], "PUT", "/lookups/hosts", "host,owner\nh0,ann\nh1,bob\n")
-		return status == http.StatusOK
+		return nodetest.Ask(t, "PUT", all[1].URL+"/lookups/hosts", "host,owner\nh0,ann\nh1,bob\n").Status == http.StatusOK
 	})
-	if status, text := answerOf(t, all[1], "POST", "/analytics/deploys", `{"service":"web","version":"7"}`); status != http.StatusCreated {
-		t.Fatalf("%d: %s", status, text)
-	}
+	nodetest.Want(t, http.StatusCreated, "POST", all[1].URL+"/analytics/deploys", `{"service":"web","version":"7"}`)
 	const query = `* | extract "a line of host <host>" | lookup hosts on host as is | stats count() by (is.owner)`
 	for i, one := range all {
 		nodetest.Eventually(t, fmt.Sprintf("node %d knows the table and the deployment", i), func() bool {
-			_, found := answerOf(t, one, "POST", "/logs/search", `{"query":"`+strings.ReplaceAll(query, `"`, `\"`)+`"}`)
-			_, deploys := answerOf(t, one, "GET", "/analytics/deploys", "")
+			found := nodetest.Ask(t, "POST", one.URL+"/logs/search", `{"query":"`+strings.ReplaceAll(query, `"`, `\"`)+`"}`).Body
+			deploys := nodetest.Ask(t, "GET", one.URL+"/analytics/deploys", "").Body
 			return strings.Contains(found, `["ann",15]`) && strings.Contains(found, `["bob",15]`) && strings.Contains(deploys, `"version":"7"`)
 		})
 	}
@@ -63,11 +40,7 @@ func TestEnrich(t *testing.T) {
 	running := nodetest.Start(t, node.Config{})
 	do := func(method, path, body string, status int) string {
 		t.Helper()
-		have, text := answerOf(t, running, method, path, body)
-		if have != status {
-			t.Fatalf("%s %s: %d, want %d: %s", method, path, have, status, text)
-		}
-		return text
+		return nodetest.Want(t, status, method, running.URL+path, body)
 	}
 	asked := func(text string) string {
 		t.Helper()

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,21 +21,9 @@ import (
 // ask makes a request and returns the data of the answer.
 func ask[T any](t *testing.T, method, url, body string, want int) (data T) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != want {
-		t.Fatalf("%s %s answers %d, want %d: %s, %v", method, url, answer.StatusCode, want, text, err)
-	}
+	text := nodetest.Want(t, want, method, url, body)
 	envelope := struct{ Data *T }{&data}
-	if err := json.Unmarshal(text, &envelope); err != nil {
+	if err := json.Unmarshal([]byte(text), &envelope); err != nil {
 		t.Fatal(err)
 	}
 	return data
@@ -141,17 +126,8 @@ func TestDeletion(t *testing.T) {
 				t.Fatal("no file has the word before it is deleted: this test finds nothing")
 			}
 			tag := func(known string) (status int, tag string) {
-				request, err := http.NewRequestWithContext(t.Context(), "GET", url+"/analytics/summary?includeMetrics=false&groupBy=level&startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z", nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				request.Header.Set("If-None-Match", known)
-				answer, err := http.DefaultClient.Do(request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer answer.Body.Close()
-				return answer.StatusCode, answer.Header.Get("ETag")
+				answer := nodetest.Ask(t, "GET", url+"/analytics/summary?includeMetrics=false&groupBy=level&startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z", "", "If-None-Match", known)
+				return answer.Status, answer.Header.Get("ETag")
 			}
 			_, before := tag("")
 			if status, _ := tag(before); before == "" || status != 304 {

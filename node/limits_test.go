@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,21 +18,7 @@ import (
 // text fetches something as an administrator.
 func text(t *testing.T, url string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-API-Key", accessKey)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	return nodetest.Ask(t, "GET", url, "", "X-API-Key", accessKey).Body
 }
 
 // TestLimitsOfACluster floods three nodes: a tenant gets what is agreed with it within

@@ -3,8 +3,6 @@ package node_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -18,20 +16,7 @@ func TestSavedQueries(t *testing.T) {
 	running := nodetest.Start(t, node.Config{})
 	do := func(method, path, body string, status int) string {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, running.URL+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != status {
-			t.Fatalf("%s %s: %s, %v, want %d: %s", method, path, answer.Status, err, status, text)
-		}
-		return string(text)
+		return nodetest.Want(t, status, method, running.URL+path, body)
 	}
 	names := func() (names []string) {
 		var answer struct {

@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -133,21 +132,7 @@ func TestRedactionOfTenants(t *testing.T) {
 // exported returns all records that a key sees.
 func exported(t *testing.T, url, key string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), "GET", url+"/logs/export?query=*&format=ndjson&from=2000-01-01T00:00:00Z", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-API-Key", key)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("export: %d %s %v", answer.StatusCode, text, err)
-	}
-	return string(text)
+	return nodetest.Want(t, http.StatusOK, "GET", url+"/logs/export?query=*&format=ndjson&from=2000-01-01T00:00:00Z", "", "X-API-Key", key)
 }
 
 // TestRedactionOfATenantWhereItIsOff: a tenant has its records redacted on a node that

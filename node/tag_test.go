@@ -3,7 +3,6 @@ package node_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -90,17 +89,8 @@ func TestNotModified(t *testing.T) {
 	running := nodetest.Start(t, node.Config{})
 	get := func(path, known string) (int, string) {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), "GET", running.URL+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("If-None-Match", known)
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		return answer.StatusCode, answer.Header.Get("ETag")
+		answer := nodetest.Ask(t, "GET", running.URL+path, "", "If-None-Match", known)
+		return answer.Status, answer.Header.Get("ETag")
 	}
 	if _, err := write(running.Node, "default", "", "one"); err != nil {
 		t.Fatal(err)
