@@ -134,6 +134,20 @@ func (w *world) erase(rule bool) {
 	})
 }
 
+// retainAhead sets the clock of who leads the catalogue, which looks at rules of
+// retention, days ahead, and makes a rule.
+func (w *world) retainAhead() {
+	for _, m := range w.running(true) {
+		if n := m.current().node; n.Cluster().Leads() {
+			m.ahead.Store(int64(between(w.rng, 2, 5) * 86400))
+			w.noteClocks()
+			w.erase(true)
+			w.soonHolds(func() bool { return w.noteErased(n) > 0 })
+			return
+		}
+	}
+}
+
 func (o *order) asRule() erasure.Rule {
 	return erasure.Rule{Name: o.name, Match: "component:" + component(o.client), Keep: keepFor}
 }

@@ -128,6 +128,7 @@ var faults = []fault{
 	{"clock", 2, false, func(w *world) { w.jump() }},
 	{"delete", 2, false, func(w *world) { w.erase(false) }},
 	{"retention", 1, false, func(w *world) { w.erase(true) }},
+	{"retention by a clock that is ahead", 1, true, func(w *world) { w.retainAhead() }},
 	{"key after a spread", 1, true, func(w *world) { w.repeatAfterSpread() }},
 	{rotten, 1, true, func(w *world) { w.rotLog() }},
 	{"join", 1, true, func(w *world) {
