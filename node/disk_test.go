@@ -1,9 +1,12 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +18,29 @@ import (
 	"github.com/stere-log/stere/node"
 )
 
-// roomyDisk is a disk that can be said to be full.
+// roomyDisk is a disk that can be said to be full, or of which syncs of a folder fail.
 type roomyDisk struct {
 	vfs.FS
 	full atomic.Bool
+	bad  atomic.Pointer[string] // the folder
+}
+
+func (d *roomyDisk) OpenDir(name string) (vfs.File, error) {
+	folder, err := d.FS.OpenDir(name)
+	return badFolder{folder, d, name}, err
+}
+
+type badFolder struct {
+	vfs.File
+	disk *roomyDisk
+	name string
+}
+
+func (f badFolder) Sync() error {
+	if bad := f.disk.bad.Load(); bad != nil && strings.HasPrefix(f.name, *bad) {
+		return syscall.EIO
+	}
+	return f.File.Sync()
 }
 
 func (d *roomyDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
@@ -53,7 +75,7 @@ func newThree(t *testing.T) *three {
 				return time.Duration(c.slow[i].Load())
 			})
 			c.disks = append(c.disks, &roomyDisk{FS: cfg.FS})
-			cfg.FS, cfg.Ingest.Timeout = c.disks[i], 20*time.Second
+			cfg.FS, cfg.Ingest.Timeout, cfg.LogFileBytes = c.disks[i], 20*time.Second, 16<<10
 		}))
 	}
 	for _, n := range c.nodes {
@@ -85,6 +107,9 @@ func (c *three) until(what string, holds func() bool) {
 // leader returns which node says that it leads the shard, -1 for none.
 func (c *three) leader() int {
 	for i, n := range c.nodes {
+		if n == nil {
+			continue
+		}
 		report := n.node.Cluster().Reports(c.t.Context())[n.node.ID()]
 		for _, r := range report.Replicas {
 			if r.Leads {
@@ -102,7 +127,9 @@ func (c *three) stop() {
 	}
 	time.Sleep(15 * time.Second)
 	for _, n := range c.nodes {
-		n.stop(c.t)
+		if n != nil {
+			n.stop(c.t)
+		}
 	}
 	settle()
 }
@@ -194,4 +221,65 @@ func TestHungDiskHandsOver(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFolderThatDoesNotSync: a node whose disk fails to sync the folder of the log, or of
+// the store, ends with an error that says so, and acknowledges nothing from then on. The
+// others go on.
+func TestFolderThatDoesNotSync(t *testing.T) {
+	warm(t)
+	for _, folder := range []string{"data/log", "data/store/keys"} {
+		t.Run(folder, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testFolderThatDoesNotSync(t, folder) })
+		})
+	}
+}
+
+func testFolderThatDoesNotSync(t *testing.T, folder string) {
+	c := newThree(t)
+	defer c.stop()
+	var lines []string
+	write := func(i int) {
+		line := fmt.Sprint("line ", len(lines), strings.Repeat(" and more of it", 50))
+		if _, err := write(c.nodes[i].node, "default", "", line); err != nil {
+			t.Fatalf("through node %d: %v", i, err)
+		}
+		lines = append(lines, line)
+	}
+	old := c.leader()
+	if old < 0 {
+		t.Fatal("nobody leads")
+	}
+	write(old)
+	victim := c.nodes[old]
+	c.disks[old].bad.Store(&folder)
+	var ended error
+	c.until("the node ends", func() bool {
+		write((old + 1) % 3)
+		flushing, cancel := context.WithTimeout(t.Context(), time.Second)
+		_ = victim.node.Flush(flushing) // begins files of the store; the node may end meanwhile
+		cancel()
+		select {
+		case ended = <-victim.done:
+			return true
+		default:
+			return false
+		}
+	})
+	c.nodes[old] = nil
+	_ = victim.node.Close() // as a process would end; what it closes has failed
+	if !errors.Is(ended, syscall.EIO) {
+		t.Errorf("the node ended with %v, want the error of its disk", ended)
+	}
+	if !victim.log.has("has failed") || !victim.log.has("input/output error") {
+		t.Error("the log of the node does not say why it ended")
+	}
+	for i, n := range c.nodes {
+		if n != nil {
+			write(i)
+			if got := len(search(t, n.node, "default", "line")); got != len(lines) {
+				t.Errorf("node %d finds %d records, want %d", i, got, len(lines))
+			}
+		}
+	}
 }

@@ -92,6 +92,38 @@ func (c clusterView) Reports(ctx context.Context) map[string]heal.Report {
 	return reports
 }
 
+// errNoClock means that a node's own clock is the only one that can be read.
+var errNoClock = errors.New("the clocks of the other nodes cannot be read")
+
+// clusterTime returns the time that most of the nodes agree on: half of the clocks are
+// not behind it, and with an even number of clocks the earlier one counts. So one clock
+// that is ahead moves it by no more than the others differ.
+func (n *Node) clusterTime(ctx context.Context) (time.Time, error) {
+	nodes := 0
+	for _, one := range n.members.State().Nodes {
+		if one.State != catalogue.Gone {
+			nodes++
+		}
+	}
+	if nodes <= 1 {
+		return n.cfg.Now(), nil
+	}
+	var clocks []int64
+	for _, report := range n.Cluster().Reports(ctx) {
+		clocks = append(clocks, report.Time)
+	}
+	if len(clocks) < 2 {
+		return time.Time{}, errNoClock
+	}
+	return time.Unix(0, middle(clocks)), nil
+}
+
+// middle returns the median, of an even number the smaller one of the two.
+func middle(numbers []int64) int64 {
+	slices.Sort(numbers)
+	return numbers[(len(numbers)-1)/2]
+}
+
 // Transfer implements heal.Cluster.
 func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) error {
 	if shard == catalogue.Group {

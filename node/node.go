@@ -258,7 +258,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 	}}
 	n.eraser = &erase.Eraser{Config: erase.Config{
 		Interval: n.cfg.EraseInterval, Shards: erasing{n}, Engine: n.engine, State: n.members.State,
-		Leads: func() bool { return n.isReady() && n.members.Leads() }, Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now,
+		Leads: func() bool { return n.isReady() && n.members.Leads() }, Propose: n.members.Propose, Logger: n.logger, Now: n.cfg.Now, Clock: n.clusterTime,
 	}}
 	n.openLimits()
 	n.models = &operator.Models{State: n.members.State, Propose: n.members.Propose}

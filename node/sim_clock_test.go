@@ -35,7 +35,20 @@ func (w *world) jump() {
 	m := w.machines[w.rng.IntN(len(w.machines))]
 	most := []int{30, 3600, 3 * 86400}[w.rng.IntN(3)]
 	m.ahead.Store(int64(between(w.rng, -most, most)))
+	w.noteClocks()
 	w.logger.Info("a clock was set", "at", m.ip, "ahead", m.ahead.Load())
+}
+
+// noteClocks notes how far clocks are ahead.
+func (w *world) noteClocks() {
+	var ahead []int64
+	for _, one := range w.machines {
+		ahead = append(ahead, one.ahead.Load())
+	}
+	if slices.Sort(ahead); len(ahead) > 1 {
+		ahead = ahead[:len(ahead)-1]
+	}
+	w.ledger.noteAhead(ahead[len(ahead)-1])
 }
 
 // TestShifted looks whether times are made as they are here.

@@ -126,6 +126,9 @@ var faults = []fault{
 	{"move under a reader", 1, true, func(w *world) { w.moveUnderReader() }},
 	{"slow move", 1, true, func(w *world) { w.moveSlowly() }},
 	{"clock", 2, false, func(w *world) { w.jump() }},
+	{"delete", 2, false, func(w *world) { w.erase(false) }},
+	{"retention", 1, false, func(w *world) { w.erase(true) }},
+	{"retention by a clock that is ahead", 1, true, func(w *world) { w.retainAhead() }},
 	{"key after a spread", 1, true, func(w *world) { w.repeatAfterSpread() }},
 	{rotten, 1, true, func(w *world) { w.rotLog() }},
 	{"join", 1, true, func(w *world) {
@@ -141,6 +144,9 @@ var faults = []fault{
 // fail does something at random.
 func (w *world) fail() {
 	w.buryDead()
+	if m := w.some(true); m != nil {
+		w.noteErased(m.current().node)
+	}
 	sum := 0
 	for _, f := range faults {
 		if !f.many || len(w.machines) > 1 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,13 +22,19 @@ type cell struct {
 	shard  model.ShardID
 }
 
-// setModel is a set that grows: a write adds a number, a read returns all. The
-// state is a bitmap.
+// removal is the input of a deletion: what it removes, if it is there.
+type removal string
+
+// setModel is a set: a write adds a number, a deletion removes some, a read returns
+// all. The state is a bitmap.
 var setModel = porcupine.Model{
 	Init: func() any { return "" },
 	Step: func(state, input, output any) (bool, any) {
-		if number, writes := input.(int); writes {
-			return true, withBit(state.(string), number)
+		switch input := input.(type) {
+		case int:
+			return true, withBit(state.(string), input)
+		case removal:
+			return true, without(state.(string), string(input))
 		}
 		return state == output, state
 	},
@@ -40,9 +47,19 @@ func withBit(bits string, n int) string {
 	return string(b)
 }
 
+// without returns bits but for others.
+func without(bits, others string) string {
+	b := []byte(bits)
+	for i := range min(len(b), len(others)) {
+		b[i] &^= others[i]
+	}
+	return strings.TrimRight(string(b), "\x00")
+}
+
 // history returns what was written and read, cell by cell: the first line of
 // each request stands for it. A write without an acknowledgement that was never
-// seen may have happened after everything else, so it is left out.
+// seen may have happened after everything else, so it is left out. So is what rules of
+// retention may have removed at any time.
 func (l *ledger) history() map[cell][]porcupine.Operation {
 	homes := map[string]model.RecordID{}
 	for _, r := range l.reads {
@@ -56,7 +73,7 @@ func (l *ledger) history() map[cell][]porcupine.Operation {
 		if a.acked != 0 {
 			id, end, seen = a.result.ID(0), a.acked, true
 		}
-		if !seen {
+		if !seen || slices.ContainsFunc(l.orders, func(o *order) bool { return o.rule && l.aims(o, a, 0) }) {
 			continue
 		}
 		at := cell{a.request.Tenant, id.Shard}
@@ -68,6 +85,21 @@ func (l *ledger) history() map[cell][]porcupine.Operation {
 		ops[at] = append(ops[at], porcupine.Operation{Input: number, Call: a.began, Return: end})
 	}
 	for at, known := range numbers {
+		for _, o := range l.orders {
+			if o.rule || o.tenant != at.tenant {
+				continue
+			}
+			bits, end := "", o.done
+			for line, number := range known {
+				if l.lines[line].attempt.client == o.client {
+					bits = withBit(bits, number)
+				}
+			}
+			if end == 0 {
+				end = never
+			}
+			ops[at] = append(ops[at], porcupine.Operation{Input: removal(bits), Call: o.asked, Return: end})
+		}
 		for _, r := range l.reads {
 			if r.tenant != at.tenant {
 				continue
@@ -117,6 +149,9 @@ func TestHistoriesThatAreNotLinearizable(t *testing.T) {
 		}
 		return porcupine.Operation{Output: bits, Call: call, Return: end}
 	}
+	remove := func(call, end int64, numbers ...int) porcupine.Operation {
+		return porcupine.Operation{Input: removal(read(0, 0, numbers...).Output.(string)), Call: call, Return: end}
+	}
 	for _, test := range []struct {
 		name  string
 		ops   []porcupine.Operation
@@ -126,6 +161,11 @@ func TestHistoriesThatAreNotLinearizable(t *testing.T) {
 		{"seen while it is written", []porcupine.Operation{write(0, 1, 9), read(2, 3), read(4, 5, 0)}, true},
 		{"acknowledged and not seen", []porcupine.Operation{write(0, 1, 2), read(3, 4)}, false},
 		{"seen and then not", []porcupine.Operation{write(0, 1, never), read(2, 3, 0), read(4, 5)}, false},
+		{"removed", []porcupine.Operation{write(0, 1, 2), write(1, 3, 4), remove(5, 8, 0), read(6, 7, 0, 1), read(9, 10, 1)}, true},
+		{"removed and written later", []porcupine.Operation{write(0, 1, 2), remove(3, 8, 0, 1), write(1, 4, 5), read(9, 10, 1)}, true},
+		{"removed and seen", []porcupine.Operation{write(0, 1, 2), remove(3, 4, 0), read(5, 6, 0)}, false},
+		{"removed and back", []porcupine.Operation{write(0, 1, 2), remove(3, 8, 0), read(4, 5), read(6, 7, 0)}, false},
+		{"more is removed", []porcupine.Operation{write(0, 1, 2), write(1, 3, 4), remove(5, 6, 0), read(7, 8)}, false},
 		{"seen in two orders", []porcupine.Operation{write(0, 1, never), write(1, 1, never), read(2, 5, 0), read(3, 6, 1)}, false},
 	} {
 		if got := porcupine.CheckOperations(setModel, test.ops); got != test.legal {

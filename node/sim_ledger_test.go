@@ -41,6 +41,9 @@ type ledger struct {
 	reads    []read
 	stats    map[string]int
 	lacks    string // why an answer was incomplete, the last time
+	orders   []*order
+	ahead    int64            // seconds that all clocks but one have been ahead at most
+	gone     map[string]int64 // what was acknowledged and removed, and when that was seen first
 }
 
 // read is a complete answer to the question for everything.
@@ -51,7 +54,7 @@ type read struct {
 }
 
 func newLedger(t testing.TB) *ledger {
-	return &ledger{t: t, lines: map[string]place{}, stats: map[string]int{}}
+	return &ledger{t: t, lines: map[string]place{}, stats: map[string]int{}, gone: map[string]int64{}}
 }
 
 func (l *ledger) isDead(p *process) bool {
@@ -230,6 +233,10 @@ func (l *ledger) checkLines(q question, answer *query.Result) {
 			l.t.Errorf("%q is in an answer to a question for other records: %+v", message.Text, q)
 		case at.attempt.acked != 0 && at.attempt.result.ID(at.line) != hit.ID:
 			l.t.Errorf("%q was acknowledged as %s and is %s in an answer", message.Text, at.attempt.result.ID(at.line), hit.ID)
+		case l.mustBeGone(at.attempt, at.line, q.began) != nil:
+			l.t.Errorf("%q was removed by %+v and is in an answer to a question of %d, which is complete: %v", message.Text, *l.mustBeGone(at.attempt, at.line, q.began), q.began, answer.Complete)
+		case answer.Complete && l.gone[message.Text] != 0 && l.gone[message.Text] < q.began:
+			l.t.Errorf("%q was gone at %d and is in an answer to a question of %d", message.Text, l.gone[message.Text], q.began)
 		}
 	}
 	if answer.TotalExact && answer.Total != uint64(len(answer.Hits)) {
@@ -244,7 +251,14 @@ func (l *ledger) checkLines(q question, answer *query.Result) {
 			continue
 		}
 		for i, line := range a.lines {
-			if _, ok := found[line]; !ok {
+			if _, ok := found[line]; ok {
+				continue
+			}
+			if l.mayBeGone(a, i) {
+				if l.gone[line] == 0 {
+					l.gone[line] = l.tick()
+				}
+			} else {
 				if lost++; lost <= 3 {
 					l.t.Errorf("%q was acknowledged as %s at %d and is not in a complete answer to a question of %d", line, a.result.ID(i), a.acked, q.began)
 				}
@@ -270,9 +284,13 @@ func (l *ledger) checkCounts(q question, answer *query.Result) {
 		if !q.asks(a) {
 			continue
 		}
-		most[component(a.client)] += len(a.lines)
-		if a.acked != 0 && a.acked <= q.began {
-			least[component(a.client)] += len(a.lines)
+		for i := range a.lines {
+			if l.mustBeGone(a, i, q.began) == nil {
+				most[component(a.client)]++
+			}
+			if a.acked != 0 && a.acked <= q.began && !l.mayBeGone(a, i) {
+				least[component(a.client)]++
+			}
 		}
 	}
 	for name, n := range have {

@@ -148,6 +148,7 @@ func (w *world) settle() {
 			return m.current().node.Flush(ctx) == nil
 		})
 	}
+	w.erased()
 	w.look(c)
 	w.kill(true, w.machines...)
 	w.mend()

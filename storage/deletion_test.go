@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -91,7 +92,7 @@ func (h *history) delete() {
 	}
 	want := at
 	for i, e := range h.log {
-		if e.delete != nil && h.rng.IntN(8) == 0 {
+		if e.delete != nil && e.delete.Number == uint64(i)+1 && h.rng.IntN(8) == 0 {
 			d, want = *e.delete, uint64(i)+1
 			break
 		}
@@ -182,6 +183,54 @@ func (p *pair) sameDeletions() {
 		if !reflect.DeepEqual(x, y) {
 			p.t.Errorf("a deletion is %+v on the follower, %+v on the leader", y, x)
 		}
+	}
+}
+
+// What somebody has begun to read stays until it is released, whatever deletions look
+// at, rewrite and drop meanwhile, one after the other.
+func TestViewsOutlastDeletions(t *testing.T) {
+	for seed := range uint64(12) {
+		h := newHistory(t, seed)
+		type held struct {
+			view *View
+			want map[model.RecordID]model.Record
+		}
+		var all []held
+		for round := range 12 {
+			for range 4 {
+				h.append()
+			}
+			h.seal(nil)
+			h.runSeal()
+			for tenant, want := range h.want {
+				if round%4 > 0 {
+					break // who reads is to be the only one who keeps what was then
+				}
+				view, err := h.shard.View(tenant)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, held{view, maps.Clone(want)})
+			}
+			h.delete()
+			for h.clean(3) {
+				h.runSeal()
+			}
+			if err := h.shard.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, one := range all {
+			if got := readAll(t, one.view); !maps.EqualFunc(got, one.want, func(_, _ model.Record) bool { return true }) {
+				t.Errorf("seed %d: a view has %d records, it had %d", seed, len(got), len(one.want))
+			}
+			one.view.Release()
+		}
+		if err := h.shard.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.verify()
+		h.check()
 	}
 }
 

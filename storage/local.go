@@ -94,7 +94,7 @@ func loadDamage(store *engine.Engine, shard model.ShardID) (map[SegmentID]damage
 // be opened stays in the set as one that cannot be read. A mark that is about
 // another copy than the one found is of before that one came.
 func (s *Shard) openSegment(entry Entry, mark damageMark) *sealed {
-	one := &sealed{Entry: entry}
+	one := &sealed{entry, &stored{}}
 	here := s.openLocal(one, prefixReceived)
 	if errors.Is(here.broken(), engine.ErrNotFound) {
 		here = s.openLocal(one, prefixSegment)

@@ -240,9 +240,12 @@ func (s *Shard) install(m manifest) {
 	s.mu.RUnlock()
 	all := make(map[SegmentID]*sealed, len(m.entries))
 	for _, entry := range m.entries {
-		if old != nil && old.all[entry.ID] != nil && old.all[entry.ID].equal(&entry) {
-			all[entry.ID] = old.all[entry.ID]
-			continue
+		if old != nil && old.all[entry.ID] != nil {
+			known := old.all[entry.ID].Entry
+			if known.Cleaned = entry.Cleaned; known.equal(&entry) {
+				all[entry.ID] = old.all[entry.ID].with(entry)
+				continue
+			}
 		}
 		all[entry.ID] = s.openSegment(entry, m.damaged[entry.ID])
 		if days, ok := m.hashes[entry.ID]; ok {

@@ -16,22 +16,22 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// sealed is a segment of the manifest. refs counts the segment sets that
-// contain it.
+// sealed is a segment of the manifest.
 type sealed struct {
 	Entry
+	*stored
+}
+
+// stored is what is here of a segment. All that have an entry of it share this, so
+// that it stays as long as one of them is in a set, whatever the others say of it.
+type stored struct {
 	here atomic.Pointer[local]     // replaced when a copy comes from another replica
 	hash atomic.Pointer[[]DayHash] // nil as long as it is not known
-	refs atomic.Int64
+	refs atomic.Int64              // sets that have it
 }
 
 // with returns the same segment under an entry that says something else of it.
-func (s *sealed) with(entry Entry) *sealed {
-	one := &sealed{Entry: entry}
-	one.here.Store(s.here.Load())
-	one.hash.Store(s.hash.Load())
-	return one
-}
+func (s *sealed) with(entry Entry) *sealed { return &sealed{entry, s.stored} }
 
 // broken returns why the segment cannot be read here, nil if it can.
 func (s *sealed) broken() error { return s.here.Load().broken() }

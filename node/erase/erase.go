@@ -70,6 +70,9 @@ type Config struct {
 	Propose             func(ctx context.Context, command catalogue.Command) (*catalogue.State, error)
 	Logger              *slog.Logger
 	Now                 func() time.Time
+	// Clock is the time by which rules of retention remove. In a cluster it is not that
+	// of one node: a clock that is ahead would remove what is to be kept.
+	Clock func(ctx context.Context) (time.Time, error)
 }
 
 // Eraser removes records. Its configuration must be complete.
@@ -599,13 +602,17 @@ func (e *Eraser) agreed() map[model.TenantID]erasure.Retention {
 // Due returns what rules remove now. Whole UTC days go, so that a rule has something to
 // do once a day.
 func (e *Eraser) Due(ctx context.Context, tenant model.TenantID, r erasure.Retention) (due []erasure.Deletion, err error) {
+	now, err := e.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, rule := range r.Rules {
 		d := erasure.Deletion{Kind: erasure.ByRetention, Tenant: tenant, Query: rule.Match, Rule: rule.Name, Reason: "retention", By: "retention", Status: erasure.Planned}
 		if rule.Keep > 0 {
-			d.To = e.Now().Add(-rule.Keep).UTC().Truncate(dayTime).UnixNano()
+			d.To = now.Add(-rule.Keep).UTC().Truncate(dayTime).UnixNano()
 		}
 		if rule.Bytes > 0 {
-			until, err := e.beyond(ctx, tenant, rule.Bytes)
+			until, err := e.beyond(ctx, tenant, rule.Bytes, now)
 			if err != nil {
 				return due, fmt.Errorf("rule %s: %w", rule.Name, err)
 			}
@@ -620,12 +627,12 @@ func (e *Eraser) Due(ctx context.Context, tenant model.TenantID, r erasure.Reten
 
 // beyond returns the end of the newest day of which a tenant's records, with all older
 // ones, are more than so many bytes; 0 if there is none. Today stays.
-func (e *Eraser) beyond(ctx context.Context, tenant model.TenantID, most int64) (until int64, err error) {
+func (e *Eraser) beyond(ctx context.Context, tenant model.TenantID, most int64, now time.Time) (until int64, err error) {
 	days, err := e.days(ctx, tenant)
 	if err != nil {
 		return 0, err
 	}
-	sum, today := int64(0), e.Now().UnixNano()/int64(dayTime)
+	sum, today := int64(0), now.UnixNano()/int64(dayTime)
 	for _, day := range slices.Backward(slices.Sorted(maps.Keys(days))) {
 		if sum += days[day]; sum > most && day < today {
 			return (day + 1) * int64(dayTime), nil

@@ -43,10 +43,12 @@ func (a *agreement) propose(_ context.Context, c catalogue.Command) (*catalogue.
 }
 
 func planner(t *testing.T) (*agreement, *Eraser) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	a := &agreement{state: &catalogue.State{Cluster: "c", Next: 1, Nodes: map[string]catalogue.Node{"n": {Formats: catalogue.Formats{Max: catalogue.Format}}}}}
 	return a, &Eraser{Config: Config{
 		State: a.now, Leads: func() bool { return true }, Propose: a.propose,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: func() time.Time { return now },
+		Clock: func(context.Context) (time.Time, error) { return now, nil },
 	}}
 }
 

@@ -66,6 +66,11 @@ type Engine struct {
 	// spans is held while whole tables come, go or are replaced, so that what is
 	// written anew (Reclaim) is what is there.
 	spans sync.Mutex
+	// swaps is how often a table began or ended to take another's place: odd while one
+	// does, which holds swapping. Pebble has a moment then in which who begins to read
+	// sees neither.
+	swaps    atomic.Uint64
+	swapping sync.RWMutex
 
 	closing atomic.Bool
 	ahead   atomic.Uint64  // bytes
@@ -223,6 +228,26 @@ func (e *Engine) acquire() (db *pebble.DB, release func(), err error) {
 	return e.mu.db, e.mu.RUnlock, nil
 }
 
+// swap lets tables take the place of others.
+func (e *Engine) swap(tables func() error) error {
+	e.swapping.Lock()
+	defer e.swapping.Unlock()
+	e.swaps.Add(1)
+	defer e.swaps.Add(1)
+	return tables()
+}
+
+// swapped waits while tables take the place of others, and reports whether they did
+// since swaps was before.
+func (e *Engine) swapped(before uint64) bool {
+	if before%2 == 0 && e.swaps.Load() == before {
+		return false
+	}
+	e.swapping.RLock()
+	defer e.swapping.RUnlock()
+	return true
+}
+
 // Get calls use with the key's value, which is valid only inside use.
 func (e *Engine) Get(key []byte, use func(value []byte) error) error {
 	db, release, err := e.acquire()
@@ -230,11 +255,30 @@ func (e *Engine) Get(key []byte, use func(value []byte) error) error {
 		return err
 	}
 	defer release()
+	swaps := e.swaps.Load()
 	value, closer, err := db.Get(key)
+	for errors.Is(err, pebble.ErrNotFound) && e.swapped(swaps) {
+		swaps = e.swaps.Load()
+		value, closer, err = db.Get(key)
+	}
 	if err != nil {
 		return fmt.Errorf("get key %x: %w", key, translate(err))
 	}
 	return errors.Join(use(value), closer.Close())
+}
+
+// newIter returns an iterator that sees everything.
+func (e *Engine) newIter(db *pebble.DB, lower, upper []byte) (*pebble.Iterator, error) {
+	for {
+		swaps := e.swaps.Load()
+		iter, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		if err != nil || !e.swapped(swaps) {
+			return iter, err
+		}
+		if err := iter.Close(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Scan calls visit for each key with lower <= key < upper in ascending order.
@@ -246,7 +290,7 @@ func (e *Engine) Scan(lower, upper []byte, visit func(key, value []byte) error) 
 		return err
 	}
 	defer release()
-	iter, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	iter, err := e.newIter(db, lower, upper)
 	if err != nil {
 		return fmt.Errorf("scan keys %x: %w", lower, translate(err))
 	}
@@ -275,7 +319,7 @@ func (e *Engine) First(lower, upper []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer release()
-	iter, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	iter, err := e.newIter(db, lower, upper)
 	if err != nil {
 		return nil, fmt.Errorf("seek key %x: %w", lower, translate(err))
 	}

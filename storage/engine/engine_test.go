@@ -217,7 +217,7 @@ func TestNothingIsAcknowledgedAfterAFailingSync(t *testing.T) {
 	}
 }
 
-// failing is a file system whose log files fail in one way as long as it is broken.
+// failing is a file system whose log files, or their folder, fail in one way as long as it is broken.
 type failing struct {
 	vfs.FS
 	broken atomic.Bool
@@ -252,6 +252,21 @@ func (f *failing) ReuseForWrite(from, to string, category vfs.DiskWriteCategory)
 	return f.wrap(f.FS.ReuseForWrite(from, to, category))
 }
 
+func (f *failing) OpenDir(name string) (vfs.File, error) {
+	folder, err := f.FS.OpenDir(name)
+	if f.PathBase(name) != keysName {
+		return folder, err
+	}
+	return &failingFolder{folder, f}, err
+}
+
+type failingFolder struct {
+	vfs.File
+	fs *failing
+}
+
+func (f *failingFolder) Sync() error { return errors.Join(f.fs.fault("folder"), f.File.Sync()) }
+
 type failingFile struct {
 	vfs.File
 	fs *failing
@@ -268,10 +283,10 @@ func (f *failingFile) SyncData() error { return errors.Join(f.fs.fault("sync"), 
 
 func (f *failingFile) Close() error { return errors.Join(f.fs.fault("close"), f.File.Close()) }
 
-// A file of the log that cannot be begun, written or ended fails the store, and
-// nothing is acknowledged after it; the process goes on to its own end.
+// A file of the log that cannot be begun, written, named for good or ended fails the
+// store, and nothing is acknowledged after it; the process goes on to its own end.
 func TestFailingLogFileIsNoPanic(t *testing.T) {
-	for _, way := range []string{"create", "write", "sync", "close"} {
+	for _, way := range []string{"create", "write", "sync", "close", "folder"} {
 		fs := &failing{FS: vfs.NewMem(), way: way}
 		var fatal atomic.Int32
 		e := open(t, Config{FS: fs, OnFatal: func(error) { fatal.Add(1) }})
@@ -301,7 +316,13 @@ func TestFailingLogFileIsNoPanic(t *testing.T) {
 
 // A store whose log cannot be begun is not opened, and has everything at the next start.
 func TestFailingLogFileAtTheStart(t *testing.T) {
-	fs := &failing{FS: vfs.NewMem(), way: "create"}
+	for _, way := range []string{"create", "folder"} {
+		testFailingStart(t, way)
+	}
+}
+
+func testFailingStart(t *testing.T, way string) {
+	fs := &failing{FS: vfs.NewMem(), way: way}
 	e := open(t, Config{FS: fs})
 	var b Batch
 	b.Set([]byte("key"), []byte("value"))

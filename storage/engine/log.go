@@ -7,9 +7,9 @@ import (
 )
 
 // Pebble panics, with a lock in a state that no recover mends, when it cannot begin or
-// end a file of its log. logFS hides errors of these files from it: the store has
-// failed from then on, so that nothing is acknowledged any more, and the node ends in
-// the order that it chooses.
+// end a file of its log, or sync the folder that has it. logFS hides errors of these
+// files and of syncs of folders from it: the store has failed from then on, so that
+// nothing is acknowledged any more, and the node ends in the order that it chooses.
 type logFS struct {
 	FS
 	fail func(error)
@@ -32,6 +32,16 @@ func (fs *logFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) 
 	return fs.guard(to, file, err)
 }
 
+// OpenDir implements vfs.FS. Tables and log are in one folder, so what cannot be synced
+// may be a file of the log.
+func (fs *logFS) OpenDir(name string) (vfs.File, error) {
+	folder, err := fs.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return logFile{folder, fs.fail}, nil
+}
+
 func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) {
 	if !strings.HasSuffix(name, logSuffix) {
 		return file, err
@@ -44,7 +54,8 @@ func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) 
 	return logFile{file, fs.fail}, nil
 }
 
-// logFile fails the store instead of its caller.
+// logFile is a file of the log or the folder of these. It fails the store instead of its
+// caller.
 type logFile struct {
 	vfs.File
 	fail func(error)

@@ -160,7 +160,9 @@ func (e *Engine) renew(ctx context.Context, rest pebble.SSTableInfo) (err error)
 		if table.keys == 0 { // it went meanwhile
 			return nil
 		}
-		_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, span)
-		return err
+		return e.swap(func() error {
+			_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, span)
+			return err
+		})
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -123,4 +125,47 @@ func TestReplace(t *testing.T) {
 	}); err != nil || len(found) != 1 || found[0] != "s/000002=new" {
 		t.Errorf("after replacing: %q, %v", found, err)
 	}
+}
+
+// What takes the place of tables, and what is in it, is there for every reader at every
+// moment.
+func TestReplacedIsThereAllTheTime(t *testing.T) {
+	e := open(t, Config{FS: vfs.NewMem()})
+	ingest(t, e, "s/", 4, []byte("value"))
+	var readers sync.WaitGroup
+	var done atomic.Bool
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() {
+				if _, err := get(t, e, "s/000002"); err != nil {
+					t.Errorf("a key that is replaced by itself: %v", err)
+					return
+				}
+				count := 0
+				if err := e.Scan([]byte("s/"), []byte("s0"), func(_, _ []byte) error { count++; return nil }); err != nil || count != 4 {
+					t.Errorf("%d of 4 keys that are replaced by themselves are found, %v", count, err)
+					return
+				}
+			}
+		})
+	}
+	for range 500 {
+		table, err := e.NewTable("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 4 {
+			if err := table.Set(fmt.Appendf(nil, "s/%06d", i), []byte("value")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := table.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Replace(t.Context(), []byte("s/"), []byte("s0"), table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done.Store(true)
+	readers.Wait()
 }

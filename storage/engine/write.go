@@ -157,7 +157,9 @@ func (e *Engine) Replace(ctx context.Context, lower, upper []byte, table *Table)
 	e.spans.Lock()
 	defer e.spans.Unlock()
 	return e.write("replace span", func(db *pebble.DB) error {
-		_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, pebble.KeyRange{Start: lower, End: upper})
-		return err
+		return e.swap(func() error {
+			_, err := db.IngestAndExcise(ctx, []string{table.path}, nil, nil, pebble.KeyRange{Start: lower, End: upper})
+			return err
+		})
 	})
 }
