@@ -118,6 +118,8 @@ type Config struct {
 	// Proxies are the networks of proxies that are believed when they say whom a
 	// request is from (X-Forwarded-For); none is.
 	Proxies []netip.Prefix
+	// Off are features that nobody has here, whatever is agreed.
+	Off auth.Features
 	// Limits passes requests; nil: nothing is limited.
 	Limits *limits.Gate
 	// Book counts what tenants use; nil: nothing does.

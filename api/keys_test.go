@@ -121,6 +121,11 @@ func TestTenants(t *testing.T) {
 	w.do("GET", "/admin/tenants/shop", "", own...).want(t, 200, "data/domains/0", "shop.example")
 	w.do("PATCH", "/admin/tenants/shop", `{"contactEmail":"b@shop.example","config":{"maxLogsPerDay":4,"enableAnalytics":false}}`, own...).want(t, 200, "data/config/maxLogsPerDay", "4")
 	w.do("GET", "/analytics/summary", "", own...).want(t, 403, "error/code", "FEATURE_DISABLED")
+	w.do("GET", "/integration/services", "", own...).want(t, 503)
+	w.do("PATCH", "/admin/tenants/shop", `{"config":{"enableIntegrations":false,"enableWebhooks":false,"enableContentAnalysis":false}}`, own...).want(t, 200)
+	for _, path := range []string{"/integration/services", "/integration/graph", "/integration/webhooks", "/integration/webhooks/x/deliveries", "/models", "/models/labels"} {
+		w.do("GET", path, "", own...).want(t, 403, "error/code", "FEATURE_DISABLED")
+	}
 	for _, body := range []string{`{"config":{"maxLogsPerDay":6}}`, `{"config":{"enableAnalytics":true}}`, `{"plan":"premium"}`, `{"status":"active"}`} {
 		w.do("PATCH", "/admin/tenants/shop", body, own...).want(t, 403)
 	}
@@ -138,5 +143,30 @@ func TestTenants(t *testing.T) {
 	var names map[string]any
 	if err := json.Unmarshal([]byte(w.do("GET", "/admin/domains", "").body), &names); err != nil || names["success"] != nil {
 		t.Errorf("the list of domains is not bare: %v", err)
+	}
+}
+
+// TestFeaturesOff: what the operator has switched off is for nobody, whatever is agreed;
+// the rest is as it was.
+func TestFeaturesOff(t *testing.T) {
+	for _, off := range []auth.Feature{auth.Analytics, auth.Integrations, auth.Webhooks, auth.ContentAnalysis} {
+		w := newWorld(t, func(c *Config) { c.Off = auth.FeaturesOf(off) })
+		asked := 0
+		for _, rt := range w.server.routes() {
+			if rt.feature == auth.Always {
+				continue
+			}
+			path := strings.NewReplacer("{name}", "x", "{id}", "x").Replace(rt.path)
+			got := w.do(rt.methods[0], path, "{}", "X-API-Key", testKey)
+			if disabled := strings.Contains(got.body, "FEATURE_DISABLED"); disabled != (rt.feature == off) || disabled != (got.status == 403) {
+				t.Errorf("%s off: %s %s is %d %s", off, rt.methods[0], path, got.status, got.body)
+			}
+			asked++
+		}
+		if asked < 30 {
+			t.Errorf("%s off: only %d routes were asked", off, asked)
+		}
+		w.do("GET", "/logs", "").want(t, 200)
+		w.do("GET", "/analytics/summary", "", "X-API-Key", "wrong").want(t, 401)
 	}
 }

@@ -157,7 +157,7 @@ func TestQuotas(t *testing.T) {
 	w.server.cfg.Book.Flush(t.Context())
 	today := time.Now().UTC().Format(time.DateOnly)
 	w.do("GET", "/admin/usage", "", "Authorization", who).want(t, 200, "data/tenants/#", "1", "data/tenants/0/lines", "100", "data/tenants/0/bytesIn", "1600", "data/tenants/0/queries", "1",
-		"data/days/0/day", today, "data/days/0/tenantId", "t", "data/tenants/0/cost", "1.6")
+		"data/days/0/day", today, "data/days/0/tenantId", "t", "data/tenants/0/cost", "1.6", "data/tenants/0/quotas/maxLogsPerDay/percent", "100", "data/tenants/0/quotas/maxLogsPerDay/over", "true")
 	w.do("GET", "/admin/usage?tenant=victim", "", "Authorization", who).want(t, 404)
 	w.do("GET", "/admin/usage?from=x", "", "Authorization", who).want(t, 400)
 	w.do("GET", "/admin/usage?from=2020-01-01&to=2026-01-01", "", "Authorization", who).want(t, 400)

@@ -285,7 +285,10 @@ func (r *request) authorize(permission auth.Permission, feature auth.Feature) er
 		if err != nil {
 			return principal, err
 		}
-		return auth.Authorize(principal, ask, r.server.cfg.Directory)
+		if principal, err = auth.Authorize(principal, ask, r.server.cfg.Directory); err == nil && r.server.cfg.Off.Has(feature) {
+			err = fmt.Errorf("%w: the operator of this node has switched off %s", auth.ErrFeature, feature)
+		}
+		return principal, err
 	}
 	var err error
 	r.principal, err = check()

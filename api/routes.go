@@ -150,23 +150,23 @@ func triageRoutes() []route {
 		{methods: patch, path: "/triage/incidents/{name}", permission: auth.Feedback, handle: triages((*alert.Service).ChangeIncident)},
 		{methods: del, path: "/triage/incidents/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropIncident)},
 
-		{methods: get, path: "/integration/webhooks", permission: auth.Read, handle: triages((*alert.Service).Webhooks)},
-		{methods: post, path: "/integration/webhooks", permission: auth.Manage, handle: triages((*alert.Service).CreateWebhook)},
-		{methods: get, path: "/integration/webhooks/{name}", permission: auth.Read, handle: triages((*alert.Service).Webhook)},
-		{methods: patch, path: "/integration/webhooks/{name}", permission: auth.Manage, handle: triages((*alert.Service).ChangeWebhook)},
-		{methods: del, path: "/integration/webhooks/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropWebhook)},
-		{methods: get, path: "/integration/webhooks/{name}/deliveries", permission: auth.Read, handle: triages((*alert.Service).Deliveries)},
-		{methods: post, path: "/integration/webhooks/{name}/redeliver", permission: auth.Manage, handle: triages((*alert.Service).Redeliver)},
-		{methods: post, path: "/integration/webhooks/{name}/test", permission: auth.Manage, handle: triages((*alert.Service).TestWebhook)},
+		{methods: get, path: "/integration/webhooks", permission: auth.Read, feature: auth.Webhooks, handle: triages((*alert.Service).Webhooks)},
+		{methods: post, path: "/integration/webhooks", permission: auth.Manage, feature: auth.Webhooks, handle: triages((*alert.Service).CreateWebhook)},
+		{methods: get, path: "/integration/webhooks/{name}", permission: auth.Read, feature: auth.Webhooks, handle: triages((*alert.Service).Webhook)},
+		{methods: patch, path: "/integration/webhooks/{name}", permission: auth.Manage, feature: auth.Webhooks, handle: triages((*alert.Service).ChangeWebhook)},
+		{methods: del, path: "/integration/webhooks/{name}", permission: auth.Manage, feature: auth.Webhooks, handle: triages((*alert.Service).DropWebhook)},
+		{methods: get, path: "/integration/webhooks/{name}/deliveries", permission: auth.Read, feature: auth.Webhooks, handle: triages((*alert.Service).Deliveries)},
+		{methods: post, path: "/integration/webhooks/{name}/redeliver", permission: auth.Manage, feature: auth.Webhooks, handle: triages((*alert.Service).Redeliver)},
+		{methods: post, path: "/integration/webhooks/{name}/test", permission: auth.Manage, feature: auth.Webhooks, handle: triages((*alert.Service).TestWebhook)},
 
-		{methods: get, path: "/integration/services", permission: auth.Read, handle: triages((*alert.Service).Services)},
-		{methods: post, path: "/integration/services", permission: auth.Manage, handle: triages((*alert.Service).RegisterService)},
-		{methods: del, path: "/integration/services/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropService)},
-		{methods: get, path: "/integration/health", permission: auth.Read, handle: triages((*alert.Service).IntegrationHealth)},
-		{methods: get, path: "/integration/metrics", permission: auth.Read, handle: triages((*alert.Service).IntegrationMetrics)},
-		{methods: get, path: "/integration/graph", permission: auth.Read, handle: handleGraph, asks: true},
-		{methods: get, path: "/integration/timeline", permission: auth.Read, handle: handleTimeline, asks: true},
-		{methods: post, path: "/integration/cross-service", permission: auth.Write, handle: handleCrossService},
+		{methods: get, path: "/integration/services", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).Services)},
+		{methods: post, path: "/integration/services", permission: auth.Manage, feature: auth.Integrations, handle: triages((*alert.Service).RegisterService)},
+		{methods: del, path: "/integration/services/{name}", permission: auth.Manage, feature: auth.Integrations, handle: triages((*alert.Service).DropService)},
+		{methods: get, path: "/integration/health", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).IntegrationHealth)},
+		{methods: get, path: "/integration/metrics", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).IntegrationMetrics)},
+		{methods: get, path: "/integration/graph", permission: auth.Read, feature: auth.Integrations, handle: handleGraph, asks: true},
+		{methods: get, path: "/integration/timeline", permission: auth.Read, feature: auth.Integrations, handle: handleTimeline, asks: true},
+		{methods: post, path: "/integration/cross-service", permission: auth.Write, feature: auth.Integrations, handle: handleCrossService},
 	}
 }
 
@@ -174,16 +174,16 @@ func triageRoutes() []route {
 func modelRoutes() []route {
 	get, post, del := []string{"GET"}, []string{"POST"}, []string{"DELETE"}
 	return []route{
-		{methods: get, path: "/models", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Models)},
-		{methods: post, path: "/models", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Train), asks: true},
-		{methods: get, path: "/models/labels", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Labels)},
-		{methods: post, path: "/models/labels", permission: auth.Feedback, feature: auth.Analytics, handle: modelled((*models.Service).PutLabel)},
-		{methods: del, path: "/models/labels/{name}", permission: auth.Feedback, feature: auth.Analytics, handle: modelled((*models.Service).DropLabel)},
-		{methods: get, path: "/models/{name}", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Model)},
-		{methods: del, path: "/models/{name}", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).DropModel)},
-		{methods: post, path: "/models/{name}/activate", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Activate)},
-		{methods: post, path: "/models/{name}/rollback", permission: auth.Manage, feature: auth.Analytics, handle: modelled((*models.Service).Rollback)},
-		{methods: post, path: "/models/{name}/test", permission: auth.Read, feature: auth.Analytics, handle: modelled((*models.Service).Test)},
+		{methods: get, path: "/models", permission: auth.Read, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Models)},
+		{methods: post, path: "/models", permission: auth.Manage, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Train), asks: true},
+		{methods: get, path: "/models/labels", permission: auth.Read, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Labels)},
+		{methods: post, path: "/models/labels", permission: auth.Feedback, feature: auth.ContentAnalysis, handle: modelled((*models.Service).PutLabel)},
+		{methods: del, path: "/models/labels/{name}", permission: auth.Feedback, feature: auth.ContentAnalysis, handle: modelled((*models.Service).DropLabel)},
+		{methods: get, path: "/models/{name}", permission: auth.Read, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Model)},
+		{methods: del, path: "/models/{name}", permission: auth.Manage, feature: auth.ContentAnalysis, handle: modelled((*models.Service).DropModel)},
+		{methods: post, path: "/models/{name}/activate", permission: auth.Manage, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Activate)},
+		{methods: post, path: "/models/{name}/rollback", permission: auth.Manage, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Rollback)},
+		{methods: post, path: "/models/{name}/test", permission: auth.Read, feature: auth.ContentAnalysis, handle: modelled((*models.Service).Test)},
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"github.com/stere-log/stere/ingest/elastic"
 	"github.com/stere-log/stere/ingest/ndjson"
 	"github.com/stere-log/stere/insight"
-	"github.com/stere-log/stere/model"
 	"github.com/valyala/fasthttp"
 )
 
@@ -79,7 +78,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Directory != nil {
 		s.admin = &admin.Service{Registry: cfg.Directory, Erasures: cfg.Erasures, Redactions: cfg.Redactions, Used: func(string) int64 { return 0 }, Now: cfg.Now, Random: rand.Reader, Book: cfg.Book, Prices: cfg.Prices}
 		if cfg.Limits != nil && cfg.Book != nil {
-			s.admin.Shares = func(tenant model.TenantID) any { return cfg.Limits.Shares(tenant) }
+			s.admin.Shares = cfg.Limits.Shares
 		}
 		if cfg.Trail != nil {
 			s.admin.Search = cfg.Engine.Search

@@ -25,7 +25,44 @@ type Feature uint8
 const (
 	Always Feature = iota // not a feature: everybody has it
 	Analytics
+	Integrations
+	Webhooks
+	ContentAnalysis
 )
+
+// Features are some of them.
+type Features uint8
+
+// FeaturesOf returns a set.
+func FeaturesOf(list ...Feature) (set Features) {
+	for _, f := range list {
+		set |= 1 << f
+	}
+	return set
+}
+
+// Has reports whether a feature is in the set.
+func (s Features) Has(f Feature) bool { return s&(1<<f) != 0 }
+
+var featureNames = [...]string{"everything", "analytics", "integrations", "webhooks", "content analysis"}
+
+// String is the feature's name.
+func (f Feature) String() string { return featureNames[min(int(f), len(featureNames)-1)] }
+
+// in returns whether terms have the feature.
+func (f Feature) in(terms *access.Terms) bool {
+	switch f {
+	case Analytics:
+		return *terms.Analytics
+	case Integrations:
+		return *terms.Integrations
+	case Webhooks:
+		return *terms.Webhooks
+	case ContentAnalysis:
+		return *terms.ContentAnalysis
+	}
+	return true
+}
 
 // Ask is what a request wants.
 type Ask struct {
@@ -61,8 +98,10 @@ func Authorize(p Principal, ask Ask, d Directory) (Principal, error) {
 		return p, fmt.Errorf("%w: tenant %s is suspended", ErrSuspended, p.Tenant)
 	case account.Status == access.Deleting:
 		return p, fmt.Errorf("%w: tenant %s is being deleted", ErrSuspended, p.Tenant)
-	case ask.Feature == Analytics && !*account.All().Analytics:
-		return p, fmt.Errorf("%w: the plan %q of tenant %s has no analytics", ErrFeature, account.Plan, p.Tenant)
+	case ask.Feature != Always:
+		if terms := account.All(); !ask.Feature.in(&terms) {
+			return p, fmt.Errorf("%w: tenant %s, plan %q, has no %s", ErrFeature, p.Tenant, account.Plan, ask.Feature)
+		}
 	}
 	return p, nil
 }

@@ -232,6 +232,11 @@ func TestTenants(t *testing.T) {
 		"basic, analytics":           {of(Reader, "plain"), Ask{Feature: Analytics}, "", ErrFeature},
 		"premium, analytics":         {of(Reader, "rich"), Ask{Feature: Analytics}, "rich", nil},
 		"premium without analytics":  {of(Reader, "poor"), Ask{Feature: Analytics}, "", ErrFeature},
+		"basic, integrations":        {of(Reader, "plain"), Ask{Feature: Integrations}, "", ErrFeature},
+		"basic, webhooks":            {of(TenantAdmin, "plain"), Ask{Feature: Webhooks, Permission: Manage}, "", ErrFeature},
+		"basic, content analysis":    {of(Reader, "plain"), Ask{Feature: ContentAnalysis}, "", ErrFeature},
+		"basic, set up by the admin": {admin, Ask{Feature: Webhooks, Permission: Manage, Tenant: "plain"}, "plain", nil},
+		"premium, all of them":       {of(Reader, "rich"), Ask{Feature: ContentAnalysis}, "rich", nil},
 		"no account, analytics":      {of(Reader, "a"), Ask{Feature: Analytics}, "a", nil},
 	} {
 		if test.ask.Permission == Undeclared {

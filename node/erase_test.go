@@ -172,6 +172,7 @@ func TestDeletion(t *testing.T) {
 			} {
 				ask[any](t, one.method, url+one.path, fmt.Sprintf(one.body, word), 200)
 			}
+			e.teach("other", word) // while it has no account, and so every feature
 			for path, body := range map[string]string{"/admin/keys": `{"role":"reader","tenant":"other","name":%q}`, "/admin/domains": `{"domain":"%[1]s.example","tenantId":"other","contactEmail":"%[1]s@other.example"}`} {
 				ask[any](t, "POST", url+path, fmt.Sprintf(body, word), 201)
 			}
@@ -186,6 +187,33 @@ func TestDeletion(t *testing.T) {
 			ask[any](t, "GET", url+"/admin/tenants/other", "", 404)
 			nodetest.Eventually(t, "no file has the word", func() bool { return e.files(word) == nil })
 		})
+	}
+}
+
+// teach has a tenant keep whatever it can with a word in it.
+func (e *erasable) teach(tenant, word string) {
+	e.t.Helper()
+	for _, one := range [][3]string{
+		{"PUT", "/lookups/hosts", "host,owner\nh0,%s\n"}, {"POST", "/queries", `{"name":"q","query":"%s","description":"d"}`},
+		{"POST", "/analytics/deploys", `{"service":"web","version":"7","note":"%s"}`}, {"POST", "/models/labels", `{"text":"it is %s","label":"bad"}`},
+		{"POST", "/triage/rules", "id: r\nwhen: {query: %s}\nactions: [{incident: x}]"}, {"POST", "/triage/incidents", `{"title":"about %s","class":"x"}`},
+		{"POST", "/triage/silences", `{"rule":"r","for":"1h","reason":"%s"}`}, {"POST", "/analytics/insights/spike-0123456789abcdef/feedback", `{"verdict":"true_positive","note":"%s"}`},
+		{"POST", "/integration/webhooks", `{"webhookId":"w","url":"https://%s.example/","description":"%[1]s"}`},
+		{"POST", "/integration/services", `{"serviceName":"s","serviceUrl":"https://%s.example/"}`},
+	} {
+		request, err := http.NewRequestWithContext(e.t.Context(), one[0], e.nodes[0].URL+one[1], strings.NewReader(fmt.Sprintf(one[2], word)))
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		request.Header.Set("X-Tenant", tenant)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if answer.Body.Close(); err != nil || answer.StatusCode > 201 {
+			e.t.Errorf("%s %s answers %d: %s, %v", one[0], one[1], answer.StatusCode, text, err)
+		}
 	}
 }
 

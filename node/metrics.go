@@ -122,6 +122,7 @@ func (n *Node) writeLimits(w io.Writer) {
 func (n *Node) writeRedactions(w io.Writer) {
 	metrics.WriteCounterUint64(w, "stere_redaction_records_total", n.redactor.Records())
 	metrics.WriteCounterUint64(w, "stere_redaction_tenant_findings_total", n.redactor.FoundByTenants())
+	metrics.WriteCounterUint64(w, "stere_redaction_tenant_unread_total", n.redactor.Unread())
 	for d, name := range n.redactor.Names() {
 		metrics.WriteCounterUint64(w, fmt.Sprintf(`stere_redaction_findings_total{detector=%q}`, name), n.redactor.Found(redact.Detector(d)))
 	}

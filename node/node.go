@@ -330,6 +330,11 @@ func (n *Node) alerts() alert.Config {
 			}
 		}
 		return disks
+	}, Quotas: func(tenant model.TenantID) (quotas []alert.Quota) {
+		for name, share := range n.limits.Gate.Shares(tenant) {
+			quotas = append(quotas, alert.Quota{Name: name, Used: share.Used, Limit: share.Limit})
+		}
+		return quotas
 	}}
 	return alert.Config{
 		Settings: n.cfg.Alerts, Version: n.cfg.API.Version, Finder: finder, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },

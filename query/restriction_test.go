@@ -12,6 +12,9 @@ import (
 	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/complete"
+	"github.com/stere-log/stere/query/derived"
+	"github.com/stere-log/stere/query/learned"
+	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/head"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -215,7 +218,8 @@ func TestBadRestrictions(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	shards := deal(t, random, oddRecords(random, 50), 2, 1)
 	engine := query.New(shards, query.Config{})
-	for _, text := range []string{"level:", "* | limit 5", "n in (* | fields n)", "/(/", "_id:x", strings.Repeat("(", 5000)} {
+	for _, text := range []string{"level:", "* | limit 5", "n in (* | fields n)", "/(/", "_id:x", strings.Repeat("(", 5000),
+		"NOT model_label:secret", "a:b NOT (x:y OR client.geo.country_iso_code:DE)", "NOT NOT model_confidence>0.5", `-client.as.number:in(1, 2)`} {
 		audience := query.Audience{Tenant: model.DefaultTenant, Restriction: text}
 		_, searched := engine.Search(t.Context(), query.Request{Audience: audience, Text: "*"})
 		_, got := engine.Get(t.Context(), audience, model.RecordID{Index: 1})
@@ -257,6 +261,23 @@ func TestCursorsOfOneAudience(t *testing.T) {
 		scan := query.ScanRequest{Request: request}
 		if err := scan.Resume(token); !errors.Is(err, query.ErrCursor) {
 			t.Errorf("the token for %+v: %v", audience, err)
+		}
+	}
+}
+
+// TestChangingFields: every field that a model says, or files of places, is known to be
+// one that may not be there.
+func TestChangingFields(t *testing.T) {
+	for _, name := range append(append([]string{"pattern_id", "pattern", "message"}, learned.Labels()...), derived.Names()...) {
+		var m derived.Mentions
+		m.Add(name)
+		if changes := m.Located() || learned.MentionsOf(name).Labels(); changes != plan.Changing(name) {
+			t.Errorf("%s changes: %t, taken for %t", name, changes, plan.Changing(name))
+		}
+	}
+	for _, text := range []string{"model_label:public", "client.geo.country_iso_code:AT", "NOT attack:*", "NOT component:pay"} {
+		if err := query.CheckRestriction(text); err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

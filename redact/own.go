@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Limits of what a tenant adds: its expressions are tried on values of all of its
@@ -15,8 +16,78 @@ const (
 	OwnRulesMax  = 16
 	OwnFieldsMax = 128
 	// ownProgramMax is how many instructions all expressions have together.
-	ownProgramMax = 1000
+	ownProgramMax = 500
+	// Longer texts are looked at in windows, of which each has the end of the one before:
+	// one search is over in two seconds, whatever the expression.
+	windowBytes  = 64 << 10
+	overlapBytes = 4 << 10
+	// findsStep is how many times as much is looked for again while there is more.
+	findsStep = 8
+	// What a tenant's expressions may take of the processors of a node: so much for a
+	// byte, on average, and so much at once.
+	timePerByte = time.Microsecond
+	timeAtOnce  = 2 * time.Second
 )
+
+// account is the time that the expressions of a tenant have left.
+type account struct {
+	now  func() time.Time
+	left atomic.Int64 // nanoseconds
+}
+
+func newAccount() *account {
+	a := &account{now: time.Now}
+	a.left.Store(int64(timeAtOnce))
+	return a
+}
+
+// open reports whether there is time left.
+func (a *account) open() bool { return a.left.Load() > 0 }
+
+// take takes the time that a search took, and gives what so many more bytes bring.
+func (a *account) take(took time.Duration, bytes int) {
+	if left := a.left.Add(int64(bytes)*int64(timePerByte) - int64(took)); left > int64(timeAtOnce) {
+		a.left.CompareAndSwap(left, int64(timeAtOnce))
+	}
+}
+
+// bounded looks for what a rule of a tenant finds as long as there is time. Expressions
+// that begin with many a match and do not end it look at a text again and again, which no
+// bound on their size forbids. A text, or the rest of one, for which there is no time is
+// taken out as a whole: nothing that the rule is to find is stored.
+func (s *Scanner) bounded(rule *customRule, d Detector, text string) {
+	account := rule.account
+	for from := 0; from < len(text); from += windowBytes - overlapBytes {
+		window, fresh := text[from:min(len(text), from+windowBytes)], 0
+		for finds := 1; ; finds *= findsStep {
+			if !account.open() {
+				if finds == 1 {
+					fresh = len(text) - from
+				}
+				account.take(0, fresh)
+				s.add(d, from, len(text))
+				s.unread.Add(1)
+				if s.parent != nil {
+					s.parent.unread.Add(1)
+				}
+				return
+			}
+			if fresh = 0; finds == 1 {
+				fresh = len(window)
+			}
+			began := account.now()
+			found := rule.expr.FindAllStringSubmatchIndex(window, finds)
+			account.take(account.now().Sub(began), fresh)
+			if len(found) < finds {
+				s.addAll(rule, d, from, found)
+				break
+			}
+		}
+		if from+len(window) == len(text) {
+			return
+		}
+	}
+}
 
 // Own is what a tenant adds to the rules of a node. The zero value switches the
 // standard set on; one that adds nothing has the set Nothing.
@@ -86,6 +157,7 @@ func (r *Redactor) With(own Own) (*Redactor, error) {
 			out.actions[d] = action
 		}
 	}
+	times := newAccount()
 	for _, rule := range own.Rules {
 		expr, err := regexp.Compile(rule.Pattern)
 		if err == nil && (rule.Group < 0 || rule.Group > expr.NumSubexp()) {
@@ -95,6 +167,7 @@ func (r *Redactor) With(own Own) (*Redactor, error) {
 			return nil, fmt.Errorf("rule %.50q of a tenant: %w", rule.Name, err)
 		}
 		out.add(rule, expr)
+		out.rules[len(out.rules)-1].account = times
 	}
 	for _, rule := range own.Fields {
 		out.own = append(out.own, fieldRule{pattern: strings.ToLower(rule.Pattern), action: orMask(rule.Action)})

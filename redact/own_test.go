@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 var ownKey = []byte("0123456789abcdef0123")
@@ -145,5 +146,84 @@ func TestOwnIsNeverWeaker(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTimeOfOwn: a rule of a tenant that takes too long is not tried any more until there
+// is time again. What it would have looked at is taken out as a whole; the rules of the
+// node, and of other tenants, go on.
+func TestTimeOfOwn(t *testing.T) {
+	base, err := New(Config{Rules: []Rule{{Name: "ticket", Pattern: "T-[0-9]+"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := Own{Set: Nothing, Rules: []Rule{{Name: "again", Pattern: "[xX](.*y)?"}}}
+	r, err := base.With(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "badge", Pattern: "[b]-[0-9]"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now time.Time
+	var took time.Duration // of a search
+	r.rules[len(r.rules)-1].account.now = func() time.Time { now = now.Add(took); return now }
+	redacted := func(r *Redactor, text string) string {
+		out, _ := r.Scanner().Text(text)
+		return out
+	}
+	for i, c := range []struct {
+		took     time.Duration
+		in, want string
+	}{
+		{2 * time.Second, "a axa", "a a[redacted:again]a"}, // finds one, and looks for more: four seconds
+		{time.Second, "b-2 secret", "[redacted:again]"},
+		{0, strings.Repeat("z", 1000), "[redacted:again]"}, // a thousand bytes bring a millisecond
+		{0, strings.Repeat("z", 2_000_000), "[redacted:again]"},
+		{0, "a axa T-1", "a a[redacted:again]a [redacted:ticket]"},
+	} {
+		took = c.took
+		if got := redacted(r, c.in); got != c.want {
+			t.Errorf("%d: %.100s, want %s", i, got, c.want)
+		}
+	}
+	if got := redacted(other, "T-1 b-2 x"); got != "[redacted:ticket] [redacted:badge] x" {
+		t.Errorf("another tenant: %s", got)
+	}
+	if base.Unread() != 3 {
+		t.Errorf("%d texts were not read", base.Unread())
+	}
+}
+
+// TestWindowsOfOwn: long texts are looked at in windows, and what lies across is found.
+func TestWindowsOfOwn(t *testing.T) {
+	base, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "badge", Pattern: "[b]adge-[0-9]{4}"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		var in, want strings.Builder
+		for in.Len() < 300_000 {
+			words := strings.Repeat("word ", random.IntN(4000))
+			in.WriteString(words + "badge-1234 ")
+			want.WriteString(words + "[redacted:badge] ")
+		}
+		if out, _ := r.Scanner().Text(in.String()); out != want.String() {
+			t.Fatalf("a text of %d bytes became one of %d, want %d", in.Len(), len(out), want.Len())
+		}
+	}
+	// One rule that looks again and again must not take a minute for a megabyte.
+	slow, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "again", Pattern: "x(.*y)?"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := slow.Scanner().Text(strings.Repeat("x", 1<<20)); strings.Contains(out, "x") {
+		t.Errorf("something of it is left: %.100s", out)
 	}
 }

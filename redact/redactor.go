@@ -23,13 +23,15 @@ type Redactor struct {
 	found   []atomic.Uint64 // by detector
 	records atomic.Uint64
 	theirs  atomic.Uint64 // found by rules that only tenants have
+	unread  atomic.Uint64 // texts that such rules had no time for
 }
 
 // customRule is a Rule that is compiled.
 type customRule struct {
 	expr    *regexp.Regexp
 	group   int
-	literal string // what every match begins with
+	literal string   // what every match begins with
+	account *account // of the time of a tenant's rules; nil for those of the node
 }
 
 // New returns a Redactor.
@@ -93,6 +95,10 @@ func (r *Redactor) Found(d Detector) uint64 { return r.found[d].Load() }
 
 // FoundByTenants returns how often a rule that only a tenant has found something.
 func (r *Redactor) FoundByTenants() uint64 { return r.theirs.Load() }
+
+// Unread returns how many texts were taken out because the rules of a tenant had no time
+// left to look at them.
+func (r *Redactor) Unread() uint64 { return r.unread.Load() }
 
 // Records returns in how many records something was found.
 func (r *Redactor) Records() uint64 { return r.records.Load() }
@@ -190,10 +196,18 @@ func (s *Scanner) custom(i int, text string) {
 	if !s.on(d) || rule.literal != "" && !strings.Contains(text, rule.literal) {
 		return
 	}
-	for _, at := range rule.expr.FindAllStringSubmatchIndex(text, -1) {
-		start, end := at[2*rule.group], at[2*rule.group+1]
-		if start >= 0 {
-			s.add(d, start, end)
+	if rule.account != nil {
+		s.bounded(rule, d, text)
+		return
+	}
+	s.addAll(rule, d, 0, rule.expr.FindAllStringSubmatchIndex(text, -1))
+}
+
+// addAll adds what an expression has found in a text that begins at an offset.
+func (s *Scanner) addAll(rule *customRule, d Detector, offset int, found [][]int) {
+	for _, at := range found {
+		if start, end := at[2*rule.group], at[2*rule.group+1]; start >= 0 {
+			s.add(d, offset+start, offset+end)
 		}
 	}
 }

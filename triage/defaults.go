@@ -11,8 +11,12 @@ func tags(names ...string) Action { return Action{Tag: names} }
 // oncall tells everybody once more of what nobody looks after.
 func oncall() Action { return Action{Escalate: &Escalate{After: minutes(30), Severity: Critical}} }
 
+// CriticalErrors is the rule of the start that takes its threshold from what is agreed
+// with a tenant, if something is.
+const CriticalErrors = "critical_error_threshold"
+
 // Defaults returns the rules that every tenant has until it replaces them or switches
-// them off: nine on what records say, and five alerts on how everything is.
+// them off: nine on what records say, and seven alerts on how everything is.
 func Defaults() []*Rule {
 	notify := Action{Notify: true}
 	rules := []*Rule{
@@ -55,6 +59,7 @@ func Defaults() []*Rule {
 			Actions: []Action{tags("business")}},
 	}
 	rules = append(rules, fiveAlerts()...)
+	rules = append(rules, quotaAlerts()...)
 	for _, r := range rules {
 		r.Builtin = true
 		r.complete()
@@ -73,7 +78,7 @@ func attacks() []string {
 func fiveAlerts() []*Rule {
 	notify := Action{Notify: true}
 	return []*Rule{
-		{ID: "critical_error_threshold", Name: "Critical errors above the threshold", Severity: Critical, Event: EventCriticalError,
+		{ID: CriticalErrors, Name: "Critical errors above the threshold", Severity: Critical, Event: EventCriticalError,
 			When:    Condition{Query: `level:critical`, Over: minutes(60), AtLeast: limit(10)},
 			Every:   minutes(5),
 			Actions: []Action{notify, {Incident: "errors"}, oncall()}},
@@ -92,6 +97,22 @@ func fiveAlerts() []*Rule {
 		{ID: "storage_capacity", Name: "A disk fills", Severity: High, Event: EventStorage,
 			When:    Condition{Storage: &Storage{UsedAtLeast: 85}},
 			For:     minutes(5),
+			Actions: []Action{notify}},
+	}
+}
+
+// quotaAlerts tell of limits that are agreed with the tenant: one in time, one when
+// nothing more is taken.
+func quotaAlerts() []*Rule {
+	notify := Action{Notify: true}
+	return []*Rule{
+		{ID: "quota_near", Name: "A quota is nearly used up", Severity: Medium, Event: EventQuota,
+			When:    Condition{Quota: &Quota{UsedAtLeast: 80}},
+			Repeat:  minutes(24 * 60),
+			Actions: []Action{notify}},
+		{ID: "quota_reached", Name: "A quota is used up", Severity: High, Event: EventQuota,
+			When:    Condition{Quota: &Quota{UsedAtLeast: 100}},
+			Repeat:  minutes(24 * 60),
 			Actions: []Action{notify}},
 	}
 }

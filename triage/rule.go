@@ -49,6 +49,7 @@ const (
 	EventAvailability    = "service_availability"
 	EventPerformance     = "performance_degradation"
 	EventStorage         = "storage_capacity"
+	EventQuota           = "quota_usage"
 	EventAlert           = "alert" // of rules that name no other
 	EventIncidentOpened  = "incident_opened"
 	EventIncidentChanged = "incident_changed"
@@ -57,7 +58,7 @@ const (
 
 // Events returns those that a webhook can ask for.
 func Events() []string {
-	return []string{EventCriticalError, EventSecurity, EventAvailability, EventPerformance, EventStorage, EventAlert, EventIncidentOpened, EventIncidentChanged}
+	return []string{EventCriticalError, EventSecurity, EventAvailability, EventPerformance, EventStorage, EventQuota, EventAlert, EventIncidentOpened, EventIncidentChanged}
 }
 
 // Duration is a length of time as rules write it: 90s, 5m, 1h30m, 7d.
@@ -129,7 +130,7 @@ type Rule struct {
 	Builtin bool `yaml:"-" json:"builtin,omitempty"`
 }
 
-// Condition is what is looked for. One of Query, Anomaly, Service and Storage is given.
+// Condition is what is looked for. One of Query, Anomaly, Service, Storage and Quota is given.
 type Condition struct {
 	// Query is a condition of the query language. Without more, one record is enough.
 	Query string   `yaml:"query,omitempty" json:"query,omitempty"`
@@ -153,6 +154,7 @@ type Condition struct {
 	Anomaly *Anomaly `yaml:"anomaly,omitempty" json:"anomaly,omitempty"`
 	Service *Service `yaml:"service,omitempty" json:"service,omitempty"`
 	Storage *Storage `yaml:"storage,omitempty" json:"storage,omitempty"`
+	Quota   *Quota   `yaml:"quota,omitempty" json:"quota,omitempty"`
 }
 
 // Before is the first part of a sequence.
@@ -175,6 +177,11 @@ type Service struct {
 
 // Storage is a disk of a node that fills.
 type Storage struct {
+	UsedAtLeast float64 `yaml:"usedAtLeast" json:"usedAtLeast"` // percent
+}
+
+// Quota is a limit that is agreed with the tenant and of which so much is used.
+type Quota struct {
 	UsedAtLeast float64 `yaml:"usedAtLeast" json:"usedAtLeast"` // percent
 }
 
@@ -328,12 +335,12 @@ func (r *Rule) Check() error {
 func (r *Rule) checkCondition(f *faults) {
 	c := &r.When
 	kinds := 0
-	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Storage != nil} {
+	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Storage != nil, c.Quota != nil} {
 		if given {
 			kinds++
 		}
 	}
-	f.add(kinds != 1, "when", "has %d of query, anomaly, service and storage, want one", kinds)
+	f.add(kinds != 1, "when", "has %d of query, anomaly, service, storage and quota, want one", kinds)
 	f.between("when.over", c.Over, time.Second, OverMax)
 	f.add(c.Query != "" && c.Over < r.Every, "when.over", "%s is less than every, %s: records between two looks would be seen by none", c.Over, r.Every)
 	f.add(strings.Contains(c.Measure, "|"), "when.measure", "want one aggregate, such as p95(duration)")
@@ -361,6 +368,9 @@ func (r *Rule) checkCondition(f *faults) {
 	}
 	if s := c.Storage; s != nil {
 		f.add(s.UsedAtLeast <= 0 || s.UsedAtLeast >= 100, "when.storage.usedAtLeast", "%g, want a percentage between 0 and 100", s.UsedAtLeast)
+	}
+	if q := c.Quota; q != nil {
+		f.add(q.UsedAtLeast <= 0 || q.UsedAtLeast > 100, "when.quota.usedAtLeast", "%g, want a percentage up to 100", q.UsedAtLeast)
 	}
 }
 
@@ -433,6 +443,8 @@ func (r *Rule) Fields() []string {
 		return []string{"service"}
 	case r.When.Storage != nil:
 		return []string{"node"}
+	case r.When.Quota != nil:
+		return []string{"quota"}
 	}
 	return r.When.By
 }

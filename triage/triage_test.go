@@ -72,7 +72,7 @@ func TestDefaults(t *testing.T) {
 		}
 		seen[r.ID] = true
 	}
-	if len(seen) != 14 {
+	if len(seen) != 16 {
 		t.Errorf("%d rules", len(seen))
 	}
 }

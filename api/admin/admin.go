@@ -60,7 +60,7 @@ type Service struct {
 	Now        func() time.Time
 	Random     io.Reader
 	// Shares says how much of its limits a tenant has used; nil: that is not known.
-	Shares func(tenant model.TenantID) any
+	Shares func(tenant model.TenantID) map[string]v1.Share
 	// Book has what tenants use; nil: that is not counted.
 	Book   *consumption.Book
 	Prices Prices

@@ -47,7 +47,7 @@ func (s *Service) tenants(accounts ...access.Account) []v1.Tenant {
 	}
 	list := []v1.Tenant{}
 	for _, a := range accounts {
-		var usage any
+		var usage map[string]v1.Share
 		if s.Shares != nil {
 			usage = s.Shares(a.ID)
 		}

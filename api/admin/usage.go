@@ -93,7 +93,11 @@ func (s *Service) Usage(ctx context.Context, r Request) (Answer, error) {
 		figures := v1.UsageFigures{Lines: d.Lines, BytesIn: d.BytesIn, BytesStored: d.Stored, Queries: d.Queries, BytesRead: d.BytesRead, Cost: cost}
 		report.Days = append(report.Days, v1.UsageDay{Tenant: string(d.Tenant), Day: d.Date, UsageFigures: figures})
 		if n := len(report.Tenants); n == 0 || report.Tenants[n-1].Tenant != string(d.Tenant) {
-			report.Tenants = append(report.Tenants, v1.UsageSum{Tenant: string(d.Tenant)})
+			one := v1.UsageSum{Tenant: string(d.Tenant)}
+			if s.Shares != nil {
+				one.Quotas = s.Shares(d.Tenant)
+			}
+			report.Tenants = append(report.Tenants, one)
 		}
 		sum := &report.Tenants[len(report.Tenants)-1]
 		sum.Days++

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/consumption"
 	"github.com/stere-log/stere/limit"
@@ -319,31 +320,22 @@ func Headers(v limit.Verdict, set func(name, value string)) {
 // Seconds returns a time in whole seconds, rounded up.
 func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// Share is how much of a tenant's limits is used.
-type Share struct {
-	Used    int64 `json:"used"`
-	Limit   int64 `json:"limit"`
-	Percent int64 `json:"percent"`
-	Near    bool  `json:"near,omitempty"` // the limit is near
-	Over    bool  `json:"over,omitempty"` // it is reached
-}
-
 // Shares returns how much of its limits a tenant has used, by the name of the term;
 // nil where nothing is agreed, or nothing is counted.
-func (g *Gate) Shares(tenant model.TenantID) map[string]Share {
+func (g *Gate) Shares(tenant model.TenantID) map[string]v1.Share {
 	terms, agreed := g.account(tenant)
 	if !agreed || g.Book == nil {
 		return nil
 	}
 	now := g.Book.Now(tenant)
-	shares := map[string]Share{}
+	shares := map[string]v1.Share{}
 	for name, row := range map[string][2]int64{"maxLogsPerDay": {now.Lines, *terms.LogsPerDay}, "maxBytesPerDay": {now.BytesIn, *terms.BytesPerDay}, "maxStorageBytes": {now.Stored, *terms.StorageBytes}} {
 		used, most := row[0], row[1]
 		percent := int64(100)
 		if most > 0 {
 			percent = int64(float64(used) * 100 / float64(most))
 		}
-		shares[name] = Share{Used: used, Limit: most, Percent: percent, Near: percent >= g.WarnPercent, Over: percent >= 100}
+		shares[name] = v1.Share{Used: used, Limit: most, Percent: percent, Near: percent >= g.WarnPercent, Over: percent >= 100}
 	}
 	return shares
 }

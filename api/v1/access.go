@@ -50,18 +50,18 @@ type RotateRequest struct {
 
 // Tenant is a tenant as GET /admin/tenants has it.
 type Tenant struct {
-	ID       string    `json:"tenantId"`
-	Plan     string    `json:"plan"`
-	Status   string    `json:"status"` // active, suspended or deleting
-	Reason   string    `json:"reason,omitempty"`
-	Since    time.Time `json:"statusSince"`
-	Contact  string    `json:"contactEmail,omitempty"`
-	Config   any       `json:"config"`    // all terms
-	Own      any       `json:"overrides"` // those that differ from the plan's
-	Domains  []string  `json:"domains"`
-	Keys     int       `json:"keys"`            // that are active
-	Usage    any       `json:"usage,omitempty"` // how much of the limits is used, by term
-	Register time.Time `json:"registeredAt"`
+	ID       string           `json:"tenantId"`
+	Plan     string           `json:"plan"`
+	Status   string           `json:"status"` // active, suspended or deleting
+	Reason   string           `json:"reason,omitempty"`
+	Since    time.Time        `json:"statusSince"`
+	Contact  string           `json:"contactEmail,omitempty"`
+	Config   any              `json:"config"`    // all terms
+	Own      any              `json:"overrides"` // those that differ from the plan's
+	Domains  []string         `json:"domains"`
+	Keys     int              `json:"keys"`            // that are active
+	Usage    map[string]Share `json:"usage,omitempty"` // how much of the limits is used, by term
+	Register time.Time        `json:"registeredAt"`
 }
 
 // TenantRequest is the body of POST /admin/tenants and PATCH

@@ -15,6 +15,15 @@ type UsageFigures struct {
 	Cost        float64 `json:"cost"`
 }
 
+// Share is how much of a tenant's limits is used.
+type Share struct {
+	Used    int64 `json:"used"`
+	Limit   int64 `json:"limit"`
+	Percent int64 `json:"percent"`
+	Near    bool  `json:"near,omitempty"` // the limit is near
+	Over    bool  `json:"over,omitempty"` // it is reached
+}
+
 // UsageDay is what a tenant used on a day.
 type UsageDay struct {
 	Tenant string `json:"tenantId"`
@@ -27,6 +36,8 @@ type UsageSum struct {
 	Tenant string `json:"tenantId"`
 	Days   int    `json:"days"`
 	UsageFigures
+	// Quotas are what it has used of its limits today, by the name of the term.
+	Quotas map[string]Share `json:"quotas,omitempty"`
 }
 
 // Usage is the answer of GET /admin/usage.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/internal/plain"
 )
 
 // The colours of a terminal that tables use.
@@ -41,7 +42,7 @@ type cell struct {
 
 // oneLine makes a text safe for a line of a terminal.
 func oneLine(text string) string {
-	return strings.Join(strings.Fields(printable(text)), " ")
+	return strings.Join(strings.Fields(plain.Text(text)), " ")
 }
 
 func textCell(s string) cell               { return cell{text: cmp.Or(oneLine(s), "-")} }

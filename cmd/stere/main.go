@@ -23,6 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/cmd/stere/admin"
+	"github.com/stere-log/stere/internal/plain"
 )
 
 // The exit codes.
@@ -155,7 +156,7 @@ func (p *program) fail(err error) int {
 		fmt.Fprintln(p.stderr, "stere: interrupted")
 		return exitError
 	}
-	fmt.Fprintf(p.stderr, "stere: %v\n", err)
+	fmt.Fprintf(p.stderr, "stere: %s\n", plain.Text(err.Error()))
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -166,7 +167,7 @@ func (p *program) fail(err error) int {
 		return exitUnreachable
 	case errors.As(err, &answer):
 		if answer.Answer.Help != "" {
-			fmt.Fprintln(p.stderr, answer.Answer.Help)
+			fmt.Fprintln(p.stderr, plain.Text(answer.Answer.Help))
 		}
 		if answer.Status == 401 || answer.Status == 403 {
 			fmt.Fprintln(p.stderr, "The key is looked for in STERE_API_KEY, then in the node's data folder (--data DIR).")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/internal/plain"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -161,7 +162,7 @@ func (c *queryCommand) explain(p *program, node *client.Client, request v1.Searc
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, step := range e.Plan {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(step.Step), printable(step.By), printable(step.What))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", plain.Text(step.Step), plain.Text(step.By), plain.Text(step.What))
 	}
 	a := e.Actual
 	fmt.Fprintf(w, "estimated\t\t%d rows, %d bytes\n", e.Estimated.Rows, e.Estimated.Bytes)
@@ -180,7 +181,7 @@ func explain(stderr io.Writer, text string, err error) {
 	for _, d := range answer.Answer.Details {
 		if d.Line > 0 && d.Column > 0 {
 			at := &syntax.Error{Line: d.Line, Column: d.Column}
-			fmt.Fprintf(stderr, "%s\n", at.Caret(text))
+			fmt.Fprintf(stderr, "%s\n", plain.Text(at.Caret(text)))
 		}
 	}
 }
@@ -205,7 +206,7 @@ func (s *shower) records(records []json.RawMessage) error {
 	var b bytes.Buffer
 	for _, record := range records {
 		if s.safe && (s.form == "ndjson" || s.form == "json") {
-			record = quiet(record)
+			record = plain.JSON(record)
 		}
 		switch s.form {
 		case "ndjson":
@@ -222,7 +223,7 @@ func (s *shower) records(records []json.RawMessage) error {
 				return err
 			}
 			if s.form == "raw" && s.safe {
-				b.WriteString(printable(line.Message))
+				b.WriteString(plain.Text(line.Message))
 			} else if s.form == "raw" {
 				b.WriteString(line.Message)
 			} else {
@@ -301,23 +302,10 @@ func (s *shower) line(b *bytes.Buffer, line logLine) {
 		return color + text + "\x1b[0m"
 	}
 	// Control characters of a record must not reach the terminal.
-	b.WriteString(paint("\x1b[2m", pad(printable(line.Timestamp), 24)))
-	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(printable(line.Level)), 8)))
-	b.WriteString("  " + paint("\x1b[36m", pad(shorten(printable(line.Component), componentWidth), componentWidth)))
-	b.WriteString("  " + printable(line.Message))
-}
-
-// printable makes a text safe for a terminal: control characters are shown.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t':
-			return r
-		case isForeign(r):
-			return '·'
-		}
-		return r
-	}, text)
+	b.WriteString(paint("\x1b[2m", pad(plain.Text(line.Timestamp), 24)))
+	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(plain.Text(line.Level)), 8)))
+	b.WriteString("  " + paint("\x1b[36m", pad(shorten(plain.Text(line.Component), componentWidth), componentWidth)))
+	b.WriteString("  " + plain.Text(line.Message))
 }
 
 func pad(text string, width int) string {
@@ -372,13 +360,13 @@ func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table) {
 	head := make([]string, len(t.Columns))
 	widths := make([]int, len(t.Columns))
 	for i, column := range t.Columns {
-		head[i] = printable(column.Name)
+		head[i] = plain.Text(column.Name)
 	}
 	rows = append(rows, head)
 	for _, cells := range t.Rows {
 		row := make([]string, len(t.Columns))
 		for i := range min(len(cells), len(row)) {
-			row[i] = printable(cellText(cells[i]))
+			row[i] = plain.Text(cellText(cells[i]))
 		}
 		rows = append(rows, row)
 	}

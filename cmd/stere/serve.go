@@ -145,6 +145,7 @@ func alertsOf(effective values) (s alert.Settings, err error) {
 		return s, fmt.Errorf("webhook-reach: %w", err)
 	}
 	s.Mail = webhook.Mail{Server: effective.text("mail-server"), From: effective.text("mail-from"), User: effective.text("mail-user"), Password: effective.text("mail-password")}
+	s.NoWebhooks, s.NoServices = !effective.bool("enable-webhooks"), !effective.bool("enable-integrations")
 	return s, s.Mail.Check()
 }
 
@@ -213,7 +214,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 	return cfg, err
 }
 
-// limitsOf sets what is limited, counted and kept.
+// limitsOf sets what is limited, switched off, counted and kept.
 func limitsOf(effective values, cfg *node.Config) {
 	count := func(key string) int64 { return int64(effective.count(key)) }
 	price := func(key string) float64 { p, _ := strconv.ParseFloat(effective.text(key), 64); return p } // it was checked
@@ -224,6 +225,11 @@ func limitsOf(effective values, cfg *node.Config) {
 	}
 	cfg.Usage, cfg.Audit = effective.text("usage") == "on", effective.text("audit") == "on"
 	cfg.API.Prices = admin.Prices{Currency: effective.text("price-currency"), In: price("price-in"), Stored: price("price-stored"), Read: price("price-read"), Questions: price("price-queries")}
+	for key, feature := range map[string]auth.Feature{"enable-analytics": auth.Analytics, "enable-integrations": auth.Integrations, "enable-webhooks": auth.Webhooks, "enable-content-analysis": auth.ContentAnalysis} {
+		if !effective.bool(key) {
+			cfg.API.Off |= auth.FeaturesOf(feature)
+		}
+	}
 	cfg.Settings = map[string]string{}
 	for _, s := range settings() {
 		if v := effective[s.key]; !s.secret && v.origin != "default" {

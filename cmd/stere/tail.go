@@ -10,11 +10,11 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/internal/pause"
+	"github.com/stere-log/stere/internal/plain"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -119,7 +119,7 @@ func (t *tailing) run(request client.TailRequest) error {
 			if reason == "" {
 				reason = err.Error()
 			}
-			fmt.Fprintf(t.p.stderr, "stere: the connection has ended (%s); connecting again\n", printable(reason))
+			fmt.Fprintf(t.p.stderr, "stere: the connection has ended (%s); connecting again\n", plain.Text(reason))
 		}
 		connected = false
 		timer := time.NewTimer(delay)
@@ -170,7 +170,7 @@ func (t *tailing) record(record json.RawMessage) error {
 	id := idOf(record)
 	around, err := t.node.Context(t.p.ctx, id, t.context, 0)
 	if err != nil {
-		fmt.Fprintf(t.p.stderr, "stere: the records before %s cannot be had: %v\n", printable(id), err)
+		fmt.Fprintf(t.p.stderr, "stere: the records before %s cannot be had: %v\n", plain.Text(id), err)
 	}
 	var all []json.RawMessage
 	for _, before := range append(around.Before, record) {
@@ -328,20 +328,4 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 	}
 	l.rest = append(l.rest[:0], l.rest[end:]...)
 	return len(p), nil
-}
-
-// isForeign reports whether a rune can change what a terminal shows of others:
-// control characters, and marks that turn the direction of writing.
-func isForeign(r rune) bool {
-	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}
-
-// quiet makes JSON safe for a terminal without a change of what it means.
-func quiet(text []byte) []byte {
-	return []byte(strings.Map(func(r rune) rune {
-		if isForeign(r) && r != '\n' {
-			return '\ufffd'
-		}
-		return r
-	}, string(text)))
 }

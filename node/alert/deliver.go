@@ -7,6 +7,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/access"
 	"github.com/stere-log/stere/webhook"
 )
 
@@ -19,13 +20,16 @@ func (w *Watcher) deliver(ctx context.Context) {
 		if leaves(state, tenant) {
 			continue
 		}
+		paused := w.NoWebhooks || off(state, tenant, func(t *access.Terms) *bool { return t.Webhooks })
 		for _, id := range state.DocumentIDs(kindQueue, tenant) {
+			if paused && id != contactID {
+				continue // what waits is told when they are switched on again
+			}
 			var q webhook.Queue
-			var e webhook.Endpoint
 			if _, err := read(state, kindQueue, tenant, id, &q); err != nil || q.Waits() == 0 {
 				continue
 			}
-			there, err := read(state, kindWebhook, tenant, id, &e)
+			e, there, err := w.endpoint(state, tenant, id)
 			if err != nil || !there || q.NextTry > now && e.Active || !w.take(tenant, id) {
 				continue
 			}
@@ -69,19 +73,19 @@ func (w *Watcher) tell(ctx context.Context, tenant model.TenantID, id string) {
 	for ctx.Err() == nil && w.Leads() {
 		state := w.State()
 		var q webhook.Queue
-		var e webhook.Endpoint
 		var d webhook.Delivery
 		if there, err := read(state, kindQueue, tenant, id, &q); err != nil || !there || q.Waits() == 0 {
 			return
 		}
-		if there, err := read(state, kindWebhook, tenant, id, &e); err != nil || !there {
+		e, there, err := w.endpoint(state, tenant, id)
+		if err != nil || !there {
 			return
 		}
 		now := w.Now()
 		if e.Active && q.NextTry > now.UnixNano() {
 			return
 		}
-		there, err := read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &d)
+		there, err = read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &d)
 		if err != nil || !there {
 			d = webhook.Delivery{Endpoint: id, Number: q.First} // it was lost: go on behind it
 		}

@@ -34,6 +34,7 @@ type Finder struct {
 	Engine   Searcher
 	Insights func(ctx context.Context, request insight.InsightsRequest) (*insight.Insights, error)
 	Disks    func() []Disk
+	Quotas   func(tenant model.TenantID) []Quota // nil: they are not known
 	Now      func() time.Time
 }
 
@@ -46,6 +47,21 @@ type Searcher interface {
 type Disk struct {
 	Node string
 	Used float64 // percent
+}
+
+// Quota is how much a tenant has used of a limit that is agreed with it.
+type Quota struct {
+	Name        string // of the term
+	Used, Limit int64
+}
+
+// percent is how much of the limit is used. Of a limit of nothing none is: who may have
+// nothing is not to be told so every day.
+func (q Quota) percent() float64 {
+	if q.Limit <= 0 {
+		return 0
+	}
+	return 100 * float64(q.Used) / float64(q.Limit)
 }
 
 // search asks a question about a window.
@@ -91,6 +107,8 @@ func (f *Finder) Find(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		s.Findings = down(c.Service, services)
 	case c.Storage != nil:
 		s.Findings = f.disks(tenant, c.Storage)
+	case c.Quota != nil:
+		s.Findings = f.quotas(tenant, c.Quota)
 	case c.After != nil:
 		s.Findings, err = f.sequence(ctx, tenant, c, from, end)
 	case c.Absent:
@@ -307,6 +325,20 @@ func (f *Finder) disks(tenant model.TenantID, s *triage.Storage) []triage.Findin
 	for _, disk := range f.Disks() {
 		if disk.Used >= s.UsedAtLeast {
 			out = append(out, triage.Finding{Group: triage.Group{disk.Node}, Value: disk.Used, Text: fmt.Sprintf("%.0f %% of the disk of node %s are in use", disk.Used, disk.Node)})
+		}
+	}
+	return out
+}
+
+// quotas finds those of which so much is used.
+func (f *Finder) quotas(tenant model.TenantID, q *triage.Quota) []triage.Finding {
+	if f.Quotas == nil {
+		return nil
+	}
+	var out []triage.Finding
+	for _, quota := range f.Quotas(tenant) {
+		if used := quota.percent(); used >= q.UsedAtLeast {
+			out = append(out, triage.Finding{Group: triage.Group{quota.Name}, Value: used, Text: fmt.Sprintf("%d of %d are used, %.0f %%", quota.Used, quota.Limit, used)})
 		}
 	}
 	return out

@@ -97,6 +97,9 @@ func (p *plan) endpoints() []*webhook.Endpoint {
 	for _, e := range all[webhook.Endpoint](p.b.state, kindWebhook, p.b.tenant) {
 		out = append(out, &e)
 	}
+	if contact := p.w.contact(p.b.state, p.b.tenant); contact.Active {
+		out = append(out, &contact)
+	}
 	return out
 }
 

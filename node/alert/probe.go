@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/access"
 	"github.com/stere-log/stere/triage"
 )
 
@@ -76,7 +77,7 @@ func (w *Watcher) lookAtServices(ctx context.Context) {
 	maps.DeleteFunc(w.next, func(at target, _ time.Time) bool { return gone(at) })
 	w.mu.Unlock()
 	for _, tenant := range state.DocumentTenants(kindService) {
-		if leaves(state, tenant) {
+		if leaves(state, tenant) || w.NoServices || off(state, tenant, func(t *access.Terms) *bool { return t.Integrations }) {
 			continue
 		}
 		for _, service := range all[triage.Registered](state, kindService, tenant) {

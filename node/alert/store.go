@@ -192,7 +192,7 @@ func rulesOf(state *catalogue.State, tenant model.TenantID) []*triage.Rule {
 	for _, builtin := range triage.Defaults() {
 		own := slices.ContainsFunc(rules, func(r *triage.Rule) bool { return r.ID == builtin.ID })
 		if !own {
-			rules = append(rules, builtin)
+			rules = append(rules, agreed(state, tenant, builtin))
 		}
 	}
 	slices.SortFunc(rules, func(a, b *triage.Rule) int { return strings.Compare(a.ID, b.ID) })

@@ -31,8 +31,8 @@ func (f *Finder) Try(ctx context.Context, tenant model.TenantID, r *triage.Rule,
 	if to <= from || to-from > int64(trialMax) {
 		return nil, fmt.Errorf("from: want a time before to, and at most %s before it", triage.Duration(trialMax))
 	}
-	if r.When.Service != nil || r.When.Storage != nil {
-		return nil, errors.New("when: what services and disks were like is not stored; only rules on records can be tried")
+	if r.When.Service != nil || r.When.Storage != nil || r.When.Quota != nil {
+		return nil, errors.New("when: what services, disks and quotas were like is not stored; only rules on records can be tried")
 	}
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()

@@ -27,6 +27,7 @@ const (
 	DefaultInterval = time.Second
 
 	saveQuiet    = 5 * time.Minute // how often it is written down that nothing was found
+	saveQuota    = time.Hour       // of rules on quotas, if anything ever was
 	windowsMax   = 8               // of a rule in one round
 	roundMax     = 20 * time.Second
 	pauseShort   = 5 * time.Second  // for a rule of which not all records could be looked at
@@ -41,6 +42,9 @@ type Settings struct {
 	Interval time.Duration // between looks at what is due; 0: the default, below 0: never
 	Reach    outward.Reach // where webhooks and services may be
 	Mail     webhook.Mail  // how e-mail is sent
+	// NoWebhooks keeps what is to be told to webhooks waiting, NoServices does not look at
+	// services: the operator has switched them off.
+	NoWebhooks, NoServices bool
 }
 
 // Config is what a Watcher has to do with. All must be given but Chance.
@@ -71,6 +75,7 @@ type Watcher struct {
 	sending sync.WaitGroup
 
 	// Of Run alone.
+	shipped  []*triage.Rule // those of the start, which most tenants have as they are
 	rules    map[model.TenantID]knownRules
 	states   map[target]knownState
 	setbacks map[target]setback
@@ -124,7 +129,7 @@ func New(cfg Config) *Watcher {
 		cfg.Chance = chance
 	}
 	client := outward.NewSender(cfg.Reach)
-	return &Watcher{Config: cfg, Sender: &webhook.Sender{Client: client, Mail: cfg.Mail, Version: cfg.Version}, Prober: client, rules: map[model.TenantID]knownRules{}, states: map[target]knownState{},
+	return &Watcher{Config: cfg, shipped: triage.Defaults(), Sender: &webhook.Sender{Client: client, Mail: cfg.Mail, Version: cfg.Version}, Prober: client, rules: map[model.TenantID]knownRules{}, states: map[target]knownState{},
 		setbacks: map[target]setback{}, busy: map[string]bool{}, probes: map[target]*watched{}, next: map[target]time.Time{}, resting: map[target]time.Time{}}
 }
 
@@ -197,8 +202,13 @@ func (w *Watcher) forget() {
 }
 
 // tenants returns those of which something is to be looked at, ascending.
-func tenants(state *catalogue.State) []model.TenantID {
+func (w *Watcher) tenants(state *catalogue.State) []model.TenantID {
 	list := append(state.DocumentTenants(kindRule), state.DocumentTenants(kindWebhook)...)
+	for tenant := range state.Accounts {
+		if w.contact(state, tenant).Active {
+			list = append(list, tenant)
+		}
+	}
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(t model.TenantID) bool { return leaves(state, t) })
 }
@@ -210,13 +220,19 @@ func leaves(state *catalogue.State, tenant model.TenantID) bool {
 
 // stands reports whether a rule is there yet. What follows from one that has gone, with
 // its tenant perhaps, is not written down any more.
-func stands(state *catalogue.State, tenant model.TenantID, r *triage.Rule) bool {
-	of := kindRule
-	if r.Builtin {
-		of = kindWebhook
+func (w *Watcher) stands(state *catalogue.State, tenant model.TenantID, r *triage.Rule) bool {
+	if leaves(state, tenant) {
+		return false
 	}
-	set := state.Documents[of][tenant].All
-	return !leaves(state, tenant) && len(set) > 0 && (r.Builtin || set[r.ID].Version != 0)
+	if r.Builtin {
+		return w.heard(state, tenant, r)
+	}
+	return state.Document(kindRule, tenant, r.ID).Version != 0
+}
+
+// heard reports whether anybody is told of what a rule of the start finds.
+func (w *Watcher) heard(state *catalogue.State, tenant model.TenantID, r *triage.Rule) bool {
+	return len(state.Documents[kindWebhook][tenant].All) > 0 || r.Event == triage.EventQuota && w.contact(state, tenant).Active
 }
 
 // rulesNow returns the rules of a tenant that are looked at. Those of the start are quiet
@@ -225,17 +241,30 @@ func (w *Watcher) rulesNow(state *catalogue.State, tenant model.TenantID) []*tri
 	version := state.Documents[kindRule][tenant].Version
 	known, there := w.rules[tenant]
 	if !there || known.version != version {
-		known = knownRules{version, rulesOf(state, tenant)}
+		known = knownRules{version, w.shipped}
+		if len(state.Documents[kindRule][tenant].All) > 0 {
+			known.rules = rulesOf(state, tenant)
+		}
 		w.rules[tenant] = known
 	}
-	told := len(state.Documents[kindWebhook][tenant].All) > 0
 	var rules []*triage.Rule
 	for _, r := range known.rules {
-		if !r.Disabled && (told || !r.Builtin) {
-			rules = append(rules, r)
+		if !r.Disabled && (!r.Builtin || w.heard(state, tenant, r)) {
+			rules = append(rules, agreed(state, tenant, r))
 		}
 	}
 	return rules
+}
+
+// agreed returns a rule of the start with the threshold that the terms of the tenant have.
+func agreed(state *catalogue.State, tenant model.TenantID, r *triage.Rule) *triage.Rule {
+	account, there := state.Accounts[tenant]
+	if !there || !r.Builtin || r.ID != triage.CriticalErrors {
+		return r
+	}
+	own, least := *r, float64(max(*account.All().Alerts.CriticalCount, 1))
+	own.When.AtLeast = &least
+	return &own
 }
 
 // round looks at all rules that are due. It begins behind the tenant with which the last
@@ -243,7 +272,7 @@ func (w *Watcher) rulesNow(state *catalogue.State, tenant model.TenantID) []*tri
 func (w *Watcher) round(ctx context.Context) {
 	began := w.Now()
 	state := w.State()
-	list := tenants(state)
+	list := w.tenants(state)
 	w.prune(list)
 	at, there := slices.BinarySearch(list, w.last)
 	if there {
@@ -345,7 +374,7 @@ func (w *Watcher) trouble(ctx context.Context, tenant model.TenantID, r *triage.
 	text = strings.ToValidUTF8(text[:min(len(text), 500)], "")
 	state := w.State()
 	k, err := w.known(state, tenant, r.ID)
-	if err != nil || k.state.Error == text || incomplete || ctx.Err() != nil || !stands(state, tenant, r) || k.state.Error != "" && w.Now().Sub(back.written) < saveQuiet {
+	if err != nil || k.state.Error == text || incomplete || ctx.Err() != nil || !w.stands(state, tenant, r) || k.state.Error != "" && w.Now().Sub(back.written) < saveQuiet {
 		return why
 	}
 	b := newBatch(state, tenant)
@@ -369,7 +398,7 @@ func (w *Watcher) step(ctx context.Context, tenant model.TenantID, r *triage.Rul
 		if err != nil {
 			return err
 		}
-		if !stands(state, tenant, r) {
+		if !w.stands(state, tenant, r) {
 			return nil // it has gone meanwhile
 		}
 		// Another node may have come less far, or farther, than was thought here.
@@ -386,7 +415,7 @@ func (w *Watcher) step(ctx context.Context, tenant model.TenantID, r *triage.Rul
 			return err
 		}
 		at := target{tenant, r.ID}
-		if quiet(k.state, fresh) && len(transitions) == 0 && k.version != 0 && fresh.Through-k.saved < int64(saveQuiet) {
+		if quiet(k.state, fresh) && len(transitions) == 0 && !due(r, k, fresh) {
 			w.states[at] = knownState{version: k.version, saved: k.saved, state: fresh}
 			return nil
 		}
@@ -410,6 +439,16 @@ func (w *Watcher) step(ctx context.Context, tenant model.TenantID, r *triage.Rul
 			return fmt.Errorf("write down alerts: %w", err)
 		}
 	}
+}
+
+// due reports whether it is to be written down again that nothing was found. Rules on
+// quotas look at how it is now, so it does not matter how far they are: those of
+// thousands of tenants, of which none is near a limit, write nothing.
+func due(r *triage.Rule, k knownState, fresh *triage.State) bool {
+	if r.When.Quota != nil {
+		return k.version != 0 && fresh.Through-k.saved >= int64(saveQuota)
+	}
+	return k.version == 0 || fresh.Through-k.saved >= int64(saveQuiet)
 }
 
 // quiet reports whether nothing but time has gone by: what follows from it follows again

@@ -30,13 +30,16 @@ const (
 
 // Limits of what is kept.
 const (
-	pieceBytes    = 60 << 10
-	tablesMax     = 64       // of a tenant
-	tablesBytes   = 4 << 20  // of the tables of a tenant
-	allBytes      = 20 << 20 // of the tables of all tenants: what else is kept needs room
-	deploysMax    = 1_000    // of a tenant; the oldest ones go
-	conflictsMax  = 8        // that are tried again
-	decodedMax    = 64       // tables that are held decoded
+	pieceBytes  = 60 << 10
+	tablesMax   = 64       // of a tenant
+	tablesBytes = 4 << 20  // of the tables of a tenant
+	allBytes    = 20 << 20 // of the tables of all tenants: what else is kept needs room
+	// Once all have half of that, no tenant gets more than this, which is the largest
+	// table: a few tenants do not take the room of all.
+	scarceBytes   = 512 << 10
+	deploysMax    = 1_000 // of a tenant; the oldest ones go
+	conflictsMax  = 8     // that are tried again
+	decodedMax    = 64    // tables that are held decoded
 	piecesOfTable = (lookup.BytesMax + pieceBytes - 1) / pieceBytes
 )
 
@@ -195,8 +198,9 @@ func (s *Store) PutLookup(ctx context.Context, tenant model.TenantID, l enrich.L
 
 // room reports why a table cannot be stored.
 func (s *Store) room(state *catalogue.State, tenant model.TenantID, l enrich.Lookup) error {
-	count, bytes := 1, l.Bytes
+	count, bytes, before := 1, l.Bytes, 0
 	for _, other := range s.Lookups(tenant) {
+		before += other.Bytes
 		if other.Name != l.Name {
 			count, bytes = count+1, bytes+other.Bytes
 		}
@@ -209,6 +213,8 @@ func (s *Store) room(state *catalogue.State, tenant model.TenantID, l enrich.Loo
 	switch {
 	case count > tablesMax || bytes > tablesBytes:
 		return admin.Fault(admin.Invalid, "name", "the tenant would have %d lookup tables of %d bytes, at most %d of %d; forget others first", count, bytes, tablesMax, tablesBytes)
+	case all > allBytes/2 && bytes > scarceBytes && bytes > before:
+		return admin.Fault(admin.Invalid, "name", "the tenant would have %d bytes of lookup tables, at most %d while those of all tenants take more than half of their room; forget others first", bytes, scarceBytes)
 	case all > allBytes:
 		return admin.Fault(admin.Invalid, "name", "the lookup tables of all tenants would have %d bytes, at most %d", all, allBytes)
 	}

@@ -162,6 +162,18 @@ func TestRoomForTables(t *testing.T) {
 	if full == 0 || bytes > 22<<20 {
 		t.Errorf("%d tables were refused, %d bytes are stored", full, bytes)
 	}
+	// Those that were first have not taken the room of all: there is some for others.
+	for i := range 10 {
+		if err := put(fmt.Sprint("late", i), "t", 9_000); err != nil {
+			t.Errorf("tenant %d has no room: %v", i, err)
+		}
+		if err := put(fmt.Sprint("late", i), "more", 9_000); err == nil {
+			t.Errorf("tenant %d has more than its part", i)
+		}
+	}
+	if err := put("big0", "t0", 2); err != nil {
+		t.Errorf("a table cannot be replaced by a smaller one: %v", err)
+	}
 }
 
 // TestDeploys keeps the newest deployments, for each tenant its own.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/cmd/stere/redaction"
+	"github.com/stere-log/stere/internal/plain"
 )
 
 // World is what a command works with.
@@ -84,7 +85,7 @@ func run[T any](w World, r Remote, ask func(ctx context.Context, c *client.Clien
 		if err != nil {
 			return fmt.Errorf("show the answer: %w", err)
 		}
-		_, err = fmt.Fprintf(w.Stdout(), "%s\n", text)
+		_, err = fmt.Fprintf(w.Stdout(), "%s\n", plain.JSON(text))
 		return err
 	}
 	out := tabwriter.NewWriter(w.Stdout(), 0, 8, 2, ' ', 0)
@@ -95,12 +96,7 @@ func run[T any](w World, r Remote, ask func(ctx context.Context, c *client.Clien
 // row writes cells between tabs, without what terminals take for commands.
 func row(out io.Writer, cells ...string) {
 	for i, cell := range cells {
-		cells[i] = strings.Map(func(r rune) rune {
-			if r < ' ' || r >= 0x7f && r < 0xa0 {
-				return '?'
-			}
-			return r
-		}, cell)
+		cells[i] = plain.Line(cell)
 		if cell == "" {
 			cells[i] = "-"
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/audit"
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/internal/plain"
 )
 
 // Audit is stere audit.
@@ -156,7 +157,7 @@ func (c *AuditVerify) Run(w World) error {
 		fmt.Fprintf(w.Stdout(), "%s\n", text)
 	} else {
 		for _, f := range report.Faults {
-			fmt.Fprintf(w.Stdout(), "line %d: %s\n", f.Line, f.What)
+			fmt.Fprintf(w.Stdout(), "line %d: %s\n", f.Line, plain.Line(f.What))
 		}
 		fmt.Fprintf(w.Stdout(), "%d entries in %d chains, %d faults; nodes say that they lost %d entries\n", report.Entries, report.Chains, len(report.Faults)+report.More, report.Lost)
 		for _, chain := range report.Open {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/stere-log/stere/api/v1"
@@ -42,6 +44,13 @@ func (c *Usage) Run(w World) error {
 			}
 			for _, t := range report.Tenants {
 				line(t.Tenant, fmt.Sprintf("%d of %s to %s", t.Days, report.From, report.To), t.UsageFigures)
+			}
+			for _, t := range report.Tenants {
+				for _, name := range slices.Sorted(maps.Keys(t.Quotas)) {
+					if q := t.Quotas[name]; q.Near {
+						row(out, t.Tenant, "today", fmt.Sprintf("%d %% of %s", q.Percent, name))
+					}
+				}
 			}
 		})
 }

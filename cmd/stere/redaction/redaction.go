@@ -15,12 +15,12 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/ingest/trial"
+	"github.com/stere-log/stere/internal/plain"
 	"github.com/stere-log/stere/redact"
 )
 
@@ -86,7 +86,7 @@ func (c *testCommand) Run(env *Env) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(env.Stdout, "%s\n", text)
+		_, err = fmt.Fprintf(env.Stdout, "%s\n", plain.JSON(text))
 		return err
 	}
 	return print(env.Stdout, actions, report)
@@ -168,9 +168,9 @@ func print(out io.Writer, actions map[string]string, report trial.Report) error 
 	for _, line := range report.Lines {
 		for _, f := range line.Fields {
 			if f.Removed {
-				fmt.Fprintf(w, "line %d\t%s\t(gone)\n", line.Line, plain(f.Field))
+				fmt.Fprintf(w, "line %d\t%s\t(gone)\n", line.Line, plain.Line(f.Field))
 			} else {
-				fmt.Fprintf(w, "line %d\t%s\t%s\n", line.Line, plain(f.Field), plain(f.Value))
+				fmt.Fprintf(w, "line %d\t%s\t%s\n", line.Line, plain.Line(f.Field), plain.Line(f.Value))
 			}
 		}
 	}
@@ -183,17 +183,7 @@ func print(out io.Writer, actions map[string]string, report trial.Report) error 
 	}
 	fmt.Fprintln(out, ".")
 	for _, name := range slices.Sorted(maps.Keys(report.Findings)) {
-		fmt.Fprintf(w, "  %s\t%d\t%s\n", plain(name), report.Findings[name], actions[name])
+		fmt.Fprintf(w, "  %s\t%d\t%s\n", plain.Line(name), report.Findings[name], actions[name])
 	}
 	return w.Flush()
-}
-
-// plain makes control characters harmless to terminals.
-func plain(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 {
-			return ' '
-		}
-		return c
-	}, text)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/internal/plain"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -39,7 +40,7 @@ func (r *remote) run(env *Env, ask func(c *client.Client) (v1.Redaction, error))
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(env.Stdout, "%s\n", text)
+		_, err = fmt.Fprintf(env.Stdout, "%s\n", plain.JSON(text))
 		return err
 	}
 	return show(env.Stdout, rules)
@@ -48,19 +49,19 @@ func (r *remote) run(env *Env, ask func(c *client.Client) (v1.Redaction, error))
 // show prints rules for people: what is done, and whose wish that is.
 func show(out io.Writer, rules v1.Redaction) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(w, "tenant %s, set %s, may be weaker than the platform: %v\n", plain(rules.Tenant), plain(rules.Set), rules.MayBeWeaker)
+	fmt.Fprintf(w, "tenant %s, set %s, may be weaker than the platform: %v\n", plain.Line(rules.Tenant), plain.Line(rules.Set), rules.MayBeWeaker)
 	for _, name := range slices.Sorted(maps.Keys(rules.Effective)) {
 		note := ""
 		if own, there := rules.Actions[name]; there {
 			note = "own: " + own
 		}
-		fmt.Fprintf(w, "detector\t%s\t%s\t%s\n", plain(name), rules.Effective[name], plain(note))
+		fmt.Fprintf(w, "detector\t%s\t%s\t%s\n", plain.Line(name), rules.Effective[name], plain.Line(note))
 	}
 	for _, f := range rules.Fields {
-		fmt.Fprintf(w, "field\t%s\t%s\t\n", plain(f.Field), f.Action)
+		fmt.Fprintf(w, "field\t%s\t%s\t\n", plain.Line(f.Field), f.Action)
 	}
 	for _, one := range rules.Rules {
-		fmt.Fprintf(w, "rule\t%s\t%s\t%s\n", plain(one.Name), one.Action, plain(one.Pattern))
+		fmt.Fprintf(w, "rule\t%s\t%s\t%s\n", plain.Line(one.Name), one.Action, plain.Line(one.Pattern))
 	}
 	return w.Flush()
 }
