@@ -114,6 +114,7 @@ type Finding struct {
 	Basis              string    // of what is expected, in words
 	Deploy             *Deploy   // shortly before
 	Related            []Subject // explained by the same cause
+	sparse             bool      // there is hardly a history that it could be compared with
 	ease               float64   // by how much LogP may be over the limit, as there are fewer comparisons of the kind
 	profile            []float64 // excess over what is expected, by bucket from Input.Judge
 }

@@ -62,6 +62,9 @@ func TestFind(t *testing.T) {
 		{"a list", []Kind{Stuffing}, many(200, func(i int) Event {
 			return failed(time.Hour+time.Duration(i)*10*time.Second, fmt.Sprint("198.51.100.", i%40), fmt.Sprint("stolen", i))
 		})},
+		{"a list, of few addresses", []Kind{Stuffing}, many(50, func(i int) Event {
+			return failed(time.Hour+time.Duration(i)*time.Minute, fmt.Sprint("198.51.100.", i%5), fmt.Sprint("stolen", i))
+		})},
 		{"taken over", []Kind{Takeover}, append(many(7, func(i int) Event { return failed(time.Hour+time.Duration(i)*2*time.Minute, ip, "boss") }), in(80*time.Minute, ip, "boss"))},
 		{"guessed right", []Kind{BruteForce, Takeover}, append(many(17, func(i int) Event { return failed(time.Hour+time.Duration(i)*time.Second, ip, "boss") }), in(70*time.Minute, ip, "boss"))},
 		{"paths", []Kind{PathScan}, many(5, func(i int) Event {
