@@ -50,7 +50,7 @@ type Known struct {
 	Subject
 	First, Last int
 	Before, Now float64 // records in the history, and in the window
-	Level       string  // its worst level that is not rare
+	Level       string  // error or critical, if most of its records are that bad
 }
 
 // Deploy marks that something was put into service.
