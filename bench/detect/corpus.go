@@ -51,6 +51,9 @@ type source struct {
 // begin is where the time of stretched sources begins: a Monday.
 func begin() time.Time { return time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC) }
 
+// lastDay begins where something is put into stretched sources.
+func lastDay() time.Time { return begin().Add((spanDays - 1) * day) }
+
 // load reads a file of records.
 func load(path string) (*source, error) {
 	file, err := os.Open(path)
@@ -187,15 +190,21 @@ func (r *remembered) Identity() string { return r.name }
 // Sealed implements part.Memo.
 func (r *remembered) Sealed() bool { return true }
 
-// chunks cuts records, in the order of time, by days and into blocks.
+// chunks cuts records, in the order of time, by days and into blocks: the day into which
+// something is put by hours, so that the others keep what was computed of them.
 func chunks(records []model.Record) iter.Seq2[string, []model.Record] {
 	return func(yield func(string, []model.Record) bool) {
 		for from := 0; from < len(records); {
-			on := records[from].Time / int64(day)
-			to := from + sort.Search(len(records)-from, func(i int) bool { return records[from+i].Time/int64(day) > on })
+			start := time.Unix(0, records[from].Time).UTC().Truncate(day)
+			end := start.Add(day)
+			if start.Equal(lastDay()) {
+				start = time.Unix(0, records[from].Time).UTC().Truncate(time.Hour)
+				end = start.Add(time.Hour)
+			}
+			to := from + sort.Search(len(records)-from, func(i int) bool { return records[from+i].Time >= end.UnixNano() })
 			n := 0
 			for chunk := range slices.Chunk(records[from:to], blockSize) {
-				if !yield(fmt.Sprintf("%d-%d", on, n), chunk) {
+				if !yield(fmt.Sprintf("%d-%d", start.Unix(), n), chunk) {
 					return
 				}
 				n++

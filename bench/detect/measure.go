@@ -186,7 +186,7 @@ func (o *options) plant(s *source, p planter, seed uint64, round int, q *Quality
 	h := fnv.New64a()
 	fmt.Fprint(h, s.name, p.kind, round)
 	random := rand.New(rand.NewPCG(seed, h.Sum64()))
-	window := begin().Add((spanDays - 1) * day)
+	window := lastDay()
 	put, ok := p.plant(s, random, window)
 	if !ok {
 		return nil
