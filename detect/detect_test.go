@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,17 @@ func TestFind(t *testing.T) {
 			slices.Sort(c.want)
 			if !slices.Equal(have, c.want) {
 				t.Errorf("%s, seed %d: have %v, want %v", c.name, seed, have, c.want)
+			}
+		}
+	}
+}
+
+// TestTechniques wants what every kind of finding is called elsewhere.
+func TestTechniques(t *testing.T) {
+	for _, kind := range Kinds() {
+		for _, id := range append(kind.Techniques(), map[bool]string{true: "none"}[len(kind.Techniques()) == 0]) {
+			if id != "" && !regexp.MustCompile(`^T\d{4}(\.\d{3})?$`).MatchString(id) {
+				t.Errorf("%s: %q", kind, id)
 			}
 		}
 	}
