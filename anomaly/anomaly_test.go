@@ -186,6 +186,68 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestSpikeAboveBursts puts a spike into logs that come in bursts, whose variance alone
+// would explain it.
+func TestSpikeAboveBursts(t *testing.T) {
+	const seeds = 10
+	hits, wrong := 0, 0
+	for seed := range uint64(seeds) {
+		w := newWorld(seed)
+		counts := make([]float64, buckets)
+		for b := range counts {
+			if w.random.IntN(3) == 0 {
+				counts[b] = math.Round(15 * w.random.ExpFloat64())
+			}
+		}
+		w.in.Series, w.in.Shares, w.in.Latencies = []Series{{Subject: Subject{Dimension: All}, Counts: counts}}, nil, nil
+		wrong += len(Detect(w.in).Findings)
+		counts[judge+20], counts[judge+21] = 300, 280
+		for _, f := range Detect(w.in).Findings {
+			if f.Kind == Spike && f.From >= judge+19 && f.To <= judge+23 {
+				hits++
+			}
+		}
+	}
+	if hits < seeds-1 || wrong > 1 {
+		t.Errorf("found %d of %d, and %d that are not there", hits, seeds, wrong)
+	}
+}
+
+// TestHardlyAHistory checks that patterns with few records before are one finding, unless
+// they are of errors, and none where such patterns burst all the time.
+func TestHardlyAHistory(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		level  string
+		before bool // others burst in the days before
+		want   int
+	}{{"quiet", "", false, 1}, {"errors", "error", false, 3}, {"usual", "", true, 0}} {
+		w := newWorld(5)
+		burst := func(name string, at int) {
+			s := Series{Subject: Subject{Dimension: Pattern, Name: name, ID: name}, Counts: make([]float64, buckets)}
+			w.put(&s, 20, 22, func(int, float64) float64 { return 1 })
+			w.put(&s, at, at+3, func(int, float64) float64 { return 30 })
+			w.in.Series = append(w.in.Series, s)
+			w.in.Patterns = append(w.in.Patterns, Known{Subject: s.Subject, First: 20, Last: at + 2, Before: 2, Now: 90, Level: c.level})
+		}
+		for i, at := range []int{judge + 4, judge + 15, judge + 30} {
+			burst(fmt.Sprint("now ", i), at)
+		}
+		for day := 1; c.before && day <= pastWindows; day++ {
+			burst(fmt.Sprint("before ", day), judge-48*day+10)
+		}
+		have := 0
+		for _, f := range Detect(w.in).Findings {
+			if strings.HasPrefix(f.Name, "now") {
+				have++
+			}
+		}
+		if have != c.want {
+			t.Errorf("%s: %d findings, want %d", c.name, have, c.want)
+		}
+	}
+}
+
 // TestNothing checks that nothing is found where there is nothing.
 func TestNothing(t *testing.T) {
 	const days = 25

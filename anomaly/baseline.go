@@ -29,8 +29,10 @@ type baseline struct {
 	flatOnly []float64 // the same if only the mean were known
 	season   int       // buckets; 0 if none
 	basis    string
-	factor   float64 // times what is expected, from which on there are too many
-	highest  float64 // count of a bucket of the history, but for the oddest
+	factor   float64      // times what is expected, from which on there are too many
+	highest  float64      // count of a bucket of the history, but for the oddest
+	busy     int          // buckets of the history with records
+	tails    map[int]tail // of sums over so many buckets
 }
 
 // learn makes the baseline of counts whose history is the buckets [first, until).
@@ -41,6 +43,11 @@ func (in *Input) learn(counts []float64, until int) *baseline {
 		b.expected[i] = b.flat
 	}
 	b.highest = slices.Max(history)
+	for _, n := range history {
+		if n > 0 {
+			b.busy++
+		}
+	}
 	wrong := strayed(history, b.expected[in.First:until])
 	b.stray = in.disperse(counts, b.expected, until)
 	b.flatOnly = b.stray
@@ -61,6 +68,9 @@ func (in *Input) learn(counts []float64, until int) *baseline {
 			}
 			b.stray = in.disperse(counts, told, until)
 		}
+	}
+	if b.season == 0 {
+		b.tails = tailsOf(history)
 	}
 	return b
 }

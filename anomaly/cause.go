@@ -125,6 +125,26 @@ func (d *detector) beginTogether(found []Finding) []Finding {
 	return kept
 }
 
+// sparseTogether makes one of the findings about what has hardly a history, unless it is
+// of errors: that much of the rest comes for the first time is one thing to know.
+func sparseTogether(found []Finding) []Finding {
+	first := -1
+	kept := found[:0:0]
+	for i := range found {
+		f := &found[i]
+		switch {
+		case !f.sparse || isError(f.Level):
+			kept = append(kept, *f)
+		case first < 0:
+			first = len(kept)
+			kept = append(kept, *f)
+		default:
+			kept[first].relate(f)
+		}
+	}
+	return kept
+}
+
 // alike reports whether kinds of findings can have one cause.
 func alike(a, b Kind) bool {
 	count := func(k Kind) bool { return k != New && k != Rare && k != Slow && k != Mix && k != Drift }

@@ -43,13 +43,13 @@ func Detect(in Input) Report {
 	days := max(float64(judged)*in.Width.Hours()/24, 1./24)
 	d.limit = math.Log(budget * days / float64(report.Tests))
 	d.look()
-	if len(d.causes()) > 1 {
+	if causes := d.causes(); len(causes) > 1 || slices.ContainsFunc(causes, func(f Finding) bool { return f.sparse }) {
 		d.calibrate()
 		d.found = slices.DeleteFunc(d.found, func(f Finding) bool { return f.LogP > d.limit+f.ease })
 	}
 	report.Limit = d.limit
 	d.novel()
-	report.Findings = d.causes()
+	report.Findings = sparseTogether(d.causes())
 	for i := range report.Findings {
 		d.deployed(&report.Findings[i])
 	}
@@ -82,9 +82,11 @@ func (d *detector) look() {
 
 // calibrate lowers the limit until the windows before would have had no more than one
 // finding each: what a tenant does all the time is not odd, whatever the model says.
+// What has hardly a history is told where such things are rare, else only if it is far
+// more than they were.
 func (d *detector) calibrate() {
 	window := d.end - d.judge
-	var odd []float64
+	var odd, bursts []float64
 	windows := 0
 	for end := d.judge; windows < pastWindows && end-window >= d.in.First+LearnBuckets; end -= window {
 		past := *d.in
@@ -92,13 +94,22 @@ func (d *detector) calibrate() {
 		before := &detector{in: &past, judge: end - window, end: end, limit: d.limit, levels: d.levels}
 		before.look()
 		for _, f := range before.causes() {
-			odd = append(odd, f.LogP)
+			if f.sparse {
+				bursts = append(bursts, f.Observed)
+			} else {
+				odd = append(odd, f.LogP)
+			}
 		}
 		windows++
 	}
 	if len(odd) > windows && windows > 0 {
 		slices.Sort(odd)
 		d.limit = min(d.limit, odd[windows])
+	}
+	if float64(len(bursts)) > usualNews*float64(windows) {
+		slices.Sort(bursts)
+		least := newsFactor * bursts[int(quantileNews*float64(len(bursts)-1))]
+		d.found = slices.DeleteFunc(d.found, func(f Finding) bool { return f.sparse && f.Observed < least })
 	}
 }
 
@@ -129,7 +140,7 @@ func (d *detector) counts(s *Series) {
 // counted makes a finding of an episode.
 func (d *detector) counted(s *Series, base *baseline, e episode, up bool) Finding {
 	f := Finding{Subject: s.Subject, Level: d.levels[s.ID], Unit: "records", Up: up, From: e.from, To: e.to, LogP: e.lnP, Basis: base.basis}
-	f.Ongoing = f.To >= d.end-1
+	f.Ongoing, f.sparse = f.To >= d.end-1, up && base.busy < busyLeast
 	f.Observed, f.Expected = sum(s.Counts[f.From:min(f.To, len(s.Counts))]), sum(base.expected[f.From:f.To])
 	f.Low, f.High = usual(f.Expected, base.dispersion(f.To-f.From))
 	f.profile = make([]float64, d.in.Buckets-d.judge)
@@ -218,7 +229,7 @@ func (d *detector) scan(counts []float64, base *baseline, up bool, k int, stray 
 		if few {
 			lnP = atMost(have, want, stray)
 		} else if slices.Max(counts[from:to]) >= d.over(base, k) {
-			lnP = atLeast(have, want, stray)
+			lnP = min(atLeast(have, want, stray), base.tails[k].above(have))
 		}
 		if lnP < best.lnP {
 			*best = episode{from: from, to: to, lnP: lnP}

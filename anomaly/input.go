@@ -50,7 +50,7 @@ type Known struct {
 	Subject
 	First, Last int
 	Before, Now float64 // records in the history, and in the window
-	Level       string  // its worst level that is not rare
+	Level       string  // error or critical, if most of its records are that bad
 }
 
 // Deploy marks that something was put into service.
@@ -114,6 +114,7 @@ type Finding struct {
 	Basis              string    // of what is expected, in words
 	Deploy             *Deploy   // shortly before
 	Related            []Subject // explained by the same cause
+	sparse             bool      // there is hardly a history that it could be compared with
 	ease               float64   // by how much LogP may be over the limit, as there are fewer comparisons of the kind
 	profile            []float64 // excess over what is expected, by bucket from Input.Judge
 }

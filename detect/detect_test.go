@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,9 @@ func TestFind(t *testing.T) {
 		{"a list", []Kind{Stuffing}, many(200, func(i int) Event {
 			return failed(time.Hour+time.Duration(i)*10*time.Second, fmt.Sprint("198.51.100.", i%40), fmt.Sprint("stolen", i))
 		})},
+		{"a list, of few addresses", []Kind{Stuffing}, many(50, func(i int) Event {
+			return failed(time.Hour+time.Duration(i)*time.Minute, fmt.Sprint("198.51.100.", i%5), fmt.Sprint("stolen", i))
+		})},
 		{"taken over", []Kind{Takeover}, append(many(7, func(i int) Event { return failed(time.Hour+time.Duration(i)*2*time.Minute, ip, "boss") }), in(80*time.Minute, ip, "boss"))},
 		{"guessed right", []Kind{BruteForce, Takeover}, append(many(17, func(i int) Event { return failed(time.Hour+time.Duration(i)*time.Second, ip, "boss") }), in(70*time.Minute, ip, "boss"))},
 		{"paths", []Kind{PathScan}, many(5, func(i int) Event {
@@ -99,6 +103,17 @@ func TestFind(t *testing.T) {
 			slices.Sort(c.want)
 			if !slices.Equal(have, c.want) {
 				t.Errorf("%s, seed %d: have %v, want %v", c.name, seed, have, c.want)
+			}
+		}
+	}
+}
+
+// TestTechniques wants what every kind of finding is called elsewhere.
+func TestTechniques(t *testing.T) {
+	for _, kind := range Kinds() {
+		for _, id := range append(kind.Techniques(), map[bool]string{true: "none"}[len(kind.Techniques()) == 0]) {
+			if id != "" && !regexp.MustCompile(`^T\d{4}(\.\d{3})?$`).MatchString(id) {
+				t.Errorf("%s: %q", kind, id)
 			}
 		}
 	}

@@ -80,6 +80,7 @@ const (
 	stuffIPs      = 5
 	stuffEach     = 1.5
 	stuffFailed   = 0.5 // of all logins of that hour
+	stuffParts    = 3   // an address has done at most this part of it
 	manyIPs       = 5   // addresses that guess for one user
 	manyAttempts  = 20
 	takeoverTries = 5 // failures before the success

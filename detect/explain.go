@@ -31,6 +31,29 @@ func (f *Finding) Explain() string {
 	return fmt.Sprintf("%s logged in from places too far apart: %s.", f.User, f.Detail)
 }
 
+// Techniques returns what MITRE ATT&CK calls what was done, by its ids.
+func (k Kind) Techniques() []string {
+	switch k {
+	case BruteForce:
+		return []string{"T1110.001"}
+	case Spraying:
+		return []string{"T1110.003"}
+	case Stuffing:
+		return []string{"T1110.004"}
+	case Takeover:
+		return []string{"T1110", "T1078"}
+	case PortScan:
+		return []string{"T1046"}
+	case PathScan:
+		return []string{"T1595.003"}
+	case Privileges:
+		return []string{"T1098.007"}
+	case Travel:
+		return []string{"T1078"}
+	}
+	return nil
+}
+
 // users says of whom.
 func (f *Finding) users() string {
 	switch {

@@ -30,7 +30,31 @@ func guessing(logins []Event) []Finding {
 		found = append(found, f)
 		rest = nil
 	}
-	return append(found, distributed(rest)...)
+	return joined(append(found, distributed(rest)...), failed, logins)
+}
+
+// joined makes one finding of addresses that spray, and what they are a small part of: a
+// list of users that many addresses go through together.
+func joined(found []Finding, failed, logins []Event) []Finding {
+	other, sprays := map[string]bool{}, map[string]int64{}
+	for i := range found {
+		if f := &found[i]; f.Kind == Spraying {
+			sprays[f.IP] = f.Attempts
+		} else if f.IP != "" {
+			other[f.IP] = true
+		}
+	}
+	if len(sprays) == 0 {
+		return found
+	}
+	f, ok := stuffing(slices.DeleteFunc(slices.Clone(failed), func(e Event) bool { return other[e.IP] && e.IP != "" }), logins)
+	for _, attempts := range sprays {
+		if ok = ok && stuffParts*attempts <= f.Attempts; !ok {
+			return found
+		}
+	}
+	found = slices.DeleteFunc(found, func(f Finding) bool { return f.Kind == Spraying || f.Kind == Stuffing })
+	return append(found, f)
 }
 
 // guesser says whether the failures of an address are guesses: few of many users, or

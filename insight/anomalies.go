@@ -152,14 +152,14 @@ func (w *watcher) patterns() {
 	for _, row := range w.within(w.window).table("", "stats count() by (pattern_id)") {
 		now[label(row[0], "")] = value(row[1])
 	}
-	worst := w.worstLevels()
+	failed := w.failures()
 	var known []anomaly.Known
 	for _, row := range w.table("", "stats count(), min(_time), max(_time) by (pattern_id, pattern)") {
 		id, first, last := label(row[0], ""), at(row[3]), at(row[4])
 		if id == "" || first == nil || last == nil {
 			continue
 		}
-		k := anomaly.Known{Subject: anomaly.Subject{Dimension: anomaly.Pattern, ID: id, Name: label(row[1], "")}, Level: worst[id], Now: now[id]}
+		k := anomaly.Known{Subject: anomaly.Subject{Dimension: anomaly.Pattern, ID: id, Name: label(row[1], "")}, Level: failed[id].level(value(row[2])), Now: now[id]}
 		k.First, k.Last, k.Before = w.bucket(*first), w.bucket(*last), value(row[2])-now[id]
 		known = append(known, k)
 	}
@@ -186,15 +186,35 @@ func (w *watcher) within(part Window) *watcher {
 	return &watcher{asker: w.over(part), window: part, in: w.in, start: w.start}
 }
 
-// worstLevels returns the worst level of each pattern, of error or worse.
-func (w *watcher) worstLevels() map[string]string {
-	worst := map[string]string{}
-	for _, row := range w.table("level>=error", "stats count() by (pattern_id, level)") {
-		if id, name := label(row[0], ""), label(row[1], ""); worst[id] != "critical" {
-			worst[id] = name
-		}
+// failures are how many records of a pattern have the level critical, or error.
+type failures struct{ critical, errors float64 }
+
+// level returns the level of error or worse that most of the records of a pattern have, or
+// a worse one: what now and then is an error is no pattern of errors.
+func (f failures) level(records float64) string {
+	switch {
+	case 2*f.critical >= records && f.critical > 0:
+		return "critical"
+	case 2*(f.critical+f.errors) >= records && f.critical+f.errors > 0:
+		return "error"
 	}
-	return worst
+	return ""
+}
+
+// failures returns how many records of each pattern are errors.
+func (w *watcher) failures() map[string]failures {
+	found := map[string]failures{}
+	for _, row := range w.table("level>=error", "stats count() by (pattern_id, level)") {
+		id := label(row[0], "")
+		f := found[id]
+		if label(row[1], "") == "critical" {
+			f.critical += value(row[2])
+		} else {
+			f.errors += value(row[2])
+		}
+		found[id] = f
+	}
+	return found
 }
 
 // chosen returns the patterns whose counts are looked at: those with most records

@@ -133,7 +133,7 @@ func (a *asker) attacks() []Finding {
 	for _, f := range detect.Find(a.events()) {
 		who := cmp.Or(f.IP, f.User, string(f.Kind))
 		one := Finding{
-			Type: string(f.Kind), Severity: attackSeverity(&f), Entities: map[string]string{},
+			Type: string(f.Kind), Severity: attackSeverity(&f), Entities: map[string]string{}, Techniques: f.Kind.Techniques(),
 			Subject: anomaly.Subject{Dimension: anomaly.Entity, Name: who},
 			From:    time.Unix(0, f.First).UTC(), To: time.Unix(0, f.Last+1).UTC(),
 			Observed: float64(f.Attempts), Unit: "records", Score: attackScore, Explanation: f.Explain(), Query: attackQuery(&f, who),

@@ -26,7 +26,8 @@ type Finding struct {
 	Type        string            `json:"type"`
 	Severity    string            `json:"severity"`
 	Subject     anomaly.Subject   `json:"subject"`
-	Entities    map[string]string `json:"entities,omitempty"` // ip, user
+	Entities    map[string]string `json:"entities,omitempty"`   // ip, user
+	Techniques  []string          `json:"techniques,omitempty"` // of MITRE ATT&CK
 	From        time.Time         `json:"from"`
 	To          time.Time         `json:"to"`
 	Ongoing     bool              `json:"ongoing"`

@@ -17,6 +17,7 @@ const (
 	CommandInjection  Attack = "command_injection"
 	WebShell          Attack = "web_shell"
 	SQLInjection      Attack = "sql_injection"
+	LDAPInjection     Attack = "ldap_injection"
 	XXE               Attack = "xxe"
 	TemplateInjection Attack = "template_injection"
 	SSRF              Attack = "ssrf"
@@ -27,7 +28,7 @@ const (
 
 // AttackNames lists all attacks.
 func AttackNames() []Attack {
-	return []Attack{Log4Shell, CommandInjection, WebShell, SQLInjection, XXE, TemplateInjection, SSRF, PathTraversal, XSS, Scanner}
+	return []Attack{Log4Shell, CommandInjection, WebShell, SQLInjection, LDAPInjection, XXE, TemplateInjection, SSRF, PathTraversal, XSS, Scanner}
 }
 
 // Finding is an attack that was found, and by what.
@@ -226,6 +227,11 @@ var signatures = []signature{
 	{attack: SQLInjection, words: "a look into the database itself",
 		literals: []string{"information_schema", "xp_cmdshell", "@@version", "extractvalue(", "updatexml(", "load_file(", "into outfile", "into dumpfile", "order by", "group by", "sqlite_master", "pg_catalog", "sysobjects", "convert(int", "procedure analyse", "having"},
 		match:    regexp.MustCompile(`information_schema\.\w|xp_cmdshell|select\s@@version|(?:extractvalue|updatexml)\s?\(\s?[\w'"]+\s?,|load_file\s?\(\s?['"0]|into\s(?:out|dump)file\s?['"]|['"=\d)]\s?\)*\s?(?:order|group)\sby\s\d+\s?(?:--|#|,|$|\shttp)|from\ssqlite_master|from\spg_catalog|from\ssysobjects|convert\(int,\s?\(?select|procedure\sanalyse\s?\(|['"\d]\s?having\s\d+\s?=\s?\d`), request: true},
+
+	// A value ends a filter that it did not begin. A filter that a program logs begins itself.
+	{attack: LDAPInjection, words: "a filter that a value goes on with", request: true,
+		literals: []string{")(", ") ("},
+		match:    regexp.MustCompile(`[?&\s",{][\w.\[\]-]+"?\s?[=:]\s?"?[^\s()"=&]*\)+\s?\(\s?(?:[|&!]|\w+\s?[~<>]?=)`)},
 
 	{attack: XXE, words: "an external entity",
 		literals: []string{"<!entity", "<!doctype", "<! entity"},

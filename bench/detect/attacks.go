@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/stere-log/stere/model"
 )
 
 // address makes one from a network that is for documents alone.
@@ -73,5 +75,46 @@ func plantPortScan(s *source, random *rand.Rand, window time.Time) (planted, boo
 		r := record(p.from.Add(time.Duration(i)*2*time.Second), "component", "kernel", "message", fmt.Sprintf("[UFW BLOCK] IN=eth0 OUT= SRC=%s DST=10.0.0.5 LEN=44 PROTO=TCP SPT=%d DPT=%s SYN", ip, 40_000+random.IntN(20_000), port))
 		p.records = append(p.records, r)
 	}
+	return p, true
+}
+
+// plantStuffing lets many addresses try many users, each once, of which one works.
+func plantStuffing(s *source, random *rand.Rand, window time.Time) (planted, bool) {
+	p := attack(s, random, window, time.Hour, "credential_stuffing")
+	p.subject = []string{"credential_stuffing"}
+	users := 30 + random.IntN(30)
+	for i := range users {
+		p.sshd(random, i == users-1, fmt.Sprintf("customer%d", i), fmt.Sprintf("198.51.100.%d", 1+random.IntN(12)), time.Duration(i)*time.Minute)
+	}
+	return p, true
+}
+
+// plantPrivilege makes somebody a member of a group that may do everything.
+func plantPrivilege(s *source, random *rand.Rand, window time.Time) (planted, bool) {
+	p := attack(s, random, window, time.Minute, "privilege_change")
+	user, group := fmt.Sprintf("guest%d", random.IntN(100)), []string{"sudo", "wheel", "docker"}[random.IntN(3)]
+	p.subject = []string{user}
+	text := []string{"add '%s' to group '%s'", "add '%s' to shadow group '%s'"}[random.IntN(2)]
+	p.records = append(p.records, record(p.from, "component", "usermod", "message", fmt.Sprintf(text, user, group)))
+	return p, true
+}
+
+// plantTravel lets a user come in from two places, sooner after each other than anybody
+// travels, and another one from two places between which there is time enough.
+func plantTravel(s *source, random *rand.Rand, window time.Time) (planted, bool) {
+	p := attack(s, random, window, 2*time.Hour, "impossible_travel")
+	p.subject = []string{"traveller"}
+	places := [][2]string{{"52.52", "13.40"}, {"-33.87", "151.21"}, {"40.71", "-74.01"}, {"1.35", "103.82"}}
+	from := random.IntN(len(places))
+	to := (from + 1 + random.IntN(len(places)-1)) % len(places)
+	in := func(at time.Time, user string, place [2]string) {
+		r := record(at, "component", "portal", "message", "login succeeded", "user", user, "ip", address(random))
+		r.Fields = append(r.Fields, model.Field{Name: "geo.lat", Kind: model.Number, Text: place[0]}, model.Field{Name: "geo.lon", Kind: model.Number, Text: place[1]})
+		p.records = append(p.records, r)
+	}
+	in(p.from, "traveller", places[from])
+	in(p.from.Add(time.Duration(30+random.IntN(80))*time.Minute), "traveller", places[to])
+	in(window, "flyer", [2]string{"52.52", "13.40"})
+	in(window.Add(3*time.Hour), "flyer", [2]string{"48.86", "2.35"})
 	return p, true
 }

@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -40,11 +43,16 @@ type source struct {
 	set       *pattern.Set
 	stretched bool
 	days      int
-	calm      map[string]bool // ids of what is found on the last day of the log as it is
+	calm      map[string]bool        // ids of what is found on the last day of the log as it is
+	parts     map[string]*remembered // of the log as it is
+	made      uint64                 // parts
 }
 
 // begin is where the time of stretched sources begins: a Monday.
 func begin() time.Time { return time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC) }
+
+// lastDay begins where something is put into stretched sources.
+func lastDay() time.Time { return begin().Add((spanDays - 1) * day) }
 
 // load reads a file of records.
 func load(path string) (*source, error) {
@@ -62,7 +70,7 @@ func load(path string) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	s := &source{name: strings.TrimSuffix(filepath.Base(path), ".ndjson.zst")}
+	s := &source{parts: map[string]*remembered{}, name: strings.TrimSuffix(filepath.Base(path), ".ndjson.zst")}
 	lines := strings.SplitAfter(string(body), "\n")
 	every := len(lines)/recordsMax + 1
 	var kept strings.Builder
@@ -150,25 +158,97 @@ func (s *shards) Views(context.Context, model.TenantID) ([]query.View, error) {
 // Patterns implements query.Patterns.
 func (s *shards) Patterns(model.TenantID) *pattern.Set { return s.set }
 
-// store makes records something that can be asked.
-func store(records []model.Record, set *pattern.Set) (*insight.Service, error) {
-	s := &shards{set: set}
-	for chunk := range slices.Chunk(records, blockSize) {
-		data, err := block.Encode(nil, chunk)
-		if err != nil {
-			return nil, fmt.Errorf("encode records: %w", err)
-		}
-		decoded, err := block.Decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("decode records: %w", err)
-		}
-		p, err := head.New(0, uint64(len(s.parts)+1), decoded, nil)
-		if err != nil {
-			return nil, fmt.Errorf("open records: %w", err)
-		}
-		s.parts = append(s.parts, p)
+// remembered is a part that keeps what is computed of it, as segments do.
+type remembered struct {
+	*head.Part
+	name    string
+	records []model.Record
+	mu      sync.Mutex
+	kept    map[string]any
+}
+
+// Memo implements part.Memo.
+func (r *remembered) Memo(key string, make func() (any, int64, error)) (any, error) {
+	r.mu.Lock()
+	value, ok := r.kept[key]
+	r.mu.Unlock()
+	if ok {
+		return value, nil
 	}
-	return insight.New(query.New(s, query.Config{MemoryBytes: 1 << 30, Time: time.Minute}), nil, begin), nil
+	value, bytes, err := make()
+	if err == nil && bytes >= 0 {
+		r.mu.Lock()
+		r.kept[key] = value
+		r.mu.Unlock()
+	}
+	return value, err
+}
+
+// Identity implements part.Memo.
+func (r *remembered) Identity() string { return r.name }
+
+// Sealed implements part.Memo.
+func (r *remembered) Sealed() bool { return true }
+
+// chunks cuts records, in the order of time, by days and into blocks: the day into which
+// something is put by hours, so that the others keep what was computed of them.
+func chunks(records []model.Record) iter.Seq2[string, []model.Record] {
+	return func(yield func(string, []model.Record) bool) {
+		for from := 0; from < len(records); {
+			start := time.Unix(0, records[from].Time).UTC().Truncate(day)
+			end := start.Add(day)
+			if start.Equal(lastDay()) {
+				start = time.Unix(0, records[from].Time).UTC().Truncate(time.Hour)
+				end = start.Add(time.Hour)
+			}
+			to := from + sort.Search(len(records)-from, func(i int) bool { return records[from+i].Time >= end.UnixNano() })
+			n := 0
+			for chunk := range slices.Chunk(records[from:to], blockSize) {
+				if !yield(fmt.Sprintf("%d-%d", start.Unix(), n), chunk) {
+					return
+				}
+				n++
+			}
+			from = to
+		}
+	}
+}
+
+// same reports whether records are those of another slice, not only equal ones.
+func same(a, b []model.Record) bool {
+	return slices.EqualFunc(a, b, func(a, b model.Record) bool {
+		return a.Time == b.Time && len(a.Fields) == len(b.Fields) && (len(a.Fields) == 0 || &a.Fields[0] == &b.Fields[0])
+	})
+}
+
+// store makes records something that can be asked. Days that are as they were in the
+// source keep what was computed of them.
+func (s *source) store(records []model.Record) (*insight.Service, error) {
+	all := &shards{set: s.set}
+	for name, chunk := range chunks(records) {
+		p, known := s.parts[name]
+		if !known || !same(p.records, chunk) {
+			data, err := block.Encode(nil, chunk)
+			if err != nil {
+				return nil, fmt.Errorf("encode records: %w", err)
+			}
+			decoded, err := block.Decode(data)
+			if err != nil {
+				return nil, fmt.Errorf("decode records: %w", err)
+			}
+			s.made++
+			made, err := head.New(0, s.made, decoded, nil)
+			if err != nil {
+				return nil, fmt.Errorf("open records: %w", err)
+			}
+			p = &remembered{Part: made, name: fmt.Sprint(s.made), records: chunk, kept: map[string]any{}}
+			if !known {
+				s.parts[name] = p
+			}
+		}
+		all.parts = append(all.parts, p)
+	}
+	return insight.New(query.New(all, query.Config{MemoryBytes: 1 << 30, Time: time.Minute}), nil, begin), nil
 }
 
 // scope is a day of a source.

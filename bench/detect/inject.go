@@ -14,7 +14,6 @@ import (
 
 // planted is something that was put into records.
 type planted struct {
-	kind    string
 	accept  []string // types of findings that say so
 	subject []string // ids, names or entities of which one has to be named; none for all records
 	from    time.Time
@@ -25,17 +24,31 @@ type planted struct {
 // planter puts something into the last day of a source; ok is false where the source
 // has nothing that it could happen to.
 type planter struct {
-	kind  string
-	times int // as often as others: few logs have anything regular
-	plant func(s *source, random *rand.Rand, window time.Time) (planted, bool)
+	kind   string
+	times  int  // as often as others: few logs have anything regular
+	attack bool // it is what somebody does
+	plant  func(s *source, random *rand.Rand, window time.Time) (planted, bool)
 }
 
 // planters returns all kinds.
 func planters() []planter {
 	return []planter{
-		{"spike", 3, plantSpike}, {"drop", 3, plantDrop}, {"silence", 3, plantSilence}, {"new error", 1, plantNew},
-		{"level shift", 3, plantShift}, {"slow drift", 3, plantDrift}, {"error share", 1, plantMix}, {"latency", 1, plantLatency},
-		{"brute force", 1, plantBruteForce}, {"password spraying", 1, plantSpraying}, {"account takeover", 1, plantTakeover}, {"path scan", 1, plantPathScan}, {"port scan", 1, plantPortScan},
+		{"spike", 3, false, plantSpike},
+		{"drop", 3, false, plantDrop},
+		{"silence", 3, false, plantSilence},
+		{"new error", 1, false, plantNew},
+		{"level shift", 3, false, plantShift},
+		{"slow drift", 3, false, plantDrift},
+		{"error share", 1, false, plantMix},
+		{"latency", 1, false, plantLatency},
+		{"brute force", 1, true, plantBruteForce},
+		{"password spraying", 1, true, plantSpraying},
+		{"credential stuffing", 1, true, plantStuffing},
+		{"account takeover", 1, true, plantTakeover},
+		{"path scan", 1, true, plantPathScan},
+		{"port scan", 1, true, plantPortScan},
+		{"privilege change", 1, true, plantPrivilege},
+		{"impossible travel", 1, true, plantTravel},
 	}
 }
 

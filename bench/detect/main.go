@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/bench/machine"
@@ -22,21 +24,38 @@ import (
 
 func main() {
 	var o options
-	var to string
+	var to, seeds string
 	flag.StringVar(&o.data, "data", "../shared/data", "the folder of real logs")
 	flag.StringVar(&to, "json", "", "file for the report as JSON")
 	flag.StringVar(&o.commit, "commit", "", "what was measured, for the report")
 	flag.StringVar(&o.only, "source", "", "only sources whose name contains this")
 	flag.StringVar(&o.kind, "kind", "", "only what is planted of this kind; none for the logs as they are alone")
-	flag.Uint64Var(&o.seed, "seed", 1, "the seed")
+	flag.StringVar(&seeds, "seeds", "1,2,3", "the seeds; thresholds were chosen with the first one")
+	flag.StringVar(&o.keep, "keep", "", "a folder for what was measured of each log: what is there is not measured again")
 	flag.IntVar(&o.rounds, "rounds", 2, "how often each kind is put into each log")
 	flag.IntVar(&o.days, "days", 30, "how many days of a log as it is are judged")
 	flag.BoolVar(&o.verbose, "v", false, "print what is missed and what is wrong")
 	flag.Parse()
-	if err := run(o, to, os.Stdout); err != nil {
+	err := o.parseSeeds(seeds)
+	if err == nil {
+		err = run(o, to, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "detect:", err)
 		os.Exit(1)
 	}
+}
+
+// parseSeeds reads the seeds.
+func (o *options) parseSeeds(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		seed, err := strconv.ParseUint(one, 10, 64)
+		if err != nil || seed == 0 {
+			return fmt.Errorf("seed %q: want a number above 0", one)
+		}
+		o.seeds = append(o.seeds, seed)
+	}
+	return nil
 }
 
 // run measures, prints tables and writes the report.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,119 +13,153 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/anomaly"
-	"github.com/stere-log/stere/bench/machine"
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/model"
 )
 
 // options are what is measured.
 type options struct {
-	data, commit, only, kind string
-	seed                     uint64
-	rounds, days             int
-	verbose                  bool
+	data, commit, only, kind, keep string
+	seeds                          []uint64 // the first one is that with which thresholds were chosen
+	rounds, days                   int
+	verbose                        bool
 }
 
-// Report is what was measured.
-type Report struct {
-	Time     time.Time       `json:"time"`
-	Commit   string          `json:"commit,omitempty"`
-	Machine  machine.Machine `json:"machine"`
-	Seed     uint64          `json:"seed"`
-	Kinds    []Quality       `json:"kinds"`
-	Sources  []Calm          `json:"sources"`
-	CPUPerMs float64         `json:"cpuMillisecondsPerEvaluation"`
+// unit is what was measured of one log: as it is (seed 0), or with what a seed puts there.
+type unit struct {
+	Calm  *Calm               `json:"calm,omitempty"`
+	Kinds map[string]*Quality `json:"kinds,omitempty"`
+	Runs  int                 `json:"evaluations"`
+	CPU   float64             `json:"cpuSeconds"`
 }
 
-// Quality is how well what was planted was found.
-type Quality struct {
-	Kind      string  `json:"kind"`
-	Planted   int     `json:"planted"`
-	Found     int     `json:"found"`
-	Wrong     int     `json:"wrong"` // findings that are neither planted nor there without what is planted
-	Precision float64 `json:"precision"`
-	Recall    float64 `json:"recall"`
-}
-
-// Calm is what was found in logs as they are.
-type Calm struct {
-	Source    string         `json:"source"`
-	Stretched bool           `json:"stretched"` // to nine days
-	Records   int            `json:"records"`
-	Days      int            `json:"tenantDays"`
-	Anomalies int            `json:"anomalies"`
-	Attacks   int            `json:"attacks"`
-	PerDay    float64        `json:"anomaliesPerTenantDay"`
-	Kinds     map[string]int `json:"kinds,omitempty"`
-}
-
-// measure measures everything.
+// measure measures everything, log by log. What is kept in the folder is not measured
+// again.
 func measure(o options) (*Report, error) {
 	paths, err := filepath.Glob(filepath.Join(o.data, "ndjson", "*.ndjson.zst"))
 	if err != nil || len(paths) == 0 {
 		return nil, fmt.Errorf("no logs in %s: %w", o.data, os.ErrNotExist)
 	}
-	report := &Report{Seed: o.seed}
-	quality := map[string]*Quality{}
-	before, runs := cpu(), 0
+	report := &Report{}
+	sums := make([]map[string]*Quality, len(o.seeds))
+	var runs int
+	var spent float64
 	for _, path := range paths {
 		if !strings.Contains(path, o.only) {
 			continue
 		}
-		s, err := load(path)
-		if err != nil {
-			return nil, err
-		}
-		calm, err := o.calm(s, &runs)
-		if err != nil {
-			return nil, err
-		}
-		report.Sources = append(report.Sources, calm)
-		for _, p := range planters() {
-			if o.kind != "" && o.kind != p.kind {
+		l := &lazy{path: path}
+		for i, seed := range append([]uint64{0}, o.seeds...) {
+			u, err := o.unit(l, seed)
+			if err != nil {
+				return nil, err
+			}
+			runs, spent = runs+u.Runs, spent+u.CPU
+			if seed == 0 {
+				report.Sources = append(report.Sources, *u.Calm)
 				continue
 			}
-			q := quality[p.kind]
-			if q == nil {
-				q = &Quality{Kind: p.kind}
-				quality[p.kind] = q
+			if sums[i-1] == nil {
+				sums[i-1] = map[string]*Quality{}
 			}
-			for round := range o.rounds * p.times {
-				if err := o.plant(s, p, round, q, &runs); err != nil {
-					return nil, err
-				}
+			for kind, q := range u.Kinds {
+				sums[i-1][kind] = q.plus(sums[i-1][kind])
 			}
 		}
+	}
+	report.Tuned = summed(o.seeds[:1], sums[:1])
+	report.HeldOut = summed(o.seeds[1:], sums[1:])
+	report.CPUPerMs = 1000 * spent / float64(max(1, runs))
+	return report, nil
+}
+
+// lazy is a log that is read when it is needed.
+type lazy struct {
+	path   string
+	source *source
+}
+
+func (l *lazy) get() (*source, error) {
+	if l.source != nil {
+		return l.source, nil
+	}
+	var err error
+	l.source, err = load(l.path)
+	return l.source, err
+}
+
+// unit measures a log with a seed, 0 for the log as it is, or reads what was kept.
+func (o *options) unit(l *lazy, seed uint64) (*unit, error) {
+	kept := ""
+	if o.keep != "" {
+		kept = filepath.Join(o.keep, fmt.Sprintf("%s-%d.json", strings.TrimSuffix(filepath.Base(l.path), ".ndjson.zst"), seed))
+		if text, err := os.ReadFile(kept); err == nil {
+			u := &unit{}
+			return u, json.Unmarshal(text, u)
+		}
+	}
+	s, err := l.get()
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{Kinds: map[string]*Quality{}}
+	before := cpu()
+	if seed == 0 {
+		err = o.calm(s, u)
+	} else {
+		err = o.plantAll(s, seed, u)
+	}
+	if u.CPU = cpu() - before; err != nil || kept == "" {
+		return u, err
+	}
+	text, err := json.Marshal(u)
+	if err != nil {
+		return nil, fmt.Errorf("keep what was measured: %w", err)
+	}
+	if err := os.WriteFile(kept, text, 0o600); err != nil {
+		return nil, fmt.Errorf("keep what was measured: %w", err)
+	}
+	return u, nil
+}
+
+// plantAll puts everything that a seed says into a log that was stretched.
+func (o *options) plantAll(s *source, seed uint64, u *unit) error {
+	if !s.stretched {
+		return nil
 	}
 	for _, p := range planters() {
-		if q := quality[p.kind]; q != nil && q.Planted > 0 {
-			q.Recall = float64(q.Found) / float64(q.Planted)
-			q.Precision = float64(q.Found) / float64(max(1, q.Found+q.Wrong))
-			report.Kinds = append(report.Kinds, *q)
+		if o.kind != "" && o.kind != p.kind {
+			continue
+		}
+		q := &Quality{Kind: p.kind}
+		u.Kinds[p.kind] = q
+		for round := range o.rounds * p.times {
+			if err := o.plant(s, p, seed, round, q, u); err != nil {
+				return err
+			}
 		}
 	}
-	report.CPUPerMs = 1000 * (cpu() - before) / float64(max(1, runs))
-	return report, nil
+	return nil
 }
 
 // isAttack reports whether a finding is of what somebody does, not of counts.
 func isAttack(f *insight.Finding) bool { return f.Subject.Dimension == anomaly.Entity }
 
 // calm counts what is found in a log as it is, day by day.
-func (o *options) calm(s *source, runs *int) (Calm, error) {
-	c := Calm{Source: s.name, Stretched: s.stretched, Records: len(s.records), Kinds: map[string]int{}}
-	service, err := store(s.records, s.set)
+func (o *options) calm(s *source, u *unit) error {
+	c := &Calm{Source: s.name, Stretched: s.stretched, Records: len(s.records), Kinds: map[string]int{}}
+	service, err := s.store(s.records)
 	if err != nil {
-		return c, err
+		return err
 	}
 	first := time.Unix(0, s.records[0].Time).UTC()
 	for d := max(1, s.days-o.days); d < s.days; d++ {
 		window := first.Add(time.Duration(d) * day)
 		found, err := service.Findings(context.Background(), scope(window))
 		if err != nil {
-			return c, fmt.Errorf("judge %s: %w", s.name, err)
+			return fmt.Errorf("judge %s: %w", s.name, err)
 		}
-		*runs++
+		u.Runs++
 		c.Days++
 		for i := range found.Findings {
 			f := &found.Findings[i]
@@ -143,30 +177,26 @@ func (o *options) calm(s *source, runs *int) (Calm, error) {
 		}
 	}
 	c.PerDay = float64(c.Anomalies) / float64(max(1, c.Days))
-	return c, nil
+	u.Calm = c
+	return nil
 }
 
-// plant puts something into the last day of a log that was stretched, and looks whether
-// it is found.
-func (o *options) plant(s *source, p planter, round int, q *Quality, runs *int) error {
-	if !s.stretched {
-		return nil
-	}
+// plant puts something into the last day of a log, and looks whether it is found.
+func (o *options) plant(s *source, p planter, seed uint64, round int, q *Quality, u *unit) error {
 	h := fnv.New64a()
 	fmt.Fprint(h, s.name, p.kind, round)
-	random := rand.New(rand.NewPCG(o.seed, h.Sum64()))
-	window := begin().Add((spanDays - 1) * day)
+	random := rand.New(rand.NewPCG(seed, h.Sum64()))
+	window := lastDay()
 	put, ok := p.plant(s, random, window)
 	if !ok {
 		return nil
 	}
-	put.kind = p.kind
 	if s.calm == nil {
 		if err := s.findCalm(window); err != nil {
 			return err
 		}
 	}
-	service, err := store(ordered(put.records), s.set)
+	service, err := s.store(ordered(put.records))
 	if err != nil {
 		return err
 	}
@@ -174,7 +204,7 @@ func (o *options) plant(s *source, p planter, round int, q *Quality, runs *int) 
 	if err != nil {
 		return fmt.Errorf("judge %s: %w", s.name, err)
 	}
-	*runs++
+	u.Runs++
 	q.Planted++
 	hit := false
 	for i := range found.Findings {
@@ -183,7 +213,7 @@ func (o *options) plant(s *source, p planter, round int, q *Quality, runs *int) 
 		case put.found(f):
 			hit = true
 		case s.calm[f.ID] || isAttack(f) && put.about(f): // counted with the log as it is; another side of the same attack
-		case isAttack(f) != attacks(p.kind) || f.Severity == insight.Info || f.Severity == insight.Low:
+		case isAttack(f) != p.attack || f.Severity == insight.Info || f.Severity == insight.Low:
 		default:
 			q.Wrong++
 			if o.verbose {
@@ -201,7 +231,7 @@ func (o *options) plant(s *source, p planter, round int, q *Quality, runs *int) 
 
 // findCalm remembers what is found in the log as it is.
 func (s *source) findCalm(window time.Time) error {
-	service, err := store(s.records, s.set)
+	service, err := s.store(s.records)
 	if err != nil {
 		return err
 	}
@@ -214,11 +244,6 @@ func (s *source) findCalm(window time.Time) error {
 		s.calm[found.Findings[i].ID] = true
 	}
 	return nil
-}
-
-// attacks reports whether a kind is what somebody does.
-func attacks(kind string) bool {
-	return strings.Contains(kind, "brute") || strings.Contains(kind, "spray") || strings.Contains(kind, "takeover") || strings.Contains(kind, "scan")
 }
 
 // ordered returns records in the order of time.
@@ -234,29 +259,4 @@ func cpu() float64 {
 		return 0
 	}
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
-}
-
-// WriteTable writes the report for people.
-func (r *Report) WriteTable(w io.Writer) error {
-	if _, err := io.WriteString(w, r.Markdown()); err != nil {
-		return fmt.Errorf("write table: %w", err)
-	}
-	return nil
-}
-
-// Markdown returns the report as tables.
-func (r *Report) Markdown() string {
-	var b strings.Builder
-	b.WriteString("| planted | times | found | wrong | precision | recall |\n|---|---|---|---|---|---|\n")
-	for _, q := range r.Kinds {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %.2f | %.2f |\n", q.Kind, q.Planted, q.Found, q.Wrong, q.Precision, q.Recall)
-	}
-	b.WriteString("\n| log as it is | records | stretched | tenant-days | anomalies | per day | attacks |\n|---|---|---|---|---|---|---|\n")
-	var days, anomalies, attacks int
-	for _, c := range r.Sources {
-		fmt.Fprintf(&b, "| %s | %d | %t | %d | %d | %.2f | %d |\n", c.Source, c.Records, c.Stretched, c.Days, c.Anomalies, c.PerDay, c.Attacks)
-		days, anomalies, attacks = days+c.Days, anomalies+c.Anomalies, attacks+c.Attacks
-	}
-	fmt.Fprintf(&b, "| all | | | %d | %d | %.2f | %d |\n\nOne evaluation: %.0f ms of CPU, making the records included.\n", days, anomalies, float64(anomalies)/float64(max(1, days)), attacks, r.CPUPerMs)
-	return b.String()
 }

@@ -1,6 +1,6 @@
 // Command meaning measures what package meaning says of texts: how well attacks are found
 // in labelled lines, what is found in real logs, how often a level is detected that is
-// known, and what each costs.
+// known, how well models learn labels, and what each costs.
 //
 //	go run ./bench/meaning -data ../shared/data
 //
@@ -36,23 +36,32 @@ import (
 func main() {
 	var data string
 	var examples int
+	var labelled bool
 	flag.StringVar(&data, "data", "", "the folder of logs")
 	flag.IntVar(&examples, "examples", 0, "lines to show of each attack in each file")
+	flag.BoolVar(&labelled, "labelled", false, "only what is known of labelled lines, not the costs")
 	flag.Parse()
-	if err := run(data, examples, os.Stdout); err != nil {
+	if err := run(data, examples, labelled, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "meaning:", err)
 		os.Exit(1)
 	}
 }
 
 // run prints all tables.
-func run(data string, examples int, out io.Writer) error {
+func run(data string, examples int, onlyLabelled bool, out io.Writer) error {
 	attacks(out)
 	if data == "" {
 		return nil
 	}
 	if err := levels(data, out); err != nil {
 		return err
+	}
+	if err := models(data, out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	if onlyLabelled {
+		return nil
 	}
 	return logs(data, examples, out)
 }

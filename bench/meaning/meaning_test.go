@@ -10,7 +10,7 @@ import (
 func TestReport(t *testing.T) {
 	for _, data := range []string{"", t.TempDir()} {
 		var out strings.Builder
-		if err := run(data, 0, &out); err != nil {
+		if err := run(data, 0, false, &out); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), "| all | ") || strings.Contains(out.String(), "| source |") != (data != "") {

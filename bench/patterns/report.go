@@ -15,6 +15,7 @@ type Report struct {
 	Commit  string          `json:"commit,omitempty"`
 	Machine machine.Machine `json:"machine"`
 	Systems []System        `json:"systems"`
+	Made    []Made          `json:"made"`
 	Costs   []Cost          `json:"costs"`
 	Memory  Memory          `json:"memory"`
 }
@@ -25,6 +26,13 @@ type System struct {
 	Lines     int      `json:"lines"`
 	Published Accuracy `json:"published"` // by the labels as published
 	Corrected Accuracy `json:"corrected"` // by those corrected by hand
+}
+
+// Made is how well the statements of lines that were made were found.
+type Made struct {
+	Name  string `json:"name"`
+	Lines int    `json:"lines"`
+	Accuracy
 }
 
 // Accuracy is how well statements were found: the share of lines whose pattern has
@@ -83,7 +91,14 @@ func (r *Report) Markdown() string {
 	for _, f := range sum {
 		fmt.Fprintf(&out, " **%.3f** |", f)
 	}
-	out.WriteString("\n\n| source | lines | shapes | patterns | CPU s | CPU s per million lines |\n|---|---:|---:|---:|---:|---:|\n")
+	out.WriteString("\n\n| made lines of | lines | statements | patterns | GA | FGA |\n|---|---:|---:|---:|---:|---:|\n")
+	var ga, fga float64
+	for _, m := range r.Made {
+		fmt.Fprintf(&out, "| %s | %d | %d | %d | %.3f | %.3f |\n", m.Name, m.Lines, m.Statements, m.Patterns, m.GA, m.FGA)
+		ga, fga = ga+m.GA/float64(len(r.Made)), fga+m.FGA/float64(len(r.Made))
+	}
+	fmt.Fprintf(&out, "| **mean** | | | | **%.3f** | **%.3f** |\n", ga, fga)
+	out.WriteString("\n| source | lines | shapes | patterns | CPU s | CPU s per million lines |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, c := range r.Costs {
 		fmt.Fprintf(&out, "| %s | %d | %d | %d | %.3f | %.3f |\n", c.Name, c.Lines, c.Shapes, c.Patterns, c.CPUSeconds, c.CPUPerMillion)
 	}

