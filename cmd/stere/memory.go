@@ -111,6 +111,7 @@ const (
 const (
 	collectShare = 8  // by which the heap grows between two collections, if that is less than collectLeast
 	beginShare   = 4  // that is asked for in huge pages
+	readyShare   = 16 // of which the system puts memory behind the beginning while the node starts
 	limitShare   = 24 // of limitOf: to which the limit follows the caches; the rest is the program itself and what is beside the heap
 	limitOf      = 32
 	pressedShare = 6 // of pressedOf of the limit: with more alive the caches give way
@@ -181,7 +182,7 @@ func (w *memoryWatch) start(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newReleaser(w.rest, func() {
+		newReleaser(func() int64 { return w.rest() + w.begin.Unback() }, func() {
 			w.begin.Plain()
 			debug.FreeOSMemory()
 		}, tick).run(ctx)

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stere-log/stere/api"
@@ -60,7 +61,10 @@ func (c *serveCommand) Run(p *program) (err error) {
 		return err
 	}
 	memory := effective.size("memory")
-	begin := heap.NewStretch(memory / beginShare)
+	begin := heap.NewStretch(memory/beginShare, memory/readyShare)
+	var backing sync.WaitGroup
+	defer backing.Wait()
+	backing.Go(begin.Back) // while the node starts
 	target := int64(0)
 	if p.getenv("GOMEMLIMIT") == "" {
 		// The process is this node's; what it decodes comes in bursts whose

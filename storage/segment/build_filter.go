@@ -15,6 +15,7 @@ type wordSource uint8
 const (
 	variableWords wordSource = iota // in a variable
 	plainWords                      // in a text without a shape
+	longWords                       // in a long one
 	wordSources
 )
 
@@ -57,6 +58,7 @@ func (f *filterBuilder) endPage() {
 // Salts set apart what shares a filter.
 const (
 	plainSalt = 0x9e3779b97f4a7c15 // words of texts without a shape
+	longSalt  = 0xd6e8feb86659fd93 // words of long ones
 	headSalt  = 0xc2b2ae3d27d4eb4f // first bytes of words
 	tailSalt  = 0x165667b19e3779f9 // last bytes of words
 )
@@ -66,8 +68,11 @@ func wordHash(word string, source wordSource) uint64 { return pieceHash(word, 0,
 
 func pieceHash(piece string, salt uint64, source wordSource) uint64 {
 	hash := xxhash.Sum64String(piece) ^ salt
-	if source == plainWords {
+	switch source {
+	case plainWords:
 		hash ^= plainSalt
+	case longWords:
+		hash ^= longSalt
 	}
 	return hash
 }

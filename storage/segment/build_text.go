@@ -126,6 +126,11 @@ func (s *splitter) span(u *unit, variable int) shape.Span {
 	return s.spans[at/spanChunk][at%spanChunk]
 }
 
+// longText is from how many bytes on a text without a shape is a long one. These are few
+// and most of the bytes, and their words are others: apart from each other, fewer are
+// unpacked to look for a word.
+const longText = 2 << 10
+
 // buildText emits the column as shapes and variables, page after page. Shapes
 // of fewer than shapeRows rows are not worth an entry.
 func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
@@ -134,10 +139,10 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	e := textEncoder{columnBuilder: c, splitter: split(data, c.meta.kind, refs)}
 	e.rankShapes()
 	codes := make([]uint32, len(data.rows))
-	var plains [][]byte
+	var plains, longs [][]byte
 	for lo := 0; lo < len(codes); lo += PageRows {
-		variables, plain := e.page(lo, codes[lo:min(lo+PageRows, len(codes))])
-		plains = append(plains, plain)
+		variables, plain, long := e.page(lo, codes[lo:min(lo+PageRows, len(codes))])
+		plains, longs = append(plains, plain), append(longs, long)
 		c.filters.endPage()
 		if variables == nil {
 			continue
@@ -146,13 +151,8 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 			return err
 		}
 	}
-	for page, plain := range plains {
-		if plain == nil {
-			continue
-		}
-		if err := c.emit(columnKey(c.number, itemPlain, uint32(page)), plain); err != nil {
-			return err
-		}
+	if err := c.emitPages(itemPlain, plains); err != nil {
+		return err
 	}
 	if err := c.emitCoded(codes, e.shapes); err != nil {
 		return err
@@ -163,7 +163,23 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	if err := c.emitReferences(e.shapes); err != nil {
 		return err
 	}
+	if err := c.emitPages(itemLong, longs); err != nil {
+		return err
+	}
 	return c.buildFilters()
+}
+
+// emitPages emits those values of an item of the pages that there are.
+func (c *columnBuilder) emitPages(item byte, values [][]byte) error {
+	for page, value := range values {
+		if value == nil {
+			continue
+		}
+		if err := c.emit(columnKey(c.number, item, uint32(page)), value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // textEncoder encodes the pages of a text column.
@@ -202,10 +218,11 @@ func (e *textEncoder) rankShapes() {
 
 // page encodes the text page that starts with row lo of the column and fills
 // in its codes. It returns a directory of (code, values, bytes) with the bytes
-// of each group, and the compressed texts of code 0.
-func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
+// of each group, and the compressed texts of code 0, those that are long apart.
+func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byte) {
 	groups := map[uint32][]uint32{} // code -> rows of the column
-	var rest []string
+	var rest, apart []string
+	var places []int64 // of those in apart among all of code 0
 	for i := range codes {
 		codes[i] = 0
 		if u := e.unit(lo + i); u.shape != 0 {
@@ -216,16 +233,25 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
 			continue
 		}
 		text := e.text(lo + i)
+		if len(text) >= longText && e.filters.words {
+			places = append(places, int64(len(rest)+len(apart)))
+			apart = append(apart, text)
+			e.filters.add(text, longWords)
+			continue
+		}
 		rest = append(rest, text)
 		e.filters.add(text, plainWords)
 	}
-	if len(rest) > 0 {
-		coded := e.encoder.AppendStrings(nil, rest)
-		e.check(coded, rest)
-		plain = e.compress(coded)
+	if len(rest)+len(apart) > 0 {
+		coded := binary.AppendUvarint(nil, uint64(len(apart)))
+		if len(apart) > 0 {
+			coded = e.encoder.AppendInts(coded, places)
+			long = e.compressTexts(nil, apart)
+		}
+		plain = e.compressTexts(coded, rest)
 	}
 	if len(groups) == 0 {
-		return nil, plain
+		return nil, plain, long
 	}
 	var directory, bodies []byte
 	directory = binary.AppendUvarint(directory, uint64(len(groups)))
@@ -238,7 +264,14 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
 		directory = binary.AppendUvarint(directory, uint64(len(bodies)-before))
 		last = code
 	}
-	return append(directory, bodies...), plain
+	return append(directory, bodies...), plain, long
+}
+
+// compressTexts returns a frame of texts, behind what is in front of them.
+func (e *textEncoder) compressTexts(front []byte, texts []string) []byte {
+	coded := e.encoder.AppendStrings(front, texts)
+	e.check(coded[len(front):], texts)
+	return e.compress(coded)
 }
 
 // appendVariables appends, for each variable of a shape, the length and the

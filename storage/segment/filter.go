@@ -133,42 +133,43 @@ func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
 
 // summary is what is known of the words of all text pages of a column, as it is
 // stored.
-type summary struct{ raw []byte }
+type summary struct {
+	sources wordSource // of words; those of others there are none
+	edges   []byte     // two sets for each
+	common  []byte     // words
+}
 
-// Parts of a summary.
-const (
-	edgeSet       = edgeBits / 8
-	summaryCommon = int(wordSources) * 2 * edgeSet // where the common words begin
-)
+// edgeSet is the bytes of a set of edges.
+const edgeSet = edgeBits / 8
 
-func parseSummary(raw []byte) (*summary, error) {
-	if len(raw) < summaryCommon || len(raw)%8 != 0 {
+func parseSummary(raw []byte, sources wordSource) (*summary, error) {
+	edges := int(sources) * 2 * edgeSet
+	if len(raw) < edges || len(raw)%8 != 0 {
 		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
 	}
-	return &summary{raw}, nil
+	return &summary{sources, raw[:edges], raw[edges:]}, nil
 }
 
 // mayStart reports whether some word of a source may start with prefix.
 func (s *summary) mayStart(source wordSource, prefix string) bool {
-	return len(prefix) < edgeBytes || s.has(2*int(source), prefix[:edgeBytes])
+	return source < s.sources && (len(prefix) < edgeBytes || s.has(2*int(source), prefix[:edgeBytes]))
 }
 
 // mayEnd reports whether some word of a source may end with suffix.
 func (s *summary) mayEnd(source wordSource, suffix string) bool {
-	return len(suffix) < edgeBytes || s.has(2*int(source)+1, suffix[len(suffix)-edgeBytes:])
+	return source < s.sources && (len(suffix) < edgeBytes || s.has(2*int(source)+1, suffix[len(suffix)-edgeBytes:]))
 }
 
 // has reports whether a set of edges has a piece.
 func (s *summary) has(set int, piece string) bool {
 	word, bit := edgeBit(piece)
-	return binary.LittleEndian.Uint64(s.raw[set*edgeSet+8*int(word):])>>bit&1 != 0
+	return binary.LittleEndian.Uint64(s.edges[set*edgeSet+8*int(word):])>>bit&1 != 0
 }
 
-// common reports whether a hash is one of a common word.
-func (s *summary) common(hash uint64) bool {
-	words := s.raw[summaryCommon:]
-	at := func(i int) uint64 { return binary.LittleEndian.Uint64(words[8*i:]) }
-	n := len(words) / 8
+// isCommon reports whether a hash is one of a common word.
+func (s *summary) isCommon(hash uint64) bool {
+	at := func(i int) uint64 { return binary.LittleEndian.Uint64(s.common[8*i:]) }
+	n := len(s.common) / 8
 	i := sort.Search(n, func(i int) bool { return at(i) >= hash })
 	return i < n && at(i) == hash
 }

@@ -126,19 +126,7 @@ func TestVersion2(t *testing.T) {
 	ids, records := followRecords(rng, 300)
 	moreIDs, more := randomRecords(rng, 100, 1000)
 	want := newMemPart(append(ids, moreIDs...), append(records, more...))
-	raw, err := os.ReadFile("testdata/version2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := memStore{}
-	for r := wire.NewReader(raw); r.Len() > 0; {
-		key := r.String()
-		store[key] = r.Bytes()
-	}
-	s, err := Open(store.get, NewCache(0))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := readStored(t, "testdata/version2")
 	if s.Rows() != want.Rows() || s.Meta().version != 2 {
 		t.Fatalf("%d rows of version %d, want %d", s.Rows(), s.Meta().version, want.Rows())
 	}
@@ -159,6 +147,25 @@ func TestVersion2(t *testing.T) {
 			t.Errorf("%v: have %d rows, want %d, %v", leaf, have.GetCardinality(), all.GetCardinality(), err)
 		}
 	}
+}
+
+// readStored opens a segment that was written to a file: keys and values.
+func readStored(t *testing.T, file string) *Segment {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := memStore{}
+	for r := wire.NewReader(raw); r.Len() > 0; {
+		key := r.String()
+		store[key] = r.Bytes()
+	}
+	s, err := Open(store.get, NewCache(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // FuzzFollowers replaces one value of what follows, or of the guide's codes, by

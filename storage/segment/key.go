@@ -3,7 +3,7 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 3
+const Version = 4
 
 // versionRead is the oldest format that is read.
 const versionRead = 2
@@ -27,12 +27,13 @@ const (
 // Items of a column.
 const (
 	itemText   byte = 1 // page -> variables (text columns)
-	itemPlain  byte = 2 // page -> texts without a shape (text columns)
+	itemPlain  byte = 2 // page -> texts without a shape that are not long, and which are (text columns)
 	itemCodes  byte = 3 // page -> codes
 	itemDict   byte = 4 // chunk -> dictionary values
 	itemCounts byte = 5 // how often each code occurs
 	itemPages  byte = 6 // on which pages each code occurs
 	itemRefs   byte = 7 // which shapes refer to which columns
+	itemLong   byte = 8 // page -> long texts without a shape (text columns)
 )
 
 // Numbers that follow the pages in their section.

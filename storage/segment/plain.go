@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // plainPage is the texts of code 0 on a page as they were written. Those with
@@ -19,22 +21,82 @@ import (
 type plainPage struct {
 	joinedTexts
 	codes  []uint32 // which text each value is; nil: each its own
+	long   []uint32 // which texts of code 0 are long, ascending: they are elsewhere
 	odd    []uint32 // texts beyond ASCII, ascending
 	folded joinedTexts
 }
 
-// plainPage returns the n texts of code 0 on a page; see borrowed.
+// plainPage returns those of the n texts of code 0 on a page that are not long; see
+// borrowed.
 func (c *columnReader) plainPage(page, n uint32) (*plainPage, func(), error) {
-	s := c.segment
-	return borrowed(s, s.cacheKey(itemPlain, c.number, page), columnKey(c.number, itemPlain, page), func(raw []byte, room *pageRoom) (*plainPage, int64, error) {
-		joined, rest, err := room.decoder.JoinedStrings(raw, int(n))
-		if err != nil || len(rest) != 0 {
-			return nil, 0, errors.Join(fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt), err)
+	return c.plainItem(itemPlain, page, func(raw []byte) (long []uint32, rest []byte, texts uint32, err error) {
+		if !c.longApart() {
+			return nil, raw, n, nil
 		}
-		p := &plainPage{joinedTexts: joinTexts(joined.Text, joined.Ends), codes: joined.Codes}
-		p.foldOdd()
-		return p, int64(cap(raw)+len(p.folded.text)) + 4*int64(len(p.ends)+len(p.codes)+2*len(p.odd)), nil
+		r := wire.NewReader(raw)
+		count := r.Bounded(n)
+		if r.Failed() {
+			return nil, nil, 0, ErrCorrupt
+		}
+		if rest = r.Rest(); count == 0 {
+			return nil, rest, n, nil
+		}
+		places, rest, err := column.Ints(nil, rest, int(count))
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		last := int64(-1)
+		for _, place := range places {
+			if place <= last || place >= int64(n) {
+				return nil, nil, 0, ErrCorrupt
+			}
+			long, last = append(long, uint32(place)), place
+		}
+		return long, rest, n - count, nil
 	})
+}
+
+// longPage returns the n long texts of code 0 on a page; see borrowed.
+func (c *columnReader) longPage(page, n uint32) (*plainPage, func(), error) {
+	return c.plainItem(itemLong, page, func(raw []byte) ([]uint32, []byte, uint32, error) { return nil, raw, n, nil })
+}
+
+// plainItem returns texts of code 0 on a page; front reads what stands before them.
+func (c *columnReader) plainItem(item byte, page uint32, front func(raw []byte) (long []uint32, rest []byte, texts uint32, err error)) (*plainPage, func(), error) {
+	s := c.segment
+	return borrowed(s, s.cacheKey(item, c.number, page), columnKey(c.number, item, page), func(raw []byte, room *pageRoom) (*plainPage, int64, error) {
+		corrupt := fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt)
+		long, rest, n, err := front(raw)
+		if err != nil {
+			return nil, 0, errors.Join(corrupt, err)
+		}
+		joined, rest, err := room.decoder.JoinedStrings(rest, int(n))
+		if err != nil || len(rest) != 0 {
+			return nil, 0, errors.Join(corrupt, err)
+		}
+		p := &plainPage{joinedTexts: joinTexts(joined.Text, joined.Ends), codes: joined.Codes, long: long}
+		p.foldOdd()
+		return p, int64(cap(raw)+len(p.folded.text)) + 4*int64(len(p.ends)+len(p.codes)+len(p.long)+2*len(p.odd)), nil
+	})
+}
+
+// longApart reports whether the long texts of the column are apart from the others.
+func (c *columnReader) longApart() bool { return c.segment.meta.version > 3 }
+
+// longPages returns the pages that may have long texts.
+func (c *columnReader) longPages() []uint32 {
+	if !c.longApart() || !c.hasFilters() {
+		return nil
+	}
+	return c.allPages()
+}
+
+// wordSources returns how many sources of words filters know.
+func (s *Segment) wordSources() wordSource {
+	if s.meta.version > 3 {
+		return wordSources
+	}
+	return longWords
 }
 
 // foldOdd folds the texts with bytes beyond ASCII.
@@ -186,7 +248,7 @@ func (c *columnReader) foundKey(page, value uint32) cacheKey {
 
 // keepFound keeps the texts of those values of a page that were found, if they
 // are few.
-func (c *columnReader) keepFound(page uint32, p *plainPage, hits []uint32) {
+func (c *columnReader) keepFound(page uint32, p *plains, hits []uint32) {
 	if len(hits) > foundKept {
 		return
 	}
@@ -218,13 +280,19 @@ func (c *columnReader) plainTexts(page, n uint32, values []uint32) (texts [][]by
 	if texts, ok := c.foundTexts(page, values); ok {
 		return texts, nothing, nil
 	}
-	p, done, err := c.plainPage(page, n)
+	p, err := c.openPlain(page, n)
 	if err != nil {
-		return nil, done, err
+		return nil, nothing, err
+	}
+	if _, long := p.split(values); len(long) > 0 {
+		if err := p.openLong(); err != nil {
+			p.done()
+			return nil, nothing, err
+		}
 	}
 	texts = make([][]byte, len(values))
 	for i, value := range values {
 		texts[i] = p.value(value)
 	}
-	return texts, done, nil
+	return texts, p.done, nil
 }

@@ -82,7 +82,7 @@ func (c *columnReader) narrowRegex(ctx context.Context, hint *regexHint, within 
 		}
 		loose = index.Or(loose, referring)
 		plain := textScan{column: c, within: rest, needle: needle{text: index.Fold(literal)}}
-		plain.pages[plainWords] = c.allPages()
+		plain.pages[plainWords], plain.pages[longWords] = c.allPages(), c.longPages()
 		texts, err := plain.run(ctx)
 		if err != nil {
 			return nil, err
@@ -155,7 +155,7 @@ func (c *columnReader) rowsWithLoosePiece(ctx context.Context, piece string, ski
 		return nil, err
 	}
 	plain := textScan{column: c, within: rest, needle: needle{text: index.Fold(piece)}}
-	plain.pages[plainWords] = c.allPages()
+	plain.pages[plainWords], plain.pages[longWords] = c.allPages(), c.longPages()
 	texts, err := plain.run(ctx)
 	if err != nil {
 		return nil, err

@@ -438,7 +438,7 @@ func (c *columnReader) summary() (*summary, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		summary, err := parseSummary(raw)
+		summary, err := parseSummary(raw, s.wordSources())
 		return summary, int64(len(raw)), err
 	})
 }

@@ -66,7 +66,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 		return nil, err
 	}
 	found = index.Or(found, referring)
-	rows, err := c.rowsWithLooseWord(ctx, p, word, codes, index.AndNot(within, found), variableWords, plainWords)
+	rows, err := c.rowsWithLooseWord(ctx, p, word, codes, index.AndNot(within, found), variableWords, plainWords, longWords)
 	if err != nil {
 		return nil, err
 	}
@@ -194,14 +194,16 @@ func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *
 func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	scan := textScan{column: c, within: within, needle: wordNeedle(p.pred.(index.Phrase).Folded())}
 	for i, word := range p.hints.Words {
-		pages, err := c.pagesWithWord(word, p.along, plainWords)
-		if err != nil {
-			return nil, err
+		for _, source := range []wordSource{plainWords, longWords} {
+			pages, err := c.pagesWithWord(word, p.along, source)
+			if err != nil {
+				return nil, err
+			}
+			if i > 0 {
+				pages = intersect(scan.pages[source], pages)
+			}
+			scan.pages[source] = pages
 		}
-		if i > 0 {
-			pages = intersect(scan.pages[plainWords], pages)
-		}
-		scan.pages[plainWords] = pages
 	}
 	return scan.run(ctx)
 }
@@ -237,7 +239,7 @@ func (c *columnReader) pagesWithWord(word string, along []string, source wordSou
 		return nil, err
 	}
 	for i, word := range words {
-		cache.put(c.wordPagesKey(word), &found[i], 4*int64(len(found[i][plainWords])+len(found[i][variableWords])))
+		cache.put(c.wordPagesKey(word), &found[i], 4*int64(len(found[i][plainWords])+len(found[i][longWords])+len(found[i][variableWords])))
 	}
 	return found[0][source], nil
 }
@@ -248,7 +250,7 @@ func (c *columnReader) wordPagesKey(word string) cacheKey {
 	return at
 }
 
-// findPages is pagesWithWord of some words without what is kept: of both
+// findPages is pagesWithWord of some words without what is kept: of all
 // sources, as these are in the same filters.
 func (c *columnReader) findPages(words []string) ([]wordPages, error) {
 	found := make([]wordPages, len(words))
@@ -271,7 +273,7 @@ func (c *columnReader) findPages(words []string) ([]wordPages, error) {
 				continue
 			}
 			hash := wordHash(word, source)
-			if summary.common(hash) {
+			if summary.isCommon(hash) {
 				found[i][source] = c.allPages()
 				continue
 			}
@@ -322,7 +324,7 @@ func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint
 
 // pagesWithHash asks the pages' filters.
 func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
-	if summary.common(hash) {
+	if summary.isCommon(hash) {
 		return c.allPages(), nil
 	}
 	var pages []uint32
@@ -382,24 +384,43 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	room := rooms.take(scratchRoom)
 	defer rooms.give(room)
 	s.decoder = &room.decoder
-	for source, scan := range []func(context.Context, uint32) error{variableWords: s.variables, plainWords: s.plain} {
-		for _, page := range s.pages[source] {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			touches, err := s.column.touches(s.within, page)
-			if err != nil {
-				return nil, err
-			}
-			if !touches {
-				continue
-			}
-			if err := scan(ctx, page); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.each(ctx, s.pages[variableWords], s.variables); err != nil {
+		return nil, err
+	}
+	if err := s.each(ctx, union(s.pages[plainWords], s.pages[longWords]), s.plain); err != nil {
+		return nil, err
 	}
 	return index.And(s.found, s.within), nil
+}
+
+// each calls scan with those of the pages that rows of within may be on.
+func (s *textScan) each(ctx context.Context, pages []uint32, scan func(context.Context, uint32) error) error {
+	for _, page := range pages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		touches, err := s.column.touches(s.within, page)
+		if err != nil {
+			return err
+		}
+		if !touches {
+			continue
+		}
+		if err := scan(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// union returns what is in one of two ascending lists.
+func union(a, b []uint32) []uint32 {
+	if len(b) == 0 {
+		return a
+	}
+	both := slices.Concat(a, b)
+	slices.Sort(both)
+	return slices.Compact(both)
 }
 
 // variables looks at the variables of a page.

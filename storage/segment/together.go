@@ -98,12 +98,15 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 			return hits, nil
 		}
 	}
-	p, done, err := s.column.plainPage(page, n)
+	p, err := s.column.openPlain(page, n)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	hits := p.holding(s.needle, values)
+	defer p.done()
+	hits, err := p.holding(s.needle, values, on(s.pages[plainWords], page), on(s.pages[longWords], page))
+	if err != nil {
+		return nil, err
+	}
 	s.column.keepFound(page, p, hits)
 	if t == nil || !slices.Contains(t.words, s.word) {
 		return hits, nil
@@ -113,16 +116,32 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 		if word == s.word {
 			continue
 		}
-		pages, err := s.column.pagesWithWord(word, t.words, plainWords)
+		short, err := s.column.pagesWithWord(word, t.words, plainWords)
 		if err != nil {
 			return nil, err
 		}
-		if _, on := slices.BinarySearch(pages, page); on {
-			if tried == nil {
-				tried = slices.Clone(values)
-			}
-			t.note(togetherKey{key.column, page, word}, togetherHits{tried, p.holding(wordNeedle(word), tried)})
+		long, err := s.column.pagesWithWord(word, t.words, longWords)
+		if err != nil {
+			return nil, err
 		}
+		mayShort, mayLong := on(short, page), on(long, page)
+		if !mayShort && !mayLong {
+			continue
+		}
+		if tried == nil {
+			tried = slices.Clone(values)
+		}
+		others, err := p.holding(wordNeedle(word), tried, mayShort, mayLong)
+		if err != nil {
+			return nil, err
+		}
+		t.note(togetherKey{key.column, page, word}, togetherHits{tried, others})
 	}
 	return hits, nil
+}
+
+// on reports whether a page is among pages.
+func on(pages []uint32, page uint32) bool {
+	_, found := slices.BinarySearch(pages, page)
+	return found
 }
