@@ -94,6 +94,9 @@ type builder struct {
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
 	few   []uint32            // scratch: rows of a column that few have
 
+	distinct   column.Distinct // scratch: values of the column at hand
+	renumbered []uint32        // scratch: their numbers by those of a source
+
 	oversize bool // something could not be read back
 }
 
