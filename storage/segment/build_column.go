@@ -10,7 +10,6 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
-	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -252,7 +251,7 @@ func (c *columnBuilder) emitCodes(codes []uint32) error {
 	}
 	for lo := 0; lo < len(codes); lo += PageRows {
 		page := codes[lo:min(lo+PageRows, len(codes))]
-		if err := c.emit(columnKey(c.number, itemCodes, uint32(lo/PageRows)), c.compress(column.AppendCodes(nil, page))); err != nil {
+		if err := c.emit(columnKey(c.number, itemCodes, uint32(lo/PageRows)), c.compressCodes(page)); err != nil {
 			return err
 		}
 	}
@@ -270,11 +269,12 @@ func (c *columnBuilder) emitDict(sorted []string, counts []int64) error {
 	for lo := 0; lo < len(sorted); lo += dictChunk {
 		chunk := sorted[lo:min(lo+dictChunk, len(sorted))]
 		c.meta.heads = append(c.meta.heads, chunk[0])
-		coded := column.AppendStrings(nil, chunk)
+		coded := c.encoder.AppendStrings(c.raw[:0], chunk)
 		c.check(coded, chunk)
 		if len(sorted) <= dictChunk {
-			coded = column.AppendInts(coded, counts)
+			coded = c.encoder.AppendInts(coded, counts)
 		}
+		c.raw = coded
 		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(coded)); err != nil {
 			return err
 		}
@@ -313,7 +313,7 @@ func allSingle(values []string) bool {
 func (c *columnBuilder) emitStatistics(codes []uint32, counts []int64) error {
 	size := c.meta.dict + c.meta.codeBase()
 	if c.meta.chunks > 1 {
-		if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(column.AppendInts(nil, counts))); err != nil {
+		if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(c.encoder.AppendInts(nil, counts))); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
-	"github.com/stere-log/stere/storage/column"
 )
 
 // unit is a text that is split: a distinct value, or a row's value where it
@@ -178,7 +177,6 @@ type textEncoder struct {
 	rowTimes []int64
 	coded    []byte
 	clocked  []byte
-	encoder  column.Encoder
 }
 
 // clockWorth is how many bytes a variable must take to be tried as a clock.
@@ -220,9 +218,9 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain []byte) {
 		e.filters.add(text, plainWords)
 	}
 	if len(rest) > 0 {
-		coded := e.encoder.AppendStrings(nil, rest)
-		e.check(coded, rest)
-		plain = e.compress(coded)
+		e.raw = e.encoder.AppendStrings(e.raw[:0], rest)
+		e.check(e.raw, rest)
+		plain = e.compress(e.raw)
 	}
 	if len(groups) == 0 {
 		return nil, plain
