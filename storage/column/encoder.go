@@ -16,7 +16,7 @@ type Encoder struct {
 	numbers   []int64
 	codes     []uint32
 	inner     []string
-	distinct  distinct
+	distinct  Distinct
 }
 
 // AppendInts is the method of the function with its name.
@@ -43,10 +43,10 @@ func resize[T any](buffer *[]T, n int) []T {
 	return *buffer
 }
 
-// distinct numbers different strings in order of their first appearance. It is
+// Distinct numbers different strings in order of their first appearance. It is
 // a hash table in two arrays that are used again: most arrays are short, and a
-// map of its own for each costs more than all else.
-type distinct struct {
+// map of its own for each costs more than all else. The zero value has to be reset.
+type Distinct struct {
 	seed   maphash.Seed
 	seeded bool
 	slots  []uint32 // number + 1
@@ -54,12 +54,15 @@ type distinct struct {
 	values []string
 }
 
-// reset empties the table and makes room for n values.
-func (d *distinct) reset(n int) {
+// distinctSlotsMin is how many slots a table has at least, a power of two.
+const distinctSlotsMin = 16
+
+// Reset empties the table and makes room for n values. More can come.
+func (d *Distinct) Reset(n int) {
 	if !d.seeded {
 		d.seed, d.seeded = maphash.MakeSeed(), true
 	}
-	size := 16
+	size := distinctSlotsMin
 	for size < 2*n {
 		size *= 2
 	}
@@ -67,8 +70,8 @@ func (d *distinct) reset(n int) {
 	d.hashes, d.values = d.hashes[:0], d.values[:0]
 }
 
-// number returns the number of a value and whether it is new.
-func (d *distinct) number(value string) (uint32, bool) {
+// Number returns the number of a value and whether it is new.
+func (d *Distinct) Number(value string) (uint32, bool) {
 	hash := uint32(maphash.String(d.seed, value))
 	mask := uint32(len(d.slots) - 1)
 	for at := hash & mask; ; at = (at + 1) & mask {
@@ -76,6 +79,9 @@ func (d *distinct) number(value string) (uint32, bool) {
 		if slot == 0 {
 			d.values, d.hashes = append(d.values, value), append(d.hashes, hash)
 			d.slots[at] = uint32(len(d.values))
+			if 2*len(d.values) > len(d.slots) {
+				d.grow()
+			}
 			return uint32(len(d.values)) - 1, true
 		}
 		if d.hashes[slot-1] == hash && d.values[slot-1] == value {
@@ -83,3 +89,20 @@ func (d *distinct) number(value string) (uint32, bool) {
 		}
 	}
 }
+
+// grow makes room for four times as many values.
+func (d *Distinct) grow() {
+	size := 4 * len(d.slots)
+	clear(resize(&d.slots, size))
+	mask := uint32(size - 1)
+	for i, hash := range d.hashes {
+		at := hash & mask
+		for d.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		d.slots[at] = uint32(i) + 1
+	}
+}
+
+// Values returns the values, by number. They are the table's until it is reset.
+func (d *Distinct) Values() []string { return d.values }

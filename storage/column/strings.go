@@ -131,11 +131,11 @@ func (e *Encoder) appendDict(dst []byte, values []string, total int) ([]byte, bo
 	if len(values) < 4 {
 		return dst, false
 	}
-	e.distinct.reset(min(len(values)/2+1, len(values)))
+	e.distinct.Reset(min(len(values)/2+1, len(values)))
 	codes := resize(&e.codes, len(values))
 	bytes := 0
 	for i, value := range values {
-		code, isNew := e.distinct.number(value)
+		code, isNew := e.distinct.Number(value)
 		if isNew {
 			if known := int(code); known >= len(values)/2 || i >= dictProbe && known > i-i/8 {
 				return dst, false

@@ -94,6 +94,12 @@ type builder struct {
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
 	few   []uint32            // scratch: rows of a column that few have
 
+	encoder    column.Encoder
+	raw        []byte          // scratch: what is encoded and not compressed yet
+	packed     []byte          // scratch: what is compressed
+	distinct   column.Distinct // scratch: values of the column at hand
+	renumbered []uint32        // scratch: their numbers by those of a source
+
 	oversize bool // something could not be read back
 }
 
@@ -147,6 +153,15 @@ func (b *builder) open(inputs []Input) error {
 	b.meta.Rows = b.rows
 	return nil
 }
+
+// compressCodes is compress for codes.
+func (b *builder) compressCodes(codes []uint32) []byte {
+	b.raw = b.encoder.AppendCodes(b.raw[:0], codes)
+	return b.compress(b.raw)
+}
+
+// checksumBytes is the length of the checksum of a value.
+const checksumBytes = 4
 
 // emit hands on a key and value with its checksum.
 func (b *builder) emit(key, value []byte) error {
@@ -240,10 +255,11 @@ func (b *builder) mergeRows() error {
 				return err
 			}
 			b.meta.pageTimes = append(b.meta.pageTimes, page.times[0])
-			if err := b.emit(pageKey(sectionTimes, row/PageRows), b.compress(column.AppendTimes(nil, page.times, page.digits))); err != nil {
+			if err := b.emit(pageKey(sectionTimes, row/PageRows), b.compress(column.AppendTimes(b.raw[:0], page.times, page.digits))); err != nil {
 				return err
 			}
-			idPages = append(idPages, b.compress(column.AppendInts(column.AppendCodes(nil, page.entries), page.ordinals)))
+			b.raw = b.encoder.AppendInts(b.encoder.AppendCodes(b.raw[:0], page.entries), page.ordinals)
+			idPages = append(idPages, b.compress(b.raw))
 			page.reset()
 		}
 	}
@@ -309,12 +325,15 @@ func (p *rowPage) reset() {
 	clear(p.expect)
 }
 
+// compress returns a frame of raw, with room for the checksum: packing wants room
+// for the worst case, several times what a frame takes.
 func (b *builder) compress(raw []byte) []byte {
 	if len(raw) > column.DecodedMax {
 		b.oversize = true
 		return nil
 	}
-	return column.Compress(nil, raw, b.opts.Level)
+	b.packed = column.Compress(b.packed[:0], raw, b.opts.Level)
+	return append(make([]byte, 0, len(b.packed)+checksumBytes), b.packed...)
 }
 
 // check notes when encoded texts are more than can be read back.
@@ -336,10 +355,10 @@ func (b *builder) emitEntries() error {
 	for i, span := range b.entrySpan {
 		first[i], last[i] = span[0], span[1]-span[0]
 	}
-	raw := column.AppendInts(nil, b.entries)
-	raw = column.AppendInts(raw, first)
-	raw = column.AppendInts(raw, last)
-	return b.emit(pageKey(sectionEntries, 0), b.compress(raw))
+	b.raw = b.encoder.AppendInts(b.raw[:0], b.entries)
+	b.raw = b.encoder.AppendInts(b.raw, first)
+	b.raw = b.encoder.AppendInts(b.raw, last)
+	return b.emit(pageKey(sectionEntries, 0), b.compress(b.raw))
 }
 
 func (b *builder) emitMeta() error {

@@ -10,7 +10,6 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
-	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -87,35 +86,20 @@ const fewShare = 64
 // gather merges a column of several sources into output rows and one
 // dictionary.
 func (b *builder) gather(inputs []columnInput) (columnData, error) {
-	numbers := map[string]uint32{}
-	var dict []string
 	var count int
 	few := b.few[:0]
-	all, seen := 0, 0 // distinct values, each counted once an input
+	b.distinct.Reset(0)
 	for _, in := range inputs {
-		all += int(in.column.Distinct())
-	}
-	for n, in := range inputs {
-		if n > 0 && seen >= all/gatherSample && seen-int(inputs[n-1].column.Distinct()) < all/gatherSample {
-			dict, numbers = reserve(dict, numbers, len(dict)*all/max(seen, 1))
-		}
-		seen += int(in.column.Distinct())
 		s := &b.sources[in.source]
 		values, err := in.column.Gather(b.ctx, s.rows)
 		if err != nil {
 			return columnData{}, err
 		}
-		renumbered := make([]uint32, len(values.Dict)) // code -> merged code + 1
+		renumbered := b.renumber(len(values.Dict)) // code -> merged code + 1
 		s.eachOut(values.Rows, func(i int, out uint32) {
 			code := values.Codes[i]
 			if renumbered[code] == 0 {
-				value := values.Dict[code]
-				number, ok := numbers[value]
-				if !ok {
-					number = uint32(len(dict))
-					numbers[value] = number
-					dict = append(dict, value)
-				}
+				number, _ := b.distinct.Number(values.Dict[code])
 				renumbered[code] = number + 1
 			}
 			b.codes[out] = renumbered[code]
@@ -126,7 +110,7 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 		})
 	}
 	b.few = few
-	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: dict}
+	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: slices.Clone(b.distinct.Values())}
 	add := func(row uint32) {
 		if code := b.codes[row]; code != 0 {
 			data.rows = append(data.rows, row)
@@ -150,19 +134,11 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 	return data, nil
 }
 
-// gatherSample is after which part of the distinct values of all inputs it is
-// estimated how many they are together.
-const gatherSample = 8
-
-// reserve makes room for size values: to grow step by step moves each of many
-// values several times.
-func reserve(dict []string, numbers map[string]uint32, size int) ([]string, map[string]uint32) {
-	if size < 2*len(dict) {
-		return dict, numbers
-	}
-	larger := make(map[string]uint32, size)
-	maps.Copy(larger, numbers)
-	return slices.Grow(dict, size-len(dict)), larger
+// renumber returns n zeros.
+func (b *builder) renumber(n int) []uint32 {
+	b.renumbered = slices.Grow(b.renumbered[:0], n)[:n]
+	clear(b.renumbered)
+	return b.renumbered
 }
 
 // columnBuilder encodes one column.
@@ -275,7 +251,7 @@ func (c *columnBuilder) emitCodes(codes []uint32) error {
 	}
 	for lo := 0; lo < len(codes); lo += PageRows {
 		page := codes[lo:min(lo+PageRows, len(codes))]
-		if err := c.emit(columnKey(c.number, itemCodes, uint32(lo/PageRows)), c.compress(column.AppendCodes(nil, page))); err != nil {
+		if err := c.emit(columnKey(c.number, itemCodes, uint32(lo/PageRows)), c.compressCodes(page)); err != nil {
 			return err
 		}
 	}
@@ -293,11 +269,12 @@ func (c *columnBuilder) emitDict(sorted []string, counts []int64) error {
 	for lo := 0; lo < len(sorted); lo += dictChunk {
 		chunk := sorted[lo:min(lo+dictChunk, len(sorted))]
 		c.meta.heads = append(c.meta.heads, chunk[0])
-		coded := column.AppendStrings(nil, chunk)
+		coded := c.encoder.AppendStrings(c.raw[:0], chunk)
 		c.check(coded, chunk)
 		if len(sorted) <= dictChunk {
-			coded = column.AppendInts(coded, counts)
+			coded = c.encoder.AppendInts(coded, counts)
 		}
+		c.raw = coded
 		if err := c.emit(columnKey(c.number, itemDict, c.meta.chunks), c.compress(coded)); err != nil {
 			return err
 		}
@@ -336,7 +313,7 @@ func allSingle(values []string) bool {
 func (c *columnBuilder) emitStatistics(codes []uint32, counts []int64) error {
 	size := c.meta.dict + c.meta.codeBase()
 	if c.meta.chunks > 1 {
-		if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(column.AppendInts(nil, counts))); err != nil {
+		if err := c.emit(columnKey(c.number, itemCounts, 0), c.compress(c.encoder.AppendInts(nil, counts))); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -22,37 +21,109 @@ const (
 // filterBuilder gathers the words of a column's text pages.
 type filterBuilder struct {
 	words  bool // whether the column has filters at all
-	page   map[uint64]struct{}
+	page   wordSet
 	pages  [][]uint64 // sorted word hashes of each page
 	edges  [wordSources]edges
-	recent string // the last text added: repeats are common
+	recent string   // the last text added: repeats are common
+	known  []string // words of the page that were added, each at the place of its hash
+	from   wordSource
 }
+
+// knownWords is how many words are remembered, a power of two.
+const knownWords = 1 << 10
 
 func (f *filterBuilder) add(text string, source wordSource) {
 	if !f.words || text == f.recent {
 		return
 	}
 	f.recent = text
-	if f.page == nil {
-		f.page = map[uint64]struct{}{}
+	if f.known == nil {
+		f.known = make([]string, knownWords)
+	}
+	if source != f.from {
+		f.from = source
+		clear(f.known)
 	}
 	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
-		word := index.Fold(text[start:end])
-		f.page[wordHash(word, source)] = struct{}{}
-		f.edges[source].add(word)
-		if piece, ok := headPiece(word); ok {
-			f.page[pieceHash(piece, headSalt, source)] = struct{}{}
+		word := text[start:end]
+		known := &f.known[xxhash.Sum64String(word)%knownWords]
+		if *known == word {
+			continue
 		}
-		if piece, ok := tailPiece(word); ok {
-			f.page[pieceHash(piece, tailSalt, source)] = struct{}{}
-		}
+		*known = word
+		f.addWord(index.Fold(word), source)
+	}
+}
+
+// addWord adds a folded word and its pieces.
+func (f *filterBuilder) addWord(word string, source wordSource) {
+	f.page.add(wordHash(word, source))
+	f.edges[source].add(word)
+	if piece, ok := headPiece(word); ok {
+		f.page.add(pieceHash(piece, headSalt, source))
+	}
+	if piece, ok := tailPiece(word); ok {
+		f.page.add(pieceHash(piece, tailSalt, source))
 	}
 }
 
 func (f *filterBuilder) endPage() {
-	f.pages = append(f.pages, slices.Sorted(maps.Keys(f.page)))
-	clear(f.page)
+	f.pages = append(f.pages, f.page.take())
 	f.recent = ""
+	clear(f.known)
+}
+
+// wordSet is a set of hashes of words: a hash table whose places are the hashes.
+type wordSet struct {
+	slots   []uint64 // 0 for none; a power of two of them
+	members []uint64 // those but 0, in order of their coming
+	zero    bool     // whether 0 is a member
+}
+
+const wordSlotsMin = 1 << 10
+
+func (s *wordSet) add(hash uint64) {
+	if hash == 0 {
+		s.zero = true
+		return
+	}
+	if 2*len(s.members) >= len(s.slots) {
+		s.grow()
+	}
+	mask := uint64(len(s.slots) - 1)
+	at := hash & mask
+	for ; s.slots[at] != 0; at = (at + 1) & mask {
+		if s.slots[at] == hash {
+			return
+		}
+	}
+	s.slots[at] = hash
+	s.members = append(s.members, hash)
+}
+
+func (s *wordSet) grow() {
+	s.slots = make([]uint64, max(wordSlotsMin, 4*len(s.slots)))
+	mask := uint64(len(s.slots) - 1)
+	for _, hash := range s.members {
+		at := hash & mask
+		for s.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		s.slots[at] = hash
+	}
+}
+
+// take empties the set and returns what it held, sorted.
+func (s *wordSet) take() []uint64 {
+	sorted := make([]uint64, 0, len(s.members)+1)
+	if s.zero {
+		sorted = append(sorted, 0)
+	}
+	sorted = append(sorted, s.members...)
+	slices.Sort(sorted)
+	clear(s.slots)
+	s.members, s.zero = s.members[:0], false
+	return sorted
 }
 
 // Salts set apart what shares a filter.

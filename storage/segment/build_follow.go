@@ -3,8 +3,6 @@ package segment
 import (
 	"encoding/binary"
 	"slices"
-
-	"github.com/stere-log/stere/storage/column"
 )
 
 // Which columns may follow the messages. Few values take little as they are,
@@ -74,7 +72,7 @@ func (b *builder) emitFollower(f *follower) error {
 		if len(page) == 0 {
 			continue
 		}
-		if err := b.emit(followKey(f.number, uint32(lo/PageRows)), b.compress(column.AppendCodes(nil, page))); err != nil {
+		if err := b.emit(followKey(f.number, uint32(lo/PageRows)), b.compressCodes(page)); err != nil {
 			return err
 		}
 	}
@@ -82,7 +80,7 @@ func (b *builder) emitFollower(f *follower) error {
 		return nil
 	}
 	raw := binary.AppendUvarint(nil, uint64(b.guide.number))
-	return b.emit(followKey(f.number, followMap), b.compress(column.AppendCodes(raw, own)))
+	return b.emit(followKey(f.number, followMap), b.compress(b.encoder.AppendCodes(raw, own)))
 }
 
 // followed returns for each code of the guide the code, plus 1, that the

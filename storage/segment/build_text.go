@@ -7,7 +7,6 @@ import (
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
-	"github.com/stere-log/stere/storage/column"
 )
 
 // unit is a text that is split: a distinct value, or a row's value where it
@@ -194,7 +193,6 @@ type textEncoder struct {
 	rowTimes []int64
 	coded    []byte
 	clocked  []byte
-	encoder  column.Encoder
 }
 
 // clockWorth is how many bytes a variable must take to be tried as a clock.
@@ -269,9 +267,9 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byt
 
 // compressTexts returns a frame of texts, behind what is in front of them.
 func (e *textEncoder) compressTexts(front []byte, texts []string) []byte {
-	coded := e.encoder.AppendStrings(front, texts)
-	e.check(coded[len(front):], texts)
-	return e.compress(coded)
+	e.raw = e.encoder.AppendStrings(append(e.raw[:0], front...), texts)
+	e.check(e.raw[len(front):], texts)
+	return e.compress(e.raw)
 }
 
 // appendVariables appends, for each variable of a shape, the length and the

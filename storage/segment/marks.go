@@ -40,7 +40,7 @@ func (b *builder) emitMarks() error {
 	for _, t := range b.times {
 		counts[column.FloorDiv(t, markUnit)-first]++
 	}
-	return b.emit(pageKey(sectionTimes, timeMarks), b.compress(column.AppendInts(nil, counts)))
+	return b.emit(pageKey(sectionTimes, timeMarks), b.compress(b.encoder.AppendInts(nil, counts)))
 }
 
 // marks returns for each mark the first row at or after it. Callers have made

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-
-	"github.com/stere-log/stere/storage/column"
 )
 
 // schemas divides rows into classes of the same set of columns. A column that
@@ -112,7 +110,7 @@ func (b *builder) emitSchemas() error {
 			page[i] = renumbered[number] - 1
 		}
 		counts = appendSchemaCounts(counts, page)
-		if err := b.emit(pageKey(sectionSchemas, lo/PageRows), b.compress(column.AppendCodes(nil, page))); err != nil {
+		if err := b.emit(pageKey(sectionSchemas, lo/PageRows), b.compressCodes(page)); err != nil {
 			return err
 		}
 	}
