@@ -77,7 +77,11 @@ func (b *headBlock) take() (*head.Part, error) {
 	if kept := b.cache.get(b); kept != nil {
 		return kept, nil
 	}
-	return b.decode()
+	decoded, err := b.decode()
+	if err != nil {
+		return nil, err
+	}
+	return decoded.Once(), nil
 }
 
 // bounds decodes the block when it is asked for the first time.

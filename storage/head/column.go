@@ -39,6 +39,10 @@ func (c *column) ready() {
 			}
 			return
 		}
+		if len(c.stored.Rows)*denseShare >= len(o.rowOf) {
+			c.scatter(o)
+			return
+		}
 		// Row and code in one number, so that sorting moves both.
 		cells := make([]uint64, 0, len(c.stored.Rows))
 		for i, ordinal := range c.stored.Rows {
@@ -52,6 +56,28 @@ func (c *column) ready() {
 			c.rows[i], c.codes[i] = uint32(cell>>32), uint32(cell)
 		}
 	})
+}
+
+// denseShare is in how many rows one must have a column for its cells to be put in
+// order by going through all rows rather than by sorting them.
+const denseShare = 8
+
+// scatter is ready for a column that many rows have.
+func (c *column) scatter(o *orderOnce) {
+	codes := make([]uint32, len(o.ordinalOf)) // by row: code + 1, or 0
+	count := 0
+	for i, ordinal := range c.stored.Rows {
+		if row := o.rowOf[ordinal]; row != absent {
+			codes[row] = c.stored.Codes[i] + 1
+			count++
+		}
+	}
+	c.rows, c.codes = make([]uint32, 0, count), make([]uint32, 0, count)
+	for row, code := range codes {
+		if code != 0 {
+			c.rows, c.codes = append(c.rows, uint32(row)), append(c.codes, code-1)
+		}
+	}
 }
 
 // Path implements part.Column.
@@ -113,6 +139,9 @@ func (c *column) each(list []uint32, f func(i int, code uint32)) {
 
 // Gather implements part.Column.
 func (c *column) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
+	if c.part.once {
+		c = &column{part: c.part, stored: c.stored}
+	}
 	c.ready()
 	values := part.Values{Dict: c.stored.Values}
 	if rows == nil {

@@ -23,6 +23,7 @@ type Part struct {
 	block   *block.Block
 	dropped []Range
 	bytes   int
+	once    bool // see Once
 
 	order   orderOnce
 	columns []*column
@@ -72,6 +73,13 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 		p.columns[i] = &views[i]
 	}
 	return p, nil
+}
+
+// Once says that each column is gathered once: what that needs is not kept. It must be
+// called before the part is read.
+func (p *Part) Once() *Part {
+	p.once = true
+	return p
 }
 
 // Memory that things take, for accounting: what the block holds and what

@@ -193,53 +193,61 @@ func TestEval(t *testing.T) {
 }
 
 func TestColumns(t *testing.T) {
-	ctx := context.Background()
 	for name, dropped := range droppings {
 		p, want := newPart(t, mixed(3, 300), dropped)
-		for _, rows := range []*index.DocSet{nil, index.NewDocSet(), index.DocSetRange(0, p.Rows()), index.DocSetRange(p.Rows()/3, p.Rows()/2)} {
-			cells := 0
-			for _, c := range p.AllColumns() {
-				values, err := c.Gather(ctx, rows)
-				if err != nil {
-					t.Fatal(err)
-				}
-				counts, err := c.Counts(ctx, rows)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if rows == nil && int(c.Count()) != len(values.Rows) {
-					t.Errorf("%s dropped: %s has %d cells, gathered %d", name, c.Path(), c.Count(), len(values.Rows))
-				}
-				left := map[string]uint64{}
-				for _, count := range counts {
-					left[count.Value] += count.Count
-				}
-				for i, at := range values.Rows {
-					field, ok := want[at].record.Get(c.Path())
-					if text := values.Dict[values.Codes[i]]; !ok || field.Kind != c.Kind() || field.Text != text {
-						t.Errorf("%s dropped: row %d of %s: got %q, want %v", name, at, c.Path(), text, field)
-					}
-					left[field.Text]--
-				}
-				for value, count := range left {
-					if count != 0 {
-						t.Errorf("%s dropped: count of %q is %d off", name, value, int64(count))
-					}
-				}
-				cells += len(values.Rows)
-			}
-			expected := 0
-			for i, r := range want {
-				if rows == nil || rows.Contains(uint32(i)) {
-					expected += len(r.record.Fields)
-				}
-			}
-			if cells != expected {
-				t.Errorf("%s dropped: %d cells, want %d", name, cells, expected)
-			}
-		}
+		testColumns(t, name, p, want)
+		p, want = newPart(t, mixed(3, 300), dropped)
+		testColumns(t, name+", once", p.Once(), want)
 		if got := len(p.Columns("b.c")); name != "all" && got != 2 {
 			t.Errorf("%s dropped: %d columns for b.c, want 2", name, got)
+		}
+	}
+}
+
+// testColumns compares what a part's columns give with the rows expected.
+func testColumns(t *testing.T, name string, p *Part, want []row) {
+	t.Helper()
+	ctx := context.Background()
+	for _, rows := range []*index.DocSet{nil, index.NewDocSet(), index.DocSetRange(0, p.Rows()), index.DocSetRange(p.Rows()/3, p.Rows()/2)} {
+		cells := 0
+		for _, c := range p.AllColumns() {
+			values, err := c.Gather(ctx, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts, err := c.Counts(ctx, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows == nil && int(c.Count()) != len(values.Rows) {
+				t.Errorf("%s dropped: %s has %d cells, gathered %d", name, c.Path(), c.Count(), len(values.Rows))
+			}
+			left := map[string]uint64{}
+			for _, count := range counts {
+				left[count.Value] += count.Count
+			}
+			for i, at := range values.Rows {
+				field, ok := want[at].record.Get(c.Path())
+				if text := values.Dict[values.Codes[i]]; !ok || field.Kind != c.Kind() || field.Text != text {
+					t.Errorf("%s dropped: row %d of %s: got %q, want %v", name, at, c.Path(), text, field)
+				}
+				left[field.Text]--
+			}
+			for value, count := range left {
+				if count != 0 {
+					t.Errorf("%s dropped: count of %q is %d off", name, value, int64(count))
+				}
+			}
+			cells += len(values.Rows)
+		}
+		expected := 0
+		for i, r := range want {
+			if rows == nil || rows.Contains(uint32(i)) {
+				expected += len(r.record.Fields)
+			}
+		}
+		if cells != expected {
+			t.Errorf("%s dropped: %d cells, want %d", name, cells, expected)
 		}
 	}
 }
