@@ -88,6 +88,9 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 			return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
 		}
 		return r.answerWith(adminBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			if err := asked.Whole("rules, alerts and incidents tell of"); err != nil {
+				return admin.Answer{}, err
+			}
 			return do(r.server.alert, ctx, asked)
 		})
 	}
@@ -127,6 +130,9 @@ func modelled(do func(*models.Service, context.Context, admin.Request) (admin.An
 			return newProblem(kindUnavailable, "this node keeps no models")
 		}
 		return r.answerWith(modelBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
+			if err := asked.Whole("models are made of"); err != nil {
+				return admin.Answer{}, err
+			}
 			return do(r.server.models, ctx, asked)
 		})
 	}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/stere-log/stere/api/alert"
+	"github.com/stere-log/stere/api/models"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/auth/token"
 	"github.com/stere-log/stere/model"
@@ -405,5 +407,27 @@ func TestRestrictedRoutes(t *testing.T) {
 	w.do("GET", "/logs", "", "X-API-Key", testKey, "X-Tenant", "mine").want(t, 200, "pagination/total", "3")
 	if asked < 100 {
 		t.Errorf("only %d questions", asked)
+	}
+}
+
+// TestWholeTenant: rules, webhooks, services and models follow from all records of a
+// tenant, so nobody who is restricted to some gets to them by any route.
+func TestWholeTenant(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Desk, c.Models = struct{ alert.Desk }{}, struct{ models.Desk }{} })
+	w.key = ""
+	who := bearerOf(t, "tenant-admin", "mine", "eve", jwt.MapClaims{"restriction": "component:web"})
+	asked := 0
+	for _, rt := range append(triageRoutes(), modelRoutes()...) {
+		if slices.Contains([]string{"/integration/graph", "/integration/timeline", "/integration/cross-service"}, rt.path) {
+			continue // of records, as everything else
+		}
+		for _, method := range rt.methods {
+			path := strings.NewReplacer("{name}", "x").Replace(rt.path)
+			w.do(method, path, "{}", "Authorization", who).want(t, 403, "error/code", "AUTHORIZATION_ERROR")
+			asked++
+		}
+	}
+	if asked < 40 {
+		t.Errorf("only %d routes were asked", asked)
 	}
 }

@@ -78,6 +78,15 @@ type Request struct {
 	Body      []byte
 }
 
+// Whole is the error of who is restricted to some of the records, and so does not see, or
+// change, what follows from all; nil for everybody else. What says what that is.
+func (r Request) Whole(what string) error {
+	if r.Principal.Restriction != "" {
+		return Fault(Forbidden, "", "%s records that you do not see", what)
+	}
+	return nil
+}
+
 // Answer is what becomes of it.
 type Answer struct {
 	Status int

@@ -91,15 +91,6 @@ type Service struct {
 	Now  func() time.Time
 }
 
-// tenant returns whose things are asked for. Who sees only some of the records does not
-// see what follows from all.
-func tenant(r admin.Request) (model.TenantID, error) {
-	if r.Principal.Restriction != "" {
-		return "", admin.Fault(admin.Forbidden, "", "rules, alerts and incidents tell of records that you do not see")
-	}
-	return r.Principal.Tenant, nil
-}
-
 // length reads a length of time of a request, such as 2h or 7d.
 func length(field, text string, usual, most time.Duration) (time.Duration, error) {
 	if text == "" {

@@ -68,12 +68,10 @@ func shownIncident(i *triage.Incident, whole bool) incidentBody {
 
 // Incidents lists them, the newest first, perhaps of one state or class.
 func (s *Service) Incidents(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	most := incidentsShown
 	if text := r.Param("limit"); text != "" {
+		var err error
 		if most, err = strconv.Atoi(text); err != nil || most < 1 || most > 1000 {
 			return admin.Answer{}, admin.Fault(admin.Invalid, "limit", "%.20q, want 1 to 1000", text)
 		}
@@ -90,10 +88,7 @@ func (s *Service) Incidents(_ context.Context, r admin.Request) (admin.Answer, e
 
 // Incident shows the one that the path names.
 func (s *Service) Incident(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	for _, i := range s.Desk.Incidents(of) {
 		if i.ID == r.Name {
 			return admin.OK(shownIncident(&i, true))
@@ -119,9 +114,8 @@ type incidentRequest struct {
 
 // evidence returns the records that a request wants to keep.
 func (s *Service) evidence(ctx context.Context, r admin.Request, asked *incidentRequest) (found []triage.Evidence, from, until int64, err error) {
-	of, err := tenant(r)
-	if err != nil || asked.Query == "" {
-		return nil, 0, 0, err
+	if asked.Query == "" {
+		return nil, 0, 0, nil
 	}
 	if from, err = admin.Moment("from", asked.From); err != nil {
 		return nil, 0, 0, err
@@ -138,7 +132,7 @@ func (s *Service) evidence(ctx context.Context, r admin.Request, asked *incident
 	if from >= until {
 		return nil, 0, 0, admin.Fault(admin.Invalid, "from", "is not before until")
 	}
-	if found, err = s.Desk.Evidence(ctx, of, asked.Query, from, until); err != nil {
+	if found, err = s.Desk.Evidence(ctx, r.Principal.Tenant, asked.Query, from, until); err != nil {
 		return nil, 0, 0, ruleFault(err)
 	}
 	return found, from, until, nil
@@ -146,10 +140,7 @@ func (s *Service) evidence(ctx context.Context, r admin.Request, asked *incident
 
 // OpenIncident opens one by hand.
 func (s *Service) OpenIncident(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked incidentRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -183,10 +174,7 @@ func (s *Service) OpenIncident(ctx context.Context, r admin.Request) (admin.Answ
 // ChangeIncident changes state, owner, severity or title of the one that the path names,
 // adds a note, or keeps records as evidence.
 func (s *Service) ChangeIncident(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked incidentRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -220,10 +208,7 @@ func (s *Service) ChangeIncident(ctx context.Context, r admin.Request) (admin.An
 
 // DropIncident forgets the one that the path names, with the records that it has kept.
 func (s *Service) DropIncident(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	gone, err := s.Desk.DropIncident(ctx, of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err

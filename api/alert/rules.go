@@ -103,10 +103,7 @@ func (s *Service) shownRule(of model.TenantID, r *Rule, whole bool) ruleBody {
 
 // Rules lists the rules of the tenant, also those that are there from the start.
 func (s *Service) Rules(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	list := []ruleBody{}
 	for _, one := range s.Desk.Rules(of) {
 		list = append(list, s.shownRule(of, &one, false))
@@ -116,10 +113,7 @@ func (s *Service) Rules(_ context.Context, r admin.Request) (admin.Answer, error
 
 // Rule shows one, with its history and its alerts.
 func (s *Service) Rule(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	one, err := s.Desk.Rule(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -138,10 +132,7 @@ func (s *Service) PutRule(ctx context.Context, r admin.Request) (admin.Answer, e
 }
 
 func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, name string) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	rule, err := triage.ParseRule(r.Body)
 	if err != nil {
 		return admin.Answer{}, invalid(err)
@@ -177,10 +168,7 @@ func ruleFault(err error) error {
 
 // SwitchRule switches the rule that the path names on or off.
 func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked struct {
 		Disabled *bool `json:"disabled"`
 	}
@@ -205,10 +193,7 @@ func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer
 
 // DropRule forgets the rule that the path names; one of the start is there again.
 func (s *Service) DropRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	old, err := s.Desk.Rule(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -254,10 +239,7 @@ func (s *Service) TryRule(ctx context.Context, r admin.Request) (admin.Answer, e
 
 // TryStored says what the rule that the path names would have done.
 func (s *Service) TryStored(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	rule, err := s.Desk.Rule(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -266,10 +248,7 @@ func (s *Service) TryStored(ctx context.Context, r admin.Request) (admin.Answer,
 }
 
 func (s *Service) try(ctx context.Context, r admin.Request, rule *triage.Rule) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	over, err := length("over", r.Param("over"), 30*24*time.Hour, 90*24*time.Hour)
 	if err != nil {
 		return admin.Answer{}, err
@@ -311,10 +290,7 @@ func times(n int) string {
 
 // Alerts lists what fires, or is about to.
 func (s *Service) Alerts(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	silences, now := s.Desk.Silences(of), s.Now().UnixNano()
 	list := []alertShown{}
 	for _, rule := range s.Desk.Rules(of) {
@@ -327,10 +303,7 @@ func (s *Service) Alerts(_ context.Context, r admin.Request) (admin.Answer, erro
 
 // Acknowledge says that somebody looks after alerts of the rule that the path names.
 func (s *Service) Acknowledge(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked struct {
 		Labels map[string]string `json:"labels"`
 	}
@@ -366,10 +339,7 @@ func shownSilence(s triage.Silence, now int64) silenceBody {
 
 // Silences lists them.
 func (s *Service) Silences(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	list := []silenceBody{}
 	for _, one := range s.Desk.Silences(of) {
 		list = append(list, shownSilence(one, s.Now().UnixNano()))
@@ -379,16 +349,14 @@ func (s *Service) Silences(_ context.Context, r admin.Request) (admin.Answer, er
 
 // CreateSilence makes one.
 func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked silenceBody
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
 	}
 	now := s.Now().UnixNano()
 	one := triage.Silence{Rule: asked.Rule, Group: asked.Labels, Reason: asked.Reason, By: admin.Author(r.Principal)}
+	var err error
 	if one.From, err = admin.Moment("from", asked.From); err != nil {
 		return admin.Answer{}, err
 	}
@@ -426,10 +394,7 @@ func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Ans
 
 // DropSilence ends the one that the path names.
 func (s *Service) DropSilence(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	if err := s.Desk.DropSilence(ctx, of, r.Name); err != nil {
 		return admin.Answer{}, err
 	}

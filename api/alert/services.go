@@ -101,10 +101,7 @@ func (s *Service) Statuses(of model.TenantID) map[string]string {
 
 // RegisterService makes a service known, and looks whether it answers.
 func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked serviceRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -135,10 +132,7 @@ func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.A
 
 // Services lists them.
 func (s *Service) Services(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	list := map[string]serviceBody{}
 	healthy := 0
 	for _, one := range s.Desk.Services(of) {
@@ -152,10 +146,7 @@ func (s *Service) Services(_ context.Context, r admin.Request) (admin.Answer, er
 
 // DropService forgets the one that the path names.
 func (s *Service) DropService(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	gone, err := s.Desk.DropService(ctx, of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -225,20 +216,14 @@ func (s *Service) Metrics(of model.TenantID) IntegrationMetrics {
 
 // IntegrationMetrics answers the figures of what is connected.
 func (s *Service) IntegrationMetrics(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	return admin.OK(s.Metrics(of))
 }
 
 // IntegrationHealth says how all that is connected is. A service that is down does not
 // make this node ill: the status of the answer is 200.
 func (s *Service) IntegrationHealth(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	services, issues := map[string]*healthBody{}, []string{}
 	down, known := 0, 0
 	for _, one := range s.Desk.Services(of) {

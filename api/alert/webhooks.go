@@ -121,10 +121,7 @@ func (s *Service) change(e *webhook.Endpoint, asked *webhookRequest) error {
 
 // Webhooks lists them.
 func (s *Service) Webhooks(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	list := []webhookBody{}
 	for _, w := range s.Desk.Webhooks(of) {
 		list = append(list, s.shownWebhook(&w, manages(r)))
@@ -134,10 +131,7 @@ func (s *Service) Webhooks(_ context.Context, r admin.Request) (admin.Answer, er
 
 // Webhook shows the one that the path names.
 func (s *Service) Webhook(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	w, err := s.Desk.Webhook(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -147,10 +141,7 @@ func (s *Service) Webhook(_ context.Context, r admin.Request) (admin.Answer, err
 
 // CreateWebhook makes one, in place of the one that has its id: its deliveries stay.
 func (s *Service) CreateWebhook(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked webhookRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -174,10 +165,7 @@ func (s *Service) CreateWebhook(ctx context.Context, r admin.Request) (admin.Ans
 
 // ChangeWebhook changes the one that the path names.
 func (s *Service) ChangeWebhook(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked webhookRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -200,10 +188,7 @@ func (s *Service) ChangeWebhook(ctx context.Context, r admin.Request) (admin.Ans
 
 // DropWebhook forgets the one that the path names, and what waits for it.
 func (s *Service) DropWebhook(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	before, err := s.Desk.Webhook(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -248,10 +233,7 @@ func shownAttempt(a *webhook.Attempt) attemptShown {
 
 // Deliveries lists those of the webhook that the path names, the newest first.
 func (s *Service) Deliveries(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	found, err := s.Desk.Deliveries(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -267,10 +249,7 @@ func (s *Service) Deliveries(_ context.Context, r admin.Request) (admin.Answer, 
 
 // Redeliver sends a delivery that has ended once more, with its id.
 func (s *Service) Redeliver(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked struct {
 		Delivery string `json:"delivery"`
 	}
@@ -286,10 +265,7 @@ func (s *Service) Redeliver(ctx context.Context, r admin.Request) (admin.Answer,
 
 // TestWebhook sends something to the webhook that the path names and says what came of it.
 func (s *Service) TestWebhook(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	result, err := s.Desk.TestWebhook(ctx, of, r.Name, admin.Author(r.Principal))
 	if err != nil {
 		return admin.Answer{}, err

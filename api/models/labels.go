@@ -14,10 +14,7 @@ import (
 
 // Labels lists what people said of records and texts.
 func (s *Service) Labels(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	list := s.Desk.Labels(of)
 	if list == nil {
 		list = []Label{}
@@ -34,10 +31,7 @@ type labelRequest struct {
 
 // PutLabel keeps what somebody says of a record or of a text: of all texts that are alike.
 func (s *Service) PutLabel(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked labelRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
@@ -83,10 +77,7 @@ func noted(l Label) Label {
 
 // DropLabel takes back what the path names.
 func (s *Service) DropLabel(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	gone, err := s.Desk.DropLabel(ctx, of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -110,10 +101,7 @@ type said struct {
 
 // Test says what a model makes of texts, and how well it tells the labels of examples.
 func (s *Service) Test(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked testRequest
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err

@@ -95,15 +95,6 @@ func (s *Service) outline(of model.TenantID, text string) string {
 	return classifier.Outline(s.Redact(of, text))
 }
 
-// tenant returns whose models are asked for. Who sees only some of the records does not
-// see what was learned from all.
-func tenant(r admin.Request) (model.TenantID, error) {
-	if r.Principal.Restriction != "" {
-		return "", admin.Fault(admin.Forbidden, "", "models are made of records that you do not see")
-	}
-	return r.Principal.Tenant, nil
-}
-
 // shown is a model in answers.
 type shown struct {
 	Model
@@ -112,10 +103,7 @@ type shown struct {
 
 // Models lists them.
 func (s *Service) Models(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	active := s.Desk.Active(of)
 	list := []shown{}
 	for _, m := range s.Desk.Models(of) {
@@ -130,10 +118,7 @@ func (s *Service) Models(_ context.Context, r admin.Request) (admin.Answer, erro
 
 // Model shows one.
 func (s *Service) Model(_ context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	m, err := s.Desk.Model(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -171,10 +156,7 @@ func (s *Service) outlines(of model.TenantID, examples []example) []classifier.E
 
 // Train makes a model of what people said.
 func (s *Service) Train(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	var asked trainRequest
 	if len(strings.TrimSpace(string(r.Body))) > 0 {
 		if err := admin.Decode(r.Body, &asked); err != nil {
@@ -292,10 +274,7 @@ func (s *Service) ofField(ctx context.Context, r admin.Request, asked *trainRequ
 
 // DropModel forgets the one that the path names.
 func (s *Service) DropModel(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	gone, err := s.Desk.Model(of, r.Name)
 	if err != nil {
 		return admin.Answer{}, err
@@ -318,10 +297,7 @@ func (s *Service) Rollback(ctx context.Context, r admin.Request) (admin.Answer, 
 }
 
 func (s *Service) switched(ctx context.Context, r admin.Request, how func(context.Context, model.TenantID, string) (Active, error)) (admin.Answer, error) {
-	of, err := tenant(r)
-	if err != nil {
-		return admin.Answer{}, err
-	}
+	of := r.Principal.Tenant
 	before := s.Desk.Active(of)
 	after, err := how(ctx, of, r.Name)
 	if err != nil {
