@@ -57,6 +57,9 @@ func measure(o options) (*Report, error) {
 			runs, spent = runs+u.Runs, spent+u.CPU
 			if seed == 0 {
 				report.Sources = append(report.Sources, *u.Calm)
+				if !u.Calm.Stretched {
+					break // nothing is put there
+				}
 				continue
 			}
 			if sums[i-1] == nil {
@@ -122,11 +125,8 @@ func (o *options) unit(l *lazy, seed uint64) (*unit, error) {
 	return u, nil
 }
 
-// plantAll puts everything that a seed says into a log that was stretched.
+// plantAll puts everything that a seed says into a log.
 func (o *options) plantAll(s *source, seed uint64, u *unit) error {
-	if !s.stretched {
-		return nil
-	}
 	for _, p := range planters() {
 		if o.kind != "" && o.kind != p.kind {
 			continue
