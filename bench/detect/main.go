@@ -7,6 +7,9 @@
 // The folder has ndjson/*.ndjson.zst; each file is the log of a tenant. There is no
 // setting: what is measured is what GET /analytics/insights does. docs/insights.md says
 // what the figures mean.
+//
+// It takes minutes. With -keep FOLDER each log and seed is kept when it has been measured,
+// and not measured again; -for ends it earlier.
 package main
 
 import (
@@ -32,10 +35,12 @@ func main() {
 	flag.StringVar(&o.kind, "kind", "", "only what is planted of this kind; none for the logs as they are alone")
 	flag.StringVar(&seeds, "seeds", "1,2,3", "the seeds; thresholds were chosen with the first one")
 	flag.StringVar(&o.keep, "keep", "", "a folder for what was measured of each log: what is there is not measured again")
-	flag.IntVar(&o.rounds, "rounds", 2, "how often each kind is put into each log")
+	flag.DurationVar(&o.most, "for", 0, "nothing more is begun after so long: the report says what is missing; 0: no limit")
+	flag.IntVar(&o.rounds, "rounds", 1, "how often each kind is put into each log")
 	flag.IntVar(&o.days, "days", 30, "how many days of a log as it is are judged")
 	flag.BoolVar(&o.verbose, "v", false, "print what is missed and what is wrong")
 	flag.Parse()
+	o.began = time.Now()
 	err := o.parseSeeds(seeds)
 	if err == nil {
 		err = run(o, to, os.Stdout)

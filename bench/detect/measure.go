@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -22,6 +23,8 @@ type options struct {
 	data, commit, only, kind, keep string
 	seeds                          []uint64 // the first one is that with which thresholds were chosen
 	rounds, days                   int
+	most                           time.Duration // after which nothing more is begun; 0: no limit
+	began                          time.Time
 	verbose                        bool
 }
 
@@ -51,12 +54,19 @@ func measure(o options) (*Report, error) {
 		l := &lazy{path: path}
 		for i, seed := range append([]uint64{0}, o.seeds...) {
 			u, err := o.unit(l, seed)
+			if errors.Is(err, errLate) {
+				report.Missing = append(report.Missing, fmt.Sprintf("%s with seed %d", l.name(), seed))
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}
 			runs, spent = runs+u.Runs, spent+u.CPU
 			if seed == 0 {
 				report.Sources = append(report.Sources, *u.Calm)
+				if !u.Calm.Stretched {
+					break // nothing is put there
+				}
 				continue
 			}
 			if sums[i-1] == nil {
@@ -73,10 +83,17 @@ func measure(o options) (*Report, error) {
 	return report, nil
 }
 
+// errLate says that something was not begun.
+var errLate = errors.New("no time left")
+
 // lazy is a log that is read when it is needed.
 type lazy struct {
 	path   string
 	source *source
+}
+
+func (l *lazy) name() string {
+	return strings.TrimSuffix(filepath.Base(l.path), ".ndjson.zst")
 }
 
 func (l *lazy) get() (*source, error) {
@@ -92,11 +109,14 @@ func (l *lazy) get() (*source, error) {
 func (o *options) unit(l *lazy, seed uint64) (*unit, error) {
 	kept := ""
 	if o.keep != "" {
-		kept = filepath.Join(o.keep, fmt.Sprintf("%s-%d.json", strings.TrimSuffix(filepath.Base(l.path), ".ndjson.zst"), seed))
+		kept = filepath.Join(o.keep, fmt.Sprintf("%s-%d.json", l.name(), seed))
 		if text, err := os.ReadFile(kept); err == nil {
 			u := &unit{}
 			return u, json.Unmarshal(text, u)
 		}
+	}
+	if o.most > 0 && time.Since(o.began) > o.most {
+		return nil, errLate
 	}
 	s, err := l.get()
 	if err != nil {
@@ -122,11 +142,8 @@ func (o *options) unit(l *lazy, seed uint64) (*unit, error) {
 	return u, nil
 }
 
-// plantAll puts everything that a seed says into a log that was stretched.
+// plantAll puts everything that a seed says into a log.
 func (o *options) plantAll(s *source, seed uint64, u *unit) error {
-	if !s.stretched {
-		return nil
-	}
 	for _, p := range planters() {
 		if o.kind != "" && o.kind != p.kind {
 			continue

@@ -17,6 +17,7 @@ type Report struct {
 	Tuned    Planted         `json:"tuned"`   // with the seed with which thresholds were chosen
 	HeldOut  Planted         `json:"heldOut"` // with others
 	Sources  []Calm          `json:"sources"`
+	Missing  []string        `json:"missing,omitempty"` // what was not measured: there was no time
 	CPUPerMs float64         `json:"cpuMillisecondsPerEvaluation"`
 }
 
@@ -108,5 +109,8 @@ func (r *Report) Markdown() string {
 		days, anomalies, attacks = days+c.Days, anomalies+c.Anomalies, attacks+c.Attacks
 	}
 	fmt.Fprintf(&b, "| **all** | | | %d | %d | %.2f | %d |\n", days, anomalies, float64(anomalies)/float64(max(1, days)), attacks)
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(&b, "\nNot measured: %s.\n", strings.Join(r.Missing, ", "))
+	}
 	return b.String()
 }
