@@ -77,3 +77,45 @@ func TestInsightsInTime(t *testing.T) {
 		t.Errorf("without any time: %v, %+v", err, have)
 	}
 }
+
+// TestSummaryInTime: the patterns of a summary keep to its time, say what they lack, and
+// say nothing that follows from an answer that is not there.
+func TestSummaryInTime(t *testing.T) {
+	s := ordinary()
+	s.add(30*time.Hour, 200, "component", "mail", "message", "sent #")
+	window := scope().Window
+	for _, c := range []struct {
+		name  string
+		about func(query.Request) bool
+		there bool // patterns
+		full  bool
+	}{
+		{"all answered", func(query.Request) bool { return false }, true, true},
+		{"patterns", func(r query.Request) bool { return strings.Contains(r.Text, "patterns 20") }, false, false},
+		{"the window before", func(r query.Request) bool {
+			return r.To == window.From && strings.Contains(r.Text, "by (pattern)")
+		}, true, false},
+		{"trends", func(r query.Request) bool { return strings.Contains(r.Text, "by (pattern, _time") }, true, false},
+	} {
+		service := insight.New(slow{s.engine(t), c.about}, nil, func() time.Time { return now })
+		have, err := service.Summary(t.Context(), insight.SummaryRequest{Scope: scope(), Patterns: true})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if have.Complete != c.full || !c.full && !strings.Contains(have.Reason, "left out: patterns") || (have.Patterns != nil) != c.there {
+			t.Errorf("%s: complete %v: %q, patterns %v", c.name, have.Complete, have.Reason, have.Patterns != nil)
+		}
+		if have.Patterns == nil {
+			continue
+		}
+		if have.Patterns.Complete != c.full || len(have.Patterns.RepeatingMessages) == 0 {
+			t.Errorf("%s: patterns complete %v, %d of them", c.name, have.Patterns.Complete, len(have.Patterns.RepeatingMessages))
+		}
+		for _, p := range have.Patterns.RepeatingMessages {
+			if p.Novelty == "new" && c.name == "the window before" || (p.Trend == nil) != (c.name == "trends") {
+				t.Errorf("%s: %q is %q, with trend %v", c.name, p.Pattern, p.Novelty, p.Trend)
+			}
+		}
+	}
+}

@@ -90,6 +90,9 @@ const (
 	questionLeast = 100 * time.Millisecond // with less left, a question is not asked
 )
 
+// outOfTime is why an answer lacks something.
+const outOfTime = "the time for one answer was over before all was looked at"
+
 // limit gives the questions of an answer a budget: less than the caller has, so that what
 // was found can still be told.
 func (a *asker) limit() {
@@ -106,6 +109,14 @@ func (a *asker) limit() {
 func (a *asker) skip() *query.Result {
 	a.budget.skipped++
 	return &query.Result{}
+}
+
+// skips returns how many questions were not answered.
+func (a *asker) skips() int {
+	if a.budget == nil {
+		return 0
+	}
+	return a.budget.skipped
 }
 
 // look runs a part of an answer and reports whether all its questions were answered: what it made of
@@ -225,7 +236,7 @@ func (a *asker) row(condition, pipes string, columns int) []any {
 // completeness says what the answers so far lack.
 func (a *asker) completeness() Completeness {
 	if a.budget != nil && len(a.budget.looks) > 0 {
-		return Completeness{Reason: fmt.Sprintf("the time for one answer was over before all was looked at; left out: %s. Ask for a shorter timeframe, or for one component",
+		return Completeness{Reason: fmt.Sprintf(outOfTime+"; left out: %s. Ask for a shorter timeframe, or for one component",
 			strings.Join(a.budget.looks, ", "))}
 	}
 	if len(a.reasons) == 0 {

@@ -111,13 +111,19 @@ func (s *Service) Patterns(ctx context.Context, request PatternsRequest) (*Patte
 	if request.Zone == nil {
 		request.Zone = time.UTC
 	}
+	answer := a.allPatterns(s, request)
+	answer.Completeness = a.completeness()
+	return answer, a.err
+}
+
+// allPatterns is Patterns with the questions of an asker.
+func (a *asker) allPatterns(s *Service, request PatternsRequest) *Patterns {
 	answer := &Patterns{TimeRange: request.Window.timeRange(), GeneratedAt: s.now().UTC()}
 	answer.RepeatingMessages = a.repeating(request)
 	answer.ErrorSpikes = a.hoursWithErrors(request.Severity)
 	answer.UnusualActivity = a.unusual(request.Zone)
 	answer.PerformancePatterns = a.endpoints()
-	answer.Completeness = a.completeness()
-	return answer, a.err
+	return answer
 }
 
 // repeating returns the most frequent patterns with how they were before.
@@ -125,13 +131,13 @@ func (a *asker) repeating(request PatternsRequest) []Pattern {
 	found := slices.DeleteFunc(a.patterns("", request.Limit), func(p Pattern) bool {
 		return p.Count < repeatingLeast || request.Severity != "" && request.Severity != p.Severity && request.Severity != finding(p.Severity)
 	})
-	before := a.over(request.Window.Before())
+	before, skipped := a.over(request.Window.Before()), a.skips()
 	counts := map[string]int64{}
 	total := whole(before.row("", "stats count()", 1)[0])
 	for _, row := range before.table("", "stats count() by (pattern)") {
 		counts[label(row[0], "")] = whole(row[1])
 	}
-	all := len(before.reasons) == 0 // else a pattern that is not there may have been
+	all := len(before.reasons) == 0 && a.skips() == skipped // else a pattern that is not there may have been
 	a.take(before)
 	for i := range found {
 		if n, known := counts[found[i].Pattern]; total > 0 && (known || all) {
@@ -171,11 +177,6 @@ func (a *asker) trends(found []Pattern, window Window) {
 	if len(found) == 0 || width <= 0 {
 		return
 	}
-	places := map[string]int{}
-	for i := range found {
-		places[found[i].Pattern] = i
-		found[i].Trend = make([]int64, trendStretches)
-	}
 	// An offset is less than a month: a longer stretch has several buckets.
 	piece := (width / (width/offsetMost + 1)).Truncate(time.Second)
 	width = piece * (width/offsetMost + 1)
@@ -183,7 +184,17 @@ func (a *asker) trends(found []Pattern, window Window) {
 	if offset := time.Duration(window.From).Truncate(time.Second) % piece; offset > 0 {
 		bucket += fmt.Sprintf(" offset %ds", int64(offset/time.Second))
 	}
-	for _, row := range a.table("", "stats count() by (pattern, "+bucket+")") {
+	skipped := a.skips()
+	rows := a.table("", "stats count() by (pattern, "+bucket+")")
+	if a.skips() > skipped {
+		return
+	}
+	places := map[string]int{}
+	for i := range found {
+		places[found[i].Pattern] = i
+		found[i].Trend = make([]int64, trendStretches)
+	}
+	for _, row := range rows {
 		i, wanted := places[label(row[0], "")]
 		t := at(row[1])
 		if !wanted || t == nil {

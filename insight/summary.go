@@ -186,20 +186,22 @@ func (s *Service) Summary(ctx context.Context, request SummaryRequest) (*Summary
 	return summary, a.err
 }
 
-// frequent returns the most frequent patterns, nil if there is no time left for them.
+// frequent returns the most frequent patterns, as far as there is time, nil if there is
+// none for them.
 func (a *asker) frequent(s *Service, scope Scope) *Patterns {
-	ctx, cancel := context.WithTimeout(a.ctx, time.Until(a.budget.until)/2) // as every question
-	defer cancel()
-	found, err := s.Patterns(ctx, PatternsRequest{Scope: scope, Limit: patternsInSummary})
+	skipped, reasons := a.skips(), len(a.reasons)
+	found := a.allPatterns(s, PatternsRequest{Scope: scope, Limit: patternsInSummary, Zone: time.UTC})
 	switch {
-	case err == nil:
-		return found
-	case a.ctx.Err() == nil && ctx.Err() != nil:
-		a.skip()
+	case a.err != nil || a.skips() > skipped && len(found.RepeatingMessages) == 0:
+		return nil
+	case a.skips() > skipped:
+		found.Completeness = Completeness{Reason: outOfTime}
+	case len(a.reasons) > reasons:
+		found.Completeness = Completeness{Reason: a.reasons[reasons]}
 	default:
-		a.err = err
+		found.Completeness = Completeness{Complete: true}
 	}
-	return nil
+	return found
 }
 
 // totals returns the figures over all records.

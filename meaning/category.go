@@ -175,6 +175,23 @@ func Evidence(text string) string {
 	return string(out)
 }
 
+// unknownWord is a word that speaks for nothing.
+const unknownWord = "x"
+
+// Reduced returns what says the same as an outline, wherever that stands in a message
+// between what is no part of its words: one word instead of several that speak for nothing.
+func Reduced(outline string) string {
+	speaks, words := false, false
+	eachWord(outline[:min(len(outline), EvidenceMax)], func(word []byte, _ bool) {
+		_, ok := known.find(word)
+		speaks, words = speaks || ok, true
+	})
+	if words && !speaks {
+		return unknownWord
+	}
+	return outline
+}
+
 // Label is a category with its score.
 type Label struct {
 	Category Category
@@ -248,6 +265,21 @@ func Judge(of Evidences) Verdict {
 	}
 	v.Reason = text.String()
 	return v
+}
+
+// Speaks reports whether words speak for a category: then the level decides nothing.
+func Speaks(of Evidences) bool {
+	var scores [scored]int
+	for _, evidence := range []string{of.Message, of.Component, of.Endpoint} {
+		for _, word := range strings.Split(evidence, ",") {
+			if number, ok := known.number(word); ok {
+				for _, w := range known.weights[number] {
+					scores[w.category] += int(w.tenths)
+				}
+			}
+		}
+	}
+	return slices.Max(scores[:]) >= leastScore
 }
 
 // number returns that of a word or phrase as Evidence writes it.

@@ -23,6 +23,7 @@ func replicaMetrics() []struct {
 		{"stere_raft_leads", func(s replica.Status) float64 { return flag(s.Leader) }},
 		{"stere_raft_log_bytes", func(s replica.Status) float64 { return float64(s.LogBytes) }},
 		{"stere_raft_sealed_index", func(s replica.Status) float64 { return float64(s.Sealed) }},
+		{"stere_storage_beside_bytes", func(s replica.Status) float64 { return float64(s.BesideBytes) }},
 		{"stere_storage_failed_segments", func(s replica.Status) float64 { return float64(s.FailedParts) }},
 		{"stere_storage_head_bytes", func(s replica.Status) float64 { return float64(s.HeadBytes + s.FrozenBytes) }},
 		{"stere_storage_head_records", func(s replica.Status) float64 { return float64(s.HeadRows + s.FrozenRows) }},

@@ -32,11 +32,13 @@ import (
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/node/replicas"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/tail"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/redact"
 	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment"
 )
 
@@ -186,7 +188,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	}
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
 	env := n.env()
-	building, logged := make(chan struct{}, 1), &n.logged
+	building, logged, tell := make(chan struct{}, 1), &n.logged, oneByOne(derived.Tell)
 	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
 	cleaning := replica.NewLimiter(replica.DefaultCleanBytesPerSecond)
 	n.replicas, err = replicas.Open(ctx, replicas.Config{
@@ -194,7 +196,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		Replica: func(shard uint32) replica.Config {
 			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
 			cfg := n.cfg.shardConfig(env, shard, here)
-			cfg.Building, cfg.Logged, cfg.Room = building, logged, n.disk.room
+			cfg.Building, cfg.Logged, cfg.Room, cfg.Tell = building, logged, n.disk.room, tell
 			cfg.Fetching, cfg.Scrubbing, cfg.Cleaning = fetching, scrubbing, cleaning
 			cfg.Storage.Alone = func() bool { return n.alone(shard) }
 			if n.members.Clustered() {
@@ -207,6 +209,21 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})
 	return err
+}
+
+// oneByOne lets the replicas of a node do something with one part after the other: it
+// takes memory.
+func oneByOne(do func(context.Context, part.Part) error) func(context.Context, part.Part) error {
+	turn := make(chan struct{}, 1)
+	return func(ctx context.Context, p part.Part) error {
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-turn }()
+		return do(ctx, p)
+	}
 }
 
 // env is what the shards share.

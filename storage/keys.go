@@ -27,6 +27,7 @@ const (
 	prefixHash       byte = 0x15
 	prefixCarried    byte = 0x16
 	prefixDeletion   byte = 0x17
+	prefixBeside     byte = 0x18
 	prefixSegment    byte = 0x20
 	prefixReceived   byte = 0x21
 )
@@ -42,6 +43,7 @@ func KeySpaces() []KeySpace {
 		{prefixHash, "hash", "shard u32, segment sequence u64, ordinal u32", "DayHashes of the records of a segment"},
 		{prefixCarried, "carried", "shard u32, number u64", "a key that a node gave a batch, and where the batch is"},
 		{prefixDeletion, "deletion", "shard u32, log index u64", "a deletion: what it removes, and how far it has come"},
+		{prefixBeside, "beside", "shard u32, segment sequence u64, ordinal u32, name", "what was made of all records of a segment, kept for later starts"},
 		{prefixSegment, "segment", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that was built here"},
 		{prefixReceived, "received", "shard u32, segment sequence u64, ordinal u32, key of the segment", "value of a segment that came from another replica"},
 	}

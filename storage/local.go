@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment"
 )
 
@@ -31,6 +33,7 @@ type local struct {
 	damage  atomic.Pointer[error]
 	marked  atomic.Bool // the damage is durable
 	masked  atomic.Pointer[maskedCopy]
+	beside  besideSizes
 }
 
 func (l *local) broken() error {
@@ -145,8 +148,117 @@ func (s *Shard) openLocal(one *sealed, place byte) *local {
 		return here
 	}
 	opening = false
+	opened.KeepBeside(beside{s, one.ID, here})
 	here.segment = opened
 	return here
+}
+
+// beside is what was made of the records of a segment. It is a replica's own, can be
+// made anew, and goes with the segment.
+type beside struct {
+	shard *Shard
+	id    SegmentID
+	here  *local
+}
+
+// besideSizes are the bytes of what is kept beside a segment, as far as it was read or
+// written since the shard was opened.
+type besideSizes struct {
+	mu struct {
+		sync.Mutex
+		byName map[string]int
+	}
+}
+
+func (b *besideSizes) note(name string, bytes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.byName == nil {
+		b.mu.byName = map[string]int{}
+	}
+	b.mu.byName[name] = bytes
+}
+
+func (b *besideSizes) sum() (bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.mu.byName {
+		bytes += int64(n)
+	}
+	return bytes
+}
+
+// besideMax is how long a value may be.
+const besideMax = 1 << 20
+
+// lastingCacheBytes is for what is decoded to make something of all records of a segment.
+const lastingCacheBytes = 16 << 20
+
+// NextLasting returns the newest segment that no merge takes and that is not among those
+// that are done, with a cache of its own; it stays until release is called.
+func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part, release func(), ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.mu.closed {
+		return id, nil, nil, false
+	}
+	var next *sealed
+	for _, one := range s.mu.set.all {
+		if s.size(one) >= s.cfg.DayCutRows && !done[one.ID] && one.broken() == nil && (next == nil || compareSealed(one, next) > 0) {
+			next = one
+		}
+	}
+	if next == nil {
+		return id, nil, nil, false
+	}
+	set := s.mu.set
+	set.refs.Add(1)
+	return next.ID, next.here.Load().segment.WithCache(segment.NewCache(lastingCacheBytes)), set.release, true
+}
+
+// besideSpan returns the bounds of the keys of all that is kept beside a segment.
+func besideSpan(shard model.ShardID, id SegmentID) (lower, upper []byte) {
+	lower = segmentKey(prefixBeside, shard, id)
+	return lower, after(lower)
+}
+
+// Get implements segment.Beside.
+func (b beside) Get(name string) (value []byte, err error) {
+	err = b.shard.env.Engine.Get(append(segmentKey(prefixBeside, b.shard.cfg.Shard, b.id), name...), func(found []byte) error {
+		value = bytes.Clone(found)
+		return nil
+	})
+	if errors.Is(err, engine.ErrNotFound) {
+		return nil, nil
+	}
+	if err == nil {
+		b.here.beside.note(name, len(value))
+	}
+	return value, err
+}
+
+// Set implements segment.Beside. While the manifest changes nothing is kept: whoever
+// asks next can do it.
+func (b beside) Set(name string, value []byte) error {
+	s := b.shard
+	if len(value) > besideMax || !s.publishing.TryLock() {
+		return nil
+	}
+	defer s.publishing.Unlock()
+	s.mu.RLock()
+	one := s.mu.set.all[b.id]
+	there := !s.mu.closed && one != nil && one.here.Load() == b.here
+	s.mu.RUnlock()
+	if !there {
+		return nil
+	}
+	var batch engine.Batch
+	batch.Set(append(segmentKey(prefixBeside, s.cfg.Shard, b.id), name...), value)
+	if err := s.env.Engine.Commit(&batch); err != nil {
+		return fmt.Errorf("keep what was made of segment %s of shard %d: %w", b.id, s.cfg.Shard, err)
+	}
+	b.here.beside.note(name, len(value))
+	return nil
 }
 
 // matches compares a segment's directory with the manifest.

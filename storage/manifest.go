@@ -507,6 +507,7 @@ func (s *Shard) Restore(ctx context.Context, snapshot []byte) error {
 		if same := wanted[entry.ID]; same == nil || !same.equal(&entry) {
 			batch.Delete(segmentKey(prefixDamaged, s.cfg.Shard, entry.ID))
 			batch.Delete(segmentKey(prefixHash, s.cfg.Shard, entry.ID))
+			batch.DeleteRange(besideSpan(s.cfg.Shard, entry.ID))
 		}
 	}
 	batch.Set(shardKey(prefixState, s.cfg.Shard), m.state.append(nil))

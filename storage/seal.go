@@ -375,6 +375,7 @@ func (s *Shard) manifestBatch(job *sealJob, c *changes) *engine.Batch {
 		batch.Delete(segmentKey(prefixEntry, shard, id))
 		batch.Delete(segmentKey(prefixDamaged, shard, id))
 		batch.Delete(segmentKey(prefixHash, shard, id))
+		batch.DeleteRange(besideSpan(shard, id))
 	}
 	for i := range job.keys {
 		batch.Set(numberKey(prefixDedup, shard, job.firstKey+uint64(i)), job.keys[i].append(nil))

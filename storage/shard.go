@@ -384,8 +384,9 @@ type Status struct {
 	Segments      int
 	SegmentRows   int64
 	SegmentBytes  int64
-	FailedParts   int // segments that cannot be read
-	Missing       int // of these, segments of which there is nothing here
+	BesideBytes   int64 // of what is kept beside segments, as far as it was read or written
+	FailedParts   int   // segments that cannot be read
+	Missing       int   // of these, segments of which there is nothing here
 	MissingBytes  int64
 	Quarantined   int // blocks put aside, ever
 	DedupKeys     int
@@ -453,7 +454,9 @@ func (s *Shard) Status() Status {
 	for _, one := range s.mu.set.all {
 		st.SegmentRows += int64(one.Rows)
 		st.SegmentBytes += one.Bytes
-		if here := one.here.Load(); here.broken() != nil {
+		here := one.here.Load()
+		st.BesideBytes += here.beside.sum()
+		if here.broken() != nil {
 			st.FailedParts++
 			if here.place == nowhere {
 				st.Missing++

@@ -237,13 +237,12 @@ func (s *Shard) replaced(ctx context.Context, one *sealed) error {
 	if err := fresh.broken(); err != nil {
 		return err
 	}
-	if old.marked.Load() || one.hash.Load() != nil {
-		var batch engine.Batch
-		batch.Delete(segmentKey(prefixDamaged, s.cfg.Shard, one.ID))
-		batch.Delete(segmentKey(prefixHash, s.cfg.Shard, one.ID))
-		if err := s.env.Engine.Commit(&batch); err != nil {
-			return err
-		}
+	var batch engine.Batch
+	batch.Delete(segmentKey(prefixDamaged, s.cfg.Shard, one.ID))
+	batch.Delete(segmentKey(prefixHash, s.cfg.Shard, one.ID))
+	batch.DeleteRange(besideSpan(s.cfg.Shard, one.ID)) // made of the copy before
+	if err := s.env.Engine.Commit(&batch); err != nil {
+		return err
 	}
 	one.hash.Store(nil) // of the copy before
 	one.here.Store(fresh)

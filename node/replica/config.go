@@ -2,6 +2,7 @@ package replica
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/stere-log/stere/storage"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // Defaults of Config.
@@ -71,6 +73,9 @@ type Config struct {
 	// deletions; shared like Building. nil: one of its own with
 	// DefaultCleanBytesPerSecond.
 	Cleaning *rate.Limiter
+	// Tell makes what questions ask of all records of a segment beforehand, so that it
+	// is kept beside it; nil: nobody does. It is called for one segment after the other.
+	Tell func(ctx context.Context, p part.Part) error
 	// ScrubEvery is how long the scrubber takes for all segments at least.
 	ScrubEvery time.Duration
 	// Room reports whether there is space on disk for this many bytes more;

@@ -63,6 +63,7 @@ type Replica struct {
 	merge chan struct{} // tells the merger to look
 	fetch chan struct{} // tells the fetcher to look
 	clean chan struct{} // tells the cleaner to look
+	tell  chan struct{} // tells the teller to look
 
 	proposing                turn // taken from the check that no seal is pending until one is applied
 	merging                  turn // taken while merges are planned and built
@@ -108,7 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
 		traffic: newTraffic(),
-		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1),
+		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1), tell: make(chan struct{}, 1),
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
 	r.mu.progress = make(chan struct{})

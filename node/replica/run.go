@@ -26,6 +26,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	loops.Go(func() { r.runFetcher(ctx) })
 	loops.Go(func() { r.runScrubber(ctx) })
 	loops.Go(func() { r.runCleaner(ctx) })
+	loops.Go(func() { r.runTeller(ctx) })
 	loops.Wait()
 	return nil
 }
@@ -181,6 +182,7 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		kick(r.merge)
 		kick(r.fetch) // a merge may have left something missing
 		kick(r.clean)
+		kick(r.tell)
 		if r.headFull() {
 			kick(r.seal)
 		}

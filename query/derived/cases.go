@@ -23,6 +23,21 @@ type fieldValues struct {
 	ofCase []uint32 // number in dict and 1, 0 for none
 }
 
+// kept are the values of a field in a part, as they are kept with it.
+type kept struct {
+	dict []string
+	of   packed // by row: number in dict and 1, 0 for none
+}
+
+// bytes returns about how many they take.
+func (k *kept) bytes() int64 {
+	bytes := k.of.bytes()
+	for _, text := range k.dict {
+		bytes += int64(len(text)) + 16
+	}
+	return bytes
+}
+
 // Limits of what is looked at at once.
 const (
 	textsAtOnce = 16 << 10 // messages in memory
@@ -31,47 +46,87 @@ const (
 	gridMax     = 1 << 20  // pairs that are numbered in an array
 )
 
-// cases returns the cases of a rule.
-func (p derivedPart) cases(ctx context.Context, r *rule) (*cases, error) {
-	key := "derived " + r.name
+// kept returns the values of a field of a rule: as they were kept in memory, as they
+// were kept beside the part, or made.
+func (p derivedPart) kept(ctx context.Context, r *rule, at int) (*kept, error) {
+	name := keptName(r.fields[at])
+	key := name
 	if r.locate != nil {
 		key += " " + p.shown.version
 	}
-	return part.Kept(p.Part, key, func() (*cases, int64, error) {
-		given, err := p.Part.Eval(ctx, r.given(), nil)
+	return part.Kept(p.Part, key, func() (*kept, int64, error) {
+		k, err := p.found(ctx, r, at, name)
 		if err != nil {
 			return nil, 0, err
 		}
-		b := caseBuilder{part: p, rule: r.name, given: given, of: make([]uint32, p.Rows()), says: [][]string{make([]string, len(r.inputs))}}
-		for i, in := range r.inputs {
-			said, err := b.read(ctx, i, in)
-			if err != nil {
-				return nil, 0, err
-			}
-			b.combine(i, said)
-		}
-		c, err := b.decide(ctx, r)
-		if err != nil {
-			return nil, 0, err
-		}
-		bytes := int64(4 * len(c.of))
-		for _, f := range c.fields {
-			bytes += int64(4 * len(f.ofCase))
-			for _, text := range f.dict {
-				bytes += int64(len(text)) + 16
-			}
-		}
-		return c, bytes, nil
+		return k, k.bytes(), nil
 	})
+}
+
+// keptName is under which name the values of a field are kept.
+func keptName(f field) string { return "derived " + f.name }
+
+// tellRows is of how many rows a part has to be for what is made of it to be kept beside
+// it: of fewer it is soon made, and they are soon merged with others.
+const tellRows = 8 << 10
+
+// found is kept of what is not in memory.
+func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*kept, error) {
+	name += " " + version
+	teller, ok := p.Part.(part.Teller)
+	if ok = ok && r.locate == nil && p.Rows() >= tellRows; ok {
+		// What cannot be read is made anew, as what was not kept.
+		if t, err := teller.Told(ctx, name); err == nil && t != nil {
+			return &kept{dict: t.Dict, of: pack(t.Of)}, nil
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	c, err := p.cases(ctx, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	f := &c.fields[at]
+	numbers := c.of // nobody else has them
+	for row, number := range numbers {
+		numbers[row] = f.ofCase[number]
+	}
+	if ok {
+		if err := teller.Tell(ctx, name, &part.Telling{Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	return &kept{dict: f.dict, of: pack(numbers)}, nil
+}
+
+// cases returns the cases of a rule for rows, nil for all. Those of rows that have a
+// value for every field do not matter, nor do those of other rows.
+func (p derivedPart) cases(ctx context.Context, r *rule, rows *index.DocSet) (*cases, error) {
+	given, err := p.Part.Eval(ctx, r.given(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if rows == nil {
+		rows = index.DocSetRange(0, p.Rows())
+	}
+	b := caseBuilder{part: p, rows: index.AndNot(rows, given), rule: r.name, of: make([]uint32, p.Rows()), says: [][]string{make([]string, len(r.inputs))}}
+	for i, in := range r.inputs {
+		said, err := b.read(ctx, i, in)
+		if err != nil {
+			return nil, err
+		}
+		b.combine(i, said)
+	}
+	return b.decide(ctx, r)
 }
 
 // caseBuilder finds the cases of a part, input by input.
 type caseBuilder struct {
-	part  derivedPart
-	rule  string
-	given *index.DocSet // rows whose cases do not matter
-	of    []uint32      // by row
-	says  [][]string    // by case, by input
+	part derivedPart
+	rule string
+	rows *index.DocSet // whose cases matter
+	of   []uint32      // by row
+	says [][]string    // by case, by input
 }
 
 // said is what one input says.
@@ -99,16 +154,16 @@ func (b *caseBuilder) read(ctx context.Context, i int, in input) (*said, error) 
 	if in.fields == nil {
 		return s, b.readMessages(ctx, i, in, s, numbers)
 	}
-	var from part.Part = b.part.Part
-	if in.made {
-		from = b.part
+	rows := b.mattering(i, in)
+	if rows.IsEmpty() {
+		return s, nil
 	}
 	for _, name := range in.fields {
-		for _, column := range from.Columns(name) {
+		for _, column := range b.part.Part.Columns(name) {
 			if column.Kind() == model.Null {
 				continue
 			}
-			values, err := column.Gather(ctx, nil)
+			values, err := column.Gather(ctx, rows)
 			if err != nil {
 				return nil, err
 			}
@@ -116,8 +171,72 @@ func (b *caseBuilder) read(ctx context.Context, i int, in input) (*said, error) 
 				return nil, err
 			}
 		}
+		if in.made {
+			if err := b.addMade(ctx, name, rows, in, s, numbers); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return s, nil
+}
+
+// mattering returns the rows for which an input matters.
+func (b *caseBuilder) mattering(i int, in input) *index.DocSet {
+	if in.matters == nil {
+		return b.rows
+	}
+	matters := make([]bool, len(b.says))
+	for number, says := range b.says {
+		matters[number] = in.matters(says[:i])
+	}
+	var rows []uint32
+	for it := b.rows.Iterator(); it.HasNext(); {
+		if row := it.Next(); matters[b.of[row]] {
+			rows = append(rows, row)
+		}
+	}
+	return index.DocSetOf(rows...)
+}
+
+// addMade takes what another rule makes of a field in rows of which nothing was said yet.
+func (b *caseBuilder) addMade(ctx context.Context, name string, rows *index.DocSet, in input, s *said, numbers map[string]uint32) error {
+	at, ok := makers[name]
+	if !ok {
+		return nil
+	}
+	given, err := b.part.Part.Eval(ctx, at.rule.fields[at.at].given(), rows)
+	if err != nil {
+		return err
+	}
+	rows = index.AndNot(rows, given)
+	if rows.IsEmpty() {
+		return nil
+	}
+	if in.matters == nil {
+		made, err := b.part.kept(ctx, at.rule, at.at)
+		if err != nil {
+			return err
+		}
+		return s.addMade(ctx, rows, made.dict, made.of.at, in.says, numbers)
+	}
+	c, err := b.part.cases(ctx, at.rule, rows)
+	if err != nil {
+		return err
+	}
+	f := &c.fields[at.at]
+	return s.addMade(ctx, rows, f.dict, func(row uint32) uint32 { return f.ofCase[c.of[row]] }, in.says, numbers)
+}
+
+// addMade takes values that were made of rows, numbered from 1.
+func (s *said) addMade(ctx context.Context, rows *index.DocSet, dict []string, code func(row uint32) uint32, says func(string) string, numbers map[string]uint32) error {
+	values := part.Values{Dict: dict}
+	for it := rows.Iterator(); it.HasNext(); {
+		row := it.Next()
+		if number := code(row); number > 0 {
+			values.Rows, values.Codes = append(values.Rows, row), append(values.Codes, number-1)
+		}
+	}
+	return s.add(ctx, values, says, numbers)
 }
 
 // add takes the values of rows of which nothing was said yet.
@@ -153,12 +272,12 @@ func (s *said) set(row, number uint32) {
 // readMessages reads what outlines say, and messages where that is not enough.
 func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said, numbers map[string]uint32) error {
 	column := b.part.Patterns(&part.Naming{
-		Key: fmt.Sprintf("derived %s %d", b.rule, i), Whole: true, Apart: in.apart, Start: func() func(string) string { return in.outline },
+		Key: fmt.Sprintf("derived %s %d", b.rule, i), Whole: true, Apart: in.apart, Texts: in.texts, Reduce: in.reduce, Start: func() func(string) string { return in.outline },
 	})
 	if column == nil {
 		return nil
 	}
-	values, err := column.Gather(ctx, index.AndNot(index.DocSetRange(0, uint32(len(b.of))), b.given))
+	values, err := column.Gather(ctx, b.rows)
 	if err != nil {
 		return err
 	}

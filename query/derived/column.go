@@ -11,25 +11,21 @@ import (
 
 // values are those of a field that are made in a part, for all rows but given.
 type values struct {
+	*kept
 	name  string
 	kind  model.Kind
-	cases *cases
-	of    fieldValues
 	given *index.DocSet // rows that have a value of their own
 }
 
-// code returns the number of a row's value and 1, 0 for none.
-func (v *values) code(row uint32) uint32 { return v.of.ofCase[v.cases.of[row]] }
-
 // each calls yield with the values of rows, nil for all, numbered from 0.
 func (v *values) each(rows *index.DocSet, yield func(n int, text string)) {
-	v.eachCode(rows, func(n int, _, code uint32) { yield(n, v.of.dict[code-1]) })
+	v.eachCode(rows, func(n int, _, code uint32) { yield(n, v.dict[code-1]) })
 }
 
 func (v *values) eachCode(rows *index.DocSet, yield func(n int, row, code uint32)) {
 	given := v.given.Iterator()
 	one := func(n int, row uint32) {
-		code := v.code(row)
+		code := v.of.at(row)
 		if code == 0 {
 			return
 		}
@@ -40,7 +36,7 @@ func (v *values) eachCode(rows *index.DocSet, yield func(n int, row, code uint32
 		yield(n, row, code)
 	}
 	if rows == nil {
-		for row := range v.cases.of {
+		for row := range v.of.n {
 			one(row, uint32(row))
 		}
 		return
@@ -53,9 +49,9 @@ func (v *values) eachCode(rows *index.DocSet, yield func(n int, row, code uint32
 
 // matching returns the rows whose value satisfies a predicate.
 func (v *values) matching(pred index.Predicate) *index.DocSet {
-	matches := make([]bool, len(v.of.dict)+1)
+	matches := make([]bool, len(v.dict)+1)
 	some := false
-	for i, text := range v.of.dict {
+	for i, text := range v.dict {
 		matches[i+1] = pred.Match(v.kind, text)
 		some = some || matches[i+1]
 	}
@@ -91,11 +87,11 @@ func (c madeColumn) Count() (n uint32) {
 }
 
 // Distinct implements part.Column.
-func (c madeColumn) Distinct() uint32 { return uint32(len(c.of.dict)) }
+func (c madeColumn) Distinct() uint32 { return uint32(len(c.dict)) }
 
 // Gather implements part.Column.
 func (c madeColumn) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
-	out := part.Values{Dict: c.of.dict}
+	out := part.Values{Dict: c.dict}
 	c.eachCode(rows, func(_ int, row, code uint32) {
 		out.Rows, out.Codes = append(out.Rows, row), append(out.Codes, code-1)
 	})
@@ -104,12 +100,12 @@ func (c madeColumn) Gather(_ context.Context, rows *index.DocSet) (part.Values, 
 
 // Counts implements part.Column.
 func (c madeColumn) Counts(_ context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
-	counts := make([]uint64, len(c.of.dict))
+	counts := make([]uint64, len(c.dict))
 	c.eachCode(rows, func(_ int, _, code uint32) { counts[code-1]++ })
 	var found []part.ValueCount
 	for i, n := range counts {
 		if n > 0 {
-			found = append(found, part.ValueCount{Value: c.of.dict[i], Count: n})
+			found = append(found, part.ValueCount{Value: c.dict[i], Count: n})
 		}
 	}
 	return found, nil
@@ -128,7 +124,7 @@ func (c bothColumn) Texts() bool { return part.MadeOfTexts(c.Column) }
 func (c bothColumn) Count() uint32 { return c.Column.Count() + madeColumn{c.made}.Count() }
 
 // Distinct implements part.Column.
-func (c bothColumn) Distinct() uint32 { return c.Column.Distinct() + uint32(len(c.made.of.dict)) }
+func (c bothColumn) Distinct() uint32 { return c.Column.Distinct() + uint32(len(c.made.dict)) }
 
 // Gather implements part.Column.
 func (c bothColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Values, error) {

@@ -30,6 +30,14 @@ func With(parts []part.Part, named Mentions, places Places) []part.Part {
 	return with
 }
 
+// Tell makes what is asked for most, the categories of all records of a part, and keeps it
+// beside the part if that keeps such things.
+func Tell(ctx context.Context, p part.Part) error {
+	at := makers[Category]
+	_, err := derivedPart{p, &records{}}.found(ctx, at.rule, at.at, keptName(at.rule.fields[at.at]))
+	return err
+}
+
 // records says which fields records have, too, and what of the world outside decides what
 // they are. Parts are keys of maps, so they have it by reference.
 type records struct {
@@ -119,15 +127,11 @@ func (p derivedPart) made(ctx context.Context, name string) (*values, error) {
 	if err != nil || given.GetCardinality() == uint64(p.Rows()) {
 		return nil, err
 	}
-	cases, err := p.cases(ctx, at.rule)
-	if err != nil {
+	k, err := p.kept(ctx, at.rule, at.at)
+	if err != nil || len(k.dict) == 0 {
 		return nil, err
 	}
-	v := cases.fields[at.at]
-	if len(v.dict) == 0 {
-		return nil, nil
-	}
-	return &values{name: name, kind: at.rule.fields[at.at].kind, cases: cases, of: v, given: given}, nil
+	return &values{kept: k, name: name, kind: at.rule.fields[at.at].kind, given: given}, nil
 }
 
 // Eval implements part.Part.

@@ -68,8 +68,13 @@ type input struct {
 	outline func(outline string) string
 	// fallback: it matters only where no input before says anything.
 	fallback bool
+	// matters says for what the inputs before say whether this one does; nil: it does.
+	matters func(says []string) bool
 	// apart says that variables side by side may be one or several: words decide.
 	apart bool
+	// texts says that texts say what their outlines do; reduce is that of part.Naming.
+	texts  bool
+	reduce func(outline string) string
 }
 
 // unsure is said of an outline if the message has to be read.
@@ -95,10 +100,12 @@ var rules = []*rule{
 		name:   "category",
 		fields: []field{{name: Category, kind: model.String}, {name: Categories, kind: model.JSON}, {name: CategoryReason, kind: model.String}},
 		inputs: []input{
-			{says: meaning.Evidence, outline: meaning.Evidence, apart: true},
+			{says: meaning.Evidence, outline: meaning.Evidence, apart: true, texts: true, reduce: meaning.Reduced},
 			{fields: []string{model.FieldComponent}, says: meaning.Evidence},
 			{fields: []string{"endpoint"}, says: meaning.Evidence},
-			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel},
+			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel, matters: func(says []string) bool {
+				return !meaning.Speaks(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2]})
+			}},
 		},
 		derive: func(says []string) []string {
 			verdict := meaning.Judge(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2], IsError: says[3] != ""})

@@ -95,7 +95,12 @@ func (c patternColumn) named(messages part.Values) part.Values {
 	codes := make([]uint32, len(messages.Dict)) // 0 for one that was not met yet
 	for n, code := range messages.Codes {
 		if codes[code] == 0 {
-			text := name(shape.MessageOutline(messages.Dict[code], nil))
+			text := messages.Dict[code]
+			if c.naming.Texts {
+				text = name(text[:min(len(text), shape.MessageMax)])
+			} else {
+				text = name(shape.MessageOutline(text, nil))
+			}
 			number, known := numbers[text]
 			if !known {
 				number = uint32(len(out.Dict))

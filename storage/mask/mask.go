@@ -270,6 +270,7 @@ type keptPart struct {
 var (
 	_ part.Memo    = (*keptPart)(nil)
 	_ part.Metered = (*keptPart)(nil)
+	_ part.Teller  = (*keptPart)(nil)
 )
 
 // Memo implements part.Memo.
@@ -301,6 +302,32 @@ func (p *keptPart) Size(fields []string) int64 {
 		return 0
 	}
 	return int64(float64(source.Size(fields)) * float64(p.Rows()) / float64(p.of.Rows()))
+}
+
+// Told implements part.Teller: what is kept is of all rows below.
+func (p *keptPart) Told(ctx context.Context, name string) (*part.Telling, error) {
+	below, ok := p.of.(part.Teller)
+	if err := p.stay.ready(); err != nil || !ok {
+		return nil, err
+	}
+	t, err := below.Told(ctx, name)
+	if err != nil || t == nil || p.stay.all {
+		return t, err
+	}
+	stays := &part.Telling{Of: make([]uint32, len(p.stay.list)), Dict: t.Dict}
+	for i, row := range p.stay.list {
+		stays.Of[i] = t.Of[row]
+	}
+	return stays, nil
+}
+
+// Tell implements part.Teller: nothing is kept of a part of the rows.
+func (p *keptPart) Tell(ctx context.Context, name string, t *part.Telling) error {
+	below, ok := p.of.(part.Teller)
+	if err := p.stay.ready(); err != nil || !ok || !p.stay.all {
+		return err
+	}
+	return below.Tell(ctx, name, t)
 }
 
 // column is a column without the values of hidden rows.

@@ -62,6 +62,11 @@ type Naming struct {
 	// Apart says that, with Whole, it does not matter whether variables with nothing
 	// but '.', ':' or '-' between them are one or several.
 	Apart bool
+	// Texts says that a text, up to shape.MessageMax, has the name of its outline.
+	Texts bool
+	// Reduce, with Apart, returns what decides as much as an outline where that stands in
+	// a message, so that there are fewer different ones; nil: the outline.
+	Reduce func(outline string) string
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.
@@ -120,6 +125,24 @@ func Kept[T any](p Part, key string, make func() (value T, bytes int64, err erro
 		return none, err
 	}
 	return value.(T), nil
+}
+
+// Telling is what was made of all rows of a part: row i has Dict[Of[i]-1], or nothing if
+// Of[i] is 0.
+type Telling struct {
+	Of   []uint32
+	Dict []string
+}
+
+// Teller is implemented by parts beside which what was made of their rows is kept for
+// later starts.
+type Teller interface {
+	// Told returns what is kept under a name, nil if nothing is. The name must say
+	// everything that decides it besides the part. After an error it has to be made
+	// anew, and may be told again.
+	Told(ctx context.Context, name string) (*Telling, error)
+	// Tell keeps it, unless it takes too much.
+	Tell(ctx context.Context, name string, t *Telling) error
 }
 
 // Column is one field of one kind in one part.

@@ -19,6 +19,8 @@ import (
 type patternColumn struct {
 	*columnReader
 	naming *part.Naming // nil: patterns
+	exact  bool         // names of texts without a shape are too many to be kept, and none is left out
+	known  *patterns    // those of the dictionary, of one who is exact: they are too many, too
 }
 
 var _ part.Column = patternColumn{}
@@ -27,7 +29,7 @@ var _ part.Column = patternColumn{}
 func (s *Segment) Patterns(naming *part.Naming) part.Column {
 	for _, source := range s.named[model.FieldMessage] {
 		if c := source.(*columnReader); c.meta.kind == model.String {
-			return patternColumn{c, naming}
+			return patternColumn{columnReader: c, naming: naming}
 		}
 	}
 	return nil
@@ -55,43 +57,48 @@ func (c patternColumn) whole() bool { return c.meta.refers && c.naming != nil &&
 
 // patterns returns the patterns of the dictionary.
 func (c patternColumn) patterns() (*patterns, error) {
-	s := c.segment
-	return cached(s, c.patternsKey(0), func() (*patterns, int64, error) {
-		ofShape, ofText := c.namers()
-		entries, err := c.dict()
-		if err != nil {
-			return nil, 0, err
+	if c.known != nil {
+		return c.known, nil
+	}
+	return cached(c.segment, c.patternsKey(0), c.namePatterns)
+}
+
+// namePatterns makes the patterns of the dictionary, and says what they take.
+func (c patternColumn) namePatterns() (*patterns, int64, error) {
+	ofShape, ofText := c.namers()
+	entries, err := c.dict()
+	if err != nil {
+		return nil, 0, err
+	}
+	base := c.meta.codeBase()
+	p := &patterns{ofCode: make([]uint32, uint32(len(entries))+base)}
+	numbers := make(map[string]uint32, len(entries)+1)
+	if rare, err := c.rare(); err != nil {
+		return nil, 0, err
+	} else if rare {
+		numbers[shape.RarePattern] = 0
+		p.dict = append(p.dict, shape.RarePattern)
+	}
+	for i, entry := range entries {
+		if c.whole() && strings.IndexByte(entry, shape.Reference) >= 0 {
+			p.ofCode[uint32(i)+base] = referring
+			continue
 		}
-		base := c.meta.codeBase()
-		p := &patterns{ofCode: make([]uint32, uint32(len(entries))+base)}
-		numbers := make(map[string]uint32, len(entries)+1)
-		if rare, err := c.rare(); err != nil {
-			return nil, 0, err
-		} else if rare {
-			numbers[shape.RarePattern] = 0
-			p.dict = append(p.dict, shape.RarePattern)
+		text := ""
+		if c.meta.text {
+			text = ofShape(entry)
+		} else {
+			text = ofText(entry, nil)
 		}
-		for i, entry := range entries {
-			if c.whole() && strings.IndexByte(entry, shape.Reference) >= 0 {
-				p.ofCode[uint32(i)+base] = referring
-				continue
-			}
-			text := ""
-			if c.meta.text {
-				text = ofShape(entry)
-			} else {
-				text = ofText(entry, nil)
-			}
-			number, known := numbers[text]
-			if !known {
-				number = uint32(len(p.dict))
-				numbers[text] = number
-				p.dict = append(p.dict, text)
-			}
-			p.ofCode[uint32(i)+base] = number
+		number, known := numbers[text]
+		if !known {
+			number = uint32(len(p.dict))
+			numbers[text] = number
+			p.dict = append(p.dict, text)
 		}
-		return p, textBytes(p.dict) + 4*int64(len(p.ofCode)), nil
-	})
+		p.ofCode[uint32(i)+base] = number
+	}
+	return p, textBytes(p.dict) + 4*int64(len(p.ofCode)), nil
 }
 
 // patternsKey is where patterns of the column are kept.
@@ -110,7 +117,10 @@ func (c patternColumn) namers() (ofShape func(string) string, ofText func(string
 	}
 	name := c.naming.Start()
 	ofShape = func(entry string) string { return name(shape.Outline(entry)) }
-	if c.naming.Whole {
+	switch {
+	case c.naming.Whole && c.naming.Texts:
+		return ofShape, func(text string, _ []string) string { return name(text[:min(len(text), shape.MessageMax)]) }
+	case c.naming.Whole:
 		return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text, nil)) }
 	}
 	return ofShape, func(text string, values []string) string { return name(shape.MessageOutline(text, values)) }
@@ -241,6 +251,9 @@ const (
 // loose returns the patterns of at least those rows among present that have no shape.
 // Where few are asked for, as of errors, and for the first time, only they are read.
 func (c patternColumn) loose(ctx context.Context, present, without []uint32) (*loosePatterns, error) {
+	if c.exact {
+		return c.readLoose(ctx, index.DocSetOf(rowsAt(present, without)...))
+	}
 	counts, err := c.counts()
 	if err != nil {
 		return nil, err

@@ -213,20 +213,25 @@ func (c *columnReader) rowsContaining(ctx context.Context, piece string, within 
 type wholeNames struct {
 	column   patternColumn
 	name     func(outline string) string
-	shapes   map[uint32]textShape // by code
-	outlines []string             // of values
-	numbers  map[string]uint32    // of these
-	made     map[string]uint32    // by code and outlines: number of the name, or referring
+	shapes   map[uint32]*wholeShape   // by code
+	texts    map[uint32]patternColumn // by number: columns of texts that are referred to
+	outlines []string                 // of values
+	numbers  map[string]uint32        // of these
 	names    map[string]uint32
 	found    loosePatterns
 	open     []uint32 // rows whose message has to be read
 }
 
+// wholeShape is a shape with what its messages are named.
+type wholeShape struct {
+	textShape
+	made map[string]uint32 // by numbers of outlines: number of the name, or referring
+}
+
 // nameWhole names the messages in rows, which ascend and have these codes.
 func (c patternColumn) nameWhole(ctx context.Context, rows, codes []uint32) (*loosePatterns, error) {
 	w := &wholeNames{
-		column: c, name: c.naming.Start(), shapes: map[uint32]textShape{},
-		numbers: map[string]uint32{}, made: map[string]uint32{}, names: map[string]uint32{},
+		column: c, name: c.naming.Start(), shapes: map[uint32]*wholeShape{}, texts: map[uint32]patternColumn{}, numbers: map[string]uint32{}, names: map[string]uint32{},
 	}
 	for len(rows) > 0 {
 		n := min(len(rows), loosePiece)
@@ -274,50 +279,74 @@ type outlinesOf struct {
 	values part.Values
 	at     int
 	number []uint32 // by number of the value: of its outline and 1, 0 for one not met yet
+	named  bool     // the values are outlines already
+}
+
+// outlineNaming names texts by their outlines.
+var outlineNaming = &part.Naming{Key: "outline", Whole: true, Start: func() func(string) string {
+	return func(outline string) string { return outline }
+}}
+
+// outlinesIn returns what rows have in a column that shapes refer to. Of texts these are
+// outlines: they follow from shapes, without a look at variables.
+func (w *wholeNames) outlinesIn(ctx context.Context, number uint32, rows []uint32) (*outlinesOf, error) {
+	if number >= w.column.number {
+		return nil, fmt.Errorf("%w: a reference to column %d", ErrCorrupt, number)
+	}
+	source := w.column.segment.columns[number].(*columnReader)
+	of := &outlinesOf{named: source.meta.text}
+	var err error
+	if of.named {
+		texts, known := w.texts[number]
+		if !known {
+			texts = patternColumn{columnReader: source, naming: outlineNaming, exact: true}
+			if texts.known, _, err = texts.namePatterns(); err != nil {
+				return nil, err
+			}
+			w.texts[number] = texts
+		}
+		of.values, err = texts.Gather(ctx, index.DocSetOf(rows...))
+	} else {
+		of.values, err = source.Gather(ctx, index.DocSetOf(rows...))
+	}
+	of.number = make([]uint32, len(of.values.Dict))
+	return of, err
 }
 
 // add names the messages in some rows.
 func (w *wholeNames) add(ctx context.Context, rows, codes []uint32) error {
 	var needed referenceTexts
+	shapes := make([]*wholeShape, len(codes))
 	for i, code := range codes {
-		form, known := w.shapes[code]
-		if !known {
-			names, err := w.column.shapesOf([]uint32{code})
-			if err != nil {
-				return err
-			}
-			if form, err = w.column.textShape(names[0]); err != nil {
-				return err
-			}
-			w.shapes[code] = form
+		if i > 0 && code == codes[i-1] {
+			shapes[i] = shapes[i-1]
+		} else if err := w.shape(code, &shapes[i]); err != nil {
+			return err
 		}
-		needed.need(form.refs, rows[i])
+		needed.need(shapes[i].refs, rows[i])
 	}
-	of := map[uint32]*outlinesOf{}
+	of := make([]*outlinesOf, w.column.number)
 	for number, rows := range needed.rows {
-		if number >= w.column.number {
-			return fmt.Errorf("%w: a reference to column %d", ErrCorrupt, number)
-		}
-		values, err := w.column.segment.columns[number].(*columnReader).Gather(ctx, index.DocSetOf(rows...))
+		outlines, err := w.outlinesIn(ctx, number, rows)
 		if err != nil {
 			return err
 		}
-		of[number] = &outlinesOf{values: values, number: make([]uint32, len(values.Dict))}
+		of[number] = outlines
 	}
 	var key []byte
-	var err error
-	for i, code := range codes {
-		refs := w.shapes[code].refs
-		key = binary.LittleEndian.AppendUint32(key[:0], code)
-		for _, number := range refs {
-			if key, err = w.appendOutline(key, of[number], rows[i]); err != nil {
+	for i, form := range shapes {
+		key = key[:0]
+		for _, number := range form.refs {
+			outline, err := w.outline(of[number], rows[i])
+			if err != nil {
 				return err
 			}
+			key = binary.LittleEndian.AppendUint32(key, outline)
 		}
-		name, known := w.made[string(key)]
+		name, known := form.made[string(key)]
 		if !known {
-			name = w.make(w.shapes[code].name, key[4:])
-			w.made[string(key)] = name
+			name = w.make(form.name, key)
+			form.made[string(key)] = name
 		}
 		if name == referring {
 			w.open = append(w.open, rows[i])
@@ -328,17 +357,38 @@ func (w *wholeNames) add(ctx context.Context, rows, codes []uint32) error {
 	return ctx.Err()
 }
 
-// appendOutline appends the number of the outline of a row's value.
-func (w *wholeNames) appendOutline(key []byte, of *outlinesOf, row uint32) ([]byte, error) {
+// shape finds the shape of a code.
+func (w *wholeNames) shape(code uint32, form **wholeShape) error {
+	if *form = w.shapes[code]; *form != nil {
+		return nil
+	}
+	names, err := w.column.shapesOf([]uint32{code})
+	if err != nil {
+		return err
+	}
+	text, err := w.column.textShape(names[0])
+	*form = &wholeShape{textShape: text, made: map[string]uint32{}}
+	w.shapes[code] = *form
+	return err
+}
+
+// outline returns the number of the outline of a row's value.
+func (w *wholeNames) outline(of *outlinesOf, row uint32) (uint32, error) {
 	for of.at < len(of.values.Rows) && of.values.Rows[of.at] < row {
 		of.at++
 	}
 	if of.at == len(of.values.Rows) || of.values.Rows[of.at] != row {
-		return nil, fmt.Errorf("%w: no value for a reference", ErrCorrupt)
+		return 0, fmt.Errorf("%w: no value for a reference", ErrCorrupt)
 	}
 	number := &of.number[of.values.Codes[of.at]]
 	if *number == 0 {
-		outline := shape.MessageOutline(of.values.Dict[of.values.Codes[of.at]], nil)
+		outline := of.values.Dict[of.values.Codes[of.at]]
+		if !of.named {
+			outline = shape.MessageOutline(outline, nil)
+		}
+		if reduce := w.column.naming.Reduce; reduce != nil {
+			outline = reduce(outline)
+		}
 		known, ok := w.numbers[outline]
 		if !ok {
 			known = uint32(len(w.outlines))
@@ -346,7 +396,7 @@ func (w *wholeNames) appendOutline(key []byte, of *outlinesOf, row uint32) ([]by
 		}
 		*number = known + 1
 	}
-	return binary.LittleEndian.AppendUint32(key, *number-1), nil
+	return *number - 1, nil
 }
 
 // make names a shape with the outlines of values.

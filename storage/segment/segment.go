@@ -28,6 +28,8 @@ type Segment struct {
 	get     Getter
 	cache   *Cache
 	meter   *part.Meter     // what reading costs is counted there; nil: nowhere
+	print   uint32          // checksum of the directory
+	beside  Beside          // nil: nothing is kept there
 	number  uint64          // in the cache
 	words   uint32          // dictionary entries in all
 	columns []part.Column   // by number
@@ -48,14 +50,19 @@ const frameMax = 1 << 30
 // Open reads a segment's directory; everything else is read when asked for.
 func Open(get Getter, cache *Cache) (*Segment, error) {
 	var meta *Meta
+	var print uint32
 	err := get([]byte{sectionMeta}, func(value []byte) (err error) {
-		meta, err = ParseMeta(value)
+		if meta, err = ParseMeta(value); err == nil {
+			print = binary.LittleEndian.Uint32(value[len(value)-4:])
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	return newSegment(meta, get, cache), nil
+	s := newSegment(meta, get, cache)
+	s.print = print
+	return s, nil
 }
 
 func newSegment(meta *Meta, get Getter, cache *Cache) *Segment {
@@ -80,7 +87,11 @@ func newSegment(meta *Meta, get Getter, cache *Cache) *Segment {
 
 // WithCache returns the segment with another cache: for one who reads it once
 // from end to end and should not push out what others need.
-func (s *Segment) WithCache(cache *Cache) *Segment { return newSegment(s.meta, s.get, cache) }
+func (s *Segment) WithCache(cache *Cache) *Segment {
+	other := newSegment(s.meta, s.get, cache)
+	other.print, other.beside = s.print, s.beside
+	return other
+}
 
 // Metered implements part.Metered: the same segment, with the same cache.
 func (s *Segment) Metered(meter *part.Meter) part.Part {
@@ -91,7 +102,7 @@ func (s *Segment) Metered(meter *part.Meter) part.Part {
 			return use(value)
 		})
 	}, s.cache)
-	metered.number, metered.meter = s.number, meter
+	metered.number, metered.meter, metered.print, metered.beside = s.number, meter, s.print, s.beside
 	return metered
 }
 

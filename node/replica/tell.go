@@ -1,0 +1,42 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/stere-log/stere/internal/background"
+	"github.com/stere-log/stere/storage"
+)
+
+// runTeller lets what questions make of all records of a segment be made beforehand, of
+// segments that stay as they are.
+func (r *Replica) runTeller(ctx context.Context) {
+	if r.cfg.Tell == nil {
+		return
+	}
+	done := map[storage.SegmentID]bool{}
+	for {
+		for r.tellNext(ctx, done) {
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.tell:
+		}
+	}
+}
+
+// tellNext takes the next segment; false says that there is none. One that fails is not
+// tried again before the next start: the question makes it then.
+func (r *Replica) tellNext(ctx context.Context, done map[storage.SegmentID]bool) bool {
+	id, p, release, ok := r.shard.NextLasting(done)
+	if !ok {
+		return false
+	}
+	defer release()
+	done[id] = true
+	err := background.Run(func() error { return r.cfg.Tell(ctx, p) })
+	if err != nil && ctx.Err() == nil {
+		r.logger.Warn("what is asked for was not made beforehand", "segment", id.String(), "error", err)
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,310 @@
+package derived_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/query/derived"
+	"github.com/stere-log/stere/storage"
+	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/part"
+)
+
+// ledger is a shard with what it must have.
+type ledger struct {
+	t      *testing.T
+	random *rand.Rand
+	fs     engine.FS
+	engine *engine.Engine
+	shard  *storage.Shard
+	at     uint64                  // log index
+	rows   map[model.TenantID]int  // that were not deleted
+	gone   map[model.TenantID]bool // whose records of the user "gone" were deleted
+}
+
+const segmentRows = 9000 // enough for what is made of them to be kept beside them
+
+func (l *ledger) open() {
+	l.t.Helper()
+	var err error
+	if l.engine, err = engine.Open(engine.Config{FS: l.fs, Dir: "data", OnFatal: func(err error) { l.t.Errorf("fatal: %v", err) }}); err != nil {
+		l.t.Fatal(err)
+	}
+	env := storage.Env{Engine: l.engine, Query: func(user string, _ int64) (index.Expr, error) {
+		return index.Leaf{Field: "user", Pred: index.Equal{Text: user}}, nil
+	}}
+	if l.shard, err = storage.Open(l.t.Context(), env, storage.Config{Shard: 3, DayCutRows: segmentRows - 1, MergeFan: 2}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *ledger) close() {
+	l.t.Helper()
+	l.shard.Close()
+	if err := l.engine.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// append adds records that say all kinds of things.
+func (l *ledger) append(tenant model.TenantID, n int) {
+	l.t.Helper()
+	pick := func(of ...string) string { return of[l.random.IntN(len(of))] }
+	records := make([]model.Record, n)
+	for i := range records {
+		user := pick("anna", "payment-login", "disk", "gone")
+		fields := []model.Field{{Name: "user", Kind: model.String, Text: user}}
+		if l.random.IntN(9) > 0 {
+			fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: pick(
+				"user "+user+" opened the door", fmt.Sprintf("slow query took %d ms", i), fmt.Sprintf("alone %c%x", 'g'+rune(l.random.IntN(9)), l.random.Uint32()),
+				fmt.Sprintf("login of %s failed after %d tries", user, i), fmt.Sprintf("GET /?f=../../%d/etc/passwd&u=%s' or 1=1-- HTTP/1.1", i, user), fmt.Sprintf("ERROR: disk %d is full", i), "saved",
+			)})
+		}
+		if l.random.IntN(3) == 0 {
+			fields = append(fields, model.Field{Name: "level", Kind: model.String, Text: pick("error", "info")})
+		}
+		if l.random.IntN(9) == 0 {
+			fields = append(fields, model.Field{Name: "category", Kind: model.String, Text: "mine"})
+		}
+		records[i] = model.Record{Time: int64(l.at)*1_000_000 + int64(i), Fields: fields}
+		if user != "gone" || !l.gone[tenant] {
+			l.rows[tenant]++
+		}
+	}
+	data, err := block.Encode(nil, records)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.at++
+	l.shard.Append(l.at, storage.Append{Tenant: tenant, Time: int64(l.at), Block: data, Batches: []storage.Batch{{Rows: uint32(n)}}})
+}
+
+func (l *ledger) seal() {
+	l.t.Helper()
+	l.at++
+	l.shard.Seal(l.at, 1, l.shard.SealCommand(int64(l.at)))
+	if _, _, err := l.shard.RunSeal(l.t.Context()); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.shard.Sweep(l.t.Context()); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// naive returns what is made of a record, by a look at its texts.
+func naive(r *model.Record) map[string]string {
+	text := func(name string) string {
+		f, _ := r.Get(name)
+		return f.Text
+	}
+	level, _ := model.ParseLevel(text("level"))
+	made := map[string]string{}
+	if text("level") == "" {
+		if level = meaning.DetectLevel(text("message")); level != model.LevelNone {
+			made[derived.DetectedLevel] = level.String()
+		}
+	}
+	verdict := meaning.Judge(meaning.Evidences{Message: meaning.Evidence(text("message")), IsError: level >= model.LevelError})
+	if made[derived.Category] = string(verdict.Labels[0].Category); text("category") != "" {
+		made[derived.Category] = text("category")
+	}
+	var attacks []string
+	for _, name := range meaning.AttackNames() {
+		for _, found := range meaning.Attacks(text("message")) {
+			if found.Attack == name && (len(attacks) == 0 || attacks[len(attacks)-1] != string(name)) {
+				attacks = append(attacks, string(name))
+			}
+		}
+	}
+	if len(attacks) > 0 {
+		list, _ := json.Marshal(attacks)
+		made[derived.Attack] = string(list)
+	}
+	return made
+}
+
+// check compares what is made of all records with a look at each of them.
+func (l *ledger) check(when string) {
+	l.t.Helper()
+	fields := []string{derived.Category, derived.DetectedLevel, derived.Attack}
+	var named derived.Mentions
+	for _, field := range fields {
+		named.Add(field)
+	}
+	for tenant, want := range l.rows {
+		view, err := l.shard.View(tenant)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		rows := 0
+		for _, p := range derived.With(view.Parts, named, nil) {
+			all := index.DocSetRange(0, p.Rows())
+			records, err := p.Records(l.t.Context(), all)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			rows += len(records)
+			for _, field := range fields {
+				have := make([]string, len(records))
+				for _, column := range p.Columns(field) {
+					values, err := column.Gather(l.t.Context(), nil)
+					if err != nil {
+						l.t.Fatal(err)
+					}
+					for i, row := range values.Rows {
+						have[row] = values.Dict[values.Codes[i]]
+					}
+				}
+				for row := range records {
+					if want := naive(&records[row])[field]; have[row] != want {
+						l.t.Fatalf("%s: %s of %v is %q, want %q", when, field, records[row].Fields, have[row], want)
+					}
+				}
+			}
+		}
+		if view.Release(); rows != want {
+			l.t.Fatalf("%s: %d records of tenant %s, want %d", when, rows, tenant, want)
+		}
+	}
+}
+
+// beside returns what is kept, by key, and how many segments have something.
+func (l *ledger) beside() (values map[string][]byte, segments int) {
+	l.t.Helper()
+	values, ids := map[string][]byte{}, map[string]bool{}
+	for _, space := range storage.KeySpaces() {
+		if space.Name != "beside" {
+			continue
+		}
+		err := l.engine.Scan([]byte{space.Prefix}, []byte{space.Prefix + 1}, func(key, value []byte) error {
+			values[string(key)] = append([]byte(nil), value...)
+			ids[string(key[:17])] = true
+			return nil
+		})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	return values, len(ids)
+}
+
+// TestKeptIsMade: what is kept beside segments, for later starts too, is what a look at
+// each record gives: of every tenant, after a restart, damage, deletions and merges; and it
+// goes with its segment.
+func TestKeptIsMade(t *testing.T) {
+	const seed = 733
+	l := &ledger{t: t, random: rand.New(rand.NewPCG(seed, 1)), fs: engine.MemFS(), rows: map[model.TenantID]int{}, gone: map[model.TenantID]bool{}}
+	l.open()
+	defer func() { l.close() }()
+	for _, tenant := range []model.TenantID{"a", "b"} {
+		l.append(tenant, segmentRows/2)
+		l.append(tenant, segmentRows/2+1)
+	}
+	l.check("in the head")
+	l.seal()
+	l.check("sealed")
+	kept, segments := l.beside()
+	if segments != 2 || len(kept) < 4 {
+		t.Fatalf("%d values are kept beside %d segments, want some beside both", len(kept), segments)
+	}
+	l.close()
+	l.open()
+	l.check("after a restart")
+	if again, _ := l.beside(); len(again) != len(kept) {
+		t.Errorf("%d values are kept after a restart, %d before", len(again), len(kept))
+	}
+	var batch engine.Batch
+	for key, value := range kept {
+		value[l.random.IntN(len(value))] ^= 4
+		batch.Set([]byte(key), value)
+	}
+	if err := l.engine.Commit(&batch); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	l.open()
+	l.check("after damage")
+
+	l.at++
+	l.shard.Delete(l.at, storage.Deletion{Number: 1, Tenant: "a", Query: "gone", From: math.MinInt64, To: math.MaxInt64, Time: int64(l.at)})
+	l.gone["a"] = true
+	l.rows["a"] = remaining(t, l.shard, "a")
+	if l.rows["a"] > segmentRows*9/10 {
+		t.Fatalf("%d records of tenant a are left", l.rows["a"])
+	}
+	l.check("hidden")
+	l.append("b", segmentRows/3)
+	l.seal()
+	l.append("b", segmentRows/3)
+	l.seal()
+	l.check("more segments")
+	for _, plan := range l.shard.PlanMerges(math.MaxUint64) {
+		if err := l.shard.BuildMerge(t.Context(), plan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.seal()
+	l.check("merged")
+	l.close()
+	l.open()
+	l.check("at last")
+	values, _ := l.beside()
+	there := map[string]bool{}
+	for _, entry := range l.shard.Entries() {
+		there[fmt.Sprintf("%016x%08x", entry.ID.Sequence, entry.ID.Ordinal)] = true
+	}
+	for key := range values {
+		if !there[fmt.Sprintf("%x", key[5:17])] {
+			t.Errorf("something is kept of a segment that is gone: %x", key)
+		}
+	}
+}
+
+// remaining counts the records of a tenant.
+func remaining(t *testing.T, shard *storage.Shard, tenant model.TenantID) (n int) {
+	view, err := shard.View(tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Release()
+	for _, p := range view.Parts {
+		n += int(p.Rows())
+	}
+	return n
+}
+
+// TestTell: what is asked for most is made beforehand, of segments that stay.
+func TestTell(t *testing.T) {
+	l := &ledger{t: t, random: rand.New(rand.NewPCG(734, 1)), fs: engine.MemFS(), rows: map[model.TenantID]int{}, gone: map[model.TenantID]bool{}}
+	l.open()
+	defer func() { l.close() }()
+	l.append("a", segmentRows)
+	l.append("b", segmentRows/2) // will be merged
+	l.seal()
+	done := map[storage.SegmentID]bool{}
+	for {
+		id, p, release, ok := l.shard.NextLasting(done)
+		if !ok {
+			break
+		}
+		if err := derived.Tell(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if told, ok := p.(part.Teller); !ok || p.Rows() != segmentRows {
+			t.Errorf("segment %s of %d rows is told as lasting: %v", id, p.Rows(), told)
+		}
+		release()
+		done[id] = true
+	}
+	if values, segments := l.beside(); len(done) != 1 || len(values) != 1 || segments != 1 {
+		t.Errorf("%d segments last, %d values are kept beside %d", len(done), len(values), segments)
+	}
+	l.check("told")
+}
