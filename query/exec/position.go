@@ -46,7 +46,15 @@ type SortValue struct {
 
 // compare orders values of ascending order; nothing comes last.
 func (v SortValue) compare(w SortValue) int {
-	return cmp.Or(cmp.Compare(v.Class, w.Class), cmp.Compare(v.Number, w.Number), cmp.Compare(v.Whole, w.Whole), cmp.Compare(v.Text, w.Text))
+	switch {
+	case v.Class != w.Class:
+		return cmp.Compare(v.Class, w.Class)
+	case v.Number < w.Number:
+		return -1
+	case v.Number > w.Number:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(v.Number, w.Number), cmp.Compare(v.Whole, w.Whole), cmp.Compare(v.Text, w.Text))
 }
 
 // sortValue returns how a field's value is ordered: levels by severity,

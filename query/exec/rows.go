@@ -263,12 +263,34 @@ func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
 			heap.Fix(kept, 0)
 		}
 	}
-	slices.SortFunc(kept.of, func(a, b sortedRow) int { return order.compare(&a, &b) })
-	sorted := make([][]any, len(kept.of))
+	places := make([]numberedRow, len(kept.of))
 	for n := range kept.of {
-		sorted[n] = kept.of[n].row
+		places[n] = numberedRow{number: kept.of[n].first.Number, at: n}
+		if kept.of[n].first.Class != ClassNumber {
+			places[n].number = math.NaN() // not in the order of numbers
+		}
+	}
+	slices.SortFunc(places, func(a, b numberedRow) int {
+		switch less := a.number < b.number; {
+		case less && !order.keys[0].Desc, a.number > b.number && order.keys[0].Desc:
+			return -1
+		case less || a.number > b.number:
+			return 1
+		}
+		return order.compare(&kept.of[a.at], &kept.of[b.at])
+	})
+	sorted := make([][]any, len(kept.of))
+	for n, place := range places {
+		sorted[n] = kept.of[place.at].row
 	}
 	return sorted
+}
+
+// numberedRow is a row whose first sort value is a number, as a rule: that is all that
+// is moved and looked at until two are equal.
+type numberedRow struct {
+	number float64
+	at     int
 }
 
 // rowHeap implements heap.Interface with the last row on top.
