@@ -254,13 +254,21 @@ func (e erasing) Delete(ctx context.Context, shard uint32, d storage.Deletion) (
 // Erased implements erase.Shards.
 func (e erasing) Erased(ctx context.Context, node string, shard uint32, of peer.Erasure) (peer.Erased, error) {
 	id := shardID(shard)
-	if node == "" {
-		node = e.n.leaderOf(id, "")
+	if node != "" {
+		return e.erasedOn(ctx, node, id, of)
 	}
-	switch node {
-	case "":
+	if node = e.n.leaderOf(id, ""); node == "" {
 		return peer.Erased{}, peer.NotLeaderError{}
-	case e.n.identity.Node:
+	}
+	erased, err := e.erasedOn(ctx, node, id, of)
+	if err != nil {
+		e.n.again(id, node, err) // learns who leads
+	}
+	return erased, err
+}
+
+func (e erasing) erasedOn(ctx context.Context, node string, id model.ShardID, of peer.Erasure) (peer.Erased, error) {
+	if node == e.n.identity.Node {
 		return calls(e).Erased(ctx, id, of)
 	}
 	return e.n.members.Peers().Erased(ctx, node, id, of)

@@ -92,7 +92,7 @@ func plantedBugs() []planted {
 		{"a deletion is forgotten at a start", oneNode, "storage/shard.go",
 			"	s.mu.deletions = m.deletions\n", "	s.mu.deletions = nil\n", "delete", false},
 		{"a deletion hides what comes after it", cluster, "storage/deletion.go",
-			"!d.done && d.Tenant == tenant && d.index > index {", "!d.done && d.Tenant == tenant {", "delete", false},
+			"!d.done && d.Tenant == tenant && d.index > index {", "!d.done && d.Tenant == tenant {", "delete", true},
 		{"a segment counts as clean and is not", oneNode, "storage/merge.go",
 			"if of := concerning(deletions, &one.Entry, merge.Cleaned); len(of) > 0 {", "if of := concerning(deletions, &one.Entry, merge.Cleaned); len(of) > 1<<20 {", "delete", false},
 		{"a segment goes under its readers when it is found clean", oneNode, "storage/view.go",
