@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,21 +199,13 @@ func (e *erasable) teach(tenant, word string) {
 		{"POST", "/analytics/deploys", `{"service":"web","version":"7","note":"%s"}`}, {"POST", "/models/labels", `{"text":"it is %s","label":"bad"}`},
 		{"POST", "/triage/rules", "id: r\nwhen: {query: %s}\nactions: [{incident: x}]"}, {"POST", "/triage/incidents", `{"title":"about %s","class":"x"}`},
 		{"POST", "/triage/silences", `{"rule":"r","for":"1h","reason":"%s"}`}, {"POST", "/analytics/insights/spike-0123456789abcdef/feedback", `{"verdict":"true_positive","note":"%s"}`},
-		{"POST", "/integration/webhooks", `{"webhookId":"w","url":"https://%s.example/","description":"%[1]s"}`},
+		{"POST", "/integration/webhooks", `{"webhookId":"w","url":"https://%s.example/","description":"%s"}`},
 		{"POST", "/integration/services", `{"serviceName":"s","serviceUrl":"https://%s.example/"}`},
 	} {
-		request, err := http.NewRequestWithContext(e.t.Context(), one[0], e.nodes[0].URL+one[1], strings.NewReader(fmt.Sprintf(one[2], word)))
-		if err != nil {
-			e.t.Fatal(err)
-		}
-		request.Header.Set("X-Tenant", tenant)
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			e.t.Fatal(err)
-		}
-		text, err := io.ReadAll(answer.Body)
-		if answer.Body.Close(); err != nil || answer.StatusCode > 201 {
-			e.t.Errorf("%s %s answers %d: %s, %v", one[0], one[1], answer.StatusCode, text, err)
+		body := strings.ReplaceAll(one[2], "%s", word)
+		answer := nodetest.Ask(e.t, one[0], e.nodes[0].URL+one[1], body, "X-Tenant", tenant)
+		if answer.Status > 201 {
+			e.t.Errorf("%s %s answers %d: %s", one[0], one[1], answer.Status, answer.Body)
 		}
 	}
 }
