@@ -46,16 +46,16 @@ func tellingSegment(t *testing.T, random *rand.Rand, rows int) *Segment {
 // TestTold: what was told comes back, whether it follows from messages or not, and nothing
 // of what was damaged, cut, or is of another segment.
 func TestTold(t *testing.T) {
-	const seed = 417
+	const seed, by = 417, 1<<63 + 5
 	random := rand.New(rand.NewPCG(seed, 1))
 	for _, rows := range []int{1, 700, PageRows + 300} {
 		s, other, kept := tellingSegment(t, random, rows), tellingSegment(t, random, rows), shelf{}
 		s.KeepBeside(kept)
 		other.KeepBeside(kept)
-		if have, err := s.Told(t.Context(), "x"); have != nil || err != nil {
+		if have, err := s.Told(t.Context(), "x", by); have != nil || err != nil {
 			t.Fatalf("nothing was told: %v, %v", have, err)
 		}
-		want := &part.Telling{Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
+		want := &part.Telling{By: by, Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
 		for row := range want.Of {
 			if random.IntN(100) == 0 || row%7 == 3 && row < 500 {
 				want.Of[row] = random.Uint32N(uint32(len(want.Dict) + 1))
@@ -64,22 +64,25 @@ func TestTold(t *testing.T) {
 		if err := s.Tell(t.Context(), "x", want); err != nil {
 			t.Fatal(err)
 		}
-		have, err := s.Told(t.Context(), "x")
+		have, err := s.Told(t.Context(), "x", by)
 		if err != nil || have == nil || !slices.Equal(have.Of, want.Of) || !slices.Equal(have.Dict, want.Dict) {
 			t.Fatalf("seed %d, %d rows: %v came back, %v", seed, rows, have, err)
 		}
-		if _, err := other.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+		if have, err := s.Told(t.Context(), "x", by+1); have != nil || err != nil || s.Tells("x", by+1) || !s.Tells("x", by) || s.Tells("y", by) {
+			t.Errorf("what another version made is taken for what this one would: %v, %v", have, err)
+		}
+		if _, err := other.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("of another segment: %v", err)
 		}
 		value := kept["x"]
 		for range 200 {
 			kept["x"] = slices.Clone(value)
 			kept["x"][random.IntN(len(value))] ^= 1 << random.IntN(8)
-			if _, err := s.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+			if _, err := s.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("a flipped bit: %v", err)
 			}
 			kept["x"] = value[:random.IntN(len(value))]
-			if _, err := s.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+			if _, err := s.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("cut off: %v", err)
 			}
 		}
