@@ -173,3 +173,37 @@ func TestKeptBesideHead(t *testing.T) {
 		}
 	}
 }
+
+// TestBundles asks about more and more segments, and about fewer again: what bundles of
+// them amount to is kept, and never stands for others.
+func TestBundles(t *testing.T) {
+	random := rand.New(rand.NewPCG(35, 36))
+	plain := split(t, random, randomRecords(random, 3_000), 40).parts[model.DefaultTenant]
+	var parts list
+	for i, p := range plain {
+		parts = append(parts, &remembering{Part: p, id: strconv.Itoa(i), kept: map[string]any{}})
+	}
+	if len(parts) < 40 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	for _, text := range []string{"* | stats count(), sum(duration), values(level) by (component)", "level:error | stats count() by (_time:1m)", "* | stats count_distinct(message), max(duration)"} {
+		for range 60 {
+			from := random.IntN(len(parts) - 3)
+			to := from + 3 + random.IntN(len(parts)-from-2)
+			want := search(t, query.New(list(plain[from:to]), query.Config{}), query.Request{Text: text})
+			for range 2 {
+				have := search(t, query.New(parts[from:to], query.Config{}), query.Request{Text: text})
+				if !sameRows(have.Rows, want.Rows) || have.Total != want.Total {
+					t.Fatalf("%s, parts %d to %d:\nhave %d %v\nwant %d %v", text, from, to, have.Total, have.Rows, want.Total, want.Rows)
+				}
+			}
+		}
+	}
+	hits := 0
+	for _, p := range parts {
+		hits += p.(*remembering).hits
+	}
+	if hits == 0 {
+		t.Error("nothing was answered from what is kept")
+	}
+}

@@ -4,131 +4,206 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"slices"
 
 	"github.com/stere-log/stere/storage/part"
 )
 
 // What a segment amounts to in a table is the same each time, so it is kept with the
-// segment. To fold the shares of many segments into one table takes as long as
-// there are segments and groups in them, so what they amount to together is kept
-// too: once a question has found the shares of all of them kept.
+// segment. To fold the shares of many segments into one table takes as long as there are
+// segments and groups in them, and shares that are large push each other out of the
+// cache. So what they amount to together is kept too: of all of them, for questions that
+// repeat, and of bundles of some, so that a segment more does not make all of them be
+// looked at again.
 
-// sharedMin is of how many parts at least what they amount to together is kept.
-const sharedMin = 3
+const (
+	// sharedMin is of how many parts at least what they amount to together is kept.
+	sharedMin = 3
+	// bundleShare is the share of segments, one in so many, that end a bundle: by their
+	// identity, so that the others stay the same when one comes or goes.
+	bundleShare = 8
+	// shareMax is up to how many bytes the share of a segment is kept where a bundle has it.
+	shareMax = 64 << 10
+	// togetherMax is up to how many groups what all amount to together is kept: it is made
+	// of a copy.
+	togetherMax = 1 << 16
+)
 
-// shared is the segments that keep what they amount to, all rows of which are meant.
-type shared struct {
+// bundle is segments that keep what they amount to, all rows of which are meant.
+type bundle struct {
 	parts []part.Part
-	at    []int       // which ones of all
-	rest  []part.Part // all others
-	memo  part.Memo   // one of them, which keeps what they amount to together
-	key   string      // under this key; it names all of them
+	memo  part.Memo // one of them, which keeps what they amount to together
+	key   string    // under this key; it names all of them. "": that is not kept
 }
 
-// shared returns what there is of such parts; nil if that is not worth keeping.
-func (g *groups) shared() *shared {
-	if g.key == "" {
-		return nil
+// newBundle returns a bundle of parts that keep what they amount to.
+func (g *groups) newBundle(parts []part.Part) *bundle {
+	b := &bundle{parts: parts}
+	if len(parts) < sharedMin {
+		return b
 	}
-	of := &shared{}
 	all := sha256.New()
-	for i, p := range g.parts {
+	for _, p := range parts {
+		b.memo = p.(part.Memo)
+		id := b.memo.Identity()
+		all.Write(append(binary.AppendUvarint(nil, uint64(len(id))), id...))
+	}
+	b.key = "together " + string(all.Sum(nil)) + g.key
+	return b
+}
+
+// bundles returns what there is of such parts, nil if that is not worth keeping, all of
+// them in one and in several bundles, and all other parts.
+func (g *groups) bundles() (whole *bundle, several []*bundle, rest []part.Part) {
+	if g.key == "" {
+		return nil, nil, g.parts
+	}
+	var all, some []part.Part
+	for _, p := range g.parts {
 		memo, ok := p.(part.Memo)
 		if !ok || !memo.Sealed() || p.Rows() == 0 || !g.contains(p) {
-			of.rest = append(of.rest, p)
+			rest = append(rest, p)
 			continue
 		}
-		id := memo.Identity()
-		all.Write(append(binary.AppendUvarint(nil, uint64(len(id))), id...))
-		of.parts, of.at, of.memo = append(of.parts, p), append(of.at, i), memo
+		all, some = append(all, p), append(some, p)
+		if sha256.Sum256([]byte(memo.Identity()))[0]%bundleShare == 0 {
+			several, some = append(several, g.newBundle(some)), nil
+		}
 	}
-	if len(of.parts) < sharedMin {
-		return nil
+	if len(all) < sharedMin {
+		return nil, nil, g.parts
 	}
-	of.key = "together " + string(all.Sum(nil)) + g.key
-	return of
+	if len(some) > 0 {
+		several = append(several, g.newBundle(some))
+	}
+	whole = g.newBundle(all)
+	whole.key += part.Lasting
+	return whole, several, rest
 }
 
 var errNotKept = errors.New("not kept")
 
 // kept returns what the parts amount to together, nil if that is not kept.
-func (s *shared) kept() *partial {
-	value, err := s.memo.Memo(s.key, func() (any, int64, error) { return nil, 0, errNotKept })
+func (b *bundle) kept() *partial {
+	if b.key == "" {
+		return nil
+	}
+	value, err := b.memo.Memo(b.key, func() (any, int64, error) { return nil, 0, errNotKept })
 	if err != nil {
 		return nil
 	}
 	return value.(*partial)
 }
 
-// visitAll adds all parts.
-func (g *groups) visitAll() error {
-	parts, shared := g.parts, g.shared()
-	if shared != nil {
-		if found := shared.kept(); found != nil {
-			parts = shared.rest
-			if err := g.settle(g.turn(func() error { return g.addShared(shared, found) })); err != nil {
-				return err
-			}
-			shared = nil
-		}
+// keep keeps what the parts amount to together, unless something was left out.
+func (g *groups) keep(b *bundle, whole *partial) error {
+	outcome := g.outcome()
+	if b.key == "" || !outcome.Complete {
+		return nil
 	}
-	kept := make([]*partial, len(parts))
-	err := g.settle(g.each(len(parts), func(i int) (err error) {
-		kept[i], err = g.visit(parts[i])
-		return wrapPart(err)
-	}))
-	if err != nil || shared == nil {
-		return err
-	}
-	shares := make([]*partial, len(shared.at))
-	for i, at := range shared.at { // blocks of the head keep theirs, too, and are no part of it
-		shares[i] = kept[at]
-	}
-	return g.keep(shared, shares)
+	_, err := b.memo.Memo(b.key, func() (any, int64, error) { return whole, whole.bytes(), nil })
+	return err
 }
 
-// addShared adds what parts amount to together.
-func (g *groups) addShared(of *shared, found *partial) error {
-	for _, p := range of.parts {
+// visitAll adds all parts.
+func (g *groups) visitAll() error {
+	whole, several, rest := g.bundles()
+	if whole != nil {
+		if err := g.visitBundles(whole, several); err != nil {
+			return err
+		}
+	}
+	return g.settle(g.each(len(rest), func(i int) error { return wrapPart(g.visit(rest[i], false)) }))
+}
+
+// visitBundles adds the parts of bundles, before anything else is added.
+func (g *groups) visitBundles(whole *bundle, several []*bundle) error {
+	if found := whole.kept(); found != nil {
+		return g.settle(g.turn(func() error { return g.addKept(whole, found) }))
+	}
+	table := newGroups(g.run)
+	var missing []*bundle
+	for _, b := range several {
+		found := b.kept()
+		if found == nil {
+			missing = append(missing, b)
+			continue
+		}
+		if err := g.settle(g.turn(func() error { return table.addKept(b, found) })); err != nil {
+			return err
+		}
+	}
+	for len(missing) > 0 {
+		n, parts := 0, 0
+		for n < len(missing) && parts < 2*g.limits.Workers { // so that all have something to do
+			parts += len(missing[n].parts)
+			n++
+		}
+		if err := table.foldBundles(missing[:n]); err != nil {
+			return err
+		}
+		missing = missing[n:]
+	}
+	if len(several) == 1 || len(table.mu.labels) > togetherMax || !g.outcome().Complete {
+		g.take(table)
+		return nil
+	}
+	return g.settle(g.turn(func() error {
+		found := table.whole()
+		g.add(found)
+		return g.keep(whole, found)
+	}))
+}
+
+// foldBundles adds what is not kept, and keeps it.
+func (g *groups) foldBundles(bundles []*bundle) error {
+	type task struct {
+		into    *groups
+		part    part.Part
+		bundled bool
+	}
+	var tasks []task
+	tables := make([]*groups, len(bundles))
+	for i, b := range bundles {
+		tables[i] = newGroups(g.run)
+		for _, p := range b.parts {
+			tasks = append(tasks, task{tables[i], p, b.key != ""})
+		}
+	}
+	err := g.settle(g.each(len(tasks), func(i int) error { return wrapPart(tasks[i].into.visit(tasks[i].part, tasks[i].bundled)) }))
+	if err != nil {
+		return err
+	}
+	for i, b := range bundles {
+		found := tables[i].whole()
+		g.add(found)
+		if err := g.keep(b, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addKept adds what parts amount to together.
+func (g *groups) addKept(b *bundle, found *partial) error {
+	for _, p := range b.parts {
 		if _, _, err := g.bounds(p); err != nil {
 			return err
 		}
 	}
 	if g.limits.Usage != nil {
-		g.limits.Usage.Remembered.Add(uint64(len(of.parts)))
+		g.limits.Usage.Remembered.Add(uint64(len(b.parts)))
 	}
 	g.add(found)
 	return nil
 }
 
-// keep keeps what the shared parts amount to together, if their shares all were
-// kept (else one is nil) and nothing was left out. A question that is asked once
-// costs no more.
-func (g *groups) keep(of *shared, shares []*partial) error {
-	if slices.Contains(shares, nil) || !g.outcome().Complete {
-		return nil
-	}
-	return g.settle(g.turn(func() error {
-		together := newGroups(g.run)
-		for _, found := range shares {
-			together.add(found)
-		}
-		_, err := of.memo.Memo(of.key, func() (any, int64, error) {
-			whole := together.whole()
-			whole.reason = g.outcome().Reason
-			return whole, whole.bytes(), nil
-		})
-		return err
-	}))
-}
-
 // remembered returns what rows of a part amount to: kept from the last time,
-// where all rows of a part that never changes are meant; known says that it was.
-func (g *groups) remembered(p part.Part, lo, hi uint32) (found *partial, known bool, err error) {
+// where all rows of a part that never changes are meant. It is not kept if it is large and
+// the part is in a bundle that is.
+func (g *groups) remembered(p part.Part, lo, hi uint32, bundled bool) (*partial, error) {
 	memo, ok := p.(part.Memo)
 	if ok && lo == 0 && hi == p.Rows() && g.key != "" {
-		known = true
+		known := true
 		value, err := memo.Memo(g.key, func() (any, int64, error) {
 			known = false
 			found, err := g.part(p, lo, hi)
@@ -143,21 +218,24 @@ func (g *groups) remembered(p part.Part, lo, hi uint32) (found *partial, known b
 			if bytes >= 0 {
 				found.detach()
 			}
+			if bundled && bytes > shareMax {
+				bytes = -1
+			}
 			return found, bytes, nil
 		})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if known && g.limits.Usage != nil {
 			g.limits.Usage.Remembered.Add(1)
 		}
-		return value.(*partial), known, nil
+		return value.(*partial), nil
 	}
-	found, err = g.part(p, lo, hi)
+	found, err := g.part(p, lo, hi)
 	if found != nil {
 		found.seal()
 	}
-	return found, false, err
+	return found, err
 }
 
 // newKey returns what says all that decides what the rows of a part amount to, ""

@@ -111,6 +111,15 @@ func (g *groups) add(found *partial) {
 	}
 }
 
+// take makes the state of another table that of this one, to which nothing was added. The
+// other is of no use any more.
+func (g *groups) take(other *groups) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.numbers, g.mu.labels, g.mu.aggs, g.mu.bytes = other.mu.numbers, other.mu.labels, other.mu.aggs, other.mu.bytes
+	g.mu.matched, g.mu.first, g.mu.last = other.mu.matched, other.mu.first, other.mu.last
+}
+
 // makeRoom makes room for the groups of the first part that has some: others
 // have the same ones, as a rule. The lock is held.
 func (g *groups) makeRoom(groups int) {

@@ -143,21 +143,17 @@ func (g *groups) holders(of ...plan.Func) (n int) {
 	return n
 }
 
-// visit adds one part. It returns what the part amounts to if that was kept.
-func (g *groups) visit(p part.Part) (kept *partial, err error) {
+// visit adds one part; bundled says that a bundle keeps what it amounts to.
+func (g *groups) visit(p part.Part, bundled bool) error {
 	lo, hi, err := g.bounds(p)
 	if err != nil || lo >= hi {
-		return nil, err
+		return err
 	}
-	found, known, err := g.remembered(p, lo, hi)
-	if err != nil || found == nil {
-		return nil, err
+	found, err := g.remembered(p, lo, hi, bundled)
+	if err == nil && found != nil {
+		g.add(found)
 	}
-	g.add(found)
-	if !known {
-		return nil, nil
-	}
-	return found, nil
+	return err
 }
 
 // part computes what the rows lo <= row < hi of a part amount to; nil is

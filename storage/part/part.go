@@ -127,6 +127,10 @@ func Kept[T any](p Part, key string, make func() (value T, bytes int64, err erro
 	return value.(T), nil
 }
 
+// Lasting ends a key of Memo under which something is kept that is worth more than what
+// other keys have: it stands for the answers of many parts.
+const Lasting = "\x00lasting"
+
 // Telling is what was made of all rows of a part: row i has Dict[Of[i]-1], or nothing if
 // Of[i] is 0.
 type Telling struct {

@@ -95,8 +95,8 @@ func TestAnswersStay(t *testing.T) {
 			bytes += n
 			answers += n * int64(key.class())
 		}
-		if bytes != c.mu.bytes || answers != c.mu.answers || bytes > limit {
-			t.Errorf("%s: %d bytes, %d of answers; counted %d, %d; limit %d", what, bytes, answers, c.mu.bytes, c.mu.answers, limit)
+		if bytes != c.mu.bytes || answers != c.mu.bytesOf[classAnswers] || bytes > limit {
+			t.Errorf("%s: %d bytes, %d of answers; counted %d, %d; limit %d", what, bytes, answers, c.mu.bytes, c.mu.bytesOf[classAnswers], limit)
 		}
 	}
 	c.put(answer(0), "kept", 1000)
@@ -115,8 +115,8 @@ func TestAnswersStay(t *testing.T) {
 		c.put(page(n), n, 1000)
 	}
 	check("answers and pages")
-	if c.mu.answers > limit/answersShare+2000 {
-		t.Errorf("answers take %d bytes of %d", c.mu.answers, limit)
+	if c.mu.bytesOf[classAnswers] > limit/answersShare+2000 {
+		t.Errorf("answers take %d bytes of %d", c.mu.bytesOf[classAnswers], limit)
 	}
 	for n := range uint32(1000) {
 		c.put(answer(n), n, 1000)
@@ -125,6 +125,34 @@ func TestAnswersStay(t *testing.T) {
 	check("dropped")
 	if c.mu.bytes != 0 || len(c.mu.items) != 0 {
 		t.Errorf("%d bytes are kept of a dropped segment", c.mu.bytes)
+	}
+}
+
+// TestLasting: answers do not push out those that stand for many parts, as long as these
+// take no more than half of what answers may.
+func TestLasting(t *testing.T) {
+	const limit = 100_000
+	c := NewCache(limit)
+	key := func(n uint32, end string) cacheKey {
+		return cacheKey{segment: 1, item: cachedAnswer, number: n, text: "k" + end}
+	}
+	c.put(key(0, part.Lasting), "kept", 1000)
+	for n := range uint32(1000) {
+		c.put(key(n, ""), n, 1000)
+	}
+	if _, ok := c.get(key(0, part.Lasting)); !ok {
+		t.Error("answers have pushed out one that stands for many")
+	}
+	for n := range uint32(1000) {
+		c.put(key(n, part.Lasting), n, 1000)
+		c.put(key(n, ""), n, 1000)
+	}
+	share := int64(limit / answersShare / 2)
+	if have := c.mu.bytesOf[classLasting]; have > share+2000 || have < share/2 {
+		t.Errorf("what lasts takes %d bytes, want about %d", have, share)
+	}
+	if c.mu.bytes > limit || c.mu.bytesOf[classAnswers] == 0 {
+		t.Errorf("%d bytes, %v by class", c.mu.bytes, c.mu.bytesOf)
 	}
 }
 

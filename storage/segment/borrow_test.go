@@ -86,7 +86,7 @@ func TestRest(t *testing.T) {
 	if given != before-after+rooms[0].bytes() || c.rooms.made[smallRoom] != 1 || len(c.rooms.free[smallRoom]) != 0 {
 		t.Errorf("%d bytes given up of %d, %d are left; %d rooms", given, before, after, c.rooms.made[smallRoom])
 	}
-	if pages := after - c.mu.answers; pages > limit/restShare || pages < limit/restShare-one-1024 {
+	if pages := after - c.mu.bytesOf[classAnswers]; pages > limit/restShare || pages < limit/restShare-one-1024 {
 		t.Errorf("%d bytes of pages are left, want about %d", pages, limit/restShare)
 	}
 	answers := 0

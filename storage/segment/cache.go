@@ -3,8 +3,11 @@ package segment
 import (
 	"container/list"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/stere-log/stere/storage/part"
 )
 
 // DefaultCacheBytes is the size of a cache made with 0.
@@ -16,8 +19,9 @@ const DefaultCacheBytes = 64 << 20
 const answersShare = 4
 
 // Cache keeps decoded pages, dictionaries, sets of rows and answers of many
-// segments, least recently used out first, pages before answers while those
-// take no more than their share. It is safe for concurrent use.
+// segments, least recently used out first: pages before answers while those take no more
+// than their share, answers before those that part.Lasting names while these take no more
+// than half of that. It is safe for concurrent use.
 type Cache struct {
 	limit        int64
 	id           uint64        // which other caches of the process do not have
@@ -29,8 +33,8 @@ type Cache struct {
 	mu           struct {
 		sync.Mutex
 		bytes   int64
-		answers int64         // of bytes
-		order   [2]*list.List // of *cacheEntry, most recent in front: pages, answers
+		bytesOf [3]int64      // of bytes, by class
+		order   [3]*list.List // of *cacheEntry, by class, most recent in front
 		items   map[cacheKey]*list.Element
 	}
 }
@@ -43,13 +47,22 @@ type cacheKey struct {
 	text    string // of answers
 }
 
-// class is 1 for answers and 0 for pages.
+// The classes of what is kept.
+const (
+	classPages = iota
+	classAnswers
+	classLasting // answers, too
+)
+
 func (k *cacheKey) class() int {
 	switch k.item {
-	case cachedAnswer, cachedRows, cachedRecord, cachedPatterns:
-		return 1
+	case cachedAnswer, cachedRows, cachedRecord:
+		if strings.HasSuffix(k.text, part.Lasting) {
+			return classLasting
+		}
+		return classAnswers
 	}
-	return 0
+	return classPages
 }
 
 type cacheEntry struct {
@@ -92,7 +105,7 @@ func NewCache(bytes int64) *Cache {
 	c := &Cache{limit: bytes, rooms: newPageRooms(bytes)}
 	c.readings.seed = maphash.MakeSeed()
 	c.id = maphash.String(c.readings.seed, "") // by chance: 64 random bits
-	c.mu.order = [2]*list.List{list.New(), list.New()}
+	c.mu.order = [3]*list.List{list.New(), list.New(), list.New()}
 	c.mu.items = map[cacheKey]*list.Element{}
 	return c
 }
@@ -146,14 +159,27 @@ func (c *Cache) put(key cacheKey, value any, bytes int64) {
 	}
 	c.mu.items[key] = c.mu.order[key.class()].PushFront(&cacheEntry{key: key, value: value, bytes: bytes})
 	c.mu.bytes += bytes
-	c.mu.answers += bytes * int64(key.class())
+	c.mu.bytesOf[key.class()] += bytes
 	for c.mu.bytes > c.limit {
-		last := c.mu.order[0].Back()
-		if last == nil || c.mu.answers > c.limit/answersShare {
-			last = c.mu.order[1].Back()
-		}
-		c.remove(last)
+		c.remove(c.last())
 	}
+}
+
+// last returns what goes first; there is something. The caller holds the lock.
+func (c *Cache) last() *list.Element {
+	share := c.limit / answersShare
+	if page := c.mu.order[classPages].Back(); page != nil && c.mu.bytesOf[classAnswers]+c.mu.bytesOf[classLasting] <= share {
+		return page
+	}
+	if answer := c.mu.order[classAnswers].Back(); answer != nil && c.mu.bytesOf[classLasting] <= share/2 {
+		return answer
+	}
+	for _, class := range []int{classLasting, classAnswers, classPages} {
+		if last := c.mu.order[class].Back(); last != nil {
+			return last
+		}
+	}
+	return nil
 }
 
 // restShare is the share of the cache, one part in so many, that pages take while
@@ -167,8 +193,8 @@ func (c *Cache) Rest() (given int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.mu.bytes
-	for c.mu.bytes-c.mu.answers > c.limit/restShare {
-		c.remove(c.mu.order[0].Back())
+	for c.mu.bytesOf[classPages] > c.limit/restShare {
+		c.remove(c.mu.order[classPages].Back())
 	}
 	return given + before - c.mu.bytes
 }
@@ -191,7 +217,7 @@ func (c *Cache) remove(element *list.Element) {
 	c.mu.order[class].Remove(element)
 	delete(c.mu.items, entry.key)
 	c.mu.bytes -= entry.bytes
-	c.mu.answers -= entry.bytes * int64(class)
+	c.mu.bytesOf[class] -= entry.bytes
 }
 
 // cached returns the value under key, or makes, keeps and returns it.
