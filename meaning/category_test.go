@@ -95,7 +95,7 @@ func TestEvidenceOfOutlines(t *testing.T) {
 		for range random.IntN(9) {
 			text.WriteString(pieces[random.IntN(len(pieces))])
 		}
-		outline := shape.MessageOutline(text.String(), nil)
+		outline := shape.MessageOutline(text.String())
 		if got, want := Evidence(outline), Evidence(text.String()); got != want {
 			t.Fatalf("%q says %q, its outline %q says %q", text.String(), want, outline, got)
 		}

@@ -42,7 +42,7 @@ func TestLevelOfOutlines(t *testing.T) {
 		for range 1 + random.IntN(9) {
 			text.WriteString(pieces[random.IntN(len(pieces))])
 		}
-		outline := shape.MessageOutline(text.String(), nil)
+		outline := shape.MessageOutline(text.String())
 		level, ok := LevelOfOutline(outline)
 		if !ok {
 			continue

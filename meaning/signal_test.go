@@ -39,7 +39,7 @@ func TestSignalsOfOutlines(t *testing.T) {
 		for range 1 + random.IntN(12) {
 			text.WriteString(pieces[random.IntN(len(pieces))])
 		}
-		outline := shape.MessageOutline(text.String(), nil)
+		outline := shape.MessageOutline(text.String())
 		if got, want := SignalsIn(outline), SignalsIn(text.String()); got != want {
 			t.Fatalf("%q tells of %q, its outline %q of %q", text.String(), want, outline, got)
 		}

@@ -52,7 +52,7 @@ func TestLearnedPatterns(t *testing.T) {
 	records := visits(random, 4_000)
 	var outlines []string
 	for i := range records {
-		outlines = append(outlines, shape.MessageOutline(records[i].Fields[0].Text, nil))
+		outlines = append(outlines, shape.MessageOutline(records[i].Fields[0].Text))
 	}
 	var none *pattern.Set
 	set := none.Learn(pattern.Outlines(outlines))
@@ -147,7 +147,7 @@ func TestRestrictedByPatterns(t *testing.T) {
 		{Time: day + 2, Fields: []model.Field{field("message", "the door is open")}},
 	}
 	var set *pattern.Set
-	secret := set.Of(shape.MessageOutline("the safe has code", nil)).ID
+	secret := set.Of(shape.MessageOutline("the safe has code")).ID
 	shards := shardSet{{newPart(t, 0, 1, records)}}
 	engine := query.New(learnedShards{shards, set}, query.Config{})
 	audience := query.Audience{Tenant: model.DefaultTenant, Restriction: "-pattern_id:" + secret}
@@ -179,7 +179,7 @@ func TestRestrictedByPattern(t *testing.T) {
 	records := visits(random, 300)
 	var outlines []string
 	for i := range records {
-		outlines = append(outlines, shape.MessageOutline(records[i].Fields[0].Text, nil))
+		outlines = append(outlines, shape.MessageOutline(records[i].Fields[0].Text))
 	}
 	var none *pattern.Set
 	set := none.Learn(pattern.Outlines(outlines))

@@ -263,7 +263,7 @@ func comparePatterns(t *testing.T, name string, engine *query.Engine, records lo
 		}
 	}
 	var none *pattern.Set
-	groups = records.by(func(r *model.Record) string { return none.Of(shape.MessageOutline(of("message")(r), nil)).Text })
+	groups = records.by(func(r *model.Record) string { return none.Of(shape.MessageOutline(of("message")(r))).Text })
 	rows = search(t, engine, query.Request{Text: "* | patterns 5"}).Rows
 	for i, want := range most(groups, false)[:5] {
 		some := groups[want.key]

@@ -132,16 +132,8 @@ func (s *source) learn() {
 
 // outline returns what the pattern of a record follows from.
 func outline(r *model.Record) string {
-	message := ""
-	var values []string
-	for _, f := range r.Fields {
-		if f.Name == "message" {
-			message = f.Text
-		} else if f.Kind == model.String {
-			values = append(values, f.Text)
-		}
-	}
-	return shape.MessageOutline(message, values)
+	message, _ := r.Get(model.FieldMessage)
+	return shape.MessageOutline(message.Text)
 }
 
 // shards are the shards of a tenant, in memory.

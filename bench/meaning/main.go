@@ -215,7 +215,7 @@ func look(file string, examples int, out io.Writer) (*source, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		outline := shape.MessageOutline(one.Message, nil)
+		outline := shape.MessageOutline(one.Message)
 		if _, known := outlines[outline]; !known {
 			outlines[outline] = len(outlines)
 		}

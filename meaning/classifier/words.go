@@ -21,7 +21,7 @@ const (
 // that are none yet.
 func Outline(message string) string {
 	message = cut(strings.ToValidUTF8(message, ""), TextMax)
-	return shape.MessageOutline(message, nil)
+	return shape.MessageOutline(message)
 }
 
 // cut returns the beginning of a text, of whole characters.

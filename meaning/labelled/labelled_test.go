@@ -30,7 +30,7 @@ func TestPrecisionAndRecall(t *testing.T) {
 // TestOutlinesMissNoAttack asks outlines whether texts have to be read that show attacks.
 func TestOutlinesMissNoAttack(t *testing.T) {
 	for _, line := range labelled.Attacks() {
-		if found := meaning.Attacks(line.Text); len(found) > 0 && !meaning.MayAttack(shape.MessageOutline(line.Text, nil)) {
+		if found := meaning.Attacks(line.Text); len(found) > 0 && !meaning.MayAttack(shape.MessageOutline(line.Text)) {
 			t.Errorf("%q shows %v, its outline does not say that it may", line.Text, found)
 		}
 	}

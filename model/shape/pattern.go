@@ -121,37 +121,17 @@ func dashed(a, b string) bool { return strings.HasSuffix(a, "-") || strings.HasP
 // placeholder is Placeholder as a text.
 const placeholder = "\x11"
 
-// MessageOutline returns the outline of a message of any length, in which the values
-// of other fields that it repeats are variables too. Of values that overlap the first
-// is taken. Of a very long message only the start is looked at.
-func MessageOutline(message string, values []string) string {
+// MessageOutline returns the outline of a message of any length: it follows from the
+// message alone. Of a very long one only the start is looked at.
+func MessageOutline(message string) string {
 	message = message[:min(len(message), MessageMax)]
-	var room [patternCuts]stretch
-	cuts := room[:0]
-	for _, value := range values {
-		cuts = cutOut(cuts, message, value)
-	}
-	out := make([]byte, 0, len(message))
-	for from := 0; ; {
-		next := stretch{len(message), len(message)}
-		for _, cut := range cuts {
-			if cut.start >= from && cut.start < next.start {
-				next = cut
-			}
-		}
-		out = appendPlaceholders(out, message[:next.start], from)
-		if next.start == len(message) {
-			return string(out)
-		}
-		out = append(out, Placeholder)
-		from = next.end
-	}
+	return string(appendPlaceholders(make([]byte, 0, len(message)), message))
 }
 
-// appendPlaceholders appends text[from:] with a Placeholder for each variable.
-func appendPlaceholders(out []byte, text string, from int) []byte {
-	copied := from
-	for i := from; i < len(text); {
+// appendPlaceholders appends a text with a Placeholder for each variable.
+func appendPlaceholders(out []byte, text string) []byte {
+	copied := 0
+	for i := 0; i < len(text); {
 		if classes[text[i]]&(letter|digit) == 0 {
 			i++
 			continue

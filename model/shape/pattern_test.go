@@ -105,7 +105,7 @@ func TestWholeOutline(t *testing.T) {
 			good = good && cut.start < cut.end && Border(message, cut.start) && Border(message, cut.end)
 			shape, _, _ = AppendSpans(shape, nil, message, from, cut.start)
 			shape = AppendReference(shape, uint32(i))
-			outlines, from = append(outlines, MessageOutline(values[i], nil)), cut.end
+			outlines, from = append(outlines, MessageOutline(values[i])), cut.end
 		}
 		if !good {
 			continue
@@ -116,7 +116,7 @@ func TestWholeOutline(t *testing.T) {
 			continue
 		}
 		sure++
-		if want := MessageOutline(message, nil); outline != want {
+		if want := MessageOutline(message); outline != want {
 			t.Fatalf("seed %d: message %d, %q, repeats %q: the outline is %q, want %q", seed, i, message, values, outline, want)
 		}
 	}

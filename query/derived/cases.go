@@ -271,7 +271,7 @@ func (s *said) set(row, number uint32) {
 // readMessages reads what outlines say, and messages where that is not enough.
 func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said, numbers map[string]uint32) error {
 	column := b.part.Patterns(&part.Naming{
-		Key: fmt.Sprintf("derived %s %d", b.rule, i), Whole: true, Apart: in.apart, Texts: in.texts, Reduce: in.reduce, Start: func() func(string) string { return in.outline },
+		Key: fmt.Sprintf("derived %s %d", b.rule, i), Apart: in.apart, Texts: in.texts, Reduce: in.reduce, Start: func() func(string) string { return in.outline },
 	})
 	if column == nil {
 		return nil

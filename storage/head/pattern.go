@@ -11,8 +11,8 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// repeatedDistinct is how many distinct values a field has at least whose values
-// are taken for variables where a message repeats them, as in a segment.
+// repeatedDistinct is how many distinct values a field has at least whose values are
+// taken for variables of a _pattern where a message repeats them, as in a segment.
 const repeatedDistinct = 16
 
 // Patterns implements part.Part.
@@ -41,7 +41,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 	if err != nil {
 		return part.Values{}, err
 	}
-	if c.naming != nil && c.naming.Whole {
+	if c.naming != nil {
 		return c.named(messages), nil
 	}
 	var beside []part.Values
@@ -55,11 +55,6 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 		}
 	}
 	out := part.Values{Rows: messages.Rows, Codes: make([]uint32, len(messages.Codes))}
-	pattern := shape.MessagePattern
-	if c.naming != nil {
-		name := c.naming.Start()
-		pattern = func(message string, values []string) string { return name(shape.MessageOutline(message, values)) }
-	}
 	numbers := map[string]uint32{}
 	at := make([]int, len(beside))
 	var values []string
@@ -75,7 +70,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 			}
 		}
 		slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-		text := pattern(messages.Dict[messages.Codes[n]], values)
+		text := shape.MessagePattern(messages.Dict[messages.Codes[n]], values)
 		number, known := numbers[text]
 		if !known {
 			number = uint32(len(out.Dict))
@@ -87,7 +82,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 	return out, nil
 }
 
-// named returns what the naming makes of messages, whatever they repeat of other fields.
+// named returns what the naming makes of messages.
 func (c patternColumn) named(messages part.Values) part.Values {
 	out := part.Values{Rows: messages.Rows, Codes: make([]uint32, len(messages.Codes))}
 	name := c.naming.Start()
@@ -99,7 +94,7 @@ func (c patternColumn) named(messages part.Values) part.Values {
 			if c.naming.Texts {
 				text = name(text[:min(len(text), shape.MessageMax)])
 			} else {
-				text = name(shape.MessageOutline(text, nil))
+				text = name(shape.MessageOutline(text))
 			}
 			number, known := numbers[text]
 			if !known {

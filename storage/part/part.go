@@ -49,18 +49,16 @@ type Part interface {
 	AllColumns() []Column
 }
 
-// Naming makes something else of the outlines of messages (shape.Outline) than their
-// patterns.
+// Naming makes something else of the outlines of messages (shape.MessageOutline) than
+// their patterns. These are outlines of whole messages, whatever a message repeats of other
+// fields and however the part stores it: the same message has the same name in every part.
 type Naming struct {
 	// Key tells namings apart: two with the same key say the same.
 	Key string
 	// Start returns what names outlines, for one goroutine.
 	Start func() func(outline string) string
-	// Whole says that outlines are those of the whole messages. Else values of other
-	// fields that messages repeat are gaps, as is what else varies.
-	Whole bool
-	// Apart says that, with Whole, it does not matter whether variables with nothing
-	// but '.', ':' or '-' between them are one or several.
+	// Apart says that it does not matter whether variables with nothing but '.', ':' or
+	// '-' between them are one or several.
 	Apart bool
 	// Texts says that a text, up to shape.MessageMax, has the name of its outline.
 	Texts bool

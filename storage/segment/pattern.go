@@ -53,7 +53,7 @@ const referring = ^uint32(0)
 
 // whole reports whether outlines of whole messages are named, and shapes refer to other
 // fields.
-func (c patternColumn) whole() bool { return c.meta.refers && c.naming != nil && c.naming.Whole }
+func (c patternColumn) whole() bool { return c.meta.refers && c.naming != nil }
 
 // patterns returns the patterns of the dictionary.
 func (c patternColumn) patterns() (*patterns, error) {
@@ -117,13 +117,10 @@ func (c patternColumn) namers() (ofShape func(string) string, ofText func(string
 	}
 	name := c.naming.Start()
 	ofShape = func(entry string) string { return name(shape.Outline(entry)) }
-	switch {
-	case c.naming.Whole && c.naming.Texts:
+	if c.naming.Texts {
 		return ofShape, func(text string, _ []string) string { return name(text[:min(len(text), shape.MessageMax)]) }
-	case c.naming.Whole:
-		return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text, nil)) }
 	}
-	return ofShape, func(text string, values []string) string { return name(shape.MessageOutline(text, values)) }
+	return ofShape, func(text string, _ []string) string { return name(shape.MessageOutline(text)) }
 }
 
 // looseMax is up to how many texts without a shape in a segment are looked at.
@@ -324,7 +321,7 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 		return nil, err
 	}
 	var refs []reference
-	if c.naming == nil || !c.naming.Whole {
+	if c.naming == nil {
 		if refs, err = c.references(); err != nil {
 			return nil, err
 		}

@@ -144,10 +144,10 @@ func TestWholeOutlines(t *testing.T) {
 			{Name: "code", Kind: model.String, Text: code}, {Name: "id", Kind: model.String, Text: id}, {Name: "ip", Kind: model.String, Text: ip},
 			{Name: "message", Kind: model.String, Text: message}, {Name: "user", Kind: model.String, Text: user},
 		}})
-		want = append(want, shape.MessageOutline(message, nil))
+		want = append(want, shape.MessageOutline(message))
 	}
 	s, _ := build(t, Input{Part: newMemPart(ids, records)})
-	column := s.Patterns(&part.Naming{Key: "whole", Whole: true, Start: func() func(string) string { return func(outline string) string { return outline } }})
+	column := s.Patterns(&part.Naming{Key: "whole", Start: func() func(string) string { return func(outline string) string { return outline } }})
 	if !column.(patternColumn).meta.refers {
 		t.Fatal("no message refers to a field: the test is of no use")
 	}

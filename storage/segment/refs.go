@@ -283,7 +283,7 @@ type outlinesOf struct {
 }
 
 // outlineNaming names texts by their outlines.
-var outlineNaming = &part.Naming{Key: "outline", Whole: true, Start: func() func(string) string {
+var outlineNaming = &part.Naming{Key: "outline", Start: func() func(string) string {
 	return func(outline string) string { return outline }
 }}
 
@@ -384,7 +384,7 @@ func (w *wholeNames) outline(of *outlinesOf, row uint32) (uint32, error) {
 	if *number == 0 {
 		outline := of.values.Dict[of.values.Codes[of.at]]
 		if !of.named {
-			outline = shape.MessageOutline(outline, nil)
+			outline = shape.MessageOutline(outline)
 		}
 		if reduce := w.column.naming.Reduce; reduce != nil {
 			outline = reduce(outline)
