@@ -194,26 +194,59 @@ const besideMax = 1 << 20
 // lastingCacheBytes is for what is decoded to make something of all records of a segment.
 const lastingCacheBytes = 16 << 20
 
+// recallAsked finds out of whose segments something was kept beside before the shard was
+// opened.
+func (s *Shard) recallAsked() error {
+	s.mu.RLock()
+	all, recalled := s.mu.set.all, s.mu.recalled
+	s.mu.RUnlock()
+	if recalled {
+		return nil
+	}
+	asked := map[model.TenantID]bool{}
+	for _, one := range all {
+		if asked[one.Tenant] {
+			continue
+		}
+		found, err := s.env.Engine.First(besideSpan(s.cfg.Shard, one.ID))
+		if err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return fmt.Errorf("look for what is kept beside segments of shard %d: %w", s.cfg.Shard, err)
+		}
+		if found != nil {
+			asked[one.Tenant] = true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(asked, s.mu.asked)
+	s.mu.asked, s.mu.recalled = asked, true
+	return nil
+}
+
 // NextLasting returns the newest segment that no merge takes and that is not among those
-// that are done, with a cache of its own; it stays until release is called.
-func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part, release func(), ok bool) {
+// that are done, of tenants who have asked for something that is kept beside segments; with
+// a cache of its own. It stays until release is called.
+func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part, release func(), ok bool, err error) {
+	if err := s.recallAsked(); err != nil {
+		return id, nil, nil, false, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.mu.closed {
-		return id, nil, nil, false
+		return id, nil, nil, false, nil
 	}
 	var next *sealed
 	for _, one := range s.mu.set.all {
-		if s.size(one) >= s.cfg.DayCutRows && !done[one.ID] && one.broken() == nil && (next == nil || compareSealed(one, next) > 0) {
+		if s.mu.asked[one.Tenant] && s.size(one) >= s.cfg.DayCutRows && !done[one.ID] && one.broken() == nil && (next == nil || compareSealed(one, next) > 0) {
 			next = one
 		}
 	}
 	if next == nil {
-		return id, nil, nil, false
+		return id, nil, nil, false, nil
 	}
 	set := s.mu.set
 	set.refs.Add(1)
-	return next.ID, next.here.Load().segment.WithCache(segment.NewCache(lastingCacheBytes)), set.release, true
+	return next.ID, next.here.Load().segment.WithCache(segment.NewCache(lastingCacheBytes)), set.release, true, nil
 }
 
 // besideSpan returns the bounds of the keys of all that is kept beside a segment.
@@ -258,6 +291,12 @@ func (b beside) Set(name string, value []byte) error {
 		return fmt.Errorf("keep what was made of segment %s of shard %d: %w", b.id, s.cfg.Shard, err)
 	}
 	b.here.beside.note(name, len(value))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.asked == nil {
+		s.mu.asked = map[model.TenantID]bool{}
+	}
+	s.mu.asked[one.Tenant] = true
 	return nil
 }
 

@@ -167,6 +167,8 @@ type Shard struct {
 		deletions        []*deletion                 // in the order of the log; replaced, never changed
 		cleanups         map[SegmentID]uint64        // for the next seal: up to which deletion a segment is clean, or dropAll
 		leaving          map[SegmentID]bool          // not in the manifest any more, and not deleted yet
+		asked            map[model.TenantID]bool     // beside whose segments something is kept
+		recalled         bool                        // asked has those of before the shard was opened
 	}
 }
 

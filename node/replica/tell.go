@@ -8,7 +8,8 @@ import (
 )
 
 // runTeller lets what questions make of all records of a segment be made beforehand, of
-// segments that stay as they are.
+// segments that stay as they are. What nobody asks for costs nothing: it begins once a
+// question of the tenant has made it for a segment.
 func (r *Replica) runTeller(ctx context.Context) {
 	if r.cfg.Tell == nil {
 		return
@@ -28,13 +29,16 @@ func (r *Replica) runTeller(ctx context.Context) {
 // tellNext takes the next segment; false says that there is none. One that fails is not
 // tried again before the next start: the question makes it then.
 func (r *Replica) tellNext(ctx context.Context, done map[storage.SegmentID]bool) bool {
-	id, p, release, ok := r.shard.NextLasting(done)
+	id, p, release, ok, err := r.shard.NextLasting(done)
+	if err != nil {
+		r.logger.Warn("nothing is made beforehand", "error", err)
+	}
 	if !ok {
 		return false
 	}
 	defer release()
 	done[id] = true
-	err := background.Run(func() error { return r.cfg.Tell(ctx, p) })
+	err = background.Run(func() error { return r.cfg.Tell(ctx, p) })
 	if err != nil && ctx.Err() == nil {
 		r.logger.Warn("what is asked for was not made beforehand", "segment", id.String(), "error", err)
 	}

@@ -72,11 +72,10 @@ const tellRows = 8 << 10
 
 // found is kept of what is not in memory.
 func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*kept, error) {
-	name += " " + version
 	teller, ok := p.Part.(part.Teller)
 	if ok = ok && r.locate == nil && p.Rows() >= tellRows; ok {
 		// What cannot be read is made anew, as what was not kept.
-		if t, err := teller.Told(ctx, name); err == nil && t != nil {
+		if t, err := teller.Told(ctx, name, version); err == nil && t != nil {
 			return &kept{dict: t.Dict, of: pack(t.Of)}, nil
 		} else if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -92,7 +91,7 @@ func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*
 		numbers[row] = f.ofCase[number]
 	}
 	if ok {
-		if err := teller.Tell(ctx, name, &part.Telling{Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
+		if err := teller.Tell(ctx, name, &part.Telling{By: version, Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
 			return nil, err
 		}
 	}

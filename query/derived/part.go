@@ -34,7 +34,11 @@ func With(parts []part.Part, named Mentions, places Places) []part.Part {
 // beside the part if that keeps such things.
 func Tell(ctx context.Context, p part.Part) error {
 	at := makers[Category]
-	_, err := derivedPart{p, &records{}}.found(ctx, at.rule, at.at, keptName(at.rule.fields[at.at]))
+	name := keptName(at.rule.fields[at.at])
+	if teller, ok := p.(part.Teller); !ok || teller.Tells(name, version) {
+		return nil
+	}
+	_, err := derivedPart{p, &records{}}.found(ctx, at.rule, at.at, name)
 	return err
 }
 

@@ -3,7 +3,7 @@ package derived
 import (
 	"crypto/sha256"
 	"embed"
-	"encoding/hex"
+	"encoding/binary"
 	"strings"
 
 	"github.com/stere-log/stere/meaning"
@@ -16,7 +16,7 @@ import (
 var rulesSources embed.FS
 
 // version tells apart what builds make.
-var version = func() string {
+var version = func() uint64 {
 	all := sha256.New()
 	for _, of := range []embed.FS{rulesSources, meaning.Sources()} {
 		files, err := of.ReadDir(".")
@@ -33,5 +33,5 @@ var version = func() string {
 			panic("derived: embedded sources: " + err.Error()) // a fault of the build
 		}
 	}
-	return hex.EncodeToString(all.Sum(nil)[:8])
+	return binary.BigEndian.Uint64(all.Sum(nil))
 }()

@@ -305,20 +305,26 @@ func (p *keptPart) Size(fields []string) int64 {
 }
 
 // Told implements part.Teller: what is kept is of all rows below.
-func (p *keptPart) Told(ctx context.Context, name string) (*part.Telling, error) {
+func (p *keptPart) Told(ctx context.Context, name string, by uint64) (*part.Telling, error) {
 	below, ok := p.of.(part.Teller)
 	if err := p.stay.ready(); err != nil || !ok {
 		return nil, err
 	}
-	t, err := below.Told(ctx, name)
+	t, err := below.Told(ctx, name, by)
 	if err != nil || t == nil || p.stay.all {
 		return t, err
 	}
-	stays := &part.Telling{Of: make([]uint32, len(p.stay.list)), Dict: t.Dict}
+	stays := &part.Telling{By: t.By, Of: make([]uint32, len(p.stay.list)), Dict: t.Dict}
 	for i, row := range p.stay.list {
 		stays.Of[i] = t.Of[row]
 	}
 	return stays, nil
+}
+
+// Tells implements part.Teller.
+func (p *keptPart) Tells(name string, by uint64) bool {
+	below, ok := p.of.(part.Teller)
+	return ok && below.Tells(name, by)
 }
 
 // Tell implements part.Teller: nothing is kept of a part of the rows.

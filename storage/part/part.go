@@ -130,6 +130,7 @@ func Kept[T any](p Part, key string, make func() (value T, bytes int64, err erro
 // Telling is what was made of all rows of a part: row i has Dict[Of[i]-1], or nothing if
 // Of[i] is 0.
 type Telling struct {
+	By   uint64 // the version of what made it
 	Of   []uint32
 	Dict []string
 }
@@ -137,11 +138,12 @@ type Telling struct {
 // Teller is implemented by parts beside which what was made of their rows is kept for
 // later starts.
 type Teller interface {
-	// Told returns what is kept under a name, nil if nothing is. The name must say
-	// everything that decides it besides the part. After an error it has to be made
-	// anew, and may be told again.
-	Told(ctx context.Context, name string) (*Telling, error)
-	// Tell keeps it, unless it takes too much.
+	// Told returns what is kept under a name and was made by a version, nil if nothing
+	// is. After an error it has to be made anew, and may be told again.
+	Told(ctx context.Context, name string, by uint64) (*Telling, error)
+	// Tells reports whether Told would return something, unless that is damaged.
+	Tells(name string, by uint64) bool
+	// Tell keeps it in the place of what was kept under the name, unless it takes too much.
 	Tell(ctx context.Context, name string, t *Telling) error
 }
 

@@ -95,8 +95,28 @@ func (s *Segment) codesMax() uint32 {
 	return 1
 }
 
+// toldHead is how long what stands before the frame is: version, fingerprint, what made it.
+const toldHead = 1 + 8 + 8
+
+// Tells implements part.Teller.
+func (s *Segment) Tells(name string, by uint64) bool {
+	if s.beside == nil {
+		return false
+	}
+	value, err := s.beside.Get(name)
+	return err == nil && len(value) > toldHead && s.ofThis(value) && madeBy(value) == by
+}
+
+// ofThis reports whether a value says that it is of this segment.
+func (s *Segment) ofThis(value []byte) bool {
+	return value[0] == toldVersion && binary.LittleEndian.Uint64(value[1:]) == s.fingerprint()
+}
+
+// madeBy returns the version of what made a value.
+func madeBy(value []byte) uint64 { return binary.LittleEndian.Uint64(value[9:]) }
+
 // Told implements part.Teller.
-func (s *Segment) Told(ctx context.Context, name string) (*part.Telling, error) {
+func (s *Segment) Told(ctx context.Context, name string, by uint64) (*part.Telling, error) {
 	if s.beside == nil {
 		return nil, nil
 	}
@@ -104,8 +124,8 @@ func (s *Segment) Told(ctx context.Context, name string) (*part.Telling, error) 
 	if err != nil || value == nil {
 		return nil, err
 	}
-	t, ofCode, rows, numbers, err := s.parseTold(value)
-	if err != nil {
+	t, ofCode, rows, numbers, err := s.parseTold(value, by)
+	if err != nil || t == nil {
 		return nil, err
 	}
 	t.Of = make([]uint32, s.meta.Rows)
@@ -118,8 +138,9 @@ func (s *Segment) Told(ctx context.Context, name string) (*part.Telling, error) 
 	return t, nil
 }
 
-// parseTold reads what was kept: the values of codes, and those of some rows.
-func (s *Segment) parseTold(value []byte) (t *part.Telling, ofCode, rows, numbers []uint32, err error) {
+// parseTold reads what was kept: the values of codes, and those of some rows; nil if
+// another version made it.
+func (s *Segment) parseTold(value []byte, by uint64) (t *part.Telling, ofCode, rows, numbers []uint32, err error) {
 	fail := func(err error) (*part.Telling, []uint32, []uint32, []uint32, error) {
 		return nil, nil, nil, nil, errors.Join(fmt.Errorf("what is kept beside a segment: %w", ErrCorrupt), err)
 	}
@@ -127,10 +148,13 @@ func (s *Segment) parseTold(value []byte) (t *part.Telling, ofCode, rows, number
 	if err != nil {
 		return fail(err)
 	}
-	if len(content) < 9 || content[0] != toldVersion || binary.LittleEndian.Uint64(content[1:]) != s.fingerprint() {
+	if len(content) < toldHead || !s.ofThis(content) {
 		return nil, nil, nil, nil, fmt.Errorf("what is kept beside a segment is of another one: %w", ErrCorrupt)
 	}
-	raw, err := column.Decompress(nil, content[9:], toldRawMax)
+	if madeBy(content) != by {
+		return nil, nil, nil, nil, nil
+	}
+	raw, err := column.Decompress(nil, content[toldHead:], toldRawMax)
 	if err != nil {
 		return fail(err)
 	}
@@ -139,7 +163,7 @@ func (s *Segment) parseTold(value []byte) (t *part.Telling, ofCode, rows, number
 	if r.Failed() {
 		return fail(nil)
 	}
-	t, rest := &part.Telling{}, r.Rest()
+	t, rest := &part.Telling{By: madeBy(content)}, r.Rest()
 	if t.Dict, rest, err = column.Strings(nil, rest, dict); err != nil {
 		return fail(err)
 	}
@@ -195,6 +219,7 @@ func (s *Segment) Tell(ctx context.Context, name string, t *part.Telling) error 
 		return nil // it could not be read back
 	}
 	value := binary.LittleEndian.AppendUint64([]byte{toldVersion}, s.fingerprint())
+	value = binary.LittleEndian.AppendUint64(value, t.By)
 	value = column.Compress(value, raw, toldLevel)
 	value = binary.LittleEndian.AppendUint32(value, crc32.Checksum(value, castagnoli))
 	if len(value) > min(toldBytesMax, toldFree+len(t.Of)/toldShare) {

@@ -50,7 +50,7 @@ func tellingSegment(t testing.TB, random *rand.Rand, rows int) (*Segment, memSto
 // TestTold: what was told comes back, whether it follows from messages or not, and nothing
 // of what was damaged, cut, or is of another segment.
 func TestTold(t *testing.T) {
-	const seed = 417
+	const seed, by = 417, 1<<63 + 5
 	random := rand.New(rand.NewPCG(seed, 1))
 	for _, rows := range []int{1, 700, PageRows + 300} {
 		s, _ := tellingSegment(t, random, rows)
@@ -58,10 +58,10 @@ func TestTold(t *testing.T) {
 		kept := shelf{}
 		s.KeepBeside(kept)
 		other.KeepBeside(kept)
-		if have, err := s.Told(t.Context(), "x"); have != nil || err != nil {
+		if have, err := s.Told(t.Context(), "x", by); have != nil || err != nil {
 			t.Fatalf("nothing was told: %v, %v", have, err)
 		}
-		want := &part.Telling{Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
+		want := &part.Telling{By: by, Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
 		for row := range want.Of {
 			if random.IntN(100) == 0 || row%7 == 3 && row < 500 {
 				want.Of[row] = random.Uint32N(uint32(len(want.Dict) + 1))
@@ -70,22 +70,25 @@ func TestTold(t *testing.T) {
 		if err := s.Tell(t.Context(), "x", want); err != nil {
 			t.Fatal(err)
 		}
-		have, err := s.Told(t.Context(), "x")
+		have, err := s.Told(t.Context(), "x", by)
 		if err != nil || have == nil || !slices.Equal(have.Of, want.Of) || !slices.Equal(have.Dict, want.Dict) {
 			t.Fatalf("seed %d, %d rows: %v came back, %v", seed, rows, have, err)
 		}
-		if _, err := other.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+		if have, err := s.Told(t.Context(), "x", by+1); have != nil || err != nil || s.Tells("x", by+1) || !s.Tells("x", by) || s.Tells("y", by) {
+			t.Errorf("what another version made is taken for what this one would: %v, %v", have, err)
+		}
+		if _, err := other.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("of another segment: %v", err)
 		}
 		value := kept["x"]
 		for range 200 {
 			kept["x"] = slices.Clone(value)
 			kept["x"][random.IntN(len(value))] ^= 1 << random.IntN(8)
-			if _, err := s.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+			if _, err := s.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("a flipped bit: %v", err)
 			}
 			kept["x"] = value[:random.IntN(len(value))]
-			if _, err := s.Told(t.Context(), "x"); !errors.Is(err, ErrCorrupt) {
+			if _, err := s.Told(t.Context(), "x", by); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("cut off: %v", err)
 			}
 		}
@@ -119,11 +122,11 @@ func TestTellBounds(t *testing.T) {
 // they are and as what is in its frame.
 func FuzzTold(f *testing.F) {
 	random := rand.New(rand.NewPCG(419, 1))
-	const rows = 300
+	const rows, by = 300, 11
 	s, _ := tellingSegment(f, random, rows)
 	kept := shelf{}
 	s.KeepBeside(kept)
-	told := &part.Telling{Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
+	told := &part.Telling{By: by, Dict: []string{"a", "", "long text"}, Of: make([]uint32, rows)}
 	for row := range told.Of {
 		told.Of[row] = uint32(row / 100 % (len(told.Dict) + 1))
 	}
@@ -132,7 +135,7 @@ func FuzzTold(f *testing.F) {
 		f.Fatalf("nothing was kept, %v", err)
 	}
 	value := kept["x"][:len(kept["x"])-checksumBytes]
-	head := value[:1+8]
+	head := value[:toldHead]
 	raw, err := column.Decompress(nil, value[len(head):], toldRawMax)
 	if err != nil {
 		f.Fatal(err)
@@ -151,11 +154,11 @@ func FuzzTold(f *testing.F) {
 		shelf := shelf{"x": binary.LittleEndian.AppendUint32(slices.Clone(content), crc32.Checksum(content, castagnoli))}
 		one := s.WithCache(s.cache)
 		one.KeepBeside(shelf)
-		have, err := one.Told(t.Context(), "x")
-		if err != nil {
-			if !errors.Is(err, ErrCorrupt) {
-				t.Fatalf("%v is not of what is corrupt", err)
-			}
+		have, err := one.Told(t.Context(), "x", by)
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%v is not of what is corrupt", err)
+		}
+		if one.Tells("x", by); have == nil {
 			return
 		}
 		if len(have.Of) != rows || len(have.Dict) > toldDictMax {
@@ -173,7 +176,7 @@ func FuzzTold(f *testing.F) {
 // arbitrary bytes with a right checksum.
 func FuzzToldOfDamaged(f *testing.F) {
 	random := rand.New(rand.NewPCG(420, 1))
-	const rows = 300
+	const rows, by = 300, 11
 	whole, store := tellingSegment(f, random, rows)
 	var keys []string
 	for key := range store {
@@ -185,7 +188,7 @@ func FuzzToldOfDamaged(f *testing.F) {
 	for i, key := range keys {
 		f.Add(uint(i), store[key][:len(store[key])-checksumBytes])
 	}
-	told, kept := &part.Telling{Dict: []string{"a", "b"}, Of: make([]uint32, rows)}, shelf{}
+	told, kept := &part.Telling{By: by, Dict: []string{"a", "b"}, Of: make([]uint32, rows)}, shelf{}
 	for row := range told.Of {
 		told.Of[row] = uint32(row % 7 % 3)
 	}
@@ -206,11 +209,11 @@ func FuzzToldOfDamaged(f *testing.F) {
 		}
 		shelf := shelf(maps.Clone(kept))
 		s.KeepBeside(shelf)
-		_, _ = s.Told(t.Context(), "x") // of this copy's codes, or of another one
+		_, _ = s.Told(t.Context(), "x", by) // of this copy's codes, or of another one
 		if err := s.Tell(t.Context(), "y", told); err != nil || shelf["y"] == nil {
 			return
 		}
-		have, err := s.Told(t.Context(), "y")
+		have, err := s.Told(t.Context(), "y", by)
 		if err != nil || !slices.Equal(have.Of, told.Of) {
 			t.Fatalf("%v came back, %v", have, err)
 		}
