@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/binary"
+	"runtime/debug"
 	"strings"
 
 	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
 )
 
 // rulesSources are those of the rules: what they made is not read any more by a build in
@@ -15,10 +17,27 @@ import (
 //go:embed *.go
 var rulesSources embed.FS
 
+// agentModule is the module that reads user agents for the rules.
+const agentModule = "github.com/mileusna/useragent"
+
 // version tells apart what builds make.
 var version = func() uint64 {
+	var modules []*debug.Module
+	if info, ok := debug.ReadBuildInfo(); ok {
+		modules = info.Deps
+	}
+	return versionOf(modules, rulesSources, meaning.Sources(), model.Sources())
+}()
+
+// versionOf is a hash of all that decides what is made.
+func versionOf(modules []*debug.Module, sources ...embed.FS) uint64 {
 	all := sha256.New()
-	for _, of := range []embed.FS{rulesSources, meaning.Sources()} {
+	for _, module := range modules {
+		if module.Path == agentModule {
+			all.Write([]byte(module.Version + module.Sum))
+		}
+	}
+	for _, of := range sources {
 		files, err := of.ReadDir(".")
 		for _, file := range files {
 			if strings.HasSuffix(file.Name(), "_test.go") {
@@ -34,4 +53,4 @@ var version = func() uint64 {
 		}
 	}
 	return binary.BigEndian.Uint64(all.Sum(nil))
-}()
+}

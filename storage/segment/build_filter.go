@@ -24,7 +24,7 @@ type filterBuilder struct {
 	page   wordSet
 	pages  [][]uint64 // sorted word hashes of each page
 	edges  [wordSources]edges
-	recent string   // the last text added: repeats are common
+	recent string   // the last text added, of the same source: repeats are common
 	known  []string // words of the page that were added, each at the place of its hash
 	from   wordSource
 }
@@ -33,17 +33,16 @@ type filterBuilder struct {
 const knownWords = 1 << 10
 
 func (f *filterBuilder) add(text string, source wordSource) {
-	if !f.words || text == f.recent {
+	if !f.words || text == f.recent && source == f.from {
 		return
 	}
-	f.recent = text
 	if f.known == nil {
 		f.known = make([]string, knownWords)
 	}
 	if source != f.from {
-		f.from = source
 		clear(f.known)
 	}
+	f.recent, f.from = text, source
 	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
 		word := text[start:end]
 		known := &f.known[xxhash.Sum64String(word)%knownWords]

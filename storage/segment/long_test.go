@@ -1,14 +1,18 @@
 package segment
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // longRecords are records of which some have messages of many words without a
@@ -105,4 +109,53 @@ func compareLong(t *testing.T, rng *rand.Rand, mem *memPart, s *Segment) {
 			}
 		}
 	}
+}
+
+// FuzzLong replaces one value of the texts without a shape, those that are long apart, or of
+// what is known of their words, by arbitrary bytes with a right checksum.
+func FuzzLong(f *testing.F) {
+	rng := rand.New(rand.NewPCG(85, 86))
+	ids, records := longRecords(rng, 300)
+	whole, store := build(f, Input{Part: newMemPart(ids, records)})
+	message := whole.Columns("message")[0].(*columnReader)
+	keys := []string{
+		string(columnKey(message.number, itemPlain, 0)), string(columnKey(message.number, itemLong, 0)), string(columnKey(message.number, itemCodes, 0)),
+		string(filterKey(message.number, 0)), string(filterKey(message.number, summaryNumber)),
+	}
+	for i, key := range keys {
+		if store[key] == nil {
+			f.Fatalf("there is no value %x", key)
+		}
+		content := store[key][:len(store[key])-checksumBytes]
+		f.Add(uint(i), content, false)
+		if raw, err := column.Decompress(nil, content, column.DecodedMax); err == nil {
+			f.Add(uint(i), raw[:min(len(raw), 1<<10)], true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, number uint, content []byte, inside bool) {
+		damaged := keys[number%uint(len(keys))]
+		if inside {
+			content = column.Compress(nil, content, 1)
+		}
+		s, err := Open(func(key []byte, use func([]byte) error) error {
+			if string(key) == damaged {
+				return use(binary.LittleEndian.AppendUint32(slices.Clone(content), crc32.Checksum(content, castagnoli)))
+			}
+			return store.get(key, use)
+		}, NewCache(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Errors are fine, answers may be wrong: the checksum lied.
+		for _, rows := range []*index.DocSet{nil, index.DocSetOf(1, 70, 299)} {
+			_, _ = s.Columns("message")[0].Gather(t.Context(), rows)
+			for _, pred := range []index.Predicate{
+				index.Word{Folded: "seat7"}, index.Prefix{Folded: "seat"}, index.NewPhrase("no=7, from"), index.Regex{Re: regexp.MustCompile(`Seat7\(no`)},
+			} {
+				_, _ = s.Eval(t.Context(), index.AllOf{Of: []index.Expr{
+					index.Leaf{Field: "message", Pred: pred}, index.Not{Of: index.Leaf{Field: "message", Pred: index.Word{Folded: "from"}}},
+				}}, rows)
+			}
+		}
+	})
 }

@@ -32,8 +32,9 @@ const (
 	toldLevel         = 9       // of compression
 	toldFree          = 512     // bytes that are always worth it
 	toldBytesMax      = 1 << 20
-	toldShare         = 16      // beyond that one byte for so many rows
-	toldGridMax       = 1 << 20 // counts that are in an array
+	toldRawMax        = 16 << 20 // before they are compressed
+	toldShare         = 16       // beyond that one byte for so many rows
+	toldGridMax       = 1 << 20  // counts that are in an array
 )
 
 // KeepBeside says where values are kept beside the segment. It must be called before
@@ -153,7 +154,7 @@ func (s *Segment) parseTold(value []byte, by uint64) (t *part.Telling, ofCode, r
 	if madeBy(content) != by {
 		return nil, nil, nil, nil, nil
 	}
-	raw, err := column.Decompress(nil, content[toldHead:], toldBytesMax*toldShare)
+	raw, err := column.Decompress(nil, content[toldHead:], toldRawMax)
 	if err != nil {
 		return fail(err)
 	}
@@ -214,6 +215,9 @@ func (s *Segment) Tell(ctx context.Context, name string, t *part.Telling) error 
 	raw := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(t.Dict))), uint64(len(steps)))
 	raw = column.AppendCodes(column.AppendStrings(raw, t.Dict), ofCode)
 	raw = column.AppendCodes(column.AppendCodes(raw, steps), numbers)
+	if len(raw) > toldRawMax {
+		return nil // it could not be read back
+	}
 	value := binary.LittleEndian.AppendUint64([]byte{toldVersion}, s.fingerprint())
 	value = binary.LittleEndian.AppendUint64(value, t.By)
 	value = column.Compress(value, raw, toldLevel)
