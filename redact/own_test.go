@@ -227,3 +227,39 @@ func TestWindowsOfOwn(t *testing.T) {
 		t.Errorf("something of it is left: %.100s", out)
 	}
 }
+
+// TestBordersOfWindows: a rule finds in a long text what it finds in a short one: texts
+// between quotes stay those between quotes, whichever begins before a window does, and of
+// a secret that goes on behind a window nothing is left.
+func TestBordersOfWindows(t *testing.T) {
+	base, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("s", overlapBytes+1000)
+	for _, c := range []struct{ name, pattern, piece, want string }{
+		{"quotes", `'[^']*'`, "x = 'secret' and ", "x = [redacted:own] and "},
+		{"runes", `'[^']*'`, "ü = 'sécrét' ünd ", "ü = [redacted:own] ünd "},
+		{"long", `token=[a-z]+`, "a token=" + long + " b ", "a [redacted:own] b "},
+	} {
+		r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "own", Pattern: c.pattern}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for shift := range len("x = 'secret' and ") {
+			before, times := strings.Repeat(".", shift*97), 300_000/len(c.piece)
+			in, want := before+strings.Repeat(c.piece, times), before+strings.Repeat(c.want, times)
+			if out, _ := r.Scanner().Text(in); out != want {
+				t.Fatalf("%s, %d bytes before: a text of %d bytes became one of %d, want %d", c.name, len(before), len(in), len(out), len(want))
+			}
+		}
+	}
+	// What does not end within a window has no end: all of the rest goes.
+	r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "own", Pattern: `token=[a-z]+`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := r.Scanner().Text("a token=" + strings.Repeat("s", 3*windowBytes) + " b"); strings.Contains(out, "s") {
+		t.Errorf("something of it is left: %.100s", out)
+	}
+}
