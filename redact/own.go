@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/stere-log/stere/internal/cpu"
 )
 
 // Limits of what a tenant adds: its expressions are tried on values of all of its
@@ -28,18 +31,41 @@ const (
 	// byte, on average, and so much at once.
 	timePerByte = time.Microsecond
 	timeAtOnce  = 2 * time.Second
+	// The search of a text of so many bytes is worth reading the clock of a thread.
+	exactBytes = 4 << 10
 )
 
-// account is the time that the expressions of a tenant have left.
+// account is the processor time that the expressions of a tenant have left.
 type account struct {
-	now  func() time.Time
-	left atomic.Int64 // nanoseconds
+	elapsed, spent func() time.Duration // by the clock, and by that of the thread
+	left           atomic.Int64         // nanoseconds
 }
 
 func newAccount() *account {
-	a := &account{now: time.Now}
+	a := &account{elapsed: cpu.Elapsed, spent: cpu.Spent}
 	a.left.Store(int64(timeAtOnce))
 	return a
+}
+
+// begin begins to measure a search of so many bytes. Short ones are measured by the clock,
+// which is cheap, as long as much is left. Others, and all once little is left, by the time
+// of the thread: who waits for a processor uses none, and what is harmless must not be
+// taken out because a node is busy.
+func (a *account) begin(bytes int) (at time.Duration, exact bool) {
+	if exact = bytes >= exactBytes || a.left.Load() < int64(timeAtOnce/2); !exact {
+		return a.elapsed(), false
+	}
+	runtime.LockOSThread()
+	return a.spent(), true
+}
+
+// end returns how long the search took.
+func (a *account) end(began time.Duration, exact bool) time.Duration {
+	if !exact {
+		return a.elapsed() - began
+	}
+	defer runtime.UnlockOSThread()
+	return a.spent() - began
 }
 
 // open reports whether there is time left.
@@ -114,9 +140,9 @@ func (r *customRule) search(window string, fresh int) (found [][]int, inTime boo
 			r.account.take(0, fresh)
 			return nil, false
 		}
-		began := r.account.now()
+		began, exact := r.account.begin(len(window))
 		found = r.expr.FindAllStringSubmatchIndex(window, finds)
-		r.account.take(r.account.now().Sub(began), fresh)
+		r.account.take(r.account.end(began, exact), fresh)
 		if len(found) < finds {
 			return found, true
 		}

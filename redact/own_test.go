@@ -166,9 +166,10 @@ func TestTimeOfOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var now time.Time
-	var took time.Duration // of a search
-	r.rules[len(r.rules)-1].account.now = func() time.Time { now = now.Add(took); return now }
+	var now, took time.Duration // took: of a search
+	clock := func() time.Duration { now += took; return now }
+	account := r.rules[len(r.rules)-1].account
+	account.elapsed, account.spent = clock, clock
 	redacted := func(r *Redactor, text string) string {
 		out, _ := r.Scanner().Text(text)
 		return out
@@ -193,6 +194,30 @@ func TestTimeOfOwn(t *testing.T) {
 	}
 	if base.Unread() != 3 {
 		t.Errorf("%d texts were not read", base.Unread())
+	}
+}
+
+// TestBusyNode: who waits for a processor does not use it. However long a search takes by
+// the clock, a rule that uses little is tried on all texts.
+func TestBusyNode(t *testing.T) {
+	base, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "badge", Pattern: "[b]-[0-9]"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clock, used time.Duration
+	account := r.rules[len(r.rules)-1].account
+	account.elapsed = func() time.Duration { clock += 300 * time.Millisecond; return clock }
+	account.spent = func() time.Duration { used += time.Microsecond; return used }
+	for range 100 {
+		for _, text := range []string{"x b-2 y", strings.Repeat("word ", 1000)} {
+			if out, _ := r.Scanner().Text(text); out != strings.ReplaceAll(text, "b-2", "[redacted:badge]") {
+				t.Fatalf("%.50s became %.50s", text, out)
+			}
+		}
 	}
 }
 
