@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
+
+	"github.com/stere-log/stere/internal/cpu"
 )
 
 // Limits of what a tenant adds: its expressions are tried on values of all of its
@@ -27,18 +31,41 @@ const (
 	// byte, on average, and so much at once.
 	timePerByte = time.Microsecond
 	timeAtOnce  = 2 * time.Second
+	// The search of a text of so many bytes is worth reading the clock of a thread.
+	exactBytes = 4 << 10
 )
 
-// account is the time that the expressions of a tenant have left.
+// account is the processor time that the expressions of a tenant have left.
 type account struct {
-	now  func() time.Time
-	left atomic.Int64 // nanoseconds
+	elapsed, spent func() time.Duration // by the clock, and by that of the thread
+	left           atomic.Int64         // nanoseconds
 }
 
 func newAccount() *account {
-	a := &account{now: time.Now}
+	a := &account{elapsed: cpu.Elapsed, spent: cpu.Spent}
 	a.left.Store(int64(timeAtOnce))
 	return a
+}
+
+// begin begins to measure a search of so many bytes. Short ones are measured by the clock,
+// which is cheap, as long as much is left. Others, and all once little is left, by the time
+// of the thread: who waits for a processor uses none, and what is harmless must not be
+// taken out because a node is busy.
+func (a *account) begin(bytes int) (at time.Duration, exact bool) {
+	if exact = bytes >= exactBytes || a.left.Load() < int64(timeAtOnce/2); !exact {
+		return a.elapsed(), false
+	}
+	runtime.LockOSThread()
+	return a.spent(), true
+}
+
+// end returns how long the search took.
+func (a *account) end(began time.Duration, exact bool) time.Duration {
+	if !exact {
+		return a.elapsed() - began
+	}
+	defer runtime.UnlockOSThread()
+	return a.spent() - began
 }
 
 // open reports whether there is time left.
@@ -54,38 +81,81 @@ func (a *account) take(took time.Duration, bytes int) {
 // bounded looks for what a rule of a tenant finds as long as there is time. Expressions
 // that begin with many a match and do not end it look at a text again and again, which no
 // bound on their size forbids. A text, or the rest of one, for which there is no time is
-// taken out as a whole: nothing that the rule is to find is stored.
+// taken out as a whole, as is what a match that does not end within a window goes on with:
+// nothing that the rule is to find is stored.
 func (s *Scanner) bounded(rule *customRule, d Detector, text string) {
-	account := rule.account
-	for from := 0; from < len(text); from += windowBytes - overlapBytes {
-		window, fresh := text[from:min(len(text), from+windowBytes)], 0
-		for finds := 1; ; finds *= findsStep {
-			if !account.open() {
-				if finds == 1 {
-					fresh = len(text) - from
-				}
-				account.take(0, fresh)
-				s.add(d, from, len(text))
-				s.unread.Add(1)
-				if s.parent != nil {
-					s.parent.unread.Add(1)
-				}
-				return
-			}
-			if fresh = 0; finds == 1 {
-				fresh = len(window)
-			}
-			began := account.now()
-			found := rule.expr.FindAllStringSubmatchIndex(window, finds)
-			account.take(account.now().Sub(began), fresh)
-			if len(found) < finds {
-				s.addAll(rule, d, from, found)
-				break
-			}
-		}
-		if from+len(window) == len(text) {
+	for from, seen := 0, 0; ; {
+		end := windowEnd(text, from)
+		found, inTime := rule.search(text[from:end], end-seen)
+		if !inTime {
+			rule.account.take(0, len(text)-end)
+			s.takeRest(d, from, len(text))
 			return
 		}
+		s.addAll(rule, d, from, found)
+		if end == len(text) {
+			return
+		}
+		next, whole := following(found, end-from)
+		if !whole {
+			s.takeRest(d, from, len(text))
+			return
+		}
+		from, seen = from+next, end
+	}
+}
+
+// windowEnd returns where the window that begins at an offset ends: between two runes.
+func windowEnd(text string, from int) int {
+	end := min(len(text), from+windowBytes)
+	for back := 1; back < utf8.UTFMax && end < len(text) && !utf8.RuneStart(text[end]); back++ {
+		end--
+	}
+	return end
+}
+
+// following returns where the window after one of such a length begins. A match that begins
+// before the overlap is not looked for again from its middle: the quote that ends one text
+// would begin another. False means that a match takes the whole window and may go on.
+func following(found [][]int, length int) (next int, whole bool) {
+	next = length - overlapBytes
+	for _, at := range found {
+		switch start, end := at[0], at[1]; {
+		case start >= length-overlapBytes:
+			return next, true
+		case end < length:
+			next = max(next, end)
+		default:
+			return start, start > 0
+		}
+	}
+	return next, true
+}
+
+// search returns what a rule of a tenant finds in a window, which has so many bytes that
+// were not looked at before; false if there was no time.
+func (r *customRule) search(window string, fresh int) (found [][]int, inTime bool) {
+	for finds := 1; ; finds *= findsStep {
+		if !r.account.open() {
+			r.account.take(0, fresh)
+			return nil, false
+		}
+		began, exact := r.account.begin(len(window))
+		found = r.expr.FindAllStringSubmatchIndex(window, finds)
+		r.account.take(r.account.end(began, exact), fresh)
+		if len(found) < finds {
+			return found, true
+		}
+		fresh = 0
+	}
+}
+
+// takeRest takes out what could not be looked at.
+func (s *Scanner) takeRest(d Detector, from, until int) {
+	s.add(d, from, until)
+	s.unread.Add(1)
+	if s.parent != nil {
+		s.parent.unread.Add(1)
 	}
 }
 

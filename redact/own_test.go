@@ -166,9 +166,10 @@ func TestTimeOfOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var now time.Time
-	var took time.Duration // of a search
-	r.rules[len(r.rules)-1].account.now = func() time.Time { now = now.Add(took); return now }
+	var now, took time.Duration // took: of a search
+	clock := func() time.Duration { now += took; return now }
+	account := r.rules[len(r.rules)-1].account
+	account.elapsed, account.spent = clock, clock
 	redacted := func(r *Redactor, text string) string {
 		out, _ := r.Scanner().Text(text)
 		return out
@@ -193,6 +194,30 @@ func TestTimeOfOwn(t *testing.T) {
 	}
 	if base.Unread() != 3 {
 		t.Errorf("%d texts were not read", base.Unread())
+	}
+}
+
+// TestBusyNode: who waits for a processor does not use it. However long a search takes by
+// the clock, a rule that uses little is tried on all texts.
+func TestBusyNode(t *testing.T) {
+	base, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "badge", Pattern: "[b]-[0-9]"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clock, used time.Duration
+	account := r.rules[len(r.rules)-1].account
+	account.elapsed = func() time.Duration { clock += 300 * time.Millisecond; return clock }
+	account.spent = func() time.Duration { used += time.Microsecond; return used }
+	for range 100 {
+		for _, text := range []string{"x b-2 y", strings.Repeat("word ", 1000)} {
+			if out, _ := r.Scanner().Text(text); out != strings.ReplaceAll(text, "b-2", "[redacted:badge]") {
+				t.Fatalf("%.50s became %.50s", text, out)
+			}
+		}
 	}
 }
 
@@ -224,6 +249,42 @@ func TestWindowsOfOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, _ := slow.Scanner().Text(strings.Repeat("x", 1<<20)); strings.Contains(out, "x") {
+		t.Errorf("something of it is left: %.100s", out)
+	}
+}
+
+// TestBordersOfWindows: a rule finds in a long text what it finds in a short one: texts
+// between quotes stay those between quotes, whichever begins before a window does, and of
+// a secret that goes on behind a window nothing is left.
+func TestBordersOfWindows(t *testing.T) {
+	base, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("s", overlapBytes+1000)
+	for _, c := range []struct{ name, pattern, piece, want string }{
+		{"quotes", `'[^']*'`, "x = 'secret' and ", "x = [redacted:own] and "},
+		{"runes", `'[^']*'`, "ü = 'sécrét' ünd ", "ü = [redacted:own] ünd "},
+		{"long", `token=[a-z]+`, "a token=" + long + " b ", "a [redacted:own] b "},
+	} {
+		r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "own", Pattern: c.pattern}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for shift := range len("x = 'secret' and ") {
+			before, times := strings.Repeat(".", shift*97), 300_000/len(c.piece)
+			in, want := before+strings.Repeat(c.piece, times), before+strings.Repeat(c.want, times)
+			if out, _ := r.Scanner().Text(in); out != want {
+				t.Fatalf("%s, %d bytes before: a text of %d bytes became one of %d, want %d", c.name, len(before), len(in), len(out), len(want))
+			}
+		}
+	}
+	// What does not end within a window has no end: all of the rest goes.
+	r, err := base.With(Own{Set: Nothing, Rules: []Rule{{Name: "own", Pattern: `token=[a-z]+`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := r.Scanner().Text("a token=" + strings.Repeat("s", 3*windowBytes) + " b"); strings.Contains(out, "s") {
 		t.Errorf("something of it is left: %.100s", out)
 	}
 }

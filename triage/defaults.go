@@ -102,16 +102,19 @@ func fiveAlerts() []*Rule {
 }
 
 // quotaAlerts tell of limits that are agreed with the tenant: one in time, one when
-// nothing more is taken.
+// nothing more is taken. What goes up and down around a limit is told once: it is over
+// when it has been for an hour.
 func quotaAlerts() []*Rule {
 	notify := Action{Notify: true}
 	return []*Rule{
 		{ID: "quota_near", Name: "A quota is nearly used up", Severity: Medium, Event: EventQuota,
 			When:    Condition{Quota: &Quota{UsedAtLeast: 80}},
+			Keep:    minutes(60),
 			Repeat:  minutes(24 * 60),
 			Actions: []Action{notify}},
 		{ID: "quota_reached", Name: "A quota is used up", Severity: High, Event: EventQuota,
 			When:    Condition{Quota: &Quota{UsedAtLeast: 100}},
+			Keep:    minutes(60),
 			Repeat:  minutes(24 * 60),
 			Actions: []Action{notify}},
 	}

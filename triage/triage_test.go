@@ -77,6 +77,34 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestQuotaAround: a quota of which about the limit is used, now more, now less, is told of
+// once, and that it is over once.
+func TestQuotaAround(t *testing.T) {
+	for _, r := range triage.Defaults() {
+		if r.When.Quota == nil {
+			continue
+		}
+		var state triage.State
+		told := map[string]int{}
+		for minute := range int64(24 * 60) {
+			sample := triage.Sample{End: (minute + 1) * int64(time.Minute)}
+			if minute < 20*60 && minute%2 == 0 {
+				sample.Findings = []triage.Finding{{Group: triage.Group{"maxStorageBytes"}, Value: r.When.Quota.UsedAtLeast}}
+			}
+			transitions, err := state.Step(r, sample, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range transitions {
+				told[one.Kind]++
+			}
+		}
+		if len(told) != 2 || told[triage.Fires] != 1 || told[triage.Resolves] != 1 {
+			t.Errorf("%s: told %v", r.ID, told)
+		}
+	}
+}
+
 // steps takes a rule through windows: of each which groups are found.
 func steps(t *testing.T, r *triage.Rule, windows ...string) (told []string, s *triage.State) {
 	t.Helper()
