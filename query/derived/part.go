@@ -2,6 +2,7 @@ package derived
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -180,6 +181,22 @@ func touches(e index.Expr) bool {
 	return false
 }
 
+// dear reports whether a condition needs more than levels that are made: those are looked
+// at first.
+func dear(e index.Expr) bool {
+	switch e := e.(type) {
+	case index.AllOf:
+		return slices.ContainsFunc(e.Of, dear)
+	case index.AnyOf:
+		return slices.ContainsFunc(e.Of, dear)
+	case index.Not:
+		return dear(e.Of)
+	case index.Leaf:
+		return e.Field != DetectedLevel && touches(e)
+	}
+	return false
+}
+
 // allOf looks first at what is stored, at what is made only for the rows that are left.
 func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *index.DocSet) (*index.DocSet, error) {
 	var stored, others []index.Expr
@@ -196,7 +213,19 @@ func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *i
 			return nil, err
 		}
 	}
+	slices.SortStableFunc(others, func(a, b index.Expr) int {
+		switch {
+		case dear(a) == dear(b):
+			return 0
+		case dear(b):
+			return -1
+		}
+		return 1
+	})
 	for _, operand := range others {
+		if within.IsEmpty() {
+			return within, nil
+		}
 		if within, err = p.Eval(ctx, operand, within); err != nil {
 			return nil, err
 		}
@@ -228,7 +257,7 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 		}
 	}
 	for _, leaf := range leaves {
-		rows, err := p.matching(ctx, leaf)
+		rows, err := p.matching(ctx, leaf, index.AndNot(within, found))
 		if err != nil {
 			return nil, err
 		}
@@ -244,8 +273,20 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 	return found, nil
 }
 
-// matching returns all rows for which a value is made that satisfies a condition.
-func (p derivedPart) matching(ctx context.Context, leaf index.Leaf) (*index.DocSet, error) {
+// fewShare says of which share of a block's rows, one part in so many, values are made
+// without those of all others: a block of the head is soon gone, and in it each message is
+// read.
+const fewShare = 4
+
+// matching returns all rows of within, and perhaps others, for which a value is made that
+// satisfies a condition.
+func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	if within.IsEmpty() {
+		return within, nil
+	}
+	if at, ok := makers[leaf.Field]; ok && at.rule.locate == nil && within.GetCardinality()*fewShare <= uint64(p.Rows()) && !part.Sealed(p.Part) && !p.has(at.rule.fields[at.at]) {
+		return p.among(ctx, leaf, at.rule, at.at, within)
+	}
 	find := func() (*index.DocSet, int64, error) {
 		made, err := p.made(ctx, leaf.Field)
 		if err != nil || made == nil {
@@ -261,6 +302,43 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf) (*index.DocS
 		return rows, err
 	}
 	return part.Kept(p.Part, string(key), find)
+}
+
+var errNotKept = errors.New("not kept")
+
+// has reports whether the values of a field are kept in memory.
+func (p derivedPart) has(f field) bool {
+	_, err := part.Kept(p.Part, keptName(f), func() (*kept, int64, error) { return nil, 0, errNotKept })
+	return err == nil
+}
+
+// among returns the rows of within for which a value is made that satisfies a condition;
+// of others nothing is made.
+func (p derivedPart) among(ctx context.Context, leaf index.Leaf, r *rule, at int, within *index.DocSet) (*index.DocSet, error) {
+	found, f := index.NewDocSet(), r.fields[at]
+	given, err := p.Part.Eval(ctx, f.given(), within)
+	if err != nil {
+		return nil, err
+	}
+	rows := index.AndNot(within, given)
+	if rows.IsEmpty() {
+		return found, nil
+	}
+	c, err := p.cases(ctx, r, rows)
+	if err != nil {
+		return nil, err
+	}
+	made := &c.fields[at]
+	matches := make([]bool, len(made.dict)+1)
+	for i, text := range made.dict {
+		matches[i+1] = leaf.Pred.Match(f.kind, text)
+	}
+	for it := rows.Iterator(); it.HasNext(); {
+		if row := it.Next(); matches[made.ofCase[c.of[row]]] {
+			found.Add(row)
+		}
+	}
+	return found, nil
 }
 
 // Columns implements part.Part. Made values are in one column with the stored ones of

@@ -3,15 +3,22 @@ package head
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/stere-log/stere/index"
 )
 
 // Leaf implements part.Leaves.
 func (p *Part) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	return p.matching(ctx, leaf.Field, []index.Predicate{leaf.Pred}, within)
+}
+
+// matching returns the rows of within of which a value of the field, of any without a
+// name, satisfies one of the predicates.
+func (p *Part) matching(ctx context.Context, field string, preds []index.Predicate, within *index.DocSet) (*index.DocSet, error) {
 	columns := p.columns
-	if leaf.Field != "" {
-		columns = p.named(leaf.Field)
+	if field != "" {
+		columns = p.named(field)
 	}
 	list, err := p.list(within)
 	if err != nil {
@@ -22,11 +29,20 @@ func (p *Part) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if rows := c.match(leaf.Pred, list); len(rows) > 0 {
+		if rows := c.match(preds, list); len(rows) > 0 {
 			found.AddMany(rows)
 		}
 	}
 	return found, nil
+}
+
+// AnyLeaf implements part.AnyLeaf: texts are folded once for all leaves.
+func (p *Part) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	preds := make([]index.Predicate, len(leaves))
+	for i := range leaves {
+		preds[i] = leaves[i].Pred
+	}
+	return p.matching(ctx, leaves[0].Field, preds, within)
 }
 
 // What is known about a value.
@@ -36,29 +52,25 @@ const (
 	differs
 )
 
-// match returns those of the rows whose value satisfies the predicate, which
-// is tried once per distinct value, and only for values that the rows have.
-func (c *column) match(predicate index.Predicate, list []uint32) []uint32 {
+// match returns those of the rows whose value satisfies one of the predicates, which
+// are tried once per distinct value, and only for values that the rows have.
+func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
 	kind, values := c.stored.Kind, c.stored.Values
 	tried := make([]uint8, len(values))
-	hints := predicate.Hints()
-	needle := needleOf(hints)
-	switch {
-	case hints.Exact:
+	if texts, ok := exactOf(preds); ok {
 		for code, value := range values {
-			if tried[code] = differs; value == hints.ExactText {
+			if tried[code] = differs; slices.Contains(texts, value) {
 				tried[code] = untried
 			}
 		}
-	case needle != "" && len(list) >= len(values)/scanShare:
-		if !narrow(tried, values, needle) {
-			return nil
-		}
+	} else if needles := needlesOf(preds); needles != nil && len(list) >= len(values)/scanShare && !narrow(tried, values, needles) {
+		return nil
 	}
 	var rows []uint32
 	c.each(list, func(i int, code uint32) {
 		if tried[code] == untried {
-			if tried[code] = differs; predicate.Match(kind, values[code]) {
+			tried[code] = differs
+			if slices.ContainsFunc(preds, func(p index.Predicate) bool { return p.Match(kind, values[code]) }) {
 				tried[code] = matches
 			}
 		}
@@ -75,22 +87,44 @@ const (
 	scanBytes = 32 << 10 // folded at a time, to stay in the processor's cache
 )
 
-// needleOf returns what the folded text of every matching value contains, ""
-// if nothing is known.
-func needleOf(hints index.Hints) string {
-	needle := hints.WordPrefix
-	for _, word := range hints.Words {
-		if len(word) > len(needle) {
-			needle = word
+// exactOf returns the only texts that can satisfy one of the predicates; ok is false
+// if that is not known of all of them.
+func exactOf(preds []index.Predicate) (texts []string, ok bool) {
+	for _, p := range preds {
+		hints := p.Hints()
+		if !hints.Exact {
+			return nil, false
 		}
+		texts = append(texts, hints.ExactText)
 	}
-	return needle
+	return texts, true
 }
 
-// narrow marks the values whose folded text does not contain the needle, which
-// is many times faster than taking each apart into words. It reports whether
-// any are left.
-func narrow(tried []uint8, values []string, needle string) (left bool) {
+// needlesOf returns texts of which the folded text of every matching value contains
+// one, nil if nothing is known of a predicate.
+func needlesOf(preds []index.Predicate) (needles [][]byte) {
+	for _, p := range preds {
+		hints := p.Hints()
+		needle := hints.WordPrefix
+		for _, word := range hints.Words {
+			if len(word) > len(needle) {
+				needle = word
+			}
+		}
+		if hints.Exact {
+			needle = string(index.AppendFold(nil, hints.ExactText))
+		}
+		if needle == "" {
+			return nil
+		}
+		needles = append(needles, []byte(needle))
+	}
+	return needles
+}
+
+// narrow marks the values whose folded text contains none of the needles, which is many
+// times faster than taking each apart into words. It reports whether any are left.
+func narrow(tried []uint8, values []string, needles [][]byte) (left bool) {
 	buffer := make([]byte, 0, scanBytes+scanBytes/4)
 	ends := make([]int, 0, scanBytes/16)
 	for from := 0; from < len(values); {
@@ -98,19 +132,22 @@ func narrow(tried []uint8, values []string, needle string) (left bool) {
 		for code := from; code < len(values) && len(buffer) < scanBytes; code++ {
 			buffer = index.AppendFold(buffer, values[code])
 			ends = append(ends, len(buffer))
+			tried[code] = differs
 		}
-		if narrowFolded(tried[from:from+len(ends)], buffer, ends, []byte(needle)) {
-			left = true
+		for _, needle := range needles {
+			if leave(tried[from:from+len(ends)], buffer, ends, needle) {
+				left = true
+			}
 		}
 		from += len(ends)
 	}
 	return left
 }
 
-// narrowFolded is narrow for values that stand folded one after the other. What
-// is found across the border of two values is no harm: the first is tried in
-// vain and the search goes on at the border.
-func narrowFolded(tried []uint8, folded []byte, ends []int, needle []byte) (left bool) {
+// leave takes back the mark of values that contain the needle; they stand folded one
+// after the other. What is found across the border of two values is no harm: the first
+// is tried in vain and the search goes on at the border.
+func leave(tried []uint8, folded []byte, ends []int, needle []byte) (left bool) {
 	code, at := 0, 0
 	for at < len(folded) {
 		found := bytes.Index(folded[at:], needle)
@@ -119,15 +156,12 @@ func narrowFolded(tried []uint8, folded []byte, ends []int, needle []byte) (left
 		}
 		at += found
 		for ends[code] <= at {
-			tried[code] = differs
 			code++
 		}
+		tried[code] = untried
 		at = ends[code] // tried, so go on behind it
 		code++
 		left = true
-	}
-	for ; code < len(tried); code++ {
-		tried[code] = differs
 	}
 	return left
 }

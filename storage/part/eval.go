@@ -25,6 +25,14 @@ type Leaves interface {
 	RowsOf(ctx context.Context, ids []model.RecordID) (*index.DocSet, error)
 }
 
+// AnyLeaf is implemented by parts that look for several leaves with one field at once for
+// less than one after the other.
+type AnyLeaf interface {
+	// AnyLeaf returns exactly the rows of within where one of the leaves holds, of which
+	// there is one at least.
+	AnyLeaf(ctx context.Context, leaves []index.Leaf, within *index.DocSet) (*index.DocSet, error)
+}
+
 // Estimator is implemented by parts that can guess cheaply for how many rows a
 // leaf holds. The guess decides about order only.
 type Estimator interface {
@@ -60,6 +68,11 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		}
 		return within, nil
 	case index.AnyOf:
+		if any, ok := p.(AnyLeaf); ok {
+			if leaves := leavesOf(e.Of); len(leaves) > 0 {
+				return any.AnyLeaf(ctx, leaves, within)
+			}
+		}
 		found := index.NewDocSet()
 		for _, operand := range e.Of {
 			rows, err := Eval(ctx, p, operand, index.AndNot(within, found))
@@ -96,6 +109,20 @@ func Eval(ctx context.Context, p Leaves, e index.Expr, within *index.DocSet) (*i
 		return index.And(within, rows), nil
 	}
 	return nil, fmt.Errorf("evaluate expression: unknown type %T", e)
+}
+
+// leavesOf returns the operands as leaves; nil if not all are leaves with one field that
+// is stored.
+func leavesOf(operands []index.Expr) []index.Leaf {
+	leaves := make([]index.Leaf, len(operands))
+	for i, operand := range operands {
+		leaf, ok := operand.(index.Leaf)
+		if !ok || leaf.Field == model.FieldPattern || i > 0 && leaf.Field != leaves[0].Field {
+			return nil
+		}
+		leaves[i] = leaf
+	}
+	return leaves
 }
 
 // patternLeaf returns the rows of within whose pattern satisfies a predicate.
