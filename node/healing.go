@@ -93,7 +93,7 @@ func (c clusterView) Reports(ctx context.Context) map[string]heal.Report {
 }
 
 // errNoClock means that a node's own clock is the only one that can be read.
-var errNoClock = errors.New("the clocks of the other nodes cannot be read")
+var errNoClock = fmt.Errorf("%w: the clocks of the other nodes", query.ErrIncomplete)
 
 // clusterTime returns the time that most of the nodes agree on: half of the clocks are
 // not behind it, and with an even number of clocks the earlier one counts. So one clock

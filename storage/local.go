@@ -225,7 +225,7 @@ func (s *Shard) recallAsked() error {
 
 // NextLasting returns the newest segment that no merge takes and that is not among those
 // that are done, of tenants who have asked for something that is kept beside segments; with
-// a cache of its own. It stays until release is called.
+// a cache of its own. It stays until release is called. What has gone is taken out of done.
 func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part, release func(), ok bool, err error) {
 	if err := s.recallAsked(); err != nil {
 		return id, nil, nil, false, err
@@ -235,6 +235,7 @@ func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part,
 	if s.mu.closed {
 		return id, nil, nil, false, nil
 	}
+	maps.DeleteFunc(done, func(id SegmentID, _ bool) bool { return s.mu.set.all[id] == nil })
 	var next *sealed
 	for _, one := range s.mu.set.all {
 		if s.mu.asked[one.Tenant] && s.size(one) >= s.cfg.DayCutRows && !done[one.ID] && one.broken() == nil && (next == nil || compareSealed(one, next) > 0) {
@@ -293,6 +294,9 @@ func (b beside) Set(name string, value []byte) error {
 	b.here.beside.note(name, len(value))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.mu.asked[one.Tenant] && s.cfg.OnAsked != nil {
+		s.cfg.OnAsked()
+	}
 	if s.mu.asked == nil {
 		s.mu.asked = map[model.TenantID]bool{}
 	}

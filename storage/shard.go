@@ -91,6 +91,10 @@ type Config struct {
 	// goroutine that met it, which may be that of a query: it must not block and
 	// not call the shard. nil: nobody is told.
 	OnDamage func(Entry, error)
+	// OnAsked is told when something is kept beside a segment of a tenant for the first
+	// time since the shard was opened, on the goroutine of the question: it must not block
+	// and not call the shard. nil: nobody is told.
+	OnAsked func()
 }
 
 // Validate lists every fault.

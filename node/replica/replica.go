@@ -91,10 +91,11 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		return nil, fmt.Errorf("open replica of shard %d: %w", cfg.Storage.Shard, err)
 	}
 	cfg = cfg.withDefaults()
-	fetch := make(chan struct{}, 1)
+	fetch, tell := make(chan struct{}, 1), make(chan struct{}, 1)
 	if cfg.Storage.Alone == nil && cfg.Peers == nil {
 		cfg.Storage.Alone = func() bool { return true }
 	}
+	cfg.Storage.OnAsked = func() { kick(tell) }
 	met := cfg.Storage.OnDamage
 	cfg.Storage.OnDamage = func(e storage.Entry, err error) {
 		kick(fetch)
@@ -109,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	r := &Replica{
 		cfg: cfg, logger: cfg.Logger.With("shard", cfg.Storage.Shard), shard: shard,
 		traffic: newTraffic(),
-		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+		seal:    make(chan struct{}, 1), work: make(chan struct{}, 1), merge: make(chan struct{}, 1), fetch: fetch, clean: make(chan struct{}, 1), tell: tell,
 		proposing: make(turn, 1), merging: make(turn, 1), sealing: make(turn, 1),
 	}
 	r.mu.progress = make(chan struct{})

@@ -30,7 +30,7 @@ func (r *Replica) runTeller(ctx context.Context) {
 // tried again before the next start: the question makes it then.
 func (r *Replica) tellNext(ctx context.Context, done map[storage.SegmentID]bool) bool {
 	id, p, release, ok, err := r.shard.NextLasting(done)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		r.logger.Warn("nothing is made beforehand", "error", err)
 	}
 	if !ok {
