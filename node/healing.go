@@ -18,6 +18,7 @@ import (
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/node/replicas"
+	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
 )

@@ -77,6 +77,9 @@ func (g *groups) bundles() (whole *bundle, several []*bundle, rest []part.Part) 
 	}
 	whole = g.newBundle(all)
 	whole.key += part.Lasting
+	if len(several) == 1 {
+		several[0] = whole
+	}
 	return whole, several, rest
 }
 
@@ -115,7 +118,7 @@ func (g *groups) visitAll() error {
 	return g.settle(g.each(len(rest), func(i int) error { return wrapPart(g.visit(rest[i], false)) }))
 }
 
-// visitBundles adds the parts of bundles, before anything else is added.
+// visitBundles adds the parts of bundles.
 func (g *groups) visitBundles(whole *bundle, several []*bundle) error {
 	if found := whole.kept(); found != nil {
 		return g.settle(g.turn(func() error { return g.addKept(whole, found) }))
@@ -143,7 +146,7 @@ func (g *groups) visitBundles(whole *bundle, several []*bundle) error {
 		}
 		missing = missing[n:]
 	}
-	if len(several) == 1 || len(table.mu.labels) > togetherMax || !g.outcome().Complete {
+	if several[0] == whole || len(table.mu.labels) > togetherMax || !g.outcome().Complete {
 		g.take(table)
 		return nil
 	}

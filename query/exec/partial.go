@@ -96,6 +96,7 @@ func (g *groups) add(found *partial) {
 		}
 		g.mu.first, g.mu.last = min(g.mu.first, found.first), max(g.mu.last, found.last)
 	}
+	g.mu.begun = true
 	g.mu.matched += found.matched
 	g.makeRoom(found.groups)
 	label := make([]*cell, found.keys)
@@ -111,13 +112,24 @@ func (g *groups) add(found *partial) {
 	}
 }
 
-// take makes the state of another table that of this one, to which nothing was added. The
-// other is of no use any more.
+// take adds all of another table, which is of no use any more: it becomes this one if
+// nothing has come here yet, from other nodes perhaps.
 func (g *groups) take(other *groups) {
+	if !g.become(other) {
+		g.add(other.whole())
+	}
+}
+
+func (g *groups) become(other *groups) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.mu.begun {
+		return false
+	}
+	g.mu.begun = true
 	g.mu.numbers, g.mu.labels, g.mu.aggs, g.mu.bytes = other.mu.numbers, other.mu.labels, other.mu.aggs, other.mu.bytes
 	g.mu.matched, g.mu.first, g.mu.last = other.mu.matched, other.mu.first, other.mu.last
+	return true
 }
 
 // makeRoom makes room for the groups of the first part that has some: others

@@ -70,6 +70,7 @@ type groups struct {
 
 	mu struct {
 		sync.Mutex
+		begun   bool // something was added
 		numbers map[string]int
 		labels  [][]cell // kind 0 means no value
 		aggs    []aggregate
