@@ -65,7 +65,7 @@ func TestTestCommand(t *testing.T) {
 		want         []string
 	}{
 		{"login password=hunter2", "", false, []string{"line 1  message  login password=[redacted:password]", "1 of 1 records would be redacted.", "password  1  mask"}},
-		{file, "", false, []string{"message             ·[31m pwd=[redacted:password]", "metadata.password  [redacted:password]", "password  2  mask"}},
+		{file, "", false, []string{"message            ·[31m pwd=[redacted:password]", "metadata.password  [redacted:password]", "password  2  mask"}},
 		{"-", "a\nb pwd=y\n", true, []string{`"redacted": 1`, `"line": 2`}},
 		{"nothing", "", false, []string{"0 of 1 records would be redacted."}},
 	} {
