@@ -130,8 +130,9 @@ func (b *headBlock) RowsBetween(from, to int64) (lo, hi uint32, err error) {
 }
 
 // bodyShare is how many times smaller than its body a block counts at least: a
-// seal reads all bodies of the head, and repeated lines pack to next to nothing.
-const bodyShare = 6
+// seal reads all bodies of the head, and repeated lines pack to next to nothing. With 6
+// long lines, whose bodies were 144 MB, left the collector of garbage no room.
+const bodyShare = 4
 
 // blockWeight is what a block counts for in the size of the head.
 func blockWeight(encoded []byte) int64 {
