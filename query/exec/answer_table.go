@@ -42,6 +42,7 @@ func (g *groups) whole() *partial {
 		whole.labels = append(whole.labels, label...)
 	}
 	whole.first, whole.last = g.mu.first, g.mu.last
+	whole.differ = true
 	whole.seal()
 	return whole
 }

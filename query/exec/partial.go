@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,8 @@ type partial struct {
 	labels  []cell // keys of them for each group; kind 0 means no value
 	aggs    []aggregate
 	reason  string // why something was left out
+	// differ says that no two labels are one group, as those of a whole table.
+	differ bool
 	// Times of the first and the last record, where the table asks for them.
 	first, last int64
 }
@@ -39,6 +42,9 @@ func (p *partial) seal() {
 		agg.seal(p.groups)
 	}
 }
+
+// labelBytes is what the key of a label takes for a value besides its text, about.
+const labelBytes = 3
 
 // cellBytes is about what a cell takes besides its text.
 const cellBytes = 64
@@ -98,18 +104,67 @@ func (g *groups) add(found *partial) {
 	}
 	g.mu.begun = true
 	g.mu.matched += found.matched
+	if g.adopt(found) {
+		return
+	}
 	g.makeRoom(found.groups)
+	g.numbered()
 	label := make([]*cell, found.keys)
 	var key []byte
 	for group := range found.groups {
-		for i := range label {
-			if label[i] = &found.labels[group*found.keys+i]; label[i].kind == 0 {
-				label[i] = nil
-			}
-		}
-		key = labelKey(key[:0], label)
+		key = labelKey(key[:0], labelOf(label, found.labels[group*found.keys:]))
 		g.fold(key, label, found.aggs, group)
 	}
+}
+
+// adopt makes the groups of what is added first those of the table, without giving them
+// numbers: if nothing else comes these are not needed. The lock is held.
+func (g *groups) adopt(found *partial) bool {
+	if !found.differ || found.keys == 0 || len(g.mu.labels) > 0 || found.groups > g.max {
+		return false
+	}
+	bytes := 0
+	for i := range found.labels {
+		if g.table.Top && found.labels[i].kind == 0 { // it has no group there
+			return false
+		}
+		bytes += 2 * (len(found.labels[i].text) + labelBytes)
+	}
+	if bytes > g.limits.MemoryBytes {
+		return false
+	}
+	g.mu.bytes = bytes
+	labels := slices.Clone(found.labels) // others read them
+	g.mu.labels, g.mu.numbers = make([][]cell, found.groups), nil
+	for group := range g.mu.labels {
+		g.mu.labels[group] = labels[group*found.keys : (group+1)*found.keys : (group+1)*found.keys]
+		g.merge(group, found.aggs, group)
+	}
+	return true
+}
+
+// numbered makes the numbers of groups that were adopted. The lock is held.
+func (g *groups) numbered() {
+	if g.mu.numbers != nil {
+		return
+	}
+	g.mu.numbers = make(map[string]int, len(g.mu.labels)+len(g.mu.labels)/roomShare)
+	var key []byte
+	label := make([]*cell, g.keys())
+	for group := range g.mu.labels {
+		key = labelKey(key[:0], labelOf(label, g.mu.labels[group]))
+		g.mu.numbers[string(key)] = group
+	}
+}
+
+// labelOf returns the cells of a label, nil where there is no value.
+func labelOf(into []*cell, cells []cell) []*cell {
+	for i := range into {
+		if into[i] = &cells[i]; into[i].kind == 0 {
+			into[i] = nil
+		}
+	}
+	return into
 }
 
 // take adds all of another table, which is of no use any more: it becomes this one if

@@ -49,6 +49,28 @@ type instant int64
 // String returns the time for an answer.
 func (t instant) String() string { return time.Unix(0, int64(t)).UTC().Format(time.RFC3339Nano) }
 
+// renderInstants replaces the times in rows by what is answered; the texts of all of
+// them are one piece of memory.
+func renderInstants(rows [][]any) {
+	var text []byte
+	for _, row := range rows {
+		for _, value := range row {
+			if at, ok := value.(instant); ok {
+				text = time.Unix(0, int64(at)).UTC().AppendFormat(text, time.RFC3339Nano)
+			}
+		}
+	}
+	rest := string(text)
+	for _, row := range rows {
+		for i, value := range row {
+			if _, ok := value.(instant); ok {
+				end := strings.IndexByte(rest, 'Z') + 1
+				row[i], rest = rest[:end], rest[end:]
+			}
+		}
+	}
+}
+
 // wholeMax is the number up to which float64 holds every whole number.
 const wholeMax = 1 << 53
 

@@ -27,13 +27,7 @@ const (
 // rows are all that is wanted.
 func (g *groups) result(rows int) *TableResult {
 	result := g.raw(rows)
-	for _, row := range result.Rows {
-		for i, value := range row {
-			if at, ok := value.(instant); ok {
-				row[i] = at.String()
-			}
-		}
-	}
+	renderInstants(result.Rows)
 	return result
 }
 
@@ -64,8 +58,11 @@ func (g *groups) raw(rows int) *TableResult {
 func (g *groups) groupsResult(result *TableResult, want int) {
 	keys := len(g.table.Keys)
 	result.Rows = make([][]any, len(g.mu.labels))
+	width := keys + len(g.mu.aggs)
+	cells := make([]any, len(g.mu.labels)*width) // of all rows
 	for n, label := range g.mu.labels {
-		row := make([]any, 0, keys+len(g.mu.aggs))
+		row := cells[:0:width]
+		cells = cells[width:]
 		for i := range label {
 			row = append(row, renderLabel(&label[i]))
 		}
@@ -249,7 +246,7 @@ func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
 	if len(order.keys) == 0 {
 		return rows
 	}
-	kept := &rowHeap{order: order}
+	kept := &rowHeap{of: make([]sortedRow, 0, min(want, len(rows))), order: order}
 	for n, row := range rows {
 		next := sortedRow{first: anySortValue(order.fields[0], row[order.keys[0].Column]), row: row, place: n}
 		switch {

@@ -77,13 +77,7 @@ func RenderSet(set *rows.Set) ([]Column, [][]any) {
 	for i, c := range set.Columns {
 		columns[i] = Column{c.Name, columnType(table, i, cmp.Or(c.Type, TypeString))}
 	}
-	for _, row := range table {
-		for i, value := range row {
-			if at, ok := value.(instant); ok {
-				row[i] = at.String()
-			}
-		}
-	}
+	renderInstants(table)
 	return columns, table
 }
 

@@ -303,10 +303,13 @@ func (g *groups) number(key []byte, label []*cell) (int, bool) {
 
 // fold merges a group of a part's aggregates. The lock is held.
 func (g *groups) fold(key []byte, label []*cell, aggs []aggregate, from int) {
-	group, ok := g.number(key, label)
-	if !ok {
-		return
+	if group, ok := g.number(key, label); ok {
+		g.merge(group, aggs, from)
 	}
+}
+
+// merge merges a group of other aggregates into one of the table's. The lock is held.
+func (g *groups) merge(group int, aggs []aggregate, from int) {
 	for i := range aggs {
 		g.mu.aggs[i].merge(group, aggs[i], from)
 		if aggs[i].over() {
