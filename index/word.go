@@ -96,12 +96,55 @@ func Words(s string) []string {
 
 // HasWord reports whether the folded word occurs in s.
 func HasWord(s, word string) bool {
+	if nothingToFold(s) {
+		return hasLiteralWord(s, word)
+	}
 	for start, end := NextWord(s, 0); start < len(s); start, end = NextWord(s, end) {
 		if equalFolded(s[start:end], word) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasLiteralWord is HasWord of a text that is its own fold, and of ASCII alone.
+func hasLiteralWord(s, word string) bool {
+	for from := 0; word != "" && from+len(word) <= len(s); {
+		at := strings.Index(s[from:], word)
+		if at < 0 {
+			return false
+		}
+		start, end := from+at, from+at+len(word)
+		if (start == 0 || asciiWord[s[start-1]] == 0) && (end == len(s) || asciiWord[s[end]] == 0) {
+			return true
+		}
+		from = start + 1
+	}
+	return false
+}
+
+// nothingToFold reports whether a text is of ASCII without capitals.
+func nothingToFold(s string) bool {
+	const (
+		each     = 0x0101010101010101
+		high     = 0x80 * each
+		fromA    = (0x80 - 'A') * each     // with it the high bit of 'A' and what follows is set
+		beyondZ  = (0x80 - 'Z' - 1) * each // of what follows 'Z'
+		wordSize = 8
+	)
+	for ; len(s) >= wordSize; s = s[wordSize:] {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if (x|(x+fromA)&^(x+beyondZ))&high != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 // equalFolded reports whether Fold(s) == folded, without allocating for ASCII.

@@ -131,7 +131,7 @@ func (d *Decoder) joinedStrings(src []byte, n int) (Joined, []byte, error) {
 	case stringsPlain:
 		return d.joinedPlain(body, n)
 	case stringsDict:
-		distinct, rest, err := d.readDict(body, n, nestingMax)
+		distinct, rest, err := d.readDict(body, n, nestingMax, nil)
 		if err != nil {
 			return Joined{}, nil, err
 		}

@@ -182,7 +182,7 @@ func MatchEach(values []string, test func(string) bool) []bool {
 }
 
 func (d *Decoder) matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
-	distinct, src, err := d.readDict(src, n, nestingMax)
+	distinct, src, err := d.readDict(src, n, nestingMax, nil)
 	if err != nil {
 		return nil, err
 	}

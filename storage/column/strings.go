@@ -289,7 +289,9 @@ func addUp(lengths []int64) {
 // appendParts appends the strings at some places of a text. The lengths become
 // the places where strings end.
 func appendParts(dst []string, text []byte, lengths []int64, at []uint32) []string {
-	addUp(lengths)
+	if len(at) > 0 {
+		addUp(lengths)
+	}
 	for _, place := range at {
 		begin := int64(0)
 		if place > 0 {
@@ -314,10 +316,13 @@ func sumLengths(lengths []int64, limit uint64) (uint64, error) {
 }
 
 func (d *Decoder) decodeDict(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
-	// Of few values only those are copied that are asked for.
+	if at != nil && len(at) <= n/asideShare {
+		return d.decodeDictAt(dst, src, n, depth, at)
+	}
+	// Only those values are copied that are asked for.
 	copies := at != nil && !d.lends
 	d.lends = d.lends || copies
-	distinct, src, err := d.readDict(src, n, depth)
+	distinct, src, err := d.readDict(src, n, depth, nil)
 	d.lends = d.lends && !copies
 	if err != nil {
 		return nil, nil, err
@@ -336,13 +341,36 @@ func (d *Decoder) decodeDict(dst []string, src []byte, n, depth int, at []uint32
 	return all, src, nil
 }
 
-// readDict returns the distinct strings of a dictionary of n values.
-func (d *Decoder) readDict(src []byte, n, depth int) ([]string, []byte, error) {
+// asideShare is of how many values, one in so many, only those distinct ones are made
+// that are asked for: their encoding is then read twice, first for where it ends.
+const asideShare = 8
+
+// decodeDictAt is decodeDict for few places.
+func (d *Decoder) decodeDictAt(dst []string, src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
+	_, rest, err := d.readDict(src, n, depth, []uint32{})
+	if err != nil {
+		return nil, nil, err
+	}
+	count, _, err := readUvarint(src, "distinct count")
+	if err != nil {
+		return nil, nil, err
+	}
+	codes, rest, err := d.dictCodes(rest, n, int(count))
+	if err != nil {
+		return nil, nil, err
+	}
+	chosen, _, err := d.readDict(src, n, depth, selected(codes, at))
+	return append(dst, chosen...), rest, err
+}
+
+// readDict returns the distinct strings of a dictionary of n values, or those at some
+// places.
+func (d *Decoder) readDict(src []byte, n, depth int, at []uint32) ([]string, []byte, error) {
 	count, src, err := readUvarint(src, "distinct count")
 	if err != nil || count > uint64(n) {
 		return nil, nil, fmt.Errorf("decode %d distinct of %d strings: %w", count, n, ErrCorrupt)
 	}
-	return d.decodeStrings(nil, src, int(count), min(depth-1, 1), nil)
+	return d.decodeStrings(nil, src, int(count), min(depth-1, 1), at)
 }
 
 // codesOf is Codes in the decoder's memory, which ages need too.

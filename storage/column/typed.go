@@ -22,6 +22,16 @@ const (
 	upperDigits = "0123456789ABCDEF"
 )
 
+// The two digits of each byte. Read only.
+var lowerPairs, upperPairs = pairsOf(lowerDigits), pairsOf(upperDigits)
+
+func pairsOf(digits string) (pairs [256][2]byte) {
+	for b := range pairs {
+		pairs[b] = [2]byte{digits[b>>4], digits[b&15]}
+	}
+	return pairs
+}
+
 // appendTyped writes values that all have one of the known forms; if they have
 // none, dst comes back. The first byte of the first value rules most forms out.
 func (e *Encoder) appendTyped(dst []byte, values []string) ([]byte, bool) {
@@ -421,13 +431,15 @@ func (d *Decoder) decodeHex(dst []string, src []byte, n int, encoding byte, at [
 	if err != nil {
 		return nil, nil, err
 	}
-	digits := lowerDigits
+	pairs := &lowerPairs
 	if encoding == stringsHexUpper {
-		digits = upperDigits
+		pairs = &upperPairs
 	}
 	packed, rest := src[:(total+1)/2], src[(total+1)/2:]
 	if at != nil {
-		addUp(lengths)
+		if len(at) > 0 {
+			addUp(lengths)
+		}
 		for _, place := range at {
 			begin := int64(0)
 			if place > 0 {
@@ -435,7 +447,7 @@ func (d *Decoder) decodeHex(dst []string, src []byte, n int, encoding byte, at [
 			}
 			text := make([]byte, 0, lengths[place]-begin)
 			for i := begin; i < lengths[place]; i++ {
-				text = append(text, digits[packed[i/2]>>(4*(1-i%2))&15])
+				text = append(text, pairs[packed[i/2]][i%2])
 			}
 			dst = append(dst, string(text))
 		}
@@ -443,9 +455,11 @@ func (d *Decoder) decodeHex(dst []string, src []byte, n int, encoding byte, at [
 	}
 	b := d.newBuilder(n, 2*len(packed), true)
 	b.text = slices.Grow(b.text, 2*len(packed))
-	for _, pair := range packed {
-		b.text = append(b.text, digits[pair>>4], digits[pair&15])
+	text := b.text[len(b.text) : len(b.text)+2*len(packed)]
+	for i, pair := range packed {
+		*(*[2]byte)(text[2*i:]) = pairs[pair]
 	}
+	b.text = b.text[:len(b.text)+len(text)]
 	end := uint32(0)
 	for _, length := range lengths {
 		end += uint32(length)
@@ -500,7 +514,7 @@ func (d *Decoder) decodeUUID(dst []string, src []byte, n int, at []uint32) ([]st
 		if at := i % 16; at == 4 || at == 6 || at == 8 || at == 10 {
 			b.text = append(b.text, '-')
 		}
-		b.text = append(b.text, lowerDigits[pair>>4], lowerDigits[pair&15])
+		b.text = append(b.text, lowerPairs[pair][:]...)
 		if i%16 == 15 {
 			b.end()
 		}
