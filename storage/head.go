@@ -49,8 +49,8 @@ var (
 )
 
 // decode returns the block as a part that nobody else has.
-func (b *headBlock) decode() (*head.Part, error) {
-	decoded, err := block.Decode(b.encoded)
+func (b *headBlock) decode(decode func([]byte) (*block.Block, error)) (*head.Part, error) {
+	decoded, err := decode(b.encoded)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (b *headBlock) read() part.Part {
 	if kept := b.cache.get(b); kept != nil {
 		return kept
 	}
-	decoded, err := b.decode()
+	decoded, err := b.decode(block.Decode)
 	if err != nil {
 		return &failedPart{rows: b.rows, first: math.MinInt64, last: math.MaxInt64, err: err}
 	}
@@ -72,16 +72,12 @@ func (b *headBlock) read() part.Part {
 	return b.cache.put(b, decoded)
 }
 
-// take is read for one who reads the block once: it keeps nothing.
+// take is read for one who reads each column of the block once: cells are not kept.
 func (b *headBlock) take() (*head.Part, error) {
 	if kept := b.cache.get(b); kept != nil {
 		return kept, nil
 	}
-	decoded, err := b.decode()
-	if err != nil {
-		return nil, err
-	}
-	return decoded.Once(), nil
+	return b.decode(block.DecodePacked)
 }
 
 // bounds decodes the block when it is asked for the first time.

@@ -36,7 +36,7 @@ func TestHeadBlockIsItsPart(t *testing.T) {
 			times[i] = rng.Int64N(30)
 		}
 		b := blockOf(t, NewHeadCache(0), 7, times...)
-		p, err := b.decode()
+		p, err := b.decode(block.Decode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestHeadBlockRemembers(t *testing.T) {
 		times[i] = int64(i * 7 % len(times))
 	}
 	b := blockOf(t, cache, 3, times...)
-	p, err := b.decode()
+	p, err := b.decode(block.Decode)
 	if err != nil {
 		t.Fatal(err)
 	}

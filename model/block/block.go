@@ -15,11 +15,46 @@ type Block struct {
 
 // Column holds the values of one field of one kind: row Rows[i] has the value
 // Values[Codes[i]]. A nil Rows means that every row has the field; else Rows
-// ascend. Values are distinct.
+// ascend. Values are distinct. Of a column of DecodePacked these are nil until it
+// is unpacked.
 type Column struct {
 	Name   string
 	Kind   model.Kind
 	Rows   []uint32
 	Codes  []uint32
 	Values []string
+
+	packed          []byte // what Unpack reads; nil for a column that is not packed
+	rows            int    // of the block
+	cells, distinct int
+}
+
+// Cells returns how many rows have the field.
+func (c *Column) Cells() int {
+	if c.packed != nil {
+		return c.cells
+	}
+	return len(c.Codes)
+}
+
+// Distinct returns how many values the column has.
+func (c *Column) Distinct() int {
+	if c.packed != nil {
+		return c.distinct
+	}
+	return len(c.Values)
+}
+
+// Packed reports whether the column is one of DecodePacked.
+func (c *Column) Packed() bool { return c.packed != nil }
+
+// Unpack returns the column with its cells. It reads a packed one each time.
+func (c *Column) Unpack() *Column {
+	if c.packed == nil {
+		return c
+	}
+	r := reader{src: c.packed} // checked by DecodePacked
+	unpacked := &Column{Name: c.Name, Kind: c.Kind}
+	r.cells(unpacked, c.rows, c.cells)
+	return unpacked
 }

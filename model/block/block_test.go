@@ -74,6 +74,33 @@ func checkRoundTrip(t *testing.T, in []model.Record) {
 	if got, want := records(b), sorted(in); len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	packed, err := DecodePacked(coded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkUnpacked(t, packed, b)
+}
+
+// checkUnpacked compares a block of DecodePacked with that of Decode.
+func checkUnpacked(t *testing.T, packed, want *Block) {
+	t.Helper()
+	if !slices.Equal(packed.Times, want.Times) || !slices.Equal(packed.TimeDigits, want.TimeDigits) || len(packed.Columns) != len(want.Columns) {
+		t.Fatalf("packed: %d times, %d columns, want %d, %d", len(packed.Times), len(packed.Columns), len(want.Times), len(want.Columns))
+	}
+	for i := range packed.Columns {
+		p, w := &packed.Columns[i], &want.Columns[i]
+		if !p.Packed() || p.Codes != nil || p.Cells() != len(w.Codes) || p.Distinct() != len(w.Values) || w.Cells() != p.Cells() || w.Distinct() != p.Distinct() {
+			t.Errorf("column %q has %d cells, %d values packed, want %d, %d", w.Name, p.Cells(), p.Distinct(), len(w.Codes), len(w.Values))
+		}
+		for range 2 { // it can be read again
+			if got := p.Unpack(); !reflect.DeepEqual(got, w) {
+				t.Errorf("unpacked column is %v, want %v", got, w)
+			}
+		}
+		if w.Packed() || w.Unpack() != w {
+			t.Errorf("column %q is packed", w.Name)
+		}
+	}
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -198,6 +225,9 @@ func TestEveryFlipIsFound(t *testing.T) {
 			if _, err := Decode(bad); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("bit %d of byte %d: %v", bit, i, err)
 			}
+			if _, err := DecodePacked(bad); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("bit %d of byte %d, packed: %v", bit, i, err)
+			}
 		}
 		if _, err := Decode(coded[:i]); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%d bytes: %v", i, err)
@@ -221,10 +251,16 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// The checksum is made right, or nothing behind it would be tried.
-		b, err := Decode(binary.LittleEndian.AppendUint32(data[:len(data):len(data)], crc32.Checksum(data, castagnoli)))
+		coded := binary.LittleEndian.AppendUint32(data[:len(data):len(data)], crc32.Checksum(data, castagnoli))
+		b, err := Decode(coded)
+		packed, packedErr := DecodePacked(coded)
+		if (err == nil) != (packedErr == nil) {
+			t.Fatalf("decoded %v, packed %v", err, packedErr)
+		}
 		if err != nil {
 			return
 		}
+		checkUnpacked(t, packed, b)
 		in := records(b)
 		for _, r := range in {
 			for _, field := range r.Fields {

@@ -14,8 +14,15 @@ import (
 
 // Decode reads a block. Its strings may share memory with src, which must not
 // change as long as they are used.
-func Decode(src []byte) (*Block, error) {
-	b, err := decode(src)
+func Decode(src []byte) (*Block, error) { return decodeAs(src, false) }
+
+// DecodePacked is Decode for one who needs one column at a time: cells are checked,
+// and read when a column is unpacked. Cells of a record take more memory than its
+// texts do.
+func DecodePacked(src []byte) (*Block, error) { return decodeAs(src, true) }
+
+func decodeAs(src []byte, packed bool) (*Block, error) {
+	b, err := decode(src, packed)
 	if err != nil {
 		return nil, fmt.Errorf("decode block: %w", err)
 	}
@@ -49,7 +56,7 @@ func BodySize(src []byte) int {
 	return size
 }
 
-func decode(src []byte) (*Block, error) {
+func decode(src []byte, packed bool) (*Block, error) {
 	if len(src) < 6 {
 		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
 	}
@@ -70,7 +77,7 @@ func decode(src []byte) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeBody(body, rows)
+	return decodeBody(body, rows, packed)
 }
 
 // sizelessMax is the longest content whose frame need not tell its length.
@@ -95,8 +102,8 @@ func decompress(kind byte, packed []byte, size int) ([]byte, error) {
 	return nil, fmt.Errorf("body of kind %d with %d bytes: %w", kind, size, ErrCorrupt)
 }
 
-func decodeBody(body []byte, rows int) (*Block, error) {
-	r := reader{src: body}
+func decodeBody(body []byte, rows int, packed bool) (*Block, error) {
+	r := reader{src: body, check: packed}
 	if 2*rows > len(body) {
 		return nil, fmt.Errorf("%d rows in %d bytes: %w", rows, len(body), ErrCorrupt)
 	}
@@ -118,7 +125,7 @@ func decodeBody(body []byte, rows int) (*Block, error) {
 		if n := len(b.Columns); n > 0 && !before(&b.Columns[n-1], &c) {
 			return nil, fmt.Errorf("column %q is out of order: %w", c.Name, ErrCorrupt)
 		}
-		cells += len(c.Codes)
+		cells += c.Cells()
 		b.Columns = append(b.Columns, c)
 	}
 	if r.bad || r.left() != 0 {
@@ -139,6 +146,9 @@ type reader struct {
 	src []byte
 	at  int
 	bad bool
+
+	check   bool        // cells are checked and not kept
+	scratch [2][]uint32 // for that: rows and codes of the column at hand
 }
 
 func (r *reader) fail() {
@@ -201,10 +211,27 @@ func (r *reader) column(rows, cellsMax int) Column {
 	if kind := r.bytes(1); !r.bad {
 		c.Kind = model.Kind(kind[0])
 	}
-	count := r.count(min(rows, cellsMax))
-	if r.bad || !c.Kind.Valid() || count == 0 {
+	if !c.Kind.Valid() {
 		r.fail()
+	}
+	from, src := r.at, r.src
+	r.cells(&c, rows, cellsMax)
+	if r.bad {
 		return Column{}
+	}
+	if r.check {
+		c.packed, c.rows = src[from:r.at:r.at], rows
+		c.Rows, c.Codes, c.Values = nil, nil, nil
+	}
+	return c
+}
+
+// cells reads what a column has beside its name and kind.
+func (r *reader) cells(c *Column, rows, cellsMax int) {
+	count := r.count(min(rows, cellsMax))
+	if r.bad || count == 0 {
+		r.fail()
+		return
 	}
 	if count < rows {
 		c.Rows = r.rows(count, rows)
@@ -212,11 +239,30 @@ func (r *reader) column(rows, cellsMax int) Column {
 	values := r.count(min(count, r.left()))
 	if r.bad || values == 0 {
 		r.fail()
-		return Column{}
+		return
 	}
 	c.Values = r.values(values)
 	c.Codes = r.codes(count, values)
-	return c
+	if r.check {
+		c.cells, c.distinct = count, values
+	}
+}
+
+// Lists of a column.
+const (
+	listRows = iota
+	listCodes
+)
+
+// list returns room for numbers of a column: zeros, but for one that only checks.
+func (r *reader) list(which, count int) []uint32 {
+	if !r.check {
+		return make([]uint32, count)
+	}
+	if cap(r.scratch[which]) < count {
+		r.scratch[which] = make([]uint32, count)
+	}
+	return r.scratch[which][:count]
 }
 
 func (r *reader) rows(count, rows int) []uint32 {
@@ -224,7 +270,7 @@ func (r *reader) rows(count, rows int) []uint32 {
 		r.fail()
 		return nil
 	}
-	list := make([]uint32, count)
+	list := r.list(listRows, count)
 	next := 0
 	for i := range list {
 		next += r.count(rows)
@@ -239,19 +285,19 @@ func (r *reader) rows(count, rows int) []uint32 {
 }
 
 func (r *reader) values(count int) []string {
-	list := make([]string, count)
 	again := *r // once for the sum, once for the texts
 	total := 0
-	for range list {
+	for range count {
 		if total += r.count(BodyMax); total > r.left() {
 			r.fail()
 			return nil
 		}
 	}
 	text := r.text(total)
-	if r.bad {
+	if r.bad || r.check {
 		return nil
 	}
+	list := make([]string, count)
 	at := 0
 	for i := range list {
 		end := at + again.count(BodyMax)
@@ -267,7 +313,10 @@ func (r *reader) codes(count, values int) []uint32 {
 	if r.bad {
 		return nil
 	}
-	codes := make([]uint32, count)
+	codes := r.list(listCodes, count)
+	if width == 0 && r.check {
+		return codes // which are not written
+	}
 	switch width {
 	case 0:
 		if values == count {

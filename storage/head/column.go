@@ -24,6 +24,14 @@ type column struct {
 
 var _ part.Column = (*column)(nil)
 
+// whole returns the column with its cells, a new one if the part keeps none.
+func (c *column) whole() *column {
+	if !c.stored.Packed() {
+		return c
+	}
+	return &column{part: c.part, stored: c.stored.Unpack()}
+}
+
 // ready maps ordinals to rows, once.
 func (c *column) ready() {
 	c.once.Do(func() {
@@ -89,21 +97,22 @@ func (c *column) Kind() model.Kind { return c.stored.Kind }
 // Count implements part.Column.
 func (c *column) Count() uint32 {
 	if len(c.part.dropped) == 0 { // which is asked of every column
-		return uint32(len(c.stored.Codes))
+		return uint32(c.stored.Cells())
 	}
+	c = c.whole()
 	c.ready()
 	return uint32(len(c.codes))
 }
 
 // Distinct implements part.Column.
-func (c *column) Distinct() uint32 { return uint32(len(c.stored.Values)) }
+func (c *column) Distinct() uint32 { return uint32(c.stored.Distinct()) }
 
 // sparseFactor is how many times fewer rows than cells there must be for a
 // binary search per row to beat walking both.
 const sparseFactor = 16
 
 // each calls f for those of the ascending rows that have the field, with the
-// position in list.
+// position in list. The column must be whole.
 func (c *column) each(list []uint32, f func(i int, code uint32)) {
 	c.ready()
 	if c.rows == nil {
@@ -139,9 +148,7 @@ func (c *column) each(list []uint32, f func(i int, code uint32)) {
 
 // Gather implements part.Column.
 func (c *column) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
-	if c.part.once {
-		c = &column{part: c.part, stored: c.stored}
-	}
+	c = c.whole()
 	c.ready()
 	values := part.Values{Dict: c.stored.Values}
 	if rows == nil {
@@ -169,6 +176,7 @@ func (c *column) Gather(_ context.Context, rows *index.DocSet) (part.Values, err
 
 // Counts implements part.Column.
 func (c *column) Counts(_ context.Context, rows *index.DocSet) ([]part.ValueCount, error) {
+	c = c.whole()
 	c.ready()
 	counts := make([]uint32, len(c.stored.Values))
 	if rows == nil {

@@ -23,7 +23,6 @@ type Part struct {
 	block   *block.Block
 	dropped []Range
 	bytes   int
-	once    bool // see Once
 
 	order   orderOnce
 	columns []*column
@@ -43,7 +42,8 @@ type orderOnce struct {
 const absent = ^uint32(0)
 
 // New returns the part of a block that block.Decode or the like made: the
-// entry at the given index of the shard's log. The block must not change.
+// entry at the given index of the shard's log. The block must not change. Of one of
+// block.DecodePacked no cells are kept: it is for who reads each column once.
 func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*Part, error) {
 	rows := len(b.Times)
 	if len(b.TimeDigits) != rows || rows > block.RowsMax {
@@ -62,10 +62,10 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 	p.columns = make([]*column, len(b.Columns))
 	for i := range b.Columns {
 		c := &b.Columns[i]
-		if c.Rows == nil && len(c.Codes) != rows || c.Rows != nil && len(c.Codes) != len(c.Rows) {
+		if !c.Packed() && (c.Rows == nil && len(c.Codes) != rows || c.Rows != nil && len(c.Codes) != len(c.Rows)) {
 			return nil, fmt.Errorf("head part of entry %d: column %q has %d codes", index, c.Name, len(c.Codes))
 		}
-		p.bytes += len(c.Codes)*cellBytes + len(c.Values)*valueBytes
+		p.bytes += c.Cells()*cellBytes + c.Distinct()*valueBytes
 		for _, value := range c.Values {
 			p.bytes += len(value)
 		}
@@ -73,13 +73,6 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 		p.columns[i] = &views[i]
 	}
 	return p, nil
-}
-
-// Once says that each column is gathered once: what that needs is not kept. It must be
-// called before the part is read.
-func (p *Part) Once() *Part {
-	p.once = true
-	return p
 }
 
 // Memory that things take, for accounting: what the block holds and what
@@ -258,7 +251,7 @@ func (p *Part) Records(ctx context.Context, rows *index.DocSet) ([]model.Record,
 	}
 	counts, total := make([]int, len(list)), 0
 	for _, c := range p.columns {
-		c.each(list, func(i int, _ uint32) {
+		c.whole().each(list, func(i int, _ uint32) {
 			counts[i]++
 			total++
 		})
@@ -274,6 +267,7 @@ func (p *Part) Records(ctx context.Context, rows *index.DocSet) ([]model.Record,
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		c = c.whole()
 		name, kind, values := c.stored.Name, c.stored.Kind, c.stored.Values
 		c.each(list, func(i int, code uint32) {
 			records[i].Fields = append(records[i].Fields, model.Field{Name: name, Kind: kind, Text: values[code]})

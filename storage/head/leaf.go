@@ -55,6 +55,7 @@ const (
 // match returns those of the rows whose value satisfies one of the predicates, which
 // are tried once per distinct value, and only for values that the rows have.
 func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
+	c = c.whole()
 	kind, values := c.stored.Kind, c.stored.Values
 	tried := make([]uint8, len(values))
 	if texts, ok := exactOf(preds); ok {

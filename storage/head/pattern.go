@@ -46,7 +46,7 @@ func (c patternColumn) derived(rows *index.DocSet) (part.Values, error) {
 	}
 	var beside []part.Values
 	for _, other := range c.part.columns {
-		if other != c.column && len(other.stored.Values) >= repeatedDistinct && other.stored.Kind != model.Null {
+		if other != c.column && other.stored.Distinct() >= repeatedDistinct && other.stored.Kind != model.Null {
 			values, err := other.Gather(context.Background(), rows)
 			if err != nil {
 				return part.Values{}, err
