@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/raft"
 )
 
@@ -75,7 +76,13 @@ func (o Operator) SetPaused(ctx context.Context, paused bool, by string) error {
 }
 
 // SetReplicas implements api.Cluster.
-func (o Operator) SetReplicas(ctx context.Context, replicas int, by string) error {
+func (o Operator) SetReplicas(ctx context.Context, tenant model.TenantID, replicas int, by string) error {
+	if tenant != "" {
+		if o.Cluster.State().Tenants[tenant].Replicas == replicas {
+			return nil
+		}
+		return meaning(o.Controller.SetTenantReplicas(ctx, tenant, replicas, by))
+	}
 	if replicas != 0 {
 		return meaning(o.Controller.SetReplicas(ctx, replicas, by))
 	}
