@@ -622,7 +622,7 @@ func renderHealing(h v1.SelfHealing, names map[string]string, now time.Time, col
 			if e.Result.DryRun {
 				outcome.text += ", dry run"
 			}
-			detail := strings.TrimSpace(strings.Join([]string{e.Result.Target, e.Result.Detail, e.Error}, " "))
+			detail := strings.TrimSpace(strings.Join([]string{e.Result.Target, cmp.Or(e.Result.Detail, e.Error)}, " "))
 			why := e.Reason
 			if e.By != "" {
 				why = strings.TrimSpace(why + " (by " + e.By + ")")

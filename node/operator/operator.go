@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api"
@@ -128,10 +129,19 @@ func (o Operator) Heal(ctx context.Context, r v1.HealingRequest, by string) (v1.
 	result.Success = true
 	for _, action := range done {
 		result.Number = action.Number
-		result.Plan = append(result.Plan, v1.ClusterMove{Kind: action.Name, State: v1.MovePlanned, Bytes: action.Bytes, Reason: action.Target + ": " + action.Reason, By: action.By})
+		result.Plan = append(result.Plan, moveOf(action))
 	}
 	result.Detail = fmt.Sprintf("%d actions", len(done))
 	return result, nil
+}
+
+// moveOf shows an action as a move, as far as it is one.
+func moveOf(action catalogue.Action) v1.ClusterMove {
+	move := v1.ClusterMove{Kind: action.Name, State: v1.MovePlanned, Bytes: action.Bytes, Reason: action.Target + ": " + action.Reason, By: action.By}
+	if places, ok := heal.PlacesOf(action.Target); ok {
+		move.Shard, move.From, move.To, move.Reason = places.Shard, places.From, places.To, action.Reason
+	}
+	return move
 }
 
 // meaning gives an error one of the meanings of package api.
@@ -251,7 +261,9 @@ func problems(status heal.Status) []string {
 	for _, p := range status.Problems {
 		text := p.Reason
 		if p.Shard != nil {
-			text = fmt.Sprintf("shard %d: %s", *p.Shard, text)
+			if shard := fmt.Sprintf("shard %d", *p.Shard); !strings.HasPrefix(text, shard+" ") {
+				text = shard + ": " + text
+			}
 		}
 		if !slices.Contains(out, text) {
 			out = append(out, text)
