@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/syntax"
 	"github.com/valyala/fasthttp"
 )
@@ -39,8 +40,9 @@ type Cluster interface {
 	// SetPaused stops moves for balance, or lets them go on.
 	SetPaused(ctx context.Context, paused bool, by string) error
 	// SetReplicas says how many replicas of a shard are wanted: 1, 3 or 5, or 0
-	// to let the number of nodes decide.
-	SetReplicas(ctx context.Context, replicas int, by string) error
+	// to let the number of nodes decide. With a tenant it is of what has that
+	// tenant's records, at least, and 0 is as many as others have.
+	SetReplicas(ctx context.Context, tenant model.TenantID, replicas int, by string) error
 	// SetShards adds shards until there are so many. Fewer than there are is
 	// refused.
 	SetShards(ctx context.Context, shards int, by string) error
@@ -293,7 +295,7 @@ func handleResume(r *request) error {
 }
 
 func decodeClusterSettings(text []byte) (settings v1.ClusterSettingsRequest, err error) {
-	m := readMembers(text, `{"replicas":3} or {"shards":32} or {"paused":true}`)
+	m := readMembers(text, `{"replicas":3} or {"replicas":5,"tenant":"acme"} or {"shards":32} or {"paused":true}`)
 	settings.Shards = m.shards()
 	settings.Paused = m.bool("paused")
 	if n := m.whole("replicas", 1000); n != nil {
@@ -301,6 +303,12 @@ func decodeClusterSettings(text []byte) (settings v1.ClusterSettingsRequest, err
 		settings.Replicas = &replicas
 		if replicas != 0 && replicas != 1 && replicas != 3 && replicas != 5 {
 			m.fault("replicas", m.at("replicas"), "is %d, want 1, 3 or 5, or 0 to let the number of nodes decide", replicas)
+		}
+	}
+	if settings.Tenant = m.string("tenant"); settings.Tenant != "" {
+		m.want("replicas")
+		if err := model.TenantID(settings.Tenant).Validate(); err != nil {
+			m.fault("tenant", m.at("tenant"), "%v", err)
 		}
 	}
 	if err := m.end(); err != nil {
@@ -321,10 +329,10 @@ func (r *request) changeSettings(settings v1.ClusterSettingsRequest) error {
 	ctx, cancel := r.work(r.server.cfg.RequestTimeout)
 	defer cancel()
 	if settings.Replicas != nil {
-		if err := cluster.SetReplicas(ctx, *settings.Replicas, r.principal.Name); err != nil {
+		if err := cluster.SetReplicas(ctx, model.TenantID(settings.Tenant), *settings.Replicas, r.principal.Name); err != nil {
 			return fmt.Errorf("set replicas to %d: %w", *settings.Replicas, err)
 		}
-		r.noteChange("replicas", "replicas", *settings.Replicas)
+		r.noteChange("replicas", "replicas", *settings.Replicas, "tenant", settings.Tenant)
 	}
 	if settings.Shards != nil {
 		if err := cluster.SetShards(ctx, *settings.Shards, r.principal.Name); err != nil {

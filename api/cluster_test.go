@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stere-log/stere/api/v1"
+	"github.com/stere-log/stere/model"
 )
 
 // fakeCluster keeps what it is asked to do, or refuses it.
@@ -64,8 +65,8 @@ func (f *fakeCluster) Move(_ context.Context, shard uint32, from, to, by string)
 func (f *fakeCluster) SetPaused(_ context.Context, paused bool, by string) error {
 	return f.note("paused %v %s", paused, by)
 }
-func (f *fakeCluster) SetReplicas(_ context.Context, n int, by string) error {
-	return f.note("replicas %d %s", n, by)
+func (f *fakeCluster) SetReplicas(_ context.Context, tenant model.TenantID, n int, by string) error {
+	return f.note("replicas %s%d %s", tenant, n, by)
 }
 func (f *fakeCluster) SetShards(_ context.Context, n int, by string) error {
 	return f.note("shards %d %s", n, by)
@@ -105,6 +106,9 @@ func TestClusterRoutes(t *testing.T) {
 		{"POST", "/admin/cluster/moves", `{"shard":7,"from":"db1","to":"` + a1 + `"}`, 400, "", []string{"error/details/0/field", "to"}},
 		{"PUT", "/admin/cluster/settings", `{"paused":true,"replicas":3}`, 200, "replicas 3 " + by + "; paused true " + by, []string{"data/replicas", "3", "data/paused", "true"}},
 		{"PUT", "/admin/cluster/settings", `{"replicas":0}`, 200, "replicas 0 " + by, []string{"data/replicas", "0"}},
+		{"PUT", "/admin/cluster/settings", `{"replicas":5,"tenant":"acme-"}`, 200, "replicas acme-5 " + by, []string{"data/replicas", "5", "data/tenant", "acme-"}},
+		{"PUT", "/admin/cluster/settings", `{"tenant":"acme"}`, 400, "", []string{"error/details/0/field", "replicas"}},
+		{"PUT", "/admin/cluster/settings", `{"replicas":5,"tenant":"no tenant"}`, 400, "", []string{"error/details/0/field", "tenant"}},
 		{"PUT", "/admin/cluster/shards", `{"shards":32}`, 200, "shards 32 " + by, []string{"data/shards", "32"}},
 		{"POST", "/admin/cluster/shards", `{"shards":32}`, 200, "shards 32 " + by, []string{"data/shards", "32"}},
 		{"PUT", "/admin/cluster/settings", `{"shards":32,"paused":true}`, 200, "shards 32 " + by + "; paused true " + by, []string{"data/shards", "32"}},

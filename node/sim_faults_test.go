@@ -109,6 +109,12 @@ var faults = []fault{
 			return n.Healer().RemoveNode(ctx, from, false, "simulation")
 		})
 	}},
+	{"replicas of a tenant", 1, true, func(w *world) {
+		tenant, wanted := tenants[w.rng.IntN(len(tenants))], []int{0, 1, 3, 5}[w.rng.IntN(4)]
+		w.operate(func(ctx context.Context, n *node.Node, _ uint32, _, _ string) error {
+			return n.Healer().SetTenantReplicas(ctx, tenant, wanted, "simulation")
+		})
+	}},
 	{"add shards", 2, true, func(w *world) {
 		more, target := between(w.rng, 1, 2), "tenant "+string(tenants[w.rng.IntN(len(tenants))])
 		w.operate(func(ctx context.Context, n *node.Node, _ uint32, _, _ string) error {

@@ -258,12 +258,13 @@ func (d *deletion) among(ctx context.Context, p part.Part, last uint64) (*index.
 
 // Delete applies the command at a log index and returns where in the log the
 // deletion is: there, or where it was applied already. What it removes is in no View
-// from now on.
+// from now on. The shard's clock stays: the command's time is that of the node that began
+// the deletion, the same in all shards, and may be days ahead of it, whereby the shard
+// would forget its keys.
 func (s *Shard) Delete(at uint64, command Deletion) (index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.applied = at
-	s.tick(command.Time)
 	for _, mark := range s.mu.state.Deletions {
 		if mark.Number == command.Number {
 			return mark.Index

@@ -150,14 +150,17 @@ type ClusterSettingsRequest struct {
 	Paused   *bool `json:"paused,omitempty"`
 	Replicas *int  `json:"replicas,omitempty"` // 1, 3 or 5; 0: the number of nodes decides
 	Shards   *int  `json:"shards,omitempty"`   // not fewer than there are
+	// Tenant is whose Replicas these are, at least; 0: as many as others have.
+	Tenant string `json:"tenant,omitempty"`
 }
 
 // ClusterTenant is how a tenant lies in the shards.
 type ClusterTenant struct {
 	Tenant      string `json:"tenant"`
-	Shards      int    `json:"shards"`      // that it writes to
-	Keyed       int    `json:"keyed"`       // of them for requests with an idempotency key
-	BytesPerDay int64  `json:"bytesPerDay"` // before compression
+	Shards      int    `json:"shards"`             // that it writes to
+	Keyed       int    `json:"keyed"`              // of them for requests with an idempotency key
+	BytesPerDay int64  `json:"bytesPerDay"`        // before compression
+	Replicas    int    `json:"replicas,omitempty"` // that were chosen for it
 	// Announced are shards that it was given and does not write to yet, and
 	// WaitsFor what for; without, it is about to.
 	Announced int    `json:"announced,omitempty"`

@@ -298,6 +298,7 @@ func (c SetSettings) apply(s *State) error {
 	}
 	s.Settings = c.Settings
 	s.Settings.Version = s.Index
+	s.settleWanted()
 	return nil
 }
 
@@ -328,13 +329,13 @@ func (c SetTenant) apply(s *State) error {
 		s.bytes -= old.size(c.ID)
 		delete(s.Tenants, c.ID)
 	}
-	if len(c.Tenant.Shards) == 0 && c.Tenant.Replicas == 0 {
-		return nil
+	if len(c.Tenant.Shards) > 0 || c.Tenant.Replicas != 0 {
+		if len(s.Tenants) >= TenantsMax {
+			return refuse(ErrRefused, "%d tenants differ from the default, the most there can be", len(s.Tenants))
+		}
+		s.putTenant(c.ID, c.Tenant)
 	}
-	if len(s.Tenants) >= TenantsMax {
-		return refuse(ErrRefused, "%d tenants differ from the default, the most there can be", len(s.Tenants))
-	}
-	s.putTenant(c.ID, c.Tenant)
+	s.settleWanted()
 	return nil
 }
 

@@ -124,4 +124,5 @@ func (s *State) settle() {
 	for id, tenant := range s.Tenants {
 		s.putTenant(id, tenant)
 	}
+	s.settleWanted()
 }

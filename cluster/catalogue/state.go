@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -38,7 +39,8 @@ type State struct {
 
 	Documents map[string]map[model.TenantID]Documents `json:"documents,omitempty"` // by kind
 
-	bytes int // upper bound of the saved form of shards, tenants and all that tenants have
+	bytes  int            // upper bound of the saved form of shards, tenants and all that tenants have
+	wanted map[uint32]int // replicas of shards that tenants want to have another number of than Settings; nil if there are none
 }
 
 // Settings are what an operator decides for the whole cluster.
@@ -133,8 +135,9 @@ const (
 type Tenant struct {
 	// Shards may have its records, in the order in which it was given them. None:
 	// those that the cluster began with.
-	Shards   []uint32 `json:"shards,omitempty"`
-	Replicas int      `json:"replicas,omitempty"` // 1, 3 or 5; 0: Settings.Replicas
+	Shards []uint32 `json:"shards,omitempty"`
+	// Replicas is how many it wants at least: 1, 3 or 5; 0: Settings.Replicas.
+	Replicas int `json:"replicas,omitempty"`
 	// Writes is how many of the first shards take its records, 0: all of them. The
 	// others are announced: they are asked already, and written to when every
 	// node asks them.
@@ -202,12 +205,51 @@ func newState() *State {
 // Numbers returns the numbers of all shards, ascending.
 func (s *State) Numbers() []uint32 { return slices.Sorted(maps.Keys(s.Shards)) }
 
-// Wanted returns how many replicas a shard is to have.
+// Wanted returns how many replicas a shard is to have: as many as the tenant
+// wants that wants most of those whose records it may have.
 func (s *State) Wanted(shard Shard) int {
 	if shard.Wanted != 0 {
 		return shard.Wanted
 	}
-	return s.Settings.Replicas
+	return cmp.Or(s.wanted[shard.Number], s.Settings.Replicas)
+}
+
+// settleWanted finds out which shards are to have another number of replicas
+// than most. Those that the cluster began with are of every tenant that nothing
+// is said of, others of those alone that were given them.
+func (s *State) settleWanted() {
+	s.wanted = nil
+	if s.ownReplicas() == 0 {
+		return
+	}
+	s.wanted = map[uint32]int{}
+	first := s.firstShards()
+	for _, number := range first {
+		s.wanted[number] = s.Settings.Replicas
+	}
+	for _, t := range s.Tenants {
+		shards := t.Shards
+		if len(shards) == 0 {
+			shards = first
+		}
+		for _, number := range shards {
+			s.wanted[number] = max(s.wanted[number], cmp.Or(t.Replicas, s.Settings.Replicas))
+		}
+	}
+	maps.DeleteFunc(s.wanted, func(_ uint32, n int) bool { return n == s.Settings.Replicas })
+	if len(s.wanted) == 0 {
+		s.wanted = nil
+	}
+}
+
+// ownReplicas counts the tenants that want a number of replicas of their own.
+func (s *State) ownReplicas() (n int) {
+	for _, t := range s.Tenants {
+		if t.Replicas != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // TenantShards returns the numbers of the shards that may have a tenant's records.

@@ -364,7 +364,11 @@ func (s *sim) checkWritten(before *catalogue.State, c catalogue.Command) {
 		}
 	case catalogue.SetTenant:
 		s.effects["tenant"]++
-		if !s.running(heal.SpreadTenant, "tenant "+string(c.ID)) {
+		action := heal.SpreadTenant
+		if c.Tenant.Replicas != before.Tenants[c.ID].Replicas {
+			action = heal.SetReplicas
+		}
+		if !s.running(action, "tenant "+string(c.ID)) {
 			s.Errorf("%+v is not in the history", c)
 		}
 	case catalogue.SetNodeState:

@@ -327,6 +327,20 @@ func (c *Controller) SetReplicas(ctx context.Context, factor int, by string) err
 	})
 }
 
+// SetTenantReplicas chooses how many replicas a tenant's records have at least; 0
+// is as many as those of others.
+func (c *Controller) SetTenantReplicas(ctx context.Context, id model.TenantID, factor int, by string) error {
+	reason := fmt.Sprintf("%d replicas were asked for", factor)
+	if factor == 0 {
+		reason = "as many replicas as others have were asked for"
+	}
+	return c.byHand(ctx, SetReplicas, tenantTarget(id), by, reason, func(s *catalogue.State) (catalogue.Command, error) {
+		tenant := s.Tenants[id]
+		tenant.Replicas = factor
+		return catalogue.SetTenant{ID: id, Tenant: tenant}, nil
+	})
+}
+
 // Pause stops balancing: bytes and leaders stay where they are. Repairs, drains
 // and relief of full disks go on.
 func (c *Controller) Pause(ctx context.Context, by string) error {

@@ -231,6 +231,49 @@ func TestTenantGrows(t *testing.T) {
 	})
 }
 
+// TestTenantReplicas: the shards that may have a tenant's records get as many
+// replicas as it wants, if that is more than the others want; fewer only those that
+// it alone was given. Nothing else changes, and all of it is taken back.
+func TestTenantReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 7, 5, 5, 3, catalogue.Settings{Replicas: 3, ReplicasChosen: true}, quick())
+		s.on(func() {
+			s.put(catalogue.AddShards{Count: 2, First: 3, Replicas: [][]catalogue.Replica{{{Node: id(0)}}, {{Node: id(1)}}}})
+			s.put(catalogue.SetTenant{ID: "few", Tenant: catalogue.Tenant{Shards: []uint32{3}}})
+			s.put(catalogue.SetTenant{ID: "many", Tenant: catalogue.Tenant{Shards: []uint32{2, 4}}})
+		})
+		wants := func(tenant model.TenantID, n int, want ...int) {
+			t.Helper()
+			if err := s.controller().SetTenantReplicas(t.Context(), tenant, n, "ops"); err != nil {
+				t.Fatal(err)
+			}
+			s.rest()
+			s.checkRest()
+			var have []int
+			for _, number := range s.state.Numbers() {
+				have = append(have, len(s.state.Shards[number].Replicas))
+			}
+			if !slices.Equal(have, want) {
+				t.Errorf("tenant %s with %d: shards have %v replicas, want %v", tenant, n, have, want)
+			}
+		}
+		wants("many", 5, 3, 3, 5, 3, 5)
+		wants("few", 1, 3, 3, 5, 1, 5)
+		wants("default", 1, 3, 3, 5, 1, 5)
+		wants("default", 5, 5, 5, 5, 1, 5)
+		wants("many", 0, 5, 5, 5, 1, 3)
+		wants("default", 0, 3, 3, 3, 1, 3)
+		wants("few", 0, 3, 3, 3, 3, 3)
+		status, err := s.controller().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := status.History[0]; h.Name != heal.AddReplica && h.Name != heal.SetReplicas || len(s.state.Tenants) != 2 {
+			t.Errorf("the newest of the history is %+v, tenants %+v", h, s.state.Tenants)
+		}
+	})
+}
+
 // TestShardsAreAdded: by hand, also against old orders; they get their replicas,
 // and a tenant that sends much is given some of them.
 func TestShardsAreAdded(t *testing.T) {

@@ -144,6 +144,15 @@ func (t target) String() string {
 	return text
 }
 
+// PlacesOf returns the shard and the nodes that the target of an action names.
+func PlacesOf(text string) (places Places, ok bool) {
+	t, ok := parseTarget(text)
+	if !ok || t.what == targetNode {
+		return Places{}, false
+	}
+	return Places{t.shard, t.from, t.to}, true
+}
+
 // parseTarget is the inverse of String; false for what is neither about a shard
 // nor about a node.
 func parseTarget(text string) (target, bool) {

@@ -263,18 +263,19 @@ func (p *picture) opensNot(id model.TenantID) string {
 	return ""
 }
 
-// TenantSpread is how a tenant lies that has been given shards, or sends much.
+// TenantSpread is how a tenant lies that has been given shards or replicas, or sends much.
 type TenantSpread struct {
 	Tenant      model.TenantID `json:"tenant"`
 	Shards      int            `json:"shards"` // that it writes to
 	Keyed       int            `json:"keyed"`  // of them for records with a key
 	BytesPerDay int64          `json:"bytes_per_day"`
+	Replicas    int            `json:"replicas,omitempty"` // that were chosen for it, 0: none were
 	// Announced are shards that it is to write to, and Waits for what it waits.
 	Announced int    `json:"announced,omitempty"`
 	Waits     string `json:"waits,omitempty"`
 }
 
-// tenants are those that have been given shards and those that send most, what
+// tenants are those that have been given shards, or a number of replicas, and those that send most, what
 // sends more first.
 func (p *picture) tenants() []TenantSpread {
 	sent := map[model.TenantID]int64{}
@@ -282,14 +283,14 @@ func (p *picture) tenants() []TenantSpread {
 		sent[t.ID] = t.BytesPerDay
 	}
 	for id, t := range p.state.Tenants {
-		if len(t.Shards) > 0 {
+		if len(t.Shards) > 0 || t.Replicas != 0 {
 			sent[id] += 0
 		}
 	}
 	all := make([]TenantSpread, 0, len(sent))
 	for id, bytes := range sent {
 		t := p.state.Spread(id)
-		one := TenantSpread{Tenant: id, Shards: len(p.state.WriteShards(id)), Keyed: t.Keys, BytesPerDay: bytes}
+		one := TenantSpread{Tenant: id, Shards: len(p.state.WriteShards(id)), Keyed: t.Keys, BytesPerDay: bytes, Replicas: t.Replicas}
 		if t.Writes != 0 {
 			one.Announced, one.Waits = len(t.Shards)-t.Writes, p.opensNot(id)
 		}

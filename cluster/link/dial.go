@@ -76,7 +76,7 @@ func (l *Link) introduce(ctx context.Context, raw net.Conn, id *identity, p prea
 	conn := raw
 	var session *tls.Conn
 	if id != nil {
-		session = tls.Client(raw, id.config())
+		session = tls.Client(raw, id.dials(p.receiver))
 		if err := session.HandshakeContext(ctx); err != nil {
 			return nil, id.blame(dialError(err))
 		}

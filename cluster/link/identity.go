@@ -55,6 +55,9 @@ func (t TLS) Validate() error {
 	return errors.Join(faults...)
 }
 
+// sessionsMax is with how many nodes sessions can be taken up again.
+const sessionsMax = 1024
+
 // identity is who this node can prove to be, and what proves others. Nil
 // means that nothing is proven.
 type identity struct {
@@ -64,16 +67,20 @@ type identity struct {
 	own         bool      // of the user's own certificates
 	ends        time.Time // the certificate does
 	now         func() time.Time
+	config      *tls.Config // of all connections
 }
 
-func newIdentity(c Config) (*identity, error) {
+func newIdentity(c Config) (id *identity, err error) {
 	switch {
 	case c.TLS != nil:
-		return identityOfFiles(*c.TLS, c.NodeID, c.Now)
+		id, err = identityOfFiles(*c.TLS, c.NodeID, c.Now)
 	case c.Secret != nil:
-		return identityOfSecret(c.Secret, c.NodeID, c.Now)
+		id, err = identityOfSecret(c.Secret, c.NodeID, c.Now)
 	}
-	return nil, nil
+	if id == nil || err != nil {
+		return nil, err
+	}
+	return id, id.configure()
 }
 
 func identityOfFiles(t TLS, nodeID string, now func() time.Time) (*identity, error) {
@@ -196,10 +203,17 @@ func (id *identity) verify(chain [][]byte) error {
 	return nil
 }
 
-// config returns the TLS configuration of one connection; both sides verify in
+// configure makes the TLS configuration of all connections; both sides verify in
 // the same way. A peer's name is compared when the preamble has told which one
 // it claims (server) or by the caller (client).
-func (id *identity) config() *tls.Config {
+//
+// With a secret, sessions are taken up again: the second connection to a node
+// proves with a key of the first that it is the same node, and spares both sides
+// signatures and certificates, which is most of what a connection costs. The keys of
+// connections are made anew all the same. That is as good as the first time, because
+// such certificates never end and are never taken back while this identity lasts.
+// Users' own certificates end, so each of their connections is verified.
+func (id *identity) configure() error {
 	config := &tls.Config{
 		Certificates: []tls.Certificate{id.certificate},
 		MinVersion:   tls.VersionTLS13,
@@ -207,13 +221,28 @@ func (id *identity) config() *tls.Config {
 		// The library's check is of host names, which nodes do not have. The
 		// authority is checked below, for servers and clients alike.
 		InsecureSkipVerify:     true, // #nosec G402 -- see VerifyPeerCertificate
-		SessionTicketsDisabled: true, // every connection is verified
+		SessionTicketsDisabled: id.own,
 		Time:                   id.now,
 		VerifyPeerCertificate:  func(chain [][]byte, _ [][]*x509.Certificate) error { return id.verify(chain) },
 	}
 	if id.own {
 		config.NextProtos = []string{certificateProtocol}
+	} else {
+		var key [32]byte
+		if _, err := rand.Read(key[:]); err != nil {
+			return fmt.Errorf("make the key of sessions: %w", err)
+		}
+		config.SetSessionTicketKeys([][32]byte{key})
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(sessionsMax)
 	}
+	id.config = config
+	return nil
+}
+
+// dials returns the TLS configuration of connections to a node.
+func (id *identity) dials(nodeID string) *tls.Config {
+	config := id.config.Clone()
+	config.ServerName = nodeID // sessions are kept by it
 	return config
 }
 

@@ -50,7 +50,7 @@ func (l *Link) receive(raw net.Conn, host string) error {
 	case !plain:
 		session := tls.Server(conn, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			id = believed.server(hello)
-			return id.config(), nil
+			return id.config, nil
 		}})
 		if err := session.Handshake(); err != nil {
 			// A close now would take the alert away from under the peer.

@@ -1,8 +1,10 @@
 package link_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,5 +117,58 @@ func TestSwitching(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// With a secret, the second connection to a node takes up the session of the first;
+// with certificates, which end, each is verified. Who is dialled still proves who it is.
+func TestSessionsAreTakenUpAgain(t *testing.T) {
+	own, late := newAuthority(t), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name  string
+		trust func(c *link.Config)
+		want  bool
+	}{
+		{"secret", func(*link.Config) {}, true},
+		{"certificates", func(c *link.Config) { c.TLS = own.node(late, c.NodeID) }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := newNetwork()
+				a, _ := network.node(t, "a", func(c *link.Config) {
+					test.trust(c)
+					c.Resolve = func(string) (string, bool) { return "b:1", true } // also c
+				})
+				b, _ := network.node(t, "b", test.trust)
+				calls, answers := openGroup(t, a, 1), openGroup(t, b, 1)
+				dial := func() (here, there net.Conn) {
+					t.Helper()
+					here, err := calls.Dial("b", patience)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if there, err = answers.Accept(); err != nil {
+						t.Fatal(err)
+					}
+					return here, there
+				}
+				for i := range 3 {
+					here, there := dial()
+					for _, c := range []net.Conn{here, there} {
+						if have := c.(*link.Conn).Conn.(*tls.Conn).ConnectionState().DidResume; have != (test.want && i > 0) {
+							t.Errorf("connection %d: taken up again %v", i, have)
+						}
+					}
+					if have, _ := link.NodeID(there); have != "a" {
+						t.Errorf("connection %d is of node %q", i, have)
+					}
+					here.Close()
+					there.Close()
+				}
+				if _, err := calls.Dial("c", patience); !errors.Is(err, link.ErrWrongNode) {
+					t.Errorf("another node at the address: have %v", err)
+				}
+			})
+		})
 	}
 }

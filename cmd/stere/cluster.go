@@ -360,18 +360,22 @@ func (c *resumeCommand) Run(p *program) error {
 
 type replicasCommand struct {
 	remoteFlags
-	Count string `arg:"" name:"n" help:"1, 3 or 5, or auto to let the number of nodes decide."`
+	Count  string `arg:"" name:"n" help:"1, 3 or 5, or auto to let the number of nodes decide."`
+	Tenant string `help:"Of this tenant's records, at least; auto: as many as others have." placeholder:"NAME"`
 }
 
 // Help teaches by example.
 func (replicasCommand) Help() string {
 	return `With 3 replicas one node may fail without loss and without interruption, with 5 two.
 Replicas are made or removed one after the other; stere cluster status shows how far
-that is.
+that is. A tenant can be given more than others have: every shard that may have its records
+gets as many, also for others that share it. Fewer it has only in shards that it alone was
+given.
 
 Examples:
   stere cluster replicas 3
-  stere cluster replicas auto`
+  stere cluster replicas auto
+  stere cluster replicas 5 --tenant payments`
 }
 
 // Run sets the number of replicas.
@@ -384,7 +388,13 @@ func (c *replicasCommand) Run(p *program) error {
 	case err != nil || n != 1 && n != 3 && n != 5:
 		return usageError{fmt.Errorf("%q replicas, want 1, 3, 5 or auto", c.Count)}
 	}
-	return p.setCluster(c.remoteFlags, v1.ClusterSettingsRequest{Replicas: &n}, done)
+	if c.Tenant != "" {
+		done = fmt.Sprintf("%d replicas of every shard with records of %s are wanted, at least.", n, c.Tenant)
+		if n == 0 {
+			done = fmt.Sprintf("Shards with records of %s have as many replicas as others.", c.Tenant)
+		}
+	}
+	return p.setCluster(c.remoteFlags, v1.ClusterSettingsRequest{Replicas: &n, Tenant: c.Tenant}, done)
 }
 
 type shardsCommand struct {

@@ -381,7 +381,7 @@ func (v *clusterView) tenants() {
 		return
 	}
 	t := table{color: v.color}
-	t.head("TENANT", ">A DAY", ">SHARDS", ">KEYED", "TO COME")
+	t.head("TENANT", ">A DAY", ">SHARDS", ">KEYED", ">REPLICAS", "TO COME")
 	for i, one := range v.status.Tenants {
 		coming := textCell("")
 		switch {
@@ -389,10 +389,14 @@ func (v *clusterView) tenants() {
 			coming = cell{text: fmt.Sprintf("%d more: %s", one.Announced, oneLine(one.WaitsFor)), color: colorYellow}
 		case one.Announced > 0:
 			coming = textCell(fmt.Sprintf("%d more at once", one.Announced))
-		case i >= tenantsListed:
+		case i >= tenantsListed && one.Replicas == 0:
 			continue
 		}
-		t.add(textCell(oneLine(one.Tenant)), amountCell(one.BytesPerDay), numberCell("%d", one.Shards), numberCell("%d", one.Keyed), coming)
+		replicas := textCell("")
+		if one.Replicas != 0 {
+			replicas = numberCell("%d", one.Replicas)
+		}
+		t.add(textCell(oneLine(one.Tenant)), amountCell(one.BytesPerDay), numberCell("%d", one.Shards), numberCell("%d", one.Keyed), replicas, coming)
 	}
 	v.heading("Tenants that send most")
 	v.b.Write(t.render("  "))
@@ -618,7 +622,7 @@ func renderHealing(h v1.SelfHealing, names map[string]string, now time.Time, col
 			if e.Result.DryRun {
 				outcome.text += ", dry run"
 			}
-			detail := strings.TrimSpace(strings.Join([]string{e.Result.Target, e.Result.Detail, e.Error}, " "))
+			detail := strings.TrimSpace(strings.Join([]string{e.Result.Target, cmp.Or(e.Result.Detail, e.Error)}, " "))
 			why := e.Reason
 			if e.By != "" {
 				why = strings.TrimSpace(why + " (by " + e.By + ")")

@@ -134,8 +134,8 @@ func (c *paperCluster) SetPaused(_ context.Context, paused bool, by string) erro
 	return c.note("paused %v %s", paused, by)
 }
 
-func (c *paperCluster) SetReplicas(_ context.Context, n int, by string) error {
-	return c.note("replicas %d %s", n, by)
+func (c *paperCluster) SetReplicas(_ context.Context, tenant model.TenantID, n int, by string) error {
+	return c.note("replicas %s%d %s", tenant, n, by)
 }
 
 func (c *paperCluster) SetShards(_ context.Context, n int, by string) error {

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/raft"
 )
 
@@ -75,7 +77,13 @@ func (o Operator) SetPaused(ctx context.Context, paused bool, by string) error {
 }
 
 // SetReplicas implements api.Cluster.
-func (o Operator) SetReplicas(ctx context.Context, replicas int, by string) error {
+func (o Operator) SetReplicas(ctx context.Context, tenant model.TenantID, replicas int, by string) error {
+	if tenant != "" {
+		if o.Cluster.State().Tenants[tenant].Replicas == replicas {
+			return nil
+		}
+		return meaning(o.Controller.SetTenantReplicas(ctx, tenant, replicas, by))
+	}
 	if replicas != 0 {
 		return meaning(o.Controller.SetReplicas(ctx, replicas, by))
 	}
@@ -121,10 +129,19 @@ func (o Operator) Heal(ctx context.Context, r v1.HealingRequest, by string) (v1.
 	result.Success = true
 	for _, action := range done {
 		result.Number = action.Number
-		result.Plan = append(result.Plan, v1.ClusterMove{Kind: action.Name, State: v1.MovePlanned, Bytes: action.Bytes, Reason: action.Target + ": " + action.Reason, By: action.By})
+		result.Plan = append(result.Plan, moveOf(action))
 	}
 	result.Detail = fmt.Sprintf("%d actions", len(done))
 	return result, nil
+}
+
+// moveOf shows an action as a move, as far as it is one.
+func moveOf(action catalogue.Action) v1.ClusterMove {
+	move := v1.ClusterMove{Kind: action.Name, State: v1.MovePlanned, Bytes: action.Bytes, Reason: action.Target + ": " + action.Reason, By: action.By}
+	if places, ok := heal.PlacesOf(action.Target); ok {
+		move.Shard, move.From, move.To, move.Reason = places.Shard, places.From, places.To, action.Reason
+	}
+	return move
 }
 
 // meaning gives an error one of the meanings of package api.
@@ -244,7 +261,9 @@ func problems(status heal.Status) []string {
 	for _, p := range status.Problems {
 		text := p.Reason
 		if p.Shard != nil {
-			text = fmt.Sprintf("shard %d: %s", *p.Shard, text)
+			if shard := fmt.Sprintf("shard %d", *p.Shard); !strings.HasPrefix(text, shard+" ") {
+				text = shard + ": " + text
+			}
 		}
 		if !slices.Contains(out, text) {
 			out = append(out, text)

@@ -41,7 +41,7 @@ func (o Operator) Status(ctx context.Context) (v1.ClusterStatus, error) {
 	}
 	for _, t := range seen.Tenants {
 		status.Tenants = append(status.Tenants, v1.ClusterTenant{
-			Tenant: string(t.Tenant), Shards: t.Shards, Keyed: t.Keyed, BytesPerDay: t.BytesPerDay, Announced: t.Announced, WaitsFor: t.Waits,
+			Tenant: string(t.Tenant), Shards: t.Shards, Keyed: t.Keyed, BytesPerDay: t.BytesPerDay, Replicas: t.Replicas, Announced: t.Announced, WaitsFor: t.Waits,
 		})
 	}
 	return status, nil

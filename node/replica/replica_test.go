@@ -209,6 +209,27 @@ func TestClockOfANewLeaderForgetsNoKeys(t *testing.T) {
 	}
 }
 
+// The time of a deletion is the clock of who leads the catalogue; one that is days ahead
+// makes no shard forget its keys.
+func TestDeletionForgetsNoKeys(t *testing.T) {
+	const day = int64(24 * time.Hour)
+	at := 1000 * day
+	r, stop := start(t, vfs.NewMem(), &memoryLog{}, Config{SealAge: time.Hour, Now: func() int64 { return at }})
+	defer stop()
+	a := appendOf(t, 1, at)
+	a.Batches[0].Key, a.Batches[0].Body = [16]byte{1}, [16]byte{2}
+	for _, want := range []storage.Outcome{storage.Stored, storage.Duplicate} {
+		results, err := r.Append(t.Context(), a)
+		if err != nil || len(results) != 1 || results[0].Outcome != want {
+			t.Fatalf("a batch is answered %+v, %v, want %v", results, err, want)
+		}
+		d := storage.Deletion{Number: uint64(want), Tenant: a.Tenant, Query: "component:other", From: 0, To: 1, Time: at + 3*day}
+		if _, err := r.Delete(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Every segment that is built gives time for more to come: a flush ends all the same,
 // with what was there before it in one segment.
 func TestFlushEndsUnderSteadyWrites(t *testing.T) {
