@@ -49,6 +49,7 @@ type page struct {
 	limit  int
 	skip   int                    // records of earlier pages in the result
 	around []*query.ContextResult // what is around the first of its records
+	hints  []string
 }
 
 // appendResult appends the envelope of a search.
@@ -104,7 +105,7 @@ func paginationOf(result *query.Result, p page) v1.Pagination {
 		Page: p.number, Limit: p.limit, Total: result.Total, NextCursor: result.NextCursor, HasMore: result.HasMore,
 		SearchMeta: v1.SearchMeta{
 			ExecutionTime: math.Round(result.Elapsed.Seconds()*1e6) / 1e3,
-			TotalMatches:  result.Total, Relation: "eq", Complete: result.Complete, Reason: result.Reason, Approximate: result.Approximate,
+			TotalMatches:  result.Total, Relation: "eq", Complete: result.Complete, Reason: result.Reason, Approximate: result.Approximate, Hints: p.hints,
 		},
 	}
 	if result.Explain != nil {

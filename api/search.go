@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -32,9 +33,9 @@ func handleSearch(r *request) error {
 	defer release()
 	body, err := v1.DecodeSearch(text)
 	if err != nil {
-		return newProblem(kindValidation, "%v", err)
+		return unread(err)
 	}
-	if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext", "explain", "global", "domains"); err != nil {
+	if err := unknownNames(body.Unknown); err != nil {
 		return err
 	}
 	if body.Explain, err = r.explained(body.Explain); err != nil {
@@ -159,6 +160,9 @@ func (r *request) search(body v1.SearchRequest) error {
 	}
 	if r.tagged(result.Tag, form, result.Unchanged) {
 		return nil
+	}
+	if result.Total == 0 && result.Complete && req.Cursor == "" {
+		p.hints = complete.Hints(ctx, r.server.cfg.Engine, req)
 	}
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	r.ctx.SetContentType(contentJSON)
@@ -398,14 +402,23 @@ func (c *checker) sort(keys v1.SortKeys) []query.SortKey {
 	return out
 }
 
-// unknownNames refuses names that nobody knows, with the nearest known one.
-func unknownNames(field string, names []string, known ...string) error {
+// unread is the problem of a body that is no search.
+func unread(err error) error {
+	var member *v1.MemberError
+	if errors.As(err, &member) {
+		return invalid(member.Member, "%s", member.Message)
+	}
+	return newProblem(kindValidation, "%v", err)
+}
+
+// unknownNames refuses members that nobody knows, with the nearest known one.
+func unknownNames(members []v1.Unknown) error {
 	var c checker
-	for _, name := range names {
-		if near := syntax.Nearest(name, known); near != "" {
-			c.fault(field, "unknown member %.50q, did you mean %q?", name, near)
+	for _, m := range members {
+		if near := syntax.Nearest(m.Name, m.Known); near != "" {
+			c.fault(m.In, "unknown member %.50q, did you mean %q?", m.Name, near)
 		} else {
-			c.fault(field, "unknown member %.50q, want %s", name, strings.Join(known, ", "))
+			c.fault(m.In, "unknown member %.50q, want %s", m.Name, strings.Join(m.Known, ", "))
 		}
 	}
 	return c.err()

@@ -67,7 +67,7 @@ func handleTail(r *request) error {
 func (r *request) tailRequest() (tail.Request, error) {
 	asked := tail.Request{Audience: r.audience()}
 	c := checker{now: r.server.cfg.Now()}
-	var unknown []string
+	var unknown []v1.Unknown
 	for key, bytes := range r.ctx.QueryArgs().All() {
 		switch name, value := string(key), string(bytes); name {
 		case "query", "q":
@@ -86,10 +86,10 @@ func (r *request) tailRequest() (tail.Request, error) {
 			}
 			asked.Since = c.moment(name, value)
 		default:
-			unknown = append(unknown, name)
+			unknown = append(unknown, v1.Unknown{In: "query", Name: name, Known: []string{"query", "backlog", "since", "after"}})
 		}
 	}
-	if err := unknownNames("query", unknown, "query", "backlog", "since", "after"); err != nil {
+	if err := unknownNames(unknown); err != nil {
 		return asked, err
 	}
 	// A client that comes back has the address it began with.
@@ -118,9 +118,9 @@ func handleExport(r *request) error {
 		body, err = v1.DecodeSearch(text)
 		release()
 		if err != nil {
-			return newProblem(kindValidation, "%v", err)
+			return unread(err)
 		}
-		if err := unknownNames("body", body.Unknown, "query", "filters", "timeRange", "limit", "cursor"); err != nil {
+		if err := unknownNames(body.Unknown); err != nil {
 			return err
 		}
 	} else {

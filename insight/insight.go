@@ -345,13 +345,14 @@ func (w Window) Before() Window { return Window{From: w.From - (w.To - w.From), 
 // Length returns how long it is.
 func (w Window) Length() time.Duration { return time.Duration(w.To - w.From) }
 
-// TimeRange is a window as answers have it.
+// TimeRange is a window as answers have it; both ends are in it.
 type TimeRange struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 }
 
-// timeRange returns the window as answers have it.
+// timeRange returns the window as answers have it: with both ends in it, as it was
+// asked for.
 func (w Window) timeRange() TimeRange {
-	return TimeRange{Start: time.Unix(0, w.From).UTC(), End: time.Unix(0, w.To).UTC()}
+	return TimeRange{Start: time.Unix(0, w.From).UTC(), End: time.Unix(0, w.To-1).UTC()}
 }

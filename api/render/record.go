@@ -4,6 +4,7 @@
 package render
 
 import (
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -211,11 +212,34 @@ func IsNumber(s string) bool {
 
 const hexDigits = "0123456789abcdef"
 
+// What is done to eight bytes at once: one in each, and the highest bit of each.
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// plainRun returns how many bytes at the beginning of a text stand in a JSON string as
+// they are, as far as eight of them can be looked at at once. A byte that does not has a
+// highest bit: its own, or what borrows when a space is taken from less, or one from
+// the nothing that '"' or '\\' become. A borrow can mark the bytes behind such a one,
+// which is none of those before the first.
+func plainRun(s string) int {
+	i := 0
+	for ; len(s)-i >= 8; i += 8 {
+		b := s[i : i+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		if odd := (x | (x - ' '*eachByte) | ((x ^ '"'*eachByte) - eachByte) | ((x ^ '\\'*eachByte) - eachByte)) & highBits; odd != 0 {
+			return i + bits.TrailingZeros64(odd)/8
+		}
+	}
+	return i
+}
+
 // AppendString appends a JSON string; bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plainRun(s); i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c >= ' ' && c != '"' && c != '\\' {
@@ -237,6 +261,7 @@ func AppendString(dst []byte, s string) []byte {
 			}
 			i++
 			start = i
+			i += plainRun(s[i:])
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])

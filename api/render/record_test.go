@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stere-log/stere/model"
@@ -67,6 +68,25 @@ func FuzzRecordEncoder(f *testing.F) {
 			t.Fatalf("%q is not JSON", out)
 		}
 	})
+}
+
+// TestAppendString puts every byte at every place of texts of all lengths around those
+// that are looked at at once.
+func TestAppendString(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for b := range 256 {
+				for _, around := range []string{"a", "~", "\"", "é", " "} {
+					text := []byte(strings.Repeat(around, length)[:length])
+					text[at] = byte(b)
+					var have string
+					if out := AppendString(nil, string(text)); json.Unmarshal(out, &have) != nil || have != string([]rune(string(text))) {
+						t.Fatalf("%q is %s", text, out)
+					}
+				}
+			}
+		}
+	}
 }
 
 func BenchmarkRecordEncoder(b *testing.B) {

@@ -100,6 +100,7 @@ type SearchMeta struct {
 	Approximate   []string                `json:"approximate,omitempty"` // columns that are estimates
 	Facets        map[string][]FacetValue `json:"facets,omitempty"`
 	Explain       *Explain                `json:"explain,omitempty"`
+	Hints         []string                `json:"hints,omitempty"` // why perhaps nothing was found
 }
 
 // Explain says how a search was answered and what it cost, on all nodes.

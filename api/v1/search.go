@@ -27,7 +27,7 @@ type SearchRequest struct {
 	Explain    bool        `json:"explain,omitempty"`        // also ?explain=true: how it was answered, at what cost
 	Global     bool        `json:"global,omitempty"`         // all of the tenant, whatever domain: for admins
 	Domains    []string    `json:"domains,omitempty"`        // only records of these domains
-	Unknown    []string    `json:"-"`                        // members of the body that nobody knows
+	Unknown    []Unknown   `json:"-"`                        // members of the body, and of objects in it, that nobody knows
 }
 
 // PageRequest is the part of a request that asks for a page.
@@ -198,30 +198,6 @@ func (s *SortKeys) UnmarshalJSON(text []byte) error {
 	}
 	*s = SortKeys{key}
 	return nil
-}
-
-// DecodeSearch reads the body of a search. An unknown member is an error that
-// names it: a filter that is silently ignored would answer another question.
-func DecodeSearch(body []byte) (SearchRequest, error) {
-	var r SearchRequest
-	if len(bytes.TrimSpace(body)) == 0 {
-		return r, nil
-	}
-	if err := json.Unmarshal(body, &r); err != nil {
-		return r, fmt.Errorf("read search request: %w", err)
-	}
-	members, err := ordered(body)
-	if err != nil {
-		return r, fmt.Errorf("read search request: %w", err)
-	}
-	for _, m := range members {
-		switch m.name {
-		case "query", "filters", "timeRange", "limit", "cursor", "pagination", "sort", "facets", "highlight", "includeContext", "explain", "global", "domains":
-		default:
-			r.Unknown = append(r.Unknown, m.name)
-		}
-	}
-	return r, nil
 }
 
 type member struct {

@@ -24,7 +24,14 @@ func TestDecodeSearch(t *testing.T) {
 				TimeRange: &TimeRange{Start: "a"},
 			}},
 		},
-		"unknown": {`{"qery":"x"}`, SearchRequest{Unknown: []string{"qery"}}},
+		"unknown": {`{"qery":"x"}`, SearchRequest{Unknown: []Unknown{{"body", "qery", searchMembers}}}},
+		"unknown inside": {
+			`{"timeRange":{"strt":1},"pagination":{"pge":2},"sort":["a",{"feld":"b"}],"filters":{"timeRange":{"begin":"now"},"begin":"x"}}`,
+			SearchRequest{
+				TimeRange: &TimeRange{}, Sort: SortKeys{{Field: "a"}, {}}, Filters: Filters{TimeRange: &TimeRange{}, Fields: []Filter{{"begin", []string{"x"}}}},
+				Unknown: []Unknown{{"timeRange", "strt", timeMembers}, {"pagination", "pge", pageMembers}, {"sort", "feld", sortMembers}, {"filters.timeRange", "begin", timeMembers}},
+			},
+		},
 	} {
 		got, err := DecodeSearch([]byte(test.body))
 		if err != nil || !reflect.DeepEqual(got, test.want) {
@@ -43,6 +50,16 @@ func TestDecodeSearch(t *testing.T) {
 	for _, body := range []string{`[]`, `{"limit":"x"}`, `{"filters":[]}`, `{"filters":{"a":[[1]]}}`, `{"sort":5}`, `{`, `{"timeRange":{"start":{}}}`} {
 		if got, err := DecodeSearch([]byte(body)); err == nil {
 			t.Errorf("%s was understood as %+v", body, got)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"limit":"5"}`:              "limit: is a string, want a whole number",
+		`{"facets":"component"}`:     "facets: is a string, want a list",
+		`{"pagination":{"page":[]}}`: "pagination.page: is an array, want a whole number",
+		`[]`:                         "read search request: array stands where an object is wanted",
+	} {
+		if _, err := DecodeSearch([]byte(body)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 	}
 }

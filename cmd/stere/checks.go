@@ -109,19 +109,28 @@ func parseSize(text string) (int64, error) {
 
 func isSize(text string) error { _, err := parseSize(text); return err }
 
-// areBudgets checks budgets of roles that there are.
-func areBudgets(text string) error {
-	budgets, err := query.ParseBudgets(text, parseSize)
+// roleBudgets reads budgets of roles that there are, by what these are called
+// everywhere: who writes admin means platform-admin.
+func roleBudgets(text string) (map[string]query.Budget, error) {
+	named, err := query.ParseBudgets(text, parseSize)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for role := range budgets {
-		if _, err := auth.ParseRole(role); err != nil {
-			return err
+	budgets := make(map[string]query.Budget, len(named))
+	for name, budget := range named {
+		role, err := auth.ParseRole(name)
+		if err != nil {
+			return nil, err
 		}
+		if _, twice := budgets[string(role)]; twice {
+			return nil, fmt.Errorf("the role %s has two budgets", role)
+		}
+		budgets[string(role)] = budget
 	}
-	return nil
+	return budgets, nil
 }
+
+func areBudgets(text string) error { _, err := roleBudgets(text); return err }
 
 // memoryMin is the least memory of a node.
 const memoryMin = 64 << 20

@@ -250,3 +250,48 @@ func (c caller) pagingForms() {
 		}
 	}
 }
+
+// TestColumns checks which fields of records a table shows.
+func TestColumns(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"a":                                    {"[]", "[]"},
+		"a | fields component, metadata.ip":    {"[component metadata.ip]", "[]"},
+		"a | fields b, c | eval d = 1, b = 2":  {"[b c d]", "[b d]"},
+		"a | eval d = 1 | fields d, message":   {"[d message]", "[d]"},
+		"a | fields b, c | rename b as e":      {"[c e]", "[e]"},
+		"a | fields b | parse json":            {"[]", "[]"},
+		`a | extract "<ip> - <_>x<n>" from b`:  {"[]", "[ip n]"},
+		"a | extract /(?P<user>x)(y)(?<n>z)/":  {"[]", "[n user]"},
+		"a | context 2":                        {"[]", "[_around]"},
+		"a | fields b | context 2 | fields c,": {"[]", "[]"},
+	} {
+		if columns, made := columnsOf(text); fmt.Sprint(columns) != want[0] || fmt.Sprint(made) != want[1] {
+			t.Errorf("%s: %v and %v, want %v", text, columns, made, want)
+		}
+	}
+	records := []json.RawMessage{
+		json.RawMessage(`{"id":"0-1-0","timestamp":"2024-05-01T12:00:00Z","level":"info","message":"m","a":{"b":12,"c.d":"x"},"e":null,"_id":"0-1-0"}`),
+		json.RawMessage(`{"id":"0-1-1","timestamp":"2024-05-01T12:00:01Z","level":"info","message":"n","a":{"b":3,"c":{"d":[1]}},"_id":"0-1-1"}`),
+	}
+	table := "timestamp             a.b  a.c.d  severity\n2024-05-01T12:00:00Z   12  x      info\n2024-05-01T12:00:01Z    3  [1]    info\n"
+	for _, test := range []struct {
+		show *shower
+		want string
+	}{
+		{&shower{form: "table", columns: []string{"a.b", "a.c.d", "severity"}}, table},
+		{&shower{form: "raw", columns: []string{"a.b", "e"}}, "12\t-\n3\t-\n"},
+		{&shower{form: "raw", columns: []string{"a.b", "message"}}, "m\nn\n"},
+		{&shower{form: "table", made: []string{"a.b", "e"}}, pad("2024-05-01T12:00:00Z", 24) + "  " + pad("INFO", 8) + "  " + pad("", 24) + "  m  a.b=12\n" + pad("2024-05-01T12:00:01Z", 24) + "  " + pad("INFO", 8) + "  " + pad("", 24) + "  n  a.b=3\n"},
+	} {
+		var out strings.Builder
+		test.show.out = &out
+		for _, record := range records { // pages of one record
+			if err := test.show.records([]json.RawMessage{record}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out.String() != test.want {
+			t.Errorf("%+v:\n%q, want\n%q", test.show, out.String(), test.want)
+		}
+	}
+}

@@ -166,6 +166,16 @@ func TestConfigFaults(t *testing.T) {
 	m.want(exitUsage, []string{"serve", "--listen", "0.0.0.0:0", "--insecure-no-auth"}, "only allowed on a loopback address")
 	m.want(exitUsage, []string{"config", "--config", filepath.Join(m.dir, "missing.yaml")}, "no such file")
 	m.want(exitUsage, []string{"config", "--config", m.file("list.yaml", "- a\n")}, "list.yaml:1: want lines of the form key: value")
+	m.want(exitUsage, []string{"config", "--set", "query-budgets=admn=rows:1"}, `unknown role "admn"`)
+	m.want(exitUsage, []string{"config", "--set", "query-budgets=admin=rows:1,Platform_Admin=rows:2"}, "the role platform-admin has two budgets")
+}
+
+// TestBudgetsOfRoles checks that a budget is of the role that its name means.
+func TestBudgetsOfRoles(t *testing.T) {
+	have := values{"query-budgets": {text: "admin=rows:1,tenant_admin=rows:2,reader=rows:3"}}.budgets("query-budgets")
+	if len(have) != 3 || have["platform-admin"].Rows != 1 || have["tenant-admin"].Rows != 2 || have["reader"].Rows != 3 {
+		t.Errorf("have %+v", have)
+	}
 }
 
 func TestServeSendQuery(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -90,10 +91,17 @@ func (c *queryCommand) Run(p *program) error {
 		return c.explain(p, node, request)
 	}
 	show := p.shower(c.Output, c.Color)
+	show.columns, show.made = columnsOf(c.Text)
 	meta, err := c.pages(p, node, request, show)
 	if err != nil {
 		explain(p.stderr, c.Text, err)
 		return err
+	}
+	if c.Output == "table" && meta.Total == 0 && meta.SearchMeta.Complete && !show.any {
+		fmt.Fprintln(p.stderr, "nothing was found")
+	}
+	for _, hint := range meta.SearchMeta.Hints {
+		fmt.Fprintln(p.stderr, "hint: "+plain.Text(hint))
 	}
 	if !meta.SearchMeta.Complete {
 		return partialError{fmt.Errorf("the answer is incomplete: %s", meta.SearchMeta.Reason)}
@@ -193,6 +201,61 @@ type shower struct {
 	color bool
 	safe  bool // nothing may reach a terminal that it would obey
 	any   bool // something was printed
+
+	columns []string // the fields of records, if the text says which; see columnsOf
+	made    []string // fields that pipes make of records
+	widths  []int    // of the columns of the page before
+}
+
+// columnsOf returns the fields that the pipes of a text leave of records, in their
+// order, nil if it does not say, and the fields that pipes make.
+func columnsOf(text string) (columns, made []string) {
+	parsed, err := syntax.Parse(text)
+	if err != nil {
+		return nil, nil
+	}
+	add := func(names ...string) {
+		made = append(made, names...)
+		if columns != nil {
+			columns = append(columns, names...)
+		}
+	}
+	for _, pipe := range parsed.Pipes {
+		switch pipe := pipe.(type) {
+		case *syntax.Fields:
+			columns = nil
+			for _, name := range pipe.Names {
+				columns = append(columns, name.Text)
+			}
+		case *syntax.Eval:
+			for _, set := range pipe.Set {
+				add(set.Name.Text)
+			}
+		case *syntax.Extract:
+			add(pipe.Names()...)
+		case *syntax.Rename:
+			for _, pair := range pipe.Pairs {
+				columns = slices.DeleteFunc(columns, func(name string) bool { return name == pair.From.Text })
+				add(pair.To.Text)
+			}
+		case *syntax.Context:
+			add("_around")
+		case *syntax.Drop, *syntax.ParseFormat, *syntax.Join, *syntax.Lookup, *syntax.Union:
+			columns = nil // only the records know
+		}
+	}
+	slices.Sort(made)
+	return uniq(columns), slices.Compact(made)
+}
+
+// uniq returns a list without what was there before.
+func uniq(names []string) (out []string) {
+	for _, name := range names {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // shower returns what prints answers.
@@ -204,6 +267,13 @@ func (p *program) shower(form, color string) *shower {
 // records prints a page of records.
 func (s *shower) records(records []json.RawMessage) error {
 	var b bytes.Buffer
+	if s.form == "table" && s.columns != nil || s.form == "raw" && s.columns != nil && !slices.Contains(s.columns, "message") {
+		if err := s.recordTable(&b, records); err != nil {
+			return err
+		}
+		_, err := s.out.Write(b.Bytes())
+		return err
+	}
 	for _, record := range records {
 		if s.safe && (s.form == "ndjson" || s.form == "json") {
 			record = plain.JSON(record)
@@ -222,12 +292,16 @@ func (s *shower) records(records []json.RawMessage) error {
 			if err != nil {
 				return err
 			}
+			text := line.Message
+			if text == "" {
+				text = string(record)
+			}
 			if s.form == "raw" && s.safe {
-				b.WriteString(plain.Text(line.Message))
+				b.WriteString(plain.Text(text))
 			} else if s.form == "raw" {
-				b.WriteString(line.Message)
-			} else {
-				s.line(&b, line)
+				b.WriteString(text)
+			} else if err := s.line(&b, line, record); err != nil {
+				return err
 			}
 			b.WriteByte('\n')
 		}
@@ -252,7 +326,7 @@ func (s *shower) end() (err error) {
 // logLine is what a line of a table of records shows.
 type logLine struct {
 	Timestamp, Level, Component string
-	Message                     string // the whole record where there is none
+	Message                     string
 }
 
 func readLine(record json.RawMessage) (logLine, error) {
@@ -270,11 +344,74 @@ func readLine(record json.RawMessage) (logLine, error) {
 		b, _ := json.Marshal(v) // came from JSON
 		return string(b)
 	}
-	line := logLine{Timestamp: text(all.Timestamp), Level: text(all.Level), Component: text(all.Component), Message: text(all.Message)}
-	if line.Message == "" {
-		line.Message = string(record)
+	return logLine{Timestamp: text(all.Timestamp), Level: text(all.Level), Component: text(all.Component), Message: text(all.Message)}, nil
+}
+
+// rest returns a record without what a line shows of it anyway.
+func rest(record json.RawMessage) (string, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(record, &all); err != nil {
+		return "", fmt.Errorf("read record: %w", err)
 	}
-	return line, nil
+	for _, name := range []string{"id", "_id", "timestamp", "level", "severity", "component"} {
+		delete(all, name)
+	}
+	text, err := json.Marshal(all)
+	return string(text), err
+}
+
+// member returns a field of a record by its dotted name, null if it has none.
+func member(all map[string]json.RawMessage, name string) json.RawMessage {
+	switch name {
+	case "_time":
+		name = "timestamp"
+	case "severity":
+		name = "level"
+	}
+	if value, ok := all[name]; ok {
+		return value
+	}
+	for i, c := range name {
+		var inside map[string]json.RawMessage
+		if c == '.' && json.Unmarshal(all[name[:i]], &inside) == nil {
+			if value := member(inside, name[i+1:]); string(value) != "null" {
+				return value
+			}
+		}
+	}
+	return json.RawMessage("null")
+}
+
+// recordTable prints records as a table of the columns that were asked for, with the
+// time in front unless it is among them.
+func (s *shower) recordTable(b *bytes.Buffer, records []json.RawMessage) error {
+	names := s.columns
+	if s.form == "table" && !slices.Contains(names, "timestamp") && !slices.Contains(names, "_time") {
+		names = slices.Insert(slices.Clone(names), 0, "timestamp")
+	}
+	t := &v1.Table{Columns: make([]v1.Column, len(names))}
+	for i, name := range names {
+		t.Columns[i] = v1.Column{Name: name, Type: "float"} // until something else stands there
+	}
+	for _, record := range records {
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal(record, &all); err != nil {
+			return fmt.Errorf("read record: %w", err)
+		}
+		row := make([]json.RawMessage, len(names))
+		for i, name := range names {
+			row[i] = member(all, name)
+			if c := row[i][0]; c != '-' && (c < '0' || c > '9') && string(row[i]) != "null" {
+				t.Columns[i].Type = "string"
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if len(records) > 0 {
+		s.alignedTable(b, t, !s.any)
+		s.any = true
+	}
+	return nil
 }
 
 // levelColor returns the terminal's colour for a level.
@@ -294,7 +431,8 @@ func levelColor(level string) string {
 
 const componentWidth = 24
 
-func (s *shower) line(b *bytes.Buffer, line logLine) {
+// line prints a record: what it says, else all of it, and what pipes made of it.
+func (s *shower) line(b *bytes.Buffer, line logLine, record json.RawMessage) error {
 	paint := func(color, text string) string {
 		if !s.color || text == "" {
 			return text
@@ -305,7 +443,25 @@ func (s *shower) line(b *bytes.Buffer, line logLine) {
 	b.WriteString(paint("\x1b[2m", pad(plain.Text(line.Timestamp), 24)))
 	b.WriteString("  " + paint(levelColor(line.Level), pad(strings.ToUpper(plain.Text(line.Level)), 8)))
 	b.WriteString("  " + paint("\x1b[36m", pad(shorten(plain.Text(line.Component), componentWidth), componentWidth)))
+	if line.Message == "" {
+		all, err := rest(record)
+		b.WriteString("  " + plain.Text(all))
+		return err
+	}
 	b.WriteString("  " + plain.Text(line.Message))
+	if len(s.made) == 0 {
+		return nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(record, &all); err != nil {
+		return fmt.Errorf("read record: %w", err)
+	}
+	for _, name := range s.made {
+		if value := member(all, name); string(value) != "null" {
+			b.WriteString("  " + paint("\x1b[2m", plain.Text(name+"="+cellText(value))))
+		}
+	}
+	return nil
 }
 
 func pad(text string, width int) string {
@@ -347,15 +503,16 @@ func (s *shower) table(t *v1.Table) error {
 			b.WriteString("}\n")
 		}
 	default:
-		s.alignedTable(&b, t)
+		s.alignedTable(&b, t, true)
 	}
+	s.any = s.any || len(t.Rows) > 0
 	_, err := s.out.Write(b.Bytes())
 	return err
 }
 
 // alignedTable prints numbers to the right and everything else to the left;
 // raw is tab-separated without a head.
-func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table) {
+func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table, headed bool) {
 	rows := make([][]string, 0, len(t.Rows)+1)
 	head := make([]string, len(t.Columns))
 	widths := make([]int, len(t.Columns))
@@ -376,12 +533,19 @@ func (s *shower) alignedTable(b *bytes.Buffer, t *v1.Table) {
 		}
 		return
 	}
+	if !headed { // a page after another one
+		copy(widths, s.widths)
+	}
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], len([]rune(cell)))
 		}
 	}
+	s.widths = widths
 	for n, row := range rows {
+		if n == 0 && !headed {
+			continue
+		}
 		for i, cell := range row {
 			number := t.Columns[i].Type == "int" || t.Columns[i].Type == "float"
 			space := strings.Repeat(" ", widths[i]-len([]rune(cell)))

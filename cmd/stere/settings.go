@@ -133,7 +133,7 @@ func (v values) bool(key string) bool   { b, _ := parseBool(v[key].text); return
 func (v values) count(key string) int   { n, _ := strconv.Atoi(v[key].text); return n }
 func (v values) size(key string) int64  { n, _ := parseSize(v[key].text); return n }
 func (v values) budgets(key string) map[string]query.Budget {
-	budgets, _ := query.ParseBudgets(v[key].text, parseSize)
+	budgets, _ := roleBudgets(v[key].text)
 	return budgets
 }
 func (v values) duration(key string) time.Duration {

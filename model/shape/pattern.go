@@ -124,8 +124,12 @@ const placeholder = "\x11"
 // MessageOutline returns the outline of a message of any length: it follows from the
 // message alone. Of a very long one only the start is looked at.
 func MessageOutline(message string) string {
-	message = message[:min(len(message), MessageMax)]
-	return string(appendPlaceholders(make([]byte, 0, len(message)), message))
+	return string(AppendMessageOutline(make([]byte, 0, min(len(message), MessageMax)), message))
+}
+
+// AppendMessageOutline appends the outline of a message.
+func AppendMessageOutline(dst []byte, message string) []byte {
+	return appendPlaceholders(dst, message[:min(len(message), MessageMax)])
 }
 
 // appendPlaceholders appends a text with a Placeholder for each variable.

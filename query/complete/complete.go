@@ -37,7 +37,7 @@ type Completion struct {
 // Choice is one of several.
 type Choice struct {
 	Text  string
-	Kind  string // word, field, value, pipe, aggregate, lookup
+	Kind  string // word, field, column, value, pipe, aggregate, lookup
 	Count uint64 // records that have it, of those that were looked at; 0 for words
 }
 
@@ -55,7 +55,16 @@ func Complete(ctx context.Context, engine *query.Engine, request query.Request, 
 	var err error
 	switch place.Want {
 	case syntax.WantField:
-		found, err = fields(ctx, engine, request, place.Word)
+		for _, name := range place.Made {
+			if len(name) >= len(place.Word) && strings.EqualFold(name[:len(place.Word)], place.Word) {
+				found = append(found, Choice{Text: name, Kind: "column"})
+			}
+		}
+		if !place.Table {
+			var known []Choice
+			known, err = fields(ctx, engine, request, place.Word)
+			found = append(found, known...)
+		}
 	case syntax.WantValue:
 		found, err = values(ctx, engine, request, plan.QueryName(place.Field), place.Word)
 	case syntax.WantLookup:

@@ -2,7 +2,7 @@ package exec
 
 import (
 	"container/heap"
-	"sort"
+	"slices"
 	"sync"
 )
 
@@ -93,12 +93,33 @@ func (c *collector) offer(all []candidate) {
 	}
 }
 
-// sorted returns what is kept, in order.
+// sorted returns what is kept, in order. Numbers are sorted, and candidates, which are
+// large to copy, moved once to where they belong.
 func (c *collector) sorted() []candidate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sort.Sort(sort.Reverse(&c.mu.kept)) // where they are: a candidate is large to copy
-	return c.mu.kept.of
+	of := c.mu.kept.of
+	from := make([]int32, len(of)) // which candidate belongs here; -1 once it is there
+	for i := range from {
+		from[i] = int32(i)
+	}
+	slices.SortFunc(from, func(a, b int32) int { return c.compare(&of[a].Position, &of[b].Position) })
+	for first := range of {
+		if from[first] < 0 {
+			continue
+		}
+		moved := of[first]
+		for at := int32(first); ; {
+			next := from[at]
+			from[at] = -1
+			if next == int32(first) {
+				of[at] = moved
+				break
+			}
+			of[at], at = of[next], next
+		}
+	}
+	return of
 }
 
 // candidates implements heap.Interface.

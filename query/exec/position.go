@@ -110,7 +110,10 @@ func compareValues(key plan.SortKey, v, w *SortValue) int {
 
 // compareTimes orders by time and id, newest first if desc.
 func compareTimes(desc bool, a, b *Position) int {
-	order := cmp.Or(cmp.Compare(a.Time, b.Time), a.ID.Compare(b.ID))
+	order := cmp.Compare(a.Time, b.Time)
+	if order == 0 { // cmp.Or would look at the ids of all
+		order = a.ID.Compare(b.ID)
+	}
 	if desc {
 		return -order
 	}

@@ -35,6 +35,17 @@ func TestComplete(t *testing.T) {
 		{"x in (level:err", WantValue, "err", "level", ""},
 		{"x in (a | fi", WantPipe, "fi", "", "fields"},
 		{"x in (a | fields x) le", WantField, "le", "", ""},
+		{"x in (a, b", WantValue, "b", "x", ""},
+		{"x not in (", WantValue, "", "x", ""},
+		{"metadata.ip:in(10", WantValue, "10", "metadata.ip", ""},
+		{"x in (a, b) lev", WantField, "lev", "", ""},
+		{"a | union (b in (c", WantValue, "c", "b", ""},
+		{"x in (error le", WantField, "le", "", ""},
+		{"a | where low", WantField, "low", "", "lower("},
+		{"a | where x == 1 an", WantField, "an", "", "and"},
+		{"a | parse js", WantWord, "js", "", "json"},
+		{"a | parse json fr", WantField, "fr", "", "from"},
+		{"a | sort by x de", WantField, "de", "", "desc"},
 		{`"a | st`, WantField, "st", "", ""},
 		{"a || st", WantField, "st", "", ""},
 	} {
@@ -46,6 +57,28 @@ func TestComplete(t *testing.T) {
 			if !strings.EqualFold(word[:len(p.Word)], p.Word) {
 				t.Errorf("%q: %q does not begin so", c.text, word)
 			}
+		}
+	}
+}
+
+// TestCompleteColumns checks which columns are known behind pipes.
+func TestCompleteColumns(t *testing.T) {
+	for text, want := range map[string]string{
+		"a | stats count() as n, max(d) by (component, _time:1h) | sort ":   "_time component max(d) n table",
+		"a | stats count() as n | eval m = n * 2 | rename n as k | where ":  "k m table",
+		"a | eval x = 1 | extract \"<ip> <_>\" | fields ":                   "ip x",
+		"a | top 5 b | stats sum(count) by (percent) | fields percent | a ": "percent table",
+		"a | patterns | where co":                                           "count example first id last levels pattern percent table",
+		"a | where ":                                                        "",
+		"a | stats ( | where ":                                              "",
+	} {
+		p := Complete(text, len(text))
+		have := strings.Join(p.Made, " ")
+		if p.Table {
+			have += " table"
+		}
+		if have != want {
+			t.Errorf("%s: %q, want %q", text, have, want)
 		}
 	}
 }

@@ -51,15 +51,16 @@ func (e *Error) Inside(text string, at Pos) *Error {
 	return &moved
 }
 
-// Error implements error, on one line.
+// Error implements error, on one line. What was perhaps meant says more than all
+// that could have stood there.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "query line %d column %d: %s", e.Line, e.Column, e.Message)
-	if len(e.Expected) > 0 {
-		b.WriteString("; expected " + strings.Join(e.Expected, ", "))
-	}
-	if e.Suggestion != "" {
+	switch {
+	case e.Suggestion != "":
 		b.WriteString("; did you mean " + e.Suggestion + "?")
+	case len(e.Expected) > 0:
+		b.WriteString("; expected " + strings.Join(e.Expected, ", "))
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -27,7 +28,7 @@ var meant = map[string]string{
 var meantFuncs = map[string]string{
 	"mean": "avg", "average": "avg", "distinct": "count_distinct", "dc": "count_distinct", "uniq": "count_distinct", "unique": "count_distinct",
 	"count_uniq": "count_distinct", "dc_approx": "count_distinct_approx", "stdev": "stddev", "stdevp": "stddev", "std": "stddev",
-	"countif": "count_if", "earliest": "first", "latest": "last", "list": "values", "minimum": "min", "maximum": "max", "total": "sum",
+	"countif": "count_if", "percentile": "p95", "quantile": "p95", "perc95": "p95", "perc99": "p99", "p999": "p99.9", "p9999": "p99.99", "earliest": "first", "latest": "last", "list": "values", "minimum": "min", "maximum": "max", "total": "sum",
 }
 
 // suggest returns what was perhaps meant by a name that is none of names.
@@ -163,6 +164,25 @@ func (p *parser) name(what string) (Name, error) {
 	return Name{Pos: at, Text: text}, nil
 }
 
+// unsigned refuses a name that begins with a sign, as other languages write what is
+// done the other way round here: as a name it would be of a field that nothing has.
+func (p *parser) unsigned(meant string) error {
+	if !p.has("-") && !p.has("+") {
+		return nil
+	}
+	start := p.pos
+	name := strings.TrimSpace(strings.TrimLeft(p.pipeWord(), "+-"))
+	if name == "" {
+		name = p.pipeWord()
+	}
+	p.pos = start
+	fault := p.fail("a name that begins with a sign is quoted").Expect("a field")
+	if name == "" || p.has("+") {
+		return fault
+	}
+	return fault.Suggest(fmt.Sprintf(meant, name))
+}
+
 // column reads a field name or the text of an aggregate.
 func (p *parser) column() (Name, error) {
 	name, err := p.name("a field")
@@ -211,6 +231,9 @@ func (p *parser) list(item func() error) error {
 func (p *parser) fields(at Pos) (Pipe, error) {
 	fields := &Fields{Pos: at}
 	err := p.list(func() error {
+		if err := p.unsigned("drop %s"); err != nil {
+			return err
+		}
 		name, err := p.column()
 		fields.Names = append(fields.Names, name)
 		return err
@@ -223,6 +246,9 @@ func (p *parser) sort(at Pos) (Pipe, error) {
 	p.takeWord("by")
 	open := p.takeMark("(")
 	err := p.list(func() error {
+		if err := p.unsigned("sort by %s desc"); err != nil {
+			return err
+		}
 		name, err := p.column()
 		if err != nil {
 			return err

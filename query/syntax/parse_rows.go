@@ -203,7 +203,6 @@ func (p *parser) parseFormat(at Pos) (Pipe, error) {
 	start := p.pos
 	format := strings.ToLower(p.pipeWord())
 	if format != "json" && format != "logfmt" {
-		formats := []string{"json", "logfmt"}
 		return nil, NewError(p.text, Pos(start), "there is no format %q", format).Expect(formats...).Suggest(Nearest(format, formats))
 	}
 	from, err := p.from()

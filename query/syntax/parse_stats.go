@@ -345,6 +345,13 @@ func (p *parser) top(at Pos, rare bool) (Pipe, error) {
 	}
 	p.takeWord("by")
 	names, err := p.fieldSet()
+	if at := Pos(p.pos); err == nil && !p.end() {
+		if n, fail := strconv.Atoi(p.pipeWord()); fail == nil {
+			right := (&Top{Rare: rare, N: n, Fields: names}).appendTo(nil)
+			return nil, NewError(p.text, at, "how many stands in front of the fields").Suggest(string(right))
+		}
+		p.pos = int(at)
+	}
 	return &Top{Pos: at, Rare: rare, N: n, Fields: names}, err
 }
 

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,20 @@ type Extract struct {
 	Regex   bool
 	From    Name // no text for the message
 }
+
+// extracted finds the names in a pattern of extract, of either kind.
+var extracted = regexp.MustCompile(`<(\pL[^<>]*)>`)
+
+// Names returns the fields that it takes out.
+func (p *Extract) Names() (names []string) {
+	for _, name := range extracted.FindAllStringSubmatch(p.Pattern, -1) {
+		names = append(names, name[1])
+	}
+	return names
+}
+
+// formats are those of which parse takes fields out.
+var formats = []string{"json", "logfmt"}
 
 // ParseFormat takes the fields out of a text in a format.
 type ParseFormat struct {

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -55,8 +56,32 @@ func TestInvalid(t *testing.T) {
 		if !errors.As(err, &fault) {
 			t.Errorf("%q: error of type %T", c[0], err)
 		}
-		if err.Error() != c[1] {
-			t.Errorf("%q:\nhave %s\nwant %s", c[0], err, c[1])
+		if have := allOf(fault); have != c[1] {
+			t.Errorf("%q:\nhave %s\nwant %s", c[0], have, c[1])
+		}
+	}
+}
+
+// allOf returns everything that an error says.
+func allOf(e *Error) string {
+	text := fmt.Sprintf("query line %d column %d: %s", e.Line, e.Column, e.Message)
+	if len(e.Expected) > 0 {
+		text += "; expected " + strings.Join(e.Expected, ", ")
+	}
+	if e.Suggestion != "" {
+		text += "; did you mean " + e.Suggestion + "?"
+	}
+	return text
+}
+
+func TestErrorText(t *testing.T) {
+	for text, want := range map[string]string{
+		"* | stats cuont()": `query line 1 column 11: there is no aggregate "cuont"; did you mean count?`,
+		"* | parse xml":     `query line 1 column 11: there is no format "xml"; expected json, logfmt`,
+		"* | limit x":       `query line 1 column 11: a number from 0 to 1073741824 is missing; expected a number`,
+	} {
+		if _, err := Parse(text); err == nil || err.Error() != want {
+			t.Errorf("%q:\nhave %v\nwant %s", text, err, want)
 		}
 	}
 }

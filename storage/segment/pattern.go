@@ -332,6 +332,9 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 			return nil, err
 		}
 	}
+	if c.naming != nil && !c.naming.Texts {
+		return c.nameLoose(texts), nil
+	}
 	_, ofText := c.namers()
 	loose := &loosePatterns{rows: texts.Rows, numbers: make([]uint32, len(texts.Rows))}
 	numbers := map[string]uint32{}
@@ -361,6 +364,31 @@ func (c patternColumn) readLoose(ctx context.Context, rows *index.DocSet) (*loos
 		loose.numbers[n] = number
 	}
 	return loose, nil
+}
+
+// nameLoose names texts by their outlines, of which each is named once: most texts share
+// theirs with others.
+func (c patternColumn) nameLoose(texts part.Values) *loosePatterns {
+	loose := &loosePatterns{rows: texts.Rows, numbers: make([]uint32, len(texts.Rows))}
+	name := c.naming.Start()
+	ofOutline, ofName := map[string]uint32{}, map[string]uint32{}
+	var outline []byte
+	for n, code := range texts.Codes {
+		outline = shape.AppendMessageOutline(outline[:0], texts.Dict[code])
+		number, known := ofOutline[string(outline)]
+		if !known {
+			whole := string(outline)
+			text := name(whole)
+			if number, known = ofName[text]; !known {
+				number = uint32(len(loose.dict))
+				ofName[text] = number
+				loose.dict = append(loose.dict, text)
+			}
+			ofOutline[whole] = number
+		}
+		loose.numbers[n] = number
+	}
+	return loose
 }
 
 // gatherPiece returns the texts of rows.

@@ -220,6 +220,7 @@ type wholeNames struct {
 	names    map[string]uint32
 	found    loosePatterns
 	open     []uint32 // rows whose message has to be read
+	room     []byte
 }
 
 // wholeShape is a shape with what its messages are named.
@@ -382,15 +383,18 @@ func (w *wholeNames) outline(of *outlinesOf, row uint32) (uint32, error) {
 	}
 	number := &of.number[of.values.Codes[of.at]]
 	if *number == 0 {
-		outline := of.values.Dict[of.values.Codes[of.at]]
-		if !of.named {
-			outline = shape.MessageOutline(outline)
+		value := of.values.Dict[of.values.Codes[of.at]]
+		if of.named {
+			w.room = append(w.room[:0], value...)
+		} else {
+			w.room = shape.AppendMessageOutline(w.room[:0], value)
 		}
 		if reduce := w.column.naming.Reduce; reduce != nil {
-			outline = reduce(outline)
+			w.room = append(w.room[:0], reduce(string(w.room))...)
 		}
-		known, ok := w.numbers[outline]
+		known, ok := w.numbers[string(w.room)]
 		if !ok {
+			outline := string(w.room)
 			known = uint32(len(w.outlines))
 			w.outlines, w.numbers[outline] = append(w.outlines, outline), known
 		}
