@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
@@ -334,7 +335,7 @@ func shownRules(tenant model.TenantID, r erasure.Retention) v1.Retention {
 	for _, rule := range r.Rules {
 		one := v1.RetentionRule{Name: rule.Name, Match: rule.Match, Bytes: rule.Bytes}
 		if rule.Keep > 0 {
-			one.Keep = rule.Keep.String()
+			one.Keep = length(rule.Keep)
 		}
 		out.Rules = append(out.Rules, one)
 	}
@@ -367,6 +368,21 @@ func keep(text string) (time.Duration, error) {
 		return 0, Fault(Invalid, "keep", "%.40q is no length of time, want one such as 30d or 12h", text)
 	}
 	return d, nil
+}
+
+// length is what keep reads, in days if it is some.
+func length(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	text := d.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if short, is := strings.CutSuffix(text, none); is {
+			text = short + none[:1]
+		}
+	}
+	return text
 }
 
 // SetRetention replaces the rules of the tenant that the path names, or says what they
