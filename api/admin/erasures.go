@@ -163,13 +163,7 @@ func (s *Service) Deletions(_ context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	list := []v1.Deletion{}
-	for _, d := range kept.Deletions() {
-		if lists(r, d.Tenant) {
-			list = append(list, shown(d))
-		}
-	}
-	return OK(list)
+	return list(kept.Deletions(), func(d erasure.Deletion) bool { return lists(r, d.Tenant) }, shown)
 }
 
 // found returns the deletion that the path names.
@@ -188,11 +182,7 @@ func (s *Service) found(r Request) (erasure.Deletion, error) {
 
 // Deletion shows one.
 func (s *Service) Deletion(_ context.Context, r Request) (Answer, error) {
-	d, err := s.found(r)
-	if err != nil {
-		return Answer{}, err
-	}
-	return OK(shown(d))
+	return show(r, s.found, shown)
 }
 
 // CreateDeletion plans one, or says what it would remove.
@@ -274,13 +264,7 @@ func (s *Service) Holds(_ context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	list := []v1.Hold{}
-	for _, hold := range kept.Holds() {
-		if lists(r, hold.Tenant) {
-			list = append(list, shownHold(hold))
-		}
-	}
-	return OK(list)
+	return list(kept.Holds(), func(hold erasure.Hold) bool { return lists(r, hold.Tenant) }, shownHold)
 }
 
 // CreateHold makes one.
