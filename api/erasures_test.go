@@ -143,7 +143,7 @@ func TestErasures(t *testing.T) {
 	w.do("PUT", "/admin/tenants/_audit/retention", `{"rules":[{"name":"a","match":"a:b","keep":"1d"}]}`, all...).want(t, 403)
 	w.do("PUT", "/admin/tenants/_audit/retention", `{"rules":[{"name":"a","keep":"700d"}]}`, all...).want(t, 200)
 
-	w.do("PUT", "/admin/tenants/shop/retention", `{"rules":[{"name":"all","keep":"90d"},{"name":"debug","match":"level:debug","keep":"12h"},{"name":"size","bytes":1000}]}`, own...).want(t, 200, "data/rules/1/keep", "12h0m0s")
+	w.do("PUT", "/admin/tenants/shop/retention", `{"rules":[{"name":"all","keep":"90d"},{"name":"debug","match":"level:debug","keep":"12h"},{"name":"size","bytes":1000}]}`, own...).want(t, 200, "data/rules/0/keep", "90d", "data/rules/1/keep", "12h")
 	w.do("PUT", "/admin/tenants/shop/retention", `{"dryRun":true,"rules":[{"name":"all","keep":"90d"}]}`, own...).want(t, 200, "data/removes/0/rule", "all", "data/removes/0/records", "3")
 	for _, rules := range []string{`{"name":"all"}`, `{"name":"a b","keep":"1d"}`, `{"name":"a","keep":"1s"}`, `{"name":"a","keep":"x"}`, `{"name":"a","bytes":5,"match":"a:b"}`, `{"name":"a","match":"x | sort y","keep":"1d"}`} {
 		w.do("PUT", "/admin/tenants/shop/retention", `{"rules":[`+rules+`]}`, own...).want(t, 400)
@@ -183,7 +183,7 @@ func TestTrailOfErasures(t *testing.T) {
 	trail.want(t, 200, "data/entries/#", "8")
 	for i, want := range []struct{ action, before, after string }{
 		{"DELETE /admin/domains/{name}", "shop.example", ""}, {"POST /admin/domains", "", "shop.example"},
-		{"PUT /admin/tenants/{name}/retention", "2160h0m0s", "720h0m0s"}, {"PUT /admin/tenants/{name}/retention", `"rules":[]`, "2160h0m0s"},
+		{"PUT /admin/tenants/{name}/retention", "90d", "30d"}, {"PUT /admin/tenants/{name}/retention", `"rules":[]`, "90d"},
 		{"DELETE /admin/holds/{name}", `"reason":"case"`, ""}, {"POST /admin/holds", "", `"reason":"case"`},
 		{"DELETE /admin/deletions/{name}", "planned", "cancelled"}, {"POST /admin/deletions", "", "planned"},
 	} {

@@ -192,3 +192,23 @@ func At(ns int64) *time.Time {
 
 // OK is the answer to what was asked for.
 func OK(body any) (Answer, error) { return Answer{Status: http.StatusOK, Body: body}, nil }
+
+// show answers what the path names, as find finds it for who asks.
+func show[T, V any](r Request, find func(Request) (T, error), shown func(T) V) (Answer, error) {
+	one, err := find(r)
+	if err != nil {
+		return Answer{}, err
+	}
+	return OK(shown(one))
+}
+
+// list answers those of all that who asks may see.
+func list[T, V any](all []T, sees func(T) bool, shown func(T) V) (Answer, error) {
+	out := []V{}
+	for _, one := range all {
+		if sees(one) {
+			out = append(out, shown(one))
+		}
+	}
+	return OK(out)
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api/v1"
@@ -162,13 +163,7 @@ func (s *Service) Deletions(_ context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	list := []v1.Deletion{}
-	for _, d := range kept.Deletions() {
-		if lists(r, d.Tenant) {
-			list = append(list, shown(d))
-		}
-	}
-	return OK(list)
+	return list(kept.Deletions(), func(d erasure.Deletion) bool { return lists(r, d.Tenant) }, shown)
 }
 
 // found returns the deletion that the path names.
@@ -187,11 +182,7 @@ func (s *Service) found(r Request) (erasure.Deletion, error) {
 
 // Deletion shows one.
 func (s *Service) Deletion(_ context.Context, r Request) (Answer, error) {
-	d, err := s.found(r)
-	if err != nil {
-		return Answer{}, err
-	}
-	return OK(shown(d))
+	return show(r, s.found, shown)
 }
 
 // CreateDeletion plans one, or says what it would remove.
@@ -273,13 +264,7 @@ func (s *Service) Holds(_ context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	list := []v1.Hold{}
-	for _, hold := range kept.Holds() {
-		if lists(r, hold.Tenant) {
-			list = append(list, shownHold(hold))
-		}
-	}
-	return OK(list)
+	return list(kept.Holds(), func(hold erasure.Hold) bool { return lists(r, hold.Tenant) }, shownHold)
 }
 
 // CreateHold makes one.
@@ -334,7 +319,7 @@ func shownRules(tenant model.TenantID, r erasure.Retention) v1.Retention {
 	for _, rule := range r.Rules {
 		one := v1.RetentionRule{Name: rule.Name, Match: rule.Match, Bytes: rule.Bytes}
 		if rule.Keep > 0 {
-			one.Keep = rule.Keep.String()
+			one.Keep = length(rule.Keep)
 		}
 		out.Rules = append(out.Rules, one)
 	}
@@ -367,6 +352,21 @@ func keep(text string) (time.Duration, error) {
 		return 0, Fault(Invalid, "keep", "%.40q is no length of time, want one such as 30d or 12h", text)
 	}
 	return d, nil
+}
+
+// length is what keep reads, in days if it is some.
+func length(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	text := d.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if short, is := strings.CutSuffix(text, none); is {
+			text = short + none[:1]
+		}
+	}
+	return text
 }
 
 // SetRetention replaces the rules of the tenant that the path names, or says what they

@@ -70,13 +70,7 @@ func (s *Service) key(r Request) (access.Key, error) {
 }
 
 // Key shows a key.
-func (s *Service) Key(_ context.Context, r Request) (Answer, error) {
-	key, err := s.key(r)
-	if err != nil {
-		return Answer{}, err
-	}
-	return OK(s.shown(key))
-}
+func (s *Service) Key(_ context.Context, r Request) (Answer, error) { return show(r, s.key, s.shown) }
 
 // CreateKey makes a key.
 func (s *Service) CreateKey(ctx context.Context, r Request) (Answer, error) {

@@ -79,11 +79,7 @@ func (s *Service) account(r Request) (access.Account, error) {
 
 // Tenant shows a tenant.
 func (s *Service) Tenant(_ context.Context, r Request) (Answer, error) {
-	account, err := s.account(r)
-	if err != nil {
-		return Answer{}, err
-	}
-	return OK(s.tenant(account))
+	return show(r, s.account, s.tenant)
 }
 
 // CreateTenant makes an account.

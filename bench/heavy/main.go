@@ -9,9 +9,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -82,16 +79,6 @@ func main() {
 // node is the node that is asked.
 type node struct{ url string }
 
-// token returns the credentials of a user of a tenant.
-func token(tenant string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	claims := fmt.Sprintf(`{"sub":"heavy","role":"tenant-admin","tenant":%q,"exp":%d}`, tenant, time.Now().Add(24*time.Hour).Unix())
-	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
-	sum := hmac.New(sha256.New, []byte(secret))
-	_, _ = sum.Write([]byte(text)) // a hash takes everything
-	return text + "." + encode(sum.Sum(nil))
-}
-
 // do makes a request and returns the status and how much came.
 func (n node) do(ctx context.Context, tenant, path string, body []byte) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -100,7 +87,7 @@ func (n node) do(ctx context.Context, tenant, path string, body []byte) (status 
 	if err != nil {
 		return 0, nil, fmt.Errorf("make request: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+token(tenant))
+	request.Header.Set("Authorization", "Bearer "+tool.Token(secret, "heavy", "tenant-admin", tenant))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, fmt.Errorf("ask: %w", err)

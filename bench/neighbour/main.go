@@ -9,9 +9,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,6 +24,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/tool"
 )
 
 const (
@@ -77,16 +75,6 @@ type node struct {
 	http *http.Client
 }
 
-// token returns the credentials of somebody with a role in a tenant.
-func token(role, tenant string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	claims := fmt.Sprintf(`{"sub":"neighbour","role":%q,"tenant":%q,"exp":%d}`, role, tenant, time.Now().Add(24*time.Hour).Unix())
-	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
-	sum := hmac.New(sha256.New, []byte(secret))
-	_, _ = sum.Write([]byte(text)) // a hash takes everything
-	return text + "." + encode(sum.Sum(nil))
-}
-
 // do makes a request and returns the status and the answer.
 func (n node) do(ctx context.Context, token, path string, body []byte) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -121,7 +109,7 @@ func (o *options) start(ctx context.Context) (*proc.Process, node, error) {
 		return nil, node{}, err
 	}
 	n := node{url: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flooders + 2*askers}}}
-	admin := token("platform-admin", "default")
+	admin := tool.Token(secret, "neighbour", "platform-admin", "default")
 	process, err := proc.Start(ctx, proc.Config{
 		Path: o.stere, Args: []string{"serve", "--data", filepath.Join(o.dir, "data"), "--listen", address},
 		Env: []string{"JWT_SECRET=" + secret}, LogPath: filepath.Join(o.dir, "node.log"),
@@ -200,7 +188,7 @@ func (o *options) measure(ctx context.Context, n node, flood bool, into *turn, s
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	ask := func(path string, body []byte, took *[]time.Duration) {
-		credentials := token("tenant-admin", "b")
+		credentials := tool.Token(secret, "neighbour", "tenant-admin", "b")
 		times, left := pace(ctx, o.pace, askers, func() {
 			if status, _, err := n.do(context.WithoutCancel(ctx), credentials, path, body); err != nil || status != http.StatusOK {
 				mu.Lock()
@@ -218,7 +206,7 @@ func (o *options) measure(ctx context.Context, n node, flood bool, into *turn, s
 		ask("/logs/search", []byte(`{"query":"level:error component:pay","limit":20}`), &into.questions)
 	})
 	if flood {
-		credentials := token("writer", "a")
+		credentials := tool.Token(secret, "neighbour", "writer", "a")
 		every := time.Minute / time.Duration(o.limit*o.over)
 		_, _ = pace(ctx, every, flooders, func() {
 			status, _, _ := n.do(context.WithoutCancel(ctx), credentials, "/logs", theirs) // 0 for what did not come off

@@ -15,6 +15,7 @@ import (
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/client"
 	"github.com/stere-log/stere/cluster/link"
+	"github.com/stere-log/stere/internal/plain"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -147,7 +148,7 @@ func (c *clusterStatusCommand) show(p *program, node *client.Client, again bool)
 		if text, err = json.Marshal(status); err == nil && !again {
 			text, err = json.MarshalIndent(status, "", "  ")
 		}
-		text = append(text, '\n')
+		text = append(plain.JSON(text), '\n')
 	} else {
 		view := &clusterView{status: status, now: time.Now(), allShards: c.Shards, color: c.Color == "always" || c.Color == "auto" && terminal && p.getenv("NO_COLOR") == ""}
 		text = view.render()
@@ -470,7 +471,7 @@ func (c *healListCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s\n", text)
+		_, err = fmt.Fprintf(p.stdout, "%s\n", plain.JSON(text))
 		return err
 	}
 	names, err := p.nodeNames(p.ctx, node)

@@ -51,12 +51,20 @@ func TestNothingForeign(t *testing.T) {
 	_, id, _ := strings.Cut(incidents, `"id":"`)
 	id, _, _ = strings.Cut(id, `"`)
 	post("PUT", "/lookups/hosts?key=host", `[{"host":"h","owner":`+odd+`}]`)
+	heads := filepath.Join(m.dir, "heads.json")
+	if err := os.WriteFile(heads, []byte(`[{"chain":`+odd+`,"seq":1,"hash":"00"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trail := filepath.Join(m.dir, "trail.ndjson")
+	if err := os.WriteFile(trail, []byte(`{"audit.entry":"`+"\u009b\u202e"+`"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	shown := 0
 	for _, args := range [][]string{
 		{"query", "*"}, {"query", "* | stats count() by (component)"}, {"query", "* | top 5 userId"}, {"query", "*", "--explain"},
 		{"triage", "incidents"}, {"triage", "incidents", "show", id}, {"triage", "alerts"}, {"triage", "rules", "list"},
 		{"models", "labels"}, {"models", "labels", "--json"}, {"lookup", "list"}, {"lookup", "show", "hosts"}, {"deploy", "list"},
-		{"audit", "list"}, {"admin", "delete", "list"}, {"admin", "hold", "list"}, {"admin", "key", "list"}, {"admin", "tenant", "list"}, {"admin", "usage"},
+		{"audit", "list"}, {"audit", "verify", trail, "--heads", heads}, {"audit", "verify", trail, "--heads", heads, "--json"}, {"admin", "delete", "list"}, {"admin", "hold", "list"}, {"admin", "key", "list"}, {"admin", "tenant", "list"}, {"admin", "usage"},
 		{"admin", "redact", "test", escapes + " password=hunter2"}, {"webhook", "list"}, {"services", "list"},
 		{"query", "level:" + escapes + "("}, {"lookup", "show", escapes}, {"triage", "rules", "show", escapes},
 	} {

@@ -54,7 +54,7 @@ func TestTerms(t *testing.T) {
 		}
 	}
 	for want, terms := range map[string]Terms{
-		"": {LogsPerDay: n(99_999), Analytics: &off, Alerts: Alerts{ErrorRate: new(float64)}}, "LogsPerDay": {LogsPerDay: n(100_001)}, "AdvancedFeatures": {AdvancedFeatures: &on},
+		"": {LogsPerDay: n(99_999), Analytics: &off, Alerts: Alerts{ErrorRate: new(float64)}}, "maxLogsPerDay": {LogsPerDay: n(100_001)}, "enableAdvancedFeatures": {AdvancedFeatures: &on},
 	} {
 		if got := terms.Raises(TermsOf(Standard)); got != want {
 			t.Errorf("%+v raises %q, want %q", terms, got, want)

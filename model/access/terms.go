@@ -3,6 +3,7 @@ package access
 import (
 	"math"
 	"reflect"
+	"strings"
 )
 
 // TermsOf returns everything that a plan says; unknown ones are basic.
@@ -61,15 +62,21 @@ func (t Terms) Raises(other Terms) (name string) {
 		switch value := field.Elem(); value.Kind() {
 		case reflect.Bool:
 			if value.Bool() && !other.Elem().Bool() {
-				return own.Type().Field(i).Name
+				return termName(own.Type().Field(i))
 			}
 		case reflect.Int64:
 			if value.Int() > other.Elem().Int() {
-				return own.Type().Field(i).Name
+				return termName(own.Type().Field(i))
 			}
 		}
 	}
 	return ""
+}
+
+// termName is what who configures a term calls it.
+func termName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
 }
 
 // each calls do with every term of both, those of Alerts too.

@@ -432,7 +432,19 @@ func (e *Eraser) finish(ctx context.Context, d erasure.Deletion) error {
 			return err
 		}
 	}
-	return e.end(ctx, d.Number, erasure.Done, "nothing of it is left on any replica")
+	return e.end(ctx, d.Number, erasure.Done, "nothing of it is left on any replica"+butHeld(d.Except))
+}
+
+// butHeld says which legal holds a deletion has left records to.
+func butHeld(held []erasure.Exception) string {
+	if len(held) == 0 {
+		return ""
+	}
+	names := make([]string, len(held))
+	for i, one := range held {
+		names[i] = one.Hold
+	}
+	return ", but for what is held by " + strings.Join(names, ", ")
 }
 
 // forget forgets a tenant that has no record left. Records that came after all, through

@@ -217,3 +217,14 @@ func TestRetentionBySize(t *testing.T) {
 		}
 	}
 }
+
+// TestDoneSaysWhatIsHeld: that nothing is left is not said of what holds keep.
+func TestDoneSaysWhatIsHeld(t *testing.T) {
+	for want, held := range map[string][]erasure.Exception{
+		"": nil, ", but for what is held by a, b": {{Hold: "a"}, {Hold: "b", Query: "c:d"}},
+	} {
+		if got := butHeld(held); got != want {
+			t.Errorf("%+v: %q, want %q", held, got, want)
+		}
+	}
+}

@@ -154,7 +154,7 @@ func (c *AuditVerify) Run(w World) error {
 		if err != nil {
 			return fmt.Errorf("show the report: %w", err)
 		}
-		fmt.Fprintf(w.Stdout(), "%s\n", text)
+		fmt.Fprintf(w.Stdout(), "%s\n", plain.JSON(text))
 	} else {
 		for _, f := range report.Faults {
 			fmt.Fprintf(w.Stdout(), "line %d: %s\n", f.Line, plain.Line(f.What))

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/stere-log/stere/api/v1"
@@ -57,12 +58,20 @@ func (k *listKeys) Run(w World) error {
 	return run(w, k.Remote, func(ctx context.Context, c *client.Client) ([]v1.Key, error) {
 		return c.Keys(ctx, k.Tenant)
 	}, func(out io.Writer, keys []v1.Key) {
-		row(out, "ID", "NAME", "TENANT", "ROLE", "STATUS", "MADE", "BY", "EXPIRES", "LAST USED", "MAY", "RESTRICTION")
+		row(out, "ID", "NAME", "TENANT", "ROLE", "STATUS", "MADE", "BY", "EXPIRES", "LAST USED", "FROM", "A MINUTE", "MAY", "RESTRICTION")
 		for i := range keys {
 			key := &keys[i]
-			row(out, key.ID, key.Name, key.Tenant, key.Role, key.Status, day(&key.Created), key.By, day(key.Expires), day(key.LastUsed), strings.Join(key.Permissions, " "), key.Restriction)
+			row(out, key.ID, key.Name, key.Tenant, key.Role, key.Status, day(&key.Created), key.By, day(key.Expires), day(key.LastUsed), strings.Join(key.Networks, " "), most(key.PerMinute), strings.Join(key.Permissions, " "), key.Restriction)
 		}
 	})
+}
+
+// most is how many requests a key may make, "" for as many as its tenant.
+func most(perMinute int64) string {
+	if perMinute == 0 {
+		return ""
+	}
+	return strconv.FormatInt(perMinute, 10)
 }
 
 type rotateKey struct {

@@ -1,0 +1,264 @@
+// Command limits measures how exactly a limit of requests holds over the nodes of a
+// cluster: it starts nodes, lets clients ask for more than they may, and counts what was
+// let through, as a share of the limit.
+//
+//	go run ./bench/limits -stere ./stere
+//
+// Clients ask in four ways: at all nodes evenly; at one node, which for most of them is
+// not the one that counts; at another node each second; and at all nodes but one, which
+// is killed in the middle. Each way has clients of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/tool"
+)
+
+const (
+	secret     = "limits-limits-limits-limits-limits"
+	askTimeout = 10 * time.Second
+	allowed    = 5 // percent
+)
+
+type options struct {
+	stere, dir                  string
+	nodes, limit, over, clients int
+	window                      time.Duration
+	windows                     int
+	askers                      int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.stere, "stere", "./stere", "the program")
+	flag.StringVar(&o.dir, "dir", "", "an empty folder for the nodes; empty: a temporary one")
+	flag.IntVar(&o.nodes, "nodes", 3, "nodes: 3 or 5")
+	flag.IntVar(&o.limit, "limit", 200, "requests in a window that a client may make")
+	flag.DurationVar(&o.window, "window", 10*time.Second, "the window, of whole seconds")
+	flag.IntVar(&o.windows, "windows", 3, "windows that clients ask in each way")
+	flag.IntVar(&o.over, "over", 3, "how many times as many requests they make")
+	flag.IntVar(&o.clients, "clients", 4, "that ask in each way")
+	flag.IntVar(&o.askers, "askers", 8, "requests of a client that are under way at most")
+	flag.Parse()
+	if o.nodes != 3 && o.nodes != 5 || o.limit < 1 || o.over < 2 || o.clients < 1 || o.windows < 1 || o.askers < 1 || o.window < time.Second || o.window%time.Second != 0 {
+		fmt.Fprintln(os.Stderr, "limits: want 3 or 5 nodes, a window of seconds, at least twice as many requests as the limit, and all else above 0; see -help")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := o.run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "limits:", err)
+		os.Exit(1)
+	}
+}
+
+// member is a node of the cluster.
+type member struct {
+	url     string
+	process *proc.Process
+}
+
+// stop stops those that run.
+func stop(members []*member) (err error) {
+	for _, m := range members {
+		if m.process != nil && m.process.Alive() {
+			err = errors.Join(err, m.process.Stop())
+		}
+	}
+	return err
+}
+
+// start starts the nodes of a new cluster and waits until each of them answers.
+func (o *options) start(ctx context.Context, asks *http.Client) (members []*member, err error) {
+	path := filepath.Join(o.dir, "secret")
+	if out, err := exec.CommandContext(ctx, o.stere, "cluster", "secret", "--out", path).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("make a secret: %w: %s", err, out)
+	}
+	var addresses [3][]string // of HTTP, the cluster, gossip
+	for i := range addresses {
+		for range o.nodes {
+			address, err := proc.FreeAddress()
+			if err != nil {
+				return nil, err
+			}
+			addresses[i] = append(addresses[i], address)
+		}
+	}
+	for i := range o.nodes {
+		m := &member{url: "http://" + addresses[0][i]}
+		m.process, err = proc.Launch(proc.Config{
+			Path: o.stere,
+			Args: []string{
+				"serve", "--data", filepath.Join(o.dir, fmt.Sprintf("node-%d", i)), "--listen", addresses[0][i], "--node", fmt.Sprintf("node-%d", i),
+				"--cluster-listen", addresses[1][i], "--gossip-listen", addresses[2][i], "--join", strings.Join(addresses[2], ","),
+				"--bootstrap-expect", fmt.Sprint(o.nodes), "--cluster-secret-file", path,
+				"--set", "rate-limit-enabled=true", "--set", fmt.Sprintf("rate-limit-requests=%d", o.limit),
+				"--set", fmt.Sprintf("rate-limit-window=%d", o.window/time.Second), "--set", "rate-limit-address=1000000000",
+			},
+			Env: []string{"JWT_SECRET=" + secret}, LogPath: filepath.Join(o.dir, fmt.Sprintf("node-%d.log", i)),
+			Ready: func(ctx context.Context) error {
+				status, err := ask(ctx, asks, m.url, tool.Token(secret, "first", "reader", "default"))
+				if err == nil && status != http.StatusOK && status != http.StatusTooManyRequests {
+					err = fmt.Errorf("status %d", status)
+				}
+				return err
+			},
+		})
+		if err != nil {
+			return nil, errors.Join(err, stop(members))
+		}
+		members = append(members, m)
+	}
+	for _, m := range members {
+		if err := m.process.AwaitReady(ctx); err != nil {
+			return nil, errors.Join(err, stop(members))
+		}
+	}
+	return members, nil
+}
+
+// ask makes a request that is limited and costs little, and returns its status.
+func ask(ctx context.Context, asks *http.Client, url, token string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/logs?limit=1", http.NoBody)
+	if err != nil {
+		return 0, fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := asks.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("ask: %w", err)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, errors.Join(err, response.Body.Close())
+}
+
+// flood lets one client ask until the context ends, at a steady pace and at the node
+// that at names for the number and the time of a request, and returns what was let
+// through, and how many requests had another answer than that or 429.
+func (o *options) flood(ctx context.Context, asks *http.Client, name string, at func(i int, since time.Duration) string) (through []pass, failed int) {
+	token := tool.Token(secret, name, "reader", "default")
+	every := o.window / time.Duration(o.limit*o.over)
+	began := time.Now()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	room := make(chan struct{}, o.askers)
+	for i := 0; ; i++ {
+		timer := time.NewTimer(time.Until(began.Add(time.Duration(i) * every)))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			all.Wait()
+			return through, failed
+		}
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			sent := time.Since(began)
+			status, err := ask(context.WithoutCancel(ctx), asks, at(i, sent), token)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && status == http.StatusOK:
+				through = append(through, pass{sent: sent, answered: time.Since(began)})
+			case err != nil || status != http.StatusTooManyRequests:
+				failed++
+			}
+		})
+	}
+}
+
+// way is how clients choose nodes.
+type way struct {
+	name string
+	at   func(members []*member, i int, since time.Duration) string
+	kill bool // the last node, in the middle
+}
+
+var ways = []way{
+	{name: "all nodes", at: func(members []*member, i int, _ time.Duration) string { return members[i%len(members)].url }},
+	{name: "one node", at: func(members []*member, _ int, _ time.Duration) string { return members[0].url }},
+	{name: "another each second", at: func(members []*member, _ int, since time.Duration) string {
+		return members[int(since/time.Second)%len(members)].url
+	}},
+	{name: "all but one, which is killed", kill: true, at: func(members []*member, i int, _ time.Duration) string {
+		return members[i%(len(members)-1)].url
+	}},
+}
+
+// measure lets clients ask in one way.
+func (o *options) measure(ctx context.Context, asks *http.Client, members []*member, w way, number int) (results []result, err error) {
+	ctx, end := context.WithTimeout(ctx, o.window*time.Duration(o.windows))
+	defer end()
+	results = make([]result, o.clients)
+	var all sync.WaitGroup
+	for client := range o.clients {
+		all.Go(func() {
+			through, failed := o.flood(ctx, asks, fmt.Sprintf("client-%d-%d", number, client), func(i int, since time.Duration) string { return w.at(members, i, since) })
+			results[client] = judge(through, o.limit, o.window, o.windows)
+			results[client].failed = failed
+		})
+	}
+	if w.kill {
+		timer := time.NewTimer(o.window * time.Duration(o.windows) / 2)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			err = members[len(members)-1].process.Kill()
+		case <-ctx.Done():
+		}
+	}
+	all.Wait()
+	return results, err
+}
+
+func (o *options) run(ctx context.Context, out io.Writer) (err error) {
+	if o.dir == "" {
+		if o.dir, err = os.MkdirTemp("", "stere-limits-"); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
+	}
+	asks := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients * o.askers, DialContext: (&net.Dialer{Timeout: askTimeout}).DialContext}}
+	members, err := o.start(ctx, asks)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop(members)) }()
+	fmt.Fprintf(out, "%d nodes; %d clients in each way, each of which may make %d requests in %s and makes %d times as many, for %d windows\n\n", o.nodes, o.clients, o.limit, o.window, o.over, o.windows)
+	fmt.Fprintln(out, "| asked are | let through, least % | most % | in any window, most % | failed |\n|---|---:|---:|---:|---:|")
+	worst := 0.0
+	for number, w := range ways {
+		results, err := o.measure(ctx, asks, members, w, number)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("measure: %w", ctx.Err())
+		}
+		worst = max(worst, row(out, w.name, results))
+	}
+	fmt.Fprintf(out, "\nfarthest from the limit: %.1f %%; wanted: at most %d %%\n", worst, allowed)
+	if worst > allowed {
+		return fmt.Errorf("a limit was missed by %.1f %%", worst)
+	}
+	return nil
+}
