@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -325,4 +326,58 @@ func TestTell(t *testing.T) {
 		t.Errorf("%d segments last, %d values are kept beside %d", len(done), len(values), segments)
 	}
 	l.check("told")
+}
+
+// TestFewOfASegment: a condition that few records are left for finds those that a look at
+// each of them finds, and makes nothing of the others.
+func TestFewOfASegment(t *testing.T) {
+	l := &ledger{t: t, random: rand.New(rand.NewPCG(735, 1)), fs: engine.MemFS(), rows: map[model.TenantID]int{}, gone: map[model.TenantID]bool{}}
+	l.open()
+	defer func() { l.close() }()
+	l.append("a", segmentRows)
+	l.seal()
+	view, err := l.shard.View("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Release()
+	ask := func(p part.Part, within *index.DocSet, field, value string) []uint32 {
+		t.Helper()
+		found, err := p.Eval(t.Context(), index.Leaf{Field: field, Pred: index.Equal{Text: value}}, within)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.ToArray()
+	}
+	var named derived.Mentions
+	named.Add(derived.Category)
+	named.Add(derived.DetectedLevel)
+	for _, p := range derived.With(view.Parts, named, nil) {
+		few := index.NewDocSet()
+		for row := uint32(0); row < p.Rows(); row += 20 {
+			few.Add(row)
+		}
+		records, err := p.Records(t.Context(), few)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field, value := range map[string]string{derived.Category: "authentication", derived.DetectedLevel: "error"} {
+			var want []uint32
+			for i := range records {
+				if naive(&records[i])[field] == value {
+					want = append(want, uint32(i)*20)
+				}
+			}
+			if have := ask(p, few, field, value); len(want) == 0 || !slices.Equal(have, want) {
+				t.Errorf("%s: %d of %d records have %s, want %d", field, len(have), few.GetCardinality(), value, len(want))
+			}
+			if values, _ := l.beside(); len(values) > 0 {
+				t.Errorf("%s was made of all records", field)
+			}
+		}
+		ask(p, nil, derived.Category, "authentication")
+		if values, _ := l.beside(); len(values) == 0 {
+			t.Error("nothing is kept of all records")
+		}
+	}
 }
