@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -66,6 +67,7 @@ func (l *ledger) append(tenant model.TenantID, n int) {
 			fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: pick(
 				"user "+user+" opened the door", fmt.Sprintf("slow query took %d ms", i), fmt.Sprintf("alone %c%x", 'g'+rune(l.random.IntN(9)), l.random.Uint32()),
 				fmt.Sprintf("login of %s failed after %d tries", user, i), fmt.Sprintf("GET /?f=../../%d/etc/passwd&u=%s' or 1=1-- HTTP/1.1", i, user), fmt.Sprintf("ERROR: disk %d is full", i), "saved",
+				fmt.Sprintf("call of %s done in %d.5s trace_id=%032x", user, i, i+1), fmt.Sprintf(`{"duration_ms":%d,"traceparent":"00-%032x-%016x-01"}`, i, i+1, i+2),
 			)})
 		}
 		if l.random.IntN(3) == 0 {
@@ -116,6 +118,14 @@ func naive(r *model.Record) map[string]string {
 	if made[derived.Category] = string(verdict.Labels[0].Category); text("category") != "" {
 		made[derived.Category] = text("category")
 	}
+	if took, ok := meaning.DurationOf(text("message")); ok {
+		made[derived.DetectedDuration] = strconv.FormatFloat(took, 'f', -1, 64)
+	}
+	if trace, span := meaning.TraceOf(text("message")); trace != "" {
+		if made[derived.TraceID] = trace; span != "" {
+			made[derived.SpanID] = span
+		}
+	}
 	var attacks []string
 	for _, name := range meaning.AttackNames() {
 		for _, found := range meaning.Attacks(text("message")) {
@@ -134,7 +144,7 @@ func naive(r *model.Record) map[string]string {
 // check compares what is made of all records with a look at each of them.
 func (l *ledger) check(when string) {
 	l.t.Helper()
-	fields := []string{derived.Category, derived.DetectedLevel, derived.Attack}
+	fields := []string{derived.Category, derived.DetectedLevel, derived.Attack, derived.DetectedDuration, derived.TraceID, derived.SpanID}
 	var named derived.Mentions
 	for _, field := range fields {
 		named.Add(field)
