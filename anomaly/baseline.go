@@ -15,17 +15,23 @@ const (
 	floor        = 0.01
 	neighbours   = 1   // buckets on each side that count as the same hour
 	samplesLeast = 3   // days, weeks
-	heavier      = 1.4 // times the dispersion: real tails are heavier than those of the model
+	heavier      = 1.4 // times the dispersion: real tails are heavier above than those of the model
 )
 
 // scales are over how many buckets together counts are judged.
 func scales() []int { return []int{1, 2, 4, 8, 16, 32} }
 
-// baseline is what is expected of a series, and how far it strays.
-type baseline struct {
+// estimate is what is expected of a series, and how far it strays.
+type estimate struct {
 	expected []float64 // by bucket, of the whole input
-	flat     float64   // the mean of the history
 	stray    []float64 // dispersion, by scale
+}
+
+// baseline is what is known of a series by its history.
+type baseline struct {
+	estimate
+	calm     estimate  // of the same without its bursts
+	flat     float64   // the mean of the history
 	flatOnly []float64 // the same if only the mean were known
 	season   int       // buckets; 0 if none
 	basis    string
@@ -38,7 +44,7 @@ type baseline struct {
 // learn makes the baseline of counts whose history is the buckets [first, until).
 func (in *Input) learn(counts []float64, until int) *baseline {
 	history := counts[in.First:until]
-	b := &baseline{factor: factorUp, flat: (sum(history) + 0.5) / float64(len(history)), expected: make([]float64, len(counts)), basis: "the mean of " + in.span(len(history))}
+	b := &baseline{factor: factorUp, flat: (sum(history) + 0.5) / float64(len(history)), estimate: estimate{expected: make([]float64, len(counts))}, basis: "the mean of " + in.span(len(history))}
 	for i := range b.expected {
 		b.expected[i] = b.flat
 	}
@@ -49,7 +55,7 @@ func (in *Input) learn(counts []float64, until int) *baseline {
 		}
 	}
 	wrong := strayed(history, b.expected[in.First:until])
-	b.stray = in.disperse(counts, b.expected, until)
+	b.stray = in.disperse(counts, b.expected, until, heavier)
 	b.flatOnly = b.stray
 	for _, season := range []time.Duration{24 * time.Hour, 7 * 24 * time.Hour} {
 		length := in.per(season)
@@ -66,12 +72,13 @@ func (in *Input) learn(counts []float64, until int) *baseline {
 			if season > 24*time.Hour {
 				b.basis = "the same time of the week in " + in.span(len(history))
 			}
-			b.stray = in.disperse(counts, told, until)
+			b.stray = in.disperse(counts, told, until, heavier)
 		}
 	}
 	if b.season == 0 {
 		b.tails = tailsOf(history)
 	}
+	b.calm = in.calmed(counts, b, until)
 	return b
 }
 
@@ -132,7 +139,7 @@ func trimmed(samples []float64) []float64 {
 
 // disperse measures how far sums over each scale stray from what is expected beyond
 // what chance does, as a dispersion.
-func (in *Input) disperse(counts, expected []float64, until int) []float64 {
+func (in *Input) disperse(counts, expected []float64, until int, heavier float64) []float64 {
 	found := make([]float64, 0, len(scales()))
 	n := until - in.First
 	for _, k := range scales() {

@@ -141,11 +141,12 @@ func (d *detector) counts(s *Series) {
 func (d *detector) counted(s *Series, base *baseline, e episode, up bool) Finding {
 	f := Finding{Subject: s.Subject, Level: d.levels[s.ID], Unit: "records", Up: up, From: e.from, To: e.to, LogP: e.lnP, Basis: base.basis}
 	f.Ongoing, f.sparse = f.To >= d.end-1, up && base.busy < busyLeast
-	f.Observed, f.Expected = sum(s.Counts[f.From:min(f.To, len(s.Counts))]), sum(base.expected[f.From:f.To])
-	f.Low, f.High = usual(f.Expected, base.dispersion(f.To-f.From))
+	of := base.of(up)
+	f.Observed, f.Expected = sum(s.Counts[f.From:min(f.To, len(s.Counts))]), sum(of.expected[f.From:f.To])
+	f.Low, f.High = usual(f.Expected, of.dispersion(f.To-f.From))
 	f.profile = make([]float64, d.in.Buckets-d.judge)
 	for i := range f.profile {
-		f.profile[i] = s.Counts[d.judge+i] - base.expected[d.judge+i]
+		f.profile[i] = s.Counts[d.judge+i] - of.expected[d.judge+i]
 	}
 	long := f.To-f.From >= lasting
 	switch {
@@ -175,15 +176,15 @@ func (d *detector) ordinary(base *baseline, f Finding) bool {
 }
 
 // dispersion returns the dispersion of a sum over so many buckets.
-func (b *baseline) dispersion(buckets int) float64 {
-	if len(b.stray) == 0 {
+func (e estimate) dispersion(buckets int) float64 {
+	if len(e.stray) == 0 {
 		return 1
 	}
-	i := len(b.stray) - 1
+	i := len(e.stray) - 1
 	for i > 0 && scales()[i] > buckets {
 		i--
 	}
-	return b.stray[i]
+	return e.stray[i]
 }
 
 // episodes finds the stretches of a series with too many or too few.
@@ -192,12 +193,12 @@ func (d *detector) episodes(counts []float64, base *baseline, up bool) []episode
 	var found []episode
 	for range episodesMax {
 		best := episode{lnP: 0}
-		for i, k := range scales()[:len(base.stray)] {
-			limit := end
+		for i, stray := range base.of(up).stray {
+			k, limit := scales()[i], end
 			if up && k == 1 {
 				limit = d.in.Buckets // too many are too many before the bucket is over
 			}
-			d.scan(counts, base, up, k, base.stray[i], limit, found, &best)
+			d.scan(counts, base, up, k, stray, limit, found, &best)
 		}
 		if best.to == 0 || best.lnP > d.limit {
 			break
@@ -217,7 +218,7 @@ func (d *detector) scan(counts []float64, base *baseline, up bool, k int, stray 
 	if d.judge+k > limit {
 		return
 	}
-	haves, wants := rolling(counts[d.judge:limit], k), rolling(base.expected[d.judge:limit], k)
+	haves, wants := rolling(counts[d.judge:limit], k), rolling(base.of(up).expected[d.judge:limit], k)
 	for i, have := range haves {
 		want, from, to := wants[i], d.judge+i, d.judge+i+k
 		many := up && have >= base.factor*want && have-want >= excessLeast
@@ -248,14 +249,15 @@ func (d *detector) over(base *baseline, k int) float64 {
 // widen adds the buckets beside an episode that are as odd; one between them that is
 // not belongs to it.
 func (d *detector) widen(counts []float64, base *baseline, up bool, e *episode) {
-	have, want := sum(counts[e.from:e.to]), sum(base.expected[e.from:e.to])
+	expected := base.of(up).expected
+	have, want := sum(counts[e.from:e.to]), sum(expected[e.from:e.to])
 	mean, half := (have-want)/float64(e.to-e.from), (1+have/max(want, 1))/2
 	odd := func(i int) bool {
 		if i < d.judge || i >= d.end {
 			return false
 		}
-		excess := counts[i] - base.expected[i]
-		return up && (excess >= mean/3 || excess >= excessLeast && counts[i] >= half*base.expected[i]) || !up && excess <= mean/2
+		excess := counts[i] - expected[i]
+		return up && (excess >= mean/3 || excess >= excessLeast && counts[i] >= half*expected[i]) || !up && excess <= mean/2
 	}
 	for odd(e.from-1) || odd(e.from-2) {
 		e.from--

@@ -23,11 +23,11 @@ func (d *detector) share(s *Share) {
 		return
 	}
 	usualShare := (part + 0.5) / (whole + 1)
-	base := &baseline{factor: shareFactor, expected: make([]float64, len(s.Part)), basis: "the share in " + d.in.span(d.judge-d.in.First)}
+	base := &baseline{factor: shareFactor, estimate: estimate{expected: make([]float64, len(s.Part))}, basis: "the share in " + d.in.span(d.judge-d.in.First)}
 	for i, n := range s.Whole {
 		base.expected[i] = usualShare * n
 	}
-	base.stray = d.in.disperse(s.Part, base.expected, d.judge)
+	base.stray = d.in.disperse(s.Part, base.expected, d.judge, heavier)
 	for _, e := range d.episodes(s.Part, base, true) {
 		n := sum(s.Whole[e.from:e.to])
 		have := sum(s.Part[e.from:e.to]) / max(n, 1)

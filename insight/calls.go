@@ -22,7 +22,7 @@ const isCall = `category:=integration sourceService:*`
 
 // correlationFields returns the fields that say which request a record belongs to.
 func correlationFields() []string {
-	return []string{"correlationId", "correlation_id", "metadata.correlationId", "traceId", "trace_id", "requestId"}
+	return []string{"correlationId", "correlation_id", "metadata.correlationId", "traceId", "trace_id", "trace.id", "requestId"}
 }
 
 // Graph is which services call which.

@@ -238,6 +238,67 @@ func TestInsights(t *testing.T) {
 	}
 }
 
+// counting counts the questions that are asked of an engine.
+type counting struct {
+	*query.Engine
+	asked int
+}
+
+func (c *counting) Search(ctx context.Context, request query.Request) (*query.Result, error) {
+	c.asked++
+	return c.Engine.Search(ctx, request)
+}
+
+// TestOnlySomeTypes: whoever looks for one type gets what all insights have of it, as they
+// have it, and fewer questions are asked.
+func TestOnlySomeTypes(t *testing.T) {
+	s := ordinary()
+	s.add(2*time.Hour, 60, "level", "error", "component", "db", "message", "cannot lock table t#")
+	s.add(2*time.Hour, 12, "level", "error", "component", "web", "message", "no route to host # found")
+	s.add(2*time.Hour, 10, "level", "info", "endpoint", "/slow", "duration", "12000", "message", "GET /slow took # ms")
+	s.add(2*time.Hour, 14, "level", "info", "component", "portal", "userId", "eve", "ip", "10.9.9.8", "message", "login failed, try #")
+	s.add(2*time.Hour, 7, "component", "sshd", "message", "Failed password for bob from 10.9.9.6 port 4#2 ssh2")
+	s.add(2*time.Hour-10*time.Minute, 1, "component", "sshd", "message", "Accepted password for bob from 10.9.9.6 port 5#2 ssh2")
+	s.add(2*time.Hour, 1, "level", "info", "component", "web", "message", "GET /item?id=1 UNION SELECT name FROM users")
+	s.add(30*time.Hour, 120, "level", "info", "component", "mail", "message", "sent #")
+	s.add(3*time.Hour, 900, "level", "info", "component", "db", "message", "checkpoint # done")
+	engine := &counting{Engine: s.engine(t)}
+	service := insight.New(engine, nil, func() time.Time { return now })
+	look := func(types ...string) (map[string]string, int) {
+		engine.asked = 0
+		have, err := service.Insights(t.Context(), insight.InsightsRequest{Scope: scope(), Types: types})
+		if err != nil || !have.Complete {
+			t.Fatal(types, err, have)
+		}
+		found := map[string]string{}
+		for _, one := range have.Insights {
+			one.Metadata = nil
+			text, err := json.Marshal(one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[one.Type] += string(text) + "\n"
+		}
+		return found, engine.asked
+	}
+	all, asked := look()
+	if len(all) < 8 {
+		t.Errorf("the store has only %d types of insights", len(all))
+	}
+	for _, one := range insight.Types() {
+		have, fewer := look(one)
+		if have[one] != all[one] {
+			t.Errorf("%s:\n%s\nwant\n%s", one, have[one], all[one])
+		}
+		if fewer >= asked {
+			t.Errorf("%s: %d questions, %d for all", one, fewer, asked)
+		}
+	}
+	if _, few := look("security_threat"); few > 4 {
+		t.Errorf("%d questions for marks of attacks", few)
+	}
+}
+
 // TestNothingIsUsualWithoutHistory checks that a store that has just begun does
 // not take everything for new and for a spike.
 func TestNothingIsUsualWithoutHistory(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/anomaly"
+	"github.com/stere-log/stere/detect"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -87,6 +88,9 @@ type Recommendation struct {
 type InsightsRequest struct {
 	Scope
 	Disks bool // those of the nodes, too: for who looks after these
+	// Types are those that are looked for; none: all. Of others there may be some in the
+	// answer, or not, and what is told of the whole may be missing.
+	Types []string
 }
 
 // Insights is what deserves attention, the worst first.
@@ -112,8 +116,9 @@ type finder struct {
 	errors int64
 	found  []Insight
 
-	counted   bool  // total and errors are known
-	pastKnown int64 // 1 and the records of the days before; 0: not asked yet
+	types     []string // that are looked for; none: all
+	counted   bool     // total and errors are known
+	pastKnown int64    // 1 and the records of the days before; 0: not asked yet
 }
 
 // Insights returns what deserves attention in a window, compared with what was
@@ -124,10 +129,12 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 		return nil, err
 	}
 	a.limit()
-	f := &finder{asker: a, window: request.Window}
+	f := &finder{asker: a, window: request.Window, types: request.Types}
 	found, learning, in := f.lookAtAll()
 	capacity := []Capacity{}
-	f.look("capacity", func() { capacity = append(capacity, f.capacities(request.Disks)...) })
+	if f.asked(capacityTypes()) {
+		f.look("capacity", func() { capacity = append(capacity, f.capacities(request.Disks)...) })
+	}
 	f.merge(found)
 	answer := &Insights{Capacity: capacity, Timestamp: s.now().UTC(), Domain: string(request.Tenant), TimeRange: request.Window.timeRange(), Severity: Info}
 	all := len(f.found)
@@ -148,21 +155,27 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 // as it was and at attackers, last at what is behind errors.
 func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.Input) {
 	in = &anomaly.Input{}
+	attackers, others := f.asked(attackTypes()), f.askedOthers()
 	steps := []struct {
-		name string
-		run  func()
+		asked bool
+		name  string
+		run   func()
 	}{
-		{"totals", f.totals}, {"error rate", f.errorRates}, {"components", f.components}, {"volume", f.volume},
-		{"anomalies and forecast", func() {
+		{others, "totals", f.totals}, {others, "error rate", f.errorRates}, {others, "components", f.components}, {others, "volume", f.volume},
+		{others, "anomalies and forecast", func() {
 			anomalies, learnt, input := f.anomalies(f.window)
 			found, learning, in = append(found, anomalies...), learnt, input
 		}},
-		{"attackers", func() { found = append(found, f.asker.attacks()...) }},
-		{"failed logins", f.bruteForce}, {"attacks on web applications", f.attacks},
-		{"spikes of errors", f.errorSpikes}, {"new errors", f.newPatterns}, {"slow endpoints", f.slowEndpoints},
-		{"rising errors", f.risingErrors}, {"recurring errors", f.recurringErrors},
+		{attackers, "attackers", func() { found = append(found, f.asker.attacks()...) }},
+		{attackers, "failed logins", f.bruteForce},
+		{f.asked(threatTypes()), "attacks on web applications", f.attacks},
+		{others, "spikes of errors", f.errorSpikes}, {others, "new errors", f.newPatterns}, {others, "slow endpoints", f.slowEndpoints},
+		{others, "rising errors", f.risingErrors}, {others, "recurring errors", f.recurringErrors},
 	}
 	for _, step := range steps {
+		if !step.asked {
+			continue
+		}
 		insights, findings, known, input := len(f.found), len(found), learning, in
 		if !f.look(step.name, step.run) { // what was made of half the answers is not told
 			f.found, found, learning, in = f.found[:insights], found[:findings], known, input
@@ -172,6 +185,33 @@ func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.In
 	f.evidence(found)
 	return found, learning, in
 }
+
+// asked reports whether any of the types is looked for.
+func (f *finder) asked(types []string) bool {
+	return len(f.types) == 0 || slices.ContainsFunc(types, func(one string) bool { return slices.Contains(f.types, one) })
+}
+
+// askedOthers reports whether any is looked for that is neither of attacks nor of what
+// fills up. What tells of these depends on each other: a finding is told with the insight
+// that has the same cause.
+func (f *finder) askedOthers() bool {
+	apart := slices.Concat(attackTypes(), threatTypes(), capacityTypes())
+	return len(f.types) == 0 || slices.ContainsFunc(f.types, func(one string) bool { return !slices.Contains(apart, one) })
+}
+
+// attackTypes are those of what attackers do, threatTypes those of marks of attacks,
+// capacityTypes those of what fills up.
+func attackTypes() []string {
+	types := []string{"potential_brute_force"}
+	for _, kind := range detect.Kinds() {
+		types = append(types, string(kind))
+	}
+	return types
+}
+
+func threatTypes() []string { return []string{"security_threat"} }
+
+func capacityTypes() []string { return []string{"quota_predicted", "disk_full_predicted"} }
 
 // totals counts all records, and errors among them.
 func (f *finder) totals() {

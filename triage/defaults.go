@@ -54,7 +54,7 @@ func Defaults() []*Rule {
 			Keep:    minutes(10),
 			Actions: []Action{notify, tags("memory")}},
 		{ID: "business_event", Name: "Business events", Severity: Info,
-			When:    Condition{Query: `category:business`, Over: minutes(60)},
+			When:    Condition{Query: businessWords + ` category:business`, Over: minutes(60)},
 			Every:   minutes(60),
 			Actions: []Action{tags("business")}},
 	}
@@ -73,6 +73,11 @@ func Defaults() []*Rule {
 func attacks() []string {
 	return []string{"potential_brute_force", "password_spraying", "credential_stuffing", "account_takeover", "privilege_change", "impossible_travel", "security_threat"}
 }
+
+// businessWords are words that records about business mostly have. They come before the
+// category, which would else be made of every record there is, for a rule that every
+// tenant has.
+const businessWords = `(order OR orders OR customer OR customers OR cart OR checkout OR shipment OR shipping OR booking OR reservation OR subscription OR signup OR registration OR coupon OR inventory OR purchase)`
 
 // fiveAlerts are those on how everything is.
 func fiveAlerts() []*Rule {

@@ -22,6 +22,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -44,6 +45,7 @@ const (
 
 type options struct {
 	file, serve, listen string
+	profile             string
 	watched             bool
 	lines, turns        int
 	length              time.Duration
@@ -55,6 +57,7 @@ func main() {
 	flag.IntVar(&o.lines, "lines", 600_000, "records of a turn; of a shorter file again from its beginning")
 	flag.DurationVar(&o.length, "time", 2*time.Minute, "of a turn: patterns are learned after a minute, rules are looked at every minute")
 	flag.IntVar(&o.turns, "turns", 2, "watched ones, and as many others")
+	flag.StringVar(&o.profile, "profile", "", "a file: what the last watched node used processors for")
 	flag.StringVar(&o.serve, "serve", "", "a folder: be the node")
 	flag.StringVar(&o.listen, "listen", "", "where the node listens")
 	flag.BoolVar(&o.watched, "watched", false, "the node is a watched one")
@@ -83,7 +86,19 @@ func (o *options) beNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.Run(ctx)
+	if o.profile == "" {
+		return n.Run(ctx)
+	}
+	file, err := os.Create(o.profile)
+	if err != nil {
+		return fmt.Errorf("make a profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = n.Run(ctx)
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 // turn is what one took.
@@ -158,8 +173,12 @@ func (o *options) measure(ctx context.Context, lines [][]byte, watched bool) (t 
 		return t, err
 	}
 	url := "http://" + address
+	args := []string{"-serve", dir, "-listen", address, fmt.Sprintf("-watched=%t", watched)}
+	if watched && o.profile != "" {
+		args = append(args, "-profile", o.profile)
+	}
 	process, err := proc.Start(ctx, proc.Config{
-		Path: self, Args: []string{"-serve", dir, "-listen", address, fmt.Sprintf("-watched=%t", watched)},
+		Path: self, Args: args,
 		Ready: func(ctx context.Context) error { return post(ctx, url+"/logs/search", []byte(`{"limit":1}`)) },
 	})
 	if err != nil {

@@ -295,7 +295,7 @@ func (f *Finder) anomalies(ctx context.Context, tenant model.TenantID, a *triage
 	if f.Insights == nil {
 		return nil, errors.New("this node has no insights")
 	}
-	found, err := f.Insights(ctx, insight.InsightsRequest{Scope: insight.Scope{Audience: query.Audience{Tenant: tenant}, Window: insight.Window{From: from, To: to}, Who: "triage"}})
+	found, err := f.Insights(ctx, insight.InsightsRequest{Scope: insight.Scope{Audience: query.Audience{Tenant: tenant}, Window: insight.Window{From: from, To: to}, Who: "triage"}, Types: a.Types})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -65,6 +67,7 @@ func (l *ledger) append(tenant model.TenantID, n int) {
 			fields = append(fields, model.Field{Name: "message", Kind: model.String, Text: pick(
 				"user "+user+" opened the door", fmt.Sprintf("slow query took %d ms", i), fmt.Sprintf("alone %c%x", 'g'+rune(l.random.IntN(9)), l.random.Uint32()),
 				fmt.Sprintf("login of %s failed after %d tries", user, i), fmt.Sprintf("GET /?f=../../%d/etc/passwd&u=%s' or 1=1-- HTTP/1.1", i, user), fmt.Sprintf("ERROR: disk %d is full", i), "saved",
+				fmt.Sprintf("call of %s done in %d.5s trace_id=%032x", user, i, i+1), fmt.Sprintf(`{"duration_ms":%d,"traceparent":"00-%032x-%016x-01"}`, i, i+1, i+2),
 			)})
 		}
 		if l.random.IntN(3) == 0 {
@@ -115,6 +118,14 @@ func naive(r *model.Record) map[string]string {
 	if made[derived.Category] = string(verdict.Labels[0].Category); text("category") != "" {
 		made[derived.Category] = text("category")
 	}
+	if took, ok := meaning.DurationOf(text("message")); ok {
+		made[derived.DetectedDuration] = strconv.FormatFloat(took, 'f', -1, 64)
+	}
+	if trace, span := meaning.TraceOf(text("message")); trace != "" {
+		if made[derived.TraceID] = trace; span != "" {
+			made[derived.SpanID] = span
+		}
+	}
 	var attacks []string
 	for _, name := range meaning.AttackNames() {
 		for _, found := range meaning.Attacks(text("message")) {
@@ -133,7 +144,7 @@ func naive(r *model.Record) map[string]string {
 // check compares what is made of all records with a look at each of them.
 func (l *ledger) check(when string) {
 	l.t.Helper()
-	fields := []string{derived.Category, derived.DetectedLevel, derived.Attack}
+	fields := []string{derived.Category, derived.DetectedLevel, derived.Attack, derived.DetectedDuration, derived.TraceID, derived.SpanID}
 	var named derived.Mentions
 	for _, field := range fields {
 		named.Add(field)
@@ -325,4 +336,58 @@ func TestTell(t *testing.T) {
 		t.Errorf("%d segments last, %d values are kept beside %d", len(done), len(values), segments)
 	}
 	l.check("told")
+}
+
+// TestFewOfASegment: a condition that few records are left for finds those that a look at
+// each of them finds, and makes nothing of the others.
+func TestFewOfASegment(t *testing.T) {
+	l := &ledger{t: t, random: rand.New(rand.NewPCG(735, 1)), fs: engine.MemFS(), rows: map[model.TenantID]int{}, gone: map[model.TenantID]bool{}}
+	l.open()
+	defer func() { l.close() }()
+	l.append("a", segmentRows)
+	l.seal()
+	view, err := l.shard.View("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Release()
+	ask := func(p part.Part, within *index.DocSet, field, value string) []uint32 {
+		t.Helper()
+		found, err := p.Eval(t.Context(), index.Leaf{Field: field, Pred: index.Equal{Text: value}}, within)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.ToArray()
+	}
+	var named derived.Mentions
+	named.Add(derived.Category)
+	named.Add(derived.DetectedLevel)
+	for _, p := range derived.With(view.Parts, named, nil) {
+		few := index.NewDocSet()
+		for row := uint32(0); row < p.Rows(); row += 20 {
+			few.Add(row)
+		}
+		records, err := p.Records(t.Context(), few)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field, value := range map[string]string{derived.Category: "authentication", derived.DetectedLevel: "error"} {
+			var want []uint32
+			for i := range records {
+				if naive(&records[i])[field] == value {
+					want = append(want, uint32(i)*20)
+				}
+			}
+			if have := ask(p, few, field, value); len(want) == 0 || !slices.Equal(have, want) {
+				t.Errorf("%s: %d of %d records have %s, want %d", field, len(have), few.GetCardinality(), value, len(want))
+			}
+			if values, _ := l.beside(); len(values) > 0 {
+				t.Errorf("%s was made of all records", field)
+			}
+		}
+		ask(p, nil, derived.Category, "authentication")
+		if values, _ := l.beside(); len(values) == 0 {
+			t.Error("nothing is kept of all records")
+		}
+	}
 }

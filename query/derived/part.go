@@ -273,10 +273,13 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 	return found, nil
 }
 
-// fewShare says of which share of a block's rows, one part in so many, values are made
-// without those of all others: a block of the head is soon gone, and in it each message is
-// read.
-const fewShare = 4
+// Of how few of a part's rows, one part in so many, values are made without those of all
+// others. A block of the head is soon gone, and in it each message is read; of a segment
+// that grows with others into a larger one, all would be made for each in turn.
+const (
+	fewOfBlock   = 4
+	fewOfSegment = 16
+)
 
 // matching returns all rows of within, and perhaps others, for which a value is made that
 // satisfies a condition.
@@ -284,7 +287,7 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *inde
 	if within.IsEmpty() {
 		return within, nil
 	}
-	if at, ok := makers[leaf.Field]; ok && at.rule.locate == nil && within.GetCardinality()*fewShare <= uint64(p.Rows()) && !part.Sealed(p.Part) && !p.has(at.rule.fields[at.at]) {
+	if at, ok := makers[leaf.Field]; ok && at.rule.locate == nil && p.few(within) && !p.has(at.rule.fields[at.at]) {
 		return p.among(ctx, leaf, at.rule, at.at, within)
 	}
 	find := func() (*index.DocSet, int64, error) {
@@ -306,10 +309,23 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *inde
 
 var errNotKept = errors.New("not kept")
 
-// has reports whether the values of a field are kept in memory.
+// few reports whether rows are so few that values are made of them alone.
+func (p derivedPart) few(rows *index.DocSet) bool {
+	share := uint64(fewOfBlock)
+	if part.Sealed(p.Part) {
+		share = fewOfSegment
+	}
+	return rows.GetCardinality()*share <= uint64(p.Rows())
+}
+
+// has reports whether the values of a field are kept, in memory or beside the part.
 func (p derivedPart) has(f field) bool {
-	_, err := part.Kept(p.Part, keptName(f), func() (*kept, int64, error) { return nil, 0, errNotKept })
-	return err == nil
+	name := keptName(f)
+	if _, err := part.Kept(p.Part, name, func() (*kept, int64, error) { return nil, 0, errNotKept }); err == nil {
+		return true
+	}
+	teller, ok := p.Part.(part.Teller)
+	return ok && teller.Tells(name, version)
 }
 
 // among returns the rows of within for which a value is made that satisfies a condition;

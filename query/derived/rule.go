@@ -89,6 +89,10 @@ const (
 	AttackReason   = "attack_reason"
 	DetectedLevel  = "detected_level" // of records that came without a level
 
+	DetectedDuration = "detected_duration" // milliseconds, of records that came without a duration
+	TraceID          = "trace.id"
+	SpanID           = "span.id"
+
 	Signal           = "signal"
 	SignalSeverity   = "signal_severity"
 	SignalConfidence = "signal_confidence"
@@ -137,6 +141,23 @@ var rules = []*rule{
 			}
 			return []string{level}
 		},
+	},
+	{
+		name:   "duration",
+		fields: []field{{name: DetectedDuration, kind: model.Number, unless: "duration"}},
+		inputs: []input{{says: durationIn, outline: durationOfOutline}},
+		derive: func(says []string) []string { return says },
+	},
+	{
+		name:   "trace",
+		fields: []field{{name: TraceID, kind: model.String}, {name: SpanID, kind: model.String}},
+		inputs: []input{
+			{fields: parentFields, says: func(text string) string { return both(meaning.TraceParent(text)) }},
+			{fields: traceFields, says: meaning.TraceID},
+			{fields: spanFields, says: meaning.TraceID},
+			{says: func(text string) string { return both(meaning.TraceOf(text)) }, outline: traceOfOutline, fallback: true},
+		},
+		derive: traced,
 	},
 	{
 		name: "agent",
@@ -233,6 +254,13 @@ var (
 // agentFields have a user agent.
 var agentFields = []string{"user_agent", "userAgent", "user_agent.original", "http_user_agent", "http.user_agent", "metadata.user_agent", "metadata.userAgent"}
 
+// Fields that have the header of W3C Trace Context, the id of a trace, or that of a span.
+var (
+	parentFields = []string{"traceparent", "http.request.headers.traceparent", "http.request.header.traceparent", "headers.traceparent", "metadata.traceparent", "metadata.headers.traceparent"}
+	traceFields  = []string{"trace_id", "traceId", "traceID", "TraceId", "metadata.trace_id", "metadata.traceId", "dd.trace_id", "otelTraceID"}
+	spanFields   = []string{"span_id", "spanId", "spanID", "SpanId", "metadata.span_id", "metadata.spanId", "dd.span_id", "otelSpanID"}
+)
+
 // methodMax is longer than any method of HTTP.
 const methodMax = 16
 
@@ -255,6 +283,46 @@ func ofRequest(outline string) string {
 // clientOfOutline says whether a message has to be read for the address of a client.
 func clientOfOutline(outline string) string {
 	if meaning.MayHaveClient(outline) {
+		return unsure
+	}
+	return ""
+}
+
+// both is what is said of the ids of a trace and a span, "" if there is neither.
+func both(trace, span string) string {
+	if trace == "" && span == "" {
+		return ""
+	}
+	return trace + " " + span
+}
+
+// traced returns the ids of a trace and a span: as the header has them, as fields have
+// them, as a message names them.
+func traced(says []string) []string {
+	trace, span, _ := strings.Cut(cmp.Or(says[0], says[3]), " ")
+	return []string{cmp.Or(says[1], trace), cmp.Or(says[2], span)}
+}
+
+// traceOfOutline says whether a message has to be read for the ids of a trace.
+func traceOfOutline(outline string) string {
+	if meaning.MayHaveTrace(outline) {
+		return unsure
+	}
+	return ""
+}
+
+// durationIn says how many milliseconds a text tells.
+func durationIn(text string) string {
+	milliseconds, ok := meaning.DurationOf(text)
+	if !ok {
+		return ""
+	}
+	return strconv.FormatFloat(milliseconds, 'f', -1, 64)
+}
+
+// durationOfOutline says whether a message has to be read for a duration.
+func durationOfOutline(outline string) string {
+	if meaning.MayHaveDuration(outline) {
 		return unsure
 	}
 	return ""
@@ -425,7 +493,7 @@ func OnlyMade(e index.Expr) string {
 	is := func(name string) bool {
 		at, made := makers[name]
 		return made && at.rule.locate != nil || slices.Contains([]string{
-			Categories, CategoryReason, DetectedLevel, Attack, AttackReason, Signal, SignalSeverity, SignalConfidence,
+			Categories, CategoryReason, DetectedLevel, DetectedDuration, Attack, AttackReason, Signal, SignalSeverity, SignalConfidence,
 		}, name)
 	}
 	of := func(all []index.Expr) string {
