@@ -1,6 +1,9 @@
 package column
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // Encoder appends arrays as the functions of the package do and keeps what it
 // needs for that, so that one who appends many makes no garbage. The zero value
@@ -77,6 +80,10 @@ func (d *Distinct) Number(value string) (uint32, bool) {
 	for at := hash & mask; ; at = (at + 1) & mask {
 		slot := d.slots[at]
 		if slot == 0 {
+			if n := len(d.values); n == cap(d.values) {
+				// By as much again: append grows long lists by a quarter.
+				d.values, d.hashes = slices.Grow(d.values, max(n, distinctSlotsMin)), slices.Grow(d.hashes, max(n, distinctSlotsMin))
+			}
 			d.values, d.hashes = append(d.values, value), append(d.hashes, hash)
 			d.slots[at] = uint32(len(d.values))
 			if 2*len(d.values) > len(d.slots) {
