@@ -20,6 +20,7 @@ type Encoder struct {
 	codes     []uint32
 	inner     []string
 	distinct  Distinct
+	different []string
 }
 
 // AppendInts is the method of the function with its name.
@@ -34,8 +35,13 @@ func (e *Encoder) AppendCodes(dst []byte, codes []uint32) []byte {
 
 // AppendStrings is the method of the function with its name.
 func (e *Encoder) AppendStrings(dst []byte, values []string) []byte {
+	e.different = values
 	return e.appendStrings(dst, values, nestingMax)
 }
+
+// Different returns the values that AppendStrings was last given, each once where
+// looking for repeats was worth it. They are there until the encoder is used again.
+func (e *Encoder) Different() []string { return e.different }
 
 // resize returns a buffer with n values of any content.
 func resize[T any](buffer *[]T, n int) []T {
