@@ -125,14 +125,18 @@ func (b *headBlock) RowsBetween(from, to int64) (lo, hi uint32, err error) {
 	return b.read().RowsBetween(from, to)
 }
 
-// bodyShare is how many times smaller than its body a block counts at least: a
-// seal reads all bodies of the head, and repeated lines pack to next to nothing. With 6
-// long lines, whose bodies were 144 MB, left the collector of garbage no room.
-const bodyShare = 4
+// bodyShare is how many times smaller than its body a block counts at least, one part
+// of so many in bodyOf: a seal reads all bodies of the head, and repeated lines pack to
+// next to nothing. With 6, long lines, whose bodies were 144 MB, left the collector of
+// garbage no room; what remains is less than a head of mixed lines is sealed for.
+const (
+	bodyShare = 10
+	bodyOf    = 3
+)
 
 // blockWeight is what a block counts for in the size of the head.
 func blockWeight(encoded []byte) int64 {
-	return int64(max(len(encoded), block.BodySize(encoded)/bodyShare))
+	return max(int64(len(encoded)), int64(block.BodySize(encoded))*bodyOf/bodyShare)
 }
 
 // headRun is the blocks of one tenant in log order. It only grows, so that a

@@ -27,7 +27,7 @@ const (
 	carriedLeast         = 1 << 12 // that a clock which jumps does not make a shard forget
 	DefaultDayCutRows    = 131_072
 	DefaultMergeRowsMax  = 524_288
-	DefaultMergeBytesMax = bodyShare * 24 << 20 // no more than a head of 24 MiB may hold
+	DefaultMergeBytesMax = 24 << 20 * bodyShare / bodyOf // no more than a head of 24 MiB may hold
 	DefaultMergeFan      = 8
 )
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -44,20 +45,42 @@ func newReleaser(rest func() int64, release func(), tick func(live uint64)) *rel
 		{Name: metricAllocated}, {Name: metricFree}, {Name: metricObjects}, {Name: metricLive}}}
 }
 
-// run looks until the context ends.
+// run looks until the context ends, and ticks after each collection, too: what lives
+// may have doubled within a part of a second.
 func (r *releaser) run(ctx context.Context) {
 	ticker := time.NewTicker(idleInterval)
 	defer ticker.Stop()
+	collected := make(chan struct{}, 1)
+	afterCollection(ctx, collected)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-collected:
+			metrics.Read(r.samples[3:])
+			r.tick(r.value(3))
 		case <-ticker.C:
 			metrics.Read(r.samples)
 			r.tick(r.value(3))
 			r.look(r.value(0), r.value(1), r.value(2), r.value(3))
 		}
 	}
+}
+
+// afterCollection sends after each collection until the context ends: what nobody
+// holds is found by it.
+func afterCollection(ctx context.Context, collected chan<- struct{}) {
+	unheld := new(*byte) // not a tiny object, which would share its place with others that live on
+	runtime.AddCleanup(unheld, func(collected chan<- struct{}) {
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+		afterCollection(ctx, collected)
+	}, collected)
 }
 
 // value returns a sample, 0 if this runtime does not have it.
@@ -102,14 +125,17 @@ const cacheOverhead = 4
 const collectLeast = 48 << 20
 
 const (
-	collectUsual = 100     // percent by which the heap grows, as the runtime has it
-	collectStep  = 50      // steps of it: to change it stops the node for a moment
-	liveLeast    = 4 << 20 // what lives is taken for that much at least
+	collectUsual  = 100     // percent by which the heap grows, as the runtime has it
+	collectStep   = 50      // steps of it: to change it stops the node for a moment
+	collectLittle = 30      // percent at least where much lives
+	littleStep    = 5       // steps of it below collectUsual
+	liveLeast     = 4 << 20 // what lives is taken for that much at least
 )
 
 // Shares of the memory of a node, one part of so many or so many of limitOf.
 const (
 	collectShare = 8  // by which the heap grows between two collections, if that is less than collectLeast
+	collectMost  = 12 // by which it grows where more than that lives
 	beginShare   = 4  // that is asked for in huge pages
 	readyShare   = 16 // of which the system puts memory behind the beginning while the node starts
 	limitShare   = 24 // of limitOf: to which the limit follows the caches; the rest is the program itself and what is beside the heap
@@ -119,14 +145,22 @@ const (
 )
 
 // collectAt returns by how many percent of what lives the heap grows until it is
-// collected; memory is what the node may take, 0 if that is not known.
-func collectAt(live uint64, memory int64) int {
-	least := uint64(collectLeast)
+// collected; memory is what the node may take, 0 if that is not known. While a segment
+// is built much lives and little garbage is made: a heap that grew by as much again
+// would be the peak of the node, for few collections less. What caches hold lives while
+// there are questions, which make much garbage: it counts as it does for the runtime.
+func collectAt(live uint64, cached, memory int64) int {
+	least, most := uint64(collectLeast), uint64(collectLeast)
 	if memory > 0 {
 		least = min(least, uint64(memory/collectShare))
+		most = uint64(memory / collectMost)
 	}
-	percent := int(collectUsual * least / max(live, liveLeast))
-	return max(collectUsual, percent/collectStep*collectStep)
+	live = max(live, liveLeast)
+	if percent := int(collectUsual * least / live); percent > collectUsual {
+		return percent / collectStep * collectStep
+	}
+	percent := int(collectUsual * max(most, uint64(max(0, cached))) / live)
+	return min(collectUsual, max(collectLittle, percent/littleStep*littleStep))
 }
 
 // memoryWatch keeps what a process takes to what it needs.
@@ -138,6 +172,7 @@ type memoryWatch struct {
 	rest    func() int64 // gives up what they need not keep while the process is idle
 	begin   heap.Stretch // what of the heap was asked for in huge pages
 	pressed uint64       // what lived when caches last gave way
+	limited int64        // the limit that is set
 }
 
 // limit returns the limit of memory: the target plus what caches hold, for a limit that
@@ -158,7 +193,10 @@ func (w *memoryWatch) keepLimit(live uint64) {
 		w.begin.Plain()
 		w.rest()
 	}
-	debug.SetMemoryLimit(limit)
+	if limit != w.limited {
+		w.limited = limit
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // start gives memory back when the process is idle, and keeps its limit, until stop is
@@ -169,7 +207,7 @@ func (w *memoryWatch) start(ctx context.Context) (stop func()) {
 		if w.target > 0 {
 			w.keepLimit(live)
 		}
-		if at := collectAt(live, w.memory); w.collect && at != percent {
+		if at := collectAt(live, w.cached(), w.memory); w.collect && at != percent {
 			before := debug.SetGCPercent(at)
 			if percent == 0 {
 				usual = before

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -39,16 +41,23 @@ func TestMemoryIsGivenBackWhenIdle(t *testing.T) {
 	}
 }
 
-// The heap grows by collectLeast at least, and as the runtime has it where it is large.
-func TestSmallHeapIsCollectedLessOften(t *testing.T) {
-	for live := uint64(0); live < 200<<20; live += 1 << 20 {
-		percent := collectAt(live, 512<<20)
+// A small heap grows by collectLeast at least, a large one by that or a share of it.
+func TestHeapGrowth(t *testing.T) {
+	const memory = 512 << 20
+	for live := uint64(0); live < 300<<20; live += 1 << 20 {
+		percent := collectAt(live, 0, memory)
 		grows := max(live, liveLeast) * uint64(percent) / 100
-		if percent < collectUsual || percent > collectUsual && grows > collectLeast {
+		switch {
+		case percent > collectUsual:
+			if step := max(live, liveLeast) * collectStep / 100; grows > collectLeast || grows+step < collectLeast {
+				t.Errorf("%d bytes live: the heap grows by %d, want %d less a step at least", live, grows, collectLeast)
+			}
+		case percent > collectLittle && percent < collectUsual:
+			if most := uint64(memory / collectMost); grows > most || grows+live*littleStep/100 < most {
+				t.Errorf("%d bytes live: the heap grows by %d, want %d less a step at most", live, grows, most)
+			}
+		case percent < collectLittle:
 			t.Errorf("%d bytes live: %d percent", live, percent)
-		}
-		if step := max(live, liveLeast) * collectStep / 100; grows+step < collectLeast {
-			t.Errorf("%d bytes live: the heap grows by %d, want %d less a step at least", live, grows, collectLeast)
 		}
 	}
 }
@@ -70,16 +79,39 @@ func TestMemoryLimit(t *testing.T) {
 }
 
 // TestCollectAt checks that the heap grows by less between collections where the node
-// may take little.
+// may take little, and by what caches hold, as far as that lives.
 func TestCollectAt(t *testing.T) {
 	for _, c := range []struct {
-		live   uint64
-		memory int64
-		want   int
-	}{{4 << 20, 512 << 20, 1200}, {4 << 20, 128 << 20, 400}, {48 << 20, 512 << 20, 100}, {1 << 30, 512 << 20, 100}, {0, 0, 1200}} {
-		if got := collectAt(c.live, c.memory); got != c.want {
-			t.Errorf("%d MiB alive of %d: %d percent, want %d", c.live>>20, c.memory>>20, got, c.want)
+		live           uint64
+		cached, memory int64
+		want           int
+	}{
+		{4 << 20, 0, 512 << 20, 1200}, {4 << 20, 0, 128 << 20, 400}, {0, 0, 0, 1200}, {40 << 20, 0, 512 << 20, 100},
+		{128 << 20, 0, 512 << 20, 30}, {100 << 20, 0, 512 << 20, 40}, {128 << 20, 0, 0, 35}, {1 << 30, 0, 512 << 20, 30}, {1 << 30, 0, 8 << 30, 65}, {256 << 20, 0, 8 << 30, 100},
+		{200 << 20, 100 << 20, 512 << 20, 50}, {200 << 20, 300 << 20, 512 << 20, 100}, {4 << 20, 100 << 20, 512 << 20, 1200},
+	} {
+		if got := collectAt(c.live, c.cached, c.memory); got != c.want {
+			t.Errorf("%d MiB alive of %d, %d of them in caches: %d percent, want %d", c.live>>20, c.memory>>20, c.cached>>20, got, c.want)
 		}
+	}
+}
+
+// TestAfterCollection waits for what is sent after each collection.
+func TestAfterCollection(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	collected := make(chan struct{}, 1)
+	afterCollection(ctx, collected)
+	for range 3 {
+		runtime.GC()
+		<-collected
+	}
+	cancel()
+	runtime.GC() // what was waiting for this one sends nothing, and nothing waits for another
+	runtime.GC()
+	select {
+	case <-collected:
+		t.Error("told of a collection after the end")
+	default:
 	}
 }
 

@@ -222,3 +222,30 @@ func TestIntegersAreBounded(t *testing.T) {
 		t.Errorf("too much text: %v, want %v", err, ErrTooLong)
 	}
 }
+
+// TestDifferent checks that each value is among the different ones, and nothing else,
+// and that what repeats is there once.
+func TestDifferent(t *testing.T) {
+	var repeated, sorted, unique []string
+	for i := range 3000 {
+		repeated = append(repeated, fmt.Sprintf("user %d of them", i*7%11))
+		sorted = append(sorted, fmt.Sprint(i*i%13)) // integers, which are not encoded as a dictionary
+		unique = append(unique, fmt.Sprintf("%x", i*i))
+	}
+	var e Encoder
+	for _, c := range []struct {
+		name   string
+		values []string
+		want   int // 0 for no matter how many
+	}{
+		{"none", nil, 0}, {"one", []string{"a"}, 1}, {"constant", []string{"a", "a", "a"}, 1}, {"few", []string{"a", "b", "a"}, 0},
+		{"repeated", repeated, 11}, {"integers", sorted, 7}, {"unique", unique, 3000}, {"none again", nil, 0},
+	} {
+		e.AppendStrings(nil, c.values)
+		different := e.Different()
+		got, want := slices.Compact(slices.Sorted(slices.Values(different))), slices.Compact(slices.Sorted(slices.Values(c.values)))
+		if !slices.Equal(got, want) || c.want > 0 && len(different) != c.want {
+			t.Errorf("%s: %d different values, %d of them, want %d of %d", c.name, len(got), len(different), c.want, len(want))
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package column
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // Encoder appends arrays as the functions of the package do and keeps what it
 // needs for that, so that one who appends many makes no garbage. The zero value
@@ -17,6 +20,7 @@ type Encoder struct {
 	codes     []uint32
 	inner     []string
 	distinct  Distinct
+	different []string
 }
 
 // AppendInts is the method of the function with its name.
@@ -31,8 +35,13 @@ func (e *Encoder) AppendCodes(dst []byte, codes []uint32) []byte {
 
 // AppendStrings is the method of the function with its name.
 func (e *Encoder) AppendStrings(dst []byte, values []string) []byte {
+	e.different = values
 	return e.appendStrings(dst, values, nestingMax)
 }
+
+// Different returns the values that AppendStrings was last given, each once where
+// looking for repeats was worth it. They are there until the encoder is used again.
+func (e *Encoder) Different() []string { return e.different }
 
 // resize returns a buffer with n values of any content.
 func resize[T any](buffer *[]T, n int) []T {
@@ -77,6 +86,10 @@ func (d *Distinct) Number(value string) (uint32, bool) {
 	for at := hash & mask; ; at = (at + 1) & mask {
 		slot := d.slots[at]
 		if slot == 0 {
+			if n := len(d.values); n == cap(d.values) {
+				// By as much again: append grows long lists by a quarter.
+				d.values, d.hashes = slices.Grow(d.values, max(n, distinctSlotsMin)), slices.Grow(d.hashes, max(n, distinctSlotsMin))
+			}
 			d.values, d.hashes = append(d.values, value), append(d.hashes, hash)
 			d.slots[at] = uint32(len(d.values))
 			if 2*len(d.values) > len(d.slots) {

@@ -45,6 +45,9 @@ func (e *Encoder) appendStrings(dst []byte, values []string, depth int) []byte {
 	first := values[0]
 	prefix, suffix, total := affixes(values)
 	if prefix == len(first) && total == len(first)*len(values) {
+		if depth == nestingMax {
+			e.different = values[:1]
+		}
 		dst = binary.AppendUvarint(append(dst, stringsConstant), uint64(len(first)))
 		return append(dst, first...)
 	}
@@ -145,6 +148,7 @@ func (e *Encoder) appendDict(dst []byte, values []string, total int) ([]byte, bo
 		codes[i] = code
 	}
 	distinct := e.distinct.values
+	e.different = distinct
 	if codesCost := packedLen(len(codes), widthOf(uint64(len(distinct)))); codesCost+bytes > total {
 		return dst, false
 	}

@@ -93,6 +93,7 @@ type builder struct {
 	words uint32              // dictionary entries numbered so far
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
 	few   []uint32            // scratch: rows of a column that few have
+	every []uint32            // all rows, once a column has them
 
 	encoder    column.Encoder
 	raw        []byte          // scratch: what is encoded and not compressed yet
@@ -228,6 +229,7 @@ func (b *builder) mergeRows() error {
 		sift(heap, i)
 	}
 	b.entryOf = map[uint64]uint32{}
+	b.times = make([]int64, 0, b.rows)
 	var page rowPage
 	var idPages [][]byte
 	for row := uint32(0); row < b.rows; row++ {

@@ -72,7 +72,7 @@ func (b *builder) buildColumns() error {
 }
 
 // columnData is a merged column: rows ascend, codes point into dict, every
-// entry of dict is used.
+// entry of dict is used. Rows may be those of other columns, too.
 type columnData struct {
 	rows  []uint32
 	codes []uint32
@@ -110,7 +110,12 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 		})
 	}
 	b.few = few
-	data := columnData{rows: make([]uint32, 0, count), codes: make([]uint32, 0, count), dict: slices.Clone(b.distinct.Values())}
+	data := columnData{codes: make([]uint32, 0, count), dict: slices.Clone(b.distinct.Values())}
+	if count == len(b.codes) {
+		err := b.gatherAll(&data)
+		return data, err
+	}
+	data.rows = make([]uint32, 0, count)
 	add := func(row uint32) {
 		if code := b.codes[row]; code != 0 {
 			data.rows = append(data.rows, row)
@@ -132,6 +137,26 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
 	}
 	return data, nil
+}
+
+// gatherAll is the end of gather for a column that all rows have. The rows of all such
+// columns are the same ones.
+func (b *builder) gatherAll(data *columnData) error {
+	if b.every == nil {
+		b.every = make([]uint32, len(b.codes))
+		for row := range b.every {
+			b.every[row] = uint32(row)
+		}
+	}
+	data.rows = b.every
+	for row, code := range b.codes {
+		if code == 0 {
+			return fmt.Errorf("%w: no value for row %d of %d", ErrCorrupt, row, len(b.codes))
+		}
+		data.codes = append(data.codes, code-1)
+	}
+	clear(b.codes)
+	return nil
 }
 
 // renumber returns n zeros.

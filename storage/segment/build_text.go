@@ -279,11 +279,12 @@ func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []by
 		e.slot = e.slot[:0]
 		for _, i := range rows {
 			span := e.span(e.unit(int(i)), s)
-			value := e.text(int(i))[span.Start:span.End]
-			e.slot = append(e.slot, value)
-			e.filters.add(value, variableWords)
+			e.slot = append(e.slot, e.text(int(i))[span.Start:span.End])
 		}
 		e.coded = e.encoder.AppendStrings(e.coded[:0], e.slot)
+		for _, value := range e.encoder.Different() {
+			e.filters.add(value, variableWords)
+		}
 		e.check(e.coded, e.slot)
 		if _, ok := clockOf(e.slot[0]); ok && len(e.coded) > clockWorth {
 			e.rowTimes = e.rowTimes[:0]
