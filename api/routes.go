@@ -8,8 +8,10 @@ import (
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/api/models"
+	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest/elastic"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // route is one row of the route table.
@@ -205,6 +207,16 @@ func clusterRoutes() []route {
 	}
 }
 
+// paths returns the paths that have no variable in them.
+func (s *Server) paths() (paths []string) {
+	for _, route := range s.routes() {
+		if !strings.Contains(route.path, "{") && !route.elastic {
+			paths = append(paths, route.path)
+		}
+	}
+	return paths
+}
+
 // handleUnknownPath answers the handshakes of Elasticsearch's clients, whose
 // paths are too many for the table, and 404 to everything else. The answers of
 // handshakes need valid credentials.
@@ -218,7 +230,12 @@ func handleUnknownPath(r *request) error {
 	status, contentType, body, ok := elastic.Handshake(string(r.ctx.Method()), handshake, string(r.ctx.QueryArgs().QueryString()), info)
 	if !ok {
 		r.elastic = isElastic(path)
-		return newProblem(kindNotFound, "no such path: %.10s %.200s", r.ctx.Method(), path)
+		p := newProblem(kindNotFound, "no such path: %.10s %.200s", r.ctx.Method(), path)
+		if near := syntax.Nearest(path, r.server.paths()); near != "" && !r.elastic {
+			p.message += ", did you mean " + near + "?"
+			p.details = []v1.Detail{{Field: "path", Message: "there is no such path", Suggestion: near}}
+		}
+		return p
 	}
 	r.elastic = true
 	if err := r.passAddress(); err != nil {

@@ -269,6 +269,7 @@ func TestHealthAndMetrics(t *testing.T) {
 func TestProtocol(t *testing.T) {
 	w := newWorld(t, nil)
 	w.do("GET", "/no/such", "").want(t, 404, "error/message", "no such path: GET /no/such")
+	w.do("GET", "/analytics/sumary", "").want(t, 404, "error/message", "no such path: GET /analytics/sumary, did you mean /analytics/summary?", "error/details/0/suggestion", "/analytics/summary")
 	wrong := w.do("DELETE", "/logs", "")
 	wrong.want(t, 405)
 	if allow := wrong.header.Get("Allow"); !strings.Contains(allow, "GET") || !strings.Contains(allow, "POST") {

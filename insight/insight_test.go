@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,8 @@ func TestSummary(t *testing.T) {
 	if p := have.Performance; p.SlowQueries.Count != 5 || len(p.SlowQueries.Examples) != 5 || p.SlowQueries.Examples[0].Component != "pay" || *p.SlowQueries.Examples[0].Duration != 2500 || p.MemoryIssues.Count != 2 {
 		t.Errorf("performance: %+v", p)
 	}
-	if e := have.Errors; e.TotalErrors != 13 || e.ErrorRate != 1.77 || len(e.RecentErrors) != 10 || e.TopErrorPatterns[0].Value.Count != 8 || e.TopErrorPatterns[0].Value.Severity != "error" {
+	if e := have.Errors; e.TotalErrors != 13 || e.ErrorRate != 1.77 || len(e.RecentErrors) != 10 || e.TopErrorPatterns[0].Value.Count != 8 || e.TopErrorPatterns[0].Value.Severity != "error" ||
+		!slices.Equal(e.TopErrorPatterns[0].Value.Components, []string{"db"}) || !slices.Equal(e.TopErrorPatterns[1].Value.Components, []string{"pay"}) {
 		t.Errorf("errors: %+v", e)
 	}
 	if have.Patterns == nil || len(have.Patterns.RepeatingMessages) != 4 || have.Patterns.RepeatingMessages[0].Novelty != "steady" || have.Patterns.RepeatingMessages[0].Components[0] != "web" {

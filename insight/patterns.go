@@ -145,7 +145,7 @@ func (a *asker) repeating(request PatternsRequest) []Pattern {
 			found[i].Novelty = novelty(found[i].Count, n)
 		}
 	}
-	a.components(found)
+	a.components("", found)
 	a.trends(found, request.Window)
 	if request.Parameters {
 		a.parameters(found[:min(len(found), parametersPatterns)])
@@ -205,13 +205,17 @@ func (a *asker) trends(found []Pattern, window Window) {
 	}
 }
 
-// components adds the most frequent components of each pattern.
-func (a *asker) components(found []Pattern) {
+// components adds the most frequent components of each pattern, of what a condition finds.
+func (a *asker) components(condition string, found []Pattern) {
 	places := map[string]int{}
 	for i := range found {
 		places[found[i].Pattern] = i
 	}
-	for _, row := range a.table("component:*", "stats count() by (pattern, component)") {
+	with := "component:*"
+	if condition != "" {
+		with += " (" + condition + ")"
+	}
+	for _, row := range a.table(with, "stats count() by (pattern, component)") {
 		i, wanted := places[label(row[0], "")]
 		if wanted && len(found[i].Components) < componentsOfPattern {
 			found[i].Components = append(found[i].Components, label(row[1], ""))

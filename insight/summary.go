@@ -398,7 +398,9 @@ func shortened(text string) string {
 func (a *asker) errors(total int64) Errors {
 	n := whole(a.row(isError, "stats count()", 1)[0])
 	found := Errors{TotalErrors: n, ErrorRate: share(n, total), TopErrorPatterns: Ordered[Pattern]{}, RecentErrors: a.examples(isError, "", errorsShown)}
-	for _, pattern := range a.patterns(isError, errorsShown) {
+	patterns := a.patterns(isError, errorsShown)
+	a.components(isError, patterns)
+	for _, pattern := range patterns {
 		found.TopErrorPatterns = append(found.TopErrorPatterns, Member[Pattern]{pattern.Pattern, pattern})
 	}
 	return found

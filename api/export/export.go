@@ -50,7 +50,7 @@ func NewWriter(w io.Writer, options Options) Writer {
 	case Parquet:
 		return &parquetWriter{w: w, options: options}
 	}
-	return &lineWriter{w: w}
+	return &lineWriter{w: w, encoder: render.Lasting()}
 }
 
 // choose returns the columns of records that begin with some.
@@ -64,7 +64,7 @@ func (o *Options) choose(first []query.Hit) *columns {
 // lineWriter writes NDJSON.
 type lineWriter struct {
 	w       io.Writer
-	encoder render.Encoder
+	encoder *render.Encoder
 	buffer  []byte
 }
 

@@ -22,22 +22,98 @@ import (
 // ("a": 1 beside "a.b": 2) is rendered under its dotted path.
 type Encoder struct {
 	nodes []node
+	room  []node   // of a tree that is not kept
+	kept  []layout // trees of records, by a hash of their names; none: they are made anew
+}
+
+// layout is the tree of all records with these fields in this order.
+type layout struct {
+	names []string
+	nodes []node
+	left  int // so many records of others it outlasts
+}
+
+// Trees that an encoder of many records keeps: as many as many sources send, and how many
+// records of others one outlasts.
+const (
+	layoutsKept   = 256
+	layoutsMisses = 16
+)
+
+// Lasting returns an encoder for many records: it makes the tree of those that have the
+// same fields once.
+func Lasting() *Encoder { return &Encoder{kept: make([]layout, layoutsKept)} }
+
+// tree sets the nodes to those of fields.
+func (e *Encoder) tree(fields []model.Field) {
+	if len(e.kept) == 0 {
+		e.room = build(e.room, len(fields), func(i int) string { return fields[i].Name })
+		e.nodes = e.room
+		return
+	}
+	hash := uint32(len(fields))
+	for i := range fields {
+		if name := fields[i].Name; name != "" {
+			hash = hash*31 + uint32(len(name))<<8 + uint32(name[len(name)-1])
+		}
+	}
+	l := &e.kept[hash%layoutsKept]
+	if l.of(fields) {
+		l.left, e.nodes = layoutsMisses, l.nodes
+		return
+	}
+	if l.left--; l.left > 0 {
+		e.room = build(e.room, len(fields), func(i int) string { return fields[i].Name })
+		e.nodes = e.room
+		return
+	}
+	// Names are copied: they may be of a page that is to go.
+	l.names = l.names[:0]
+	for i := range fields {
+		l.names = append(l.names, strings.Clone(fields[i].Name))
+	}
+	l.nodes = build(l.nodes, len(l.names), func(i int) string { return l.names[i] })
+	for i := range l.nodes[1:] {
+		n := &l.nodes[1+i]
+		n.quoted = string(append(AppendString(nil, n.key), ':'))
+	}
+	l.left, e.nodes = layoutsMisses, l.nodes
+}
+
+// of reports whether it is the layout of fields.
+func (l *layout) of(fields []model.Field) bool {
+	if len(l.nodes) == 0 || len(l.names) != len(fields) {
+		return false
+	}
+	for i := range fields {
+		if fields[i].Name != l.names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// build makes the tree of some names.
+func build(nodes []node, n int, name func(i int) string) []node {
+	e := Encoder{nodes: append(nodes[:0], node{field: -1})}
+	for i := range n {
+		e.place(name(i), int32(i))
+	}
+	return e.nodes
 }
 
 // node is one key of the tree that the paths of a record make. Node 0 is the
 // root; links are positions in Encoder.nodes, 0 for none.
 type node struct {
 	key               string
-	field             int32 // of the record, -1 for none
-	first, last, next int32 // first and last child, next sibling
+	quoted            string // the key with quotes and colon, of trees that are kept
+	field             int32  // of the record, -1 for none
+	first, last, next int32  // first and last child, next sibling
 }
 
 // Append appends the record's JSON object to dst.
 func (e *Encoder) Append(dst []byte, id model.RecordID, r *model.Record) []byte {
-	e.nodes = append(e.nodes[:0], node{field: -1})
-	for i := range r.Fields {
-		e.place(r.Fields[i].Name, int32(i))
-	}
+	e.tree(r.Fields)
 	dst = append(dst, '{')
 	if e.child(0, "id") == 0 {
 		dst = append(dst, `"id":"`...)
@@ -115,7 +191,11 @@ func (e *Encoder) descend(from int32, key string) int32 {
 // appendNode appends "key":value. The children of a node that has a value of
 // its own are put off: the caller renders them as displaced.
 func (e *Encoder) appendNode(dst []byte, n int32, r *model.Record, displaced []int32) ([]byte, []int32) {
-	dst = append(AppendString(dst, e.nodes[n].key), ':')
+	if quoted := e.nodes[n].quoted; quoted != "" {
+		dst = append(dst, quoted...)
+	} else {
+		dst = append(AppendString(dst, e.nodes[n].key), ':')
+	}
 	if field := e.nodes[n].field; field >= 0 {
 		dst = AppendValue(dst, r.Fields[field])
 		for c := e.nodes[n].first; c != 0; c = e.nodes[c].next {

@@ -2,6 +2,8 @@ package render
 
 import (
 	"encoding/json"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +50,39 @@ func TestRecordEncoder(t *testing.T) {
 			t.Errorf("%s: the second time %s", name, again)
 		}
 	}
+}
+
+// TestLastingEncoder compares an encoder of many records with new ones: records of more
+// layouts than it keeps, some often, some once, whose names are not there any more.
+func TestLastingEncoder(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 5))
+	names := []string{"a", "b", "c", "a.b", "a.c", "a.b.c", `a\.b`, "level", "severity", "id", "timestamp.s", "_id", "\"", "", "m.x", "m.y"}
+	e := Lasting()
+	var few [][]string
+	for range 20 {
+		few = append(few, some(random, names))
+	}
+	for range 20_000 {
+		of := few[random.IntN(len(few))]
+		if random.IntN(3) == 0 {
+			of = some(random, names)
+		}
+		r := model.Record{}
+		for _, name := range of {
+			r.Fields = append(r.Fields, model.Field{Name: name, Kind: model.String, Text: string([]byte{byte('a' + random.IntN(26))})})
+		}
+		var fresh Encoder
+		if have, want := string(e.Append(nil, model.RecordID{}, &r)), string(fresh.Append(nil, model.RecordID{}, &r)); have != want {
+			t.Fatalf("%q: have %s\nwant %s", of, have, want)
+		}
+	}
+}
+
+// some returns some of the names in any order.
+func some(random *rand.Rand, names []string) []string {
+	names = slices.Clone(names)
+	random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	return names[:random.IntN(len(names))]
 }
 
 func FuzzRecordEncoder(f *testing.F) {

@@ -75,25 +75,52 @@ func MessagePattern(message string, values []string) string {
 // nothing escaped: what patterns are learned from.
 func Outline(shape string) string { return Literal(shape, Placeholder) }
 
-// WholeOutline returns the outline of the whole message of a shape, from those of the
+// Value is what is known of a value to which a shape refers.
+type Value struct {
+	Outline string
+	// Tail is what stands between the words of the variable at its end: 0 if there is none,
+	// if it is a single word, or if that is not known.
+	Tail byte
+}
+
+// TailOf returns the Tail of a value.
+func TailOf(value string) byte {
+	for i := 0; i < len(value); {
+		if classes[value[i]]&(letter|digit) == 0 {
+			i++
+			continue
+		}
+		end, variable := variableEnd(value, i)
+		if first, _ := word(value, i); variable && end == len(value) && first < end {
+			return value[first]
+		}
+		i = end
+	}
+	return 0
+}
+
+// WholeOutline returns the outline of the whole message of a shape, from what is known of the
 // values that it refers to. It is not sure where what stands beside a value may belong to
 // the same variable, which are several in the outline: there the message decides.
-func WholeOutline(shape string, refs []string) (outline string, sure bool) {
+func WholeOutline(shape string, refs []Value) (outline string, sure bool) {
 	var out []byte
 	sure = true
-	last, value := -1, false // where what varies before ended, and whether that was a value
-	vary := func(text string, isValue bool) {
+	last, value, tail := -1, false, byte(0) // where what varies before ended, whether that was a value, and its tail
+	vary := func(text Value, isValue bool) {
 		if last >= 0 && (value || isValue) {
 			between := out[last:]
-			sure = sure && (len(between) > 1 || len(between) == 1 && classes[between[0]] != joiner)
+			// Words of one variable have the same between them: behind 10.0.0.7 a ':'
+			// ends it.
+			ends := tail != 0 && len(between) == 1 && between[0] != tail
+			sure = sure && (ends || len(between) > 1 || len(between) == 1 && classes[between[0]] != joiner)
 		}
-		out = append(out, text...)
-		last, value = len(out), isValue
+		out = append(out, text.Outline...)
+		last, value, tail = len(out), isValue, text.Tail
 	}
 	for i := 0; i < len(shape); i++ {
 		switch c := shape[i]; c {
 		case Placeholder:
-			vary(placeholder, false)
+			vary(Value{Outline: placeholder}, false)
 		case Escape:
 			if i++; i < len(shape) {
 				out = append(out, shape[i])
@@ -104,7 +131,7 @@ func WholeOutline(shape string, refs []string) (outline string, sure bool) {
 				return string(out), false
 			}
 			// A UUID is more than words that are joined.
-			sure = sure && !dashed(shape[:i], refs[0]) && !dashed(refs[0], shape[end:])
+			sure = sure && !dashed(shape[:i], refs[0].Outline) && !dashed(refs[0].Outline, shape[end:])
 			vary(refs[0], true)
 			refs = refs[1:]
 			i = end - 1
@@ -115,8 +142,21 @@ func WholeOutline(shape string, refs []string) (outline string, sure bool) {
 	return string(out), sure
 }
 
-// dashed reports whether two texts meet at a dash.
-func dashed(a, b string) bool { return strings.HasSuffix(a, "-") || strings.HasPrefix(b, "-") }
+// dashed reports whether two texts meet at a dash that a UUID may have: one with a digit of
+// it, or with what may end or begin with one, at both sides.
+func dashed(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	before, after := a[len(a)-1], b[0]
+	return before == '-' && mayUUID(after) && (len(a) == 1 || mayUUID(a[len(a)-2])) ||
+		after == '-' && mayUUID(before) && (len(b) == 1 || mayUUID(b[1]))
+}
+
+// mayUUID reports whether a byte of an outline or a shape may stand for one of a UUID.
+func mayUUID(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c == Placeholder || c == Escape || c == Reference
+}
 
 // placeholder is Placeholder as a text.
 const placeholder = "\x11"

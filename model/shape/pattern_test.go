@@ -81,6 +81,7 @@ func TestWholeOutline(t *testing.T) {
 	pieces := []string{
 		"", " ", "-", ".", ":", "--", "x", "x1", "7", "cafe", "face", "babe", "deadbeef", "1234abcd", "feedfacebeef", "0123456789ab", "\x11", "\x13", "=",
 		"deadbeef-cafe-babe-face-feedfacebeef", "cafe-babe-face-feedfacebeef", "deadbeef-cafe-babe-face", "-cafe-", "babe-face-feedfacebeef",
+		"10.0.0.7", "7-x1", "x1:7", "1.", "-2", ":3", ".4", "a-", "deadbeef-", "C-",
 	}
 	text := func(most int) (text string) {
 		for range random.IntN(most + 1) {
@@ -99,13 +100,13 @@ func TestWholeOutline(t *testing.T) {
 			message += value + text(2)
 		}
 		var shape []byte
-		var outlines []string
+		var outlines []Value
 		from, good := 0, true
 		for i, cut := range cuts {
 			good = good && cut.start < cut.end && Border(message, cut.start) && Border(message, cut.end)
 			shape, _, _ = AppendSpans(shape, nil, message, from, cut.start)
 			shape = AppendReference(shape, uint32(i))
-			outlines, from = append(outlines, MessageOutline(values[i])), cut.end
+			outlines, from = append(outlines, Value{MessageOutline(values[i]), TailOf(values[i])}), cut.end
 		}
 		if !good {
 			continue
@@ -119,6 +120,22 @@ func TestWholeOutline(t *testing.T) {
 		if want := MessageOutline(message); outline != want {
 			t.Fatalf("seed %d: message %d, %q, repeats %q: the outline is %q, want %q", seed, i, message, values, outline, want)
 		}
+	}
+	// A dash alone is what many lines have instead of a value.
+	dash := string(AppendReference([]byte(`"GET /" 200 "`), 3)) + `" "agent"`
+	if outline, is := WholeOutline(dash, []Value{{"-", TailOf("-")}}); !is || outline != `"GET /" 200 "-" "agent"` {
+		t.Errorf("the outline is %q, sure: %v", outline, is)
+	}
+	// An address and its port are two variables, whatever the port is.
+	address := string(AppendReference(append(AppendReference([]byte("from "), 1), ':'), 2))
+	if outline, is := WholeOutline(address, []Value{{"\x11", TailOf("10.0.0.7")}, {"\x11", 0}}); !is || outline != MessageOutline("from 10.0.0.7:5060") {
+		t.Errorf("the outline is %q, sure: %v", outline, is)
+	}
+	if outline, is := WholeOutline(string(AppendReference([]byte("C-"), 1))+": up", []Value{{"\x11", 0}}); !is || outline != "C-\x11: up" {
+		t.Errorf("the outline is %q, sure: %v", outline, is)
+	}
+	if _, is := WholeOutline("deadbeef"+string(AppendReference(nil, 1))+"cafe-babe-face-feedfacebeef", []Value{{"-", 0}}); is {
+		t.Error("a dash in a UUID is a value, and the outline is sure")
 	}
 	if sure < n/20 {
 		t.Errorf("seed %d: %d outlines of %d were sure: the test is of no use", seed, sure, n)

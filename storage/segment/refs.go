@@ -211,16 +211,16 @@ func (c *columnReader) rowsContaining(ctx context.Context, piece string, within 
 // whole messages. What such an outline is follows from the shape and the outlines of the
 // values, of which there are few: no variable is read.
 type wholeNames struct {
-	column   patternColumn
-	name     func(outline string) string
-	shapes   map[uint32]*wholeShape   // by code
-	texts    map[uint32]patternColumn // by number: columns of texts that are referred to
-	outlines []string                 // of values
-	numbers  map[string]uint32        // of these
-	names    map[string]uint32
-	found    loosePatterns
-	open     []uint32 // rows whose message has to be read
-	room     []byte
+	column  patternColumn
+	name    func(outline string) string
+	shapes  map[uint32]*wholeShape   // by code
+	texts   map[uint32]patternColumn // by number: columns of texts that are referred to
+	values  []shape.Value            // different ones
+	numbers map[string]uint32        // of these, by outline and tail
+	names   map[string]uint32
+	found   loosePatterns
+	open    []uint32 // rows whose message has to be read
+	room    []byte
 }
 
 // wholeShape is a shape with what its messages are named.
@@ -392,11 +392,16 @@ func (w *wholeNames) outline(of *outlinesOf, row uint32) (uint32, error) {
 		if reduce := w.column.naming.Reduce; reduce != nil {
 			w.room = append(w.room[:0], reduce(string(w.room))...)
 		}
+		found := shape.Value{}
+		if !w.column.naming.Apart && !of.named { // else nobody asks for it, or it is not known
+			found.Tail = shape.TailOf(value)
+		}
+		w.room = append(w.room, found.Tail)
 		known, ok := w.numbers[string(w.room)]
 		if !ok {
-			outline := string(w.room)
-			known = uint32(len(w.outlines))
-			w.outlines, w.numbers[outline] = append(w.outlines, outline), known
+			key := string(w.room)
+			found.Outline, known = key[:len(key)-1], uint32(len(w.values))
+			w.values, w.numbers[key] = append(w.values, found), known
 		}
 		*number = known + 1
 	}
@@ -405,11 +410,11 @@ func (w *wholeNames) outline(of *outlinesOf, row uint32) (uint32, error) {
 
 // make names a shape with the outlines of values.
 func (w *wholeNames) make(name string, numbers []byte) uint32 {
-	outlines := make([]string, 0, len(numbers)/4)
+	values := make([]shape.Value, 0, len(numbers)/4)
 	for ; len(numbers) > 0; numbers = numbers[4:] {
-		outlines = append(outlines, w.outlines[binary.LittleEndian.Uint32(numbers)])
+		values = append(values, w.values[binary.LittleEndian.Uint32(numbers)])
 	}
-	outline, sure := shape.WholeOutline(name, outlines)
+	outline, sure := shape.WholeOutline(name, values)
 	if !sure && !w.column.naming.Apart {
 		return referring
 	}
