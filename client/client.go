@@ -43,6 +43,9 @@ type Config struct {
 	Attempts     int           // of one call
 	Backoff      time.Duration // before the second attempt; doubles each time
 	BackoffMax   time.Duration
+	// Waits is told how long is waited before a call is made again, and why; by any
+	// goroutine. Nil: nobody is told.
+	Waits func(wait time.Duration, why error)
 	// Dial replaces the network, for tests.
 	Dial fasthttp.DialFunc
 }
@@ -144,6 +147,9 @@ func (c *Client) do(ctx context.Context, in call) (status int, body []byte, err 
 		var answer *Error
 		if errors.As(err, &answer) {
 			wait = max(wait, answer.RetryAfter)
+		}
+		if c.cfg.Waits != nil {
+			c.cfg.Waits(wait, err)
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -55,12 +56,17 @@ func TestWriteRetriesUnderOneKey(t *testing.T) {
 			ctx.SetBodyString(`{"success":true,"data":{"accepted":2,"rejected":1,"errors":[{"line":3,"message":"bad"}]},"timestamp":"2024-01-01T00:00:00.000Z"}`)
 		}
 	})
+	var waits []string
+	c.cfg.Waits = func(wait time.Duration, why error) { waits = append(waits, fmt.Sprint(wait > 0, why)) }
 	written, err := c.Write(t.Context(), []byte("{}\n"), WriteOptions{})
 	if err != nil || written.Accepted != 2 || written.Rejected != 1 || written.Errors[0].Line != 3 {
 		t.Fatalf("got %+v, error %v", written, err)
 	}
 	if len(keys) != 3 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] {
 		t.Errorf("keys %q, want the same three times", keys)
+	}
+	if len(waits) != 2 || waits[0] != "true m (503 TOO_BUSY)" {
+		t.Errorf("told of the waits %q", waits)
 	}
 }
 

@@ -15,7 +15,7 @@ type pass struct{ sent, answered time.Duration }
 type result struct {
 	whole  float64 // of the limit of all windows together
 	window float64 // in the fullest stretch of the length of a window
-	failed int     // requests that were neither let through nor refused by the limit
+	failed int     // requests without an answer, or with another than that of a search or the limit
 }
 
 // judge compares what was let through with the limit. A request counts for a stretch if

@@ -13,8 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/stere-log/stere/client"
+	"github.com/stere-log/stere/internal/plain"
 )
 
 // remoteFlags are the flags of the commands that talk to a node.
@@ -30,7 +33,7 @@ func (p *program) connect(flags remoteFlags, attempts int) (*client.Client, clie
 	if err != nil {
 		return nil, client.Config{}, err
 	}
-	cfg := client.Config{URL: flags.URL, APIKeyHeader: effective.text("api-key-header"), Token: p.getenv("STERE_TOKEN"), Attempts: attempts}
+	cfg := client.Config{URL: flags.URL, APIKeyHeader: effective.text("api-key-header"), Token: p.getenv("STERE_TOKEN"), Attempts: attempts, Waits: (&patience{out: p.stderr}).tell}
 	if cfg.URL == "" {
 		cfg.URL = p.getenv("STERE_URL")
 	}
@@ -57,6 +60,35 @@ func (p *program) connect(flags remoteFlags, attempts int) (*client.Client, clie
 		return nil, cfg, usageError{err}
 	}
 	return c, cfg, nil
+}
+
+// patience says why a command waits, where that takes long enough to be wondered at:
+// a quota of a day may be for hours.
+type patience struct {
+	out io.Writer
+
+	mu    sync.Mutex
+	said  string
+	until time.Time // what was said holds so long
+}
+
+// untold is how long a command waits without a word.
+const untold = 3 * time.Second
+
+// tell says why, once for all calls that wait for the same.
+func (w *patience) tell(wait time.Duration, why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now, text := time.Now(), plain.Line(why.Error())
+	if wait < untold || text == w.said && now.Before(w.until) {
+		return
+	}
+	w.said, w.until = text, now.Add(wait)
+	clear := ""
+	if isTerminal(w.out) {
+		clear = "\r\x1b[K" // of a bar
+	}
+	fmt.Fprintf(w.out, "%swaits %v: %s\n", clear, wait.Round(time.Second), text)
 }
 
 // adminAttempts is how often a node is asked that is busy or without a leader.

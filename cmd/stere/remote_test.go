@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestKeyStaysOnThisMachine checks that a node elsewhere is not sent the key
@@ -33,4 +37,22 @@ func TestKeyStaysOnThisMachine(t *testing.T) {
 			t.Errorf("%+v: the key is %q, want %q", test.flags, cfg.APIKey, test.key)
 		}
 	}
+}
+
+// TestPatience: a long wait is told of, once for all calls that wait for the same.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		w := &patience{out: &out}
+		w.tell(time.Second, errors.New("busy"))
+		w.tell(time.Hour, errors.New("quota\x1b[2J"))
+		w.tell(59*time.Minute, errors.New("quota\x1b[2J"))
+		w.tell(time.Minute, errors.New("rate"))
+		time.Sleep(2 * time.Minute)
+		w.tell(time.Minute, errors.New("rate"))
+		want := "waits 1h0m0s: quota·[2J\nwaits 1m0s: rate\nwaits 1m0s: rate\n"
+		if out.String() != want {
+			t.Errorf("said %q, want %q", out.String(), want)
+		}
+	})
 }
