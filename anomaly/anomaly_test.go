@@ -213,6 +213,36 @@ func TestSpikeAboveBursts(t *testing.T) {
 	}
 }
 
+// TestDropAmongBursts lets what comes all the time, now and then in bursts, nearly stop for
+// eight hours: how high its bursts are says nothing of that.
+func TestDropAmongBursts(t *testing.T) {
+	const seeds = 10
+	hits, wrong := 0, 0
+	for seed := range uint64(seeds) {
+		w := newWorld(seed)
+		counts := make([]float64, buckets)
+		for b := range counts {
+			counts[b] = w.poisson(8 * math.Exp(0.3*w.random.NormFloat64()))
+			if w.random.IntN(20) == 0 {
+				counts[b] += math.Round(80 * w.random.ExpFloat64())
+			}
+		}
+		w.in.Series, w.in.Shares, w.in.Latencies = []Series{{Subject: Subject{Dimension: All}, Counts: counts}}, nil, nil
+		wrong += len(Detect(w.in).Findings)
+		for b := judge + 10; b < judge+26; b++ {
+			counts[b] = w.poisson(0.4)
+		}
+		for _, f := range Detect(w.in).Findings {
+			if !f.Up && f.Observed < f.Low && f.From >= judge+7 && f.To <= judge+29 {
+				hits++
+			}
+		}
+	}
+	if hits < seeds-1 || wrong > 1 {
+		t.Errorf("found %d of %d, and %d that are not there", hits, seeds, wrong)
+	}
+}
+
 // TestHardlyAHistory checks that patterns with few records before are one finding, unless
 // they are of errors, and none where such patterns burst all the time.
 func TestHardlyAHistory(t *testing.T) {

@@ -32,6 +32,16 @@ const (
 	hard    = "()[]{}<>,;\"'`|=:&"
 )
 
+// Which bytes are in these, as it is asked of every byte; nothing changes them.
+var isOpening, isClosing, isHard = bytesIn(opening), bytesIn(closing), bytesIn(hard)
+
+func bytesIn(text string) (set [256]bool) {
+	for i := range len(text) {
+		set[text[i]] = true
+	}
+	return set
+}
+
 // outline returns a text as tokens in which gap stands for what varies by its form
 // alone: numbers, addresses, paths, dates, values of keys. Different texts of one
 // statement have few outlines. The next call changes what is returned.
@@ -66,10 +76,18 @@ type outliner struct {
 	masked map[string]string // fields that were met before
 }
 
+// word returns a field of nothing but letters, or what stands for the name of a day.
+func word(field string) string {
+	if len(field) >= 3 && isDate(field) {
+		return hole
+	}
+	return field
+}
+
 // mask is mask with a memory.
 func (o *outliner) mask(field string) string {
-	if plain(field) && (len(field) < 3 || !isDate(field)) {
-		return field
+	if plain(field) {
+		return word(field)
 	}
 	if len(field) > maskedLen {
 		return mask(field)
@@ -95,6 +113,10 @@ func (o *outliner) words(text string) {
 			return
 		}
 		field := fields[i]
+		if plain(field) {
+			o.add(word(field))
+			continue
+		}
 		if key, rest, ok := openQuote(field); ok && !speaks(key) {
 			if n := closeQuote(fields[i+1:], rest); n > 0 {
 				i += n
@@ -170,7 +192,7 @@ func (o *outliner) add(token string) {
 		case token == hole && last == hole+",", token == hole+"," && last == hole:
 			o.tokens[n-1] = hole
 			return
-		case token[0] == gap && strings.HasSuffix(last, hole+",") && strings.IndexByte(opening, last[0]) >= 0:
+		case token[0] == gap && strings.HasSuffix(last, hole+",") && isOpening[last[0]]:
 			o.tokens[n-1] = last[:len(last)-2] + token // items of a list
 			return
 		case token == hole && isZone(last) && n > 1 && o.tokens[n-2] == hole:
@@ -241,17 +263,14 @@ func isSize(token string) bool {
 // mask puts gaps into a field.
 func mask(field string) string {
 	if plain(field) {
-		if isDate(field) {
-			return hole
-		}
-		return field
+		return word(field)
 	}
 	lead := 0
-	for lead < len(field) && strings.IndexByte(opening, field[lead]) >= 0 {
+	for lead < len(field) && isOpening[field[lead]] {
 		lead++
 	}
 	end := len(field)
-	for end > lead && strings.IndexByte(closing, field[end-1]) >= 0 {
+	for end > lead && isClosing[field[end-1]] {
 		end--
 	}
 	core := field[lead:end]
@@ -284,7 +303,7 @@ func maskCore(out *strings.Builder, core string) {
 	}
 	for i := 0; i < len(core); {
 		c := core[i]
-		if strings.IndexByte(hard, c) >= 0 {
+		if isHard[c] {
 			out.WriteByte(c)
 			i++
 			// What follows key= is its value.
@@ -294,7 +313,7 @@ func maskCore(out *strings.Builder, core string) {
 			continue
 		}
 		end := i
-		for end < len(core) && strings.IndexByte(hard, core[end]) < 0 {
+		for end < len(core) && !isHard[core[end]] {
 			end++
 		}
 		if dots := strings.Index(core[i:end], ".."); dots > 0 {
