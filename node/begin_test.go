@@ -280,3 +280,28 @@ func TestLogIsGone(t *testing.T) {
 		}
 	})
 }
+
+// TestRestartAloneComplainsOfNothing: a node that leads before it has applied its log
+// does not take itself for one without a cluster.
+func TestRestartAloneComplainsOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		id := ""
+		for range 8 { // which is first, leading or applying, differs from run to run
+			lone := p.start("10.0.0.1", node.ClusterConfig{})
+			lone.ready(t)
+			if lone.log.has("not in its cluster") {
+				t.Error("a node that was started again says that it is not in its cluster")
+			}
+			if now := lone.clusterID(); id != "" && now != id {
+				t.Errorf("the cluster is %q after a restart, was %q", now, id)
+			} else {
+				id = now
+			}
+			killed := p.disks["10.0.0.1"].Kill() // nothing is saved beside the log
+			lone.stop(t)
+			p.disks["10.0.0.1"] = killed
+		}
+	})
+}

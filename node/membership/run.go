@@ -131,6 +131,10 @@ func (m *Membership) hasKey() bool { return m.cfg.Key == nil || m.cfg.Key.Key() 
 // look does the next thing on the way to a cluster.
 func (m *Membership) look(ctx context.Context) error {
 	if m.Leads() {
+		// Who leads has not applied all of its log yet: there may be a cluster in it.
+		if err := m.current(ctx); err != nil {
+			return err
+		}
 		if m.cat.State().Cluster == "" {
 			return m.begin(ctx)
 		}
