@@ -96,6 +96,22 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 	}
 }
 
+// handleOpenIntegrationHealth says no more than how it is with what the tenant of the
+// host has connected.
+func handleOpenIntegrationHealth(r *request) error {
+	if r.server.alert == nil {
+		return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
+	}
+	of := model.DefaultTenant
+	if names := r.server.cfg.Directory; names != nil {
+		if domain, ok := names.Domain(strings.ToLower(hostName(string(r.ctx.Request.Header.Host())))); ok {
+			of = domain.Tenant
+		}
+	}
+	r.sendData(fasthttp.StatusOK, r.server.alert.OpenHealth(of))
+	return nil
+}
+
 // enriches makes a handler of what package enrich does with what the path names.
 func enriches(do func(*enrich.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
 	return func(r *request) error {

@@ -110,6 +110,10 @@ type Config struct {
 	// https://*.example; "*" is all. Pages of the server itself always may.
 	Origins []string
 
+	// OpenIntegrationHealth answers GET /integration/health without credentials too: the
+	// status alone, of the tenant of the host.
+	OpenIntegrationHealth bool
+
 	APIKeyHeader   string // default v1.HeaderAPIKey
 	ElasticVersion string // the Elasticsearch version reported to shippers; default: the decoder's
 

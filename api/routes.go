@@ -21,8 +21,9 @@ type route struct {
 	permission auth.Permission
 	feature    auth.Feature // that the tenant must have
 	handle     func(*request) error
-	elastic    bool // errors and headers as Elasticsearch has them
-	asks       bool // it is a question about records: counted as such, one of so many at once
+	openly     func(*request) error // what who shows no credentials is answered, if Config.OpenIntegrationHealth
+	elastic    bool                 // errors and headers as Elasticsearch has them
+	asks       bool                 // it is a question about records: counted as such, one of so many at once
 }
 
 // routes is the route table: everything that the server serves.
@@ -164,7 +165,7 @@ func triageRoutes() []route {
 		{methods: get, path: "/integration/services", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).Services)},
 		{methods: post, path: "/integration/services", permission: auth.Manage, feature: auth.Integrations, handle: triages((*alert.Service).RegisterService)},
 		{methods: del, path: "/integration/services/{name}", permission: auth.Manage, feature: auth.Integrations, handle: triages((*alert.Service).DropService)},
-		{methods: get, path: "/integration/health", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).IntegrationHealth)},
+		{methods: get, path: "/integration/health", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).IntegrationHealth), openly: handleOpenIntegrationHealth},
 		{methods: get, path: "/integration/metrics", permission: auth.Read, feature: auth.Integrations, handle: triages((*alert.Service).IntegrationMetrics)},
 		{methods: get, path: "/integration/graph", permission: auth.Read, feature: auth.Integrations, handle: handleGraph, asks: true},
 		{methods: get, path: "/integration/timeline", permission: auth.Read, feature: auth.Integrations, handle: handleTimeline, asks: true},

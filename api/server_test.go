@@ -15,9 +15,12 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/ingest"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/triage"
 	"github.com/valyala/fasthttp/fasthttputil"
 )
 
@@ -263,6 +266,45 @@ func TestHealthAndMetrics(t *testing.T) {
 		if !strings.Contains(text.body, `stere_http_requests_total{path="/health",method="GET",status="503"} 1`) || !strings.HasPrefix(text.header.Get("Content-Type"), "text/plain; version=0.0.4") {
 			t.Errorf("Prometheus text is %q: %.300s", text.header.Get("Content-Type"), text.body)
 		}
+	}
+}
+
+// connected is one service that is down, of the tenant of a host.
+type connected struct {
+	alert.Desk
+	tenant model.TenantID
+}
+
+func (c connected) Webhooks(model.TenantID) []alert.Webhook { return nil }
+
+func (c connected) Services(of model.TenantID) []alert.Registered {
+	if of != c.tenant {
+		return nil
+	}
+	return []alert.Registered{{Health: triage.Health{Last: 1, Error: "connection refused by 10.0.0.9"}}}
+}
+
+// TestOpenIntegrationHealth: who shows no credentials sees a status and nothing else, and
+// that only where the operator says so.
+func TestOpenIntegrationHealth(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		w := newWorld(t, func(c *Config) {
+			c.Desk, c.OpenIntegrationHealth = connected{tenant: model.DefaultTenant}, open
+		})
+		w.do("GET", "/integration/health", "").want(t, 200, "data/status", "unhealthy")
+		w.key = ""
+		w.do("GET", "/integration/services", "").want(t, 401)
+		anonymous := w.do("GET", "/integration/health", "")
+		if !open {
+			anonymous.want(t, 401)
+			continue
+		}
+		anonymous.want(t, 200, "data/status", "unhealthy", "data/services", "", "data/issues", "", "data/webhooks", "")
+		if strings.Contains(anonymous.body, "10.0.0.9") {
+			t.Errorf("who shows no credentials sees %s", anonymous.body)
+		}
+		w.key = "wrong"
+		w.do("GET", "/integration/health", "").want(t, 401)
 	}
 }
 

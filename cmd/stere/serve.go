@@ -183,6 +183,7 @@ func (p *program) nodeConfig(effective values, running *runningNode) (node.Confi
 			Decode: pipeline.Config{MaxLineBytes: int(effective.size("line-limit")), MaxFields: effective.count("field-limit")},
 		},
 	}
+	cfg.API.OpenIntegrationHealth = effective.bool("open-integration-health")
 	cfg.API.Origins = splitList(effective.text("allowed-origins"))
 	if cfg.API.Certificates, err = certificates(effective); err != nil {
 		return node.Config{}, usageError{err}
