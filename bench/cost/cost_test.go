@@ -20,10 +20,13 @@ func TestReadings(t *testing.T) {
 		t.Errorf("sent %d bytes in %d packets", bytes, packets)
 	}
 	text := []byte("stere_log_proposed_bytes 7\nstere_log_proposed_bytes_total 1.5e3\nother{a=\"b\"} 2\n")
-	for name, want := range map[string]float64{"stere_log_proposed_bytes_total": 1500, "stere_log_proposed_bytes": 7, "missing": 0} {
-		if got := metric(text, name); got != want {
-			t.Errorf("%s is %v, want %v", name, got, want)
+	for name, want := range map[string]float64{"stere_log_proposed_bytes_total": 1500, "stere_log_proposed_bytes": 7} {
+		if got, err := metric(text, name); err != nil || got != want {
+			t.Errorf("%s is %v, %v, want %v", name, got, err, want)
 		}
+	}
+	if got, err := metric(text, "missing"); err == nil {
+		t.Errorf("a figure that is not there is %v", got)
 	}
 }
 

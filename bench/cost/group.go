@@ -214,7 +214,11 @@ func (g *group) read(ctx context.Context) (sum readings, err error) {
 			return sum, err
 		}
 		sum.switches += switches
-		sum.committed += int64(metric(text, "stere_log_proposed_bytes_total"))
+		committed, err := metric(text, "stere_log_proposed_bytes_total")
+		if err != nil {
+			return sum, err
+		}
+		sum.committed += int64(committed)
 		if m.host.Namespace == "" {
 			continue // its link is that of all
 		}
@@ -229,17 +233,14 @@ func (g *group) read(ctx context.Context) (sum readings, err error) {
 	return sum, nil
 }
 
-// metric returns the value of a figure without labels, 0 if it is not there.
-func metric(text []byte, name string) float64 {
+// metric returns the value of a figure without labels.
+func metric(text []byte, name string) (float64, error) {
 	for line := range bytes.Lines(text) {
 		if rest, ok := strings.CutPrefix(string(line), name+" "); ok {
-			value, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err == nil {
-				return value
-			}
+			return strconv.ParseFloat(strings.TrimSpace(rest), 64)
 		}
 	}
-	return 0
+	return 0, fmt.Errorf("the node has no figure %s", name)
 }
 
 // waits sums up how often the threads of a process have waited for something:

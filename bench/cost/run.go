@@ -282,5 +282,5 @@ func newSecret(path string) error {
 
 // metrics reads the figures of a node.
 func (m *member) metrics(ctx context.Context) ([]byte, error) {
-	return m.api.Do(ctx, http.MethodGet, "/metrics", nil, "")
+	return m.api.Do(ctx, http.MethodGet, "/metrics?format=prometheus", nil, "")
 }
