@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"syscall"
 	"time"
 )
 
@@ -60,7 +62,7 @@ func (l *Link) receive(raw net.Conn, host string) error {
 		conn = session
 	}
 	f, err := readFrame(conn, preambleMagic)
-	if id != nil && errors.Is(err, io.EOF) {
+	if id != nil && hungUp(err) {
 		return refusal{"hung up", "it hung up when it saw this node's certificate: it wanted another node than " + l.config.NodeID}
 	}
 	if err != nil {
@@ -70,6 +72,12 @@ func (l *Link) receive(raw net.Conn, host string) error {
 		conn = raw // the first byte has been read
 	}
 	return l.place(f, id, &Conn{Conn: conn, raw: raw})
+}
+
+// hungUp reports whether the peer has closed the connection: it may have done so before
+// it read all that was sent to it, as the keys of a session.
+func hungUp(err error) bool {
+	return slices.ContainsFunc([]error{io.EOF, io.ErrClosedPipe, syscall.ECONNRESET, syscall.EPIPE}, func(end error) bool { return errors.Is(err, end) })
 }
 
 // handshakeRefusal says what a failed handshake means.
