@@ -183,6 +183,10 @@ func (l *ledger) check(when string) {
 				l.t.Fatal(err)
 			}
 			rows += len(records)
+			want := make([]map[string]string, len(records))
+			for row := range records {
+				want[row] = naive(&records[row], l.words)
+			}
 			for _, field := range fields {
 				have := make([]string, len(records))
 				for _, column := range p.Columns(field) {
@@ -195,8 +199,8 @@ func (l *ledger) check(when string) {
 					}
 				}
 				for row := range records {
-					if want := naive(&records[row], l.words)[field]; have[row] != want {
-						l.t.Fatalf("%s: %s of %v is %q, want %q", when, field, records[row].Fields, have[row], want)
+					if have[row] != want[row][field] {
+						l.t.Fatalf("%s: %s of %v is %q, want %q", when, field, records[row].Fields, have[row], want[row][field])
 					}
 				}
 			}
