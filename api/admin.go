@@ -116,7 +116,7 @@ func handleOpenIntegrationHealth(r *request) error {
 func enriches(do func(*enrich.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
 	return func(r *request) error {
 		if r.server.cfg.Enrich == nil {
-			return newProblem(kindUnavailable, "this node keeps no lookup tables and deployments")
+			return newProblem(kindUnavailable, "this node keeps no lookup tables, deployments and categories")
 		}
 		return r.answerWith(lookupBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
 			return do(&enrich.Service{Store: r.server.cfg.Enrich, Now: r.server.cfg.Now}, ctx, asked)

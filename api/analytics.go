@@ -156,9 +156,10 @@ func analyze[T interface{ IsComplete() bool }](r *request, p *analyticsParams, l
 	defer end()
 	tag := ""
 	if lasting {
-		// It looks at times before its window too, and names patterns and what it groups by,
-		// which may be made of what is not in the records: a model, files of places.
-		asked := query.Request{Audience: r.audience(), Text: p.scope.Query, Filters: p.scope.Filter, Facets: append([]string{"pattern"}, p.list("groupBy")...), To: p.scope.Window.To}
+		// It looks at times before its window too, and names patterns, categories and what it
+		// groups by, which may be made of what is not in the records: words of the tenant, a
+		// model, files of places.
+		asked := query.Request{Audience: r.audience(), Text: p.scope.Query, Filters: p.scope.Filter, Facets: append([]string{"pattern", "category"}, p.list("groupBy")...), To: p.scope.Window.To}
 		var err error
 		if tag, err = r.server.cfg.Engine.Tag(ctx, asked, string(r.ctx.URI().FullURI())); err != nil {
 			return fmt.Errorf("analyze: %w", settle(ctx, err))

@@ -107,6 +107,26 @@ func TestTagsFollowPlaces(t *testing.T) {
 	}
 }
 
+// TestTagsFollowWords summarises by categories: when other words decide them, the answer
+// that a client has kept is not the answer any more.
+func TestTagsFollowWords(t *testing.T) {
+	w := newWorld(t, nil)
+	var words *meaning.Lexicon
+	w.server.cfg.Engine = query.New(keyed{w.memory}, query.Config{Words: func(model.TenantID) *meaning.Lexicon { return words }})
+	w.server.insight = insight.New(w.server.cfg.Engine, nil, w.server.cfg.Now)
+	w.do("POST", "/logs", `[{"message":"pallet","timestamp":5}]`).want(t, 200)
+	const path = "/analytics/summary?includeMetrics=false&includePatterns=false&startTime=1970-01-01T00:00:00Z&endTime=1970-01-02T00:00:00Z&groupBy=component"
+	got := w.do("GET", path, "")
+	got.want(t, 200, "summary/categoryBreakdown/general", "1")
+	tag := got.header.Get("ETag")
+	w.do("GET", path, "", "If-None-Match", tag).want(t, 304)
+	var err error
+	if words, err = meaning.NewLexicon([]meaning.Vocabulary{{Category: "warehouse", Words: []string{"pallet"}, Weight: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	w.do("GET", path, "", "If-None-Match", tag).want(t, 200, "summary/categoryBreakdown/warehouse", "1")
+}
+
 // TestQueriesAreShown checks what an operator sees of queries, and that there is
 // nothing to end when none runs.
 func TestQueriesAreShown(t *testing.T) {

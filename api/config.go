@@ -86,7 +86,7 @@ type Config struct {
 	Cluster Cluster
 	// Queries are the saved queries; nil: there are none.
 	Queries SavedQueries
-	// Enrich keeps lookup tables and deployments; nil: there are none.
+	// Enrich keeps lookup tables, deployments and categories of tenants' own; nil: there are none.
 	Enrich enrich.Store
 	// Known is what insights know besides records; nil: nothing.
 	Known insight.Known

@@ -169,6 +169,7 @@ func matrix() map[string]matrixCase {
 		"GET /integration/webhooks/{name}/deliveries": read, "POST /integration/webhooks/{name}/redeliver": manage, "POST /integration/webhooks/{name}/test": manage,
 		"GET /lookups": read, "GET /lookups/{name}": read, "PUT /lookups/{name}": auth.Save, "DELETE /lookups/{name}": auth.Save,
 		"GET /analytics/deploys": read, "POST /analytics/deploys": auth.Save, "DELETE /analytics/deploys/{name}": auth.Save,
+		"GET /analytics/categories": read, "GET /analytics/categories/{name}": read, "PUT /analytics/categories/{name}": manage, "DELETE /analytics/categories/{name}": manage,
 		"GET /integration/services": read, "POST /integration/services": manage, "DELETE /integration/services/{name}": manage, "GET /integration/health": read, "GET /integration/metrics": read, "POST /integration/cross-service": write,
 		"GET /models": read, "POST /models": manage, "GET /models/{name}": read, "DELETE /models/{name}": manage, "POST /models/{name}/activate": manage, "POST /models/{name}/rollback": manage,
 		"POST /models/{name}/test": read, "GET /models/labels": read, "POST /models/labels": auth.Feedback, "DELETE /models/labels/{name}": auth.Feedback,

@@ -60,6 +60,10 @@ func (s *Server) routes() []route {
 		{methods: get, path: "/analytics/deploys", permission: auth.Read, feature: auth.Analytics, handle: enriches((*enrich.Service).Deploys)},
 		{methods: post, path: "/analytics/deploys", permission: auth.Save, feature: auth.Analytics, handle: enriches((*enrich.Service).PutDeploy)},
 		{methods: del, path: "/analytics/deploys/{name}", permission: auth.Save, feature: auth.Analytics, handle: enriches((*enrich.Service).DropDeploy)},
+		{methods: get, path: "/analytics/categories", permission: auth.Read, feature: auth.Analytics, handle: enriches((*enrich.Service).Categories)},
+		{methods: get, path: "/analytics/categories/{name}", permission: auth.Read, feature: auth.Analytics, handle: enriches((*enrich.Service).Category)},
+		{methods: put, path: "/analytics/categories/{name}", permission: auth.Manage, feature: auth.Analytics, handle: enriches((*enrich.Service).PutCategory)},
+		{methods: del, path: "/analytics/categories/{name}", permission: auth.Manage, feature: auth.Analytics, handle: enriches((*enrich.Service).DropCategory)},
 		{methods: get, path: "/analytics/feedback", permission: auth.Read, feature: auth.Analytics, handle: handleVerdicts},
 		{methods: post, path: "/analytics/insights/{id}/feedback", permission: auth.Save, feature: auth.Analytics, handle: handleVerdict},
 

@@ -85,19 +85,23 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfOutlines compares what texts say with what their outlines say.
+// TestEvidenceOfOutlines compares what texts say with what their outlines say, also of
+// words that were added.
 func TestEvidenceOfOutlines(t *testing.T) {
+	added := lexiconWith(t, Vocabulary{Category: "own", Words: []string{"end off", "user login", "größe", "query db", "xf"}})
 	random := rand.New(rand.NewPCG(81, 82))
 	pieces := []string{"login", "Login", "failed", "disk", "full", "log", "in", "SQLInjection", "user_login", "auth2", "7", " ", " ", " ", "-", ":", ".", "_", "/",
-		"deadbeef-dead-beef-cafe-feedfacefeed", "\x01", "\x02", "\x03", "\x11", "\x12", "Größe", "é", "\xff", "PaymentService", "\n", "0x1f", "db.query", "12.3-4"}
+		"deadbeef-dead-beef-cafe-feedfacefeed", "\x01", "\x02", "\x03", "\x11", "\x12", "Größe", "é", "\xff", "PaymentService", "\n", "0x1f", "db.query", "12.3-4", "dead", "end", "xf", "feed", "off"}
 	for range 20_000 {
 		var text strings.Builder
 		for range random.IntN(9) {
 			text.WriteString(pieces[random.IntN(len(pieces))])
 		}
 		outline := shape.MessageOutline(text.String())
-		if got, want := Evidence(outline), Evidence(text.String()); got != want {
-			t.Fatalf("%q says %q, its outline %q says %q", text.String(), want, outline, got)
+		for _, l := range []*Lexicon{known, added} {
+			if got, want := l.Evidence(outline), l.Evidence(text.String()); got != want {
+				t.Fatalf("%q says %q, its outline %q says %q", text.String(), want, outline, got)
+			}
 		}
 	}
 }

@@ -20,15 +20,21 @@ func TestReduced(t *testing.T) {
 		}
 		return b.String()
 	}
+	added, err := meaning.NewLexicon([]meaning.Vocabulary{{Category: "own", Words: []string{"foo", "out foo", "force field"}, Weight: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	reduced := 0
 	for range 100_000 {
 		before, value, after := text(4)+" ", text(3), " "+text(4)
-		less := meaning.Reduced(value)
-		if less != value {
-			reduced++
-		}
-		if want, have := meaning.Evidence(before+value+after), meaning.Evidence(before+less+after); have != want {
-			t.Fatalf("seed %d: %q in %q: %q, as %q %q", seed, value, before+value+after, want, less, have)
+		for _, l := range []*meaning.Lexicon{meaning.BuiltIn(), added} {
+			less := l.Reduced(value)
+			if less != value {
+				reduced++
+			}
+			if want, have := l.Evidence(before+value+after), l.Evidence(before+less+after); have != want {
+				t.Fatalf("seed %d: %q in %q: %q, as %q %q", seed, value, before+value+after, want, less, have)
+			}
 		}
 	}
 	if reduced < 10_000 {

@@ -1,8 +1,5 @@
 package meaning
 
-// lexiconMax is more than the vocabulary has words and phrases.
-const lexiconMax = 1024
-
 // vocabulary is which words, with their inflections, and phrases of two words speak for
 // a category, and how much in tenths. A word may speak for several. No word consists of
 // hexadecimal digits: these are parts of ids.

@@ -187,8 +187,11 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		return err
 	}
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
+	n.enrich = &enrich.Store{State: n.members.State, Change: n.Directory().Change}
 	env := n.env()
-	building, logged, tell := make(chan struct{}, 1), &n.logged, oneByOne(derived.Tell)
+	building, logged, tell := make(chan struct{}, 1), &n.logged, oneByOne(func(ctx context.Context, tenant model.TenantID, p part.Part) error {
+		return derived.Tell(ctx, p, n.enrich.Words(tenant))
+	})
 	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
 	cleaning := replica.NewLimiter(replica.DefaultCleanBytesPerSecond)
 	n.replicas, err = replicas.Open(ctx, replicas.Config{
@@ -213,16 +216,16 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 
 // oneByOne lets the replicas of a node do something with one part after the other: it
 // takes memory.
-func oneByOne(do func(context.Context, part.Part) error) func(context.Context, part.Part) error {
+func oneByOne(do func(context.Context, model.TenantID, part.Part) error) func(context.Context, model.TenantID, part.Part) error {
 	turn := make(chan struct{}, 1)
-	return func(ctx context.Context, p part.Part) error {
+	return func(ctx context.Context, tenant model.TenantID, p part.Part) error {
 		select {
 		case turn <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		defer func() { <-turn }()
-		return do(ctx, p)
+		return do(ctx, tenant, p)
 	}
 }
 
@@ -266,8 +269,7 @@ func (n *Node) openPaths(context.Context) (err error) {
 	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
 	config := n.cfg.Query
 	config.Version = cmp.Or(config.Version, n.cfg.API.Version)
-	n.enrich = &enrich.Store{State: n.members.State, Change: n.Directory().Change}
-	config.Lookups = n.enrich
+	config.Lookups, config.Words = n.enrich, n.enrich.Words
 	n.engine = query.New(n, config)
 	n.learner = &learn.Learner{Config: learn.Config{
 		Interval: n.cfg.LearnInterval, Engine: n.engine, State: n.members.State, Leads: func() bool { return n.isReady() && n.members.Leads() },

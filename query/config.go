@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/derived"
 	"github.com/stere-log/stere/query/exec"
@@ -42,6 +43,9 @@ type Config struct {
 	// Places returns what is known now of where addresses are. It may be nil, and may
 	// return nil: then nothing is. Nodes of a cluster should know the same.
 	Places func() derived.Places
+	// Words returns the words that decide categories of a tenant's records; nil: the
+	// built-in ones alone. It may be nil: then nobody has others.
+	Words func(tenant model.TenantID) *meaning.Lexicon
 	// Lookups has the lookup tables of tenants. It may be nil: then there are none.
 	Lookups Lookups
 }

@@ -409,3 +409,111 @@ type newerTowns struct{ towns }
 
 // Version implements derived.Places.
 func (newerTowns) Version() string { return "newer towns" }
+
+// naiveCategories returns what words say of a record, by a look at its texts.
+func naiveCategories(r *model.Record, words *meaning.Lexicon) map[string]string {
+	if words == nil {
+		words = meaning.BuiltIn()
+	}
+	text := func(name string) string {
+		f, _ := r.Get(name)
+		return f.Text
+	}
+	made := naiveDerived(r)
+	level, _ := model.ParseLevel(made[derived.DetectedLevel] + made[model.FieldLevel]) // of which there is one
+	verdict := words.Judge(meaning.Evidences{
+		Message: words.Evidence(text("message")), Component: words.EvidenceOfComponent(text("component")), Endpoint: words.Evidence(text("endpoint")), IsError: level >= model.LevelError,
+	})
+	var labels []string
+	for _, label := range verdict.Labels {
+		labels = append(labels, string(label.Category))
+	}
+	list, _ := json.Marshal(labels)
+	found := map[string]string{derived.Category: labels[0], derived.Categories: string(list), derived.CategoryReason: verdict.Reason}
+	if own, ok := r.Get(derived.Category); ok && own.Kind != model.Null {
+		found[derived.Category] = own.Text
+	}
+	return found
+}
+
+// TestWordsOfTenants asks for categories while the words change that decide them, and
+// compares with a look at each record: in blocks, sealed, and on several nodes of which only
+// the root knows the words.
+func TestWordsOfTenants(t *testing.T) {
+	random := rand.New(rand.NewPCG(75, 76))
+	records := deeds(random, 500)
+	heads := deal(t, random, records, 3, 3)
+	sealed := make(shardSet, len(heads))
+	for i, parts := range heads {
+		sealed[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
+	}
+	apart, _ := scatter(random, sealed, 2, query.Config{})
+	lexicon := func(own ...meaning.Vocabulary) *meaning.Lexicon {
+		words, err := meaning.NewLexicon(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return words
+	}
+	steps := []*meaning.Lexicon{
+		nil,
+		lexicon(meaning.Vocabulary{Category: "doors", Words: []string{"door", "größe", "rapid build"}, Weight: 3}, meaning.Vocabulary{Category: meaning.Storage, Words: []string{"author"}, Weight: 1.5}),
+		lexicon(meaning.Vocabulary{Category: "doors", Words: []string{"user"}, Components: []string{"paymentservice", "web"}, Weight: 10}),
+		nil,
+	}
+	var now *meaning.Lexicon
+	config := query.Config{Words: func(tenant model.TenantID) *meaning.Lexicon { return now }}
+	for name, shards := range map[string]query.Shards{"head": heads, "sealed": sealed, "scattered": apart} {
+		engine := query.New(shards, config)
+		for step, words := range steps {
+			now = words
+			want := map[string]map[string]int64{derived.Category: {}, derived.Categories: {}, derived.CategoryReason: {}}
+			for i := range records {
+				for field, value := range naiveCategories(&records[i], words) {
+					want[field][value]++
+				}
+			}
+			if owned := want[derived.Category]["doors"] > 20; owned != (words != nil) {
+				t.Fatalf("%v: the test is broken", want[derived.Category])
+			}
+			for field, counts := range want {
+				rows := search(t, engine, query.Request{Text: "* | stats count() by (" + field + ")"}).Rows
+				for _, row := range rows {
+					if row[1] != counts[cellText(row[0])] {
+						t.Errorf("%s, step %d: %v records with %s %v, want %d", name, step, row[1], field, row[0], counts[cellText(row[0])])
+					}
+				}
+				if len(rows) != len(counts) {
+					t.Errorf("%s, step %d: %d values of %s, want %d", name, step, len(rows), field, len(counts))
+				}
+			}
+			doors := want[derived.Category]["doors"]
+			for text, want := range map[string]int64{
+				"category:doors | stats count()":                         doors,
+				"NOT category:doors | stats count()":                     int64(len(records)) - doors,
+				`* | where category == "doors" | stats count()`:          doors,
+				`category:doors n:* | stats count_if(category_reason:*)`: doors,
+				"category:mine | stats count()":                          want[derived.Category]["mine"],
+			} {
+				if got := search(t, engine, query.Request{Text: text}).Rows[0][0]; got != want {
+					t.Errorf("%s, step %d: %s: %v, want %d", name, step, text, got, want)
+				}
+			}
+			for _, facet := range search(t, engine, query.Request{Text: "*", Facets: []string{derived.Category}}).Facets[derived.Category] {
+				if facet.Count != uint64(want[derived.Category][cellText(facet.Value)]) {
+					t.Errorf("%s, step %d: the facet counts %d of %v", name, step, facet.Count, facet.Value)
+				}
+			}
+			restricted := query.Audience{Tenant: model.DefaultTenant, Restriction: "NOT category:doors"}
+			if got := search(t, engine, query.Request{Audience: restricted, Text: "* | stats count()"}).Rows[0][0]; got != int64(len(records))-doors {
+				t.Errorf("%s, step %d: who may not see doors sees %v records", name, step, got)
+			}
+			for _, hit := range search(t, engine, query.Request{Text: "category:* | fields n, category, category_reason | limit 20"}).Hits {
+				got, _ := hit.Record.Get(derived.CategoryReason)
+				if i := number(t, &hit.Record); got.Text != naiveCategories(&records[i], words)[derived.CategoryReason] {
+					t.Errorf("%s, step %d: the reason of record %d is %q", name, step, i, got.Text)
+				}
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
@@ -125,22 +126,57 @@ func (q *leafRequest) encode() ([]byte, error) {
 		dst = appendTexts(dst, set)
 	}
 	var set []byte
+	var err error
 	if q.patterns != nil {
 		set = q.patterns.Encode()
 	}
 	dst = appendText(appendText(dst, string(set)), q.places)
-	// Of a text that mentions no labels nothing follows: nodes that know of none read it.
-	if q.model != nil {
-		text, err := q.model.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
-		}
-		dst = appendText(dst, string(text))
+	if dst, err = q.learnt.append(dst); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
 	}
 	if dst = sealed(dst); len(dst) > LeafRequestMax {
 		return nil, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrLeafRequest, len(dst), LeafRequestMax)
 	}
 	return dst, nil
+}
+
+// append appends the model and the words of a tenant. Of a text to which neither matters
+// nothing follows: nodes that know of none read it, and refuse others.
+func (l *learnt) append(dst []byte) ([]byte, error) {
+	var text []byte
+	var err error
+	if l.model != nil {
+		if text, err = l.model.MarshalJSON(); err != nil {
+			return nil, err
+		}
+	}
+	if l.model != nil || l.words != nil {
+		dst = appendText(dst, string(text))
+	}
+	if l.words != nil {
+		if text, err = l.words.Encode(); err != nil {
+			return nil, err
+		}
+		dst = appendText(dst, string(text))
+	}
+	return dst, nil
+}
+
+// take takes what append appended.
+func (l *learnt) take(r *wire.Reader) (err error) {
+	if r.Failed() || r.Len() == 0 {
+		return nil
+	}
+	if text := r.Bytes(); len(text) > 0 {
+		l.model = &classifier.Model{}
+		if err := l.model.UnmarshalJSON(text); err != nil {
+			return err
+		}
+	}
+	if !r.Failed() && r.Len() > 0 {
+		l.words, err = meaning.DecodeLexicon(r.Bytes())
+	}
+	return err
 }
 
 // appendPage appends which records are wanted.
@@ -221,11 +257,8 @@ func decodeLeafRequest(data []byte) (*leafRequest, error) {
 		}
 	}
 	q.places = r.String()
-	if !r.Failed() && r.Len() > 0 {
-		q.model = &classifier.Model{}
-		if err := q.model.UnmarshalJSON(r.Bytes()); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
-		}
+	if err := q.learnt.take(&r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLeafRequest, err)
 	}
 	switch {
 	case !r.Done():

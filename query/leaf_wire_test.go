@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/exec"
 	"github.com/stere-log/stere/query/expr"
@@ -32,6 +33,10 @@ func fullJoin() *rows.JoinSet {
 
 // fullRequest has something of everything.
 func fullRequest() *leafRequest {
+	words, err := meaning.NewLexicon([]meaning.Vocabulary{{Category: "own", Words: []string{"sku", "goods receipt"}, Components: []string{"wms"}, Weight: 2.5}})
+	if err != nil {
+		panic(err)
+	}
 	return &leafRequest{
 		kind: leafPage, shards: []model.ShardID{0, 7, math.MaxUint32},
 		Request: Request{Audience: Audience{Tenant: "t", Restriction: "userId:=bob"}, Text: "a \xff", Filters: []Filter{{Field: "f", Values: []string{"", "\xfe"}}, {Field: "g"}}, From: math.MinInt64, To: math.MaxInt64,
@@ -40,7 +45,7 @@ func fullRequest() *leafRequest {
 		page: exec.Page{Size: 50, Skip: 3, Total: true, Facets: []string{"x", ""}, After: &exec.Position{Time: -1, ID: model.RecordID{Shard: 1, Index: math.MaxUint64, Ordinal: 9},
 			Values: []exec.SortValue{{Class: exec.ClassNumber, Number: math.Copysign(0, -1), Whole: -1 << 60}, {Class: exec.ClassText, Text: "\xff"}}}},
 		limits: exec.Limits{Time: time.Second, CountTime: 2, CountLarge: 3, CountBrief: 4, Groups: 5, Distinct: 6, Values: 7, MemoryBytes: 8, Read: 9},
-		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}}, places: "v",
+		ids:    []model.RecordID{{Shard: 1, Index: 2, Ordinal: 3}, {}}, places: "v", learnt: learnt{words: words},
 	}
 }
 

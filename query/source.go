@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/meaning/classifier"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/pattern"
@@ -65,7 +66,7 @@ func newSource(views []View) *source {
 }
 
 // learn gives the records of the source the fields that are named, here and, with the
-// same patterns and the same model, in its leaves.
+// same patterns, the same model and the same words, in its leaves.
 func (s *source) learn(of learnt, named mentions, places derived.Places) {
 	s.learnt, s.parts, s.places = of, named.with(s.parts, of, places), named.version(places)
 }
@@ -93,19 +94,24 @@ func (m mentions) version(places derived.Places) string {
 	return places.Version()
 }
 
-// learnt is what was learned of a tenant's messages, as far as a request mentions it.
+// learnt is what was learned of a tenant's messages and what it has taught, as far as a
+// request mentions it.
 type learnt struct {
 	patterns *pattern.Set
 	model    *classifier.Model
+	words    *meaning.Lexicon // nil: categories are decided by the built-in ones alone
 }
 
-// learnt returns what was learned of a tenant's messages.
+// learnt returns what was learned of a tenant's messages and what it has taught.
 func (e *Engine) learnt(tenant model.TenantID, named mentions) (of learnt) {
 	if known, ok := e.shards.(Patterns); ok && named.learned.Patterns() {
 		of.patterns = known.Patterns(tenant)
 	}
 	if known, ok := e.shards.(Models); ok && named.learned.Labels() {
 		of.model = known.Model(tenant)
+	}
+	if e.config.Words != nil && named.derived.Categorized() {
+		of.words = e.config.Words(tenant)
 	}
 	return of
 }
@@ -128,7 +134,7 @@ func mentionsOf(texts ...string) (found mentions) {
 
 // with returns parts whose records have the fields that are named.
 func (m mentions) with(parts []part.Part, of learnt, places derived.Places) []part.Part {
-	return learned.With(derived.With(parts, m.derived, places), of.patterns, of.model, m.learned)
+	return learned.With(derived.With(parts, m.derived, places, of.words), of.patterns, of.model, m.learned)
 }
 
 // mentions returns those of the request.

@@ -223,17 +223,26 @@ func (s *Shard) recallAsked() error {
 	return nil
 }
 
-// NextLasting returns the newest segment that no merge takes and that is not among those
-// that are done, of tenants who have asked for something that is kept beside segments; with
-// a cache of its own. It stays until release is called. What has gone is taken out of done.
-func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part, release func(), ok bool, err error) {
+// Lasting is a segment that no merge takes, with a cache of its own. It stays until Release
+// is called.
+type Lasting struct {
+	ID      SegmentID
+	Tenant  model.TenantID
+	Part    part.Part
+	Release func()
+}
+
+// NextLasting returns the newest lasting segment that is not among those that are done, of
+// tenants who have asked for something that is kept beside segments. What has gone is taken
+// out of done.
+func (s *Shard) NextLasting(done map[SegmentID]bool) (found Lasting, ok bool, err error) {
 	if err := s.recallAsked(); err != nil {
-		return id, nil, nil, false, err
+		return found, false, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.mu.closed {
-		return id, nil, nil, false, nil
+		return found, false, nil
 	}
 	maps.DeleteFunc(done, func(id SegmentID, _ bool) bool { return s.mu.set.all[id] == nil })
 	var next *sealed
@@ -243,11 +252,12 @@ func (s *Shard) NextLasting(done map[SegmentID]bool) (id SegmentID, p part.Part,
 		}
 	}
 	if next == nil {
-		return id, nil, nil, false, nil
+		return found, false, nil
 	}
 	set := s.mu.set
 	set.refs.Add(1)
-	return next.ID, next.here.Load().segment.WithCache(segment.NewCache(lastingCacheBytes)), set.release, true, nil
+	p := next.here.Load().segment.WithCache(segment.NewCache(lastingCacheBytes))
+	return Lasting{ID: next.ID, Tenant: next.Tenant, Part: p, Release: set.release}, true, nil
 }
 
 // besideSpan returns the bounds of the keys of all that is kept beside a segment.

@@ -1,6 +1,6 @@
 // Package enrich is what people tell Stere over HTTP so that it makes more of records:
-// lookup tables, and what was put into service when. Service is the main type; package
-// api routes, authenticates and authorises, and carries bytes.
+// lookup tables, what was put into service when, and categories of a tenant's own. Service
+// is the main type; package api routes, authenticates and authorises, and carries bytes.
 //
 // A Service is safe for concurrent use and keeps nothing.
 package enrich
@@ -13,6 +13,7 @@ import (
 
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/lookup"
 )
@@ -44,6 +45,10 @@ type Store interface {
 	Deploys(tenant model.TenantID) []insight.Deploy // the newest first
 	PutDeploy(ctx context.Context, tenant model.TenantID, deploy insight.Deploy) (insight.Deploy, error)
 	DropDeploy(ctx context.Context, tenant model.TenantID, id string) (insight.Deploy, error)
+
+	Categories(tenant model.TenantID) ([]Category, error) // by name
+	PutCategory(ctx context.Context, tenant model.TenantID, category Category) (before *Category, err error)
+	DropCategory(ctx context.Context, tenant model.TenantID, name meaning.Category) (Category, error)
 }
 
 // Service answers people.
@@ -56,7 +61,7 @@ type Service struct {
 // not decide what others see of them.
 func changes(r admin.Request) (model.TenantID, error) {
 	if r.Principal.Restriction != "" {
-		return "", admin.Fault(admin.Forbidden, "", "lookup tables and deployments are of the whole tenant, of which you do not see all records")
+		return "", admin.Fault(admin.Forbidden, "", "lookup tables, deployments and categories are of the whole tenant, of which you do not see all records")
 	}
 	return r.Principal.Tenant, nil
 }

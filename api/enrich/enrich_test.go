@@ -10,11 +10,12 @@ import (
 	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/lookup"
 )
 
-// store has one table and one deployment, and counts changes.
+// store has one table, one deployment and one category, and counts changes.
 type store struct{ changes int }
 
 func (*store) Lookups(model.TenantID) []enrich.Lookup { return []enrich.Lookup{{Name: "teams"}} }
@@ -38,6 +39,17 @@ func (s *store) DropDeploy(context.Context, model.TenantID, string) (insight.Dep
 	s.changes++
 	return insight.Deploy{}, nil
 }
+func (*store) Categories(model.TenantID) ([]enrich.Category, error) {
+	return []enrich.Category{{Vocabulary: meaning.Vocabulary{Category: "teams", Words: []string{"team"}, Weight: 3}}}, nil
+}
+func (s *store) PutCategory(context.Context, model.TenantID, enrich.Category) (*enrich.Category, error) {
+	s.changes++
+	return nil, nil
+}
+func (s *store) DropCategory(context.Context, model.TenantID, meaning.Category) (enrich.Category, error) {
+	s.changes++
+	return enrich.Category{}, nil
+}
 
 // TestWhoSeesSomeChangesNothing: who sees only some of the records reads and changes nothing
 // that others see.
@@ -53,6 +65,8 @@ func TestWhoSeesSomeChangesNothing(t *testing.T) {
 		"lookups": {service.Lookups, "", false}, "lookup": {service.Lookup, "", false}, "deploys": {service.Deploys, "", false},
 		"put lookup": {service.PutLookup, "a,b\nc,d\n", true}, "drop lookup": {service.DropLookup, "", true},
 		"put deploy": {service.PutDeploy, `{"service":"web"}`, true}, "drop deploy": {service.DropDeploy, "", true},
+		"categories": {service.Categories, "", false}, "category": {service.Category, "", false},
+		"put category": {service.PutCategory, `{"words":["crew"]}`, true}, "drop category": {service.DropCategory, "", true},
 	} {
 		for _, restriction := range []string{"", "component:web"} {
 			before := kept.changes

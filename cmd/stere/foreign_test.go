@@ -63,7 +63,7 @@ func TestNothingForeign(t *testing.T) {
 	for _, args := range [][]string{
 		{"query", "*"}, {"query", "* | stats count() by (component)"}, {"query", "* | top 5 userId"}, {"query", "*", "--explain"},
 		{"triage", "incidents"}, {"triage", "incidents", "show", id}, {"triage", "alerts"}, {"triage", "rules", "list"},
-		{"models", "labels"}, {"models", "labels", "--json"}, {"lookup", "list"}, {"lookup", "show", "hosts"}, {"deploy", "list"},
+		{"models", "labels"}, {"models", "labels", "--json"}, {"lookup", "list"}, {"lookup", "show", "hosts"}, {"category", "list"}, {"deploy", "list"},
 		{"audit", "list"}, {"audit", "verify", trail, "--heads", heads}, {"audit", "verify", trail, "--heads", heads, "--json"}, {"admin", "delete", "list"}, {"admin", "hold", "list"}, {"admin", "key", "list"}, {"admin", "tenant", "list"}, {"admin", "usage"},
 		{"admin", "redact", "test", escapes + " password=hunter2"}, {"webhook", "list"}, {"services", "list"},
 		{"query", "level:" + escapes + "("}, {"lookup", "show", escapes}, {"triage", "rules", "show", escapes},

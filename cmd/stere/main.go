@@ -75,6 +75,7 @@ type commandLine struct {
 	Webhook  admin.Webhook  `cmd:"" help:"Webhooks: who is told."`
 	Services admin.Services `cmd:"" help:"Registered services, and whether they answer."`
 	Lookup   admin.Lookup   `cmd:"" help:"Lookup tables: what is known of the values of a field."`
+	Category admin.Category `cmd:"" help:"Categories: which words decide what a record is about."`
 	Deploy   admin.Deploy   `cmd:"" help:"Deployments: what was put into service when."`
 	Models   admin.Models   `cmd:"" help:"Models: what people have taught."`
 	Admin    admin.Command  `cmd:"" help:"Administer keys, tenants and domains; usage; try redaction."`

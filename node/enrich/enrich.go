@@ -1,5 +1,5 @@
 // Package enrich keeps what people tell Stere so that it makes more of records, as
-// documents of the catalogue: lookup tables and deployments. Store is the main type; it
+// documents of the catalogue: lookup tables, deployments and categories of tenants' own. Store is the main type; it
 // is what package api/enrich, the query engine and package insight ask.
 //
 // A table is one document that says what it is, and the pieces of its saved form, all
@@ -39,17 +39,18 @@ const (
 	scarceBytes   = 512 << 10
 	deploysMax    = 1_000 // of a tenant; the oldest ones go
 	conflictsMax  = 8     // that are tried again
-	decodedMax    = 64    // tables that are held decoded
+	decodedMax    = 64    // tables that are held decoded, and tenants whose words are
 	piecesOfTable = (lookup.BytesMax + pieceBytes - 1) / pieceBytes
 )
 
-// Store keeps lookup tables and deployments.
+// Store keeps lookup tables, deployments and categories.
 type Store struct {
 	State  func() *catalogue.State
 	Change func(ctx context.Context, command catalogue.Command) (*catalogue.State, error)
 
 	mu      sync.Mutex
 	decoded map[tableID]decodedTable
+	words   map[model.TenantID]knownWords
 }
 
 type tableID struct {

@@ -14,6 +14,7 @@ import (
 	api "github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/enrich"
 	"github.com/stere-log/stere/query/lookup"
@@ -173,6 +174,87 @@ func TestRoomForTables(t *testing.T) {
 	}
 	if err := put("big0", "t0", 2); err != nil {
 		t.Errorf("a table cannot be replaced by a smaller one: %v", err)
+	}
+}
+
+// TestCategories puts and drops categories at random: each tenant has its own, and the
+// words that another node uses are those that are kept.
+func TestCategories(t *testing.T) {
+	store, a := newStore(t)
+	store.State = a.newest
+	reader := &enrich.Store{State: a.newest, Change: a.change}
+	random := rand.New(rand.NewPCG(3, 4))
+	want := map[model.TenantID]map[meaning.Category]string{"t0": {}, "t1": {}}
+	for i := range 200 {
+		tenant, name := model.TenantID(fmt.Sprint("t", random.IntN(2))), meaning.Category(fmt.Sprint("c", random.IntN(4)))
+		word := "q" + strings.Repeat("xy", 1+random.IntN(5))
+		old, there := want[tenant][name]
+		if random.IntN(3) > 0 {
+			before, err := store.PutCategory(t.Context(), tenant, api.Category{Vocabulary: meaning.Vocabulary{Category: name, Words: []string{word}, Weight: 3}})
+			if err != nil || (before != nil) != there || there && before.Words[0] != old {
+				t.Fatalf("step %d: before %+v, want %q, %v", i, before, old, err)
+			}
+			want[tenant][name] = word
+		} else {
+			gone, err := store.DropCategory(t.Context(), tenant, name)
+			if isUnknown(err) == there || there && (err != nil || gone.Words[0] != old) {
+				t.Fatalf("step %d: dropped %+v, want %q, %v", i, gone, old, err)
+			}
+			delete(want[tenant], name)
+		}
+		for tenant, categories := range want {
+			have, err := reader.Categories(tenant)
+			words := reader.Words(tenant)
+			if err != nil || len(have) != len(categories) || (words == nil) != (len(categories) == 0) {
+				t.Fatalf("step %d: %s has %+v and words %t, want %v, %v", i, tenant, have, words != nil, categories, err)
+			}
+			for _, one := range have {
+				if categories[one.Category] != one.Words[0] || words.Evidence(one.Words[0]) != one.Words[0] {
+					t.Fatalf("step %d: %s of %s has the words %v, want %s", i, one.Category, tenant, one.Words, categories[one.Category])
+				}
+			}
+		}
+	}
+}
+
+// TestRoomForCategories fills the place of a tenant.
+func TestRoomForCategories(t *testing.T) {
+	store, a := newStore(t)
+	store.State = a.newest
+	put := func(name string, words, components int) error {
+		v := meaning.Vocabulary{Category: meaning.Category(name), Weight: 3}
+		for i := range words {
+			v.Words = append(v.Words, "q"+string([]byte{'g' + byte(i/100), 'g' + byte(i/10%10), 'g' + byte(i%10)}))
+		}
+		for i := range components {
+			v.Components = append(v.Components, fmt.Sprintf("%0100d", i))
+		}
+		_, err := store.PutCategory(t.Context(), "t", api.Category{Vocabulary: v})
+		return err
+	}
+	refused := func(err error, want string) {
+		t.Helper()
+		var fault *admin.Error
+		if !errors.As(err, &fault) || fault.Code != admin.Invalid || fault.Field != "words" || !strings.Contains(fault.Message, want) {
+			t.Errorf("%v, want one with %s", err, want)
+		}
+	}
+	for i := range 32 {
+		if err := put(fmt.Sprint("c", i), 1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(put("c32", 1, 0), "33 categories")
+	if err := put("c31", 969, 0); err != nil {
+		t.Errorf("a category cannot be replaced: %v", err)
+	}
+	refused(put("c30", 2, 0), "1001 words")
+	refused(put("c31", 0, 900), "bytes, at most 65536")
+	if _, err := store.DropCategory(t.Context(), "t", "c31"); err != nil {
+		t.Error(err)
+	}
+	if err := put("c32", 1, 0); err != nil {
+		t.Errorf("no room after one was dropped: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -75,7 +76,7 @@ type Config struct {
 	Cleaning *rate.Limiter
 	// Tell makes what questions ask of all records of a segment beforehand, so that it
 	// is kept beside it; nil: nobody does. It is called for one segment after the other.
-	Tell func(ctx context.Context, p part.Part) error
+	Tell func(ctx context.Context, tenant model.TenantID, p part.Part) error
 	// ScrubEvery is how long the scrubber takes for all segments at least.
 	ScrubEvery time.Duration
 	// Room reports whether there is space on disk for this many bytes more;

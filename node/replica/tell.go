@@ -29,18 +29,18 @@ func (r *Replica) runTeller(ctx context.Context) {
 // tellNext takes the next segment; false says that there is none. One that fails is not
 // tried again before the next start: the question makes it then.
 func (r *Replica) tellNext(ctx context.Context, done map[storage.SegmentID]bool) bool {
-	id, p, release, ok, err := r.shard.NextLasting(done)
+	next, ok, err := r.shard.NextLasting(done)
 	if err != nil && ctx.Err() == nil {
 		r.logger.Warn("nothing is made beforehand", "error", err)
 	}
 	if !ok {
 		return false
 	}
-	defer release()
-	done[id] = true
-	err = background.Run(func() error { return r.cfg.Tell(ctx, p) })
+	defer next.Release()
+	done[next.ID] = true
+	err = background.Run(func() error { return r.cfg.Tell(ctx, next.Tenant, next.Part) })
 	if err != nil && ctx.Err() == nil {
-		r.logger.Warn("what is asked for was not made beforehand", "segment", id.String(), "error", err)
+		r.logger.Warn("what is asked for was not made beforehand", "segment", next.ID.String(), "error", err)
 	}
 	return ctx.Err() == nil
 }

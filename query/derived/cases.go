@@ -49,13 +49,8 @@ const (
 // kept returns the values of a field of a rule: as they were kept in memory, as they
 // were kept beside the part, or made.
 func (p derivedPart) kept(ctx context.Context, r *rule, at int) (*kept, error) {
-	name := keptName(r.fields[at])
-	key := name
-	if r.locate != nil {
-		key += " " + p.shown.version
-	}
-	return part.Kept(p.Part, key, func() (*kept, int64, error) {
-		k, err := p.found(ctx, r, at, name)
+	return part.Kept(p.Part, p.memoryKey(r, at), func() (*kept, int64, error) {
+		k, err := p.found(ctx, r, at, keptName(r.fields[at]))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -63,7 +58,24 @@ func (p derivedPart) kept(ctx context.Context, r *rule, at int) (*kept, error) {
 	})
 }
 
-// keptName is under which name the values of a field are kept.
+// memoryKey is under which key the values of a field are kept in memory: another one for
+// each version of what decides them.
+func (p derivedPart) memoryKey(r *rule, at int) string {
+	key := keptName(r.fields[at])
+	switch {
+	case r.locate != nil:
+		return key + " " + p.shown.version
+	case r.lexicon != 0:
+		return key + " " + r.name
+	}
+	return key
+}
+
+// by is the version of what is kept beside parts.
+func (r *rule) by() uint64 { return version ^ r.lexicon }
+
+// keptName is under which name the values of a field are kept beside a part, one in the
+// place of another.
 func keptName(f field) string { return "derived " + f.name }
 
 // tellRows is of how many rows a part has to be for what is made of it to be kept beside
@@ -75,7 +87,7 @@ func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*
 	teller, ok := p.Part.(part.Teller)
 	if ok = ok && r.locate == nil && p.Rows() >= tellRows; ok {
 		// What cannot be read is made anew, as what was not kept.
-		if t, err := teller.Told(ctx, name, version); err == nil && t != nil {
+		if t, err := teller.Told(ctx, name, r.by()); err == nil && t != nil {
 			return &kept{dict: t.Dict, of: pack(t.Of)}, nil
 		} else if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -91,7 +103,7 @@ func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*
 		numbers[row] = f.ofCase[number]
 	}
 	if ok {
-		if err := teller.Tell(ctx, name, &part.Telling{By: version, Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
+		if err := teller.Tell(ctx, name, &part.Telling{By: r.by(), Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
 			return nil, err
 		}
 	}
@@ -199,7 +211,7 @@ func (b *caseBuilder) mattering(i int, in input) *index.DocSet {
 
 // addMade takes what another rule makes of a field in rows of which nothing was said yet.
 func (b *caseBuilder) addMade(ctx context.Context, name string, rows *index.DocSet, in input, s *said, numbers map[string]uint32) error {
-	at, ok := makers[name]
+	at, ok := b.part.shown.maker(name)
 	if !ok {
 		return nil
 	}

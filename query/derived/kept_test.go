@@ -1,6 +1,7 @@
 package derived_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -29,6 +30,7 @@ type ledger struct {
 	at     uint64                  // log index
 	rows   map[model.TenantID]int  // that were not deleted
 	gone   map[model.TenantID]bool // whose records of the user "gone" were deleted
+	words  *meaning.Lexicon        // that decide categories; nil: the built-in ones
 }
 
 const segmentRows = 9000 // enough for what is made of them to be kept beside them
@@ -101,8 +103,27 @@ func (l *ledger) seal() {
 	}
 }
 
+// lexicon returns the built-in words and others.
+func lexicon(t *testing.T, own ...meaning.Vocabulary) *meaning.Lexicon {
+	t.Helper()
+	words, err := meaning.NewLexicon(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return words
+}
+
+// doors are words of a tenant's own.
+func doors(t *testing.T) *meaning.Lexicon {
+	t.Helper()
+	return lexicon(t, meaning.Vocabulary{Category: "doors", Words: []string{"door", "slow query", "alone"}, Weight: 9}, meaning.Vocabulary{Category: meaning.Database, Words: []string{"save"}, Weight: 2})
+}
+
 // naive returns what is made of a record, by a look at its texts.
-func naive(r *model.Record) map[string]string {
+func naive(r *model.Record, words *meaning.Lexicon) map[string]string {
+	if words == nil {
+		words = meaning.BuiltIn()
+	}
 	text := func(name string) string {
 		f, _ := r.Get(name)
 		return f.Text
@@ -114,7 +135,7 @@ func naive(r *model.Record) map[string]string {
 			made[derived.DetectedLevel] = level.String()
 		}
 	}
-	verdict := meaning.Judge(meaning.Evidences{Message: meaning.Evidence(text("message")), IsError: level >= model.LevelError})
+	verdict := words.Judge(meaning.Evidences{Message: words.Evidence(text("message")), IsError: level >= model.LevelError})
 	if made[derived.Category] = string(verdict.Labels[0].Category); text("category") != "" {
 		made[derived.Category] = text("category")
 	}
@@ -155,13 +176,17 @@ func (l *ledger) check(when string) {
 			l.t.Fatal(err)
 		}
 		rows := 0
-		for _, p := range derived.With(view.Parts, named, nil) {
+		for _, p := range derived.With(view.Parts, named, nil, l.words) {
 			all := index.DocSetRange(0, p.Rows())
 			records, err := p.Records(l.t.Context(), all)
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			rows += len(records)
+			want := make([]map[string]string, len(records))
+			for row := range records {
+				want[row] = naive(&records[row], l.words)
+			}
 			for _, field := range fields {
 				have := make([]string, len(records))
 				for _, column := range p.Columns(field) {
@@ -174,8 +199,8 @@ func (l *ledger) check(when string) {
 					}
 				}
 				for row := range records {
-					if want := naive(&records[row])[field]; have[row] != want {
-						l.t.Fatalf("%s: %s of %v is %q, want %q", when, field, records[row].Fields, have[row], want)
+					if have[row] != want[row][field] {
+						l.t.Fatalf("%s: %s of %v is %q, want %q", when, field, records[row].Fields, have[row], want[row][field])
 					}
 				}
 			}
@@ -183,6 +208,16 @@ func (l *ledger) check(when string) {
 		if view.Release(); rows != want {
 			l.t.Fatalf("%s: %d records of tenant %s, want %d", when, rows, tenant, want)
 		}
+	}
+}
+
+// checkWords compares what is made with the built-in words, with others, and with the
+// former again.
+func (l *ledger) checkWords(when string) {
+	l.t.Helper()
+	for i, words := range []*meaning.Lexicon{nil, doors(l.t), lexicon(l.t, meaning.Vocabulary{Category: "doors", Words: []string{"user"}, Weight: 10}), nil} {
+		l.words = words
+		l.check(fmt.Sprintf("%s, words %d", when, i))
 	}
 }
 
@@ -207,8 +242,8 @@ func (l *ledger) beside() (values map[string][]byte, segments int) {
 }
 
 // TestKeptIsMade: what is kept beside segments, for later starts too, is what a look at
-// each record gives: of every tenant, after a restart, damage, deletions and merges; and it
-// goes with its segment.
+// each record gives: of every tenant, with whatever words of its own, after a restart,
+// damage, deletions and merges; and it goes with its segment.
 func TestKeptIsMade(t *testing.T) {
 	const seed = 733
 	l := &ledger{t: t, random: rand.New(rand.NewPCG(seed, 1)), fs: engine.MemFS(), rows: map[model.TenantID]int{}, gone: map[model.TenantID]bool{}}
@@ -218,12 +253,18 @@ func TestKeptIsMade(t *testing.T) {
 		l.append(tenant, segmentRows/2)
 		l.append(tenant, segmentRows/2+1)
 	}
-	l.check("in the head")
+	l.checkWords("in the head")
 	l.seal()
-	l.check("sealed")
+	l.checkWords("sealed")
 	kept, segments := l.beside()
 	if segments != 2 || len(kept) < 4 {
 		t.Fatalf("%d values are kept beside %d segments, want some beside both", len(kept), segments)
+	}
+	for _, words := range []*meaning.Lexicon{nil, doors(t), nil} {
+		l.close()
+		l.open()
+		l.words = words
+		l.check("after a restart")
 	}
 	l.close()
 	l.open()
@@ -300,15 +341,15 @@ func TestTell(t *testing.T) {
 	l.append("a", segmentRows)
 	l.append("b", segmentRows/2) // will be merged
 	l.seal()
-	next := func(done map[storage.SegmentID]bool) (storage.SegmentID, part.Part, func(), bool) {
-		id, p, release, ok, err := l.shard.NextLasting(done)
+	next := func(done map[storage.SegmentID]bool) (storage.Lasting, bool) {
+		found, ok, err := l.shard.NextLasting(done)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return id, p, release, ok
+		return found, ok
 	}
-	if id, _, _, ok := next(nil); ok {
-		t.Errorf("segment %s is to be told before anybody has asked", id)
+	if found, ok := next(nil); ok {
+		t.Errorf("segment %s is to be told before anybody has asked", found.ID)
 	}
 	l.check("before it is told") // makes it of the segments there are
 	l.append("a", segmentRows)
@@ -318,24 +359,46 @@ func TestTell(t *testing.T) {
 	l.open()
 	done := map[storage.SegmentID]bool{}
 	for {
-		id, p, release, ok := next(done)
+		found, ok := next(done)
 		if !ok {
 			break
 		}
-		if err := derived.Tell(t.Context(), p); err != nil {
+		if err := derived.Tell(t.Context(), found.Part, l.words); err != nil {
 			t.Fatal(err)
 		}
-		if told, ok := p.(part.Teller); !ok || p.Rows() != segmentRows {
-			t.Errorf("segment %s of %d rows is told as lasting: %v", id, p.Rows(), told)
+		if told, ok := found.Part.(part.Teller); !ok || found.Part.Rows() != segmentRows || found.Tenant != "a" {
+			t.Errorf("segment %s of %d rows of tenant %s is told as lasting: %v", found.ID, found.Part.Rows(), found.Tenant, told)
 		}
-		release()
-		done[id] = true
+		found.Release()
+		done[found.ID] = true
 	}
 	// Both of "a": what the one without values has is all that the teller makes.
 	if values, segments := l.beside(); len(done) != 2 || segments != 2 || len(values) < 3 {
 		t.Errorf("%d segments last, %d values are kept beside %d", len(done), len(values), segments)
 	}
 	l.check("told")
+	// Of other words it is made anew, in the place of what there is.
+	before, _ := l.beside()
+	l.words = doors(t)
+	clear(done)
+	for found, ok := next(done); ok; found, ok = next(done) {
+		if err := derived.Tell(t.Context(), found.Part, l.words); err != nil {
+			t.Fatal(err)
+		}
+		found.Release()
+		done[found.ID] = true
+	}
+	after, _ := l.beside()
+	changed := 0
+	for key := range after {
+		if !bytes.Equal(before[key], after[key]) {
+			changed++
+		}
+	}
+	if len(after) != len(before) || changed != len(done) || changed < 2 {
+		t.Errorf("%d values are kept with words of its own, %d without, %d of %d segments have others", len(after), len(before), changed, len(done))
+	}
+	l.check("told with words of its own")
 }
 
 // TestFewOfASegment: a condition that few records are left for finds those that a look at
@@ -362,7 +425,8 @@ func TestFewOfASegment(t *testing.T) {
 	var named derived.Mentions
 	named.Add(derived.Category)
 	named.Add(derived.DetectedLevel)
-	for _, p := range derived.With(view.Parts, named, nil) {
+	for i, p := range derived.With(view.Parts, named, nil, nil) {
+		own := derived.With(view.Parts, named, nil, doors(t))[i]
 		few := index.NewDocSet()
 		for row := uint32(0); row < p.Rows(); row += 20 {
 			few.Add(row)
@@ -371,14 +435,19 @@ func TestFewOfASegment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for field, value := range map[string]string{derived.Category: "authentication", derived.DetectedLevel: "error"} {
+		for _, c := range []struct {
+			field, value string
+			of           part.Part
+			words        *meaning.Lexicon
+		}{{derived.Category, "authentication", p, nil}, {derived.DetectedLevel, "error", p, nil}, {derived.Category, "doors", own, doors(t)}} {
+			field, value := c.field, c.value
 			var want []uint32
 			for i := range records {
-				if naive(&records[i])[field] == value {
+				if naive(&records[i], c.words)[field] == value {
 					want = append(want, uint32(i)*20)
 				}
 			}
-			if have := ask(p, few, field, value); len(want) == 0 || !slices.Equal(have, want) {
+			if have := ask(c.of, few, field, value); len(want) == 0 || !slices.Equal(have, want) {
 				t.Errorf("%s: %d of %d records have %s, want %d", field, len(have), few.GetCardinality(), value, len(want))
 			}
 			if values, _ := l.beside(); len(values) > 0 {

@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/part"
 )
 
 // With returns parts whose records have the fields that are named; nil for places makes
-// none that depend on where an address is.
-func With(parts []part.Part, named Mentions, places Places) []part.Part {
+// none that depend on where an address is, nil for words are the built-in ones.
+func With(parts []part.Part, named Mentions, places Places, words *meaning.Lexicon) []part.Part {
 	if named.None() {
 		return parts
 	}
@@ -24,6 +25,9 @@ func With(parts []part.Part, named Mentions, places Places) []part.Part {
 	if places != nil {
 		shown.version = places.Version() + " "
 	}
+	if named.Categorized() {
+		shown.use(words)
+	}
 	with := make([]part.Part, len(parts))
 	for i, p := range parts {
 		with[i] = wrap(p, shown)
@@ -32,14 +36,16 @@ func With(parts []part.Part, named Mentions, places Places) []part.Part {
 }
 
 // Tell makes what is asked for most, the categories of all records of a part, and keeps it
-// beside the part if that keeps such things.
-func Tell(ctx context.Context, p part.Part) error {
-	at := makers[Category]
+// beside the part if that keeps such things. Nil for words are the built-in ones.
+func Tell(ctx context.Context, p part.Part, words *meaning.Lexicon) error {
+	shown := &records{}
+	shown.use(words)
+	at, _ := shown.maker(Category)
 	name := keptName(at.rule.fields[at.at])
-	if teller, ok := p.(part.Teller); !ok || teller.Tells(name, version) {
+	if teller, ok := p.(part.Teller); !ok || teller.Tells(name, at.rule.by()) {
 		return nil
 	}
-	_, err := derivedPart{p, &records{}}.found(ctx, at.rule, at.at, name)
+	_, err := derivedPart{p, shown}.found(ctx, at.rule, at.at, name)
 	return err
 }
 
@@ -48,7 +54,25 @@ func Tell(ctx context.Context, p part.Part) error {
 type records struct {
 	names   []string
 	places  Places // nil: no field depends on it
-	version string // of the places, in the keys of what is kept
+	own     *rule  // of categories, for words of the tenant's own; nil: the built-in one
+	version string // of places and words, in the keys of what is kept
+}
+
+// use lets words of a tenant's own decide categories.
+func (s *records) use(words *meaning.Lexicon) {
+	if words != nil && words.Version() != 0 {
+		s.own = categoryRule(words)
+		s.version += s.own.name + " "
+	}
+}
+
+// maker returns where a field is made.
+func (s *records) maker(name string) (place, bool) {
+	at, ok := makers[name]
+	if ok && at.rule == categoriesRule && s.own != nil {
+		at.rule = s.own
+	}
+	return at, ok
 }
 
 func wrap(p part.Part, shown *records) part.Part {
@@ -124,7 +148,7 @@ func sources(fields []string) (stored []string) {
 
 // made returns the values of a field that are made in the part, nil if there are none.
 func (p derivedPart) made(ctx context.Context, name string) (*values, error) {
-	at, ok := makers[name]
+	at, ok := p.shown.maker(name)
 	if !ok || at.rule.locate != nil && p.shown.places == nil {
 		return nil, nil
 	}
@@ -287,7 +311,7 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *inde
 	if within.IsEmpty() {
 		return within, nil
 	}
-	if at, ok := makers[leaf.Field]; ok && at.rule.locate == nil && p.few(within) && !p.has(at.rule.fields[at.at]) {
+	if at, ok := p.shown.maker(leaf.Field); ok && at.rule.locate == nil && p.few(within) && !p.has(at.rule, at.at) {
 		return p.among(ctx, leaf, at.rule, at.at, within)
 	}
 	find := func() (*index.DocSet, int64, error) {
@@ -319,13 +343,12 @@ func (p derivedPart) few(rows *index.DocSet) bool {
 }
 
 // has reports whether the values of a field are kept, in memory or beside the part.
-func (p derivedPart) has(f field) bool {
-	name := keptName(f)
-	if _, err := part.Kept(p.Part, name, func() (*kept, int64, error) { return nil, 0, errNotKept }); err == nil {
+func (p derivedPart) has(r *rule, at int) bool {
+	if _, err := part.Kept(p.Part, p.memoryKey(r, at), func() (*kept, int64, error) { return nil, 0, errNotKept }); err == nil {
 		return true
 	}
 	teller, ok := p.Part.(part.Teller)
-	return ok && teller.Tells(name, version)
+	return ok && teller.Tells(keptName(r.fields[at]), r.by())
 }
 
 // among returns the rows of within for which a value is made that satisfies a condition;

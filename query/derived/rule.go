@@ -3,6 +3,7 @@ package derived
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ type rule struct {
 	derive func(says []string) []string
 	// locate is derive of a rule that also asks where an address is.
 	locate func(places Places, says []string) []string
+	// lexicon is the version of the words that decide, 0: the built-in ones.
+	lexicon uint64
 }
 
 // Places knows where addresses are. It says always the same; what knows more is another
@@ -98,28 +101,40 @@ const (
 	SignalConfidence = "signal_confidence"
 )
 
-// rules are all rules; nothing changes them.
-var rules = []*rule{
-	{
-		name:   "category",
+// categoryRule says how words decide what records are about.
+func categoryRule(l *meaning.Lexicon) *rule {
+	r := &rule{
+		name: "category", lexicon: l.Version(),
 		fields: []field{{name: Category, kind: model.String}, {name: Categories, kind: model.JSON}, {name: CategoryReason, kind: model.String}},
 		inputs: []input{
-			{says: meaning.Evidence, outline: meaning.Evidence, apart: true, texts: true, reduce: meaning.Reduced},
-			{fields: []string{model.FieldComponent}, says: meaning.Evidence},
-			{fields: []string{"endpoint"}, says: meaning.Evidence},
+			{says: l.Evidence, outline: l.Evidence, apart: true, texts: true, reduce: l.Reduced},
+			{fields: []string{model.FieldComponent}, says: l.EvidenceOfComponent},
+			{fields: []string{"endpoint"}, says: l.Evidence},
 			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel, matters: func(says []string) bool {
-				return !meaning.Speaks(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2]})
+				return !l.Speaks(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2]})
 			}},
 		},
 		derive: func(says []string) []string {
-			verdict := meaning.Judge(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2], IsError: says[3] != ""})
+			verdict := l.Judge(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2], IsError: says[3] != ""})
 			labels := make([]string, len(verdict.Labels))
 			for i, label := range verdict.Labels {
 				labels[i] = string(label.Category)
 			}
 			return []string{labels[0], list(labels), verdict.Reason}
 		},
-	},
+	}
+	if r.lexicon != 0 {
+		r.name += fmt.Sprintf(" %016x", r.lexicon)
+	}
+	return r
+}
+
+// categoriesRule is the rule of categories for tenants without words of their own.
+var categoriesRule = categoryRule(meaning.BuiltIn())
+
+// rules are all rules; nothing changes them.
+var rules = []*rule{
+	categoriesRule,
 	{
 		name:   "attack",
 		fields: []field{{name: Attack, kind: model.JSON}, {name: AttackReason, kind: model.String}},
@@ -538,6 +553,16 @@ func (m Mentions) None() bool { return len(m.named) == 0 }
 func (m Mentions) Located() bool {
 	for name := range m.named {
 		if makers[name].rule.locate != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Categorized reports whether one that is named is decided by words of the tenant.
+func (m Mentions) Categorized() bool {
+	for name := range m.named {
+		if makers[name].rule == categoriesRule {
 			return true
 		}
 	}

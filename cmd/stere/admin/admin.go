@@ -1,6 +1,6 @@
 // Package admin has the commands that administer: keys, tenants, domains, deletions and
 // encryption (stere admin), the audit trail (stere audit), rules and incidents (stere
-// triage), webhooks, services, lookup tables, deployments and models. Command, Audit,
+// triage), webhooks, services, lookup tables, categories, deployments and models. Command, Audit,
 // Triage and the others are the grammar; the program that has it gives every command a
 // World to run in.
 package admin

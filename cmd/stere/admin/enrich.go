@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -91,6 +92,102 @@ type dropLookup struct {
 // Run forgets a table.
 func (d *dropLookup) Run(w World) error {
 	return askDrop(w, d.Remote, lookupsPath+"/", d.Name)
+}
+
+// Category is stere category.
+type Category struct {
+	List listCategories `cmd:"" help:"List categories, those of your own first."`
+	Show showCategory   `cmd:"" help:"Show all that decides one, as JSON."`
+	Put  putCategory    `cmd:"" help:"Say which words speak for a category, one of your own or a built-in one."`
+	Drop dropCategory   `cmd:"" help:"Forget what was put."`
+}
+
+// Help teaches by example.
+func (Category) Help() string {
+	return `All stored records follow at once, see docs/meaning.md.
+
+Examples:
+  stere category put warehouse sku pallet 'goods receipt' --component wms
+  stere category put security badge --weight 5      to what is built in
+  stere query 'category:warehouse | fields message, category_reason'`
+}
+
+const categoriesPath = "/analytics/categories"
+
+// shownCategory is a category in answers.
+type shownCategory struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	BuiltIn     []struct {
+		Weight float64  `json:"weight"`
+		Words  []string `json:"words"`
+	} `json:"builtIn,omitempty"`
+	Words      []string   `json:"words,omitempty"`
+	Components []string   `json:"components,omitempty"`
+	Weight     float64    `json:"weight,omitempty"`
+	By         string     `json:"changedBy,omitempty"`
+	Changed    *time.Time `json:"changedAt,omitempty"`
+}
+
+func rowsOfCategories(out io.Writer, list []shownCategory) {
+	row(out, "NAME", "BUILT IN", "WEIGHT", "CHANGED", "BY", "COMPONENTS", "WORDS")
+	for _, c := range list {
+		builtIn, weight := "", ""
+		if len(c.BuiltIn) > 0 {
+			n := 0
+			for _, words := range c.BuiltIn {
+				n += len(words.Words)
+			}
+			builtIn = fmt.Sprintf("%d words", n)
+		}
+		if c.Weight > 0 {
+			weight = fmt.Sprint(c.Weight)
+		}
+		row(out, c.Name, builtIn, weight, day(c.Changed), c.By, strings.Join(c.Components, ", "), cmp.Or(strings.Join(c.Words, ", "), c.Description))
+	}
+}
+
+type listCategories struct {
+	Remote
+}
+
+// Run lists categories.
+func (l *listCategories) Run(w World) error {
+	return askList(w, l.Remote, categoriesPath, rowsOfCategories)
+}
+
+type showCategory struct {
+	Remote
+	Name string `arg:"" help:"The category."`
+}
+
+// Run shows a category.
+func (s *showCategory) Run(w World) error {
+	return askJSON(w, s.Remote, categoriesPath+"/"+url.PathEscape(s.Name))
+}
+
+type putCategory struct {
+	Remote
+	Name      string   `arg:"" help:"The category."`
+	Words     []string `arg:"" optional:"" help:"Words, and phrases of two words."`
+	Component []string `help:"A component whose records are of the category, again for others." placeholder:"NAME" sep:"none"`
+	Weight    float64  `help:"How much each word speaks for it, 1 to 10." default:"3"`
+}
+
+// Run puts a category.
+func (p *putCategory) Run(w World) error {
+	body := map[string]any{"words": p.Words, "components": p.Component, "weight": p.Weight}
+	return askOne(w, p.Remote, "PUT", categoriesPath+"/"+url.PathEscape(p.Name), body, rowsOfCategories)
+}
+
+type dropCategory struct {
+	Remote
+	Name string `arg:"" help:"The category."`
+}
+
+// Run forgets what was put.
+func (d *dropCategory) Run(w World) error {
+	return askDrop(w, d.Remote, categoriesPath+"/", d.Name)
 }
 
 // Deploy is stere deploy.
