@@ -112,7 +112,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err := MakeDir(cfg.FS, e.tables); err != nil {
 		return nil, err
 	}
-	e.fs = &logFS{e.withBallast(cfg.FS), e.fail}
+	e.fs = &logFS{e.withBallast(cfg.FS), e.fail, e.Failed}
 	keys := cfg.FS.PathJoin(cfg.Dir, keysName)
 	e.reading.Go(func() { e.readAhead(keys, cfg.AheadBytes) })
 	cache := pebble.NewCache(cfg.CacheBytes)

@@ -241,6 +241,9 @@ func (f *failing) wrap(file vfs.File, err error) (vfs.File, error) {
 }
 
 func (f *failing) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasSuffix(name, ".sst") && f.fault("torn") != nil {
+		return nil, syscall.ENOSPC
+	}
 	file, err := f.FS.Create(name, category)
 	if !strings.HasSuffix(name, logSuffix) {
 		return file, err
@@ -275,6 +278,10 @@ type failingFile struct {
 func (f *failingFile) Write(p []byte) (int, error) {
 	if err := f.fs.fault("write"); err != nil {
 		return 0, err
+	}
+	if err := f.fs.fault("torn"); err != nil {
+		n, _ := f.File.Write(p[:len(p)/2])
+		return n, err
 	}
 	return f.File.Write(p)
 }
@@ -311,6 +318,35 @@ func TestFailingLogFileIsNoPanic(t *testing.T) {
 		if err := fill(1); !errors.Is(err, ErrFailed) {
 			t.Errorf("%s failed, and a later commit ends with %v", way, err)
 		}
+	}
+}
+
+// On a full disk the log ends in the middle of a record, and the process goes on for a
+// while in which another file of the log may be begun and no table can be written: the
+// store opens all the same, with all that was acknowledged.
+func TestStoreOpensAfterItsLogWasTorn(t *testing.T) {
+	memory := vfs.NewCrashableMem()
+	fs := &failing{FS: memory, way: "torn"}
+	e := open(t, Config{FS: fs})
+	set := func(key string) error {
+		var b Batch
+		b.Set([]byte(key), []byte("value"))
+		return e.Commit(&b)
+	}
+	if err := set("kept"); err != nil {
+		t.Fatal(err)
+	}
+	fs.broken.Store(true)
+	if err := set("refused"); !errors.Is(err, ErrFailed) {
+		t.Fatalf("a commit whose record is torn ends with %v", err)
+	}
+	if _, err := e.mu.db.AsyncFlush(); err != nil { // begins another file of the log
+		t.Fatal(err)
+	}
+	killed := memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+	fs.broken.Store(false)
+	if value, err := get(t, open(t, Config{FS: killed}), "kept"); err != nil || value != "value" {
+		t.Errorf("after the next start: %q, %v", value, err)
 	}
 }
 

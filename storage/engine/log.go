@@ -10,9 +10,14 @@ import (
 // end a file of its log, or sync the folder that has it. logFS hides errors of these
 // files and of syncs of folders from it: the store has failed from then on, so that
 // nothing is acknowledged any more, and the node ends in the order that it chooses.
+//
+// From then on nothing of the log reaches the disk either. The file that failed may end in
+// the middle of a record; that is no damage to Pebble only at the end of the last file, so
+// that no other may begin behind it.
 type logFS struct {
 	FS
-	fail func(error)
+	fail   func(error)
+	failed func() error
 }
 
 const logSuffix = ".log"
@@ -22,12 +27,18 @@ func (fs *logFS) Unwrap() vfs.FS { return fs.FS }
 
 // Create implements vfs.FS.
 func (fs *logFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasSuffix(name, logSuffix) && fs.failed() != nil {
+		return nowhere()
+	}
 	file, err := fs.FS.Create(name, category)
 	return fs.guard(name, file, err)
 }
 
 // ReuseForWrite implements vfs.FS.
 func (fs *logFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasSuffix(to, logSuffix) && fs.failed() != nil {
+		return nowhere()
+	}
 	file, err := fs.FS.ReuseForWrite(from, to, category)
 	return fs.guard(to, file, err)
 }
@@ -39,7 +50,7 @@ func (fs *logFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return logFile{folder, fs.fail}, nil
+	return logFile{folder, fs.fail, func() error { return nil }}, nil
 }
 
 func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) {
@@ -48,17 +59,20 @@ func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) 
 	}
 	if err != nil {
 		fs.fail(err)
-		// What is written there is acknowledged by nobody.
-		return vfs.NewMem().Create("log", vfs.WriteCategoryUnspecified)
+		return nowhere()
 	}
-	return logFile{file, fs.fail}, nil
+	return logFile{file, fs.fail, fs.failed}, nil
 }
+
+// nowhere returns a file for what is acknowledged by nobody.
+func nowhere() (vfs.File, error) { return vfs.NewMem().Create("log", vfs.WriteCategoryUnspecified) }
 
 // logFile is a file of the log or the folder of these. It fails the store instead of its
 // caller.
 type logFile struct {
 	vfs.File
-	fail func(error)
+	fail   func(error)
+	failed func() error
 }
 
 func (f logFile) note(err error) error {
@@ -70,6 +84,9 @@ func (f logFile) note(err error) error {
 
 // Write implements vfs.File.
 func (f logFile) Write(p []byte) (int, error) {
+	if f.failed() != nil {
+		return len(p), nil
+	}
 	_, err := f.File.Write(p)
 	return len(p), f.note(err)
 }
