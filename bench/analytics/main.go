@@ -17,11 +17,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/bench/tool"
 	"github.com/stere-log/stere/client"
 )
 
@@ -86,13 +86,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "its folder; empty: a temporary one")
 	flag.IntVar(&o.repeats, "repeats", 10, "how often each question is asked")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := o.run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "analytics:", err)
-		stop()
-		os.Exit(1)
-	}
+	tool.Main("analytics", func(ctx context.Context, _ io.Writer) error { return o.run(ctx) })
 }
 
 func (o *options) run(ctx context.Context) (err error) {

@@ -16,13 +16,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/tool"
 	"github.com/stere-log/stere/client"
 )
 
@@ -48,13 +48,7 @@ func main() {
 	flag.StringVar(&o.query, "query", "*", "what is exported")
 	flag.DurationVar(&o.time, "time", 0, "after how long it is left alone; 0: it is read to its end")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := o.run(ctx, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "export:", err)
-		stop()
-		os.Exit(1)
-	}
+	tool.Main("export", o.run)
 }
 
 // look is the memory of the node at a time.

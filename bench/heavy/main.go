@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -67,13 +65,7 @@ func main() {
 	flag.IntVar(&o.queries, "queries", 64, "heavy questions at once")
 	flag.DurationVar(&o.time, "time", 30*time.Second, "how long they are asked")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "heavy:", err)
-		stop()
-		os.Exit(1)
-	}
+	tool.Main("heavy", func(ctx context.Context, out io.Writer) error { return run(ctx, o, out) })
 }
 
 // node is the node that is asked.
@@ -140,12 +132,12 @@ func start(ctx context.Context, o options) (*proc.Process, node, error) {
 }
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "stere-heavy-"); err != nil {
-			return fmt.Errorf("make folder: %w", err)
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
+	dir, remove, err := tool.Folder(o.dir, "heavy")
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
+	o.dir = dir
 	process, n, err := start(ctx, o)
 	if err != nil {
 		return err

@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -60,13 +59,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "limits: want 3 or 5 nodes, a window of seconds, at least twice as many requests as the limit, and all else above 0; see -help")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := o.run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "limits:", err)
-		os.Exit(1)
-	}
+	tool.Main("limits", o.run)
 }
 
 // member is a node of the cluster.
@@ -233,12 +226,12 @@ func (o *options) measure(ctx context.Context, asks *http.Client, members []*mem
 }
 
 func (o *options) run(ctx context.Context, out io.Writer) (err error) {
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "stere-limits-"); err != nil {
-			return fmt.Errorf("make folder: %w", err)
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
+	dir, remove, err := tool.Folder(o.dir, "limits")
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
+	o.dir = dir
 	asks := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients * o.askers, DialContext: (&net.Dialer{Timeout: askTimeout}).DialContext}}
 	members, err := o.start(ctx, asks)
 	if err != nil {

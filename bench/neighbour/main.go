@@ -16,7 +16,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,13 +59,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "neighbour: want a limit, lines, a pace, a time and turns above 0; see -help")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := o.run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "neighbour:", err)
-		os.Exit(1)
-	}
+	tool.Main("neighbour", o.run)
 }
 
 // node is the node that is asked.
@@ -219,12 +212,12 @@ func (o *options) measure(ctx context.Context, n node, flood bool, into *turn, s
 }
 
 func (o *options) run(ctx context.Context, out io.Writer) (err error) {
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "stere-neighbour-"); err != nil {
-			return fmt.Errorf("make folder: %w", err)
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
+	dir, remove, err := tool.Folder(o.dir, "neighbour")
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
+	o.dir = dir
 	process, n, err := o.start(ctx)
 	if err != nil {
 		return err

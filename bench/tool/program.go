@@ -43,6 +43,28 @@ func Run[F any](name, description string, args []string, stdout, stderr io.Write
 	return code
 }
 
+// Main runs a program of one purpose, whose flags are read, prints an error and ends with
+// 1 if there is one. The context ends when the program is interrupted.
+func Main(name string, run func(ctx context.Context, out io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// Folder returns the folder, or a temporary one for the named program if it is empty, and
+// what removes that in the end.
+func Folder(folder, name string) (path string, remove func() error, err error) {
+	if folder != "" {
+		return folder, func() error { return nil }, nil
+	}
+	path, err = WorkFolder("", name)
+	return path, func() error { return os.RemoveAll(path) }, err
+}
+
 // WorkFolder makes the folder, or a temporary one for the named program if it
 // is empty; that is the caller's to remove.
 func WorkFolder(folder, name string) (path string, err error) {

@@ -1,7 +1,7 @@
 // Package tool is what the programs that measure share: how they begin, the Stere
 // they build and run, and a report as a table or as JSON.
 //
-// Main functions: Run, WorkFolder, BuildStere, Commit, SendLines and WriteReport. There is no state; each
+// Main functions: Run, Main, Folder, WorkFolder, BuildStere, Commit, SendLines and WriteReport. There is no state; each
 // program calls them from its one goroutine.
 package tool
 

@@ -21,15 +21,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/stere-log/stere/bench/proc"
+	"github.com/stere-log/stere/bench/tool"
 	"github.com/stere-log/stere/internal/outward"
 	"github.com/stere-log/stere/node"
 	"github.com/stere-log/stere/node/alert"
@@ -62,18 +61,11 @@ func main() {
 	flag.StringVar(&o.listen, "listen", "", "where the node listens")
 	flag.BoolVar(&o.watched, "watched", false, "the node is a watched one")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	var err error
+	run := o.run
 	if o.serve != "" {
-		err = o.beNode(ctx)
-	} else {
-		err = o.run(ctx, os.Stdout)
+		run = func(ctx context.Context, _ io.Writer) error { return o.beNode(ctx) }
 	}
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "watched:", err)
-		os.Exit(1)
-	}
+	tool.Main("watched", run)
 }
 
 // beNode runs a node until the context ends.
