@@ -50,7 +50,7 @@ func (fs *logFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return logFile{folder, fs.fail, func() error { return nil }}, nil
+	return logFile{folder, fs}, nil
 }
 
 func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) {
@@ -61,7 +61,7 @@ func (fs *logFS) guard(name string, file vfs.File, err error) (vfs.File, error) 
 		fs.fail(err)
 		return nowhere()
 	}
-	return logFile{file, fs.fail, fs.failed}, nil
+	return logFile{file, fs}, nil
 }
 
 // nowhere returns a file for what is acknowledged by nobody.
@@ -71,20 +71,19 @@ func nowhere() (vfs.File, error) { return vfs.NewMem().Create("log", vfs.WriteCa
 // caller.
 type logFile struct {
 	vfs.File
-	fail   func(error)
-	failed func() error
+	fs *logFS
 }
 
 func (f logFile) note(err error) error {
 	if err != nil {
-		f.fail(err)
+		f.fs.fail(err)
 	}
 	return nil
 }
 
 // Write implements vfs.File.
 func (f logFile) Write(p []byte) (int, error) {
-	if f.failed() != nil {
+	if f.fs.failed() != nil {
 		return len(p), nil
 	}
 	_, err := f.File.Write(p)
