@@ -85,7 +85,7 @@ func administer(do func(*admin.Service, context.Context, admin.Request) (admin.A
 func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
 	return func(r *request) error {
 		if r.server.alert == nil {
-			return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
+			return errNoDesk()
 		}
 		return r.answerWith(adminBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
 			if err := asked.Whole("rules, alerts and incidents tell of"); err != nil {
@@ -96,17 +96,19 @@ func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answ
 	}
 }
 
+func errNoDesk() *problem {
+	return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
+}
+
 // handleOpenIntegrationHealth says no more than how it is with what the tenant of the
 // host has connected.
 func handleOpenIntegrationHealth(r *request) error {
 	if r.server.alert == nil {
-		return newProblem(kindUnavailable, "this node keeps no rules, incidents and webhooks")
+		return errNoDesk()
 	}
 	of := model.DefaultTenant
-	if names := r.server.cfg.Directory; names != nil {
-		if domain, ok := names.Domain(strings.ToLower(hostName(string(r.ctx.Request.Header.Host())))); ok {
-			of = domain.Tenant
-		}
+	if domain, ok := auth.DomainOf(string(r.ctx.Request.Header.Host()), r.server.cfg.Directory); ok {
+		of = domain.Tenant
 	}
 	r.sendData(fasthttp.StatusOK, r.server.alert.OpenHealth(of))
 	return nil

@@ -87,8 +87,10 @@ func (r *request) run(rt route) (err error) {
 	if err := r.passAddress(); err != nil {
 		return err
 	}
-	if shown := r.credentials(); rt.openly != nil && r.server.cfg.OpenIntegrationHealth && shown.APIKey == "" && shown.Authorization == "" {
-		return rt.openly(r)
+	if rt.openly != nil && r.server.cfg.OpenIntegrationHealth && !r.server.cfg.Off.Has(rt.feature) {
+		if shown := r.credentials(); shown.APIKey == "" && shown.Authorization == "" {
+			return rt.openly(r)
+		}
 	}
 	if err := r.authorize(rt.permission, rt.feature); err != nil {
 		return err

@@ -120,10 +120,7 @@ func (p *Principal) choose(ask Ask, d Directory) error {
 			return fmt.Errorf("%w: %w", ErrTenantID, err)
 		}
 	}
-	domain, there := access.Domain{}, false
-	if d != nil {
-		domain, there = d.Domain(hostOf(ask.Host))
-	}
+	domain, there := DomainOf(ask.Host, d)
 	switch {
 	case p.Grants.Has(Choose) && asked != "":
 		p.Tenant = asked
@@ -144,6 +141,14 @@ func (p *Principal) choose(ask Ask, d Directory) error {
 		return fmt.Errorf("%w: domain %s is suspended", ErrSuspended, domain.Name)
 	}
 	return nil
+}
+
+// DomainOf returns the domain of a Host header.
+func DomainOf(host string, d Directory) (domain access.Domain, there bool) {
+	if d == nil {
+		return domain, false
+	}
+	return d.Domain(hostOf(host))
 }
 
 // hostOf returns the host name of a Host header in the form of domains.
