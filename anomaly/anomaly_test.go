@@ -186,6 +186,12 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// only leaves counts of all records alone, and returns how much is found in them.
+func (w *world) only(counts []float64) int {
+	w.in.Series, w.in.Shares, w.in.Latencies = []Series{{Subject: Subject{Dimension: All}, Counts: counts}}, nil, nil
+	return len(Detect(w.in).Findings)
+}
+
 // TestSpikeAboveBursts puts a spike into logs that come in bursts, whose variance alone
 // would explain it.
 func TestSpikeAboveBursts(t *testing.T) {
@@ -199,8 +205,7 @@ func TestSpikeAboveBursts(t *testing.T) {
 				counts[b] = math.Round(15 * w.random.ExpFloat64())
 			}
 		}
-		w.in.Series, w.in.Shares, w.in.Latencies = []Series{{Subject: Subject{Dimension: All}, Counts: counts}}, nil, nil
-		wrong += len(Detect(w.in).Findings)
+		wrong += w.only(counts)
 		counts[judge+20], counts[judge+21] = 300, 280
 		for _, f := range Detect(w.in).Findings {
 			if f.Kind == Spike && f.From >= judge+19 && f.To <= judge+23 {
@@ -227,8 +232,7 @@ func TestDropAmongBursts(t *testing.T) {
 				counts[b] += math.Round(80 * w.random.ExpFloat64())
 			}
 		}
-		w.in.Series, w.in.Shares, w.in.Latencies = []Series{{Subject: Subject{Dimension: All}, Counts: counts}}, nil, nil
-		wrong += len(Detect(w.in).Findings)
+		wrong += w.only(counts)
 		for b := judge + 10; b < judge+26; b++ {
 			counts[b] = w.poisson(0.4)
 		}

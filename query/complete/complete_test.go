@@ -21,14 +21,9 @@ func (o one) Views(context.Context, model.TenantID) ([]query.View, error) {
 	return []query.View{{Parts: []part.Part{o.Part}}}, nil
 }
 
-// TestValuesAreRecent checks that values come from the last day that has records,
-// however long ago it is, and not from all time.
-func TestValuesAreRecent(t *testing.T) {
-	var records []model.Record
-	for i := range 100 {
-		at := time.Date(2020, 1, 1, i, 0, 0, 0, time.UTC)
-		records = append(records, model.Record{Time: at.UnixNano(), Fields: []model.Field{{Name: "hour", Kind: model.String, Text: fmt.Sprintf("h%d", i)}}})
-	}
+// oneOf returns a source with some records.
+func oneOf(t *testing.T, records []model.Record) one {
+	t.Helper()
 	data, err := block.Encode(nil, records)
 	if err != nil {
 		t.Fatal(err)
@@ -41,8 +36,20 @@ func TestValuesAreRecent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return one{p}
+}
+
+// TestValuesAreRecent checks that values come from the last day that has records,
+// however long ago it is, and not from all time.
+func TestValuesAreRecent(t *testing.T) {
+	var records []model.Record
+	for i := range 100 {
+		at := time.Date(2020, 1, 1, i, 0, 0, 0, time.UTC)
+		records = append(records, model.Record{Time: at.UnixNano(), Fields: []model.Field{{Name: "hour", Kind: model.String, Text: fmt.Sprintf("h%d", i)}}})
+	}
+	p := oneOf(t, records)
 	for text, want := range map[string]int{"hour:": 25, "hour:h9": 10, "hour:h1": 0, "other:": 0} {
-		found, err := complete.Complete(t.Context(), query.New(one{p}, query.Config{}), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text}, len(text))
+		found, err := complete.Complete(t.Context(), query.New(p, query.Config{}), query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text}, len(text))
 		if err != nil {
 			t.Fatal(err)
 		}

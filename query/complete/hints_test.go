@@ -6,31 +6,18 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/query/complete"
-	"github.com/stere-log/stere/storage/head"
 )
 
 // TestHints checks what is said of questions that found nothing.
 func TestHints(t *testing.T) {
 	at := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
-	data, err := block.Encode(nil, []model.Record{
+	p := oneOf(t, []model.Record{
 		{Time: at, Fields: []model.Field{{Name: "component", Kind: model.String, Text: "web"}, {Name: "metadata.status", Kind: model.Number, Text: "200"}}},
 		{Time: at, Fields: []model.Field{{Name: "component", Kind: model.String, Text: "db"}, {Name: "secret", Kind: model.String, Text: "x"}}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoded, err := block.Decode(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := head.New(0, 1, decoded, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine := query.New(one{p}, query.Config{})
+	engine := query.New(p, query.Config{})
 	hints := func(request query.Request) []string {
 		request.Tenant = model.DefaultTenant
 		return complete.Hints(t.Context(), engine, request)
