@@ -160,6 +160,11 @@ func (g *groups) visit(p part.Part, bundled bool) error {
 // part computes what the rows lo <= row < hi of a part amount to; nil is
 // nothing.
 func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
+	if lo == 0 && hi == p.Rows() {
+		if found, err := g.visitMinutes(p); found != nil || err != nil {
+			return found, err
+		}
+	}
 	rows, err := g.matching(p, lo, hi)
 	if err != nil || rows.IsEmpty() {
 		return nil, err

@@ -63,6 +63,53 @@ func (g *groups) visitBuckets(p part.Part, rows *index.DocSet, calendar *plan.Ca
 	return found, nil
 }
 
+// visitMinutes counts the rows of a part that satisfy a condition on one field by time,
+// from what the part has stored of each minute. It returns nil if it has not, if more is
+// asked than that, or if buckets begin within minutes.
+func (g *groups) visitMinutes(p part.Part) (*partial, error) {
+	minutes, stored := p.(part.Minutes)
+	leaf, single := g.suited(p, g.plan.Expr).(index.Leaf)
+	if !stored || !single || !g.countsTimes() {
+		return nil, nil
+	}
+	first, counts, err := minutes.Minutes(leaf)
+	if err != nil || counts == nil || len(counts) > bucketsMax {
+		return nil, err
+	}
+	calendar := g.table.Keys[0].Calendar
+	const minute = int64(time.Minute)
+	found := newPartial(0, 0, 1, g.newAggs())
+	for i := 0; i < len(counts); {
+		at := first + int64(i)*minute
+		start, next := calendar.Start(at), calendar.Next(at)
+		if start%minute != 0 || next%minute != 0 {
+			return nil, nil
+		}
+		var rows uint64
+		for ; i < len(counts) && first+int64(i)*minute < next; i++ {
+			rows += uint64(counts[i])
+		}
+		if rows == 0 {
+			continue
+		}
+		for _, state := range found.aggs {
+			state.add(found.groups, nil, rows)
+		}
+		bucket := timeCell(start)
+		found.label([]*cell{&bucket})
+		found.matched += rows
+	}
+	return found, nil
+}
+
+// countsTimes reports whether nothing but records is counted, in given buckets of time.
+func (g *groups) countsTimes() bool {
+	if len(g.table.Keys) != 1 || g.table.Keys[0].Calendar == nil || g.auto() > 0 || g.table.Facets != nil || g.plan.Filter != nil || g.timed() {
+		return false
+	}
+	return !slices.ContainsFunc(g.table.Aggs, func(agg plan.Agg) bool { return agg.Field != "" || agg.Where != nil })
+}
+
 // visitTimes counts rows by time in buckets of a size that suits the part: those
 // of other parts may be coarser, which its own add up to. The size is part of
 // the label.

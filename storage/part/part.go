@@ -88,6 +88,14 @@ func (p Named) Key() string {
 	return "named " + p.Naming.Key + " " + string(key)
 }
 
+// Minutes is implemented by parts that have stored how many rows of each minute have which
+// value of some fields.
+type Minutes interface {
+	// Minutes returns how many rows of each minute (UTC) satisfy a leaf, from the minute that
+	// begins at first on; nil if that is not stored.
+	Minutes(leaf index.Leaf) (first int64, counts []uint32, err error)
+}
+
 // Memo is implemented by parts that never change and keep what is computed of
 // them while there is room.
 type Memo interface {

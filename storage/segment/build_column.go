@@ -249,7 +249,10 @@ func (c *columnBuilder) buildDict(data *columnData) error {
 	}
 	data.dict = sorted
 	c.meta.apart = c.mayFollow(data)
-	return c.emitCoded(data.codes, sorted)
+	if err := c.emitCoded(data.codes, sorted); err != nil {
+		return err
+	}
+	return c.emitMinutes(data)
 }
 
 // emitCoded emits what value and text columns share.

@@ -57,9 +57,12 @@ func (c *columnReader) dictChunk(chunk uint32) ([]string, error) {
 	s := c.segment
 	key := s.cacheKey(itemDict, c.number, chunk)
 	return cached(s, key, func() ([]string, int64, error) {
-		room, err := s.roomWith(key, columnKey(c.number, itemDict, chunk))
-		if err != nil {
-			return nil, 0, err
+		room := s.cache.rooms.holding(key) // that of its counts
+		if room == nil {
+			var err error
+			if room, err = s.roomWith(key, columnKey(c.number, itemDict, chunk)); err != nil {
+				return nil, 0, err
+			}
 		}
 		defer s.cache.rooms.give(room)
 		return c.decodeChunk(chunk, room.frame)

@@ -3,7 +3,7 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 4
+const Version = 5
 
 // versionRead is the oldest format that is read.
 const versionRead = 2
@@ -34,6 +34,7 @@ const (
 	itemPages  byte = 6 // on which pages each code occurs
 	itemRefs   byte = 7 // which shapes refer to which columns
 	itemLong   byte = 8 // page -> long texts without a shape (text columns)
+	itemMinute byte = 9 // how many records of each minute have each code (levels)
 )
 
 // Numbers that follow the pages in their section.

@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/column"
+	"github.com/stere-log/stere/storage/part"
 )
+
+var _ part.Minutes = (*Segment)(nil)
 
 // Marks are the rows at which the minutes of a segment begin. Most bounds in
 // time that are asked for lie between two minutes (steps of charts, spans that
@@ -82,4 +87,84 @@ func (s *Segment) marked(t int64) (row uint32, ok bool, err error) {
 		return 0, false, err
 	}
 	return rows[t/markUnit-column.FloorDiv(s.meta.FirstTime, markUnit)], true, nil
+}
+
+// minuteCodes is up to how many values a column has of which the records of each minute
+// are counted.
+const minuteCodes = 16
+
+// countsMinutes reports whether it is stored how many records of each minute have which
+// value of a column: of levels, by which most charts are split or filtered.
+func (m *Meta) countsMinutes(c *columnMeta) bool {
+	return m.version > 4 && c.path == model.FieldLevel && !c.text && 0 < c.dict && c.dict <= minuteCodes && m.marksOf() > 0
+}
+
+// emitMinutes writes how many records of each minute have each code, code by code.
+func (c *columnBuilder) emitMinutes(data *columnData) error {
+	if !c.builder.meta.countsMinutes(&c.meta) {
+		return nil
+	}
+	minutes := c.builder.meta.marksOf()
+	first := column.FloorDiv(c.builder.meta.FirstTime, markUnit)
+	counts := make([]int64, int(c.meta.dict)*minutes)
+	for i, row := range data.rows {
+		counts[int(data.codes[i])*minutes+int(column.FloorDiv(c.times[row], markUnit)-first)]++
+	}
+	return c.emit(columnKey(c.number, itemMinute, 0), c.compress(c.encoder.AppendInts(nil, counts)))
+}
+
+// minutes returns what emitMinutes wrote.
+func (c *columnReader) minutes() ([]int64, error) {
+	s := c.segment
+	return cached(s, s.cacheKey(itemMinute, c.number, 0), func() ([]int64, int64, error) {
+		raw, err := s.frame(columnKey(c.number, itemMinute, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		counts, rest, err := column.Ints(nil, raw, int(c.meta.dict)*s.meta.marksOf())
+		left := int64(c.meta.count)
+		for _, count := range counts {
+			if count < 0 || count > left {
+				left = -1
+				break
+			}
+			left -= count
+		}
+		if err != nil || len(rest) != 0 || left != 0 {
+			return nil, 0, errors.Join(fmt.Errorf("minutes of %q: %w", c.meta.path, ErrCorrupt), err)
+		}
+		return counts, 8 * int64(len(counts)), nil
+	})
+}
+
+// Minutes implements part.Minutes.
+func (s *Segment) Minutes(leaf index.Leaf) (first int64, counts []uint32, err error) {
+	first = column.FloorDiv(s.meta.FirstTime, markUnit) * markUnit
+	columns := s.named[leaf.Field]
+	if len(columns) != 1 || first > s.meta.FirstTime { // it would be before all times
+		return 0, nil, nil
+	}
+	c := columns[0].(*columnReader)
+	if !s.meta.countsMinutes(c.meta) {
+		return 0, nil, nil
+	}
+	p, err := s.newProbe(leaf)
+	if err != nil || p.hints.Any {
+		return 0, nil, err
+	}
+	codes, err := c.valueCodes(p)
+	if err != nil {
+		return 0, nil, err
+	}
+	all, err := c.minutes()
+	if err != nil {
+		return 0, nil, err
+	}
+	counts = make([]uint32, s.meta.marksOf())
+	for _, code := range codes {
+		for minute, count := range all[int(code)*len(counts):][:len(counts)] {
+			counts[minute] += uint32(count)
+		}
+	}
+	return first, counts, nil
 }

@@ -1,0 +1,120 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/storage/column"
+)
+
+// levelRecords are records over so many minutes of which most have a level.
+func levelRecords(rng *rand.Rand, rows int, start, minutes int64) ([]model.RecordID, []model.Record) {
+	levels := []string{"error", "info", "info", "info", "warn", ""}
+	var ids []model.RecordID
+	var records []model.Record
+	for i := range rows {
+		r := model.Record{Time: start + rng.Int64N(minutes*markUnit)}
+		r.Fields = append(r.Fields, model.Field{Name: "message", Kind: model.String, Text: fmt.Sprintf("opened file %d", rng.IntN(100))})
+		if level := levels[rng.IntN(len(levels))]; level != "" {
+			r.Fields = append(r.Fields, model.Field{Name: model.FieldLevel, Kind: model.String, Text: level})
+		}
+		ids = append(ids, model.RecordID{Shard: 3, Index: 1, Ordinal: uint32(i)})
+		records = append(records, r)
+	}
+	return ids, records
+}
+
+// TestMinutes compares the stored counts of each minute with a scan.
+func TestMinutes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(93, 94))
+	for _, start := range []int64{-7*markUnit + 1, 1700000000e9, math.MaxInt64 - 50*markUnit} {
+		ids, records := levelRecords(rng, 2000, start, 40)
+		truth := newMemPart(ids, records)
+		s, _ := build(t, Input{Part: truth})
+		for _, pred := range []index.Predicate{index.Equal{Text: "error"}, index.Word{Folded: "warn"}, index.Prefix{Folded: "in"}, index.Equal{Text: "Error"}, index.NewPhrase("nothing")} {
+			leaf := index.Leaf{Field: model.FieldLevel, Pred: pred}
+			first, counts, err := s.Minutes(leaf)
+			if err != nil || counts == nil {
+				t.Fatalf("from %d, %v: %d counts, %v", start, pred, len(counts), err)
+			}
+			want := make([]uint32, len(counts))
+			for _, r := range records {
+				if level := r.Fields[len(r.Fields)-1]; level.Name == model.FieldLevel && pred.Match(level.Kind, level.Text) {
+					want[(r.Time-first)/markUnit]++
+				}
+			}
+			for minute, count := range counts {
+				if count != want[minute] {
+					t.Fatalf("from %d, %v: %d in minute %d, want %d", start, pred, count, minute, want[minute])
+				}
+			}
+		}
+	}
+}
+
+// TestMinutesNotStored asks for counts that are not stored: of another field, whether
+// there is a level, of times before all minutes, and of the version before.
+func TestMinutesNotStored(t *testing.T) {
+	rng := rand.New(rand.NewPCG(91, 92))
+	ids, records := levelRecords(rng, 2000, 1700000000e9, 20)
+	truth := newMemPart(ids, records)
+	s, _ := build(t, Input{Part: truth})
+	old := readStored(t, "testdata/version4")
+	if old.Meta().version != 4 {
+		t.Fatalf("version %d", old.Meta().version)
+	}
+	ids, records = levelRecords(rng, 2000, math.MinInt64, 20)
+	early, _ := build(t, Input{Part: newMemPart(ids, records)})
+	level := index.Leaf{Field: model.FieldLevel, Pred: index.Equal{Text: "error"}}
+	for _, c := range []struct {
+		s    *Segment
+		leaf index.Leaf
+	}{{s, index.Leaf{Field: "message", Pred: index.Word{Folded: "file"}}}, {s, index.Leaf{Pred: index.Word{Folded: "error"}}},
+		{s, index.Leaf{Field: model.FieldLevel, Pred: index.Exists{}}}, {old, level}, {early, level}} {
+		if _, counts, err := c.s.Minutes(c.leaf); counts != nil || err != nil {
+			t.Errorf("%v: %d counts, %v", c.leaf, len(counts), err)
+		}
+	}
+	have, err := old.Eval(t.Context(), level, nil)
+	want, _ := truth.Eval(t.Context(), level, nil)
+	if err != nil || !have.Equals(want) {
+		t.Errorf("version 4: %d rows, want %d, %v", have.GetCardinality(), want.GetCardinality(), err)
+	}
+}
+
+// TestMinutesCorrupt damages the counts.
+func TestMinutesCorrupt(t *testing.T) {
+	ids, records := levelRecords(rand.New(rand.NewPCG(95, 96)), 500, 1700000000e9, 10)
+	s, store := build(t, Input{Part: newMemPart(ids, records)})
+	c := s.named[model.FieldLevel][0].(*columnReader)
+	all, err := c.minutes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(columnKey(c.number, itemMinute, 0))
+	for name, damage := range map[string]func(counts []int64) []int64{
+		"too many":  func(counts []int64) []int64 { counts[3]++; return counts },
+		"too few":   func(counts []int64) []int64 { counts[len(counts)-1]--; return counts },
+		"below 0":   func(counts []int64) []int64 { counts[0], counts[1] = -1, counts[0]+counts[1]+1; return counts },
+		"truncated": func(counts []int64) []int64 { return counts[1:] },
+	} {
+		var encoder column.Encoder
+		b := builder{opts: Options{Level: 1}, out: func(_, value []byte) error { store[key] = value; return nil }}
+		if err := b.emit(nil, b.compress(encoder.AppendInts(nil, damage(slices.Clone(all))))); err != nil {
+			t.Fatal(err)
+		}
+		damaged, err := Open(store.get, NewCache(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := damaged.Minutes(index.Leaf{Field: model.FieldLevel, Pred: index.Equal{Text: "error"}}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
