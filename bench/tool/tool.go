@@ -16,11 +16,13 @@ import (
 	"strings"
 )
 
-// BuildStere builds Stere from the module in the current folder into dir and
-// returns the path of the program.
+// BuildStere builds Stere from the module in the current folder into dir, without cgo as
+// the README says, and returns the path of the program.
 func BuildStere(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "stere")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/stere").CombinedOutput()
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/stere")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build stere: %w: %s", err, out)
 	}

@@ -118,12 +118,27 @@ func (s *Segment) findsWhole(field string, hints *index.Hints) bool {
 }
 
 // singlesOf returns those columns whose dictionary is their own index that a
-// leaf on a field can meet: its own and what these refer to. A dictionary that
-// is not among them need not be read.
+// leaf on a field can meet. A dictionary that is not among them need not be read.
 func (s *Segment) singlesOf(field string) ([]*columnReader, error) {
 	if field == "" || len(s.singles) == 0 {
 		return s.singles, nil
 	}
+	meets, err := s.meeting(field)
+	if err != nil {
+		return nil, err
+	}
+	var singles []*columnReader
+	for _, c := range s.singles {
+		if meets[c.number] {
+			singles = append(singles, c)
+		}
+	}
+	return singles, nil
+}
+
+// meeting reports by number which columns a leaf on a field can meet: its own and what
+// these refer to.
+func (s *Segment) meeting(field string) ([]bool, error) {
 	meets := make([]bool, len(s.columns))
 	for _, column := range s.named[field] {
 		meets[column.(*columnReader).number] = true
@@ -141,13 +156,7 @@ func (s *Segment) singlesOf(field string) ([]*columnReader, error) {
 			meets[ref.column.number] = true
 		}
 	}
-	var singles []*columnReader
-	for _, c := range s.singles {
-		if meets[c.number] {
-			singles = append(singles, c)
-		}
-	}
-	return singles, nil
+	return meets, nil
 }
 
 // narrow keeps the entries that are in the list too.

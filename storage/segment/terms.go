@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/column"
 )
 
@@ -199,9 +200,73 @@ func (s *Segment) knownLookup(field, word string, singles []*columnReader) ([]ui
 	at := s.cacheKey(cachedLookup, 0, uint32(len(field)))
 	at.text = field + word
 	return cached(s, at, func() ([]uint32, int64, error) {
-		numbers, err := s.lookup(word, singles)
+		few, err := s.fewEntries(field)
+		if err != nil {
+			return nil, 0, err
+		}
+		var numbers []uint32
+		if few != nil {
+			numbers, err = lookupEach(word, few)
+		} else {
+			numbers, err = s.lookup(word, singles)
+		}
 		return slices.Clip(numbers), 4 * int64(len(numbers)), err
 	})
+}
+
+// entriesFew is up to how many dictionary entries are looked at one by one for a word: to
+// read a chunk of the term index takes longer.
+const entriesFew = 64
+
+// fewEntries returns the columns that a leaf on a field can meet if they have few entries
+// in all, else nil.
+func (s *Segment) fewEntries(field string) ([]*columnReader, error) {
+	entries := uint32(0)
+	for _, c := range s.named[field] {
+		if entries += c.(*columnReader).meta.dict; entries > entriesFew {
+			return nil, nil
+		}
+	}
+	if field == "" {
+		return nil, nil
+	}
+	meets, err := s.meeting(field)
+	if err != nil {
+		return nil, err
+	}
+	few := []*columnReader{}
+	entries = 0
+	for number, met := range meets {
+		if c := s.columns[number].(*columnReader); met {
+			if few, entries = append(few, c), entries+c.meta.dict; entries > entriesFew {
+				return nil, nil
+			}
+		}
+	}
+	return few, nil
+}
+
+// lookupEach returns the numbers of the entries of columns, which ascend, that hold the
+// word.
+func lookupEach(word string, columns []*columnReader) (numbers []uint32, err error) {
+	for _, c := range columns {
+		if c.meta.dict == 0 {
+			continue
+		}
+		values, err := c.dict()
+		if err != nil {
+			return nil, err
+		}
+		for i, value := range values {
+			if c.meta.text {
+				value = shape.Static(value)
+			}
+			if index.HasWord(value, word) {
+				numbers = append(numbers, c.meta.words+uint32(i))
+			}
+		}
+	}
+	return numbers, nil
 }
 
 // lookup returns the numbers of the dictionary entries that hold the word,

@@ -6,7 +6,95 @@ import (
 	"sync"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/part"
 )
+
+var _ part.AnyLeaf = (*Segment)(nil)
+
+// AnyLeaf implements part.AnyLeaf: pages of codes are read once for words that any of
+// may be in a field.
+func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	probes, err := s.wordProbes(leaves)
+	if err != nil {
+		return nil, err
+	}
+	found, left := index.NewDocSet(), within
+	if probes == nil {
+		for _, leaf := range leaves {
+			rows, err := s.Leaf(ctx, leaf, left)
+			if err != nil {
+				return nil, err
+			}
+			found = index.Or(found, rows)
+			if left = index.AndNot(left, rows); left.IsEmpty() {
+				break
+			}
+		}
+		return found, nil
+	}
+	for _, column := range s.named[leaves[0].Field] {
+		rows, err := column.(*columnReader).anyWord(ctx, probes, left)
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, rows)
+		if left = index.AndNot(left, rows); left.IsEmpty() {
+			break
+		}
+	}
+	return found, nil
+}
+
+// wordProbes returns the probes of leaves that look for words in a field, nil if there are
+// others or there is no field.
+func (s *Segment) wordProbes(leaves []index.Leaf) ([]*probe, error) {
+	words := make([]string, len(leaves))
+	for i, leaf := range leaves {
+		word, ok := leaf.Pred.(index.Word)
+		if !ok || leaf.Field == "" {
+			return nil, nil
+		}
+		words[i] = word.Folded
+	}
+	probes := make([]*probe, len(leaves))
+	for i, leaf := range leaves {
+		var err error
+		if probes[i], err = s.newProbe(leaf); err != nil {
+			return nil, err
+		}
+		probes[i].along = words
+	}
+	return probes, nil
+}
+
+// anyWord returns the rows of within that have one of the words.
+func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *index.DocSet) (*index.DocSet, error) {
+	var codes []uint32
+	for _, p := range probes {
+		codes = append(codes, c.ownEntries(p.entries)...)
+	}
+	slices.Sort(codes)
+	codes = slices.Compact(codes)
+	found, err := c.rowsOfCodes(ctx, codes, within)
+	if err != nil || !c.meta.text {
+		return found, err
+	}
+	referring, err := c.eachReference(ctx, index.AndNot(within, found), func(ref reference, left *index.DocSet) (*index.DocSet, error) {
+		return ref.column.anyWord(ctx, probes, left)
+	})
+	if err != nil {
+		return nil, err
+	}
+	found = index.Or(found, referring)
+	for _, p := range probes {
+		rows, err := c.rowsWithLooseWord(ctx, p, p.hints.Words[0], codes, index.AndNot(within, found), variableWords, plainWords, longWords)
+		if err != nil {
+			return nil, err
+		}
+		found = index.Or(found, rows)
+	}
+	return found, nil
+}
 
 // together is the words that one expression looks for: what unpacks a page of
 // texts to look for one of them looks for the others too, so that the page is
