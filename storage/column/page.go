@@ -389,25 +389,24 @@ func (p *CodePage) markHeads(marks, wanted []uint64) bool {
 	if codes, few := fewOf(wanted); few && p.high != nil {
 		return p.markFew(marks, codes)
 	}
+	if p.high != nil && len(wanted) <= tableCodes/64 {
+		return p.markTable(marks, wanted)
+	}
+	if p.low != nil && p.high == nil {
+		return p.markLow(marks, wanted)
+	}
 	low, high, wide := p.low, p.high, p.wide
 	var any uint64
 	for word := range marks {
 		var set uint64
-		switch {
-		case high != nil:
+		if high != nil {
 			n := min(64, len(low))
 			top := high[:n]
 			for i, b := range low[:n] {
 				set |= wanted[uint(top[i])<<2|uint(b)>>6] >> (b & 63) & 1 << (i & 63)
 			}
 			low, high = low[n:], high[n:]
-		case low != nil:
-			n := min(64, len(low))
-			for i, b := range low[:n] {
-				set |= wanted[b>>6] >> (b & 63) & 1 << (i & 63)
-			}
-			low = low[n:]
-		default:
+		} else {
 			n := min(64, len(wide))
 			for i, code := range wide[:n] {
 				set |= wanted[code>>6] >> (code & 63) & 1 << (i & 63)
@@ -415,6 +414,73 @@ func (p *CodePage) markHeads(marks, wanted []uint64) bool {
 			wide = wide[n:]
 		}
 		marks[word] = set
+		any |= set
+	}
+	return any != 0
+}
+
+// tableCodes is up to how many codes a page may have for what is wanted of them to be
+// looked up in a table of bytes, which stays in the nearest cache.
+const tableCodes = 1 << 13
+
+// markTable is markHeads of planes of codes below tableCodes.
+func (p *CodePage) markTable(marks, wanted []uint64) bool {
+	var table [tableCodes]byte
+	for word, set := range wanted {
+		for ; set != 0; set &= set - 1 {
+			table[(word<<6|bits.TrailingZeros64(set))&(tableCodes-1)] = 1
+		}
+	}
+	at := func(high, low byte) byte { return table[(uint(high)<<8|uint(low))&(tableCodes-1)] }
+	whole := len(p.low) &^ 63
+	var any uint64
+	for from := 0; from < whole; from += 64 {
+		var set uint64
+		for i := from; i < from+64; i += 8 {
+			low, high := p.low[i:i+8:i+8], p.high[i:i+8:i+8]
+			eight := at(high[0], low[0]) | at(high[1], low[1])<<1 | at(high[2], low[2])<<2 | at(high[3], low[3])<<3 |
+				at(high[4], low[4])<<4 | at(high[5], low[5])<<5 | at(high[6], low[6])<<6 | at(high[7], low[7])<<7
+			set |= uint64(eight) << (i & 63)
+		}
+		marks[from>>6] = set
+		any |= set
+	}
+	if whole < len(p.low) {
+		var set uint64
+		for i := whole; i < len(p.low); i++ {
+			set |= uint64(at(p.high[i], p.low[i])) << (i & 63)
+		}
+		marks[whole>>6] = set
+		any |= set
+	}
+	return any != 0
+}
+
+// markLow is markHeads of codes of one byte.
+func (p *CodePage) markLow(marks, wanted []uint64) bool {
+	var table [256]byte
+	for code := range min(len(table), 64*len(wanted)) {
+		table[code] = byte(wanted[code>>6] >> (code & 63) & 1)
+	}
+	whole := len(p.low) &^ 63
+	var any uint64
+	for from := 0; from < whole; from += 64 {
+		var set uint64
+		for i := from; i < from+64; i += 8 {
+			low := p.low[i : i+8 : i+8]
+			eight := table[low[0]] | table[low[1]]<<1 | table[low[2]]<<2 | table[low[3]]<<3 |
+				table[low[4]]<<4 | table[low[5]]<<5 | table[low[6]]<<6 | table[low[7]]<<7
+			set |= uint64(eight) << (i & 63)
+		}
+		marks[from>>6] = set
+		any |= set
+	}
+	if whole < len(p.low) {
+		var set uint64
+		for i, code := range p.low[whole:] {
+			set |= uint64(table[code]) << (i & 63)
+		}
+		marks[whole>>6] = set
 		any |= set
 	}
 	return any != 0
