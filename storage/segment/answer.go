@@ -72,8 +72,11 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		at.number = 1 // a stretch: its key must not be taken for a whole one's
 	}
 	return cached(s, at, func() (*index.DocSet, int64, error) {
-		ctx, several := withTogether(ctx, e)
-		if several {
+		if words := newTogether(e); words != nil {
+			if err := words.findPages(s); err != nil {
+				return nil, 0, err
+			}
+			ctx = words.within(ctx)
 			s.cache.rooms.returning(1)
 			defer s.cache.rooms.returning(-1)
 		}

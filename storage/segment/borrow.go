@@ -176,13 +176,6 @@ func (r *pageRooms) returning(evaluations int) {
 	r.returns += evaluations
 }
 
-// returned reports whether such evaluations are under way.
-func (r *pageRooms) returned() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.returns > 0
-}
-
 // holding lends the room that a page was decoded in, if it is free; else nil.
 func (r *pageRooms) holding(key cacheKey) *pageRoom {
 	r.mu.Lock()

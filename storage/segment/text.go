@@ -447,7 +447,7 @@ func (c *columnReader) summary() (*summary, error) {
 func (c *columnReader) askGroup(ask []hashPages, group uint32) error {
 	s := c.segment
 	key := s.cacheKey(cachedFilters, c.number, group)
-	if s.cache.holds(key) || s.cache.readings.again(key) || s.cache.rooms.returned() {
+	if s.cache.holds(key) || s.cache.readings.again(key) {
 		filters, err := c.filters(group)
 		addHolding(ask, filters, group)
 		return err

@@ -100,7 +100,8 @@ func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *ind
 // texts to look for one of them looks for the others too, so that the page is
 // not unpacked for each.
 type together struct {
-	words []string
+	words  []string
+	fields []string // in which they are looked for
 	mu    sync.Mutex
 	found map[togetherKey]togetherHits
 }
@@ -122,15 +123,40 @@ const (
 // togetherName is the name of a together in a context.
 type togetherName struct{}
 
-// withTogether returns a context in which the words of an expression are
-// looked for together, if there are several.
-func withTogether(ctx context.Context, e index.Expr) (_ context.Context, several bool) {
+// newTogether returns the words of an expression, nil if there are not several.
+func newTogether(e index.Expr) *together {
 	t := &together{found: map[togetherKey]togetherHits{}}
 	t.collect(e)
 	if len(t.words) < 2 || len(t.words) > togetherWords {
-		return ctx, false
+		return nil
 	}
-	return context.WithValue(ctx, togetherName{}, t), true
+	return t
+}
+
+// within returns a context in which the words are looked for together.
+func (t *together) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, togetherName{}, t)
+}
+
+// findPages finds the pages that may hold any of the words, so that filters, which are
+// large, are read once for all of them.
+func (t *together) findPages(s *Segment) error {
+	for _, field := range t.fields {
+		meets, err := s.meeting(field)
+		if err != nil {
+			return err
+		}
+		for number, met := range meets {
+			c := s.columns[number].(*columnReader)
+			if !met || !c.hasFilters() {
+				continue
+			}
+			if _, err := c.pagesWithWord(t.words[0], t.words, plainWords); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // collect notes the words of an expression that are looked for alone.
@@ -147,8 +173,15 @@ func (t *together) collect(e index.Expr) {
 	case index.Not:
 		t.collect(e.Of)
 	case index.Leaf:
-		if word, ok := e.Pred.(index.Word); ok && !slices.Contains(t.words, word.Folded) {
+		word, ok := e.Pred.(index.Word)
+		if !ok {
+			return
+		}
+		if !slices.Contains(t.words, word.Folded) {
 			t.words = append(t.words, word.Folded)
+		}
+		if e.Field != "" && !slices.Contains(t.fields, e.Field) {
+			t.fields = append(t.fields, e.Field)
 		}
 	}
 }

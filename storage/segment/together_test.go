@@ -20,9 +20,8 @@ func TestTogether(t *testing.T) {
 		{index.AllOf{Of: []index.Expr{word("a"), index.AnyOf{Of: []index.Expr{word("b"), index.All{}}}, index.Not{Of: word("c")}}}, []string{"a", "b", "c"}},
 		{index.AllOf{Of: []index.Expr{word("a"), index.Leaf{Pred: index.Exists{}}}}, nil},
 	} {
-		ctx, several := withTogether(t.Context(), test.e)
-		of, _ := ctx.Value(togetherName{}).(*together)
-		if several != (test.want != nil) || several != (of != nil) || several && !slices.Equal(of.words, test.want) {
+		of := newTogether(test.e)
+		if (of != nil) != (test.want != nil) || of != nil && (!slices.Equal(of.words, test.want) || !slices.Equal(of.fields, []string{"message"})) {
 			t.Errorf("the words of %v are %+v, want %v", test.e, of, test.want)
 		}
 	}
@@ -30,7 +29,7 @@ func TestTogether(t *testing.T) {
 	for i := range togetherWords + 1 {
 		many.Of = append(many.Of, word(string(rune('a'+i))))
 	}
-	if _, several := withTogether(t.Context(), many); several {
+	if newTogether(many) != nil {
 		t.Error("more words than may be are looked for together")
 	}
 
