@@ -82,7 +82,7 @@ func (k *countedKeys) label(group int) *cell {
 
 // countedKeys counts the rows of each group.
 func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, error) {
-	k := &countedKeys{field: g.table.Keys[0].Field, numbers: map[string]uint32{}}
+	k := &countedKeys{field: g.table.Keys[0].Field}
 	left := rows.GetCardinality()
 	for _, source := range columnsOf(p, k.field) {
 		if source.Kind() == model.Null {
@@ -91,6 +91,10 @@ func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, err
 		counts, err := source.Counts(g.ctx, rows)
 		if err != nil {
 			return nil, err
+		}
+		if k.numbers == nil {
+			k.numbers = make(map[string]uint32, len(counts))
+			k.cells, k.sizes = make([]cell, 0, len(counts)), make([]uint64, 0, len(counts)+1)
 		}
 		for _, v := range counts {
 			number, known := k.numbers[v.Value]

@@ -102,8 +102,8 @@ func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *ind
 type together struct {
 	words  []string
 	fields []string // in which they are looked for
-	mu    sync.Mutex
-	found map[togetherKey]togetherHits
+	mu     sync.Mutex
+	found  map[togetherKey]togetherHits
 }
 
 type togetherKey struct {
