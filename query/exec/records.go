@@ -43,7 +43,8 @@ type RecordsResult struct {
 }
 
 // The stretches of rows in which dear conditions are tried, newest first: the
-// first is small because a page needs few rows, each next one is bigger.
+// first is small because a page needs few rows, each next one is bigger. In further parts
+// the first one is as large as those tried before let expect.
 const (
 	windowFirst  = 8 << 10
 	windowGrowth = 8
@@ -129,6 +130,8 @@ type search struct {
 	mu struct {
 		sync.Mutex
 		total   uint64
+		tried   uint64 // rows in stretches, and how many of them match
+		matched uint64
 		atLeast bool      // a remote has not counted all
 		left    []stretch // rows that nobody has evaluated
 	}
@@ -219,7 +222,7 @@ func (s *search) visitTimed(i int) error {
 	if lo, hi, err = s.beyond(p, i, lo, hi); err != nil {
 		return err
 	}
-	for size := uint32(windowFirst); lo < hi; {
+	for size := s.firstWindow(); lo < hi; {
 		if !s.reaches(i) {
 			break
 		}
@@ -233,6 +236,7 @@ func (s *search) visitTimed(i int) error {
 		}
 		matches := rows.GetCardinality()
 		s.count(matches)
+		s.try(to-from, matches)
 		enough, err := s.offer(i, rows)
 		if err != nil {
 			return err
@@ -249,6 +253,26 @@ func (s *search) visitTimed(i int) error {
 	}
 	s.leave(i, lo, hi)
 	return nil
+}
+
+// firstWindow returns the size of the first stretch of a part.
+func (s *search) firstWindow() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.tried == 0 {
+		return windowFirst
+	}
+	if s.mu.matched == 0 {
+		return windowMax
+	}
+	return uint32(min(windowMax, max(windowFirst, 2*uint64(s.found.size)*s.mu.tried/s.mu.matched)))
+}
+
+// try notes that a stretch of so many rows was tried, and how many of them match.
+func (s *search) try(rows uint32, matches uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.tried, s.mu.matched = s.mu.tried+uint64(rows), s.mu.matched+matches
 }
 
 // beyond leaves out the rows before the page, which only count.
