@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -51,5 +52,46 @@ func TestTogether(t *testing.T) {
 		if got, ok := of.known(test.key, test.values); ok != test.ok || !slices.Equal(got, test.want) {
 			t.Errorf("of %v for %v: %v, %v, want %v, %v", test.values, test.key, got, ok, test.want, test.ok)
 		}
+	}
+}
+
+// TestAnyLeaf compares what is found of words that any of may be in a field, of which
+// several stand in shapes, in variables, in values that texts refer to and in texts
+// without a shape, with what each word alone finds.
+func TestAnyLeaf(t *testing.T) {
+	rng := rand.New(rand.NewPCG(131, 132))
+	ids, records := randomRecords(rng, 3000, 1000)
+	moreIDs, more := followRecords(rng, 600)
+	longIDs, long := longRecords(rng, 300)
+	truth := newMemPart(slices.Concat(ids, moreIDs, longIDs), slices.Concat(records, more, long))
+	s, _ := build(t, Input{Part: truth})
+	hits, several := 0, 0
+	for range 300 {
+		r := records[rng.IntN(len(records))]
+		field := r.Fields[rng.IntN(len(r.Fields))].Name
+		var leaves []index.Expr
+		for range 1 + rng.IntN(4) {
+			from := truth.records[rng.IntN(len(truth.records))]
+			if words := index.Words(from.Fields[rng.IntN(len(from.Fields))].Text); len(words) > 0 {
+				leaves = append(leaves, index.Leaf{Field: field, Pred: index.Word{Folded: words[rng.IntN(len(words))]}})
+			}
+		}
+		if len(leaves) == 0 {
+			continue
+		}
+		within := index.DocSetRange(uint32(rng.IntN(1000)), truth.Rows()-uint32(rng.IntN(1000)))
+		have, err := s.Eval(t.Context(), index.AnyOf{Of: leaves}, within)
+		want, _ := truth.Eval(t.Context(), index.AnyOf{Of: leaves}, within)
+		if err != nil || !have.Equals(want) {
+			t.Fatalf("%v: %d rows, want %d, %v", leaves, have.GetCardinality(), want.GetCardinality(), err)
+		}
+		if !want.IsEmpty() {
+			if hits++; len(leaves) > 1 {
+				several++
+			}
+		}
+	}
+	if hits < 50 || several < 20 {
+		t.Fatalf("%d expressions hold for a row, %d of them with several words: the test is broken", hits, several)
 	}
 }
