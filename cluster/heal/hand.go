@@ -337,7 +337,7 @@ func (c *Controller) SetTenantReplicas(ctx context.Context, id model.TenantID, f
 	return c.byHand(ctx, SetReplicas, tenantTarget(id), by, reason, func(s *catalogue.State) (catalogue.Command, error) {
 		tenant := s.Tenants[id]
 		tenant.Replicas = factor
-		return catalogue.SetTenant{ID: id, Tenant: tenant}, nil
+		return catalogue.SetTenant{ID: id, Tenant: tenant, Part: s.PartOf(catalogue.TenantReplicas)}, nil
 	})
 }
 
