@@ -282,9 +282,6 @@ func (n *Node) report(only ...model.ShardID) heal.Report {
 		Catalogue: n.members.State().Index,
 		Disk:      heal.Disk{Total: n.disk.total.Load(), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
 	}
-	if n.disk.full.Load() {
-		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
-	}
 	if why := n.members.Damaged(); why != nil {
 		r.Problems = append(r.Problems, "the catalogue of the node is damaged, and fetched again from the other nodes: "+why.Error())
 	}

@@ -218,7 +218,7 @@ func (p *picture) problems() []Problem {
 			continue
 		}
 		for _, text := range n.Problems {
-			all = append(all, Problem{Kind: "node", Node: n.ID, Reason: text, rank: later})
+			all = append(all, Problem{Kind: "node", Node: n.ID, Reason: fmt.Sprintf("node %s (%s): %s", n.ID, n.Name, text), rank: later})
 		}
 	}
 	for _, s := range p.observed.Shards {
