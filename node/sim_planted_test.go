@@ -85,7 +85,7 @@ func plantedBugs() []planted {
 		{"keys go to the shards that a tenant is given", cluster, "node/router.go",
 			"n.members.State().KeyShards(tenant)", "n.members.State().WriteShards(tenant)", "key after a spread"},
 		{"a block that is sent again has no key", cluster, "node/router.go",
-			"			_, _ = rand.Read(batches[i].Key[:])\n", "			_ = rand.Reader\n", ""},
+			"			_, _ = rand.Read(batches[i].Key[:])\n", "			_ = rand.Reader\n", "reset"},
 		{"a deletion is forgotten at a start", oneNode, "storage/shard.go",
 			"	s.mu.deletions = m.deletions\n", "	s.mu.deletions = nil\n", "delete"},
 		{"a deletion has a later place in the log", cluster, "storage/deletion.go",
