@@ -238,6 +238,39 @@ func (l *Limiter) Answer(ctx context.Context, ask Ask) Answer {
 	return answer
 }
 
+// withOwn adds to what a home said what this node has counted itself while it was the home:
+// nodes that have just found each other, or one of which has not answered, may not agree
+// on which of them that is, and what was let through meanwhile counts.
+func (l *Limiter) withOwn(rule *Rule, known []Count) []Count {
+	c := l.counters(rule).get(rule.Key)
+	if c == nil {
+		return known
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.used(l.cfg.Now()); len(c.counts) == 0 {
+		return known
+	}
+	own := []Count{{l.epoch, append([]Slot(nil), c.counts...)}}
+	for _, count := range known {
+		if count.Epoch != l.epoch {
+			own = append(own, count)
+		}
+	}
+	return own[:min(len(own), epochsMax+1)]
+}
+
+// heard returns what the home before said last, for this node as the home now.
+func (l *Limiter) heard(rule *Rule) []Count {
+	e := l.leases(rule).get(rule.Key)
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.known
+}
+
 // hold gives one of so many places, or takes it back.
 func (c *counter) hold(ask *Ask, now time.Time) Answer {
 	for name, until := range c.places {

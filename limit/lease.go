@@ -71,6 +71,7 @@ func (e *lease) take(ctx context.Context, l *Limiter, rule Rule, n int64) Verdic
 		e.asking = asking
 		ask := e.question(&rule, n, now)
 		e.mu.Unlock()
+		ask.Known = l.withOwn(&rule, ask.Known)
 		answer := l.ask(ctx, ask)
 		e.mu.Lock()
 		e.hear(&rule, n, answer, l.cfg.Now())

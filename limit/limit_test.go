@@ -333,6 +333,60 @@ func TestNewHomeAsks(t *testing.T) {
 	}
 }
 
+// view is a crowd as one of its nodes sees it.
+type view struct {
+	*crowd
+	alone func() bool // sees nobody else
+}
+
+func (v view) Alive() []string {
+	if v.alone() {
+		return nil
+	}
+	return v.crowd.Alive()
+}
+
+// TestNodesThatDoNotAgreeYet: what a node has let through while it saw no other counts as
+// soon as it does, whichever of them is the home then, and also when that changes again.
+func TestNodesThatDoNotAgreeYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd("b", "c")
+		alone := true
+		c.all["a"] = New(Config{Self: "a", Peers: view{c, func() bool { return alone }}})
+		for i := range 20 {
+			rule := Rule{Key: fmt.Sprint("key ", i), Limit: 100, Window: time.Minute}
+			through := 0
+			take := func(n int, names ...string) {
+				for i := range n {
+					if c.all[names[i%len(names)]].Take(t.Context(), rule, 1).OK {
+						through++
+					}
+				}
+			}
+			alone = true
+			time.Sleep(aliveInterval)
+			take(30, "a")
+			take(30, "b", "c")
+			alone = false
+			time.Sleep(aliveInterval)
+			take(6, "a", "b", "c")
+			alone = true
+			time.Sleep(aliveInterval)
+			take(60, "a")
+			alone = false
+			time.Sleep(aliveInterval)
+			for range 5 { // permits end meanwhile
+				take(60, "a", "b", "c")
+				time.Sleep(permitLife)
+			}
+			// Of the 6 that all took, the first does not know what the others took after it.
+			if through < 98 || through > 104 {
+				t.Errorf("%s: %d let through, want 100 to 104", rule.Key, through)
+			}
+		}
+	})
+}
+
 // TestBurstOnAllNodes sends a burst to all nodes at once.
 func TestBurstOnAllNodes(t *testing.T) {
 	for seed := range uint64(20) {

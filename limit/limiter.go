@@ -254,7 +254,7 @@ func (l *Limiter) ask(ctx context.Context, ask Ask) Answer {
 func (l *Limiter) Take(ctx context.Context, rule Rule, n int64) Verdict {
 	rule.bound()
 	if l.homes(rule.Key)[0] == l.cfg.Self { // which is always one of them
-		return rule.verdict(l.Answer(ctx, Ask{Rule: rule, Least: n, Want: n}), n)
+		return rule.verdict(l.Answer(ctx, Ask{Rule: rule, Least: n, Want: n, Known: l.heard(&rule)}), n)
 	}
 	return l.lease(&rule).take(ctx, l, rule, n)
 }

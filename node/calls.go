@@ -63,6 +63,11 @@ func (c calls) Follow(ctx context.Context, request []byte) ([]byte, error) {
 	return c.n.follow.Answer(ctx, request)
 }
 
+// Tend implements peer.Node.
+func (c calls) Tend(ctx context.Context, chore heal.Chore) (string, error) {
+	return c.n.tend(ctx, chore)
+}
+
 // Report implements peer.Node.
 func (c calls) Report(_ context.Context, shards ...model.ShardID) (heal.Report, error) {
 	return c.n.report(shards...), nil

@@ -3,6 +3,7 @@ package node_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/heal"
@@ -119,4 +120,61 @@ func TestEveryNodeTakesAndFindsEverything(t *testing.T) {
 	}
 	count++
 	check("written without it")
+}
+
+// TestChores: on a cluster that is written to, replicas are opened anew one after the other,
+// a node is flushed and its caches are dropped: nothing is missing, and the history says so.
+func TestChores(t *testing.T) {
+	all := startCluster(t, node.Config{Shards: 2, Healing: heal.Config{
+		Cooldowns: map[string]time.Duration{heal.RestartComponent: 0, heal.FlushNode: 0, heal.DropCache: 0},
+	}})
+	replicate(t, all)
+	const each = 20
+	lines := 0
+	add := func(n *node.Node) {
+		t.Helper()
+		var texts []string
+		for range each {
+			lines++
+			texts = append(texts, fmt.Sprint("line ", lines))
+		}
+		nodetest.Eventually(t, "lines are taken", func() bool {
+			_, err := write(n, "default", fmt.Sprint("key ", lines), texts...)
+			return err == nil
+		})
+	}
+	whole := func(n *node.Node) {
+		t.Helper()
+		if got := search(t, n, "default", "*"); len(got) != lines {
+			t.Fatalf("%d lines, want %d", len(got), lines)
+		}
+	}
+	add(all[0].Node)
+	for i, one := range all {
+		for _, r := range one.Node.Replicas() {
+			made, err := all[(i+1)%len(all)].Node.Healer().Execute(t.Context(), heal.Request{
+				Action: heal.RestartComponent, Target: fmt.Sprintf("replica of shard %d on %s", r.Shard(), one.Node.ID()), By: "test",
+			})
+			if err != nil || len(made) != 1 || made[0].Outcome != catalogue.ActionDone {
+				t.Fatalf("%+v, %v", made, err)
+			}
+			for _, now := range one.Node.Replicas() {
+				if now.Shard() == r.Shard() && now.Replica == r.Replica {
+					t.Fatal("the replica is the one that it was")
+				}
+			}
+			add(one.Node)
+			whole(one.Node)
+		}
+		for _, chore := range []string{heal.FlushNode, heal.DropCache} {
+			made, err := all[0].Node.Healer().Execute(t.Context(), heal.Request{Action: chore, Target: "node " + one.Node.ID(), By: "test"})
+			if err != nil || len(made) != 1 || made[0].Outcome != catalogue.ActionDone || made[0].Detail == "" {
+				t.Fatalf("%s: %+v, %v", chore, made, err)
+			}
+		}
+		if n := one.Node.CacheBytes(); n != 0 {
+			t.Errorf("caches that were dropped have %d bytes", n)
+		}
+		whole(one.Node)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -145,6 +146,64 @@ func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) erro
 	return err
 }
 
+// Tend implements heal.Cluster.
+func (c clusterView) Tend(ctx context.Context, node string, chore heal.Chore) (string, error) {
+	if node == c.n.identity.Node {
+		return c.n.tend(ctx, chore)
+	}
+	return c.Peers().Tend(ctx, node, chore)
+}
+
+// tend does a chore here.
+func (n *Node) tend(ctx context.Context, chore heal.Chore) (done string, err error) {
+	switch chore.Name {
+	case heal.FlushNode:
+		before := n.unsealed()
+		if err := n.Flush(ctx); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d records of the shards that it leads were in no segment, and %d are", before, n.unsealed()), nil
+	case heal.DropCache:
+		before := n.CacheBytes()
+		n.cache.Clear()
+		n.heads.Clear()
+		debug.FreeOSMemory()
+		return fmt.Sprintf("caches had %d bytes and have %d", before, n.CacheBytes()), nil
+	case heal.RestartComponent:
+		return "the replica was closed and opened anew, and is complete", n.restart(ctx, shardID(chore.Shard))
+	}
+	return "", fmt.Errorf("%w: the chore %.40q", peer.ErrRefused, chore.Name)
+}
+
+// unsealed is how many records of the shards that are led here are in no segment.
+func (n *Node) unsealed() (records int64) {
+	for _, one := range n.replicas.All() {
+		if _, leads := one.Group.Leader(); leads {
+			s := one.Status()
+			records += int64(s.HeadRows + s.FrozenRows)
+		}
+	}
+	return records
+}
+
+// restart closes the replica of a shard and opens it anew. Another one leads first, if one
+// can.
+func (n *Node) restart(ctx context.Context, shard model.ShardID) error {
+	one := n.replicas.Get(shard)
+	if one == nil {
+		return n.notHere(shard)
+	}
+	if _, leads := one.Group.Leader(); leads && len(one.Group.Members()) > 1 {
+		if err := one.Group.Transfer(ctx, ""); err != nil {
+			return fmt.Errorf("%w: shard %d: no other replica takes over: %w", peer.ErrUnavailable, shard, err)
+		}
+	}
+	if err := n.replicas.Restart(ctx, shard); err != nil {
+		return fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // shardGroup is the group of a shard as its driver changes it.
 type shardGroup struct {
 	group *raft.Group
@@ -222,9 +281,6 @@ func (n *Node) report(only ...model.ShardID) heal.Report {
 		Node: n.identity.Node, Time: now.UnixNano(), Uptime: now.Sub(n.started),
 		Catalogue: n.members.State().Index,
 		Disk:      heal.Disk{Total: n.disk.total.Load(), Free: n.disk.free.Load(), Reserve: n.disk.floor.Load(), Full: n.disk.full.Load()},
-	}
-	if n.disk.full.Load() {
-		r.Problems = append(r.Problems, "the disk is nearly full: records are refused")
 	}
 	if why := n.members.Damaged(); why != nil {
 		r.Problems = append(r.Problems, "the catalogue of the node is damaged, and fetched again from the other nodes: "+why.Error())

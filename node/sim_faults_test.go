@@ -133,6 +133,7 @@ var faults = []fault{
 	{"slow move", 1, true, func(w *world) { w.moveSlowly() }},
 	{"clock", 2, false, func(w *world) { w.jump() }},
 	{"delete", 2, false, func(w *world) { w.erase(false) }},
+	{"delete amid writes", 1, false, func(w *world) { w.eraseAmidWrites() }},
 	{"retention", 1, false, func(w *world) { w.erase(true) }},
 	{"retention by a clock that is ahead", 1, true, func(w *world) { w.retainAhead() }},
 	{"key after a spread", 1, true, func(w *world) { w.repeatAfterSpread() }},

@@ -59,7 +59,7 @@ func without(bits, others string) string {
 // history returns what was written and read, cell by cell: the first line of
 // each request stands for it. A write without an acknowledgement that was never
 // seen may have happened after everything else, so it is left out. So is what rules of
-// retention may have removed at any time.
+// retention may have removed at any time. A deletion removes what is before it in the log.
 func (l *ledger) history() map[cell][]porcupine.Operation {
 	homes := map[string]model.RecordID{}
 	for _, r := range l.reads {
@@ -67,6 +67,7 @@ func (l *ledger) history() map[cell][]porcupine.Operation {
 	}
 	ops := map[cell][]porcupine.Operation{}
 	numbers := map[cell]map[string]int{}
+	indexes := map[string]uint64{} // in the log, by line
 	for _, a := range l.attempts {
 		id, seen := homes[a.lines[0]]
 		end := int64(never)
@@ -81,24 +82,24 @@ func (l *ledger) history() map[cell][]porcupine.Operation {
 			numbers[at] = map[string]int{}
 		}
 		number := len(numbers[at])
-		numbers[at][a.lines[0]] = number
+		numbers[at][a.lines[0]], indexes[a.lines[0]] = number, id.Index
 		ops[at] = append(ops[at], porcupine.Operation{Input: number, Call: a.began, Return: end})
 	}
 	for at, known := range numbers {
-		for _, o := range l.orders {
-			if o.rule || o.tenant != at.tenant {
+		for _, c := range l.carried {
+			if c.order.rule || c.order.tenant != at.tenant || c.place(at.shard) == 0 {
 				continue
 			}
-			bits, end := "", o.done
+			bits, end := "", c.known
 			for line, number := range known {
-				if l.lines[line].attempt.client == o.client {
+				if of := l.lines[line].attempt; of.client == c.order.client && indexes[line] < c.place(at.shard) {
 					bits = withBit(bits, number)
 				}
 			}
 			if end == 0 {
 				end = never
 			}
-			ops[at] = append(ops[at], porcupine.Operation{Input: removal(bits), Call: o.asked, Return: end})
+			ops[at] = append(ops[at], porcupine.Operation{Input: removal(bits), Call: c.order.asked, Return: end})
 		}
 		for _, r := range l.reads {
 			if r.tenant != at.tenant {

@@ -42,6 +42,8 @@ type ledger struct {
 	stats    map[string]int
 	lacks    string // why an answer was incomplete, the last time
 	orders   []*order
+	carried  map[uint64]*carried // by number
+	counted  []counted
 	ahead    int64            // seconds that all clocks but one have been ahead at most
 	gone     map[string]int64 // what was acknowledged and removed, and when that was seen first
 }
@@ -54,7 +56,7 @@ type read struct {
 }
 
 func newLedger(t testing.TB) *ledger {
-	return &ledger{t: t, lines: map[string]place{}, stats: map[string]int{}, gone: map[string]int64{}}
+	return &ledger{t: t, lines: map[string]place{}, stats: map[string]int{}, gone: map[string]int64{}, carried: map[uint64]*carried{}}
 }
 
 func (l *ledger) isDead(p *process) bool {
@@ -233,8 +235,8 @@ func (l *ledger) checkLines(q question, answer *query.Result) {
 			l.t.Errorf("%q is in an answer to a question for other records: %+v", message.Text, q)
 		case at.attempt.acked != 0 && at.attempt.result.ID(at.line) != hit.ID:
 			l.t.Errorf("%q was acknowledged as %s and is %s in an answer", message.Text, at.attempt.result.ID(at.line), hit.ID)
-		case l.mustBeGone(at.attempt, at.line, q.began) != nil:
-			l.t.Errorf("%q was removed by %+v and is in an answer to a question of %d, which is complete: %v", message.Text, *l.mustBeGone(at.attempt, at.line, q.began), q.began, answer.Complete)
+		case l.mustBeGone(at.attempt, at.line, hit.ID, q.began) != nil:
+			l.t.Errorf("%q was removed by %+v and is in an answer to a question of %d, which is complete: %v", message.Text, *l.mustBeGone(at.attempt, at.line, hit.ID, q.began), q.began, answer.Complete)
 		case answer.Complete && l.gone[message.Text] != 0 && l.gone[message.Text] < q.began:
 			l.t.Errorf("%q was gone at %d and is in an answer to a question of %d", message.Text, l.gone[message.Text], q.began)
 		}
@@ -285,7 +287,11 @@ func (l *ledger) checkCounts(q question, answer *query.Result) {
 			continue
 		}
 		for i := range a.lines {
-			if l.mustBeGone(a, i, q.began) == nil {
+			id := model.RecordID{}
+			if a.acked != 0 {
+				id = a.result.ID(i)
+			}
+			if l.mustBeGone(a, i, id, q.began) == nil {
 				most[component(a.client)]++
 			}
 			if a.acked != 0 && a.acked <= q.began && !l.mayBeGone(a, i) {
@@ -302,6 +308,9 @@ func (l *ledger) checkCounts(q question, answer *query.Result) {
 		if answer.Complete && have[name] < n {
 			l.t.Errorf("%d records of %s are counted, %d were acknowledged before: %+v", have[name], name, n, q)
 		}
+	}
+	if answer.Complete {
+		l.counted = append(l.counted, counted{q, have, l.tick()})
 	}
 }
 

@@ -153,6 +153,10 @@ func (w *world) settle() {
 	w.kill(true, w.machines...)
 	w.mend()
 	w.look(c)
+	w.erased()
+	if !w.t.Failed() {
+		w.ledger.judge()
+	}
 }
 
 // mend heals the network and starts what is down.

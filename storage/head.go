@@ -237,6 +237,18 @@ func (c *HeadCache) drop(runs map[model.TenantID]headRun) {
 	}
 }
 
+// Clear forgets everything.
+func (c *HeadCache) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for last := c.mu.order.Back(); last != nil; last = c.mu.order.Back() {
+		c.remove(last)
+	}
+	for at := range c.mu.answers {
+		c.forget(at)
+	}
+}
+
 // remove takes an element out; the caller holds the lock.
 func (c *HeadCache) remove(element *list.Element) {
 	kept := c.mu.order.Remove(element).(*keptBlock)

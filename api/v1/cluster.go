@@ -245,6 +245,8 @@ type HealingObserved struct {
 	NodesSuspect       int       `json:"nodesSuspect"`
 	NodesDead          int       `json:"nodesDead"`
 	NodesDraining      int       `json:"nodesDraining"`
+	NodesWanted        int       `json:"nodesWanted"`  // that are needed for what the cluster has
+	WantedReason       string    `json:"wantedReason"` // what asks for so many
 	DisksFull          int       `json:"disksFull"`
 	Shards             int       `json:"shards"`
 	ShardsLeaderless   int       `json:"shardsLeaderless"`

@@ -306,23 +306,48 @@ func (c SetTenant) check() error {
 	if err := c.ID.Validate(); err != nil {
 		return refuse(ErrInvalid, "%v", err)
 	}
+	switch c.Part {
+	case "", TenantReplicas, TenantShards:
+	default:
+		return refuse(ErrInvalid, "part %.40q of a tenant, want %s or %s", c.Part, TenantReplicas, TenantShards)
+	}
 	return first(c.Tenant.check(), checkTime("time", c.Time))
 }
 
+// whole returns all of a tenant of which a part is changed.
+func (c SetTenant) whole(old Tenant) Tenant {
+	switch c.Part {
+	case TenantReplicas:
+		old.Replicas = c.Tenant.Replicas
+		return old
+	case TenantShards:
+		c.Tenant.Replicas = old.Replicas
+	}
+	return c.Tenant
+}
+
 func (c SetTenant) apply(s *State) error {
+	if c.Part != "" {
+		if err := s.readable(FormatTenantParts, "changes of a part of a tenant"); err != nil {
+			return err
+		}
+	}
+	old, ok := s.Tenants[c.ID]
+	c.Tenant = c.whole(old)
 	for _, number := range c.Tenant.Shards {
 		if _, ok := s.Shards[number]; !ok {
 			return refuse(ErrUnknownShard, "%d", number)
 		}
 	}
-	old, ok := s.Tenants[c.ID]
 	if c.Tenant.Keys != 0 || old.Keys != 0 { // who was given shards keeps them
 		if err := first(s.readable(FormatTenants, "shards that tenants are given"), s.spreads(c.ID, c.Tenant)); err != nil {
 			return err
 		}
 	}
-	if c.Tenant.Announced = 0; c.Tenant.Writes != 0 {
-		c.Tenant.Announced = s.Index
+	if c.Part != TenantReplicas {
+		if c.Tenant.Announced = 0; c.Tenant.Writes != 0 {
+			c.Tenant.Announced = s.Index
+		}
 	}
 	s.Tenants = maps.Clone(s.Tenants)
 	if ok {

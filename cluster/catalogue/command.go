@@ -90,10 +90,33 @@ type SetSettings struct {
 // SetTenant says how a tenant differs from the default; the zero Tenant does
 // not. With Keys it gives the tenant shards: those it has stay, at their places;
 // none is written to that was not announced before, and none that was is not.
+//
+// Two nodes may change a tenant at the same moment, one its shards and one its
+// replicas: with a Part the rest stays as it is when the command is applied, not as
+// it was when the command was made.
 type SetTenant struct {
 	ID     model.TenantID `json:"id"`
 	Tenant Tenant         `json:"tenant"`
+	Part   TenantPart     `json:"part,omitempty"` // that is changed; "": all, from before FormatTenantParts
 	Time   int64          `json:"time"`
+}
+
+// TenantPart is what of a tenant a command changes.
+type TenantPart string
+
+// The parts of a tenant.
+const (
+	TenantReplicas TenantPart = "replicas" // Tenant.Replicas
+	TenantShards   TenantPart = "shards"   // all others
+)
+
+// PartOf returns the part if every node knows parts, else all of the tenant: a node
+// that does not could not apply the command.
+func (s *State) PartOf(part TenantPart) TenantPart {
+	if s.Format() < FormatTenantParts {
+		return ""
+	}
+	return part
 }
 
 // SetHealing switches actions of a name on or off. When they were last taken

@@ -21,7 +21,7 @@ func randomDocuments(r *rand.Rand, s *State, now int64) Command {
 		change := DocumentChange{Kind: pick(r, "rule", "state", "rule", "state", ""), Tenant: pick[model.TenantID](r, "x", "y", "x", "not one"), ID: pick(r, "a", "b", "C:1", "a", "b", "no id")}
 		change.If = s.Document(change.Kind, change.Tenant, change.ID).Version
 		if change.Drop = r.IntN(3) == 0; !change.Drop {
-			change.Body = bytes.Repeat([]byte{byte(now)}, r.IntN(50))
+			change.Body = bytes.Repeat([]byte{byte(now)}, 1+r.IntN(50)) // none is read back as nil
 		}
 		switch r.IntN(8) {
 		case 0:

@@ -55,7 +55,7 @@ func random(r *rand.Rand, s *State) Command {
 		for range r.IntN(3) {
 			t.Shards = append(t.Shards, number, uint32(r.IntN(10)))
 		}
-		return SetTenant{ID: pick[model.TenantID](r, "x", "y", "z", "not one"), Tenant: t, Time: now}
+		return SetTenant{ID: pick[model.TenantID](r, "x", "y", "z", "not one"), Tenant: t, Part: pick(r, "", TenantReplicas, TenantShards), Time: now}
 	case 11:
 		return SetHealing{Name: pick(r, "move", "drain", ""), Enabled: r.IntN(2) == 0, Cooldown: int64(r.IntN(9)), Time: now}
 	case 12, 13, 14:
@@ -362,7 +362,7 @@ func sample(t testing.TB) *State {
 	s := newState()
 	for i, c := range []Command{
 		initial(), PutNode{node(nodeB), 2}, SetReplicas{0, 0, []Replica{{Node: nodeA, Role: Leaving}, {Node: nodeB, Role: Joining, Source: nodeA, Reason: "drain"}}, 3},
-		SetTenant{"t", Tenant{Shards: []uint32{1}}, 4}, SetHealing{"move", true, 5, 6}, PutAction{Action{Name: "move", Outcome: ActionRunning, Started: 7}},
+		SetTenant{"t", Tenant{Shards: []uint32{1}}, TenantShards, 4}, SetHealing{"move", true, 5, 6}, PutAction{Action{Name: "move", Outcome: ActionRunning, Started: 7}},
 		PutKey{key(1, "t"), 0, 8}, NoteUses{map[string]int64{id(1): 77}, 8}, PutAccount{access.Account{ID: "t", Plan: access.Basic, Status: access.Suspended}, 0, 8},
 		PutDomain{access.Domain{Name: "t.example", Tenant: "t", Status: access.Active}, 0, 8},
 		SetWanted{1, 3, 8}, SetNodeState{nodeA, Draining, false, 9}, SetPatterns{"t", []byte("patterns"), 0, 10},

@@ -343,6 +343,29 @@ func TestTenantIsGivenShards(t *testing.T) {
 	s = apply(t, announced, SetTenant{ID: "t", Tenant: Tenant{Shards: both, Keys: keys, Writes: keys}})
 	refused(s, ErrConflict, Tenant{Shards: one, Keys: keys})
 
+	// Of two changes at the same moment each is about its part, whichever comes first.
+	part := func(s *State, part TenantPart, tenant Tenant) *State {
+		return apply(t, s, SetTenant{ID: "t", Tenant: tenant, Part: part})
+	}
+	five, opens := Tenant{Shards: one, Keys: keys, Writes: keys, Replicas: 5}, Tenant{Shards: one, Keys: keys}
+	for _, s := range []*State{part(part(announced, TenantReplicas, five), TenantShards, opens), part(part(announced, TenantShards, opens), TenantReplicas, five)} {
+		if got := s.Tenants["t"]; got.Replicas != 5 || got.Writes != 0 || !slices.Equal(got.Shards, one) || got.Announced != 0 {
+			t.Fatalf("replicas and shards were changed at the same moment: %+v", got)
+		}
+	}
+	if after := part(announced, TenantReplicas, Tenant{Replicas: 3}); after.Tenants["t"].Announced != announced.Tenants["t"].Announced {
+		t.Fatal("replicas were chosen, and shards count as announced anew")
+	}
+	if _, err := announced.Apply(announced.Index+1, SetTenant{ID: "t", Part: "name"}); !errors.Is(err, ErrInvalid) {
+		t.Fatalf("a part that there is not: %v", err)
+	}
+	older := node(nodeB)
+	older.Formats.Max = FormatTenantParts - 1
+	mixed := apply(t, announced, PutNode{Node: older})
+	if _, err := mixed.Apply(mixed.Index+1, SetTenant{ID: "t", Tenant: five, Part: TenantReplicas}); !errors.Is(err, ErrRefused) || mixed.PartOf(TenantReplicas) != "" {
+		t.Fatalf("a node does not know of parts: %v", err)
+	}
+
 	// A node that does not know of this would ask fewer shards.
 	old := node(nodeB)
 	old.Formats.Max = FormatTenants - 1

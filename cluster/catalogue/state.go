@@ -121,14 +121,15 @@ type Replica struct {
 // and there are patterns, keys, accounts, domains and saved queries. Since 4 there
 // are deletions, legal holds and rules of retention, here and in the logs of shards:
 // a replica that does not read a deletion would leave it out. Since 5 there are
-// documents, here only.
-const Format = 5
+// documents, here only. Since 6 a command changes a part of a tenant.
+const Format = 6
 
 // The first formats that have something.
 const (
-	FormatTenants   = 3
-	FormatDeletions = 4
-	FormatDocuments = 5
+	FormatTenants     = 3
+	FormatDeletions   = 4
+	FormatDocuments   = 5
+	FormatTenantParts = 6
 )
 
 // Tenant is a tenant that differs from the default.

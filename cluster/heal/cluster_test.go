@@ -462,6 +462,16 @@ func (v *seen) Propose(_ context.Context, c catalogue.Command) (*catalogue.State
 	return v.s.propose(v.node, c, true)
 }
 
+func (v *seen) Tend(_ context.Context, node string, chore heal.Chore) (string, error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	if !v.s.up(node) {
+		return "", raft.ErrUncertain
+	}
+	v.s.effects[chore.Name]++
+	return "done on " + node, nil
+}
+
 func (v *seen) Transfer(_ context.Context, shard uint32, to string) error {
 	time.Sleep(20 * time.Millisecond)
 	v.s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/placement"
+	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
 )
 
@@ -54,6 +55,9 @@ func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action
 	p, err := c.asked(ctx, r.By, r.Reason)
 	if err != nil {
 		return nil, err
+	}
+	if IsChore(r.Action) {
+		return c.tend(ctx, p, r)
 	}
 	if r.Move != nil {
 		return c.executeMove(ctx, p, r)
@@ -126,24 +130,142 @@ func (c *Controller) executeMove(ctx context.Context, p *acting, r Request) ([]c
 
 // dryRun writes down what of some moves would be made.
 func (c *Controller) dryRun(ctx context.Context, p *acting, moves []placement.Move) ([]catalogue.Action, error) {
-	now := c.cfg.Now().UnixNano()
 	for _, m := range moves {
 		if !p.wants(nameOf(m), targetOf(m).String()) || len(p.made) == dryRunMax {
 			continue
 		}
 		a := p.action(m)
-		a.Number, a.DryRun, a.Planned, a.Ended, a.Outcome = p.newest().Next, true, now, now, catalogue.ActionDone
 		if a.Detail = "would begin now"; m.Wait != placement.Ready {
 			a.Detail = m.Wait.String()
 		}
-		after, err := c.propose(ctx, catalogue.PutAction{Action: a})
-		if err != nil {
-			return p.made, fmt.Errorf("write down a dry run: %w", err)
+		if err := c.dry(ctx, p, a); err != nil {
+			return p.made, err
 		}
-		p.advance(after)
-		p.made = append(p.made, a)
 	}
 	return p.made, nil
+}
+
+// dry writes down one action of a dry run.
+func (c *Controller) dry(ctx context.Context, p *acting, a catalogue.Action) error {
+	now := c.cfg.Now().UnixNano()
+	a.Number, a.DryRun, a.Planned, a.Ended, a.Outcome = p.newest().Next, true, now, now, catalogue.ActionDone
+	after, err := c.propose(ctx, catalogue.PutAction{Action: a})
+	if err != nil {
+		return fmt.Errorf("write down a dry run: %w", err)
+	}
+	p.advance(after)
+	p.made = append(p.made, a)
+	return nil
+}
+
+// choreTimeout bounds a chore, and choreLook is how often it is looked whether a replica
+// that was opened anew is complete.
+const (
+	choreTimeout = 40 * time.Second
+	choreLook    = 200 * time.Millisecond
+)
+
+// tend does a chore, if that is safe, and looks whether it has come to what was wanted.
+func (c *Controller) tend(ctx context.Context, p *acting, r Request) ([]catalogue.Action, error) {
+	t, err := c.checkChore(p, r)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", r.Action, r.Target, err)
+	}
+	a := catalogue.Action{Name: r.Action, Target: t.String(), By: p.by, Reason: p.because("asked for")}
+	if r.DryRun {
+		a.Detail = "would begin now"
+		err := c.dry(ctx, p, a)
+		return p.made, err
+	}
+	if a, err = c.begin(ctx, p, a); err != nil {
+		return nil, err
+	}
+	doing, cancel := context.WithTimeout(ctx, choreTimeout)
+	defer cancel()
+	done, did := c.cluster.Tend(doing, t.to, Chore{Name: r.Action, Shard: t.shard})
+	if did == nil && r.Action == RestartComponent {
+		did = c.awaitReplica(doing, t)
+	}
+	if did != nil {
+		return p.history(), errors.Join(did, c.finish(context.WithoutCancel(ctx), p, a, did))
+	}
+	err = c.end(ctx, p, a, catalogue.ActionDone, "%s", done)
+	return p.history(), err
+}
+
+// checkChore returns what a chore is done to, or says why it must not be.
+func (c *Controller) checkChore(p *acting, r Request) (target, error) {
+	t, ok := parseTarget(r.Target)
+	what, example := targetNode, "node NODE"
+	if r.Action == RestartComponent {
+		what, example = targetReplica, "replica of shard 3 on NODE"
+	}
+	if !ok || t.what != what || t.to == "" {
+		return t, fmt.Errorf("%w: the target %.80q, want %q", ErrUnknown, r.Target, example)
+	}
+	if !p.state.HealingOf(r.Action).Enabled {
+		return t, fmt.Errorf("%w: it is switched off", ErrUnsafe)
+	}
+	if wait := c.cooldown(p.state, r.Action, p.at); wait > 0 {
+		return t, fmt.Errorf("%w: it cools down for %s", ErrUnsafe, wait.Round(time.Second))
+	}
+	n, known := p.node(t.to)
+	if !known {
+		return t, fmt.Errorf("node %s: %w", t.to, ErrUnknown)
+	}
+	if n.Life != LifeAlive {
+		return t, fmt.Errorf("%w: node %s is %s", ErrUnsafe, t.to, n.Life)
+	}
+	if r.Action == RestartComponent {
+		return t, p.checkRestart(t)
+	}
+	return t, nil
+}
+
+// checkRestart says why a replica must not be closed for a moment: the others would have
+// no majority. A shard of one replica waits for it.
+func (p *acting) checkRestart(t target) error {
+	s, ok := p.shard(t.shard)
+	if !ok {
+		return fmt.Errorf("shard %d: %w", t.shard, ErrUnknown)
+	}
+	here, voters, others := false, 0, 0
+	for _, r := range s.Replicas {
+		here = here || r.Node == t.to
+		if r.Role == catalogue.Joining {
+			continue
+		}
+		voters++
+		if n, _ := p.node(r.Node); r.Node != t.to && r.Complete && n.Life == LifeAlive {
+			others++
+		}
+	}
+	switch {
+	case !here:
+		return fmt.Errorf("%w: the shard has no replica on node %s", ErrUnknown, t.to)
+	case len(under(p.state.Shards[t.shard])) > 0:
+		return fmt.Errorf("%w: a move of the shard is in progress", ErrUnsafe)
+	case voters > 1 && others <= voters/2:
+		return fmt.Errorf("%w: without it %d of %d replicas are healthy, which is no majority", ErrUnsafe, others, voters)
+	}
+	return nil
+}
+
+// awaitReplica waits until a replica is complete again.
+func (c *Controller) awaitReplica(ctx context.Context, t target) error {
+	for {
+		p, err := c.look(ctx)
+		if err != nil {
+			return fmt.Errorf("it was opened anew, and is not known to be complete again: %w", err)
+		}
+		s, _ := p.shard(t.shard)
+		if slices.ContainsFunc(s.Replicas, func(r ObservedReplica) bool { return r.Node == t.to && r.Reported && r.Complete }) && s.Leader != "" {
+			return nil
+		}
+		if err := pause.For(ctx, choreLook); err != nil {
+			return fmt.Errorf("it was opened anew, and is not complete again: %w", err)
+		}
+	}
 }
 
 // MoveReplica moves a replica from one node to another, if that is safe. With
@@ -337,7 +459,7 @@ func (c *Controller) SetTenantReplicas(ctx context.Context, id model.TenantID, f
 	return c.byHand(ctx, SetReplicas, tenantTarget(id), by, reason, func(s *catalogue.State) (catalogue.Command, error) {
 		tenant := s.Tenants[id]
 		tenant.Replicas = factor
-		return catalogue.SetTenant{ID: id, Tenant: tenant}, nil
+		return catalogue.SetTenant{ID: id, Tenant: tenant, Part: s.PartOf(catalogue.TenantReplicas)}, nil
 	})
 }
 

@@ -274,6 +274,89 @@ func TestTenantReplicas(t *testing.T) {
 	})
 }
 
+// TestChores: what is safe is done on the node that is named, once within the cooldown, and
+// written down; a dry run does nothing.
+func TestChores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 4, quick())
+		c := s.controller()
+		var one, two string
+		s.on(func() { one, two = s.state.Shards[1].Replicas[0].Node, s.state.Shards[1].Replicas[1].Node })
+		replica := "replica of shard 1 on " + one
+		do := func(action, target string, dry bool) ([]catalogue.Action, error) {
+			return c.Execute(t.Context(), heal.Request{Action: action, Target: target, DryRun: dry, By: "op"})
+		}
+		done := func(action string) (n int) {
+			s.on(func() { n = s.effects[action] })
+			return n
+		}
+		for _, test := range []struct {
+			action, target string
+			want           error
+		}{
+			{heal.RestartComponent, "node " + one, heal.ErrUnknown},
+			{heal.RestartComponent, "", heal.ErrUnknown},
+			{heal.RestartComponent, "replica of shard 99 on " + one, heal.ErrUnknown},
+			{heal.RestartComponent, "replica of shard 1 on " + id(77), heal.ErrUnknown},
+			{heal.DropCache, replica, heal.ErrUnknown},
+			{heal.FlushNode, "node " + id(77), heal.ErrUnknown},
+		} {
+			if made, err := do(test.action, test.target, false); !errors.Is(err, test.want) || len(made) > 0 || done(test.action) > 0 {
+				t.Errorf("%s of %q: %+v, %v", test.action, test.target, made, err)
+			}
+		}
+		for action, target := range map[string]string{heal.RestartComponent: replica, heal.DropCache: "node " + two, heal.FlushNode: "node " + one} {
+			if made, err := do(action, target, true); err != nil || len(made) != 1 || !made[0].DryRun || done(action) != 0 {
+				t.Fatalf("dry run of %s: %+v, %v, done %d times", action, made, err, done(action))
+			}
+			made, err := do(action, target, false)
+			if err != nil || len(made) != 1 || made[0].Outcome != catalogue.ActionDone || !strings.HasPrefix(made[0].Detail, "done on ") || made[0].Target != target || done(action) != 1 {
+				t.Fatalf("%s: %+v, %v, done %d times", action, made, err, done(action))
+			}
+			if made, err := do(action, target, false); !errors.Is(err, heal.ErrUnsafe) || len(made) > 0 || done(action) != 1 {
+				t.Fatalf("%s right after: %+v, %v", action, made, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if err := c.Toggle(t.Context(), heal.DropCache, false, 0, "op"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := do(heal.DropCache, "node "+one, false); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("of what is switched off: %v", err)
+		}
+		s.kill(two)
+		time.Sleep(time.Minute)
+		if _, err := do(heal.FlushNode, "node "+two, false); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("of a node that is down: %v", err)
+		}
+		if _, err := do(heal.RestartComponent, replica, false); !errors.Is(err, heal.ErrUnsafe) {
+			t.Errorf("without it there is no majority: %v", err)
+		}
+	})
+}
+
+// TestNodesWanted: as many as a shard has replicas, and enough for the bytes.
+func TestNodesWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := three(t, 3, 4, quick())
+		want := func(n int) {
+			t.Helper()
+			status, err := s.controller().Status(t.Context())
+			if err != nil || status.NodesWanted != n || status.WantedWhy == "" {
+				t.Fatalf("%d nodes are wanted, because %s, want %d: %v", status.NodesWanted, status.WantedWhy, n, err)
+			}
+		}
+		want(3)
+		s.on(func() {
+			for _, n := range s.nodes {
+				n.used = n.capacity * 9 / 10
+			}
+		})
+		time.Sleep(time.Minute)
+		want(4)
+	})
+}
+
 // TestShardsAreAdded: by hand, also against old orders; they get their replicas,
 // and a tenant that sends much is given some of them.
 func TestShardsAreAdded(t *testing.T) {

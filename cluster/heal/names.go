@@ -29,6 +29,13 @@ const (
 	CatalogueVoter = "catalogue-voter"
 )
 
+// The names of chores: what is done to one node, only by hand.
+const (
+	FlushNode        = "flush"
+	DropCache        = "drop-cache"
+	RestartComponent = "restart-component"
+)
+
 // The names of what is only done by hand.
 const (
 	UndrainNode = "undrain-node"
@@ -51,25 +58,36 @@ type Kind struct {
 	Name     string        `json:"name"`
 	About    string        `json:"about"`
 	Cooldown time.Duration `json:"cooldown"` // between two starts, if nothing else is said
+	// Chore: it is done to one node, only by hand, and then only if it is switched on
+	// and has cooled down.
+	Chore bool `json:"chore,omitempty"`
 }
 
-// Kinds are the actions that the cluster takes by itself, in the order in which
-// they are shown.
+// Kinds are the actions that the cluster takes by itself, and the chores, in the order
+// in which they are shown.
 func Kinds() []Kind {
 	return []Kind{
-		{ReplaceReplica, "make a lost replica anew on another node", 0},
-		{AddReplica, "make one replica more of a shard that has too few", 0},
-		{RemoveReplica, "remove a replica that is one too many", 0},
-		{RepairReplica, "fetch damaged or missing segments of a replica from another", 0},
-		{RebuildReplica, "discard a replica whose log is damaged, so that it is made anew", 0},
-		{DrainNode, "move what a draining node holds", 0},
-		{RelieveDisk, "move replicas and leaders off a disk that is too full", 10 * time.Second},
-		{MoveReplica, "move a replica for the sake of zones or balance", 2 * time.Second},
-		{TransferLeader, "let another replica lead, so that nodes lead as many shards", 5 * time.Second},
-		{RaiseReplicas, "want three replicas once there are three nodes and nobody chose a number", time.Minute},
-		{SpreadTenant, "let a tenant that has grown write to more shards", time.Minute},
-		{CatalogueVoter, "choose the nodes that vote in the catalogue", 5 * time.Second},
+		{ReplaceReplica, "make a lost replica anew on another node", 0, false},
+		{AddReplica, "make one replica more of a shard that has too few", 0, false},
+		{RemoveReplica, "remove a replica that is one too many", 0, false},
+		{RepairReplica, "fetch damaged or missing segments of a replica from another", 0, false},
+		{RebuildReplica, "discard a replica whose log is damaged, so that it is made anew", 0, false},
+		{DrainNode, "move what a draining node holds", 0, false},
+		{RelieveDisk, "move replicas and leaders off a disk that is too full", 10 * time.Second, false},
+		{MoveReplica, "move a replica for the sake of zones or balance", 2 * time.Second, false},
+		{TransferLeader, "let another replica lead, so that nodes lead as many shards", 5 * time.Second, false},
+		{RaiseReplicas, "want three replicas once there are three nodes and nobody chose a number", time.Minute, false},
+		{SpreadTenant, "let a tenant that has grown write to more shards", time.Minute, false},
+		{CatalogueVoter, "choose the nodes that vote in the catalogue", 5 * time.Second, false},
+		{FlushNode, "seal what a node's shards have in memory, and merge what can be merged", 10 * time.Second, true},
+		{DropCache, "let a node forget what it keeps decoded, and give the memory back", 10 * time.Second, true},
+		{RestartComponent, "close a replica of a shard on a node and open it anew from its disk", 30 * time.Second, true},
 	}
+}
+
+// IsChore reports whether a name is that of a chore.
+func IsChore(name string) bool {
+	return slices.ContainsFunc(Kinds(), func(k Kind) bool { return k.Chore && k.Name == name })
 }
 
 func isKind(name string) bool {

@@ -177,7 +177,7 @@ func (c *Controller) spreadTenants(ctx context.Context, p *acting) error {
 
 func (c *Controller) setTenant(p *acting, id model.TenantID, tenant catalogue.Tenant) func(context.Context) error {
 	return func(ctx context.Context) error {
-		after, err := c.cluster.Propose(ctx, catalogue.SetTenant{ID: id, Tenant: tenant})
+		after, err := c.cluster.Propose(ctx, catalogue.SetTenant{ID: id, Tenant: tenant, Part: p.state.PartOf(catalogue.TenantShards)})
 		p.advance(after)
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -26,6 +27,10 @@ type Status struct {
 	Tenants  []TenantSpread     `json:"tenants"` // that have been given shards or send most
 	// ReplaceAfter is how long a node is dead before its replicas are made anew.
 	ReplaceAfter time.Duration `json:"replace_after"`
+	// NodesWanted is how many nodes the cluster needs for what it has, and WantedWhy what
+	// asks for so many: for whoever starts and stops machines.
+	NodesWanted int    `json:"nodes_wanted"`
+	WantedWhy   string `json:"wanted_why"`
 }
 
 // ActionStatus is how it is with the actions of one name.
@@ -85,6 +90,7 @@ func (c *Controller) Status(ctx context.Context) (Status, error) {
 		Running: p.running(), Planned: c.planned(p), Problems: p.problems(), Settings: p.state.Settings, Tenants: p.tenants(),
 		History: slices.Clone(p.state.Actions), ReplaceAfter: c.cfg.Limits.ReplaceAfter,
 	}
+	s.NodesWanted, s.WantedWhy = p.nodesWanted()
 	slices.Reverse(s.History)
 	if s.ReplaceAfter == 0 {
 		s.ReplaceAfter = placement.ReplaceAfter
@@ -101,6 +107,30 @@ func (c *Controller) Status(ctx context.Context) (Status, error) {
 		s.Actions = append(s.Actions, one)
 	}
 	return s, nil
+}
+
+// nodesWanted returns how many nodes are needed: as many as there are replicas of a shard,
+// and so many that no disk is above the mark where nodes give away what they lead. It is
+// the same before and after nodes come, so that who follows it does not go to and fro.
+func (p *picture) nodesWanted() (nodes int, why string) {
+	for _, s := range p.observed.Shards {
+		nodes = max(nodes, s.Wanted)
+	}
+	why = fmt.Sprintf("shards are to have %d replicas", nodes)
+	used, total, disks := int64(0), int64(0), 0
+	for _, n := range p.observed.Nodes {
+		if n.State == catalogue.Active && n.Life.Up() && n.Disk.Total > 0 {
+			used, total, disks = used+n.Disk.Total-n.Disk.Free, total+n.Disk.Total, disks+1
+		}
+	}
+	if disks == 0 {
+		return nodes, why
+	}
+	each := placement.DiskShedLeaders * float64(total) / float64(disks)
+	if least := int(math.Ceil(float64(used) / each)); least > nodes {
+		return least, fmt.Sprintf("%d bytes are to take at most %.0f %% of disks of %d bytes", used, 100*placement.DiskShedLeaders, total/int64(disks))
+	}
+	return nodes, why
 }
 
 func shown(m placement.Move) Move {
@@ -188,7 +218,7 @@ func (p *picture) problems() []Problem {
 			continue
 		}
 		for _, text := range n.Problems {
-			all = append(all, Problem{Kind: "node", Node: n.ID, Reason: text, rank: later})
+			all = append(all, Problem{Kind: "node", Node: n.ID, Reason: fmt.Sprintf("node %s (%s): %s", n.ID, n.Name, text), rank: later})
 		}
 	}
 	for _, s := range p.observed.Shards {

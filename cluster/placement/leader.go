@@ -10,6 +10,7 @@ import (
 // evens out the rest until no node leads two shards more than one to which
 // leadership could pass, directly or over others.
 func (c *cluster) spreadLeaders() {
+	c.takeLeaders = c.leadersMark()
 	c.shedLeaders()
 	p := &passing{c: c, led: make([][]int32, len(c.nodes)), by: make([]int32, len(c.nodes)), with: make([]int32, len(c.nodes)), closed: make([]bool, len(c.nodes))}
 	for at := range c.shards {
@@ -53,7 +54,21 @@ func (c *cluster) mayTransfer(s *shard) bool { return !s.busy && len(s.replicas)
 // leads reports whether a node may get leaders.
 func (c *cluster) leads(at int32) bool {
 	n := &c.nodes[at]
-	return n.usable && n.share(0) <= diskTakeLeaders
+	return n.usable && n.share(0) <= c.takeLeaders
+}
+
+// leadersMark is the most at which a node gets leaders: where all disks are fuller, those
+// that are least so lead, level. Else the nodes that led when the disks filled would keep
+// all leaders.
+func (c *cluster) leadersMark() float64 {
+	for _, mark := range []float64{diskTakeLeaders, DiskShedLeaders, DiskShedReplicas, DiskRefuse} {
+		for i := range c.nodes {
+			if n := &c.nodes[i]; n.usable && n.share(0) <= mark {
+				return mark
+			}
+		}
+	}
+	return 1
 }
 
 // heirs gives the nodes to which a shard's leadership could pass.
@@ -73,7 +88,7 @@ func (c *cluster) shedLeaders() {
 			continue
 		}
 		n := &c.nodes[s.leader]
-		if n.usable && n.share(0) <= DiskShedLeaders {
+		if n.usable && n.share(0) <= max(DiskShedLeaders, c.takeLeaders) {
 			continue
 		}
 		best := none

@@ -79,7 +79,8 @@ type cluster struct {
 	emptiest, fullest []ranks
 	zoneLoad          []int64
 	zoneGoal          []float64
-	spread            []int // scratch: replicas of one shard in each zone
+	spread            []int   // scratch: replicas of one shard in each zone
+	takeLeaders       float64 // the most to which a disk is full at which a node gets leaders
 	result            Result
 }
 

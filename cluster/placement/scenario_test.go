@@ -235,6 +235,50 @@ func TestFactorGrowsWithTheCluster(t *testing.T) {
 	}
 }
 
+// TestLeadersOnFullDisks: where all disks are above the first mark, the nodes that are below
+// the next one lead, level; who is above that leads nothing.
+func TestLeadersOnFullDisks(t *testing.T) {
+	for _, test := range []struct {
+		shares []int64 // of the disks, percent
+		leads  []bool
+		level  bool
+	}{
+		{[]int64{81, 82, 83}, []bool{true, true, true}, true},
+		{[]int64{78, 79, 90}, []bool{true, true, false}, true},
+		{[]int64{81, 84, 92}, []bool{true, true, false}, true},
+		{[]int64{90, 92, 94}, []bool{true, true, true}, true},
+		{[]int64{76, 78, 90}, []bool{true, true, false}, false}, // 78: what it leads it keeps, and it gets nothing
+	} {
+		w := newWorld(t, 1)
+		for range test.shares {
+			w.addNode("", 1000*gib)
+		}
+		for range 12 {
+			w.addShard(0, 3)
+		}
+		w.settle(1)
+		for i, share := range test.shares {
+			w.state.Nodes[i].Used = share * 10 * gib
+		}
+		for range 40 {
+			w.round(1)
+		}
+		lead, most, least := w.leaders(), 0, 12
+		for i, leads := range test.leads {
+			n := lead[nodeID(i)]
+			if leads != (n > 0) {
+				t.Errorf("%v: %v lead", test.shares, lead)
+			}
+			if leads {
+				most, least = max(most, n), min(least, n)
+			}
+		}
+		if test.level && most > least+1 {
+			t.Errorf("%v: %v lead", test.shares, lead)
+		}
+	}
+}
+
 func TestDisks(t *testing.T) {
 	w := regular(t, 1, 10, 200, 3)
 	n := &w.state.Nodes[3]

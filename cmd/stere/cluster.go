@@ -504,11 +504,15 @@ type healRunCommand struct {
 // Help teaches by example.
 func (healRunCommand) Help() string {
 	return `Takes an action although it is switched off or cools down. What is not safe is refused.
+flush, drop-cache and restart-component are done to the node that is named, only if they are
+switched on and have cooled down, and are over when the command ends.
 
 Examples:
   stere cluster heal run --dry-run
   stere cluster heal run move-replica --reason 'new nodes'
-  stere cluster heal run move-replica --target 'shard 3 from db1 to db4'`
+  stere cluster heal run move-replica --target 'shard 3 from db1 to db4'
+  stere cluster heal run drop-cache --target 'node db2'
+  stere cluster heal run restart-component --target 'replica of shard 3 on db2'`
 }
 
 // Run takes an action.
@@ -530,8 +534,11 @@ func (c *healRunCommand) Run(p *program) error {
 		return fmt.Errorf("%s: %s", what, oneLine(result.Error))
 	}
 	head := what + " is begun"
-	if c.DryRun {
+	switch {
+	case c.DryRun:
 		head = what + " would do this"
+	case len(result.Plan) == 0: // it is done, or there was nothing to do
+		head = what
 	}
 	if result.Detail != "" {
 		head += ": " + oneLine(result.Detail)

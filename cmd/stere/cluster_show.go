@@ -468,7 +468,11 @@ func (v *clusterView) problems() {
 	all := slices.Clone(v.status.Problems)
 	for _, n := range v.status.Nodes {
 		for _, problem := range n.Problems {
-			all = append(all, v.names[n.ID]+": "+problem)
+			if !slices.ContainsFunc(v.status.Problems, func(told string) bool {
+				return strings.HasPrefix(told, "node "+n.ID) && strings.HasSuffix(told, ": "+problem)
+			}) {
+				all = append(all, v.names[n.ID]+": "+problem)
+			}
 		}
 	}
 	if len(all) == 0 {

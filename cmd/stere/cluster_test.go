@@ -166,7 +166,7 @@ func newPaperCluster(now time.Time) *paperCluster {
 		Settings: v1.ClusterSettings{Replicas: 3, ReplicasByHand: true, Paused: true},
 		Nodes: []v1.ClusterNode{
 			{ID: nodeA, Name: "db1", Zone: "east", State: v1.NodeActive, Life: v1.LifeAlive, Since: now.Add(-50 * time.Hour), Disk: v1.ClusterDisk{Total: 1e12, Free: 6e11}, Load: 0.25, Leaders: 2, Replicas: 2, Bytes: 3e9, Version: "v1.2.3"},
-			{ID: nodeB, Name: "db2", Zone: "west", State: v1.NodeActive, Life: v1.LifeAlive, Since: now.Add(-125 * time.Second), Disk: v1.ClusterDisk{Total: 1e12, Free: 0, Full: true}, Leaders: 1, Replicas: 3, Bytes: 5e9, ClockSkew: -40, Problems: []string{"the disk is full\x1b[31m"}},
+			{ID: nodeB, Name: "db2", Zone: "west", State: v1.NodeActive, Life: v1.LifeAlive, Since: now.Add(-125 * time.Second), Disk: v1.ClusterDisk{Total: 1e12, Free: 0, Full: true}, Leaders: 1, Replicas: 3, Bytes: 5e9, ClockSkew: -40, Problems: []string{"the disk is full\x1b[31m", "it is slow"}},
 			{ID: nodeC, Name: "db3", State: v1.NodeActive, Life: v1.LifeDead, Since: now.Add(-5 * time.Second), Replicas: 1},
 		},
 		Shards: []v1.ClusterShard{
@@ -178,7 +178,7 @@ func newPaperCluster(now time.Time) *paperCluster {
 			{Kind: "move replica", State: v1.MoveRunning, Shard: 9, From: nodeB, To: nodeA, Bytes: 4e9, Done: 1e9, ETA: 75, Reason: "db2 is to become empty", By: "admin-key"},
 			{Kind: "transfer leadership", State: v1.MovePlanned, Shard: 3, From: nodeA, To: nodeB, WaitsFor: "waits for other moves", Reason: "leaders"},
 		},
-		Problems: []string{"shard 9 has no leader"},
+		Problems: []string{"shard 9 has no leader", "node " + nodeB + " (db2): it is slow"},
 	}
 	c.healing = v1.SelfHealing{
 		Status: v1.HealingPaused, TotalExecutions: 7, SuccessfulExecutions: 6,
@@ -252,8 +252,9 @@ Balance    paused, go on with: stere cluster resume
   move replica         shard 9  db2 → db1  [████············]  25%  4.0 GB  ETA 1m15s  db2 is to become empty (by admin-key)
   transfer leadership  shard 3  db1 → db2  waits for other moves                       leaders
 
-2 problems
+3 problems
   ! shard 9 has no leader
+  ! node 00000000000000b2 (db2): it is slow
   ! db2: the disk is full·[31m
 `
 	if squeezed(got) != squeezed(want) {
@@ -307,7 +308,7 @@ func TestClusterCommands(t *testing.T) {
 		calls string
 		texts []string
 	}{
-		{"status", exitOK, "", []string{"3 nodes, 2 alive", "3 shards, 0 fine", "1 replica of 3", "2 problems"}},
+		{"status", exitOK, "", []string{"3 nodes, 2 alive", "3 shards, 0 fine", "1 replica of 3", "3 problems"}},
 		{"status --shards", exitOK, "", []string{"db1, db2"}},
 		{"status --watch=soon", exitUsage, "", []string{"not a duration"}},
 		{"status --json", exitOK, "", []string{`"clusterId": "c1c1c1c1c1c1c1c1"`, `"missingSegments": 3`}},

@@ -129,9 +129,13 @@ func (o Operator) Heal(ctx context.Context, r v1.HealingRequest, by string) (v1.
 	result.Success = true
 	for _, action := range done {
 		result.Number = action.Number
-		result.Plan = append(result.Plan, moveOf(action))
+		if result.Detail = action.Target + ": " + action.Detail; !heal.IsChore(action.Name) {
+			result.Plan = append(result.Plan, moveOf(action))
+		}
 	}
-	result.Detail = fmt.Sprintf("%d actions", len(done))
+	if len(result.Plan) > 0 {
+		result.Detail = fmt.Sprintf("%d actions", len(done))
+	}
 	return result, nil
 }
 
@@ -178,8 +182,11 @@ func (o Operator) Healing(ctx context.Context) (v1.SelfHealing, error) {
 	}
 	for _, a := range status.Actions {
 		action := v1.HealingAction{
-			ID: a.Name, Name: a.Name, Description: a.About, Enabled: a.Enabled, Cooldown: a.Cooldown.Seconds(), TriggersCount: 1,
+			ID: a.Name, Name: a.Name, Description: a.About, Enabled: a.Enabled, Cooldown: a.Cooldown.Seconds(),
 			Executions: a.Count, InCooldown: a.Wait > 0, LastAt: a.Last,
+		}
+		if !a.Chore { // those have no condition
+			action.TriggersCount = 1
 		}
 		if a.Wait > 0 {
 			action.NextPossible = status.Observed.Time.Add(a.Wait)
@@ -220,7 +227,10 @@ func at(ns int64) time.Time {
 
 // observed sums up what was seen.
 func (o Operator) observed(status heal.Status) v1.HealingObserved {
-	seen := v1.HealingObserved{At: status.Observed.Time, Leader: o.Leader(), Shards: len(status.Observed.Shards)}
+	seen := v1.HealingObserved{
+		At: status.Observed.Time, Leader: o.Leader(), Shards: len(status.Observed.Shards),
+		NodesWanted: status.NodesWanted, WantedReason: status.WantedWhy,
+	}
 	for _, n := range status.Observed.Nodes {
 		switch {
 		case n.State == catalogue.Gone:

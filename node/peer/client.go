@@ -154,6 +154,12 @@ func (c Client) Flush(ctx context.Context, node string) error {
 	return err
 }
 
+// Tend asks a node to do a chore, and returns what came of it.
+func (c Client) Tend(ctx context.Context, node string, chore heal.Chore) (done string, err error) {
+	err = c.bulk().json(ctx, node, "POST", pathTend, chore, &done)
+	return done, err
+}
+
 // Limit asks a node about what is counted.
 func (c Client) Limit(ctx context.Context, node string, question []byte) ([]byte, error) {
 	return c.do(ctx, node, "POST", pathLimit, question)

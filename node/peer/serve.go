@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/cluster/link"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage"
@@ -42,6 +43,7 @@ func handlers() map[string]handler {
 		pathRelease:   {"POST", 0, serveRelease},
 		pathPromise:   {"POST", 0, servePromise},
 		pathFlush:     {"POST", 0, serveFlush},
+		pathTend:      {"POST", smallMax, serveTend},
 		pathSegment:   {"GET", 0, serveSegment},
 		pathLimit:     {"POST", smallMax, serveLimit},
 		pathDelete:    {"POST", smallMax, serveDelete},
@@ -175,6 +177,14 @@ func servePromise(ctx context.Context, node Node, call *link.Call, _ []byte) (li
 
 func serveFlush(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Reply, error) {
 	return link.Reply{}, node.Flush(ctx)
+}
+
+func serveTend(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	var chore heal.Chore
+	if err := json.Unmarshal(body, &chore); err != nil {
+		return link.Reply{}, fmt.Errorf("%w: not a chore: %w", ErrRefused, err)
+	}
+	return asJSON(node.Tend(ctx, chore))
 }
 
 func serveLimit(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {

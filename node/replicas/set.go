@@ -54,7 +54,8 @@ type Set struct {
 		all     map[uint32]*One
 		lost    map[uint32]error // whose log is damaged, and how
 	}
-	syncing sync.Mutex // held while replicas are opened or taken away
+	syncing sync.Mutex    // held while replicas are opened or taken away
+	again   chan struct{} // has a value when what the catalogue gives is to be looked at again
 }
 
 // Open opens the replicas that are stored here.
@@ -62,7 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Set, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Set{cfg: cfg}
+	s := &Set{cfg: cfg, again: make(chan struct{}, 1)}
 	s.mu.all, s.mu.lost = map[uint32]*One{}, map[uint32]error{}
 	for _, number := range cfg.Host.Groups() {
 		if number == catalogue.Group {
@@ -260,6 +261,7 @@ func (s *Set) Run(ctx context.Context, state func() *catalogue.State, changed, f
 		}
 		select {
 		case <-again.C:
+		case <-s.again:
 		case <-fresh:
 			fresh, trusted = nil, true
 		case <-changed:
@@ -381,6 +383,43 @@ func (s *Set) destroy(ctx context.Context, one *One) error {
 		s.cfg.Logger.Warn("a replica is deleted while it is read", "shard", one.Shard(), "error", err)
 	}
 	return s.cfg.Destroy(ctx, one.Shard())
+}
+
+// Restart closes the replica of a shard and opens it anew from what is on disk, when those
+// who read it have ended. One that cannot be opened is tried again.
+func (s *Set) Restart(ctx context.Context, shard model.ShardID) error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	one := s.Get(shard)
+	if one == nil {
+		return fmt.Errorf("restart the replica of shard %d: it is not here", shard)
+	}
+	s.cfg.Logger.Info("a replica is closed and opened anew, as was asked for", "shard", shard)
+	s.mu.Lock()
+	delete(s.mu.all, uint32(shard))
+	s.mu.Unlock()
+	// Whatever becomes of the rest, what the catalogue gives the node is opened again.
+	defer func() {
+		select {
+		case s.again <- struct{}{}:
+		default:
+		}
+	}()
+	if one.stop != nil {
+		one.stop()
+		<-one.done
+	}
+	closed := one.Group.Close()
+	one.Replica.Close()
+	reading, cancel := context.WithTimeout(ctx, readingMax)
+	defer cancel()
+	if err := errors.Join(closed, one.AwaitViews(reading)); err != nil {
+		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
+	}
+	if err := s.open(ctx, uint32(shard), nil); err != nil {
+		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
+	}
+	return nil
 }
 
 // Close closes the replicas, after Run has returned and the host is closed.

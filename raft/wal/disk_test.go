@@ -1,7 +1,10 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -153,6 +156,8 @@ func TestFullDisk(t *testing.T) {
 	cfg := testConfig(fs)
 	cfg.Lanes, cfg.FileSize, cfg.Reserve = 1, 1<<20, 32<<10
 	cfg.OnFatal = func(err error) { t.Errorf("fatal: %v", err) }
+	var said bytes.Buffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
 	w := mustOpen(t, cfg)
 	s := newScript(1)
 	g, m := w.Group(0), s.model.group(0)
@@ -211,6 +216,9 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("still low: %v", err)
 	}
 	mustClose(t, w)
+	if full, again := strings.Count(said.String(), "disk is full"), strings.Count(said.String(), "disk has space again"); full != 1 || again != 1 {
+		t.Errorf("said %d times that the disk is full, %d times that it has space:\n%s", full, again, &said)
+	}
 	w = mustOpen(t, cfg)
 	s.model.check(t, w)
 	if v, err := w.Group(0).GetUint64([]byte("term")); v != 19 || err != nil {

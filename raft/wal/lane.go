@@ -55,6 +55,7 @@ type lane struct {
 	stop    chan struct{} // closed by Log.Close
 	done    chan struct{} // closed when the goroutine has ended
 	low     atomic.Bool   // the disk is full: only small requests
+	refused int           // writes that found no space since the disk became full; the goroutine counts
 	damaged atomic.Bool   // files are kept aside because groups are lost; the goroutine sets it
 
 	mu     sync.RWMutex
@@ -201,6 +202,9 @@ func (l *lane) process(batch []*request) {
 	err := l.commit(batch)
 	if err != nil && isNoSpace(err) {
 		batch, err = l.outOfSpace(batch)
+	} else if err == nil && l.refused > 0 && !l.low.Load() {
+		l.log.cfg.Logger.Info("disk has space again", "lane", l.number, "refused", l.refused)
+		l.refused = 0
 	}
 	if err != nil && !isNoSpace(err) {
 		err = l.log.fail(fmt.Errorf("write lane %d: %w", l.number, err))

@@ -34,6 +34,7 @@ func (l *lane) admit(batch []*request) []*request {
 			}
 			if !regained {
 				r.done <- ErrNoSpace
+				l.refused++
 				continue
 			}
 		}
@@ -46,7 +47,9 @@ func (l *lane) admit(batch []*request) []*request {
 // requests, tries the others again, and returns them with the outcome.
 func (l *lane) outOfSpace(batch []*request) ([]*request, error) {
 	l.low.Store(true)
-	l.log.cfg.Logger.Warn("disk is full, large writes are refused", "lane", l.number)
+	if l.refused++; l.refused == 1 { // who writes tries again every few milliseconds
+		l.log.cfg.Logger.Warn("disk is full, large writes are refused; this is said once, and when it has ended", "lane", l.number)
+	}
 	if l.reserved {
 		l.reserved = false
 		if err := l.log.cfg.FS.Remove(l.path(reserveName)); err != nil {
@@ -90,8 +93,6 @@ func (l *lane) makeReserve() error {
 		return nil
 	}
 	l.reserved = true
-	if l.low.Swap(false) {
-		l.log.cfg.Logger.Info("disk has space again", "lane", l.number)
-	}
+	l.low.Store(false)
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // formatVersion is the pinned version of Pebble's own format
@@ -62,6 +61,7 @@ type Engine struct {
 	serial atomic.Uint64
 	failed atomic.Pointer[failure]
 	damage atomic.Uint64
+	full   fullness
 
 	// spans is held while whole tables come, go or are replaced, so that what is
 	// written anew (Reclaim) is what is there.
@@ -112,6 +112,10 @@ func Open(cfg Config) (*Engine, error) {
 	if err := MakeDir(cfg.FS, e.tables); err != nil {
 		return nil, err
 	}
+	e.full = fullness{
+		logger: e.logger, take: func() error { return nil }, release: func() error { return nil },
+		free: func() (uint64, bool) { free, _, known := Free(cfg.FS, cfg.Dir); return free, known },
+	}
 	e.fs = &logFS{e.withBallast(cfg.FS), e.fail, e.Failed}
 	keys := cfg.FS.PathJoin(cfg.Dir, keysName)
 	e.reading.Go(func() { e.readAhead(keys, cfg.AheadBytes) })
@@ -146,7 +150,7 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      pebbleLogger{e},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { e.logger.Error("the store's background work met an error", "error", err) },
+			BackgroundError: e.backgroundError,
 			DataCorruption:  e.corruption,
 			DiskSlow:        e.diskSlow,
 		},
@@ -162,23 +166,12 @@ func (e *Engine) options(cache *pebble.Cache) *pebble.Options {
 	return o
 }
 
-// withBallast keeps some bytes in reserve that are given back when the disk
-// is full, so that a manifest that is being written can still be written.
-func (e *Engine) withBallast(fs FS) FS {
-	name := fs.PathJoin(e.cfg.Dir, BallastName)
-	if _, _, known := Free(fs, e.cfg.Dir); !known {
-		return fs // in memory
+func (e *Engine) backgroundError(err error) {
+	if IsNoSpace(err) {
+		e.full.meet(err)
+		return
 	}
-	if _, err := fs.Stat(name); err != nil {
-		// Written, not preallocated: file systems trim what is beyond the end.
-		if err := WriteFile(fs, name, make([]byte, ballastBytes)); err != nil {
-			e.logger.Warn("no ballast for a full disk", "file", name, "error", err)
-		}
-	}
-	return vfs.OnDiskFull(fs, func() {
-		e.logger.Error("the disk is full: giving back the ballast", "file", name)
-		_ = fs.Remove(name) // best effort: the write is tried again either way
-	})
+	e.logger.Error("the store's background work met an error", "error", err)
 }
 
 func (e *Engine) corruption(info pebble.DataCorruptionInfo) {
@@ -393,7 +386,11 @@ func (e *Engine) write(verb string, change func(*pebble.DB) error) error {
 	if err := change(db); err != nil {
 		return fmt.Errorf("%s: %w", verb, translate(err))
 	}
-	return e.Failed()
+	if err := e.Failed(); err != nil {
+		return err
+	}
+	e.full.written()
+	return nil
 }
 
 // Stats are figures of the store at one moment.

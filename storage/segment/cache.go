@@ -199,6 +199,18 @@ func (c *Cache) Rest() (given int64) {
 	return given + before - c.mu.bytes
 }
 
+// Clear forgets everything, and gives up the memory that is lent to decode in.
+func (c *Cache) Clear() {
+	c.rooms.rest()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for class := range c.mu.order {
+		for last := c.mu.order[class].Back(); last != nil; last = c.mu.order[class].Back() {
+			c.remove(last)
+		}
+	}
+}
+
 // drop forgets everything of a segment.
 func (c *Cache) drop(segment uint64) {
 	c.mu.Lock()
