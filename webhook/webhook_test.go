@@ -285,7 +285,7 @@ func TestEndpointFaults(t *testing.T) {
 	for says, change := range map[string]func(e *webhook.Endpoint){
 		"webhookId": func(e *webhook.Endpoint) { e.ID = "A" }, "url": func(e *webhook.Endpoint) { e.URL = "" }, "template: \"x\"": func(e *webhook.Endpoint) { e.Template = "x" },
 		"e-mail goes to": func(e *webhook.Endpoint) { e.URL = "mailto:a@b.c" }, "key: is missing": func(e *webhook.Endpoint) { e.Template = webhook.PagerDuty },
-		"events: \"x\"": func(e *webhook.Endpoint) { e.Events = []string{"x"} }, "severity": func(e *webhook.Endpoint) { e.Severity = "x" },
+		"events[0]: \"x\"": func(e *webhook.Endpoint) { e.Events = []string{"x"} }, "severity": func(e *webhook.Endpoint) { e.Severity = "x" },
 		"secret: 5 bytes": func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{{Text: "short"}} },
 	} {
 		bad := good

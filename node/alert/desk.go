@@ -164,7 +164,7 @@ func (d Desk) Acknowledge(ctx context.Context, tenant model.TenantID, rule strin
 			}
 		}
 		if n == 0 {
-			return fault(admin.Unknown, "group", "no alert of rule %s fires with these values", rule)
+			return fault(admin.Unknown, "labels", "no alert of rule %s fires with these values", rule)
 		}
 		return b.put(kindAlerts, rule, &state)
 	})

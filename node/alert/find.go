@@ -377,38 +377,3 @@ func (f *Finder) evidence(ctx context.Context, tenant model.TenantID, r *triage.
 	}
 	return out
 }
-
-// CheckQueries reports what is wrong with the queries of a rule: it asks them, of no time
-// at all.
-func (f *Finder) CheckQueries(ctx context.Context, tenant model.TenantID, r *triage.Rule) error {
-	c := &r.When
-	if c.Anomaly != nil {
-		for i, one := range c.Anomaly.Types {
-			if !slices.Contains(insight.Types(), one) {
-				return fmt.Errorf("when.anomaly.types[%d]: %.64q is no type of an insight, want some of %s", i, one, strings.Join(insight.Types(), ", "))
-			}
-		}
-	}
-	asked := []struct{ field, text string }{{"when.query", c.Query}, {"when.share", c.Share}}
-	if c.After != nil {
-		asked = append(asked, struct{ field, text string }{"when.after.query", c.After.Query})
-	}
-	for _, one := range asked {
-		if one.text == "" {
-			continue
-		}
-		// As it is, and where it will stand: a part of a query is neither.
-		for _, text := range []string{one.text, condition(one.text) + " | stats count()"} {
-			if _, err := f.search(ctx, tenant, text, 1, 2, 1); err != nil {
-				return fmt.Errorf("%s: %w", one.field, err)
-			}
-		}
-	}
-	if c.Query == "" {
-		return nil
-	}
-	if _, err := f.measure(ctx, tenant, c, 1, 2); err != nil {
-		return fmt.Errorf("when: %w", err)
-	}
-	return nil
-}

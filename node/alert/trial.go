@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,10 +28,10 @@ type Tried struct {
 // Try takes a rule through what is stored of a tenant.
 func (f *Finder) Try(ctx context.Context, tenant model.TenantID, r *triage.Rule, from, to int64) (*Tried, error) {
 	if to <= from || to-from > int64(trialMax) {
-		return nil, fmt.Errorf("from: want a time before to, and at most %s before it", triage.Duration(trialMax))
+		return nil, &triage.Fault{Field: "from", Message: fmt.Sprintf("want a time before to, and at most %s before it", triage.Duration(trialMax))}
 	}
 	if r.When.Service != nil || r.When.Storage != nil || r.When.Quota != nil {
-		return nil, errors.New("when: what services, disks and quotas were like is not stored; only rules on records can be tried")
+		return nil, &triage.Fault{Field: "when", Message: "what services, disks and quotas were like is not stored; only rules on records can be tried"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
