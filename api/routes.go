@@ -144,6 +144,7 @@ func triageRoutes() []route {
 		{methods: put, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).PutRule, "dryRun", "over", "from", "to")},
 		{methods: patch, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).SwitchRule)},
 		{methods: del, path: "/triage/rules/{name}", permission: auth.Manage, handle: triages((*alert.Service).DropRule)},
+		{methods: post, path: "/triage/rules/{name}/rollback", permission: auth.Manage, handle: triages((*alert.Service).RollBack)},
 		{methods: post, path: "/triage/test", permission: auth.Read, handle: triages((*alert.Service).TryRule, "over", "from", "to"), asks: true},
 		{methods: post, path: "/triage/rules/{name}/test", permission: auth.Read, handle: triages((*alert.Service).TryStored, "over", "from", "to"), asks: true},
 		{methods: get, path: "/triage/alerts", permission: auth.Read, handle: triages((*alert.Service).Alerts)},

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -198,6 +199,43 @@ func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer
 	saved, err := s.Desk.PutRule(ctx, of, &fresh, admin.Author(r.Principal), false)
 	if err != nil {
 		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
+}
+
+// RollBack makes an earlier revision of the rule that the path names the newest: the one
+// before, if none is named.
+func (s *Service) RollBack(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of := r.Principal.Tenant
+	var asked struct {
+		Revision int `json:"revision"`
+	}
+	if len(r.Body) > 0 {
+		if err := admin.Decode(r.Body, &asked); err != nil {
+			return admin.Answer{}, err
+		}
+	}
+	old, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var kept []string
+	at := -1
+	for i, e := range old.Earlier {
+		kept = append(kept, strconv.Itoa(e.Revision))
+		if e.Revision == asked.Revision || asked.Revision == 0 && i == 0 {
+			at = i
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return admin.Answer{}, admin.Fault(admin.Refused, "", "of rule %s no earlier revision is kept", old.ID)
+	case at < 0:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "revision", "%d is not kept, want one of %s", asked.Revision, strings.Join(kept, ", "))
+	}
+	saved, err := s.Desk.PutRule(ctx, of, &old.Earlier[at].Rule, admin.Author(r.Principal), false)
+	if err != nil {
+		return admin.Answer{}, ruleFault(err)
 	}
 	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
 }
