@@ -103,7 +103,9 @@ func misfits(err error, document *yaml.Node) error {
 			})
 		} else if quoted, err := strconv.QuotedPrefix(f.Message); err == nil {
 			value, _ := strconv.Unquote(quoted)
-			f.find(document, func(_, node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && strings.HasPrefix(node.Value, value) })
+			f.find(document, func(_, node *yaml.Node) bool {
+				return node.Kind == yaml.ScalarNode && strings.HasPrefix(node.Value, value)
+			})
 		}
 		c = append(c, f)
 	}
@@ -172,7 +174,7 @@ func nodeAt(n *yaml.Node, path string) *yaml.Node {
 
 // membersOf returns the members that an object of a rule can have.
 func membersOf(object string) (names []string) {
-	for _, of := range []any{Rule{}, Condition{}, Before{}, Anomaly{}, Service{}, Storage{}, Quota{}, Action{}, Escalate{}} {
+	for _, of := range []any{Rule{}, Condition{}, Before{}, Anomaly{}, Service{}, Node{}, Storage{}, Quota{}, Action{}, Escalate{}} {
 		t := reflect.TypeOf(of)
 		for i := 0; t.Name() == object && i < t.NumField(); i++ {
 			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); name != "-" {

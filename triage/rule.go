@@ -123,7 +123,7 @@ type Rule struct {
 	Builtin bool `yaml:"-" json:"builtin,omitempty"`
 }
 
-// Condition is what is looked for. One of Query, Anomaly, Service, Storage and Quota is given.
+// Condition is what is looked for. One of Query, Anomaly, Service, Node, Storage and Quota is given.
 type Condition struct {
 	// Query is a condition of the query language. Without more, one record is enough.
 	Query string   `yaml:"query,omitempty" json:"query,omitempty"`
@@ -146,6 +146,7 @@ type Condition struct {
 
 	Anomaly *Anomaly `yaml:"anomaly,omitempty" json:"anomaly,omitempty"`
 	Service *Service `yaml:"service,omitempty" json:"service,omitempty"`
+	Node    *Node    `yaml:"node,omitempty" json:"node,omitempty"`
 	Storage *Storage `yaml:"storage,omitempty" json:"storage,omitempty"`
 	Quota   *Quota   `yaml:"quota,omitempty" json:"quota,omitempty"`
 }
@@ -165,6 +166,11 @@ type Anomaly struct {
 
 // Service is a registered service that does not answer.
 type Service struct {
+	Names []string `yaml:"names,omitempty" json:"names,omitempty"` // any, if none
+}
+
+// Node is a node of the cluster that is not there.
+type Node struct {
 	Names []string `yaml:"names,omitempty" json:"names,omitempty"` // any, if none
 }
 
@@ -286,12 +292,12 @@ func (r *Rule) Check() error {
 func (r *Rule) checkCondition(f *Checks) {
 	c := &r.When
 	kinds := 0
-	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Storage != nil, c.Quota != nil} {
+	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Node != nil, c.Storage != nil, c.Quota != nil} {
 		if given {
 			kinds++
 		}
 	}
-	f.Add(kinds != 1, "when", "has %d of query, anomaly, service, storage and quota, want one", kinds)
+	f.Add(kinds != 1, "when", "has %d of query, anomaly, service, node, storage and quota, want one", kinds)
 	f.between("when.over", c.Over, time.Second, OverMax)
 	f.Add(c.Query != "" && c.Over < r.Every, "when.over", "%s is less than every, %s: records between two looks would be seen by none", c.Over, r.Every)
 	f.Add(strings.Contains(c.Measure, "|"), "when.measure", "want one aggregate, such as p95(duration)")
@@ -392,7 +398,7 @@ func (r *Rule) Fields() []string {
 		return []string{"type", "about"}
 	case r.When.Service != nil:
 		return []string{"service"}
-	case r.When.Storage != nil:
+	case r.When.Storage != nil, r.When.Node != nil:
 		return []string{"node"}
 	case r.When.Quota != nil:
 		return []string{"quota"}

@@ -121,7 +121,7 @@ func TestDefaults(t *testing.T) {
 		}
 		seen[r.ID] = true
 	}
-	if len(seen) != 16 {
+	if len(seen) != 17 {
 		t.Errorf("%d rules", len(seen))
 	}
 }

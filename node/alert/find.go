@@ -34,6 +34,7 @@ type Finder struct {
 	Engine   Searcher
 	Insights func(ctx context.Context, request insight.InsightsRequest) (*insight.Insights, error)
 	Disks    func() []Disk
+	Absent   func() []Absent                     // nodes of the cluster that are not there; nil: they are not known
 	Quotas   func(tenant model.TenantID) []Quota // nil: they are not known
 	Now      func() time.Time
 }
@@ -47,6 +48,12 @@ type Searcher interface {
 type Disk struct {
 	Node string
 	Used float64 // percent
+}
+
+// Absent is a node that is not there.
+type Absent struct {
+	Node string
+	Why  string
 }
 
 // Quota is how much a tenant has used of a limit that is agreed with it.
@@ -107,6 +114,8 @@ func (f *Finder) Find(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		s.Findings = down(c.Service, services)
 	case c.Storage != nil:
 		s.Findings = f.disks(tenant, c.Storage)
+	case c.Node != nil:
+		s.Findings = f.absentNodes(tenant, c.Node)
 	case c.Quota != nil:
 		s.Findings = f.quotas(tenant, c.Quota)
 	case c.After != nil:
@@ -325,6 +334,21 @@ func (f *Finder) disks(tenant model.TenantID, s *triage.Storage) []triage.Findin
 	for _, disk := range f.Disks() {
 		if disk.Used >= s.UsedAtLeast {
 			out = append(out, triage.Finding{Group: triage.Group{disk.Node}, Value: disk.Used, Text: fmt.Sprintf("%.0f %% of the disk of node %s are in use", disk.Used, disk.Node)})
+		}
+	}
+	return out
+}
+
+// absentNodes finds nodes that are not there. As with disks, the tenant that operates them
+// hears of it.
+func (f *Finder) absentNodes(tenant model.TenantID, n *triage.Node) []triage.Finding {
+	if tenant != model.DefaultTenant || f.Absent == nil {
+		return nil
+	}
+	var out []triage.Finding
+	for _, one := range f.Absent() {
+		if len(n.Names) == 0 || slices.Contains(n.Names, one.Node) {
+			out = append(out, triage.Finding{Group: triage.Group{one.Node}, Value: 1, Text: fmt.Sprintf("node %s is not there: %s", one.Node, one.Why)})
 		}
 	}
 	return out

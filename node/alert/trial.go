@@ -74,8 +74,8 @@ func (f *Finder) replay(ctx context.Context, tenant model.TenantID, r *triage.Ru
 		return s.Findings, err
 	}
 	switch {
-	case c.Service != nil || c.Storage != nil || c.Quota != nil:
-		return how, &triage.Fault{Field: "when", Message: "what services, disks and quotas were like is not stored; only rules on records can be tried"}
+	case c.Service != nil || c.Node != nil || c.Storage != nil || c.Quota != nil:
+		return how, &triage.Fault{Field: "when", Message: "what services, nodes, disks and quotas were like is not stored; only rules on records can be tried"}
 	case c.Anomaly != nil:
 		how.thin(int64(c.Over), from, to, func(step int64) int64 { return (to - from) / step })
 	case c.After != nil:
