@@ -487,7 +487,7 @@ func TestRulesHaveRevisions(t *testing.T) {
 		}
 	}
 	view, err := desk.Rule(tenant, "service_down")
-	if err != nil || view.Revision != 8 || view.Name != "n7" || len(view.Earlier) != revisionsMax || view.Earlier[0].Rule.Name != "n6" || len(desk.Rules(tenant)) != 16 {
+	if err != nil || view.Revision != 8 || view.Name != "n7" || len(view.Earlier) != revisionsMax || view.Earlier[0].Rule.Name != "n6" || len(desk.Rules(tenant)) != 17 {
 		t.Errorf("%+v, %v", view, err)
 	}
 	if _, err := desk.PutRule(t.Context(), tenant, own, "me", true); err == nil {
