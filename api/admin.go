@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,11 +82,18 @@ func administer(do func(*admin.Service, context.Context, admin.Request) (admin.A
 	}
 }
 
-// triages makes a handler of what package alert does with what the path names.
-func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answer, error)) func(*request) error {
+// triages makes a handler of what package alert does with what the path names, and with
+// parameters of these names. Another one is refused: a rule that is tried over another
+// time than was meant, or saved where it was to be tried, is worse than an error.
+func triages(do func(*alert.Service, context.Context, admin.Request) (admin.Answer, error), params ...string) func(*request) error {
 	return func(r *request) error {
 		if r.server.alert == nil {
 			return errNoDesk()
+		}
+		for name := range r.ctx.QueryArgs().All() {
+			if name := string(name); !slices.Contains(params, name) {
+				return admin.UnknownName(name, "parameter", params)
+			}
 		}
 		return r.answerWith(adminBodyBytesMax, func(ctx context.Context, asked admin.Request) (admin.Answer, error) {
 			if err := asked.Whole("rules, alerts and incidents tell of"); err != nil {

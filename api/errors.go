@@ -147,6 +147,10 @@ func described(err error) *problem {
 	if errors.As(err, &adminError) {
 		return administrative(adminError)
 	}
+	var faults admin.Faults
+	if errors.As(err, &faults) {
+		return &problem{kind: kindValidation, message: faults.Error(), details: faults}
+	}
 	var paramError *insight.ParamError
 	if errors.As(err, &paramError) {
 		return &problem{kind: kindValidation, message: paramError.Error(), details: []v1.Detail{{Field: paramError.Param, Message: paramError.Message, Expected: paramError.Expect}}}

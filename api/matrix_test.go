@@ -162,7 +162,7 @@ func matrix() map[string]matrixCase {
 	}
 	for route, permission := range map[string]auth.Permission{
 		"GET /triage/rules": read, "POST /triage/rules": manage, "GET /triage/rules/{name}": read, "PUT /triage/rules/{name}": manage, "PATCH /triage/rules/{name}": manage, "DELETE /triage/rules/{name}": manage,
-		"POST /triage/test": read, "POST /triage/rules/{name}/test": read, "GET /triage/alerts": read, "POST /triage/rules/{name}/acknowledge": auth.Feedback,
+		"POST /triage/test": read, "POST /triage/rules/{name}/test": read, "POST /triage/rules/{name}/rollback": manage, "GET /triage/alerts": read, "POST /triage/rules/{name}/acknowledge": auth.Feedback,
 		"GET /triage/silences": read, "POST /triage/silences": auth.Feedback, "DELETE /triage/silences/{name}": auth.Feedback,
 		"GET /triage/incidents": read, "POST /triage/incidents": auth.Feedback, "GET /triage/incidents/{name}": read, "PATCH /triage/incidents/{name}": auth.Feedback, "DELETE /triage/incidents/{name}": manage,
 		"GET /integration/webhooks": read, "POST /integration/webhooks": manage, "GET /integration/webhooks/{name}": read, "PATCH /integration/webhooks/{name}": manage, "DELETE /integration/webhooks/{name}": manage,

@@ -169,4 +169,18 @@ func TestAlertsOfACluster(t *testing.T) {
 	if told = receiver.got(); len(told) != 2 {
 		t.Errorf("told: %v", told)
 	}
+	later.Add(int64(4 * time.Minute))
+	nodetest.Eventually(t, "the node that has gone is told of", func() bool {
+		var alerts []struct {
+			Rule, State, Text string
+			Labels            map[string]string
+		}
+		request(t, all[1], "GET", "/triage/alerts", "", 200, &alerts)
+		for _, a := range alerts {
+			if a.Rule == "node_down" && a.State == "firing" {
+				return strings.HasPrefix(a.Text, "node "+a.Labels["node"]+" is not there: it is ")
+			}
+		}
+		return false
+	})
 }

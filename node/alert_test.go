@@ -192,7 +192,7 @@ func defaultRules(t *testing.T, n *nodetest.Running) {
 			request(t, n, "PATCH", "/triage/rules/"+r.ID, `{"disabled":true}`, 200, nil)
 		}
 	}
-	if builtin != 16 {
+	if builtin != 17 {
 		t.Errorf("%d rules from the start", builtin)
 	}
 	request(t, n, "POST", "/triage/rules", "id: typo\nwhen: {anomaly: {types: [brute_farce]}}", 400, nil)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api"
+	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/encryption"
 	"github.com/stere-log/stere/ingest"
@@ -340,6 +342,25 @@ func (n *Node) verdicts() operator.Verdicts {
 	return operator.Verdicts{State: n.members.State, Propose: n.members.Propose, Models: n.models}
 }
 
+// absent are the nodes that belong to the cluster and are not there.
+func (n *Node) absent() (absent []alert.Absent) {
+	here := map[string]gossip.Member{}
+	for _, m := range n.members.Members() {
+		here[m.ID] = m
+	}
+	for id, of := range n.members.State().Nodes {
+		m, known := here[id]
+		switch {
+		case of.State == catalogue.Gone || id == n.ID() || known && (m.State == gossip.Alive || m.State == gossip.Suspect):
+		case known:
+			absent = append(absent, alert.Absent{Node: of.Name, Why: fmt.Sprintf("it is %s since %s", m.State, m.Since.UTC().Format(time.RFC3339))})
+		default:
+			absent = append(absent, alert.Absent{Node: of.Name, Why: "nobody has heard of it"})
+		}
+	}
+	return absent
+}
+
 // alerts is what the watcher has to do with.
 func (n *Node) alerts() alert.Config {
 	finder := alert.Finder{Engine: n.engine, Insights: insight.New(n.engine, n.verdicts(), n.cfg.Now).Knowing(n.known()).Insights, Now: n.cfg.Now, Disks: func() (disks []alert.Disk) {
@@ -349,7 +370,7 @@ func (n *Node) alerts() alert.Config {
 			}
 		}
 		return disks
-	}, Quotas: func(tenant model.TenantID) (quotas []alert.Quota) {
+	}, Absent: n.absent, Quotas: func(tenant model.TenantID) (quotas []alert.Quota) {
 		for name, share := range n.limits.Gate.Shares(tenant) {
 			quotas = append(quotas, alert.Quota{Name: name, Used: share.Used, Limit: share.Limit})
 		}

@@ -16,7 +16,7 @@ func oncall() Action { return Action{Escalate: &Escalate{After: minutes(30), Sev
 const CriticalErrors = "critical_error_threshold"
 
 // Defaults returns the rules that every tenant has until it replaces them or switches
-// them off: nine on what records say, and seven alerts on how everything is.
+// them off: nine on what records say, and eight alerts on how everything is.
 func Defaults() []*Rule {
 	notify := Action{Notify: true}
 	rules := []*Rule{
@@ -59,6 +59,7 @@ func Defaults() []*Rule {
 			Actions: []Action{tags("business")}},
 	}
 	rules = append(rules, fiveAlerts()...)
+	rules = append(rules, nodeAlert())
 	rules = append(rules, quotaAlerts()...)
 	for _, r := range rules {
 		r.Builtin = true
@@ -104,6 +105,15 @@ func fiveAlerts() []*Rule {
 			For:     minutes(5),
 			Actions: []Action{notify}},
 	}
+}
+
+// nodeAlert tells who operates the nodes that one is not there. A restart takes less time
+// than it waits.
+func nodeAlert() *Rule {
+	return &Rule{ID: "node_down", Name: "A node of the cluster is not there", Severity: Critical, Event: EventAvailability,
+		When:    Condition{Node: &Node{}},
+		For:     minutes(2),
+		Actions: []Action{{Notify: true}, {Incident: "availability"}, oncall()}}
 }
 
 // quotaAlerts tell of limits that are agreed with the tenant: one in time, one when

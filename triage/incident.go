@@ -1,7 +1,6 @@
 package triage
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,25 +110,32 @@ func next(state string) []string {
 	return nil
 }
 
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
+}
+
 // Change makes changes of somebody, all or none.
 func (i *Incident) Change(c IncidentChange, by string, now int64) error {
-	var f faults
-	f.add(c.State == nil && c.Owner == nil && c.Severity == nil && c.Title == nil && c.Note == "", "body", "changes nothing: want state, owner, severity, title or note")
+	var f Checks
+	f.Add(c.State == nil && c.Owner == nil && c.Severity == nil && c.Title == nil && c.Note == "", "body", "changes nothing: want state, owner, severity, title or note")
 	if c.State != nil && *c.State != i.State {
-		f.add(!slices.Contains(next(i.State), *c.State), "state", "%.20q cannot follow %s, want one of %s", *c.State, i.State, strings.Join(next(i.State), ", "))
+		f.Add(!slices.Contains(next(i.State), *c.State), "state", "%.20q cannot follow %s, want one of %s", *c.State, i.State, strings.Join(next(i.State), ", "))
 	}
 	if c.Severity != nil {
 		f.severity("severity", *c.Severity)
 	}
-	f.add(c.Owner != nil && len(*c.Owner) > nameMax*2, "owner", "is too long, want at most %d bytes", nameMax*2)
-	f.add(c.Title != nil && (len(*c.Title) > 256 || *c.Title == ""), "title", "want 1 to 256 bytes")
-	f.add(len(c.Note) > NoteMax, "note", "%d bytes, want at most %d", len(c.Note), NoteMax)
-	if err := errors.Join(f...); err != nil {
+	f.Add(c.Owner != nil && len(*c.Owner) > nameMax*2, "owner", "is too long, want at most %d bytes", nameMax*2)
+	f.Add(c.Title != nil && (len(*c.Title) > 256 || *c.Title == ""), "title", "want 1 to 256 bytes")
+	f.Add(len(c.Note) > NoteMax, "note", "%d bytes, want at most %d", len(c.Note), NoteMax)
+	if err := f.Err(); err != nil {
 		return err
 	}
 	set := func(kind string, field *string, value *string) {
 		if value != nil && *value != *field {
-			i.Note(Entry{At: now, Kind: kind, By: by, Text: fmt.Sprintf("%s -> %s", *field, *value)})
+			i.Note(Entry{At: now, Kind: kind, By: by, Text: fmt.Sprintf("%s -> %s", orNone(*field), orNone(*value))})
 			*field = *value
 		}
 	}

@@ -1,17 +1,10 @@
 package triage
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
-
-	"github.com/stere-log/stere/internal/yamlcheck"
 )
 
 // Limits of rules.
@@ -130,7 +123,7 @@ type Rule struct {
 	Builtin bool `yaml:"-" json:"builtin,omitempty"`
 }
 
-// Condition is what is looked for. One of Query, Anomaly, Service, Storage and Quota is given.
+// Condition is what is looked for. One of Query, Anomaly, Service, Node, Storage and Quota is given.
 type Condition struct {
 	// Query is a condition of the query language. Without more, one record is enough.
 	Query string   `yaml:"query,omitempty" json:"query,omitempty"`
@@ -153,6 +146,7 @@ type Condition struct {
 
 	Anomaly *Anomaly `yaml:"anomaly,omitempty" json:"anomaly,omitempty"`
 	Service *Service `yaml:"service,omitempty" json:"service,omitempty"`
+	Node    *Node    `yaml:"node,omitempty" json:"node,omitempty"`
 	Storage *Storage `yaml:"storage,omitempty" json:"storage,omitempty"`
 	Quota   *Quota   `yaml:"quota,omitempty" json:"quota,omitempty"`
 }
@@ -172,6 +166,11 @@ type Anomaly struct {
 
 // Service is a registered service that does not answer.
 type Service struct {
+	Names []string `yaml:"names,omitempty" json:"names,omitempty"` // any, if none
+}
+
+// Node is a node of the cluster that is not there.
+type Node struct {
 	Names []string `yaml:"names,omitempty" json:"names,omitempty"` // any, if none
 }
 
@@ -228,31 +227,6 @@ func ValidID(id string) bool {
 	return id != "" && len(id) <= nameMax && strings.Contains(first, id[:1]) && strings.Trim(id, all) == ""
 }
 
-// ParseRule reads a rule written in YAML or JSON, completes it and checks it. Errors name
-// the line, or the field and what it wants.
-func ParseRule(text []byte) (*Rule, error) {
-	if len(text) > RuleBytesMax {
-		return nil, fmt.Errorf("a rule of %d bytes, at most %d are allowed", len(text), RuleBytesMax)
-	}
-	if err := yamlcheck.Check(text); err != nil {
-		return nil, err
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	r := &Rule{}
-	if err := d.Decode(r); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the rule is empty")
-		}
-		return nil, fmt.Errorf("%.300s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "triage.", ""))
-	}
-	if err := d.Decode(&struct{}{}); err != io.EOF {
-		return nil, errors.New("more than one document: save one rule at a time")
-	}
-	r.complete()
-	return r, r.Check()
-}
-
 // complete fills in defaults.
 func (r *Rule) complete() {
 	def := func(d *Duration, value time.Duration) {
@@ -287,107 +261,90 @@ func (r *Rule) complete() {
 	}
 }
 
-// faults collects what is wrong.
-type faults []error
-
-func (f *faults) add(bad bool, field, format string, args ...any) {
-	if bad {
-		*f = append(*f, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
-	}
-}
-
-func (f *faults) between(field string, d Duration, least, most time.Duration) {
-	f.add(time.Duration(d) < least || time.Duration(d) > most, field, "%s, want %s to %s", d, Duration(least), Duration(most))
-}
-
-func (f *faults) severity(field, value string) {
-	f.add(!slices.Contains(Severities(), value), field, "%.20q, want one of %s", value, strings.Join(Severities(), ", "))
-}
-
-// Check reports everything that is wrong with a rule, but for its queries.
+// Check reports everything that is wrong with a rule, but for its queries, as Faults.
 func (r *Rule) Check() error {
-	var f faults
-	f.add(!ValidID(r.ID), "id", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", r.ID)
-	f.add(len(r.Name) > nameMax*2, "name", "%d bytes, want at most %d", len(r.Name), nameMax*2)
-	f.add(len(r.Description) > textMax, "description", "%d bytes, want at most %d", len(r.Description), textMax)
+	var f Checks
+	f.Add(!ValidID(r.ID), "id", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", r.ID)
+	f.Add(len(r.Name) > nameMax*2, "name", "%d bytes, want at most %d", len(r.Name), nameMax*2)
+	f.Add(len(r.Description) > textMax, "description", "%d bytes, want at most %d", len(r.Description), textMax)
 	f.severity("severity", r.Severity)
-	f.add(!slices.Contains(Events(), r.Event), "event", "%.40q, want one of %s", r.Event, strings.Join(Events(), ", "))
+	f.OneOf("event", r.Event, Events())
 	f.between("every", r.Every, EveryMin, 24*time.Hour)
 	f.between("late", r.Late, time.Second, LateMax)
 	f.between("for", r.For, 0, 24*time.Hour)
 	f.between("keep", r.Keep, 0, 24*time.Hour)
 	f.between("repeat", r.Repeat, RepeatMin, 30*24*time.Hour)
 	r.checkCondition(&f)
-	f.add(len(r.Actions) > ActionsMax, "actions", "%d, want at most %d", len(r.Actions), ActionsMax)
+	f.Add(len(r.Actions) > ActionsMax, "actions", "%d, want at most %d", len(r.Actions), ActionsMax)
 	for i, a := range r.Actions {
 		a.check(&f, fmt.Sprintf("actions[%d]", i))
 	}
 	for _, id := range r.Inhibits {
-		f.add(!ValidID(id) || id == r.ID, "inhibits", "%.80q is no id of another rule", id)
+		f.Add(!ValidID(id) || id == r.ID, "inhibits", "%.80q is no id of another rule", id)
 	}
-	f.add(len(r.Inhibits) > 64, "inhibits", "%d rules, want at most 64", len(r.Inhibits))
+	f.Add(len(r.Inhibits) > 64, "inhibits", "%d rules, want at most 64", len(r.Inhibits))
 	for _, field := range r.Equal {
-		f.add(!slices.Contains(r.When.By, field), "equal", "%.80q is not one of the fields of when.by", field)
+		f.Add(!slices.Contains(r.When.By, field), "equal", "%.80q is not one of the fields of when.by", field)
 	}
-	return errors.Join(f...)
+	return f.Err()
 }
 
-func (r *Rule) checkCondition(f *faults) {
+func (r *Rule) checkCondition(f *Checks) {
 	c := &r.When
 	kinds := 0
-	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Storage != nil, c.Quota != nil} {
+	for _, given := range []bool{c.Query != "", c.Anomaly != nil, c.Service != nil, c.Node != nil, c.Storage != nil, c.Quota != nil} {
 		if given {
 			kinds++
 		}
 	}
-	f.add(kinds != 1, "when", "has %d of query, anomaly, service, storage and quota, want one", kinds)
+	f.Add(kinds != 1, "when", "has %d of query, anomaly, service, node, storage and quota, want one", kinds)
 	f.between("when.over", c.Over, time.Second, OverMax)
-	f.add(c.Query != "" && c.Over < r.Every, "when.over", "%s is less than every, %s: records between two looks would be seen by none", c.Over, r.Every)
-	f.add(strings.Contains(c.Measure, "|"), "when.measure", "want one aggregate, such as p95(duration)")
-	f.add(c.Measure != "" && c.Share != "", "when.share", "beside measure: want one of the two")
-	f.add(c.Query != "" && !c.Absent && c.AtLeast == nil && c.AtMost == nil, "when", "want atLeast or atMost for the measured value")
-	f.add(c.Absent && (c.AtLeast != nil || c.AtMost != nil || c.Measure != "" || c.Share != "" || c.After != nil), "when.absent", "stands alone with query, over, by and known")
-	f.add(c.Rate && (c.Measure != "" || c.Share != ""), "when.rate", "is of the number of records, not of measure or share")
-	f.add(len(c.By) > GroupFieldsMax, "when.by", "%d fields, want at most %d", len(c.By), GroupFieldsMax)
-	f.add(len(c.By) > 0 && c.Query == "", "when.by", "is for queries")
+	f.Add(c.Query != "" && c.Over < r.Every, "when.over", "%s is less than every, %s: records between two looks would be seen by none", c.Over, r.Every)
+	f.Add(strings.Contains(c.Measure, "|"), "when.measure", "want one aggregate, such as p95(duration)")
+	f.Add(c.Measure != "" && c.Share != "", "when.share", "beside measure: want one of the two")
+	f.Add(c.Query != "" && !c.Absent && c.AtLeast == nil && c.AtMost == nil, "when", "want atLeast or atMost for the measured value")
+	f.Add(c.Absent && (c.AtLeast != nil || c.AtMost != nil || c.Measure != "" || c.Share != "" || c.After != nil), "when.absent", "stands alone with query, over, by and known")
+	f.Add(c.Rate && (c.Measure != "" || c.Share != ""), "when.rate", "is of the number of records, not of measure or share")
+	f.Add(len(c.By) > GroupFieldsMax, "when.by", "%d fields, want at most %d", len(c.By), GroupFieldsMax)
+	f.Add(len(c.By) > 0 && c.Query == "", "when.by", "is for queries")
 	for _, field := range c.By {
-		f.add(field == "" || len(field) > 256 || strings.ContainsAny(field, "\"\n`()|"), "when.by", "%.80q is no name of a field", field)
+		f.Add(field == "" || len(field) > 256 || strings.ContainsAny(field, "\"\n`()|"), "when.by", "%.80q is no name of a field", field)
 	}
 	if c.Absent && len(c.By) > 0 {
 		f.between("when.known", c.Known, time.Duration(c.Over), 31*24*time.Hour)
 	}
 	if a := c.After; a != nil {
-		f.add(a.Query == "", "when.after.query", "is missing")
-		f.add(len(c.By) == 0, "when.by", "a sequence needs the fields that both its parts have in common")
+		f.Add(a.Query == "", "when.after.query", "is missing")
+		f.Add(len(c.By) == 0, "when.by", "a sequence needs the fields that both its parts have in common")
 		f.between("when.after.within", a.Within, time.Second, 24*time.Hour)
-		f.add(a.AtLeast < 1 || a.AtLeast > 1000, "when.after.atLeast", "%d, want 1 to 1000", a.AtLeast)
-		f.add(c.Measure != "" || c.Share != "" || c.Rate, "when.after", "stands with query, over, by and atLeast")
+		f.Add(a.AtLeast < 1 || a.AtLeast > 1000, "when.after.atLeast", "%d, want 1 to 1000", a.AtLeast)
+		f.Add(c.Measure != "" || c.Share != "" || c.Rate, "when.after", "stands with query, over, by and atLeast")
 	}
 	if a := c.Anomaly; a != nil && a.Severity != "" {
 		f.severity("when.anomaly.severity", a.Severity)
 	}
 	if s := c.Storage; s != nil {
-		f.add(s.UsedAtLeast <= 0 || s.UsedAtLeast >= 100, "when.storage.usedAtLeast", "%g, want a percentage between 0 and 100", s.UsedAtLeast)
+		f.Add(s.UsedAtLeast <= 0 || s.UsedAtLeast >= 100, "when.storage.usedAtLeast", "%g, want a percentage between 0 and 100", s.UsedAtLeast)
 	}
 	if q := c.Quota; q != nil {
-		f.add(q.UsedAtLeast <= 0 || q.UsedAtLeast > 100, "when.quota.usedAtLeast", "%g, want a percentage up to 100", q.UsedAtLeast)
+		f.Add(q.UsedAtLeast <= 0 || q.UsedAtLeast > 100, "when.quota.usedAtLeast", "%g, want a percentage up to 100", q.UsedAtLeast)
 	}
 }
 
-func (a Action) check(f *faults, field string) {
+func (a Action) check(f *Checks, field string) {
 	given := 0
 	for _, one := range []bool{a.Webhook != "", a.Notify, a.Ticket != "", a.Incident != "", len(a.Tag) > 0, a.Severity != "", a.Escalate != nil, a.Suppress != 0} {
 		if one {
 			given++
 		}
 	}
-	f.add(given != 1, field, "has %d of webhook, notify, ticket, incident, tag, severity, escalate and suppress, want one", given)
-	f.add(a.Webhook != "" && !ValidID(a.Webhook), field+".webhook", "%.80q is no id of a webhook", a.Webhook)
-	f.add(a.Ticket != "" && !ValidID(a.Ticket), field+".ticket", "%.80q is no id of a webhook", a.Ticket)
-	f.add(a.Incident != "" && !ValidID(a.Incident), field+".incident", "%.80q, want a class such as security or availability", a.Incident)
-	f.add(len(a.Tag) > 16, field+".tag", "%d tags, want at most 16", len(a.Tag))
+	f.Add(given != 1, field, "has %d of webhook, notify, ticket, incident, tag, severity, escalate and suppress, want one", given)
+	f.Add(a.Webhook != "" && !ValidID(a.Webhook), field+".webhook", "%.80q is no id of a webhook", a.Webhook)
+	f.Add(a.Ticket != "" && !ValidID(a.Ticket), field+".ticket", "%.80q is no id of a webhook", a.Ticket)
+	f.Add(a.Incident != "" && !ValidID(a.Incident), field+".incident", "%.80q, want a class such as security or availability", a.Incident)
+	f.Add(len(a.Tag) > 16, field+".tag", "%d tags, want at most 16", len(a.Tag))
 	for _, tag := range a.Tag {
-		f.add(!ValidID(tag), field+".tag", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", tag)
+		f.Add(!ValidID(tag), field+".tag", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", tag)
 	}
 	if a.Severity != "" {
 		f.severity(field+".severity", a.Severity)
@@ -395,7 +352,7 @@ func (a Action) check(f *faults, field string) {
 	f.between(field+".suppress", a.Suppress, 0, 7*24*time.Hour)
 	if e := a.Escalate; e != nil {
 		f.between(field+".escalate.after", e.After, time.Minute, 7*24*time.Hour)
-		f.add(e.Webhook != "" && !ValidID(e.Webhook), field+".escalate.webhook", "%.80q is no id of a webhook", e.Webhook)
+		f.Add(e.Webhook != "" && !ValidID(e.Webhook), field+".escalate.webhook", "%.80q is no id of a webhook", e.Webhook)
 		if e.Severity != "" {
 			f.severity(field+".escalate.severity", e.Severity)
 		}
@@ -441,7 +398,7 @@ func (r *Rule) Fields() []string {
 		return []string{"type", "about"}
 	case r.When.Service != nil:
 		return []string{"service"}
-	case r.When.Storage != nil:
+	case r.When.Storage != nil, r.When.Node != nil:
 		return []string{"node"}
 	case r.When.Quota != nil:
 		return []string{"quota"}

@@ -186,6 +186,19 @@ func (s *State) Step(r *Rule, sample Sample, held func(*Alert) bool) ([]Transiti
 	return out, nil
 }
 
+// Withdraw ends all alerts, as their rule is not what it was, and returns what is to be
+// told: of whom somebody has heard, that it is over.
+func (s *State) Withdraw(now int64) (out []Transition) {
+	for _, key := range slices.Sorted(maps.Keys(s.Alerts)) {
+		if alert := s.Alerts[key]; alert.Told != 0 {
+			s.Number++
+			out = append(out, Transition{Kind: Resolves, Number: s.Number, Alert: *alert, At: now})
+		}
+	}
+	s.Alerts, s.Quiet = map[string]*Alert{}, nil
+	return out
+}
+
 // remind tells of an alert that fires.
 func (s *State) remind(r *Rule, alert *Alert, now int64, tell func(string, *Alert, *Escalate)) {
 	switch {

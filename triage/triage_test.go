@@ -37,7 +37,7 @@ func TestParseRule(t *testing.T) {
 	}
 	for says, text := range map[string]string{
 		"the rule is empty":                "",
-		"line 2: field qery not found":     "id: a\nqery: x",
+		"qery: is not known, want some":    "id: a\nqery: x",
 		"more than one document":           "id: a\nwhen: {query: x}\n---\nid: b",
 		"id: \"A b\"":                      "id: A b\nwhen: {query: x}",
 		"when: has 0 of query":             "id: a",
@@ -63,6 +63,55 @@ func TestParseRule(t *testing.T) {
 	}
 }
 
+// TestFaultsOfRules: all faults are told, each with the field, where it stands and what was
+// perhaps meant.
+func TestFaultsOfRules(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want []triage.Fault // without messages
+	}{
+		{"id: a\nquery: x", []triage.Fault{{Field: "query", Line: 2, Column: 1, Suggestion: "when.query"}}},
+		{"id: a\nwhen:\n  query: x\n  ovr: 5m\nactions:\n- notfy: true", []triage.Fault{{Field: "when.ovr", Line: 4, Column: 3, Suggestion: "over"}, {Field: "actions[0].notfy", Line: 6, Column: 3, Suggestion: "notify"}}},
+		{"id: a\nevery: 5x\nwhen:\n  query: x\n  over: [1]\n  by: host", []triage.Fault{{Field: "every", Line: 2, Column: 1}, {Field: "when.over", Line: 5, Column: 3}, {Field: "when.by", Line: 6, Column: 3}}},
+		{`{"id":"a","when":{"query":"x","atLeast":"many"},"actions":[{"escalate":{"afer":"1h"}}]}`, []triage.Fault{{Field: "when.atLeast", Line: 1, Column: 31}, {Field: "actions[0].escalate.afer", Line: 1, Column: 73, Suggestion: "after"}}},
+		{"id: A\nseverity: hihg\nwhen:\n  query: x\n  by: [a,b,c,d,e]\nactions:\n- tag: [x]\n- {}", []triage.Fault{{Field: "id", Line: 1, Column: 1}, {Field: "severity", Line: 2, Column: 1, Suggestion: "high"}, {Field: "when.by", Line: 5, Column: 3}, {Field: "actions[1]", Line: 8, Column: 3}}},
+		{"[1]", []triage.Fault{{Line: 1, Column: 1}}},
+		{"id: a\n  when: b", []triage.Fault{{Line: 2, Column: 1}}},
+		{"id: a\nid: b", []triage.Fault{{Line: 2, Column: 1}}},
+	} {
+		_, err := triage.ParseRule([]byte(c.text))
+		var got []triage.Fault
+		for _, f := range triage.Faults(err) {
+			if f.Message == "" {
+				t.Errorf("%q: %+v says nothing", c.text, f)
+			}
+			got = append(got, triage.Fault{Field: f.Field, Line: f.Line, Column: f.Column, Suggestion: f.Suggestion})
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%q: %+v, want %+v: %v", c.text, got, c.want, err)
+		}
+	}
+}
+
+// TestSays: what an alert means is said in words, whatever its rule looks for.
+func TestSays(t *testing.T) {
+	for when, want := range map[string]string{
+		"{query: 'level:error', over: 5m, atLeast: 3}":                               "12 records in 5m satisfy level:error (told from 3 on)",
+		"{query: 'level:error', over: 5m, atMost: 20}":                               "12 records in 5m satisfy level:error (told up to 20)",
+		"{query: 'level:error', over: 5m, rate: true, atLeast: 1, atMost: 20}":       "12 records a second satisfied level:error over 5m (told from 1 to 20)",
+		"{query: '*', over: 5m, share: 'level>=error', atLeast: 5}":                  "12 % of the records in 5m that satisfy * are level>=error (told from 5 on)",
+		"{query: 'a b', over: 5m, measure: p95(duration), atLeast: 5}":               "p95(duration) was 12 over 5m, of records that satisfy a b (told from 5 on)",
+		"{query: 'a', over: 5m, absent: true}":                                       "nothing that satisfies a came in 5m",
+		"{query: 'a', over: 5m, by: [h], after: {query: b, within: 1h}, atLeast: 2}": "12 of a in 5m, found within 1h (told from 2 on)",
+		"{anomaly: {types: [error_spike]}}":                                          "found",
+	} {
+		r := parse(t, "id: a\nwhen: "+when)
+		if got := r.When.Says(12, "found"); got != want {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+}
+
 // TestDefaults: all are right, and none has another's id.
 func TestDefaults(t *testing.T) {
 	seen := map[string]bool{}
@@ -72,7 +121,7 @@ func TestDefaults(t *testing.T) {
 		}
 		seen[r.ID] = true
 	}
-	if len(seen) != 16 {
+	if len(seen) != 17 {
 		t.Errorf("%d rules", len(seen))
 	}
 }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -69,16 +68,12 @@ type Endpoint struct {
 
 // Check reports everything that is wrong with it, but for where the URL leads.
 func (e *Endpoint) Check() error {
-	var faults []error
-	fault := func(bad bool, field, format string, args ...any) {
-		if bad {
-			faults = append(faults, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
-		}
-	}
+	var faults triage.Checks
+	fault := faults.Add
 	fault(!triage.ValidID(e.ID), "webhookId", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", e.ID)
 	fault(e.URL == "" || len(e.URL) > URLMax, "url", "%d bytes, want 1 to %d", len(e.URL), URLMax)
 	fault(len(e.Description) > descriptionsMax, "description", "%d bytes, want at most %d", len(e.Description), descriptionsMax)
-	fault(!slices.Contains(Templates(), e.Template), "template", "%.20q, want one of %s", e.Template, strings.Join(Templates(), ", "))
+	faults.OneOf("template", e.Template, Templates())
 	address, mails := strings.CutPrefix(e.URL, "mailto:")
 	fault(mails != (e.Template == Email), "template", "%q does not go with this URL: e-mail goes to mailto:ops@example.com with the template email", e.Template)
 	if mails {
@@ -88,14 +83,16 @@ func (e *Endpoint) Check() error {
 	fault(e.Template == PagerDuty && e.Key == "", "key", "is missing: the integration key of the PagerDuty service")
 	fault(len(e.Key) > keyMax || strings.ContainsFunc(e.Key, unicode.IsControl), "key", "%d bytes, want at most %d in one line", len(e.Key), keyMax)
 	fault(e.Template == Jira && !triage.ValidID(strings.ToLower(e.Project)), "project", "%.80q, want the key of a project of Jira, such as OPS", e.Project)
-	for _, event := range e.Events {
-		fault(!slices.Contains(triage.Events(), event), "events", "%.40q, want some of %s", event, strings.Join(triage.Events(), ", "))
+	for i, event := range e.Events {
+		faults.OneOf(fmt.Sprintf("events[%d]", i), event, triage.Events())
 	}
-	fault(e.Severity != "" && !slices.Contains(triage.Severities(), e.Severity), "severity", "%.20q, want one of %s", e.Severity, strings.Join(triage.Severities(), ", "))
+	if e.Severity != "" {
+		faults.OneOf("severity", e.Severity, triage.Severities())
+	}
 	for _, s := range e.Secrets {
 		fault(len(s.Text) < SecretMin || len(s.Text) > SecretMax, "secret", "%d bytes, want %d to %d", len(s.Text), SecretMin, SecretMax)
 	}
-	return errors.Join(faults...)
+	return faults.Err()
 }
 
 // Wants reports whether it asks for such an event.

@@ -100,7 +100,7 @@ func generic(e *Event, source string) object {
 	}
 	return object{"event": e.Event, "type": e.Event, "timestamp": stamp(e.Time), "source": source, "data": object{
 		"tenant": e.Tenant, "status": e.Status, "severity": e.Severity, "title": e.Title, "text": e.Text, "rule": e.Rule, "query": e.Query,
-		"from": stampOrNone(e.From), "until": stampOrNone(e.Until), "incident": e.Incident, "tags": e.Tags, "alerts": alerts, "more": e.More, "key": e.Key,
+		"from": stampOrNone(e.From), "until": stampOrNone(e.Until), "incident": e.Incident, "tags": append([]string{}, e.Tags...), "alerts": alerts, "more": e.More, "key": e.Key,
 	}}
 }
 

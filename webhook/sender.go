@@ -4,17 +4,12 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
-	"mime"
-	"net"
 	"net/http"
-	"net/mail"
-	"net/smtp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,29 +73,6 @@ func key(secret string) []byte {
 	return []byte(secret)
 }
 
-// Mail is how e-mail is sent; without a server none is.
-type Mail struct {
-	Server   string // host:port
-	From     string
-	User     string
-	Password string
-}
-
-// Check reports what is wrong with it.
-func (m Mail) Check() error {
-	if m.Server == "" {
-		return nil
-	}
-	_, _, err := net.SplitHostPort(m.Server)
-	if err == nil {
-		_, err = mail.ParseAddress(m.From)
-	}
-	if err != nil {
-		return fmt.Errorf("mail server %q with sender %q: %w", m.Server, m.From, err)
-	}
-	return nil
-}
-
 // Sender makes attempts. Client must be given.
 type Sender struct {
 	Client  *outward.Client
@@ -143,7 +115,10 @@ func (s *Sender) Send(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	began := time.Now()
 	err := s.try(ctx, e, d, now, &r)
 	r.Took = int64(time.Since(began))
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		r.Error = fmt.Sprintf("no answer within %s", time.Since(began).Round(time.Millisecond))
+	case err != nil:
 		r.Error = shortened(printable(err.Error()), answerShown)
 	}
 	return r
@@ -182,10 +157,20 @@ func (s *Sender) try(ctx context.Context, e *Endpoint, d *Delivery, now time.Tim
 	case sent.Status >= 300 && sent.Status < 400:
 		return fmt.Errorf("status %d: it redirects to %.200q, which is not followed; register that URL", sent.Status, sent.Header.Get("Location"))
 	}
-	if seconds, err := strconv.Atoi(sent.Header.Get(retryAfter)); err == nil && seconds > 0 {
-		r.After = time.Duration(min(seconds, int(backoffMax/time.Second))) * time.Second
-	}
+	r.After = restOf(sent.Header.Get(retryAfter), now)
 	return fmt.Errorf("status %d: %s", sent.Status, sent.Body)
+}
+
+// restOf is how long a receiver wants to be left alone, which says it in seconds or names
+// the time; 0 if it does not.
+func restOf(text string, now time.Time) time.Duration {
+	rest := time.Duration(0)
+	if seconds, err := strconv.Atoi(text); err == nil {
+		rest = time.Duration(min(max(seconds, 0), int(backoffMax/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(text); err == nil {
+		rest = at.Sub(now)
+	}
+	return min(max(rest, 0), backoffMax)
 }
 
 func printable(text string) string {
@@ -195,100 +180,4 @@ func printable(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, ""))
-}
-
-// Message is an event as e-mail.
-func (s *Sender) message(to []string, d *Delivery, now time.Time) []byte {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
-	line("From: %s", s.Mail.From)
-	line("To: %s", strings.Join(to, ", "))
-	line("Subject: %s", mime.QEncoding.Encode("utf-8", shortened(printable(Subject(&d.Event)), 200)))
-	line("Date: %s", now.UTC().Format(time.RFC1123Z))
-	line("Message-ID: <%s@stere>", d.ID)
-	line("MIME-Version: 1.0")
-	line("Content-Type: text/plain; charset=utf-8")
-	line("Content-Transfer-Encoding: base64")
-	line("")
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\r\n\r\n", d.Event.Text)
-	for _, one := range Lines(&d.Event) {
-		fmt.Fprintf(&text, "%s\r\n", one)
-	}
-	for _, fact := range facts(&d.Event) {
-		fmt.Fprintf(&text, "\r\n%s: %s", fact[0], fact[1])
-	}
-	encoded := base64.StdEncoding.EncodeToString([]byte(text.String()))
-	for len(encoded) > 76 {
-		line("%s", encoded[:76])
-		encoded = encoded[76:]
-	}
-	line("%s", encoded)
-	return []byte(b.String())
-}
-
-// mail sends a delivery as e-mail. The server is the operator's, and may be anywhere.
-func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Time) (err error) {
-	if s.Mail.Server == "" {
-		return errors.New("this node sends no e-mail: its operator sets mail-server and mail-from")
-	}
-	list, err := mail.ParseAddressList(strings.TrimPrefix(e.URL, "mailto:"))
-	if err != nil {
-		return fmt.Errorf("address: %w", err)
-	}
-	var to []string
-	for _, one := range list {
-		to = append(to, one.Address)
-	}
-	host, _, err := net.SplitHostPort(s.Mail.Server)
-	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Mail.Server)
-	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	c, err := smtp.NewClient(conn, host)
-	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	defer c.Close()
-	if ok, _ := c.Extension("STARTTLS"); ok {
-		if err := c.StartTLS(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}); err != nil {
-			return fmt.Errorf("mail server: %w", err)
-		}
-	}
-	if s.Mail.User != "" {
-		if err := c.Auth(smtp.PlainAuth("", s.Mail.User, s.Mail.Password, host)); err != nil {
-			return fmt.Errorf("mail server: %w", err)
-		}
-	}
-	from, err := mail.ParseAddress(s.Mail.From)
-	if err != nil {
-		return fmt.Errorf("sender: %w", err)
-	}
-	if err := c.Mail(from.Address); err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	for _, one := range to {
-		if err := c.Rcpt(one); err != nil {
-			return fmt.Errorf("mail to %s: %w", one, err)
-		}
-	}
-	w, err := c.Data()
-	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	if _, err := w.Write(s.message(to, d, now)); err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	return c.Quit()
 }

@@ -136,7 +136,7 @@ func TestReceivers(t *testing.T) {
 		"/fails":     {Attempt: webhook.Attempt{Status: 503, Error: "status 503: not now"}, After: 77 * time.Second},
 		"/gone":      {Attempt: webhook.Attempt{Status: 410, Error: "410 Gone"}, Gone: true},
 		"/redirects": {Attempt: webhook.Attempt{Status: 307, Error: "which is not followed"}},
-		"/hangs":     {Attempt: webhook.Attempt{Error: "deadline exceeded"}},
+		"/hangs":     {Attempt: webhook.Attempt{Error: "no answer within "}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if path == "/hangs" {
@@ -285,7 +285,7 @@ func TestEndpointFaults(t *testing.T) {
 	for says, change := range map[string]func(e *webhook.Endpoint){
 		"webhookId": func(e *webhook.Endpoint) { e.ID = "A" }, "url": func(e *webhook.Endpoint) { e.URL = "" }, "template: \"x\"": func(e *webhook.Endpoint) { e.Template = "x" },
 		"e-mail goes to": func(e *webhook.Endpoint) { e.URL = "mailto:a@b.c" }, "key: is missing": func(e *webhook.Endpoint) { e.Template = webhook.PagerDuty },
-		"events: \"x\"": func(e *webhook.Endpoint) { e.Events = []string{"x"} }, "severity": func(e *webhook.Endpoint) { e.Severity = "x" },
+		"events[0]: \"x\"": func(e *webhook.Endpoint) { e.Events = []string{"x"} }, "severity": func(e *webhook.Endpoint) { e.Severity = "x" },
 		"secret: 5 bytes": func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{{Text: "short"}} },
 	} {
 		bad := good

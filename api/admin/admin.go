@@ -20,6 +20,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -30,6 +32,7 @@ import (
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/access"
 	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/query/syntax"
 )
 
 // Registry is what the cluster agrees on and how that is changed. Made is the
@@ -130,6 +133,37 @@ type Error struct {
 	Message string
 }
 
+// Faults are all that is wrong with a request that is not valid.
+type Faults []v1.Detail
+
+// Error implements error.
+func (f Faults) Error() string {
+	var texts []string
+	for _, one := range f {
+		text := one.Message
+		if one.Field != "" {
+			text = one.Field + ": " + text
+		}
+		if one.Line > 0 {
+			text += fmt.Sprintf(" (line %d column %d)", one.Line, one.Column)
+		}
+		if one.Suggestion != "" {
+			text += "; did you mean " + one.Suggestion + "?"
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// UnknownName is the fault of something that has none of the names that there are.
+func UnknownName(name, what string, known []string) Faults {
+	message := "there is no such " + what
+	if len(known) > 0 {
+		message += ", want some of " + strings.Join(known, ", ")
+	}
+	return Faults{{Field: name, Message: message, Expected: known, Suggestion: syntax.Nearest(name, known)}}
+}
+
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Field != "" {
@@ -156,10 +190,33 @@ func Decode(body []byte, into any) error {
 			err = errors.New("it goes on after its end")
 		}
 	}
-	if err != nil {
-		return Fault(Invalid, "body", "%.200s", strings.TrimPrefix(err.Error(), "json: "))
+	if err == nil {
+		return nil
 	}
-	return nil
+	if quoted, is := strings.CutPrefix(err.Error(), "json: unknown field "); is {
+		if name, bad := strconv.Unquote(quoted); bad == nil {
+			return UnknownName(name, "member", membersOf(into))
+		}
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return Fault(Invalid, kind.Field, "a %s stands where a value of another kind is wanted, %s", kind.Value, kind.Type)
+	}
+	return Fault(Invalid, "body", "%.200s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// membersOf returns the members of the object that a body is read into.
+func membersOf(into any) (names []string) {
+	t := reflect.TypeOf(into).Elem()
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // all reports whether a principal administers every tenant.

@@ -2,9 +2,11 @@ package alert
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/triage"
 	"github.com/stere-log/stere/webhook"
@@ -105,8 +107,23 @@ func length(field, text string, usual, most time.Duration) (time.Duration, error
 
 // invalid is an error of a value that a package below has found.
 func invalid(err error) error {
-	if err == nil {
+	var all admin.Faults
+	for _, f := range triage.Faults(err) {
+		all = append(all, v1.Detail{Field: f.Field, Message: f.Message, Line: f.Line, Column: f.Column, Expected: f.Expected, Suggestion: f.Suggestion})
+	}
+	if all == nil {
 		return nil
 	}
-	return admin.Fault(admin.Invalid, "", "%v", err)
+	return all
+}
+
+// choice returns a parameter that has one of some values, or none.
+func choice(r admin.Request, name string, values ...string) (string, error) {
+	text := r.Param(name)
+	if text == "" || slices.Contains(values, text) {
+		return text, nil
+	}
+	var c triage.Checks
+	c.OneOf(name, text, values)
+	return "", invalid(c.Err())
 }

@@ -76,9 +76,12 @@ func (s *Service) Incidents(_ context.Context, r admin.Request) (admin.Answer, e
 			return admin.Answer{}, admin.Fault(admin.Invalid, "limit", "%.20q, want 1 to 1000", text)
 		}
 	}
-	list := []incidentBody{}
+	state, err := choice(r, "state", triage.Open, triage.Acknowledged, triage.Mitigated, triage.Closed)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	list, class := []incidentBody{}, r.Param("class")
 	for _, i := range s.Desk.Incidents(of) {
-		state, class := r.Param("state"), r.Param("class")
 		if len(list) < most && (state == "" || state == i.State) && (class == "" || class == i.Class) {
 			list = append(list, shownIncident(&i, false))
 		}

@@ -2,9 +2,12 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +62,7 @@ func alertsOf(r *Rule, silences []triage.Silence, now int64) []alertShown {
 	out := []alertShown{}
 	for _, a := range r.State.Alerts {
 		one := alertShown{
-			Rule: r.ID, Name: r.Name, Severity: r.SeverityNow(), State: a.Phase(), Labels: r.Labels(a.Group), Value: a.Value, Text: a.Text, Since: admin.At(a.Since),
+			Rule: r.ID, Name: r.Name, Severity: r.SeverityNow(), State: a.Phase(), Labels: r.Labels(a.Group), Value: a.Value, Text: r.When.Says(a.Value, a.Text), Since: admin.At(a.Since),
 			Fired: admin.At(a.Fired), Last: admin.At(a.Last), Told: admin.At(a.Told), Acked: a.Acked, Incident: a.Incident, Query: r.When.Query,
 		}
 		for i := range silences {
@@ -123,7 +126,11 @@ func (s *Service) Rule(_ context.Context, r admin.Request) (admin.Answer, error)
 
 // CreateRule saves a new rule, with replace also in place of the one that has its id.
 func (s *Service) CreateRule(ctx context.Context, r admin.Request) (admin.Answer, error) {
-	return s.saveRule(ctx, r, r.Param("replace") != "true", "")
+	replace, err := choice(r, "replace", "true", "false")
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	return s.saveRule(ctx, r, replace != "true", "")
 }
 
 // PutRule replaces the rule that the path names, or makes it.
@@ -133,6 +140,10 @@ func (s *Service) PutRule(ctx context.Context, r admin.Request) (admin.Answer, e
 
 func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, name string) (admin.Answer, error) {
 	of := r.Principal.Tenant
+	dry, err := choice(r, "dryRun", "true", "false")
+	if err != nil {
+		return admin.Answer{}, err
+	}
 	rule, err := triage.ParseRule(r.Body)
 	if err != nil {
 		return admin.Answer{}, invalid(err)
@@ -140,7 +151,7 @@ func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, nam
 	if name != "" && rule.ID != name {
 		return admin.Answer{}, admin.Fault(admin.Invalid, "id", "%.64q, the path says %.64q", rule.ID, name)
 	}
-	if r.Param("dryRun") == "true" {
+	if dry == "true" {
 		return s.try(ctx, r, rule)
 	}
 	var before any
@@ -160,7 +171,8 @@ func (s *Service) saveRule(ctx context.Context, r admin.Request, fresh bool, nam
 
 // ruleFault is an error of a rule's queries as one of the request, else the error.
 func ruleFault(err error) error {
-	if strings.HasPrefix(err.Error(), "when") || strings.HasPrefix(err.Error(), "from") {
+	var f *triage.Fault
+	if errors.As(err, &f) {
 		return invalid(err)
 	}
 	return err
@@ -187,6 +199,43 @@ func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer
 	saved, err := s.Desk.PutRule(ctx, of, &fresh, admin.Author(r.Principal), false)
 	if err != nil {
 		return admin.Answer{}, err
+	}
+	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
+}
+
+// RollBack makes an earlier revision of the rule that the path names the newest: the one
+// before, if none is named.
+func (s *Service) RollBack(ctx context.Context, r admin.Request) (admin.Answer, error) {
+	of := r.Principal.Tenant
+	var asked struct {
+		Revision int `json:"revision"`
+	}
+	if len(r.Body) > 0 {
+		if err := admin.Decode(r.Body, &asked); err != nil {
+			return admin.Answer{}, err
+		}
+	}
+	old, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	var kept []string
+	at := -1
+	for i, e := range old.Earlier {
+		kept = append(kept, strconv.Itoa(e.Revision))
+		if e.Revision == asked.Revision || asked.Revision == 0 && i == 0 {
+			at = i
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return admin.Answer{}, admin.Fault(admin.Refused, "", "of rule %s no earlier revision is kept", old.ID)
+	case at < 0:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "revision", "%d is not kept, want one of %s", asked.Revision, strings.Join(kept, ", "))
+	}
+	saved, err := s.Desk.PutRule(ctx, of, &old.Earlier[at].Rule, admin.Author(r.Principal), false)
+	if err != nil {
+		return admin.Answer{}, ruleFault(err)
 	}
 	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
 }
@@ -275,7 +324,7 @@ func (s *Service) try(ctx context.Context, r admin.Request, rule *triage.Rule) (
 		Partial: t.Partial, Firings: []firedShown{}}
 	out.Summary = fmt.Sprintf("would have fired %s in %s", times(t.Fired), triage.Duration((time.Duration(t.To - t.From)).Round(time.Second)))
 	for _, f := range t.Alerts {
-		out.Firings = append(out.Firings, firedShown{rule.Labels(f.Group), admin.At(f.From), admin.At(f.Until), f.Peak, f.Text})
+		out.Firings = append(out.Firings, firedShown{rule.Labels(f.Group), admin.At(f.From), admin.At(f.Until), f.Peak, rule.When.Says(f.Peak, f.Text)})
 	}
 	return admin.OK(out)
 }
@@ -311,6 +360,13 @@ func (s *Service) Acknowledge(ctx context.Context, r admin.Request) (admin.Answe
 		if err := admin.Decode(r.Body, &asked); err != nil {
 			return admin.Answer{}, err
 		}
+	}
+	rule, err := s.Desk.Rule(of, r.Name)
+	if err != nil {
+		return admin.Answer{}, err
+	}
+	if err := knownLabels(&rule.Rule, asked.Labels); err != nil {
+		return admin.Answer{}, err
 	}
 	n, err := s.Desk.Acknowledge(ctx, of, r.Name, asked.Labels, admin.Author(r.Principal))
 	if err != nil {
@@ -382,7 +438,11 @@ func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Ans
 		return admin.Answer{}, admin.Fault(admin.Invalid, "labels", "%d fields, want at most %d", len(asked.Labels), triage.GroupFieldsMax)
 	}
 	if one.Rule != "" {
-		if _, err := s.Desk.Rule(of, one.Rule); err != nil {
+		rule, err := s.Desk.Rule(of, one.Rule)
+		if err != nil {
+			return admin.Answer{}, err
+		}
+		if err := knownLabels(&rule.Rule, asked.Labels); err != nil {
 			return admin.Answer{}, err
 		}
 	}
@@ -390,6 +450,22 @@ func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Ans
 		return admin.Answer{}, err
 	}
 	return admin.Answer{Status: http.StatusCreated, Body: shownSilence(one, now)}, nil
+}
+
+// knownLabels refuses values of fields that alerts of a rule do not have: what waits for
+// them waits in vain.
+func knownLabels(rule *triage.Rule, labels map[string]string) error {
+	var all admin.Faults
+	for _, field := range slices.Sorted(maps.Keys(labels)) {
+		if !slices.Contains(rule.Fields(), field) {
+			all = append(all, admin.UnknownName(field, "field of alerts of rule "+rule.ID, rule.Fields())...)
+			all[len(all)-1].Field = "labels." + field
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return all
 }
 
 // DropSilence ends the one that the path names.

@@ -2,7 +2,9 @@ package alert
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
@@ -18,6 +20,21 @@ type serviceRequest struct {
 	Version      string   `json:"version"`
 	Capabilities []string `json:"capabilities"`
 	Health       string   `json:"healthEndpoint"`
+}
+
+// check reports everything that is wrong with it, but for where the URL leads.
+func (r *serviceRequest) check() error {
+	var c triage.Checks
+	c.Add(!triage.ValidID(r.Name), "serviceName", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", r.Name)
+	c.Add(r.URL == "" || len(r.URL) > 2048, "serviceUrl", "%d bytes, want 1 to 2048, such as https://auth.example", len(r.URL))
+	c.Add(len(r.Health) > 512 || !strings.HasPrefix(r.Health, "/"), "healthEndpoint", "%.80q, want a path such as /health, at most 512 bytes", r.Health)
+	c.Add(len(r.APIKey) > 512, "apiKey", "%d bytes, want at most 512", len(r.APIKey))
+	c.Add(len(r.Version) > 64, "version", "%d bytes, want at most 64", len(r.Version))
+	c.Add(len(r.Capabilities) > 32, "capabilities", "%d, want at most 32", len(r.Capabilities))
+	for i, capability := range r.Capabilities {
+		c.Add(!triage.ValidID(capability), fmt.Sprintf("capabilities[%d]", i), "%.64q, want for example logging or health-check", capability)
+	}
+	return invalid(c.Err())
 }
 
 // serviceBody is a service in answers: its key is not in it.
@@ -109,18 +126,8 @@ func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.A
 	if asked.Health == "" {
 		asked.Health = "/health"
 	}
-	switch {
-	case !triage.ValidID(asked.Name):
-		return admin.Answer{}, admin.Fault(admin.Invalid, "serviceName", "%.80q, want 1 to 64 of a-z, 0-9, '.', '_' and '-'", asked.Name)
-	case asked.URL == "" || len(asked.URL) > 2048 || len(asked.Health) > 512:
-		return admin.Answer{}, admin.Fault(admin.Invalid, "serviceUrl", "is missing, or longer than 2048 bytes")
-	case len(asked.APIKey) > 512 || len(asked.Version) > 64 || len(asked.Capabilities) > 32:
-		return admin.Answer{}, admin.Fault(admin.Invalid, "capabilities", "want at most 32, a version of 64 bytes and an apiKey of 512")
-	}
-	for _, capability := range asked.Capabilities {
-		if !triage.ValidID(capability) {
-			return admin.Answer{}, admin.Fault(admin.Invalid, "capabilities", "%.64q, want for example logging or health-check", capability)
-		}
+	if err := asked.check(); err != nil {
+		return admin.Answer{}, err
 	}
 	registered, err := s.Desk.PutService(ctx, of, triage.Registered{Name: asked.Name, URL: asked.URL, APIKey: asked.APIKey, Version: asked.Version, Capabilities: asked.Capabilities,
 		Health: asked.Health, Created: s.Now().UnixNano(), By: admin.Author(r.Principal)})
@@ -133,10 +140,14 @@ func (s *Service) RegisterService(ctx context.Context, r admin.Request) (admin.A
 // Services lists them.
 func (s *Service) Services(_ context.Context, r admin.Request) (admin.Answer, error) {
 	of := r.Principal.Tenant
+	whole, err := choice(r, "includeHealth", "true", "false")
+	if err != nil {
+		return admin.Answer{}, err
+	}
 	list := map[string]serviceBody{}
 	healthy := 0
 	for _, one := range s.Desk.Services(of) {
-		list[one.Registered.Name] = shownService(&one, r.Param("includeHealth") == "true")
+		list[one.Registered.Name] = shownService(&one, whole == "true")
 		if one.Health.Last != 0 && one.Health.Up {
 			healthy++
 		}

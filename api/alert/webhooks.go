@@ -238,9 +238,13 @@ func (s *Service) Deliveries(_ context.Context, r admin.Request) (admin.Answer, 
 	if err != nil {
 		return admin.Answer{}, err
 	}
+	state, err := choice(r, "state", webhook.Waiting, webhook.Delivered, webhook.Dead)
+	if err != nil {
+		return admin.Answer{}, err
+	}
 	list := []deliveryBody{}
 	for i := range found {
-		if state := r.Param("state"); state == "" || state == found[i].State {
+		if state == "" || state == found[i].State {
 			list = append(list, shownDelivery(&found[i]))
 		}
 	}

@@ -37,7 +37,7 @@ func outgoingSettings() []setting {
 	return []setting{
 		{key: "webhook-reach", fallback: "public", env: []string{"STERE_WEBHOOK_REACH"}, check: oneOf("public", "private", "loopback"), help: "where webhooks and registered services may be: public addresses over https, private networks too, or this machine too; of the last two also without TLS"},
 		{key: "open-integration-health", fallback: "false", env: []string{"STERE_OPEN_INTEGRATION_HEALTH"}, check: isBool, help: "answer GET /integration/health without credentials too, with the status alone"},
-		{key: "mail-server", env: []string{"STERE_MAIL_SERVER"}, check: isHostPort, help: "host:port of the SMTP server that sends e-mail of webhooks; TLS is used if it offers it; empty: no e-mail is sent"},
+		{key: "mail-server", env: []string{"STERE_MAIL_SERVER"}, check: isMailServer, help: "host:port of the SMTP server that sends e-mail of webhooks; TLS is used if it offers it, from the beginning at port 465 or with smtps:// in front; empty: no e-mail is sent"},
 		{key: "mail-from", env: []string{"STERE_MAIL_FROM"}, help: "the sender of e-mail, such as Stere <stere@example.com>"},
 		{key: "mail-user", env: []string{"STERE_MAIL_USER"}, help: "who logs in to the SMTP server; empty: nobody does"},
 		{key: "mail-password", env: []string{"STERE_MAIL_PASSWORD"}, secret: true, help: "the password of mail-user"},

@@ -170,6 +170,15 @@ func isHostPort(text string) error {
 	return nil
 }
 
+// isMailServer checks an address with a port, perhaps with smtps:// in front.
+func isMailServer(text string) error {
+	address := strings.TrimPrefix(text, "smtps://")
+	if _, _, err := net.SplitHostPort(address); err != nil || strings.Contains(address, "//") {
+		return fmt.Errorf("%q is not an address of a mail server, want for example mail.example:587 or smtps://mail.example:465", text)
+	}
+	return isAddress(address)
+}
+
 // isHostPorts checks addresses between commas.
 func isHostPorts(text string) error {
 	list := splitList(text)

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -105,6 +106,8 @@ func (c *Client) Check(address string) error {
 		return fmt.Errorf("%w: it is no URL", ErrRefused)
 	}
 	switch {
+	case portOf(u) < 0:
+		return fmt.Errorf("%w: %.100q has a port that there is not", ErrRefused, u.Redacted())
 	case u.Hostname() == "" || u.User != nil:
 		return fmt.Errorf("%w: %.100q names no host, or a user", ErrRefused, u.Redacted())
 	case u.Scheme == "https":
@@ -113,6 +116,18 @@ func (c *Client) Check(address string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %.100q is not https", ErrRefused, u.Redacted())
+}
+
+// portOf returns the port that a URL names, 0 if it names none, below 0 if there is no such.
+func portOf(u *url.URL) int {
+	if u.Port() == "" {
+		return 0
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil || port == 0 {
+		return -1
+	}
+	return int(port)
 }
 
 func isLocal(host string) bool {

@@ -487,7 +487,7 @@ func TestRulesHaveRevisions(t *testing.T) {
 		}
 	}
 	view, err := desk.Rule(tenant, "service_down")
-	if err != nil || view.Revision != 8 || view.Name != "n7" || len(view.Earlier) != revisionsMax || view.Earlier[0].Rule.Name != "n6" || len(desk.Rules(tenant)) != 16 {
+	if err != nil || view.Revision != 8 || view.Name != "n7" || len(view.Earlier) != revisionsMax || view.Earlier[0].Rule.Name != "n6" || len(desk.Rules(tenant)) != 17 {
 		t.Errorf("%+v, %v", view, err)
 	}
 	if _, err := desk.PutRule(t.Context(), tenant, own, "me", true); err == nil {
@@ -703,5 +703,65 @@ func TestFullCatalogue(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "DELETE /triage/incidents/{id}") {
 		t.Errorf("%d lines: %s", n, log.String())
+	}
+}
+
+// TestWithdrawn: of a rule that is switched off, forgotten, or tells its alerts apart by
+// another field nothing fires any more, and who heard of its alerts hears that they are over.
+func TestWithdrawn(t *testing.T) {
+	for how, change := range map[string]func(d Desk, r *triage.Rule) error{
+		"switched off": func(d Desk, r *triage.Rule) error {
+			r.Disabled = true
+			_, err := d.PutRule(t.Context(), tenant, r, "me", false)
+			return err
+		},
+		"forgotten": func(d Desk, r *triage.Rule) error { return d.DropRule(t.Context(), tenant, r.ID) },
+		"another field": func(d Desk, r *triage.Rule) error {
+			r.When.By = []string{"h"}
+			_, err := d.PutRule(t.Context(), tenant, r, "me", false)
+			return err
+		},
+		"as it was": func(d Desk, r *triage.Rule) error {
+			r.Severity = triage.Low
+			_, err := d.PutRule(t.Context(), tenant, r, "me", false)
+			return err
+		},
+	} {
+		a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
+		prepare(t, a, "https://ops.example/")
+		w := newWatcher(a, c, a.newest)
+		desk := Desk{w, a.propose}
+		for range 20 {
+			if view, err := desk.Rule(tenant, "many"); err == nil && len(view.State.Alerts) > 0 {
+				break
+			}
+			c.add(time.Minute)
+			w.round(t.Context())
+		}
+		r, err := triage.ParseRule([]byte(groupRule))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(desk, r); err != nil {
+			t.Fatal(err)
+		}
+		over := how != "as it was"
+		var last webhook.Delivery
+		for _, id := range a.newest().DocumentIDs(kindDelivery, tenant) {
+			if _, err := read(a.newest(), kindDelivery, tenant, id, &last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := last.Event.Status; (got == triage.Resolved) != over || len(last.Event.Alerts) != 1 || last.Event.Alerts[0].Labels["g"] == "" {
+			t.Errorf("%s: told last: %+v", how, last.Event)
+		}
+		view, err := desk.Rule(tenant, "many")
+		if (err == nil) != (how != "forgotten") || (len(view.State.Alerts) > 0) == over {
+			t.Errorf("%s: %+v, %v", how, view.State.Alerts, err)
+		}
+		incidents := all[triage.Incident](a.newest(), kindIncident, tenant)
+		if len(incidents) != 1 || (incidents[0].Firing == 0) != over {
+			t.Errorf("%s: %+v", how, incidents)
+		}
 	}
 }

@@ -90,6 +90,7 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		return alert.Rule{}, err
 	}
 	r.Builtin = false
+	before, _ := d.Rule(tenant, r.ID) // there may be none
 	err := d.edit(ctx, tenant, func(b *batch) error {
 		var stored storedRule
 		there, err := b.get(kindRule, r.ID, &stored)
@@ -104,6 +105,11 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		case there:
 			stored.Earlier = append([]earlierRule{{stored.Rule, stored.Revision, stored.By, stored.Changed}}, stored.Earlier[:min(len(stored.Earlier), revisionsMax-1)]...)
 		}
+		if r.Disabled || !slices.Equal(before.Rule.Fields(), r.Fields()) {
+			if err := d.withdraw(ctx, b, &before.Rule); err != nil {
+				return err
+			}
+		}
 		stored.Rule, stored.By, stored.Changed = *r, by, d.Now().UnixNano()
 		stored.Revision++
 		return b.putRule(&stored)
@@ -114,14 +120,33 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 	return d.Rule(tenant, r.ID)
 }
 
+// withdraw ends the alerts of a rule as it was, before it is switched off, forgotten, or
+// tells its alerts apart by other fields: who heard of them hears that they are over.
+func (d Desk) withdraw(ctx context.Context, b *batch, r *triage.Rule) error {
+	var state triage.State
+	if there, err := b.get(kindAlerts, r.ID, &state); err != nil || !there || len(state.Alerts) == 0 {
+		return err
+	}
+	now := d.Now().UnixNano()
+	p := plan{w: d.Watcher, b: b, rule: r, state: &state, end: now}
+	if err := p.outcome(ctx, state.Withdraw(now)); err != nil {
+		return err
+	}
+	return b.put(kindAlerts, r.ID, &state)
+}
+
 // DropRule implements alert.Desk.
 func (d Desk) DropRule(ctx context.Context, tenant model.TenantID, id string) error {
+	before, _ := d.Rule(tenant, id) // there may be none
 	return d.edit(ctx, tenant, func(b *batch) error {
 		if b.state.Document(kindRule, tenant, id).Version == 0 {
 			if slices.ContainsFunc(triage.Defaults(), func(r *triage.Rule) bool { return r.ID == id }) {
 				return fault(admin.Forbidden, "", "rule %s is there from the start; switch it off with {\"disabled\":true}", id)
 			}
 			return unknown("rule", id)
+		}
+		if err := d.withdraw(ctx, b, &before.Rule); err != nil {
+			return err
 		}
 		b.drop(kindRule, id)
 		if b.state.Document(kindAlerts, tenant, id).Version != 0 {
@@ -164,7 +189,7 @@ func (d Desk) Acknowledge(ctx context.Context, tenant model.TenantID, rule strin
 			}
 		}
 		if n == 0 {
-			return fault(admin.Unknown, "group", "no alert of rule %s fires with these values", rule)
+			return fault(admin.Unknown, "labels", "no alert of rule %s fires with these values", rule)
 		}
 		return b.put(kindAlerts, rule, &state)
 	})

@@ -34,6 +34,7 @@ type Finder struct {
 	Engine   Searcher
 	Insights func(ctx context.Context, request insight.InsightsRequest) (*insight.Insights, error)
 	Disks    func() []Disk
+	Absent   func() []Absent                     // nodes of the cluster that are not there; nil: they are not known
 	Quotas   func(tenant model.TenantID) []Quota // nil: they are not known
 	Now      func() time.Time
 }
@@ -47,6 +48,12 @@ type Searcher interface {
 type Disk struct {
 	Node string
 	Used float64 // percent
+}
+
+// Absent is a node that is not there.
+type Absent struct {
+	Node string
+	Why  string
 }
 
 // Quota is how much a tenant has used of a limit that is agreed with it.
@@ -107,6 +114,8 @@ func (f *Finder) Find(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		s.Findings = down(c.Service, services)
 	case c.Storage != nil:
 		s.Findings = f.disks(tenant, c.Storage)
+	case c.Node != nil:
+		s.Findings = f.absentNodes(tenant, c.Node)
 	case c.Quota != nil:
 		s.Findings = f.quotas(tenant, c.Quota)
 	case c.After != nil:
@@ -330,6 +339,21 @@ func (f *Finder) disks(tenant model.TenantID, s *triage.Storage) []triage.Findin
 	return out
 }
 
+// absentNodes finds nodes that are not there. As with disks, the tenant that operates them
+// hears of it.
+func (f *Finder) absentNodes(tenant model.TenantID, n *triage.Node) []triage.Finding {
+	if tenant != model.DefaultTenant || f.Absent == nil {
+		return nil
+	}
+	var out []triage.Finding
+	for _, one := range f.Absent() {
+		if len(n.Names) == 0 || slices.Contains(n.Names, one.Node) {
+			out = append(out, triage.Finding{Group: triage.Group{one.Node}, Value: 1, Text: fmt.Sprintf("node %s is not there: %s", one.Node, one.Why)})
+		}
+	}
+	return out
+}
+
 // quotas finds those of which so much is used.
 func (f *Finder) quotas(tenant model.TenantID, q *triage.Quota) []triage.Finding {
 	if f.Quotas == nil {
@@ -376,39 +400,4 @@ func (f *Finder) evidence(ctx context.Context, tenant model.TenantID, r *triage.
 		out = append(out, triage.Evidence{Record: hit.ID.String(), Time: hit.Record.Time, Text: string(e.Append(nil, hit.ID, &hit.Record))})
 	}
 	return out
-}
-
-// CheckQueries reports what is wrong with the queries of a rule: it asks them, of no time
-// at all.
-func (f *Finder) CheckQueries(ctx context.Context, tenant model.TenantID, r *triage.Rule) error {
-	c := &r.When
-	if c.Anomaly != nil {
-		for i, one := range c.Anomaly.Types {
-			if !slices.Contains(insight.Types(), one) {
-				return fmt.Errorf("when.anomaly.types[%d]: %.64q is no type of an insight, want some of %s", i, one, strings.Join(insight.Types(), ", "))
-			}
-		}
-	}
-	asked := []struct{ field, text string }{{"when.query", c.Query}, {"when.share", c.Share}}
-	if c.After != nil {
-		asked = append(asked, struct{ field, text string }{"when.after.query", c.After.Query})
-	}
-	for _, one := range asked {
-		if one.text == "" {
-			continue
-		}
-		// As it is, and where it will stand: a part of a query is neither.
-		for _, text := range []string{one.text, condition(one.text) + " | stats count()"} {
-			if _, err := f.search(ctx, tenant, text, 1, 2, 1); err != nil {
-				return fmt.Errorf("%s: %w", one.field, err)
-			}
-		}
-	}
-	if c.Query == "" {
-		return nil
-	}
-	if _, err := f.measure(ctx, tenant, c, 1, 2); err != nil {
-		return fmt.Errorf("when: %w", err)
-	}
-	return nil
 }

@@ -150,7 +150,8 @@ func (p *plan) event(status string, of []triage.Transition, incident string) web
 	size := len(e.Text) + len(e.Query) + 1024
 	for _, t := range of {
 		labels := r.Labels(t.Alert.Group)
-		size += 256 + len(t.Alert.Text)
+		text := r.When.Says(t.Alert.Value, t.Alert.Text)
+		size += 256 + len(text)
 		for field, value := range labels {
 			size += len(field) + len(value)
 		}
@@ -158,7 +159,7 @@ func (p *plan) event(status string, of []triage.Transition, incident string) web
 			e.More++
 			continue
 		}
-		e.Alerts = append(e.Alerts, webhook.Alert{Status: t.Kind, Labels: labels, Value: t.Alert.Value, Text: t.Alert.Text, Since: t.Alert.Since})
+		e.Alerts = append(e.Alerts, webhook.Alert{Status: t.Kind, Labels: labels, Value: t.Alert.Value, Text: text, Since: t.Alert.Since})
 	}
 	return e
 }
@@ -238,7 +239,7 @@ func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (i
 	for _, t := range transitions {
 		open.Until = max(open.Until, p.end)
 		labels := p.rule.Labels(t.Alert.Group)
-		open.Note(triage.Entry{At: p.end, Kind: t.Kind, Text: describe(labels, t.Alert.Value, t.Alert.Text)})
+		open.Note(triage.Entry{At: p.end, Kind: t.Kind, Text: describe(labels, p.rule.When.Says(t.Alert.Value, t.Alert.Text))})
 		if t.Kind != triage.Fires {
 			continue
 		}
@@ -351,16 +352,16 @@ func withEntity(entities map[string]string, field, value string) map[string]stri
 	return entities
 }
 
-func describe(labels map[string]string, value float64, text string) string {
+// describe says in one line what was found of which alert.
+func describe(labels map[string]string, text string) string {
 	var parts []string
 	for _, field := range slices.Sorted(maps.Keys(labels)) {
 		parts = append(parts, field+"="+labels[field])
 	}
-	parts = append(parts, fmt.Sprintf("value %.6g", value))
-	if text != "" {
-		parts = append(parts, text)
+	if len(parts) == 0 {
+		return text
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + ": " + text
 }
 
 // tellIncident plans the deliveries of what happened to an incident.
@@ -371,7 +372,7 @@ func (b *batch) tellIncident(i *triage.Incident, event string, now int64) error 
 	}
 	told := webhook.Event{
 		Event: event, Time: now, Tenant: string(b.tenant), Status: status, Severity: i.Severity, Title: "Incident: " + i.Title, Rule: i.Rule, Query: i.Query[:min(len(i.Query), queryShown)],
-		Text: fmt.Sprintf("%s, class %s, owner %s", i.State, i.Class, orNobody(i.Owner)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID,
+		Text: fmt.Sprintf("%s, class %s, owner %s%s", i.State, i.Class, orNobody(i.Owner), found(i)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID,
 	}
 	number := uint64(len(i.Timeline))
 	for _, e := range all[webhook.Endpoint](b.state, kindWebhook, b.tenant) {
@@ -383,6 +384,16 @@ func (b *batch) tellIncident(i *triage.Incident, event string, now int64) error 
 		}
 	}
 	return nil
+}
+
+// found says what the newest alert of an incident was about.
+func found(i *triage.Incident) string {
+	for _, entry := range slices.Backward(i.Timeline) {
+		if entry.Kind == triage.Fires && entry.Text != "" {
+			return ". " + entry.Text
+		}
+	}
+	return ""
 }
 
 func orNobody(owner string) string {

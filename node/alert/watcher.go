@@ -398,8 +398,8 @@ func (w *Watcher) step(ctx context.Context, tenant model.TenantID, r *triage.Rul
 		if err != nil {
 			return err
 		}
-		if !w.stands(state, tenant, r) {
-			return nil // it has gone meanwhile
+		if !w.stands(state, tenant, r) || state.Documents[kindRule][tenant].Version != w.rules[tenant].version {
+			return nil // it has gone, or may be another one, meanwhile
 		}
 		// Another node may have come less far, or farther, than was thought here.
 		next, skipped := k.state.Windows(r, w.Now().UnixNano(), 1)

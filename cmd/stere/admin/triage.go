@@ -17,6 +17,7 @@ import (
 type Triage struct {
 	Rules     Rules     `cmd:"" help:"Rules: what of the records is worth telling."`
 	Alerts    alerts    `cmd:"" help:"What fires, or is about to."`
+	Ack       ack       `cmd:"" help:"Say that you look after what fires: no reminders, no escalations."`
 	Incidents Incidents `cmd:"" help:"Incidents: what somebody has to look after."`
 	Silences  Silences  `cmd:"" help:"Silences: what nobody is told of for a while."`
 }
@@ -29,7 +30,9 @@ Examples:
   stere triage rules test brute-force.yaml --over 30d
   stere triage rules save brute-force.yaml
   stere triage rules disable business_event
+  stere triage rules rollback brute-force
   stere triage alerts
+  stere triage ack database_error --of component=db
   stere triage silences add --reason 'work on the database' --rule database_error --for 3h
   stere triage incidents list --state open
   stere triage incidents change inc-1790000000-brute-force --state acknowledged --owner kim`
@@ -37,13 +40,14 @@ Examples:
 
 // Rules is stere triage rules.
 type Rules struct {
-	List    listRules  `cmd:"" help:"List rules, with those that are there from the start."`
-	Show    showRule   `cmd:"" help:"Show a rule, its alerts and its revisions, as JSON."`
-	Test    testRule   `cmd:"" help:"Say what a rule would have done with what is stored."`
-	Save    saveRule   `cmd:"" help:"Make a rule, or replace it."`
-	Enable  enableRule `cmd:"" help:"Switch a rule on."`
-	Disable offRule    `cmd:"" help:"Switch a rule off."`
-	Drop    dropRule   `cmd:"" help:"Forget a rule; one of the start is as it was."`
+	List     listRules  `cmd:"" help:"List rules, with those that are there from the start."`
+	Show     showRule   `cmd:"" help:"Show a rule, its alerts and its revisions, as JSON."`
+	Test     testRule   `cmd:"" help:"Say what a rule would have done with what is stored."`
+	Save     saveRule   `cmd:"" help:"Make a rule, or replace it."`
+	Rollback rollBack   `cmd:"" help:"Make an earlier revision of a rule the newest."`
+	Enable   enableRule `cmd:"" help:"Switch a rule on."`
+	Disable  offRule    `cmd:"" help:"Switch a rule off."`
+	Drop     dropRule   `cmd:"" help:"Forget a rule; one of the start is as it was."`
 }
 
 const rulesPath = "/triage/rules"
@@ -105,6 +109,8 @@ type testRule struct {
 	Remote
 	Rule string `arg:"" help:"A file with a rule, or the id of a saved one."`
 	Over string `default:"30d" help:"How far back (default 30d)." placeholder:"LENGTH"`
+	From string `help:"From this time on, instead of over." placeholder:"TIME"`
+	To   string `help:"Up to this time (default now)." placeholder:"TIME"`
 }
 
 // trial is what a rule would have done.
@@ -135,7 +141,7 @@ func (t *testRule) Run(w World) error {
 		path = rulesPath + "/" + url.PathEscape(t.Rule) + "/test"
 	}
 	return run(w, t.Remote, func(ctx context.Context, c *client.Client) (trial, error) {
-		return ask[trial](ctx, c, "POST", path+"?over="+url.QueryEscape(t.Over), body)
+		return ask[trial](ctx, c, "POST", path+"?"+url.Values{"over": {t.Over}, "from": {t.From}, "to": {t.To}}.Encode(), body)
 	}, func(out io.Writer, got trial) {
 		fmt.Fprintf(out, "%s; notifications: %d (%d windows, one every %s)\n", got.Summary, got.Told, got.Windows, got.Every)
 		if got.Partial != "" {
@@ -168,6 +174,17 @@ func (s *saveRule) Run(w World) error {
 		return err
 	}
 	return askOne(w, s.Remote, "POST", fmt.Sprint(rulesPath, "?replace=", !s.New), text, rowsOfRules)
+}
+
+type rollBack struct {
+	Remote
+	ID string `arg:"" help:"The rule."`
+	To int    `help:"The revision (default: the one before)." placeholder:"N"`
+}
+
+// Run makes an earlier revision the newest.
+func (r *rollBack) Run(w World) error {
+	return askOne(w, r.Remote, "POST", rulesPath+"/"+url.PathEscape(r.ID)+"/rollback", map[string]int{"revision": r.To}, rowsOfRules)
 }
 
 type enableRule struct {
@@ -229,10 +246,29 @@ func (a *alerts) Run(w World) error {
 	})
 }
 
+type ack struct {
+	Remote
+	Rule string            `arg:"" help:"The rule."`
+	Of   map[string]string `help:"Only alerts with these values." placeholder:"FIELD=VALUE"`
+}
+
+// Run acknowledges alerts.
+func (a *ack) Run(w World) error {
+	type acked struct {
+		Rule string `json:"rule"`
+		N    int    `json:"acknowledged"`
+	}
+	body := map[string]any{"labels": a.Of}
+	return run(w, a.Remote, func(ctx context.Context, c *client.Client) (acked, error) {
+		return ask[acked](ctx, c, "POST", rulesPath+"/"+url.PathEscape(a.Rule)+"/acknowledge", body)
+	}, func(out io.Writer, got acked) { row(out, "acknowledged", fmt.Sprint(got.N), "of", got.Rule) })
+}
+
 // Incidents is stere triage incidents.
 type Incidents struct {
 	List   listIncidents  `cmd:"" default:"withargs" help:"List incidents, the newest first."`
 	Show   showIncident   `cmd:"" help:"Show one with its evidence, as JSON."`
+	Open   openIncident   `cmd:"" help:"Open one by hand."`
 	Change changeIncident `cmd:"" help:"Change state, owner or severity, or add a note."`
 	Drop   dropIncident   `cmd:"" help:"Forget an incident with the records that it has kept."`
 }
@@ -240,6 +276,7 @@ type Incidents struct {
 type listIncidents struct {
 	Remote
 	State string `help:"Only these: open, acknowledged, mitigated or closed." placeholder:"STATE"`
+	Class string `help:"Only of this class." placeholder:"CLASS"`
 }
 
 type shownIncident struct {
@@ -262,7 +299,7 @@ func rowsOfIncidents(out io.Writer, list []shownIncident) {
 
 // Run lists incidents.
 func (l *listIncidents) Run(w World) error {
-	return askList(w, l.Remote, "/triage/incidents?state="+url.QueryEscape(l.State), rowsOfIncidents)
+	return askList(w, l.Remote, "/triage/incidents?"+url.Values{"state": {l.State}, "class": {l.Class}}.Encode(), rowsOfIncidents)
 }
 
 type showIncident struct {
@@ -273,6 +310,27 @@ type showIncident struct {
 // Run shows an incident.
 func (s *showIncident) Run(w World) error {
 	return askJSON(w, s.Remote, "/triage/incidents/"+url.PathEscape(s.ID))
+}
+
+type openIncident struct {
+	Remote
+	Title    string `arg:"" help:"What happened."`
+	Class    string `help:"Its class, such as security (default other)." placeholder:"CLASS"`
+	Severity string `default:"medium" help:"critical, high, medium, low or info (default medium)." placeholder:"SEVERITY"`
+	Owner    string `help:"Who looks after it." placeholder:"NAME"`
+	Note     string `help:"What is to be remembered." placeholder:"TEXT"`
+	Query    string `help:"Keeps records that satisfy it as evidence." placeholder:"QUERY"`
+	From     string `help:"Of records from this time on (default an hour before)." placeholder:"TIME"`
+	Until    string `help:"Of records up to this time (default now)." placeholder:"TIME"`
+}
+
+// Run opens an incident.
+func (o *openIncident) Run(w World) error {
+	body := map[string]string{"title": o.Title, "class": o.Class, "severity": o.Severity, "note": o.Note, "query": o.Query, "from": o.From, "until": o.Until}
+	if o.Owner != "" {
+		body["owner"] = o.Owner
+	}
+	return askOne(w, o.Remote, "POST", "/triage/incidents", body, rowsOfIncidents)
 }
 
 type changeIncident struct {

@@ -17,6 +17,8 @@ type Webhook struct {
 	List       listWebhooks  `cmd:"" help:"List webhooks and how their deliveries go."`
 	Add        addWebhook    `cmd:"" help:"Make a webhook, or replace the one that has the id."`
 	Rotate     rotateWebhook `cmd:"" help:"Give a webhook a new secret; the one before signs too for a while."`
+	Enable     onWebhook     `cmd:"" help:"Tell a webhook again, also of what waits."`
+	Disable    offWebhook    `cmd:"" help:"Tell a webhook nothing for now; what waits is kept for a day."`
 	Test       testWebhook   `cmd:"" help:"Send something and say what came of it."`
 	Deliveries deliveries    `cmd:"" help:"What waits for a webhook, and what was sent last."`
 	Redeliver  redeliver     `cmd:"" help:"Send a delivery once more."`
@@ -131,6 +133,26 @@ func (r *rotateWebhook) Run(w World) error {
 		return err
 	}
 	return askOne(w, r.Remote, "PATCH", webhooksPath+"/"+url.PathEscape(r.ID), map[string]string{"secret": secret, "overlap": r.Overlap}, rowsOfWebhooks)
+}
+
+type onWebhook struct {
+	Remote
+	ID string `arg:"" help:"The webhook."`
+}
+
+// Run switches a webhook on.
+func (o *onWebhook) Run(w World) error { return switchWebhook(w, o.Remote, o.ID, true) }
+
+type offWebhook struct {
+	Remote
+	ID string `arg:"" help:"The webhook."`
+}
+
+// Run switches a webhook off.
+func (o *offWebhook) Run(w World) error { return switchWebhook(w, o.Remote, o.ID, false) }
+
+func switchWebhook(w World, r Remote, id string, active bool) error {
+	return askOne(w, r, "PATCH", webhooksPath+"/"+url.PathEscape(id), map[string]bool{"active": active}, rowsOfWebhooks)
 }
 
 type testWebhook struct {
