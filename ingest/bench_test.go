@@ -17,6 +17,7 @@ import (
 	"github.com/stere-log/stere/ingest/pipeline"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/redact"
 )
 
 // What the benchmarks send: requests of a thousand lines, as shippers do, and
@@ -46,11 +47,11 @@ func BenchmarkWayIn(b *testing.B) {
 		})
 	})
 	b.Run("decode", func(b *testing.B) {
-		decoder := ndjson.NewDecoder(pipeline.Config{})
+		decoder := benchDecoder(b)
 		perLine(b, bodies, func(sent []byte) { decoder.Release(mustDecode(b, decoder, sent)) })
 	})
 	b.Run("encode", func(b *testing.B) {
-		decoder := ndjson.NewDecoder(pipeline.Config{})
+		decoder := benchDecoder(b)
 		records := make(map[*byte][]model.Record)
 		for _, sent := range bodies {
 			records[&sent[0]] = mustDecode(b, decoder, sent).Records
@@ -66,7 +67,7 @@ func BenchmarkWayIn(b *testing.B) {
 // benchAll does what the handler of a request does.
 func benchAll(b *testing.B, bodies [][]byte) {
 	var unpacker body.Decoder
-	decoder := ndjson.NewDecoder(pipeline.Config{})
+	decoder := benchDecoder(b)
 	writer := ingest.NewWriter(sink{}, ingest.Config{})
 	defer writer.Close(context.Background())
 	perLine(b, bodies, func(sent []byte) {
@@ -81,6 +82,15 @@ func benchAll(b *testing.B, bodies [][]byte) {
 		decoder.Release(decoded)
 		unpacker.Recycle(text)
 	})
+}
+
+// benchDecoder returns a decoder that redacts, as a node's does.
+func benchDecoder(b *testing.B) *ndjson.Decoder {
+	rules, err := redact.New(redact.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ndjson.NewDecoder(pipeline.Config{Redact: rules})
 }
 
 func unlimited(int64) error { return nil }

@@ -74,6 +74,12 @@ func marks(w uint64) uint64 {
 	return (every*(127+'A') - w7) & ^w & (w7 + every*(127-'9')) & high
 }
 
+// joints has the high bit of every '.' and '/' in a block, exactly.
+func joints(w uint64) uint64 {
+	x := (w | every) ^ every*'/'
+	return (x - every) & ^x & high
+}
+
 // small has the high bit of the first byte before '-' in a block, and nothing
 // if there is none: words are made of the others.
 func small(w uint64) uint64 { return (w - every*'-') & ^w & high }
@@ -122,22 +128,25 @@ func (s *Scanner) pass(text string) (pairs bool) {
 	before, dash := ^uint64(0), uint64(0) // of the block before: its second half, its last byte
 	for ; i+blockBytes <= len(text); i += blockBytes {
 		w := blockAt(text, i)
-		if m := marks(w); m != 0 {
+		m := marks(w)
+		if m != 0 {
 			s.marksOf(m, i)
 		}
-		if small(w) == 0 {
+		// Neither words nor numbers have marks or joints.
+		m |= joints(w)
+		if m|small(w) == 0 {
 			s.wordsAt(i)
 		}
-		letters := w & upper
-		if before|letters<<32 == 0 {
+		others := m | w&upper
+		if before|others<<32 == 0 {
 			s.digitsAt(i - halfBytes)
 		}
-		if letters == 0 {
+		if others == 0 {
 			s.digitsAt(i)
 		}
 		d := dashes(w)
 		pairs = pairs || d&(d<<8|dash) != 0
-		before, dash = letters>>32, d>>56
+		before, dash = others>>32, d>>56
 	}
 	if i == len(text) {
 		return pairs
@@ -148,13 +157,15 @@ func (s *Scanner) pass(text string) (pairs bool) {
 	// The rest, with what is before it so that it is a block.
 	i = len(text) - blockBytes
 	w := blockAt(text, i)
-	if m := marks(w); m != 0 {
+	m := marks(w)
+	if m != 0 {
 		s.marksOf(m, i)
 	}
-	if small(w) == 0 {
+	m |= joints(w)
+	if m|small(w) == 0 {
 		s.wordsAt(i)
 	}
-	if w&upper == 0 {
+	if m|w&upper == 0 {
 		s.digitsAt(i)
 	}
 	d := dashes(w)

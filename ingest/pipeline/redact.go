@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -16,12 +17,29 @@ type redaction struct {
 	// clean is the last value of each name in which nothing was found, if it is
 	// short. Most short fields repeat.
 	clean []string
+	// seen are longer values of the input in which nothing was found, each at the place
+	// of its hash. They repeat too, if not one after the other.
+	seen   []cleanValue
+	inSeen int
 	// added is what names say that are in no text: those of Extra and _original.
 	added map[string]redact.Name
 }
 
-// cleanBytesMax is how long values are at most that are remembered as clean.
-const cleanBytesMax = 64
+// cleanValue is a value of a name that was clean.
+type cleanValue struct {
+	number int
+	text   string
+}
+
+// How long values are that are remembered as clean.
+const (
+	cleanBytesMax = 64 // one of each name
+	seenBytesMin  = 20 // many of all
+	seenBytesMax  = 1 << 10
+)
+
+// seenMax is how many longer values are remembered, a power of two.
+const seenMax = 1 << 9
 
 // addedMax is how many names in no text are remembered.
 const addedMax = 64
@@ -36,7 +54,7 @@ func (r *redaction) use(of *redact.Redactor) (changed bool) {
 	if of == now {
 		return false
 	}
-	*r = redaction{clean: r.clean}
+	*r = redaction{clean: r.clean, seen: r.seen, inSeen: r.inSeen}
 	r.forget()
 	if of != nil {
 		r.scanner = of.Scanner()
@@ -59,21 +77,55 @@ func (r *redaction) end() {
 	r.scanner.Flush(r.records)
 	r.scanner.Forget()
 	clear(r.clean)
+	r.forgetSeen()
 }
 
 // forget drops what is known by the numbers of names.
 func (r *redaction) forget() {
 	clear(r.clean)
 	r.clean = r.clean[:0]
+	r.forgetSeen()
 }
 
-// isClean reports whether a value is the last one of its name that was clean.
+func (r *redaction) forgetSeen() {
+	if r.inSeen > 0 {
+		clear(r.seen)
+		r.inSeen = 0
+	}
+}
+
+// isClean reports whether a value is known to be clean under its name.
 func (r *redaction) isClean(n *name, text string) bool {
-	return n.number < len(r.clean) && r.clean[n.number] == text
+	if n.number < len(r.clean) && r.clean[n.number] == text {
+		return true
+	}
+	if r.inSeen == 0 || len(text) < seenBytesMin || len(text) > seenBytesMax {
+		return false
+	}
+	at := &r.seen[seenAt(text)]
+	return at.number == n.number && at.text == text
+}
+
+// seenAt returns the place of a value among those seen, from its length, its ends and its
+// middle.
+func seenAt(text string) uint64 {
+	const mix = 0x9e3779b97f4a7c15
+	h := uint64(len(text)) * mix
+	for _, i := range [...]int{0, len(text)/2 - 4, len(text) - 8} {
+		h = (bits.RotateLeft64(h, 23) ^ wordAt(text, i)) * mix
+	}
+	return h >> (64 - bits.Len(seenMax-1))
 }
 
 // noteClean remembers a value as clean.
 func (r *redaction) noteClean(n *name, text string) {
+	if len(text) >= seenBytesMin && len(text) <= seenBytesMax {
+		if r.seen == nil {
+			r.seen = make([]cleanValue, seenMax)
+		}
+		r.seen[seenAt(text)] = cleanValue{n.number, text}
+		r.inSeen++
+	}
 	if len(text) > cleanBytesMax {
 		return
 	}

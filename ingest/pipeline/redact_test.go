@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ func TestRedact(t *testing.T) {
 		{`{"level":"INFO","severity":"pwd=x1"}`, `receipt | level s "info" | _original.level s "INFO" | _original.severity s "pwd=[redacted:password]"`},
 		{`{"a\u0040":1,"AKIA` + `QWERTYUIOP234567":{"y":1},"AKIA` + `QWERTYUIOP765432":{"y":2}}`, `receipt | a@ n "1" | [redacted:aws-key].y n "1" | [redacted:aws-key].y~2 n "2"`},
 		{`{"p\u0061ssword":"x\u0031"}`, `receipt | password s "[redacted:password]"`},
+		// What is clean under one name is not under another.
+		{`{"a":"only lower case and spaces","password":"only lower case and spaces"}`, `receipt | a s "only lower case and spaces" | password s "[redacted:password]"`},
+		{`{"a":"4111111111111111 more than twenty","b":"4111111111111112 more than twenty","a2":"4111111111111111 more than twenty"}`, `receipt | a s "[redacted:card:*1111] more than twenty" | b s "4111111111111112 more than twenty" | a2 s "[redacted:card:*1111] more than twenty"`},
 		{`{"gone":"x","message":"m"}`, `receipt | message s "m"`},
 		{`{"gone":"x"}`, `receipt | gone s ""`},
 		{`{"gone":["x"],"gone2":1}`, `receipt | gone2 n "1"`},
@@ -47,6 +51,34 @@ func TestRedact(t *testing.T) {
 				t.Errorf("%s: %d records redacted", c.text, p.Redactions())
 			}
 			p.End()
+		}
+	}
+}
+
+// TestSeenValues checks that values which look alike where they are hashed are told apart, and
+// that what was seen of one input is not known of the next.
+func TestSeenValues(t *testing.T) {
+	p := redacting(t, redact.Config{})
+	for range 2 {
+		text := `{"a":"starting here, 4111111111111112, in the middle of it all, and an end of it"}`
+		secret := strings.Replace(text, "4111111111111112", "4111111111111111", 1)
+		p.Begin(receipt(), 2*len(text))
+		for _, c := range []struct {
+			text string
+			hit  bool
+		}{{text, false}, {text, false}, {secret, true}, {secret, true}, {text, false}} {
+			before := p.Redactions()
+			rec, _, fault := p.Parse(c.text, 0)
+			if fault != nil || (p.Redactions() > before) != c.hit || strings.Contains(show(rec), "4111111111111111") {
+				t.Errorf("%s: %s, %v", c.text, show(rec), fault)
+			}
+		}
+		if p.hide.inSeen == 0 {
+			t.Error("nothing was seen")
+		}
+		p.End()
+		if slices.ContainsFunc(p.hide.seen, func(v cleanValue) bool { return v.text != "" }) {
+			t.Error("values of an input are kept after its end")
 		}
 	}
 }

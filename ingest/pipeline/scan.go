@@ -33,6 +33,11 @@ const (
 	slants = every * '\\'
 )
 
+// wordAt reads the eight bytes at s[i], all of which must be inside.
+func wordAt(s string, i int) uint64 {
+	return binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s[i:]), 8))
+}
+
 // special returns the offset of the first '"', '\' or control character at or
 // after i, or len(s), and whether a byte before it may not be ASCII.
 //
@@ -42,7 +47,7 @@ const (
 func special(s string, i int) (at int, wide bool) {
 	var seen uint64
 	for ; len(s)-i >= 8; i += 8 {
-		w := binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s[i:]), 8))
+		w := wordAt(s, i)
 		q, b := w^quotes, w^slants
 		hit := ((q-every)&^q | (b-every)&^b | (w-every*' ')&^w) & high
 		if hit != 0 {

@@ -26,6 +26,7 @@ type Column struct {
 
 	packed          []byte // what Unpack reads; nil for a column that is not packed
 	rows            int    // of the block
+	plain           bool   // its version is versionPlain
 	cells, distinct int
 }
 
@@ -53,7 +54,7 @@ func (c *Column) Unpack() *Column {
 	if c.packed == nil {
 		return c
 	}
-	r := reader{src: c.packed} // checked by DecodePacked
+	r := reader{src: c.packed, plain: c.plain} // checked by DecodePacked
 	unpacked := &Column{Name: c.Name, Kind: c.Kind}
 	r.cells(unpacked, c.rows, c.cells)
 	return unpacked

@@ -112,6 +112,7 @@ func TestRoundTrip(t *testing.T) {
 			{Name: "message", Kind: model.String, Text: fmt.Sprintf("line %d", i)},
 			{Name: "few", Kind: model.String, Text: fmt.Sprint(i % 5)},
 			{Name: "some", Kind: model.Number, Text: fmt.Sprint(i % 1000)},
+			{Name: "nearly all", Kind: model.Number, Text: fmt.Sprint(max(i, 1))},
 		}}
 		if i%3 == 0 {
 			r.Fields = append(r.Fields, model.Field{Name: "sparse", Kind: model.Null})
@@ -125,6 +126,46 @@ func TestRoundTrip(t *testing.T) {
 	}
 	checkRoundTrip(t, in)
 	checkRoundTrip(t, in[:300]) // the encoder is used again
+}
+
+// keptRecords are those of testdata/version2.block.
+func keptRecords() []model.Record {
+	var in []model.Record
+	for i := range 400 {
+		r := model.Record{Time: int64(i-200) * 1_234_567, TimeDigits: uint8(i % 10), Fields: []model.Field{
+			{Name: "message", Kind: model.String, Text: fmt.Sprintf("line %d", i%300)},
+			{Name: "few", Kind: model.String, Text: fmt.Sprint(i % 5)},
+		}}
+		if i%3 == 0 {
+			r.Fields = append(r.Fields, model.Field{Name: "sparse", Kind: model.Null})
+		}
+		in = append(in, r)
+	}
+	return in
+}
+
+// TestVersionBefore checks that a block of version 2 is read.
+func TestVersionBefore(t *testing.T) {
+	coded, err := os.ReadFile("testdata/version2.block")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Decode(coded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := Rows(coded); coded[0] != versionPlain || err != nil || rows != 400 || BodySize(coded) < 400 {
+		t.Errorf("version %d, %d rows, %v, body of %d bytes", coded[0], rows, err, BodySize(coded))
+	}
+	if got, want := records(b), sorted(keptRecords()); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	packed, err := DecodePacked(coded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkUnpacked(t, packed, b)
+	checkRoundTrip(t, keptRecords())
 }
 
 func TestSameBytes(t *testing.T) {
@@ -248,6 +289,7 @@ func FuzzDecode(f *testing.F) {
 		raw := binary.AppendUvarint([]byte{Version, bodyRaw}, uint64(len(in)))
 		raw = binary.AppendUvarint(raw, uint64(len(e.body)))
 		f.Add(append(raw, e.body...))
+		f.Add(append([]byte{versionPlain}, append(raw, e.body...)[1:]...)) // times and codes mean something else there
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// The checksum is made right, or nothing behind it would be tried.

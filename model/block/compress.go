@@ -13,7 +13,7 @@ const compressorWindow = 1 << 20
 // compressor returns the encoder of all blocks. EncodeAll keeps no state
 // between calls and is safe for concurrent use.
 var compressor = sync.OnceValue(func() *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false),
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
 		zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(compressorWindow))
 	if err != nil {
 		panic("block: zstd encoder options: " + err.Error()) // a fault of this file, not of data

@@ -31,7 +31,7 @@ func decodeAs(src []byte, packed bool) (*Block, error) {
 
 // Rows returns how many records a block has, from its header alone.
 func Rows(src []byte) (int, error) {
-	if len(src) < 2 || src[0] != Version {
+	if len(src) < 2 || !isVersion(src[0]) {
 		return 0, fmt.Errorf("read block header: %w", ErrCorrupt)
 	}
 	rows, size := binary.Uvarint(src[2:])
@@ -44,7 +44,7 @@ func Rows(src []byte) (int, error) {
 // BodySize returns how many bytes a block takes when it is read, from its
 // header alone, 0 if that cannot be read.
 func BodySize(src []byte) int {
-	if len(src) < 2 || src[0] != Version {
+	if len(src) < 2 || !isVersion(src[0]) {
 		return 0
 	}
 	header := reader{src: src[2:]}
@@ -60,8 +60,8 @@ func decode(src []byte, packed bool) (*Block, error) {
 	if len(src) < 6 {
 		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
 	}
-	if src[0] != Version {
-		return nil, fmt.Errorf("version %d, want %d: %w", src[0], Version, ErrCorrupt)
+	if !isVersion(src[0]) {
+		return nil, fmt.Errorf("version %d, want %d or %d: %w", src[0], versionPlain, Version, ErrCorrupt)
 	}
 	sum := len(src) - 4
 	if crc32.Checksum(src[:sum], castagnoli) != binary.LittleEndian.Uint32(src[sum:]) {
@@ -77,7 +77,7 @@ func decode(src []byte, packed bool) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeBody(body, rows, packed)
+	return decodeBody(body, rows, reader{plain: src[0] == versionPlain, check: packed})
 }
 
 // sizelessMax is the longest content whose frame need not tell its length.
@@ -102,17 +102,14 @@ func decompress(kind byte, packed []byte, size int) ([]byte, error) {
 	return nil, fmt.Errorf("body of kind %d with %d bytes: %w", kind, size, ErrCorrupt)
 }
 
-func decodeBody(body []byte, rows int, packed bool) (*Block, error) {
-	r := reader{src: body, check: packed}
+// decodeBody reads a body with a reader that has none yet.
+func decodeBody(body []byte, rows int, r reader) (*Block, error) {
+	r.src = body
 	if 2*rows > len(body) {
 		return nil, fmt.Errorf("%d rows in %d bytes: %w", rows, len(body), ErrCorrupt)
 	}
 	b := &Block{Times: make([]int64, rows)}
-	last := int64(0)
-	for i := range b.Times {
-		last += r.varint()
-		b.Times[i] = last
-	}
+	r.times(b.Times)
 	b.TimeDigits = r.bytes(rows)
 	columns := r.count(min(ColumnsMax, r.left()))
 	b.Columns = make([]Column, 0, columns)
@@ -147,6 +144,7 @@ type reader struct {
 	at  int
 	bad bool
 
+	plain   bool        // the version is versionPlain
 	check   bool        // cells are checked and not kept
 	scratch [2][]uint32 // for that: rows and codes of the column at hand
 }
@@ -158,6 +156,21 @@ func (r *reader) fail() {
 
 // left returns how many bytes there are.
 func (r *reader) left() int { return len(r.src) - r.at }
+
+// times fills in the times of all rows.
+func (r *reader) times(list []int64) {
+	last := int64(0)
+	for i := range list {
+		last += r.varint()
+		list[i] = last
+	}
+	if r.plain {
+		return
+	}
+	for i, milliseconds := range list {
+		list[i] = milliseconds*millisecond + int64(r.count(millisecond-1)) // may wrap, and back
+	}
+}
 
 func (r *reader) varint() int64 {
 	v, size := binary.Varint(r.src[r.at:])
@@ -220,7 +233,7 @@ func (r *reader) column(rows, cellsMax int) Column {
 		return Column{}
 	}
 	if r.check {
-		c.packed, c.rows = src[from:r.at:r.at], rows
+		c.packed, c.rows, c.plain = src[from:r.at:r.at], rows, r.plain
 		c.Rows, c.Codes, c.Values = nil, nil, nil
 	}
 	return c
@@ -317,22 +330,24 @@ func (r *reader) codes(count, values int) []uint32 {
 	if width == 0 && r.check {
 		return codes // which are not written
 	}
-	switch width {
-	case 0:
+	switch {
+	case width == 0:
 		if values == count {
 			for i := range codes {
 				codes[i] = uint32(i)
 			}
 		}
-	case widthByte:
+	case width == widthByte:
 		for i, code := range packed {
 			codes[i] = uint32(code)
 		}
-	case widthShort:
+	case !r.plain:
+		agedCodes(codes, packed, width)
+	case width == widthShort:
 		for i := range codes {
 			codes[i] = uint32(binary.LittleEndian.Uint16(packed[2*i:]))
 		}
-	case widthLong:
+	default:
 		for i := range codes {
 			codes[i] = binary.LittleEndian.Uint32(packed[4*i:])
 		}
@@ -345,3 +360,23 @@ func (r *reader) codes(count, values int) []uint32 {
 	}
 	return codes
 }
+
+// agedCodes reads codes that are written as ages, in planes. An age that no code has gives one
+// that is too large.
+func agedCodes(codes []uint32, packed []byte, width int) {
+	clear(codes)
+	for plane := range width {
+		for i, b := range packed[plane*len(codes):][:len(codes)] {
+			codes[i] |= uint32(b) << (8 * plane)
+		}
+	}
+	next := uint32(0)
+	for i, age := range codes {
+		codes[i] = next - age
+		if age == 0 {
+			next++
+		}
+	}
+}
+
+func isVersion(version byte) bool { return version == Version || version == versionPlain }

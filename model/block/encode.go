@@ -23,7 +23,11 @@ const (
 )
 
 // Version is the format that Encode writes.
-const Version = 2
+const Version = 3
+
+// versionPlain is the format before, which is read too: its times are differences in
+// nanoseconds, its codes stand as they are.
+const versionPlain = 2
 
 // ErrLimit says that records exceed a limit of blocks: send fewer at once.
 var ErrLimit = errors.New("batch exceeds a limit of blocks")
@@ -253,7 +257,7 @@ func (c *builder) rehash() {
 
 // write fills the body.
 func (e *encoder) write(records []model.Record) error {
-	size := 20*len(records) + 64
+	size := 24*len(records) + 64
 	for _, c := range e.used {
 		size += len(c.name) + c.bytes + 5*len(c.values) + 9*len(c.codes) + 16
 	}
@@ -278,16 +282,36 @@ func (e *encoder) write(records []model.Record) error {
 	return nil
 }
 
+// appendTimes appends times as milliseconds and what is below, which sources that have no
+// finer times leave at 0.
 func appendTimes(dst []byte, records []model.Record) []byte {
 	last := int64(0)
 	for i := range records {
-		dst = binary.AppendVarint(dst, records[i].Time-last) // wraps; decoding wraps back
-		last = records[i].Time
+		now, _ := splitTime(records[i].Time)
+		dst = binary.AppendVarint(dst, now-last)
+		last = now
+	}
+	for i := range records {
+		_, rest := splitTime(records[i].Time)
+		dst = binary.AppendUvarint(dst, rest)
 	}
 	for i := range records {
 		dst = append(dst, records[i].TimeDigits)
 	}
 	return dst
+}
+
+// millisecond is one in nanoseconds.
+const millisecond = 1_000_000
+
+// splitTime returns the milliseconds of a time, rounded down, and the nanoseconds below.
+func splitTime(t int64) (milliseconds int64, rest uint64) {
+	milliseconds, below := t/millisecond, t%millisecond
+	if below < 0 {
+		milliseconds--
+		below += millisecond
+	}
+	return milliseconds, uint64(below)
 }
 
 func (c *builder) append(dst []byte, rows int) []byte {
@@ -309,18 +333,32 @@ func (c *builder) append(dst []byte, rows int) []byte {
 	for _, value := range c.values {
 		dst = append(dst, value...)
 	}
-	switch codeWidth(len(c.values), len(c.codes)) {
-	case widthByte:
-		for _, code := range c.codes {
+	return appendCodes(dst, c.codes, codeWidth(len(c.values), len(c.codes)))
+}
+
+// appendCodes appends codes of so many bytes each: small ones as they are, larger ones as
+// ages, their low bytes first. Most values of a column of many are new ones, whose age is 0,
+// which compresses where ascending codes do not.
+func appendCodes(dst []byte, codes []uint32, width int) []byte {
+	if width == 0 {
+		return dst
+	}
+	if width == widthByte {
+		for _, code := range codes {
 			dst = append(dst, byte(code))
 		}
-	case widthShort:
-		for _, code := range c.codes {
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(code))
-		}
-	case widthLong:
-		for _, code := range c.codes {
-			dst = binary.LittleEndian.AppendUint32(dst, code)
+		return dst
+	}
+	start := len(dst)
+	dst = slices.Grow(dst, width*len(codes))[:start+width*len(codes)]
+	for plane := range width {
+		to := dst[start+plane*len(codes):][:len(codes)]
+		next := uint32(0)
+		for i, code := range codes {
+			to[i] = byte((next - code) >> (8 * plane))
+			if code == next {
+				next++
+			}
 		}
 	}
 	return dst

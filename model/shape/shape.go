@@ -130,6 +130,18 @@ func Border(message string, at int) bool {
 	return at == 0 || at == len(message) || classes[message[at-1]]&(letter|digit) == 0 || classes[message[at]]&(letter|digit) == 0
 }
 
+// VariableEnd returns the end of the variable that begins at message[at], where a word may
+// begin, or at if none does.
+func VariableEnd(message string, at int) int {
+	if at == len(message) || classes[message[at]]&(letter|digit) == 0 {
+		return at
+	}
+	if end, variable := variableEnd(message, at); variable {
+		return end
+	}
+	return at
+}
+
 // AppendReference appends a reference to the field with the given number.
 func AppendReference(out []byte, number uint32) []byte {
 	return append(strconv.AppendUint(append(out, Reference), uint64(number), 10), Reference)

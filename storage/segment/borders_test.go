@@ -13,8 +13,8 @@ import (
 )
 
 // compareMatches checks that a segment of the lines finds as many for each
-// predicate as match it. The texts in other are another field of the records.
-func compareMatches(t *testing.T, lines []string, other []string, preds ...index.Predicate) {
+// predicate as match it, and returns it. The texts in other are another field of the records.
+func compareMatches(t *testing.T, lines []string, other []string, preds ...index.Predicate) *Segment {
 	t.Helper()
 	var ids []model.RecordID
 	var records []model.Record
@@ -44,6 +44,7 @@ func compareMatches(t *testing.T, lines []string, other []string, preds ...index
 			t.Errorf("%T %v: have %d rows, want %d, of lines like %q", pred, pred, have.GetCardinality(), want, lines[0])
 		}
 	}
+	return s
 }
 
 // numbered returns n texts with their numbers in them.

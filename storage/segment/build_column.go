@@ -50,7 +50,7 @@ func (b *builder) buildColumns() error {
 	}
 	b.schemas = newSchemas(b.rows)
 	b.codes = make([]uint32, b.rows)
-	refs := &referrer{builder: b, of: map[uint32][]*trial{}}
+	refs := &referrer{builder: b, of: map[uint32]*tries{}}
 	for _, id := range referrersLast(ids) {
 		if err := b.ctx.Err(); err != nil {
 			return err

@@ -20,7 +20,7 @@ const (
 	referenceShare    = 32        // one in so many must have hit
 	cutsMax           = 32        // references in a message
 	referenceColumns  = 256       // fields of a schema that are tried
-	referenceTrials   = 1 << 20   // fields of all schemas that are remembered
+	referenceTrials   = 1 << 20   // fields, and pieces of molds, of all schemas that are remembered
 	referenceKept     = 256 << 20 // bytes of columns that are kept for messages
 )
 
@@ -35,9 +35,9 @@ type cut struct {
 type referrer struct {
 	builder *builder
 	columns []referred
-	of      map[uint32][]*trial // schema -> the columns worth trying
-	trying  int                 // trials in of
-	kept    int                 // bytes of columns
+	of      map[uint32]*tries // by schema
+	trying  int               // trials and pieces of molds in of
+	kept    int               // bytes of columns
 	list    []cut
 	values  []candidate
 }
@@ -47,6 +47,14 @@ type referred struct {
 	number uint32
 	data   columnData
 	at     int // first row not before the row at hand
+}
+
+// tries are what is known of the messages of a schema.
+type tries struct {
+	columns []*trial
+	molds   []*mold // of messages that came lately, the last one first
+
+	tested, fitted int // how often a mold was tried, and fitted
 }
 
 // trial tells how often a column's value was in the messages of a schema.
@@ -75,24 +83,34 @@ func (r *referrer) keep(number uint32, data columnData) {
 	}
 }
 
-// trials returns the columns that rows of a schema have.
-func (r *referrer) trials(schema uint32) []*trial {
-	list, ok := r.of[schema]
+// tries returns what is known of the schema of a row.
+func (r *referrer) tries(row uint32) *tries {
+	schema := r.builder.schemas.of[row]
+	t, ok := r.of[schema]
 	if !ok {
+		t = &tries{}
 		for _, number := range r.builder.schemas.columns(schema) {
 			i, found := slices.BinarySearchFunc(r.columns, number, func(c referred, n uint32) int { return cmp.Compare(c.number, n) })
-			if found && len(list) < referenceColumns {
-				list = append(list, &trial{column: &r.columns[i]})
+			if found && len(t.columns) < referenceColumns {
+				t.columns = append(t.columns, &trial{column: &r.columns[i]})
 			}
 		}
-		if r.trying += len(list); r.trying > referenceTrials {
-			clear(r.of) // schemas that hardly repeat have nothing to learn from
-			r.trying = len(list)
-		}
-		r.of[schema] = list
+		r.hold(len(t.columns))
+		r.of[schema] = t
 	}
-	return list
+	return t
 }
+
+// hold counts what is kept of schemas and drops it when it is too much.
+func (r *referrer) hold(count int) {
+	if r.trying += count; r.trying > referenceTrials {
+		clear(r.of) // schemas that hardly repeat have nothing to learn from
+		r.trying = count
+	}
+}
+
+// inVain reports whether the column has turned out not to be repeated.
+func (t *trial) inVain() bool { return t.tries >= referenceTries && t.hits*referenceShare < t.tries }
 
 // value returns the column's value of the row.
 func (c *referred) value(row uint32) string {
@@ -111,13 +129,13 @@ func (c *referred) value(row uint32) string {
 }
 
 // cuts returns where the message repeats other fields, in order and apart.
-func (r *referrer) cuts(row uint32, message string) []cut {
+func (r *referrer) cuts(of *tries, row uint32, message string) []cut {
 	r.list, r.values = r.list[:0], r.values[:0]
 	if len(message) < referenceMin || len(message) > shape.MessageMax {
 		return nil
 	}
-	for _, t := range r.trials(r.builder.schemas.of[row]) {
-		if t.tries >= referenceTries && t.hits*referenceShare < t.tries {
+	for _, t := range of.columns {
+		if t.inVain() {
 			continue
 		}
 		if value := t.column.value(row); len(value) >= referenceMin && len(value) <= min(referenceMax, len(message)) {

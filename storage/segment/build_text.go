@@ -64,8 +64,7 @@ func split(data *columnData, kind model.Kind, refs *referrer) *splitter {
 	}
 	s.units = make([]unit, len(data.rows))
 	for i, row := range data.rows {
-		text := s.text(i)
-		s.units[i] = s.add(text, refs.cuts(row, text), 1)
+		s.units[i] = s.addOf(refs, row, s.text(i))
 	}
 	// A shape with references that few rows have is worth less than the plain
 	// one, which they may share with others.
@@ -104,6 +103,11 @@ func (s *splitter) add(text string, cuts []cut, rows uint32) unit {
 		s.rows = append(s.rows, 0)
 		s.refers = append(s.refers, len(cuts) > 0)
 	}
+	return s.use(number, rows)
+}
+
+// use notes that a text with the variables found has a shape.
+func (s *splitter) use(number, rows uint32) unit {
 	s.rows[number] += rows
 	last := len(s.spans) - 1
 	if last < 0 || len(s.spans[last])+len(s.found) > spanChunk {
