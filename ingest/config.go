@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stere-log/stere/model/block"
 )
 
 // Defaults of Config.
@@ -33,6 +35,9 @@ type Config struct {
 	InFlightBytes int64         // memory of all records in flight; one request alone may exceed it
 	Requests      int           // requests in flight
 	Timeout       time.Duration // for one Append
+	// BlockVersion returns the version of blocks that all replicas read. Nil means
+	// block.Version.
+	BlockVersion func() byte
 	// Now is the clock of proposals. Nil means time.Now.
 	Now func() time.Time
 }
@@ -68,6 +73,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout
+	}
+	if c.BlockVersion == nil {
+		c.BlockVersion = func() byte { return block.Version }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

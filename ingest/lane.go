@@ -119,7 +119,7 @@ func (w *Writer) putBack(l *lane, parts ...*part) {
 
 // sendGroup encodes parts as one block, appends it and settles the parts.
 func (w *Writer) sendGroup(l *lane, group []*part) {
-	encoded, err := block.Encode(nil, recordsOf(group))
+	encoded, err := block.EncodeAs(w.cfg.BlockVersion(), nil, recordsOf(group))
 	if err != nil && len(group) > 1 {
 		// One of them is at fault, or together they have too many different
 		// fields: alone, each gets its own answer.

@@ -14,3 +14,8 @@ func (n *Node) Replicas() []*replicas.One { return n.replicas.All() }
 
 // Lost are the replicas of the node that are set aside.
 func (n *Node) Lost() map[model.ShardID]error { return n.replicas.Lost() }
+
+// Versions are those that the node writes of blocks and segments.
+func (n *Node) Versions() (blocks, segments byte) {
+	return n.blockVersion(), n.segmentVersion()
+}

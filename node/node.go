@@ -235,7 +235,8 @@ func oneByOne(do func(context.Context, model.TenantID, part.Part) error) func(co
 func (n *Node) env() storage.Env {
 	return storage.Env{
 		Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger, Query: query.Condition,
-		Apart: n.encrypted != nil && n.cfg.TenantKeys,
+		Apart:          n.encrypted != nil && n.cfg.TenantKeys,
+		SegmentVersion: n.segmentVersion,
 	}
 }
 
@@ -268,7 +269,9 @@ func (n *Node) Rest() int64 { return n.cache.Rest() }
 
 // openPaths connects the way in and the way out.
 func (n *Node) openPaths(context.Context) (err error) {
-	n.writer = ingest.NewWriter(n, n.cfg.Ingest)
+	way := n.cfg.Ingest
+	way.BlockVersion = n.blockVersion
+	n.writer = ingest.NewWriter(n, way)
 	config := n.cfg.Query
 	config.Version = cmp.Or(config.Version, n.cfg.API.Version)
 	config.Lookups, config.Words = n.enrich, n.enrich.Words

@@ -12,10 +12,12 @@ import (
 	"github.com/stere-log/stere/ingest"
 	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage"
+	"github.com/stere-log/stere/storage/segment"
 )
 
 const (
@@ -90,6 +92,23 @@ func (n *Node) format() uint16 {
 		n.formatOf.Store(known)
 	}
 	return known.format
+}
+
+// blockVersion is the newest version of blocks that all nodes read.
+func (n *Node) blockVersion() byte {
+	if n.format() < catalogue.FormatBlocks {
+		return block.VersionPlain
+	}
+	return block.Version
+}
+
+// segmentVersion is the newest version of segments that all nodes read: a replica may be
+// given segments that another node built.
+func (n *Node) segmentVersion() byte {
+	if n.format() < catalogue.FormatBlocks {
+		return segment.VersionBefore
+	}
+	return segment.Version
 }
 
 type formatOf struct {

@@ -100,7 +100,7 @@ func (s *Shard) buildOne(ctx context.Context, r buildRequest, id SegmentID, inpu
 	}
 	before := table.Bytes()
 	prefix := segmentKey(prefixSegment, s.cfg.Shard, id)
-	meta, err := segment.Build(ctx, inputs, segment.Options{Shard: s.cfg.Shard, Level: s.cfg.Level}, func(key, value []byte) error {
+	meta, err := segment.Build(ctx, inputs, segment.Options{Shard: s.cfg.Shard, Level: s.cfg.Level, Version: s.env.segmentVersion()}, func(key, value []byte) error {
 		return table.Set(append(prefix[:len(prefix):len(prefix)], key...), value)
 	})
 	if err != nil {

@@ -43,6 +43,16 @@ type Env struct {
 	// Apart keeps the segments of each tenant in tables that belong to it. That costs
 	// files: else small segments of several tenants share a table.
 	Apart bool
+	// SegmentVersion returns the version of segments that all nodes read. nil:
+	// segment.Version.
+	SegmentVersion func() byte
+}
+
+func (e *Env) segmentVersion() byte {
+	if e.SegmentVersion == nil {
+		return segment.Version
+	}
+	return e.SegmentVersion()
 }
 
 // owner returns to whom a table with segments of a tenant belongs.

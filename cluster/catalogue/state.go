@@ -121,7 +121,8 @@ type Replica struct {
 // and there are patterns, keys, accounts, domains and saved queries. Since 4 there
 // are deletions, legal holds and rules of retention, here and in the logs of shards:
 // a replica that does not read a deletion would leave it out. Since 5 there are
-// documents, here only. Since 6 a command changes a part of a tenant.
+// documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
+// segments version 5, and rules have the condition node.
 const Format = 6
 
 // The first formats that have something.
@@ -130,6 +131,8 @@ const (
 	FormatDeletions   = 4
 	FormatDocuments   = 5
 	FormatTenantParts = 6
+	FormatBlocks      = 6 // of version 3; segments of version 5
+	FormatNodeRules   = 6
 )
 
 // Tenant is a tenant that differs from the default.

@@ -26,7 +26,7 @@ type Column struct {
 
 	packed          []byte // what Unpack reads; nil for a column that is not packed
 	rows            int    // of the block
-	plain           bool   // its version is versionPlain
+	plain           bool   // its version is VersionPlain
 	cells, distinct int
 }
 

@@ -50,11 +50,20 @@ func sorted(in []model.Record) []model.Record {
 
 func checkRoundTrip(t *testing.T, in []model.Record) {
 	t.Helper()
-	coded, err := Encode([]byte("before"), in)
-	if err != nil {
-		t.Fatal(err)
+	for _, version := range []byte{Version, VersionPlain} {
+		coded, err := EncodeAs(version, []byte("before"), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if coded = coded[len("before"):]; coded[0] != version {
+			t.Errorf("version %d, want %d", coded[0], version)
+		}
+		checkDecoded(t, coded, in)
 	}
-	coded = coded[len("before"):]
+}
+
+func checkDecoded(t *testing.T, coded []byte, in []model.Record) {
+	t.Helper()
 	b, err := Decode(coded)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +163,7 @@ func TestVersionBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := Rows(coded); coded[0] != versionPlain || err != nil || rows != 400 || BodySize(coded) < 400 {
+	if rows, err := Rows(coded); coded[0] != VersionPlain || err != nil || rows != 400 || BodySize(coded) < 400 {
 		t.Errorf("version %d, %d rows, %v, body of %d bytes", coded[0], rows, err, BodySize(coded))
 	}
 	if got, want := records(b), sorted(keptRecords()); !reflect.DeepEqual(got, want) {
@@ -289,7 +298,7 @@ func FuzzDecode(f *testing.F) {
 		raw := binary.AppendUvarint([]byte{Version, bodyRaw}, uint64(len(in)))
 		raw = binary.AppendUvarint(raw, uint64(len(e.body)))
 		f.Add(append(raw, e.body...))
-		f.Add(append([]byte{versionPlain}, append(raw, e.body...)[1:]...)) // times and codes mean something else there
+		f.Add(append([]byte{VersionPlain}, append(raw, e.body...)[1:]...)) // times and codes mean something else there
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// The checksum is made right, or nothing behind it would be tried.

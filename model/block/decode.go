@@ -61,7 +61,7 @@ func decode(src []byte, packed bool) (*Block, error) {
 		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
 	}
 	if !isVersion(src[0]) {
-		return nil, fmt.Errorf("version %d, want %d or %d: %w", src[0], versionPlain, Version, ErrCorrupt)
+		return nil, fmt.Errorf("version %d, want %d or %d: %w", src[0], VersionPlain, Version, ErrCorrupt)
 	}
 	sum := len(src) - 4
 	if crc32.Checksum(src[:sum], castagnoli) != binary.LittleEndian.Uint32(src[sum:]) {
@@ -77,7 +77,7 @@ func decode(src []byte, packed bool) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeBody(body, rows, reader{plain: src[0] == versionPlain, check: packed})
+	return decodeBody(body, rows, reader{plain: src[0] == VersionPlain, check: packed})
 }
 
 // sizelessMax is the longest content whose frame need not tell its length.
@@ -144,7 +144,7 @@ type reader struct {
 	at  int
 	bad bool
 
-	plain   bool        // the version is versionPlain
+	plain   bool        // the version is VersionPlain
 	check   bool        // cells are checked and not kept
 	scratch [2][]uint32 // for that: rows and codes of the column at hand
 }
@@ -379,4 +379,4 @@ func agedCodes(codes []uint32, packed []byte, width int) {
 	}
 }
 
-func isVersion(version byte) bool { return version == Version || version == versionPlain }
+func isVersion(version byte) bool { return version == Version || version == VersionPlain }

@@ -25,9 +25,9 @@ const (
 // Version is the format that Encode writes.
 const Version = 3
 
-// versionPlain is the format before, which is read too: its times are differences in
-// nanoseconds, its codes stand as they are.
-const versionPlain = 2
+// VersionPlain is the format before, which is read too, and written while others do not
+// read Version: its times are differences in nanoseconds, its codes stand as they are.
+const VersionPlain = 2
 
 // ErrLimit says that records exceed a limit of blocks: send fewer at once.
 var ErrLimit = errors.New("batch exceeds a limit of blocks")
@@ -57,8 +57,17 @@ var encoders = sync.Pool{New: func() any { return newEncoder() }}
 // Encode appends the block of records to dst. Records keep their order, and
 // no field may occur twice in one record.
 func Encode(dst []byte, records []model.Record) ([]byte, error) {
+	return EncodeAs(Version, dst, records)
+}
+
+// EncodeAs is Encode for a version: Version or VersionPlain.
+func EncodeAs(version byte, dst []byte, records []model.Record) ([]byte, error) {
+	if !isVersion(version) {
+		return nil, fmt.Errorf("encode block: version %d, want %d or %d", version, VersionPlain, Version)
+	}
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
+	e.version = version
 	out, err := e.encode(dst, records)
 	if err != nil {
 		return nil, fmt.Errorf("encode block: %w", err)
@@ -77,6 +86,7 @@ type encoder struct {
 	first  guess      // of a record
 
 	inOrder bool
+	version byte
 	body    []byte
 	packed  []byte
 }
@@ -112,7 +122,7 @@ const (
 )
 
 func newEncoder() *encoder {
-	return &encoder{seed: maphash.MakeSeed(), ids: map[columnKey]*builder{}}
+	return &encoder{version: Version, seed: maphash.MakeSeed(), ids: map[columnKey]*builder{}}
 }
 
 // encode appends the block of records to dst and empties the encoder.
@@ -265,7 +275,7 @@ func (e *encoder) write(records []model.Record) error {
 		return fmt.Errorf("about %d bytes, at most %d: %w", size, BodyMax, ErrLimit)
 	}
 	body := slices.Grow(e.body[:0], size)
-	body = appendTimes(body, records)
+	body = e.appendTimes(body, records)
 	if !e.inOrder {
 		slices.SortFunc(e.sorted, func(a, b *builder) int {
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind))
@@ -275,7 +285,7 @@ func (e *encoder) write(records []model.Record) error {
 	body = binary.AppendUvarint(body, uint64(len(e.used)))
 	for _, c := range e.sorted {
 		if len(c.rows) > 0 {
-			body = c.append(body, len(records))
+			body = c.append(body, len(records), e.version)
 		}
 	}
 	e.body = body
@@ -284,14 +294,20 @@ func (e *encoder) write(records []model.Record) error {
 
 // appendTimes appends times as milliseconds and what is below, which sources that have no
 // finer times leave at 0.
-func appendTimes(dst []byte, records []model.Record) []byte {
+func (e *encoder) appendTimes(dst []byte, records []model.Record) []byte {
 	last := int64(0)
 	for i := range records {
-		now, _ := splitTime(records[i].Time)
-		dst = binary.AppendVarint(dst, now-last)
+		now := records[i].Time
+		if e.version != VersionPlain {
+			now, _ = splitTime(now)
+		}
+		dst = binary.AppendVarint(dst, now-last) // may wrap; decoding wraps back
 		last = now
 	}
 	for i := range records {
+		if e.version == VersionPlain {
+			break
+		}
 		_, rest := splitTime(records[i].Time)
 		dst = binary.AppendUvarint(dst, rest)
 	}
@@ -314,7 +330,7 @@ func splitTime(t int64) (milliseconds int64, rest uint64) {
 	return milliseconds, uint64(below)
 }
 
-func (c *builder) append(dst []byte, rows int) []byte {
+func (c *builder) append(dst []byte, rows int, version byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(c.name)))
 	dst = append(dst, c.name...)
 	dst = append(dst, byte(c.kind))
@@ -333,19 +349,30 @@ func (c *builder) append(dst []byte, rows int) []byte {
 	for _, value := range c.values {
 		dst = append(dst, value...)
 	}
-	return appendCodes(dst, c.codes, codeWidth(len(c.values), len(c.codes)))
+	return appendCodes(dst, c.codes, codeWidth(len(c.values), len(c.codes)), version)
 }
 
 // appendCodes appends codes of so many bytes each: small ones as they are, larger ones as
 // ages, their low bytes first. Most values of a column of many are new ones, whose age is 0,
 // which compresses where ascending codes do not.
-func appendCodes(dst []byte, codes []uint32, width int) []byte {
+// Those of VersionPlain are all as they are.
+func appendCodes(dst []byte, codes []uint32, width int, version byte) []byte {
 	if width == 0 {
 		return dst
 	}
 	if width == widthByte {
 		for _, code := range codes {
 			dst = append(dst, byte(code))
+		}
+		return dst
+	}
+	if version == VersionPlain {
+		for _, code := range codes {
+			if width == widthShort {
+				dst = binary.LittleEndian.AppendUint16(dst, uint16(code))
+			} else {
+				dst = binary.LittleEndian.AppendUint32(dst, code)
+			}
 		}
 		return dst
 	}
@@ -388,7 +415,7 @@ func (e *encoder) seal(dst []byte, rows int) []byte {
 	}
 	start := len(dst)
 	dst = slices.Grow(dst, 2+2*binary.MaxVarintLen32+len(packed)+4)
-	dst = append(dst, Version, kind)
+	dst = append(dst, e.version, kind)
 	dst = binary.AppendUvarint(dst, uint64(rows))
 	dst = binary.AppendUvarint(dst, uint64(len(e.body)))
 	dst = append(dst, packed...)

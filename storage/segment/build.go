@@ -27,6 +27,8 @@ type Options struct {
 	// Level is the zstd level of pages and dictionaries, 1 (fast) to 22
 	// (small); 0 means 6.
 	Level int
+	// Version is that of the format: Version, which 0 means, or VersionBefore.
+	Version byte
 }
 
 // ErrEmpty says that the inputs have no rows.
@@ -47,7 +49,10 @@ func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, val
 	if b.opts.Level == 0 {
 		b.opts.Level = 6
 	}
-	b.meta.Shard, b.meta.version = opts.Shard, Version
+	b.meta.Shard, b.meta.version = opts.Shard, cmp.Or(opts.Version, Version)
+	if v := b.meta.version; v != Version && v != VersionBefore {
+		return Meta{}, fmt.Errorf("build segment: version %d, want %d or %d", v, VersionBefore, Version)
+	}
 	steps := []func() error{
 		func() error { return b.open(inputs) },
 		b.mergeRows,

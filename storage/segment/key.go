@@ -5,6 +5,10 @@ import "encoding/binary"
 // Version is the number of the format that Build writes.
 const Version = 5
 
+// VersionBefore is the format before, which is written while others do not read Version:
+// it has no counts of minutes.
+const VersionBefore = 4
+
 // versionRead is the oldest format that is read.
 const versionRead = 2
 

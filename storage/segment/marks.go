@@ -96,7 +96,7 @@ const minuteCodes = 16
 // countsMinutes reports whether it is stored how many records of each minute have which
 // value of a column: of levels, by which most charts are split or filtered.
 func (m *Meta) countsMinutes(c *columnMeta) bool {
-	return m.version > 4 && c.path == model.FieldLevel && !c.text && 0 < c.dict && c.dict <= minuteCodes && m.marksOf() > 0
+	return m.version > VersionBefore && c.path == model.FieldLevel && !c.text && 0 < c.dict && c.dict <= minuteCodes && m.marksOf() > 0
 }
 
 // emitMinutes writes how many records of each minute have each code, code by code.

@@ -75,7 +75,7 @@ func (c *columnMeta) codeBase() uint32 {
 // AppendBinary appends the directory's bytes; ParseMeta reads them.
 func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 	start := len(dst)
-	dst = column.Compress(append(dst, Version), m.appendBody(nil), column.DefaultLevel)
+	dst = column.Compress(append(dst, m.version), m.appendBody(nil), column.DefaultLevel)
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
 }
 

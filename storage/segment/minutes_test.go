@@ -66,8 +66,9 @@ func TestMinutesNotStored(t *testing.T) {
 	truth := newMemPart(ids, records)
 	s, _ := build(t, Input{Part: truth})
 	old := readStored(t, "testdata/version4")
-	if old.Meta().version != 4 {
-		t.Fatalf("version %d", old.Meta().version)
+	before, _ := buildAs(t, VersionBefore, Input{Part: truth})
+	if old.Meta().version != VersionBefore || before.Meta().version != VersionBefore || s.Meta().version != Version {
+		t.Fatalf("versions %d, %d, %d", old.Meta().version, before.Meta().version, s.Meta().version)
 	}
 	ids, records = levelRecords(rng, 2000, math.MinInt64, 20)
 	early, _ := build(t, Input{Part: newMemPart(ids, records)})
@@ -76,15 +77,16 @@ func TestMinutesNotStored(t *testing.T) {
 		s    *Segment
 		leaf index.Leaf
 	}{{s, index.Leaf{Field: "message", Pred: index.Word{Folded: "file"}}}, {s, index.Leaf{Pred: index.Word{Folded: "error"}}},
-		{s, index.Leaf{Field: model.FieldLevel, Pred: index.Exists{}}}, {old, level}, {early, level}} {
+		{s, index.Leaf{Field: model.FieldLevel, Pred: index.Exists{}}}, {old, level}, {before, level}, {early, level}} {
 		if _, counts, err := c.s.Minutes(c.leaf); counts != nil || err != nil {
 			t.Errorf("%v: %d counts, %v", c.leaf, len(counts), err)
 		}
 	}
-	have, err := old.Eval(t.Context(), level, nil)
 	want, _ := truth.Eval(t.Context(), level, nil)
-	if err != nil || !have.Equals(want) {
-		t.Errorf("version 4: %d rows, want %d, %v", have.GetCardinality(), want.GetCardinality(), err)
+	for name, s := range map[string]*Segment{"kept": old, "built": before} {
+		if have, err := s.Eval(t.Context(), level, nil); err != nil || !have.Equals(want) {
+			t.Errorf("version 4, %s: %d rows, want %d, %v", name, have.GetCardinality(), want.GetCardinality(), err)
+		}
 	}
 }
 

@@ -31,9 +31,14 @@ func (m memStore) get(key []byte, use func([]byte) error) error {
 
 func build(t testing.TB, inputs ...Input) (*Segment, memStore) {
 	t.Helper()
+	return buildAs(t, Version, inputs...)
+}
+
+func buildAs(t testing.TB, version byte, inputs ...Input) (*Segment, memStore) {
+	t.Helper()
 	store := memStore{}
 	var last []byte
-	_, err := Build(context.Background(), inputs, Options{Shard: 3, Level: 1}, func(key, value []byte) error {
+	_, err := Build(context.Background(), inputs, Options{Shard: 3, Level: 1, Version: version}, func(key, value []byte) error {
 		if bytes.Compare(key, last) <= 0 {
 			return fmt.Errorf("key %x after %x", key, last)
 		}
