@@ -65,6 +65,10 @@ type Naming struct {
 	// Reduce, with Apart, returns what decides as much as an outline where that stands in
 	// a message, so that there are fewer different ones; nil: the outline.
 	Reduce func(outline string) string
+	// Some says that names are wanted, and not which message has which: of many messages
+	// of a part that a name has to be made for one by one, about so many of each shape get
+	// theirs, and the others one of these; 0: all get theirs.
+	Some int
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.
