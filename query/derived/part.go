@@ -98,6 +98,7 @@ type derivedMemo struct {
 var (
 	_ part.Memo    = derivedMemo{}
 	_ part.Metered = derivedMemo{}
+	_ part.Kinds   = derivedMemo{}
 )
 
 // Memo implements part.Memo.
@@ -403,6 +404,12 @@ func (p derivedPart) Columns(queryName string) []part.Column {
 		slices.SortStableFunc(columns, func(a, b part.Column) int { return compare(a, b) })
 	}
 	return columns
+}
+
+// MayHave implements part.Kinds: nothing is made to know it.
+func (p derivedPart) MayHave(queryName string, kind model.Kind) bool {
+	at, ok := p.shown.maker(queryName)
+	return ok && at.rule.fields[at.at].kind == kind || part.MayHave(p.Part, queryName, kind)
 }
 
 // Records implements part.Part.

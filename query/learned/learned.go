@@ -285,6 +285,14 @@ func (p learnedPart) Columns(queryName string) []part.Column {
 	return nil
 }
 
+// MayHave implements part.Kinds.
+func (p learnedPart) MayHave(queryName string, kind model.Kind) bool {
+	if p.of[queryName] != nil {
+		return kindOf(queryName) == kind
+	}
+	return part.MayHave(p.Part, queryName, kind)
+}
+
 // learnedColumn is the column of a field that was learned.
 type learnedColumn struct {
 	part.Column

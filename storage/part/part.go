@@ -10,6 +10,7 @@ package part
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
@@ -105,6 +106,21 @@ type Memo interface {
 	Identity() string
 	// Sealed reports whether it is a segment, not a block.
 	Sealed() bool
+}
+
+// Kinds is implemented by parts that know of which kinds the values of a field may be
+// without making them.
+type Kinds interface {
+	// MayHave reports whether a field may have values of a kind.
+	MayHave(queryName string, kind model.Kind) bool
+}
+
+// MayHave reports whether a field of a part may have values of a kind.
+func MayHave(p Part, queryName string, kind model.Kind) bool {
+	if kinds, ok := p.(Kinds); ok {
+		return kinds.MayHave(queryName, kind)
+	}
+	return slices.ContainsFunc(p.Columns(queryName), func(c Column) bool { return c.Kind() == kind })
 }
 
 // Sealed reports whether a part is a segment.
