@@ -282,7 +282,9 @@ func (c *sender) fill(ctx context.Context, all int) error {
 	now := time.Now().UTC()
 	for sent := 0; sent < all; {
 		n := min(batchMax, all-sent)
-		if err := c.send(ctx, n, func(i int) time.Time { return now.Add(time.Duration(float64(history) * (float64(sent+i)/float64(all) - 1))) }); err != nil {
+		if err := c.send(ctx, n, func(i int) time.Time {
+			return now.Add(time.Duration(float64(history) * (float64(sent+i)/float64(all) - 1)))
+		}); err != nil {
 			return err
 		}
 		sent += n
