@@ -4,7 +4,7 @@
 // side by side, so that whatever else the machine does troubles both, and what they use
 // processors for is compared.
 //
-//	go run ./bench/watched -file mix.ndjson -rate 2500
+//	go run ./bench/watched -file mix.ndjson -rate 2500 -before 500000
 //
 // A turn begins with records of the hour before, all at once, and with a while of records
 // that come at the pace: what is looked at for the first time, and whole windows of rules,
@@ -69,7 +69,7 @@ func main() {
 	flag.IntVar(&o.rate, "rate", 2500, "records in a second, to each node")
 	flag.IntVar(&o.before, "before", 1_000_000, "records of the hour before")
 	flag.IntVar(&o.lines, "lines", 500_000, "different records at most; then they come again")
-	flag.DurationVar(&o.warm, "warm", 90*time.Second, "how long records come before it is measured: patterns are learned after a minute")
+	flag.DurationVar(&o.warm, "warm", 6*time.Minute, "how long records come before it is measured: in that time all is looked at for the first time")
 	flag.DurationVar(&o.length, "time", 5*time.Minute, "how long it is measured: in five minutes everything is looked at")
 	flag.IntVar(&o.turns, "turns", 1, "each on new folders")
 	flag.StringVar(&o.profile, "profile", "", "a folder: what both nodes used processors for in the last turn")
