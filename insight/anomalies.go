@@ -395,7 +395,7 @@ func (a *asker) evidence(found []Finding) {
 			continue
 		}
 		asked := a.over(Window{From: f.From.UnixNano(), To: f.To.UnixNano()})
-		asked.base.Time = evidenceTime
+		asked.base.Time, asked.base.Uncounted = evidenceTime, true
 		for _, hit := range asked.ask(f.Query, "", evidenceRecords).Hits {
 			f.Examples = append(f.Examples, hit.ID.String())
 		}

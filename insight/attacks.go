@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stere-log/stere/anomaly"
 	"github.com/stere-log/stere/detect"
 	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -22,6 +24,7 @@ type trace struct {
 	targets   string // is counted: different ones
 	event     detect.Event
 	ok        string // the values of what that mean success
+	login     string // the values of what that are failed logins besides
 }
 
 // place is where a login came from, if records say so or it follows from the address.
@@ -34,7 +37,7 @@ const (
 	hasFailed  = `(failed OR failure OR invalid OR denied OR incorrect)`
 	hasSuccess = `(succeeded OR success OR successful OR accepted)`
 	isLogin    = `(authentication OR login OR logon)`
-	isWeb      = `("HTTP/1.1" OR "HTTP/1.0" OR "HTTP/2.0")`
+	isWeb      = `HTTP ("HTTP/1.1" OR "HTTP/1.0" OR "HTTP/2.0")` // the word alone is found for less, and what is asked besides only among what has it
 	statusWeb  = `(metadata.status in (401, 403, 404) OR status in (401, 403, 404) OR http.response.status_code in (401, 403, 404))`
 	isNamed    = `("failed password" OR "accepted password" OR "accepted publickey" OR "login attempt" OR "invalid user" OR "authentication failure")`
 	isWebLine  = ` | extract /^(?P<source>` + addressed + `) \S+ \S+ \[[^\]]*\] "\S+ (?P<target>\S+)[^"]*" (?P<what>40[134]) /`
@@ -57,9 +60,8 @@ func traces() []trace {
 		{condition: isLogin + " " + hasSuccess + ` NOT ` + hasFailed + ` NOT ` + isNamed, event: login, ok: "ok", pipes: bare(`, what = "ok"`)},
 		{condition: `metadata.EventID in (4625)`, event: login, pipes: `eval what = "failed", who = metadata.TargetUserName, source = metadata.IpAddress`},
 		{condition: `metadata.EventID in (4624)`, event: login, ok: "ok", pipes: `eval what = "ok", who = metadata.TargetUserName, source = metadata.IpAddress`},
-		{condition: isWeb + ` 401`, event: login, pipes: `eval who = null` + isWebLine + ` | where what == "401"`},
-		{condition: isWeb + ` (401 OR 403 OR 404)`, event: detect.Event{Action: detect.Request}, targets: "target", pipes: `eval who = null` + isWebLine},
-		{condition: statusWeb + ` NOT ` + isWeb, event: detect.Event{Action: detect.Request}, targets: "target",
+		{condition: isWeb + ` (401 OR 403 OR 404)`, event: detect.Event{Action: detect.Request}, targets: "target", login: "401", pipes: `eval who = null` + isWebLine},
+		{condition: statusWeb + ` NOT (` + isWeb + `)`, event: detect.Event{Action: detect.Request}, targets: "target",
 			pipes: `eval who = null, what = "40x", source = ` + sourceField + `, target = coalesce(metadata.url, metadata.path, url.path, path, url, endpoint)`},
 		{condition: `SRC DPT`, event: detect.Event{Action: detect.Connect}, targets: "target", pipes: `eval who = null, what = "port" | extract /SRC=(?P<source>` + addressed + `) .*DPT=(?P<target>\d+)/`},
 		{condition: `metadata.dest_port<10000 OR dest_port<10000 OR destination.port<10000`, event: detect.Event{Action: detect.Connect}, targets: "target",
@@ -73,13 +75,116 @@ func traces() []trace {
 	}
 }
 
-// eventBucket is how finely what somebody does is counted.
-const eventBucket = "_time:5m"
+// What somebody does is counted in buckets.
+const (
+	eventBucket  = "_time:5m"
+	bucketLength = int64(5 * time.Minute)
+	bucketsMax   = 24      // of a window whose events are remembered
+	rememberMax  = 100_000 // events
+	recentMax    = int64(15 * time.Minute)
+)
+
+// happened remembers what addresses and users of tenants did, bucket by bucket: a rule
+// looks at the last hour every five minutes, and so asks about a record once. A bucket that
+// has another number of records than when it was asked about, as some came late or were
+// removed, is asked about again.
+type happened struct {
+	mu     sync.Mutex
+	of     map[model.TenantID]map[int64]bucket // by when they begin
+	events int                                 // of all
+}
+
+// bucket is what was found of its records.
+type bucket struct {
+	records int64
+	events  []detect.Event
+}
+
+// known returns the events of buckets with so many records, and which others there are,
+// joined with their neighbours.
+func (h *happened) known(tenant model.TenantID, w Window, records map[int64]int64) (events []detect.Event, open []Window) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for from := w.From; from < w.To; from += bucketLength {
+		n := records[from]
+		if n == 0 {
+			continue
+		}
+		if b, there := h.of[tenant][from]; there && b.records == n {
+			events = append(events, b.events...)
+			continue
+		}
+		if last := len(open) - 1; last >= 0 && open[last].To == from {
+			open[last].To += bucketLength
+		} else {
+			open = append(open, Window{From: from, To: from + bucketLength})
+		}
+	}
+	return events, open
+}
+
+// remember takes the buckets of a window that was asked about, and forgets those before
+// oldest.
+func (h *happened) remember(tenant model.TenantID, w Window, oldest int64, records map[int64]int64, events map[int64][]detect.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of == nil || h.events > rememberMax {
+		h.of, h.events = map[model.TenantID]map[int64]bucket{}, 0
+	}
+	if h.of[tenant] == nil {
+		h.of[tenant] = map[int64]bucket{}
+	}
+	of := h.of[tenant]
+	for from := w.From; from < w.To; from += bucketLength {
+		h.events += 1 + len(events[from]) - len(of[from].events)
+		of[from] = bucket{records[from], events[from]}
+	}
+	for from, b := range of {
+		if from < oldest {
+			h.events -= 1 + len(b.events)
+			delete(of, from)
+		}
+	}
+}
 
 // events asks for what addresses and users did.
-func (a *asker) events() []detect.Event {
-	wide := a.over(Window{From: a.base.From, To: a.base.To})
-	var events []detect.Event
+func (a *asker) events() (events []detect.Event) {
+	w := Window{From: a.base.From, To: a.base.To}
+	wide := a.over(w)
+	defer func() { a.take(wide) }()
+	add := func(_ int64, e detect.Event) { events = append(events, e) }
+	if a.happened == nil || w.From%bucketLength != 0 || w.To%bucketLength != 0 || w.Length() > time.Duration(bucketsMax*bucketLength) {
+		wide.eachEvent(add)
+		return events
+	}
+	counted, records, before := a.over(w), map[int64]int64{}, a.skips()
+	for _, row := range counted.table("", "stats count() by ("+eventBucket+")") {
+		if t := at(row[0]); t != nil {
+			records[t.UnixNano()] = whole(row[1])
+		}
+	}
+	if len(counted.reasons) > 0 || counted.err != nil || a.skips() > before {
+		wide.eachEvent(add) // there may be more buckets
+		return events
+	}
+	known, open := a.happened.known(a.base.Tenant, w, records)
+	for _, part := range open {
+		one, found, skipped := a.over(part), map[int64][]detect.Event{}, a.skips()
+		one.eachEvent(func(from int64, e detect.Event) {
+			found[from] = append(found[from], e)
+			add(from, e)
+		})
+		if one.err == nil && len(one.reasons) == 0 && a.skips() == skipped {
+			a.happened.remember(a.base.Tenant, part, w.From, records, found)
+		}
+		wide.take(one)
+	}
+	return append(events, known...)
+}
+
+// eachEvent asks about the window of the asker, and calls do with when the bucket of each
+// event begins.
+func (a *asker) eachEvent(do func(from int64, e detect.Event)) {
 	for _, t := range traces() {
 		targets, by, pipes := "count() as targets", "what, who, source, "+eventBucket, t.pipes
 		if t.targets != "" {
@@ -88,14 +193,19 @@ func (a *asker) events() []detect.Event {
 		if t.ok != "" {
 			pipes, by = pipes+" | eval "+place, by+", latitude, longitude"
 		}
-		for _, row := range wide.table(t.condition, pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (`+by+`)`) {
-			if e, ok := t.of(row); ok {
-				events = append(events, e)
+		for _, row := range a.table(t.condition, pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (`+by+`)`) {
+			from := at(row[3])
+			e, ok := t.of(row)
+			if !ok || from == nil {
+				continue
+			}
+			do(from.UnixNano(), e)
+			if t.login != "" && label(row[0], "") == t.login {
+				e.Action, e.Targets = detect.Login, 0
+				do(from.UnixNano(), e)
 			}
 		}
 	}
-	a.take(wide)
-	return events
 }
 
 // of makes an event of a row: what, who, source, bucket, of logins that succeed a place, and figures.

@@ -28,11 +28,13 @@ type Service struct {
 	judge  Judge // nil if nobody says what of the findings is right
 	known  Known // nil if nothing is known besides records
 	now    func() time.Time
+
+	happened *happened
 }
 
 // New returns a service; judge may be nil.
 func New(engine Searcher, judge Judge, now func() time.Time) *Service {
-	return &Service{engine: engine, judge: judge, now: now}
+	return &Service{engine: engine, judge: judge, now: now, happened: &happened{}}
 }
 
 // Scope is which records are looked at.
@@ -74,6 +76,8 @@ type asker struct {
 	err     error
 	budget  *budget // nil: every question has the time that the engine allows
 	known   Known   // as of Service
+	// happened is what is remembered of the scope; nil: nothing is.
+	happened *happened
 }
 
 // budget is the time that all questions for one answer have together. A question that
@@ -153,6 +157,9 @@ func (s *Service) asker(ctx context.Context, scope Scope) (*asker, error) {
 	}
 	if _, all := parsed.Filter.(syntax.All); !all {
 		a.filter = "(" + syntax.Print(parsed.Filter) + ")"
+	}
+	if a.filter == "" && scope.Restriction == "" && len(scope.Filter) == 0 && s.now().UnixNano()-scope.Window.To < recentMax {
+		a.happened = s.happened
 	}
 	return a, nil
 }

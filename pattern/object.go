@@ -1,6 +1,9 @@
 package pattern
 
-import "strings"
+import (
+	"hash/maphash"
+	"strings"
+)
 
 // isObject reports whether a text is a JSON object.
 func isObject(text string) bool {
@@ -70,25 +73,40 @@ func inArray(path []string) bool {
 
 // value adds a key and its value.
 func (o *outliner) value(path []string, key, value string, text bool) {
-	name := strings.Join(path, ".")
-	name = strings.TrimPrefix(name, ".")
-	if key != "" {
-		if name != "" {
-			name += "."
+	o.room = o.room[:0]
+	for i, name := range path {
+		if i > 0 {
+			o.room = append(o.room, '.')
 		}
-		name += key
+		o.room = append(o.room, name...)
 	}
+	from := 0
+	if len(o.room) > 0 && o.room[0] == '.' {
+		from = 1 // what it is in has no name
+	}
+	if key != "" {
+		if len(o.room) > from {
+			o.room = append(o.room, '.')
+		}
+		o.room = append(o.room, key...)
+	}
+	name := o.room[from:]
 	o.names += len(name)
-	name = joinGaps(strings.ReplaceAll(name, " ", "_"))
-	if n := len(o.tokens); n > 0 && o.tokens[n-1] == name+":"+hole {
+	known := o.named.at(maphash.Bytes(seed, name))
+	if known[1] == "" || known[0] != string(name) {
+		whole := string(name)
+		*known = [2]string{whole, joinGaps(strings.ReplaceAll(whole, " ", "_")) + ":" + hole}
+	}
+	token := known[1]
+	if n := len(o.tokens); n > 0 && o.tokens[n-1] == token {
 		return
 	}
 	if text && speaks(key) {
-		o.tokens = append(o.tokens, name+":")
+		o.tokens = append(o.tokens, strings.TrimSuffix(token, hole))
 		o.words(value)
 		return
 	}
-	o.tokens = append(o.tokens, name+":"+hole)
+	o.tokens = append(o.tokens, token)
 }
 
 // quoted returns the string that starts at i, as it is written, and its end.

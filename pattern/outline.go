@@ -1,16 +1,17 @@
 package pattern
 
 import (
+	"hash/maphash"
 	"strings"
 	"unicode/utf8"
 )
 
 // Limits of outlines.
 const (
-	TokensMax = 64       // tokens of an outline that are looked at; what follows is the tail
-	TextMax   = 8 << 10  // bytes of a text that are looked at
-	maskedMax = 16 << 10 // fields that are remembered, and their bytes
-	maskedLen = 128
+	TokensMax = 64          // tokens of an outline that are looked at; what follows is the tail
+	TextMax   = 8 << 10     // bytes of a text that are looked at
+	memoryMax = 1 << 10     // fields that are remembered, and names of values
+	maskedLen = 128         // bytes of such a field
 	namesMax  = 4 * TextMax // bytes of the names of a JSON object's values
 	repeatMax = 6           // tokens that are looked for again
 	quotedMax = 32          // tokens of a quoted value
@@ -42,6 +43,27 @@ func bytesIn(text string) (set [256]bool) {
 	return set
 }
 
+// What bytes a field has, a bit each.
+const (
+	isSpace  = 1 << iota // of ASCII; stands between fields
+	isEquals             // =
+	isOther              // any but letters of ASCII
+)
+
+// kinds says what each byte is; nothing changes it.
+var kinds = func() (of [256]uint8) {
+	for i := range of {
+		if c := i | 0x20; c < 'a' || c > 'z' {
+			of[i] = isOther
+		}
+	}
+	of['='] |= isEquals
+	for _, c := range " \t\n\v\f\r" {
+		of[c] = isSpace
+	}
+	return of
+}()
+
 // outline returns a text as tokens in which gap stands for what varies by its form
 // alone: numbers, addresses, paths, dates, values of keys. Different texts of one
 // statement have few outlines. The next call changes what is returned.
@@ -70,10 +92,28 @@ func (o *outliner) outline(text string) []string {
 
 // outliner makes outlines, one after the other. One goroutine uses it.
 type outliner struct {
-	tokens []string          // of the last outline
-	fields []string          // of the text at hand
-	names  int               // bytes of the names of values in it
-	masked map[string]string // fields that were met before
+	tokens []string // of the last outline
+	fields []string // of the text at hand
+	kinds  []uint8  // of each of them
+	names  int      // bytes of the names of values in it
+	room   []byte   // the name at hand
+	masked memory   // fields with what varies replaced
+	named  memory   // tokens of names
+}
+
+// memory is what some texts became, not long ago: each has one place, which it shares with
+// others. It changes nothing but the time that is needed.
+type memory struct{ known *[memoryMax][2]string }
+
+// seed is that of the hashes of all memories; nothing changes it.
+var seed = maphash.MakeSeed()
+
+// at returns the place of a text with a hash: a text that was there, and what it became.
+func (m *memory) at(hash uint64) *[2]string {
+	if m.known == nil {
+		m.known = new([memoryMax][2]string)
+	}
+	return &m.known[hash%memoryMax]
 }
 
 // word returns a field of nothing but letters, or what stands for the name of a day.
@@ -84,40 +124,41 @@ func word(field string) string {
 	return field
 }
 
-// mask is mask with a memory.
+// mask is mask, of a field with other bytes than letters, with a memory.
 func (o *outliner) mask(field string) string {
-	if plain(field) {
-		return word(field)
-	}
 	if len(field) > maskedLen {
 		return mask(field)
 	}
-	token, known := o.masked[field]
-	if !known {
-		token = mask(field)
-		if o.masked == nil || len(o.masked) >= maskedMax {
-			o.masked = make(map[string]string)
-		}
-		o.masked[field] = token
+	known := o.masked.at(maphash.String(seed, field))
+	if known[0] != field {
+		*known = [2]string{field, mask(field)}
 	}
-	return token
+	return known[1]
 }
 
 // words takes a text apart at whitespace.
 func (o *outliner) words(text string) {
-	o.fields = appendFields(o.fields[:0], text)
+	o.split(text)
 	fields := o.fields
 	for i := 0; i < len(fields); i++ {
 		if len(o.tokens) >= TokensMax {
 			o.tokens = append(o.tokens, tail)
 			return
 		}
-		field := fields[i]
-		if plain(field) {
+		field, kind := fields[i], o.kinds[i]
+		if kind&isOther == 0 {
 			o.add(word(field))
 			continue
 		}
-		if key, rest, ok := openQuote(field); ok && !speaks(key) {
+		if field == hole {
+			o.add(hole)
+			continue
+		}
+		key, rest, ok := "", byte(0), false
+		if kind&isEquals != 0 {
+			key, rest, ok = openQuote(field)
+		}
+		if ok && !speaks(key) {
 			if n := closeQuote(fields[i+1:], rest); n > 0 {
 				i += n
 				end := fields[i]
@@ -130,19 +171,24 @@ func (o *outliner) words(text string) {
 	}
 }
 
-// appendFields appends what stands between spaces of ASCII.
-func appendFields(fields []string, text string) []string {
-	from := 0
-	for i := 0; i <= len(text); i++ {
-		if i < len(text) && text[i] != ' ' && (text[i] < '\t' || text[i] > '\r') {
+// split makes fields of what stands between spaces.
+func (o *outliner) split(text string) {
+	o.fields, o.kinds = o.fields[:0], o.kinds[:0]
+	from, of := 0, uint8(0)
+	for i := 0; i < len(text); i++ {
+		kind := kinds[text[i]]
+		if kind != isSpace {
+			of |= kind
 			continue
 		}
 		if i > from {
-			fields = append(fields, text[from:i])
+			o.fields, o.kinds = append(o.fields, text[from:i]), append(o.kinds, of)
 		}
-		from = i + 1
+		from, of = i+1, 0
 	}
-	return fields
+	if from < len(text) {
+		o.fields, o.kinds = append(o.fields, text[from:]), append(o.kinds, of)
+	}
 }
 
 // openQuote reports whether a field begins a quoted value with spaces: key="two.
@@ -250,7 +296,7 @@ func isDate(field string) bool {
 
 // isSize reports whether a token is the unit of a size, which varies with its number.
 func isSize(token string) bool {
-	if len(token) > len("bytes,.") {
+	if len(token) > len("bytes,.") || strings.IndexByte("BKMGTkb", token[0]) < 0 {
 		return false
 	}
 	switch strings.TrimRight(token, ",.;)") {

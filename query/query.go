@@ -98,6 +98,7 @@ type Request struct {
 	Tagged    bool          // Result.Tag is wanted
 	Known     []string      // tags; an answer with one of them need not be made again
 	Whole     bool          // of a table all rows, whatever the limit
+	Uncounted bool          // it does not matter how many records there are besides those of the page
 	Groups    int           // of a table at most; zero for what the engine allows
 	Time      time.Duration // that it may run at most; zero for what the engine allows
 

@@ -210,7 +210,7 @@ func (e *Engine) records(ctx context.Context, from *source, p *plan.Plan, reques
 		fallback = max(1, p.Limit)
 	}
 	limit := e.pageSize(request.Limit, fallback)
-	page := exec.Page{Size: limit, Facets: request.Facets, Total: true}
+	page := exec.Page{Size: limit, Facets: request.Facets, Total: !request.Uncounted}
 	if p.Offset > e.config.OffsetMax {
 		return nil, &RequestError{Field: "offset", Message: fmt.Sprintf("is %d, want at most %d", p.Offset, e.config.OffsetMax)}
 	}

@@ -180,6 +180,24 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestUncounted: who does not want to know how many there are gets the same records, and
+// no more are looked at for that.
+func TestUncounted(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 9))
+	records := randomRecords(random, 400)
+	engine := query.New(split(t, random, records, 60), query.Config{})
+	asked := query.Request{Text: "n:*", Limit: 7, Explain: true}
+	counted := search(t, engine, asked)
+	asked.Uncounted = true
+	have := search(t, engine, asked)
+	if len(counted.Hits) != 7 || !counted.TotalExact || counted.Total <= 7 {
+		t.Fatalf("%d records of %d: the test is of no use", len(counted.Hits), counted.Total)
+	}
+	if !reflect.DeepEqual(have.Hits, counted.Hits) || !have.Complete || have.TotalExact || have.Total >= counted.Total || have.NextCursor == "" {
+		t.Errorf("%d records, complete %v, %d in total, exact %v; want those of %d", len(have.Hits), have.Complete, have.Total, have.TotalExact, counted.Total)
+	}
+}
+
 func TestRecordPipes(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	records := randomRecords(random, 100)

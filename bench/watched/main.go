@@ -1,12 +1,19 @@
 // Command watched measures what it costs that a tenant is watched while records come in:
 // a node learns patterns and looks at all rules of the start, with insights among them, and
-// tells a webhook; or nothing of it. Both take the same records at the same pace, in turns,
-// each time on a new folder.
+// tells a webhook; another does nothing of it. Both take the same records at the same pace,
+// side by side, so that whatever else the machine does troubles both, and what they use
+// processors for is compared.
 //
-//	go run ./bench/watched -file mix.ndjson -lines 600000 -time 2m
+//	go run ./bench/watched -file mix.ndjson -rate 2500 -before 500000
 //
-// It starts itself as the node, so that both are one program. The times of the records
-// are replaced by the time at which they are sent: rules look at what comes now.
+// A turn begins with records of the hour before, all at once, and with a while of records
+// that come at the pace: what is looked at for the first time, and whole windows of rules,
+// are no part of what is measured. Then come five minutes: everything that is done at
+// intervals, patterns and attackers the most seldom, is done in them, once at least. The
+// times of the records are replaced: rules look at what comes now.
+//
+// It starts itself as the nodes, so that both are one program; their processor time is that
+// of their processes, without who sends and who is told.
 package main
 
 import (
@@ -21,10 +28,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/stere-log/stere/bench/proc"
@@ -37,26 +47,32 @@ import (
 const (
 	lineMax   = 1 << 20
 	batches   = 5 // in a second
+	batchMax  = 2000
 	never     = -1
 	answerMax = 1 << 20
 	allowed   = 15 // percent
+	history   = time.Hour
 )
 
 type options struct {
 	file, serve, listen string
 	profile             string
 	watched             bool
-	lines, turns        int
-	length              time.Duration
+	rate, before, lines int
+	turns               int
+	warm, length        time.Duration
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.file, "file", "", "records as NDJSON")
-	flag.IntVar(&o.lines, "lines", 600_000, "records of a turn; of a shorter file again from its beginning")
-	flag.DurationVar(&o.length, "time", 2*time.Minute, "of a turn: patterns are learned after a minute, rules are looked at every minute")
-	flag.IntVar(&o.turns, "turns", 2, "watched ones, and as many others")
-	flag.StringVar(&o.profile, "profile", "", "a file: what the last watched node used processors for")
+	flag.IntVar(&o.rate, "rate", 2500, "records in a second, to each node")
+	flag.IntVar(&o.before, "before", 1_000_000, "records of the hour before")
+	flag.IntVar(&o.lines, "lines", 500_000, "different records at most; then they come again")
+	flag.DurationVar(&o.warm, "warm", 6*time.Minute, "how long records come before it is measured: in that time all is looked at for the first time")
+	flag.DurationVar(&o.length, "time", 5*time.Minute, "how long it is measured: in five minutes everything is looked at")
+	flag.IntVar(&o.turns, "turns", 1, "each on new folders")
+	flag.StringVar(&o.profile, "profile", "", "a folder: what both nodes used processors for in the last turn")
 	flag.StringVar(&o.serve, "serve", "", "a folder: be the node")
 	flag.StringVar(&o.listen, "listen", "", "where the node listens")
 	flag.BoolVar(&o.watched, "watched", false, "the node is a watched one")
@@ -81,23 +97,52 @@ func (o *options) beNode(ctx context.Context) error {
 	if o.profile == "" {
 		return n.Run(ctx)
 	}
-	file, err := os.Create(o.profile)
+	done := make(chan error, 1)
+	inner, cancel := context.WithCancel(ctx)
+	go func() { done <- profileFrom(inner, o.profile) }()
+	err = n.Run(ctx)
+	cancel()
+	return errors.Join(err, <-done)
+}
+
+// profileFrom writes down what processors are used for from a signal on, until the context
+// ends.
+func profileFrom(ctx context.Context, path string) error {
+	began := make(chan os.Signal, 1)
+	signal.Notify(began, syscall.SIGUSR1)
+	defer signal.Stop(began)
+	select {
+	case <-began:
+	case <-ctx.Done():
+		return nil
+	}
+	file, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("make a profile: %w", err)
 	}
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	err = n.Run(ctx)
+	<-ctx.Done()
 	pprof.StopCPUProfile()
-	return errors.Join(err, file.Close())
+	return file.Close()
 }
 
-// turn is what one took.
-type turn struct {
+// side is one of the two nodes.
+type side struct {
+	watched    bool
+	url        string
+	process    *proc.Process
+	before     proc.Usage
 	processors float64
 	peak       int64
-	told       int64 // deliveries that came
+}
+
+func (s *side) String() string {
+	if s.watched {
+		return "watched"
+	}
+	return "not watched"
 }
 
 // run measures turns and prints them.
@@ -106,19 +151,20 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d records in %s, each turn\n\n| | processor s | peak RSS MB | deliveries |\n|---|---:|---:|---:|\n", o.lines, o.length)
-	all := map[bool][]float64{}
-	for i := range 2 * o.turns {
-		watched := i%2 == 1
-		t, err := o.measure(ctx, lines, watched)
+	fmt.Fprintf(out, "%d records in a second for %s, after %d of the hour before and %s\n\n| | processor s | peak RSS MB | deliveries |\n|---|---:|---:|---:|\n", o.rate, o.length, o.before, o.warm)
+	var all [2][]float64
+	for turn := range o.turns {
+		sides, told, err := o.measure(ctx, lines, turn == o.turns-1)
 		if err != nil {
 			return err
 		}
-		all[watched] = append(all[watched], t.processors)
-		fmt.Fprintf(out, "| %s | %.2f | %.0f | %d |\n", map[bool]string{true: "watched", false: "not watched"}[watched], t.processors, float64(t.peak)/1e6, t.told)
+		for i, s := range sides {
+			all[i] = append(all[i], s.processors)
+			fmt.Fprintf(out, "| %s | %.2f | %.0f | %d |\n", s, s.processors, float64(s.peak)/1e6, told*int64(i))
+		}
 	}
-	more := 100 * (middle(all[true])/middle(all[false]) - 1)
-	fmt.Fprintf(out, "\nMedians: %.2f and %.2f s, %.1f %% more; at most %d %% are allowed.\n", middle(all[true]), middle(all[false]), more, allowed)
+	less, more := middle(all[0]), middle(all[1])
+	fmt.Fprintf(out, "\nMedians: %.2f and %.2f s, %.1f %% more; at most %d %% are allowed.\n", less, more, 100*(more/less-1), allowed)
 	return nil
 }
 
@@ -128,10 +174,10 @@ func middle(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// read reads the records of a turn.
+// read reads the records.
 func (o *options) read() (lines [][]byte, err error) {
-	if o.lines < batches || o.turns < 1 || o.length < time.Second {
-		return nil, errors.New("want lines, turns and a time; see -help")
+	if o.rate < batches || o.lines < 1 || o.turns < 1 || o.before < 0 || o.length < time.Second {
+		return nil, errors.New("want a rate, lines, turns and a time; see -help")
 	}
 	file, err := os.Open(o.file)
 	if err != nil {
@@ -149,80 +195,141 @@ func (o *options) read() (lines [][]byte, err error) {
 	return lines, scanner.Err()
 }
 
-// measure starts a node, sends it the records at a pace, and returns what it took.
-func (o *options) measure(ctx context.Context, lines [][]byte, watched bool) (t turn, err error) {
+// measure starts both nodes, sends them the records, and returns what they took, the one
+// that is not watched first, and how many deliveries came.
+func (o *options) measure(ctx context.Context, lines [][]byte, last bool) (sides []*side, deliveries int64, err error) {
 	dir, err := os.MkdirTemp("", "stere-watched-")
 	if err != nil {
-		return t, fmt.Errorf("make a folder: %w", err)
+		return nil, 0, fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	self, err := os.Executable()
-	if err != nil {
-		return t, fmt.Errorf("find this program: %w", err)
-	}
-	address, err := proc.FreeAddress()
-	if err != nil {
-		return t, err
-	}
-	url := "http://" + address
-	args := []string{"-serve", dir, "-listen", address, fmt.Sprintf("-watched=%t", watched)}
-	if watched && o.profile != "" {
-		args = append(args, "-profile", o.profile)
-	}
-	process, err := proc.Start(ctx, proc.Config{
-		Path: self, Args: args,
-		Ready: func(ctx context.Context) error { return post(ctx, url+"/logs/search", []byte(`{"limit":1}`)) },
-	})
-	if err != nil {
-		return t, err
-	}
-	defer func() { err = errors.Join(err, process.Stop()) }()
 	var told atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
 	defer receiver.Close()
-	if watched {
-		if err := post(ctx, url+"/integration/webhooks", fmt.Appendf(nil, `{"webhookId":"all","url":%q,"secret":"a secret of this measurement"}`, receiver.URL)); err != nil {
-			return t, err
+	for _, watched := range []bool{false, true} {
+		s, err := o.start(ctx, dir, watched, last)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer func() { err = errors.Join(err, s.process.Stop()) }()
+		sides = append(sides, s)
+	}
+	hook := fmt.Appendf(nil, `{"webhookId":"all","url":%q,"secret":"a secret of this measurement"}`, receiver.URL)
+	if err := post(ctx, sides[1].url+"/integration/webhooks", hook); err != nil {
+		return nil, 0, err
+	}
+	c := &sender{lines: lines, sides: sides}
+	if err := errors.Join(c.fill(ctx, o.before), c.pace(ctx, o.rate, o.warm)); err != nil {
+		return nil, 0, err
+	}
+	before := told.Load()
+	for _, s := range sides {
+		if s.before, err = s.process.Usage(); err != nil {
+			return nil, 0, err
+		}
+		if o.profile != "" && last {
+			if err := syscall.Kill(s.process.PID(), syscall.SIGUSR1); err != nil {
+				return nil, 0, fmt.Errorf("begin a profile: %w", err)
+			}
 		}
 	}
-	before, err := process.Usage()
-	if err != nil {
-		return t, err
+	if err := c.pace(ctx, o.rate, o.length); err != nil {
+		return nil, 0, err
 	}
-	if err := o.send(ctx, url+"/logs", lines); err != nil {
-		return t, err
+	for _, s := range sides {
+		after, err := s.process.Usage()
+		if err != nil {
+			return nil, 0, err
+		}
+		s.processors, s.peak = after.CPUSeconds-s.before.CPUSeconds, after.PeakRSSBytes
 	}
-	after, err := process.Usage()
-	t.processors, t.peak, t.told = after.CPUSeconds-before.CPUSeconds, after.PeakRSSBytes, told.Load()
-	return t, err
+	return sides, told.Load() - before, nil
 }
 
-// send sends the records, evenly over the time.
-func (o *options) send(ctx context.Context, url string, lines [][]byte) error {
-	began, steps := time.Now(), int(o.length.Seconds()*batches)
-	sent := 0
-	var body bytes.Buffer
+// start starts a node.
+func (o *options) start(ctx context.Context, dir string, watched, last bool) (*side, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	address, err := proc.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	s := &side{watched: watched, url: "http://" + address}
+	name := map[bool]string{true: "watched", false: "other"}[watched]
+	args := []string{"-serve", filepath.Join(dir, name), "-listen", address, fmt.Sprintf("-watched=%t", watched)}
+	if last && o.profile != "" {
+		args = append(args, "-profile", filepath.Join(o.profile, name+".pprof"))
+	}
+	s.process, err = proc.Start(ctx, proc.Config{
+		Path: self, Args: args,
+		Ready: func(ctx context.Context) error { return post(ctx, s.url+"/logs/search", []byte(`{"limit":1}`)) },
+	})
+	return s, err
+}
+
+// sender sends both nodes the same records.
+type sender struct {
+	lines [][]byte
+	sides []*side
+	sent  int
+}
+
+// fill sends so many records of the hour before, evenly spread over it, as fast as they
+// are taken.
+func (c *sender) fill(ctx context.Context, all int) error {
+	now := time.Now().UTC()
+	for sent := 0; sent < all; {
+		n := min(batchMax, all-sent)
+		if err := c.send(ctx, n, func(i int) time.Time {
+			return now.Add(time.Duration(float64(history) * (float64(sent+i)/float64(all) - 1)))
+		}); err != nil {
+			return err
+		}
+		sent += n
+	}
+	return nil
+}
+
+// pace sends records of now at a pace for a while.
+func (c *sender) pace(ctx context.Context, rate int, length time.Duration) error {
+	began, steps := time.Now(), int(length.Seconds()*batches)
 	for step := range steps {
 		select {
 		case <-time.After(time.Until(began.Add(time.Duration(step) * time.Second / batches))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		body.Reset()
-		now := time.Now().UTC().Format(time.RFC3339Nano)
-		for until := o.lines * (step + 1) / steps; sent < until; sent++ {
-			body.WriteString(at(lines[sent%len(lines)], now))
-			body.WriteByte('\n')
-		}
-		if err := post(ctx, url, body.Bytes()); err != nil {
+		now := time.Now().UTC()
+		if err := c.send(ctx, rate*(step+1)/batches-rate*step/batches, func(int) time.Time { return now }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// at returns a record with another time.
-func at(line []byte, now string) string {
+// send sends the next records to both nodes.
+func (c *sender) send(ctx context.Context, n int, at func(i int) time.Time) error {
+	var body bytes.Buffer
+	for i := range n {
+		body.WriteString(dated(c.lines[c.sent%len(c.lines)], at(i).Format(time.RFC3339Nano)))
+		body.WriteByte('\n')
+		c.sent++
+	}
+	answers := make(chan error, len(c.sides))
+	for _, s := range c.sides {
+		go func() { answers <- post(ctx, s.url+"/logs", body.Bytes()) }()
+	}
+	var err error
+	for range c.sides {
+		err = errors.Join(err, <-answers)
+	}
+	return err
+}
+
+// dated returns a record with another time.
+func dated(line []byte, now string) string {
 	const name = `"timestamp":"`
 	before, rest, ok := strings.Cut(string(line), name)
 	if !ok {

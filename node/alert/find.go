@@ -74,7 +74,7 @@ func (q Quota) percent() float64 {
 // search asks a question about a window.
 func (f *Finder) search(ctx context.Context, tenant model.TenantID, text string, from, to int64, limit int) (*query.Result, error) {
 	result, err := f.Engine.Search(ctx, query.Request{
-		Audience: query.Audience{Tenant: tenant}, Text: text, From: from, To: to, Limit: limit, Whole: limit == 0, Groups: groupsMax, Time: findMax, Who: "triage",
+		Audience: query.Audience{Tenant: tenant}, Text: text, From: from, To: to, Limit: limit, Whole: limit == 0, Uncounted: true, Groups: groupsMax, Time: findMax, Who: "triage",
 	})
 	if err != nil {
 		return nil, err
@@ -384,7 +384,7 @@ func (f *Finder) evidence(ctx context.Context, tenant model.TenantID, r *triage.
 	if r.When.Query == "" || r.When.Absent {
 		return nil
 	}
-	request := query.Request{Audience: query.Audience{Tenant: tenant}, Text: condition(r.When.Query), From: end - int64(r.When.Over), To: end, Limit: evidenceEach, Time: findMax, Who: "triage"}
+	request := query.Request{Audience: query.Audience{Tenant: tenant}, Text: condition(r.When.Query), From: end - int64(r.When.Over), To: end, Limit: evidenceEach, Uncounted: true, Time: findMax, Who: "triage"}
 	for i, field := range r.When.By {
 		if i < len(alert.Group) && alert.Group[i] != "" {
 			request.Filters = append(request.Filters, query.Filter{Field: field, Values: []string{alert.Group[i]}})

@@ -454,6 +454,12 @@ func TestFewOfASegment(t *testing.T) {
 				t.Errorf("%s was made of all records", field)
 			}
 		}
+		if !part.MayHave(p, derived.Category, model.String) || part.MayHave(p, derived.Category, model.JSON) {
+			t.Error("categories are texts")
+		}
+		if values, _ := l.beside(); len(values) > 0 {
+			t.Error("categories were made to know of which kind they are")
+		}
 		ask(p, nil, derived.Category, "authentication")
 		if values, _ := l.beside(); len(values) == 0 {
 			t.Error("nothing is kept of all records")

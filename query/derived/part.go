@@ -98,6 +98,7 @@ type derivedMemo struct {
 var (
 	_ part.Memo    = derivedMemo{}
 	_ part.Metered = derivedMemo{}
+	_ part.Kinds   = derivedMemo{}
 )
 
 // Memo implements part.Memo.
@@ -297,13 +298,12 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 	return found, nil
 }
 
-// Of how few of a part's rows, one part in so many, values are made without those of all
-// others. A block of the head is soon gone, and in it each message is read; of a segment
-// that grows with others into a larger one, all would be made for each in turn.
-const (
-	fewOfBlock   = 4
-	fewOfSegment = 16
-)
+// fewOf is of how few of a part's rows, one part in so many, values are made without those
+// of all others. A block of the head is soon gone, and in it each message is read; a segment
+// grows with others into a larger one, and all would be made for each in turn. Rules ask
+// for categories of records from a level on, which are up to a fifth: that all are made,
+// and made again beforehand of what is merged, would cost more than all rules.
+const fewOf = 4
 
 // matching returns all rows of within, and perhaps others, for which a value is made that
 // satisfies a condition.
@@ -335,11 +335,7 @@ var errNotKept = errors.New("not kept")
 
 // few reports whether rows are so few that values are made of them alone.
 func (p derivedPart) few(rows *index.DocSet) bool {
-	share := uint64(fewOfBlock)
-	if part.Sealed(p.Part) {
-		share = fewOfSegment
-	}
-	return rows.GetCardinality()*share <= uint64(p.Rows())
+	return rows.GetCardinality()*fewOf <= uint64(p.Rows())
 }
 
 // has reports whether the values of a field are kept, in memory or beside the part.
@@ -408,6 +404,12 @@ func (p derivedPart) Columns(queryName string) []part.Column {
 		slices.SortStableFunc(columns, func(a, b part.Column) int { return compare(a, b) })
 	}
 	return columns
+}
+
+// MayHave implements part.Kinds: nothing is made to know it.
+func (p derivedPart) MayHave(queryName string, kind model.Kind) bool {
+	at, ok := p.shown.maker(queryName)
+	return ok && at.rule.fields[at.at].kind == kind || part.MayHave(p.Part, queryName, kind)
 }
 
 // Records implements part.Part.

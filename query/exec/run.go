@@ -257,7 +257,5 @@ func (r *run) matching(p part.Part, lo, hi uint32) (*index.DocSet, error) {
 
 // suited returns the expression without what cannot hold in the part.
 func (r *run) suited(p part.Part, e index.Expr) index.Expr {
-	return plan.ForKinds(e, func(field string, kind model.Kind) bool {
-		return slices.ContainsFunc(p.Columns(field), func(c part.Column) bool { return c.Kind() == kind })
-	})
+	return plan.ForKinds(e, func(field string, kind model.Kind) bool { return part.MayHave(p, field, kind) })
 }

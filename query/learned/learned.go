@@ -21,8 +21,13 @@ import (
 )
 
 // FieldForm is the form of a record's pattern (pattern.Pattern.Form), for whoever
-// learns.
+// learns: of many messages that repeat other fields some have
+// that of another one with the same shape.
 const FieldForm = "_pattern_form"
+
+// formsOfShape is of how many messages of a shape in a part the form is made: what varies
+// shows in fewer.
+const formsOfShape = 64
 
 // Mentions is how a request names the fields that what was learned gives a record.
 type Mentions uint8
@@ -117,12 +122,14 @@ func newNames(set *pattern.Set, patterns bool) *names {
 			return func(outline string) string { return of(mapper, outline) }
 		}}
 	}
+	forms := naming("form", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Form() })
+	forms.Some = formsOfShape
 	return &names{
 		set: set,
 		of: map[string]*part.Naming{
 			model.FieldLearned:   naming("text", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Text }),
 			model.FieldLearnedID: naming("id", func(m *pattern.Mapper, outline string) string { return m.Of(outline).ID }),
-			FieldForm:            naming("form", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Form() }),
+			FieldForm:            forms,
 		},
 		ids: naming("ids", func(m *pattern.Mapper, outline string) string {
 			now, before := m.Both(outline)
@@ -276,6 +283,14 @@ func (p learnedPart) Columns(queryName string) []part.Column {
 		return []part.Column{learned}
 	}
 	return nil
+}
+
+// MayHave implements part.Kinds.
+func (p learnedPart) MayHave(queryName string, kind model.Kind) bool {
+	if p.of[queryName] != nil {
+		return kindOf(queryName) == kind
+	}
+	return part.MayHave(p.Part, queryName, kind)
 }
 
 // learnedColumn is the column of a field that was learned.

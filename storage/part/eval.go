@@ -185,7 +185,17 @@ func estimate(p Leaves, e index.Expr) (uint64, error) {
 	whole := uint64(p.Rows())
 	switch e := e.(type) {
 	case index.Leaf:
-		if estimator, ok := p.(Estimator); ok && e.Field != model.FieldPattern {
+		if e.Field == model.FieldPattern {
+			return whole, nil
+		}
+		if e.Field != "" { // only rows that have the field can satisfy it
+			var having uint64
+			for _, column := range p.Columns(e.Field) {
+				having += uint64(column.Count())
+			}
+			whole = min(whole, having)
+		}
+		if estimator, ok := p.(Estimator); ok {
 			rows, err := estimator.Estimate(e)
 			return min(rows, whole), err
 		}

@@ -10,6 +10,7 @@ package part
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
@@ -65,6 +66,10 @@ type Naming struct {
 	// Reduce, with Apart, returns what decides as much as an outline where that stands in
 	// a message, so that there are fewer different ones; nil: the outline.
 	Reduce func(outline string) string
+	// Some says that names are wanted, and not which message has which: of many messages
+	// of a part that a name has to be made for one by one, about so many of each shape get
+	// theirs, and the others one of these; 0: all get theirs.
+	Some int
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.
@@ -109,6 +114,21 @@ type Memo interface {
 	Identity() string
 	// Sealed reports whether it is a segment, not a block.
 	Sealed() bool
+}
+
+// Kinds is implemented by parts that know of which kinds the values of a field may be
+// without making them.
+type Kinds interface {
+	// MayHave reports whether a field may have values of a kind.
+	MayHave(queryName string, kind model.Kind) bool
+}
+
+// MayHave reports whether a field of a part may have values of a kind.
+func MayHave(p Part, queryName string, kind model.Kind) bool {
+	if kinds, ok := p.(Kinds); ok {
+		return kinds.MayHave(queryName, kind)
+	}
+	return slices.ContainsFunc(p.Columns(queryName), func(c Column) bool { return c.Kind() == kind })
 }
 
 // Sealed reports whether a part is a segment.

@@ -194,7 +194,7 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 		loose.putInto(&out, without)
 	}
 	if len(refer) > 0 {
-		named, err := c.nameWhole(ctx, rowsAt(present, refer), referCodes)
+		named, err := c.nameReferring(ctx, rowsAt(present, refer), referCodes)
 		if err != nil {
 			return part.Values{}, err
 		}

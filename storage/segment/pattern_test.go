@@ -174,3 +174,49 @@ func TestWholeOutlines(t *testing.T) {
 		}
 	}
 }
+
+// TestSomeOutlines: who wants outlines, and not which message has which, gets those of
+// some messages of each shape, all over the segment, and none that no message has.
+func TestSomeOutlines(t *testing.T) {
+	const n, some = 6_000, 8
+	random := rand.New(rand.NewPCG(18, 0))
+	var ids []model.RecordID
+	var records []model.Record
+	want := map[string]bool{}
+	for i := range n {
+		user := fmt.Sprintf("%c%c:%d", 'a'+random.IntN(26), 'a'+random.IntN(26), random.IntN(10))
+		message := []string{"login of " + user, "logout of " + user, "nobody came"}[i%3]
+		ids = append(ids, model.RecordID{Shard: 3, Index: 1, Ordinal: uint32(i)})
+		records = append(records, model.Record{Time: int64(i), Fields: []model.Field{{Name: "message", Kind: model.String, Text: message}, {Name: "user", Kind: model.String, Text: user}}})
+		want[shape.MessageOutline(message)] = true
+	}
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	made := 0
+	column := s.Patterns(&part.Naming{Key: "some", Some: some, Start: func() func(string) string {
+		return func(outline string) string { made++; return outline }
+	}})
+	if !column.(patternColumn).meta.refers {
+		t.Fatal("no message refers to a field: the test is of no use")
+	}
+	values, err := column.Gather(t.Context(), nil)
+	if err != nil || len(values.Rows) != n {
+		t.Fatal(len(values.Rows), err)
+	}
+	have := map[string]int{}
+	for i, row := range values.Rows {
+		outline := values.Dict[values.Codes[i]]
+		have[outline]++
+		if !want[outline] || outline[:5] != shape.MessageOutline(textOf(&records[row]))[:5] {
+			t.Fatalf("row %d has %q", row, outline)
+		}
+	}
+	if len(have) < some || len(have) > 2*(some+1)+1 || made > 2*len(have) {
+		t.Errorf("%d outlines, %d were made, want about %d of each shape", len(have), made, some)
+	}
+}
+
+// textOf returns the message of a record.
+func textOf(r *model.Record) string {
+	field, _ := r.Get(model.FieldMessage)
+	return field.Text
+}

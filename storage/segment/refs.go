@@ -229,6 +229,40 @@ type wholeShape struct {
 	made map[string]uint32 // by numbers of outlines: number of the name, or referring
 }
 
+// nameReferring names the messages in rows, which ascend and have these codes: all of
+// them, or as many of each code as the naming wants, all over the rows.
+func (c patternColumn) nameReferring(ctx context.Context, rows, codes []uint32) (*loosePatterns, error) {
+	if c.naming.Some == 0 {
+		return c.nameWhole(ctx, rows, codes)
+	}
+	of := map[uint32]int{}
+	for _, code := range codes {
+		of[code]++
+	}
+	met, last := make(map[uint32]int, len(of)), make(map[uint32]uint32, len(of))
+	var some, someCodes []uint32
+	for i, code := range codes {
+		if met[code]%(of[code]/c.naming.Some+1) == 0 {
+			some, someCodes = append(some, rows[i]), append(someCodes, code)
+		}
+		met[code]++
+	}
+	named, err := c.nameWhole(ctx, some, someCodes)
+	if err != nil {
+		return nil, err
+	}
+	all := &loosePatterns{dict: named.dict, rows: rows, numbers: make([]uint32, len(rows))}
+	at := 0
+	for i, row := range rows {
+		if at < len(named.rows) && named.rows[at] == row {
+			last[codes[i]] = named.numbers[at]
+			at++
+		}
+		all.numbers[i] = last[codes[i]]
+	}
+	return all, nil
+}
+
 // nameWhole names the messages in rows, which ascend and have these codes.
 func (c patternColumn) nameWhole(ctx context.Context, rows, codes []uint32) (*loosePatterns, error) {
 	w := &wholeNames{

@@ -55,6 +55,11 @@ func (c *columnReader) entriesWith(p *probe, word string) []uint32 {
 // rowsWithWord returns the rows of within with the i-th word of the hint in
 // the shape or elsewhere in the text.
 func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within *index.DocSet) (*index.DocSet, error) {
+	return c.rowsWithWordIn(ctx, p, i, within, variableWords, plainWords, longWords)
+}
+
+// rowsWithWordIn is rowsWithWord for some sources of what is elsewhere.
+func (c *columnReader) rowsWithWordIn(ctx context.Context, p *probe, i int, within *index.DocSet, sources ...wordSource) (*index.DocSet, error) {
 	word := p.hints.Words[i]
 	codes := c.entriesWith(p, word)
 	found, err := c.rowsOfCodes(ctx, codes, within)
@@ -66,7 +71,7 @@ func (c *columnReader) rowsWithWord(ctx context.Context, p *probe, i int, within
 		return nil, err
 	}
 	found = index.Or(found, referring)
-	rows, err := c.rowsWithLooseWord(ctx, p, word, codes, index.AndNot(within, found), variableWords, plainWords, longWords)
+	rows, err := c.rowsWithLooseWord(ctx, p, word, codes, index.AndNot(within, found), sources...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +144,11 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	found = index.Or(found, plain)
+	// What holds the phrase has its longest word. Short ones, such as numbers, are in the
+	// variables of nearly everything, which would be read.
+	if rest, err = c.rowsWithWordIn(ctx, p, longest(p.hints.Words), rest, variableWords); err != nil || rest.IsEmpty() {
+		return found, err
+	}
 	loose := index.NewDocSet()
 	for _, word := range p.hints.Words {
 		rows, err := c.rowsWithLooseWord(ctx, p, word, nil, index.AndNot(rest, loose), variableWords)
@@ -162,6 +172,16 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	return index.Or(found, rows), nil
+}
+
+// longest returns the place of the longest word.
+func longest(words []string) (at int) {
+	for i, word := range words {
+		if len(word) > len(words[at]) {
+			at = i
+		}
+	}
+	return at
 }
 
 // phraseByReference returns the rows of within in which the phrase may reach

@@ -1,0 +1,90 @@
+package insight_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/insight"
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query"
+)
+
+// changing is an engine whose records change, and counts questions about attackers.
+type changing struct {
+	engine *query.Engine
+	asked  int
+	from   int64 // the earliest time that one was about
+}
+
+func (c *changing) Search(ctx context.Context, request query.Request) (*query.Result, error) {
+	if strings.Contains(request.Text, "source != null or who != null") {
+		c.asked++
+		c.from = min(c.from, request.From)
+	}
+	return c.engine.Search(ctx, request)
+}
+
+// What is remembered of the last hour gives the answer that asking about all of it gives,
+// whatever comes, comes late and is removed.
+func TestWhatHappenedIsRemembered(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var s source
+	var found int
+	clock, kept := now, &changing{}
+	service := insight.New(kept, nil, func() time.Time { return clock })
+	ask := func(of *insight.Service) *insight.Insights {
+		t.Helper()
+		answer, err := of.Insights(t.Context(), insight.InsightsRequest{
+			Scope: insight.Scope{Audience: query.Audience{Tenant: model.DefaultTenant}, Window: insight.Window{From: clock.Add(-time.Hour).UnixNano(), To: clock.UnixNano()}},
+			Types: []string{"potential_brute_force", "brute_force", "password_spraying", "path_scan"},
+		})
+		if err != nil || !answer.Complete {
+			t.Fatal(err, answer)
+		}
+		return answer
+	}
+	for round := range 20 {
+		clock = now.Add(time.Duration(round) * 5 * time.Minute)
+		for range random.IntN(4) {
+			late := time.Duration(random.IntN(30)) * time.Minute
+			address := fmt.Sprintf("203.0.113.%d", random.IntN(5))
+			message := fmt.Sprintf("Failed password for invalid user u# from %s port 22 ssh2", address)
+			if random.IntN(2) == 0 {
+				message = fmt.Sprintf(`%s - - [10/Oct/2024:13:55:36 +0000] "GET /secret/#.php HTTP/1.1" %d 153`, address, []int{401, 404}[random.IntN(2)])
+			}
+			s.add(now.Sub(clock)+late, 20+random.IntN(40), "message", message)
+		}
+		if n := len(s.records); n > 0 && random.IntN(3) == 0 {
+			at := random.IntN(n)
+			s.records = slices.Delete(s.records, at, min(n, at+1+random.IntN(30)))
+		}
+		if len(s.records) == 0 {
+			continue
+		}
+		kept.engine = s.engine(t)
+		want := ask(insight.New(kept.engine, nil, func() time.Time { return clock }))
+		if got := ask(service); !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d: remembered\n%+v\nwant\n%+v", round, got, want)
+		}
+		found += len(want.Insights)
+		kept.asked = 0
+		if ask(service); kept.asked > 0 {
+			t.Fatalf("round %d: asked %d times about what is known", round, kept.asked)
+		}
+	}
+	if found == 0 {
+		t.Fatal("nothing was found in any round")
+	}
+	s.add(now.Sub(clock)+time.Minute, 1, "message", "Invalid user x from 203.0.113.9")
+	kept.engine, kept.from = s.engine(t), clock.UnixNano()
+	ask(service)
+	if age := clock.UnixNano() - kept.from; kept.asked == 0 || age != int64(5*time.Minute) {
+		t.Fatalf("asked %d times, about the last %s, want the bucket of the new record alone", kept.asked, time.Duration(age))
+	}
+}
