@@ -114,6 +114,9 @@ func naiveDerived(r *model.Record) map[string]string {
 		Message: meaning.Evidence(text("message")), Component: meaning.Evidence(text("component")), Endpoint: meaning.Evidence(text("endpoint")),
 		IsError: level >= model.LevelError,
 	})
+	if own, ok := r.Get(derived.Category); ok {
+		verdict = verdict.Given(own.Text)
+	}
 	var labels []string
 	for _, label := range verdict.Labels {
 		labels = append(labels, string(label.Category))
@@ -424,6 +427,9 @@ func naiveCategories(r *model.Record, words *meaning.Lexicon) map[string]string 
 	verdict := words.Judge(meaning.Evidences{
 		Message: words.Evidence(text("message")), Component: words.EvidenceOfComponent(text("component")), Endpoint: words.Evidence(text("endpoint")), IsError: level >= model.LevelError,
 	})
+	if own, ok := r.Get(derived.Category); ok {
+		verdict = verdict.Given(own.Text)
+	}
 	var labels []string
 	for _, label := range verdict.Labels {
 		labels = append(labels, string(label.Category))
