@@ -128,9 +128,14 @@ func (a *asker) allPatterns(s *Service, request PatternsRequest) *Patterns {
 
 // repeating returns the most frequent patterns with how they were before.
 func (a *asker) repeating(request PatternsRequest) []Pattern {
-	found := slices.DeleteFunc(a.patterns("", request.Limit), func(p Pattern) bool {
+	wanted := request.Limit
+	if request.Severity != "" {
+		wanted = PatternsMax // of which only some are of that severity
+	}
+	found := slices.DeleteFunc(a.patterns("", wanted), func(p Pattern) bool {
 		return p.Count < repeatingLeast || request.Severity != "" && request.Severity != p.Severity && request.Severity != finding(p.Severity)
 	})
+	found = found[:min(len(found), request.Limit)]
 	before, skipped := a.over(request.Window.Before()), a.skips()
 	counts := map[string]int64{}
 	total := whole(before.row("", "stats count()", 1)[0])
@@ -256,6 +261,17 @@ func novelty(now, before int64) string {
 		return "fading"
 	}
 	return "steady"
+}
+
+// SeverityOf returns a severity that patterns can be asked for: one of findings, or a level
+// in the words of any logger; ok is false if it is neither.
+func SeverityOf(text string) (severity string, ok bool) {
+	severity = strings.ToLower(strings.TrimSpace(text))
+	if slices.Contains([]string{Critical, High, Medium, Low, Info}, severity) {
+		return severity, true
+	}
+	level, ok := model.ParseLevel(severity)
+	return level.String(), ok
 }
 
 // finding returns the severity of a finding that a level amounts to.
