@@ -384,6 +384,24 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
+// TestSummaryOfDetectedLevels counts records that came without a level by the one that
+// their text tells.
+func TestSummaryOfDetectedLevels(t *testing.T) {
+	s := &source{}
+	s.add(time.Hour, 3, "message", "it is fine #", "level", "info")
+	s.add(time.Hour, 4, "message", "ERROR: payment # went wrong") // words speak for a category
+	s.add(time.Hour, 5, "message", "no level # at all")
+	s.add(time.Hour, 6, "message", "INFO  request # done")
+	have, err := s.service(t).Summary(t.Context(), insight.SummaryRequest{Scope: scope()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels, err := json.Marshal(have.Summary.SeverityBreakdown)
+	if want := `{"info":9,"none":5,"error":4}`; err != nil || string(levels) != want || have.Errors.TotalErrors != 4 {
+		t.Errorf("%v: %s, %d errors, want %s", err, levels, have.Errors.TotalErrors, want)
+	}
+}
+
 // TestPatternsOfSeverity asks for patterns of a severity that are less frequent than as
 // many others as are wanted.
 func TestPatternsOfSeverity(t *testing.T) {
@@ -392,9 +410,18 @@ func TestPatternsOfSeverity(t *testing.T) {
 	s.add(time.Hour, 30, "message", "it still goes well", "level", "info")
 	s.add(time.Hour, 5, "message", "it went wrong", "level", "error")
 	s.add(time.Hour, 4, "message", "something else went wrong", "level", "error")
+	s.add(time.Hour, 4, "message", "WARN  it may go wrong")
+	s.add(time.Hour, 5, "message", "PANIC it is dead")
 	for _, severity := range []string{"error", insight.High} {
 		have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope(), Limit: 1, Severity: severity})
 		if err != nil || len(have.RepeatingMessages) != 1 || have.RepeatingMessages[0].Pattern != "it went wrong" {
+			t.Errorf("%s: %v, %+v", severity, err, have.RepeatingMessages)
+		}
+	}
+	// Records that came without a level have the one that their text tells.
+	for severity, want := range map[string]string{"warn": "WARN it may go wrong", insight.Critical: "PANIC it is dead"} {
+		have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope(), Severity: severity})
+		if err != nil || len(have.RepeatingMessages) != 1 || have.RepeatingMessages[0].Pattern != want || len(have.RepeatingMessages[0].Levels) != 1 {
 			t.Errorf("%s: %v, %+v", severity, err, have.RepeatingMessages)
 		}
 	}

@@ -468,8 +468,12 @@ func (f *finder) attacks() {
 			kinds[of[0]] += whole(row[1])
 		}
 	}
-	f.add("security_threat", High, "attack", isAttack, map[string]any{"count": n, "kinds": kinds, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
-		"%d records have the marks of an attack on a web application: %s", n, strings.Join(names, ", "))
+	have := "records have"
+	if n == 1 {
+		have = "record has"
+	}
+	f.add("security_threat", High, "attack", "attack:*", map[string]any{"count": n, "kinds": kinds, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
+		"%d %s the marks of an attack on a web application: %s", n, have, strings.Join(names, ", "))
 }
 
 // risingErrors compares the share of errors in the halves of the window.

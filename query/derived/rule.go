@@ -90,7 +90,7 @@ const (
 	CategoryReason = "category_reason"
 	Attack         = "attack"
 	AttackReason   = "attack_reason"
-	DetectedLevel  = "detected_level" // of records that came without a level
+	DetectedLevel  = model.FieldDetectedLevel // of records that came without a level
 
 	DetectedDuration = "detected_duration" // milliseconds, of records that came without a duration
 	TraceID          = "trace.id"
