@@ -203,7 +203,10 @@ func appendVariable(out []byte, variable string) []byte {
 			n = len(variable)
 		}
 		if part := variable[:n]; strings.ContainsAny(part, "0123456789") {
+			core := strings.TrimLeft(part, joiners)
+			out = append(out, part[:len(part)-len(core)]...)
 			out = append(out, Placeholder)
+			out = append(out, core[len(strings.TrimRight(core, joiners)):]...)
 		} else {
 			out = append(out, part...)
 		}
@@ -220,6 +223,9 @@ func appendVariable(out []byte, variable string) []byte {
 	}
 	return out
 }
+
+// joiners are the bytes of the class joiner.
+const joiners = ".:-"
 
 // dense reports whether a rune is of a script in which words have no spaces between
 // them, or numbers none to the words beside them: Thai and its neighbours, Chinese,
