@@ -228,8 +228,13 @@ func handleUsers(r *request) error {
 func handlePatterns(r *request) error {
 	p := r.analytics(timeframeDefault, "limit", "severity", "includeParameters")
 	request := insight.PatternsRequest{Scope: p.scope, Limit: p.number("limit", insight.PatternsMax), Zone: p.zone(), Severity: p.values["severity"], Parameters: p.flag("includeParameters", false)}
-	if request.Severity == "all" {
+	switch severity, ok := insight.SeverityOf(request.Severity); {
+	case request.Severity == "" || request.Severity == "all":
 		request.Severity = ""
+	case ok:
+		request.Severity = severity
+	default:
+		p.fault("severity", "%.20q is no severity, want info, low, medium, high or critical, or a level such as warn or error", request.Severity)
 	}
 	return analyze(r, p, true, func(ctx context.Context, service *insight.Service) (*insight.Patterns, error) {
 		return service.Patterns(ctx, request)

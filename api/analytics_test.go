@@ -26,7 +26,9 @@ func TestAnalytics(t *testing.T) {
 		"summary/totalLogs", "3", "groupedData/auth/count", "2", "errors/totalErrors", "1", "complete", "true", "systemMetrics/requestVolume", "1", "systemMetrics/successRate", "100", "systemMetrics/logProcessing/accepted", "3", "systemMetrics/userActivity/uniqueUsers", "0", "patterns/complete", "true")
 	w.do("GET", "/analytics/summary?component=auth&query=level:info&includePatterns=false&includeMetrics=false", "").want(t, 200, "summary/totalLogs", "1")
 	w.do("GET", "/analytics/trends?timeframe=2h&interval=hour&metrics=count,errors", "").want(t, 200, "interval", "1h", "complete", "true")
-	w.do("GET", "/analytics/patterns?category=all", "").want(t, 200, "complete", "true")
+	for _, severity := range []string{"all", "high", "CRITICAL", "Warning", "error"} {
+		w.do("GET", "/analytics/patterns?category=all&severity="+severity, "").want(t, 200, "complete", "true")
+	}
 	if vary := w.do("GET", "/analytics/insights", "").header.Get("Vary"); !strings.Contains(vary, "Authorization") || !strings.Contains(vary, "X-Tenant") || !strings.Contains(vary, "X-Scope-OrgID") {
 		t.Errorf("what is kept varies with %q, want the headers that say who asks", vary)
 	}
@@ -34,7 +36,7 @@ func TestAnalytics(t *testing.T) {
 	for path, field := range map[string]string{
 		"summary?timeframe=soon": "timeframe", "summary?groups=0": "groups", "summary?groupBy=a,b,c,d,e": "groupBy", "summary?slow=x": "slow", "summary?slow=NaN": "slow", "summary?includePatterns=maybe": "includePatterns",
 		"summary?startTime=now&endTime=now-1h": "startTime", "summary?tz=Nowhere": "tz", "trends?interval=soon": "interval", "trends?interval=1s": "interval", "trends?metrics=speed": "metrics",
-		"patterns?limit=x": "limit",
+		"patterns?limit=x": "limit", "patterns?severity=foo": "severity",
 	} {
 		w.do("GET", "/analytics/"+path, "").want(t, 400, "error/code", "VALIDATION_ERROR", "error/details/0/field", field)
 	}

@@ -81,7 +81,14 @@ func TestRoles(t *testing.T) {
 func TestWrite(t *testing.T) {
 	w := newWorld(t, nil)
 	one := w.do("POST", "/logs", `{"message":"hello","level":"WARN","component":"c","metadata":{"ip":"10.0.0.1"}}`)
-	one.want(t, 201, "success", "true", "data/message", "hello", "data/level", "warn", "data/component", "c")
+	one.want(t, 201, "success", "true", "data/message", "hello", "data/level", "warn", "data/component", "c", "data/category", "general")
+	for n, about := range [][2]string{
+		{`"message":"login failed","component":"web"`, "authentication"}, {`"message":"x","component":"auth-service"`, "authentication"}, {`"message":"no words of any","level":"fatal"`, "error"},
+		{`"message":"ERROR: no words of any"`, "error"}, {`"message":"login failed","category":"mine"`, "mine"},
+	} {
+		w.do("POST", "/logs", fmt.Sprintf(`{%s,"n":%d}`, about[0], n)).want(t, 201, "data/category", about[1])
+		w.do("POST", "/logs/search", fmt.Sprintf(`{"query":"n:=%d category:=%s"}`, n, about[1])).want(t, 200, "pagination/total", "1")
+	}
 	id := one.at("data/logId")
 	w.do("GET", "/logs/"+id, "").want(t, 200, "data/id", id, "data/_id", id, "data/metadata/ip", "10.0.0.1", "data/severity", "warn", "data/_original/level", "WARN")
 	w.do("POST", "/logs", "{\"message\":\"a\"}\n17\n{\"message\":\"b\"}\n{bad\n").want(t, 200, "data/accepted", "2", "data/rejected", "2", "data/errors/0/line", "2", "data/errors/1/line", "4")

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stere-log/stere/api/enrich"
 	"github.com/stere-log/stere/api/limits"
 	"github.com/stere-log/stere/api/render"
 	"github.com/stere-log/stere/api/v1"
@@ -68,7 +69,7 @@ func handleWrite(r *request) error {
 	}
 	r.server.meters.written(len(decoded.Records), decoded.Refused)
 	if decoded.Single {
-		r.sendData(fasthttp.StatusCreated, stored(result.ID(0), &decoded.Records[0]))
+		r.sendData(fasthttp.StatusCreated, r.stored(result.ID(0), &decoded.Records[0]))
 	} else {
 		written := v1.Written{Accepted: len(decoded.Records), Rejected: decoded.Refused, Errors: rejectedOf(decoded.Rejected)}
 		r.sendData(fasthttp.StatusOK, written)
@@ -199,13 +200,14 @@ func markSubmitter(records []model.Record, name string) {
 }
 
 // stored is the answer for one record.
-func stored(id model.RecordID, record *model.Record) v1.Stored {
+func (r *request) stored(id model.RecordID, record *model.Record) v1.Stored {
 	text := func(name string) string {
 		f, _ := record.Get(name)
 		return f.Text
 	}
+	about := enrich.Service{Store: r.server.cfg.Enrich}
 	return v1.Stored{LogID: id.String(), Message: text(model.FieldMessage), Component: text(model.FieldComponent),
-		Level: text(model.FieldLevel), Severity: text(model.FieldLevel)}
+		Level: text(model.FieldLevel), Severity: text(model.FieldLevel), Category: string(about.CategoryOf(r.principal.Tenant, record))}
 }
 
 // rejectedOf names the rejections; the decoder bounds how many it describes,

@@ -337,6 +337,34 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestMarksOfAttacks tells attacks, however they are written, and nothing that only has
+// words of them.
+func TestMarksOfAttacks(t *testing.T) {
+	s := &source{}
+	s.add(2*time.Hour, 30, "level", "info", "component", "web", "message", "csrf token of session # renewed by xss filter")
+	s.add(2*time.Hour, 30, "level", "info", "component", "app", "message", "JNDI name java:comp/env# bound, see /etc/passwd")
+	told := func() (messages []string) {
+		have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: scope()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range have.Insights {
+			if one.Type == "security_threat" {
+				messages = append(messages, one.Message)
+			}
+		}
+		return messages
+	}
+	if have := told(); len(have) > 0 {
+		t.Errorf("words alone: %q", have)
+	}
+	s.add(time.Hour, 2, "level", "info", "component", "web", "message", "GET /search?q=%27%20UNION%20SELECT%20password%20FROM%20users--%20# HTTP/1.1")
+	s.add(time.Hour, 1, "level", "info", "component", "web", "message", `GET /?x=\u003cscript\u003ealert(#)\u003c/script\u003e HTTP/1.1`)
+	if have := told(); len(have) != 1 || have[0] != "3 records have the marks of an attack on a web application: sql_injection, xss" {
+		t.Errorf("%q", have)
+	}
+}
+
 // TestManyGroups checks that a question makes no more groups than it may, and that
 // an answer without all of them says so.
 func TestManyGroups(t *testing.T) {
@@ -353,6 +381,49 @@ func TestManyGroups(t *testing.T) {
 	}
 	if len(have.RepeatingMessages) == 0 || have.RepeatingMessages[0].Pattern != "the same" || have.RepeatingMessages[0].Count != 101_000 {
 		t.Errorf("%+v", have.RepeatingMessages)
+	}
+}
+
+// TestSummaryOfDetectedLevels counts records that came without a level by the one that
+// their text tells.
+func TestSummaryOfDetectedLevels(t *testing.T) {
+	s := &source{}
+	s.add(time.Hour, 3, "message", "it is fine #", "level", "info")
+	s.add(time.Hour, 4, "message", "ERROR: payment # went wrong") // words speak for a category
+	s.add(time.Hour, 5, "message", "no level # at all")
+	s.add(time.Hour, 6, "message", "INFO  request # done")
+	have, err := s.service(t).Summary(t.Context(), insight.SummaryRequest{Scope: scope()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels, err := json.Marshal(have.Summary.SeverityBreakdown)
+	if want := `{"info":9,"none":5,"error":4}`; err != nil || string(levels) != want || have.Errors.TotalErrors != 4 {
+		t.Errorf("%v: %s, %d errors, want %s", err, levels, have.Errors.TotalErrors, want)
+	}
+}
+
+// TestPatternsOfSeverity asks for patterns of a severity that are less frequent than as
+// many others as are wanted.
+func TestPatternsOfSeverity(t *testing.T) {
+	s := &source{}
+	s.add(time.Hour, 40, "message", "it goes well", "level", "info")
+	s.add(time.Hour, 30, "message", "it still goes well", "level", "info")
+	s.add(time.Hour, 5, "message", "it went wrong", "level", "error")
+	s.add(time.Hour, 4, "message", "something else went wrong", "level", "error")
+	s.add(time.Hour, 4, "message", "WARN  it may go wrong")
+	s.add(time.Hour, 5, "message", "PANIC it is dead")
+	for _, severity := range []string{"error", insight.High} {
+		have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope(), Limit: 1, Severity: severity})
+		if err != nil || len(have.RepeatingMessages) != 1 || have.RepeatingMessages[0].Pattern != "it went wrong" {
+			t.Errorf("%s: %v, %+v", severity, err, have.RepeatingMessages)
+		}
+	}
+	// Records that came without a level have the one that their text tells.
+	for severity, want := range map[string]string{"warn": "WARN it may go wrong", insight.Critical: "PANIC it is dead"} {
+		have, err := s.service(t).Patterns(t.Context(), insight.PatternsRequest{Scope: scope(), Severity: severity})
+		if err != nil || len(have.RepeatingMessages) != 1 || have.RepeatingMessages[0].Pattern != want || len(have.RepeatingMessages[0].Levels) != 1 {
+			t.Errorf("%s: %v, %+v", severity, err, have.RepeatingMessages)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package insight
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -57,8 +58,12 @@ const (
 // Conditions of insights.
 const (
 	isFailedLogin = `(authentication OR auth OR login OR logon OR password OR publickey OR sshd) (failed OR failure OR invalid OR denied OR incorrect OR refused)`
-	// Words that the index finds: no text has to be read for them.
-	isAttack = `"union select" OR "<script" OR "etc/passwd" OR "cmd.exe" OR jndi OR "sql injection" OR xss OR csrf`
+	// Words that the index finds, also as they are written in URLs, scripts and pages: only
+	// the texts that have them are read, to see whether they do show an attack.
+	isAttack = `attack:* AND ("union select" OR "union all" OR "20union" OR "2bunion" OR "2520union" OR "27or" OR "20or" OR "2bor" OR "2520or" OR information_schema` +
+		` OR "<script" OR "3cscript" OR "253cscript" OR u003cscript OR "lt script" OR onerror OR "3csvg" OR "3cimg"` +
+		` OR passwd OR "2fpasswd" OR "2fshadow" OR "2e" OR "252e" OR "2f" OR "252f" OR "cmd.exe" OR "win.ini" OR whoami OR "bin sh" OR "2fbin" OR jndi OR ndi OR "7bjndi" OR entity OR doctype` +
+		` OR "169.254.169.254" OR "meta data" OR sqlmap OR nikto OR nuclei OR masscan OR zgrab OR wpscan OR gobuster OR dirbuster OR acunetix OR nessus OR openvas OR nmap)`
 )
 
 // Insight is something that deserves attention.
@@ -448,10 +453,27 @@ func (f *finder) bruteForce() {
 // attacks looks for the marks of attacks on web applications.
 func (f *finder) attacks() {
 	row := f.row(isAttack, "stats count(), min(_time), max(_time)", 3)
-	if n := whole(row[0]); n > 0 {
-		f.add("security_threat", High, "attack", isAttack, map[string]any{"count": n, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
-			"%d records have the marks of an attack on a web application", n)
+	n := whole(row[0])
+	if n == 0 {
+		return
 	}
+	kinds := map[string]int64{}
+	var names []string
+	for _, row := range f.table(isAttack, "stats count() by (attack)") {
+		var of []string // the most dangerous first
+		if json.Unmarshal([]byte(label(row[0], "")), &of) == nil && len(of) > 0 {
+			if kinds[of[0]] == 0 {
+				names = append(names, of[0])
+			}
+			kinds[of[0]] += whole(row[1])
+		}
+	}
+	have := "records have"
+	if n == 1 {
+		have = "record has"
+	}
+	f.add("security_threat", High, "attack", "attack:*", map[string]any{"count": n, "kinds": kinds, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
+		"%d %s the marks of an attack on a web application: %s", n, have, strings.Join(names, ", "))
 }
 
 // risingErrors compares the share of errors in the halves of the window.

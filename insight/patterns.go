@@ -128,9 +128,14 @@ func (a *asker) allPatterns(s *Service, request PatternsRequest) *Patterns {
 
 // repeating returns the most frequent patterns with how they were before.
 func (a *asker) repeating(request PatternsRequest) []Pattern {
-	found := slices.DeleteFunc(a.patterns("", request.Limit), func(p Pattern) bool {
+	wanted := request.Limit
+	if request.Severity != "" {
+		wanted = PatternsMax // of which only some are of that severity
+	}
+	found := slices.DeleteFunc(a.patterns("", wanted), func(p Pattern) bool {
 		return p.Count < repeatingLeast || request.Severity != "" && request.Severity != p.Severity && request.Severity != finding(p.Severity)
 	})
+	found = found[:min(len(found), request.Limit)]
 	before, skipped := a.over(request.Window.Before()), a.skips()
 	counts := map[string]int64{}
 	total := whole(before.row("", "stats count()", 1)[0])
@@ -223,11 +228,9 @@ func (a *asker) components(condition string, found []Pattern) {
 	}
 }
 
-// levelsOf reads the mix of levels of a pattern, the most severe first, and
-// returns the worst that is not rare.
-func levelsOf(cell any) (levels Ordered[int64], worst string) {
-	levels = Ordered[int64]{}
-	var total int64
+// levelsOf reads the mix of levels of a pattern, the most severe first.
+func levelsOf(cell any) Ordered[int64] {
+	levels := Ordered[int64]{}
 	for _, part := range strings.Split(label(cell, ""), ", ") {
 		name, count, ok := strings.Cut(part, " ")
 		n, err := strconv.ParseInt(count, 10, 64)
@@ -235,14 +238,22 @@ func levelsOf(cell any) (levels Ordered[int64], worst string) {
 			continue
 		}
 		levels = append(levels, Member[int64]{name, n})
-		total += n
+	}
+	return levels
+}
+
+// worstOf returns the first of levels, the most severe first, that is not rare.
+func worstOf(levels Ordered[int64]) string {
+	var total int64
+	for _, level := range levels {
+		total += level.Value
 	}
 	for _, level := range levels {
 		if level.Value*rareLevel >= total {
-			return levels, level.Name
+			return level.Name
 		}
 	}
-	return levels, ""
+	return ""
 }
 
 // novelty says how a pattern went.
@@ -256,6 +267,17 @@ func novelty(now, before int64) string {
 		return "fading"
 	}
 	return "steady"
+}
+
+// SeverityOf returns a severity that patterns can be asked for: one of findings, or a level
+// in the words of any logger; ok is false if it is neither.
+func SeverityOf(text string) (severity string, ok bool) {
+	severity = strings.ToLower(strings.TrimSpace(text))
+	if slices.Contains([]string{Critical, High, Medium, Low, Info}, severity) {
+		return severity, true
+	}
+	level, ok := model.ParseLevel(severity)
+	return level.String(), ok
 }
 
 // finding returns the severity of a finding that a level amounts to.
@@ -278,10 +300,55 @@ func (a *asker) patterns(condition string, n int) []Pattern {
 	found := []Pattern{}
 	for _, row := range a.table(condition, "patterns "+fmt.Sprint(min(n, PatternsMax))) {
 		p := Pattern{ID: pattern.IDOf(label(row[0], "")), Pattern: label(row[0], ""), Count: whole(row[1]), Share: value(row[2]), FirstSeen: at(row[4]), LastSeen: at(row[5]), Example: label(row[6], ""), Components: []string{}}
-		p.Levels, p.Severity = levelsOf(row[3])
+		p.Levels = levelsOf(row[3])
 		found = append(found, p)
 	}
+	a.detectedLevels(condition, found)
+	for i := range found {
+		found[i].Severity = worstOf(found[i].Levels)
+	}
 	return found
+}
+
+// detectedLevels adds the levels that the texts tell of records that came without one.
+func (a *asker) detectedLevels(condition string, found []Pattern) {
+	places := map[string]int{}
+	for i, p := range found {
+		var known int64
+		for _, level := range p.Levels {
+			known += level.Value
+		}
+		if known < p.Count {
+			places[p.Pattern] = i
+		}
+	}
+	if len(places) == 0 {
+		return
+	}
+	with := "detected_level:*"
+	if condition != "" {
+		with += " (" + condition + ")"
+	}
+	for _, row := range a.table(with, "stats count() by (pattern, detected_level)") {
+		i, wanted := places[label(row[0], "")]
+		if !wanted {
+			continue
+		}
+		name, n := label(row[1], ""), whole(row[2])
+		levels := found[i].Levels
+		if at := slices.IndexFunc(levels, func(m Member[int64]) bool { return m.Name == name }); at >= 0 {
+			levels[at].Value += n
+		} else {
+			levels = append(levels, Member[int64]{name, n})
+		}
+		slices.SortStableFunc(levels, func(a, b Member[int64]) int { return int(levelOf(b.Name)) - int(levelOf(a.Name)) })
+		found[i].Levels = levels
+	}
+}
+
+func levelOf(name string) model.Level {
+	level, _ := model.ParseLevel(name)
+	return level
 }
 
 // hoursWithErrors returns the hours with far more errors than others.

@@ -2,9 +2,11 @@ package insight
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +32,7 @@ const (
 
 // Conditions of a summary.
 const (
-	isError  = `level>=error OR category:="error"`
+	isError  = `level>=error OR detected_level>=error OR category:="error"`
 	isMemory = `message:(memory OR heap)`
 	isSpeed  = `duration:* OR category:="performance" OR message:performance`
 )
@@ -209,7 +211,7 @@ func (a *asker) totals() Totals {
 	row := a.row("", "stats count(), count_distinct(component), count_distinct(endpoint), min(_time), max(_time)", 5)
 	totals := Totals{
 		TotalLogs: whole(row[0]), UniqueComponents: whole(row[1]), UniqueEndpoints: whole(row[2]), TimeRange: Seen{Oldest: at(row[3]), Newest: at(row[4])},
-		SeverityBreakdown: a.counts(model.FieldLevel, "none"),
+		SeverityBreakdown: a.levels(),
 	}
 	sample := a.ask("", "", sizeSample).Hits
 	for i := range sample {
@@ -221,6 +223,29 @@ func (a *asker) totals() Totals {
 		totals.AverageLogSize = round(totals.AverageLogSize / float64(len(sample)))
 	}
 	return totals
+}
+
+// levels returns how many records have each level: that which they came with, else the one
+// that their text tells.
+func (a *asker) levels() Ordered[int64] {
+	const none = "none"
+	counts := a.counts(model.FieldLevel, none)
+	at := slices.IndexFunc(counts, func(m Member[int64]) bool { return m.Name == none })
+	if at < 0 {
+		return counts
+	}
+	for _, row := range a.table("detected_level:*", "stats count() by (detected_level)") {
+		name, n := label(row[0], none), whole(row[1])
+		counts[at].Value -= n
+		if known := slices.IndexFunc(counts, func(m Member[int64]) bool { return m.Name == name }); known >= 0 {
+			counts[known].Value += n
+		} else {
+			counts = append(counts, Member[int64]{name, n})
+		}
+	}
+	counts = slices.DeleteFunc(counts, func(m Member[int64]) bool { return m.Value <= 0 })
+	slices.SortStableFunc(counts, func(a, b Member[int64]) int { return cmp.Compare(b.Value, a.Value) })
+	return counts
 }
 
 // counts returns how many records have each value of a field, the most

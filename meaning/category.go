@@ -211,6 +211,27 @@ func (l *Lexicon) Judge(of Evidences) Verdict {
 	return v
 }
 
+// Given returns the verdict on a record that came with a category, "" if it came with
+// none: it is the first, and those for which words speak are beside it.
+func (v Verdict) Given(category string) Verdict {
+	if category == "" {
+		return v
+	}
+	labels := []Label{{Category(category), 0}}
+	reason := category + ": the record came with it"
+	for _, label := range v.Labels {
+		switch {
+		case label.Category == Error || label.Category == General:
+			return Verdict{labels, reason}
+		case string(label.Category) == category:
+			labels[0].Score = label.Score
+		default:
+			labels = append(labels, label)
+		}
+	}
+	return Verdict{labels, reason + "; " + v.Reason}
+}
+
 // Speaks reports whether words speak for a category: then the level decides nothing.
 func (l *Lexicon) Speaks(of Evidences) bool {
 	scores := make([]int, len(l.categories))

@@ -2,6 +2,7 @@ package meaning
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,31 @@ func TestCategories(t *testing.T) {
 	}
 	if v := Judge(Evidences{Message: Evidence("SQL injection attack")}); v.Reason != `security 12: "sql injection" 5, "attack" 3.5, "injection" 3.5` {
 		t.Errorf("the reason is %s", v.Reason)
+	}
+}
+
+// TestGivenCategories judges records that came with a category: it is the first.
+func TestGivenCategories(t *testing.T) {
+	words := Judge(Evidences{Message: Evidence("login failed: payment required")})
+	for _, test := range []struct {
+		verdict Verdict
+		given   string
+		want    []Category
+	}{
+		{words, "", []Category{Authentication, Payment}},
+		{words, "payment", []Category{Payment, Authentication}},
+		{words, "mine", []Category{"mine", Authentication, Payment}},
+		{Judge(Evidences{}), "mine", []Category{"mine"}},
+		{Judge(Evidences{IsError: true}), "mine", []Category{"mine"}},
+	} {
+		have := test.verdict.Given(test.given)
+		var labels []Category
+		for _, label := range have.Labels {
+			labels = append(labels, label.Category)
+		}
+		if !slices.Equal(labels, test.want) || !strings.HasPrefix(have.Reason, string(test.want[0])) {
+			t.Errorf("%q: %v because of %q, want %v", test.given, labels, have.Reason, test.want)
+		}
 	}
 }
 

@@ -25,11 +25,14 @@ func DetectLevel(text string) model.Level {
 	if level, ok := priority(text); ok {
 		return level
 	}
-	line, _, _ := strings.Cut(text, "\n")
+	line, rest, _ := strings.Cut(text, "\n")
 	if level, ok := klog(line); ok {
 		return level
 	}
 	if level, _ := levelOfKey(line); level != model.LevelNone {
+		return level
+	}
+	if level := levelOfBrackets(line); level != model.LevelNone {
 		return level
 	}
 	if level := levelOfTokens(line); level != model.LevelNone {
@@ -38,8 +41,35 @@ func DetectLevel(text string) model.Level {
 	if status := requestStatus(line); status > 0 {
 		return levelOfStatus(status)
 	}
-	return levelOfStart(line)
+	if level := levelOfStart(line); level != model.LevelNone {
+		return level
+	}
+	if isException(strings.TrimRight(line, " \r")) && strings.HasPrefix(strings.TrimLeft(rest, " \t"), "at ") {
+		return model.LevelError // without a message, with the stack
+	}
+	return model.LevelNone
 }
+
+// levelOfBrackets reads a level among the parts in brackets that a line begins with:
+// [2024-01-01T10:00:00,000][INFO ][o.e.n.Node], [0.5s][info][gc].
+func levelOfBrackets(line string) model.Level {
+	for n := 0; n < bracketsMax && strings.HasPrefix(line, "["); n++ {
+		end := strings.IndexByte(line, ']')
+		if end < 0 {
+			return model.LevelNone
+		}
+		if n > 0 {
+			if level := word(strings.TrimSpace(line[1:end])); level != model.LevelNone {
+				return level
+			}
+		}
+		line = line[end+1:]
+	}
+	return model.LevelNone
+}
+
+// bracketsMax is how many parts in brackets are looked at.
+const bracketsMax = 4
 
 // LevelOfOutline is DetectLevel for all messages with an outline; sure is false if it
 // depends on what varies in them.
@@ -296,6 +326,9 @@ func levelOfToken(token string, first bool) model.Level {
 	name, _, colon := strings.Cut(core, ":")
 	name = strings.TrimRight(name, ",;-]")
 	level := word(name)
+	if opened && name == "Note" && strings.HasSuffix(token, "]") {
+		return model.LevelInfo // of MySQL
+	}
 	upper := strings.ToUpper(name) == name
 	switch {
 	case level == model.LevelNone:
@@ -320,11 +353,16 @@ func levelOfStart(line string) model.Level {
 	case strings.HasPrefix(line, "Traceback (most recent call last)"), strings.HasPrefix(line, "Exception in thread "), strings.HasPrefix(line, "Caused by: "), strings.HasPrefix(line, "npm ERR!"):
 		return model.LevelError
 	}
-	name, _, colon := strings.Cut(line, ":")
-	if colon && !strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '.' && r != '$' }) && (strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error")) {
+	if name, _, colon := strings.Cut(line, ":"); colon && isException(name) {
 		return model.LevelError
 	}
 	return model.LevelNone
+}
+
+// isException reports whether a text is the name of an exception.
+func isException(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '.' && r != '$' }) &&
+		(strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error"))
 }
 
 // requestStatus returns the status of HTTP in a line of an access log: what follows the

@@ -23,6 +23,8 @@ func TestDetectLevel(t *testing.T) {
 		"2016-09-28 04:30:30, Info                  CBS    Loaded": "info", "2019-01-01T00:00:00.000+0000 E NETWORK  [conn1] x": "error", "03-17 16:13:38.811  1702  2395 D WindowManager: x": "debug",
 		"2024-01-01 10:00:00 UTC [7] LOG:  listening": "info", "2024-01-01 10:00:00 UTC [7] FATAL:  no": "critical", "ERROR:root:failed": "error", "panic: runtime error": "critical",
 		"Traceback (most recent call last):": "error", "java.lang.NullPointerException: x": "error", "ValueError: no": "error", "2024|ERROR|x": "error", "- 1117838570 2005.06.03 R02 RAS KERNEL INFO parity": "info",
+		"[2025-01-02T03:04:05,006][INFO ][o.e.c.m.Service] [node-a] creating index": "info", "[2025-01-02 03:04:05][WARN ][o.e.Gc] x": "warn", "[0.123s][info][gc] GC(7) Pause": "info", "[info] [x]": "info", "[a][b] error": "",
+		"2025-01-02T03:04:05Z 17 [Note] Aborted connection 9": "info", "java.lang.NullPointerException\n\tat a.B.c(B.java:7)": "error", "NullPointerException is what it threw": "", "SomeError": "",
 		"": "", "INFORMATION is power": "info", "User ERROR_HANDLER is set": "", "Größe: 7": "", "npm ERR! x": "error", "I think so": "", "10 I think so": "info",
 	} {
 		if got := DetectLevel(text).String(); got != want {
@@ -35,7 +37,7 @@ func TestDetectLevel(t *testing.T) {
 func TestLevelOfOutlines(t *testing.T) {
 	random := rand.New(rand.NewPCG(91, 92))
 	pieces := []string{"ERROR", "error", "Warning", ":", " ", " ", " ", "\n", "[", "]", "level", "=", "info", "7", "E0315", "10:11:12.123456", "<", "34", ">", "{", "}", `"`, ",", "HTTP/1.1\" 500 7",
-		"2024-01-01", "E", "|", "LOG:", "Exception:", "Foo2Exception:", "\x11", "panic: ", "word", "0", "file.go:8] ", `"level":"error"`, `"level":30`, "severity", "-"}
+		"2024-01-01", "E", "|", "[Note]", "[INFO ]", "\n\tat a", "FooException", "LOG:", "Exception:", "Foo2Exception:", "\x11", "panic: ", "word", "0", "file.go:8] ", `"level":"error"`, `"level":30`, "severity", "-"}
 	sure := 0
 	for range 50_000 {
 		var text strings.Builder

@@ -21,6 +21,12 @@ var levelNames = [...]string{"", "trace", "debug", "info", "warn", "error", "cri
 // String returns the normalised word, "" for LevelNone.
 func (l Level) String() string { return levelNames[l] }
 
+// FieldDetectedLevel is the level that a text tells, of records that came without one.
+const FieldDetectedLevel = "detected_level"
+
+// IsLevel reports whether the values of a field are levels, which compare by severity.
+func IsLevel(field string) bool { return field == FieldLevel || field == FieldDetectedLevel }
+
 // Levels lists the levels in order of severity.
 func Levels() []Level {
 	return []Level{LevelTrace, LevelDebug, LevelInfo, LevelWarn, LevelError, LevelCritical}

@@ -14,8 +14,9 @@ import (
 var ErrSet = errors.New("not a set of patterns")
 
 const (
-	setVersion = 1
-	sumBytes   = 4
+	setVersion  = 1
+	wideVersion = 2 // some pattern has names of several words
+	sumBytes    = 4
 )
 
 // SetMax is how many bytes the saved form of a set has at most.
@@ -24,6 +25,9 @@ const SetMax = 1 + 2*binary.MaxVarintLen32 + FormsMax + 5*PatternsMax + BecameMa
 // Encode returns the saved form of a set; docs/format/patterns.md describes it.
 func (s *Set) Encode() []byte {
 	dst := []byte{setVersion}
+	if s != nil && len(s.wides) > 0 {
+		dst[0] = wideVersion
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(s.Patterns())))
 	for _, p := range s.Patterns() {
 		dst = append(binary.AppendUvarint(dst, uint64(len(p.form))), p.form...)
@@ -45,21 +49,13 @@ func Decode(data []byte) (*Set, error) {
 	switch {
 	case n < 1 || len(data) > SetMax:
 		return nil, fmt.Errorf("%w: %d bytes", ErrSet, len(data))
-	case data[0] != setVersion:
-		return nil, fmt.Errorf("%w: version %d, know %d", ErrSet, data[0], setVersion)
+	case data[0] != setVersion && data[0] != wideVersion:
+		return nil, fmt.Errorf("%w: version %d, know %d and %d", ErrSet, data[0], setVersion, wideVersion)
 	case crc32.Checksum(data[:n], crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(data[n:]):
 		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSet)
 	}
 	r := reader{rest: data[1:n]}
-	forms := make([]string, 0, min(PatternsMax, len(r.rest)))
-	for range r.count(PatternsMax) {
-		form := string(r.take(r.count(FormsMax)))
-		if !strings.Contains(form, wild) || len(forms) > 0 && form <= forms[len(forms)-1] {
-			r.failed = true
-			break
-		}
-		forms = append(forms, form)
-	}
+	forms := r.forms(data[0])
 	s := newSet(forms)
 	for range r.count(BecameMax) {
 		id, now := r.id(), r.id()
@@ -71,7 +67,7 @@ func Decode(data []byte) (*Set, error) {
 		}
 		s.became[id] = now
 	}
-	if r.failed || len(r.rest) > 0 || len(s.patterns) != len(forms) {
+	if r.failed || len(r.rest) > 0 || len(s.patterns) != len(forms) || (data[0] == wideVersion) != (len(s.wides) > 0) {
 		return nil, fmt.Errorf("%w: it does not read as one", ErrSet)
 	}
 	s.seal()
@@ -82,6 +78,25 @@ func Decode(data []byte) (*Set, error) {
 type reader struct {
 	rest   []byte
 	failed bool
+}
+
+// forms reads the patterns of a set.
+func (r *reader) forms(version byte) []string {
+	forms := make([]string, 0, min(PatternsMax, len(r.rest)))
+	last := ""
+	for range r.count(PatternsMax) {
+		form := string(r.take(r.count(FormsMax)))
+		varies := strings.Contains(form, wild) || version == wideVersion && strings.Contains(form, wide)
+		if !varies || form <= last {
+			r.failed = true
+			break
+		}
+		last = form
+		if version == wideVersion || !strings.Contains(form, wide) { // a byte of a message in sets of old
+			forms = append(forms, form)
+		}
+	}
+	return forms
 }
 
 func (r *reader) count(most int) int {

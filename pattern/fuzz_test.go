@@ -1,6 +1,7 @@
 package pattern_test
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 // from its saved form.
 func FuzzLearn(f *testing.F) {
 	f.Add("a b \x11\na c \x11\na d=\"e f\" \x11\x14\n{\"a\":[1,{\"b\":2}],\"msg\":\"x y\"\n")
+	f.Add(strings.Join(units(), "\n") + "\nStarted a\x15b c.\n")
 	f.Add("key=\"\nkey='x\nC:\\x \\\\y //z http://a ... .. =\n(((\n)))\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := strings.Split(text, "\n")
@@ -38,8 +40,13 @@ func FuzzLearn(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1, 0, 0})
 	f.Add(learn(nil, "user anna went", "user bert went", "user claire went").Encode())
+	f.Add(learn(nil, units()...).Encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if set, err := pattern.Decode(data); err == nil && !slices.Equal(set.Encode(), data) {
+		set, err := pattern.Decode(data)
+		if err != nil || data[0] == 1 && bytes.IndexByte(data, 0x15) >= 0 {
+			return // in sets of old that byte was one of a message: such a pattern is left out
+		}
+		if !slices.Equal(set.Encode(), data) {
 			t.Errorf("%x comes back as %x", data, set.Encode())
 		}
 	})

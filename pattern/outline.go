@@ -68,11 +68,12 @@ var kinds = func() (of [256]uint8) {
 // alone: numbers, addresses, paths, dates, values of keys. Different texts of one
 // statement have few outlines. The next call changes what is returned.
 func (o *outliner) outline(text string) []string {
+	whole := text
 	if len(text) > TextMax {
 		text = text[:TextMax]
 	}
-	if strings.Contains(text, wild) {
-		text = strings.ReplaceAll(text, wild, hole)
+	if strings.ContainsAny(text, wild+wide) {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, wild, hole), wide, hole)
 	}
 	o.tokens = o.tokens[:0]
 	text, more := firstLines(text)
@@ -83,6 +84,9 @@ func (o *outliner) outline(text string) []string {
 	}
 	if more {
 		o.tokens = append(o.tokens, tail)
+		if last := traced(whole); last != "" {
+			o.words(last)
+		}
 	}
 	if len(o.tokens) == 0 {
 		o.tokens = append(o.tokens, "")
@@ -371,7 +375,7 @@ func maskCore(out *strings.Builder, core string) {
 			}
 		}
 		piece := core[i:end]
-		if strings.IndexByte(piece, gap) >= 0 || isPath(piece) || isAddress(piece) || isHost(piece, core[end:]) {
+		if strings.IndexByte(piece, gap) >= 0 && !isSentence(piece) || isPath(piece) || isAddress(piece) || isHost(piece, core[end:]) {
 			out.WriteByte(gap)
 		} else {
 			out.WriteString(piece)
@@ -379,6 +383,20 @@ func maskCore(out *strings.Builder, core string) {
 		i = end
 	}
 }
+
+// isSentence reports whether a text has letters of a script that has no spaces between
+// words: what stands beside a gap is no part of a number or name then.
+func isSentence(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= scriptByte {
+			return true
+		}
+	}
+	return false
+}
+
+// scriptByte is the least first byte of such letters (U+0E00 and up).
+const scriptByte = 0xE0
 
 // quotedValue writes a gap for the value at the start of a text, in quotes if it has
 // them, and returns where it ends.
@@ -537,6 +555,30 @@ func firstLines(text string) (lines string, more bool) {
 		from = at + 1
 	}
 }
+
+// traceback is how Python begins to say where an exception comes from: what it is comes
+// last, in a line that is not set in.
+const traceback = "Traceback (most recent call last):"
+
+// traced returns the line of a traceback that says what happened, "" of other texts.
+func traced(text string) string {
+	if text = strings.TrimSpace(text); !strings.HasPrefix(text, traceback) {
+		return ""
+	}
+	for {
+		at := strings.LastIndexByte(text, '\n')
+		if at < 0 {
+			return ""
+		}
+		if line := text[at+1:]; line != "" && line[0] != ' ' && line[0] != '\t' && line[0] != '\r' {
+			return line[:min(len(line), tracedMax)]
+		}
+		text = text[:at]
+	}
+}
+
+// tracedMax is how many bytes of that line are looked at.
+const tracedMax = 1 << 10
 
 // lineLetters is how many letters a line has at least that says something.
 const lineLetters = 12

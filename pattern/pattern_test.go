@@ -11,14 +11,8 @@ import (
 	"github.com/stere-log/stere/pattern"
 )
 
-// outlined returns the shape of a message with a byte 11 for every variable.
-func outlined(message string) string {
-	found, _, ok := shape.Split(nil, message)
-	if !ok {
-		return message
-	}
-	return shape.Literal(found, shape.Placeholder)
-}
+// outlined returns a message with a byte 11 for every variable.
+func outlined(message string) string { return shape.MessageOutline(message) }
 
 func learn(before *pattern.Set, messages ...string) *pattern.Set {
 	texts := make([]string, len(messages))
@@ -89,6 +83,47 @@ func TestWhatIsOnePattern(t *testing.T) {
 			[]string{"built on Mon Jan 12 10:00:01 UTC 2026 here", "built on Fri May 1 11:12:13 CEST 2026 here"},
 			[]string{"built on * here"},
 		},
+		"names of several words": {
+			units(),
+			[]string{"Failed to start *.", "Finished *.", "Started *.", "Starting *...", "Stopped the scheduler of batch jobs."},
+		},
+		"names of several words before what varies by its form": {
+			[]string{
+				"User Alice Smith created account 12", "User Bob van Dyke created account 3", "User Carol created account 4",
+				"User Alice Smith deleted account 1", "User Bob van Dyke deleted account 5", "User Carol deleted account 77",
+			},
+			[]string{"User * created account *", "User * deleted account *"},
+		},
+		"two names of several words": {
+			[]string{
+				"Customer Alice Smith from New Zealand placed order 1", "Customer Bob van Dyke from New Zealand placed order 2", "Customer Carol from New Zealand placed order 3",
+				"Customer Alice Smith from France placed order 1", "Customer Bob van Dyke from France placed order 2", "Customer Carol from France placed order 3",
+				"Customer Alice Smith from United States placed order 1", "Customer Bob van Dyke from United States placed order 2", "Customer Carol from United States placed order 3",
+				"Rate for New Zealand updated to 1.2", "Rate for United States updated to 3.1", "Rate for France updated to 2.2",
+			},
+			[]string{"Customer * from * placed order *", "Rate for * updated to *"},
+		},
+		"what happened is no name": {
+			[]string{
+				"session opened for a client", "session closed", "session lost its peer", "connection opened for a client", "connection closed", "connection lost its peer",
+			},
+			[]string{"connection closed", "connection lost its peer", "connection opened for a client", "session closed", "session lost its peer", "session opened for a client"},
+		},
+		"several words in one place only": {
+			[]string{"payment declined: card expired", "payment declined: insufficient funds", "payment declined: fraud", "payment declined: do not honour"},
+			[]string{"payment declined: card expired", "payment declined: do not honour", "payment declined: fraud", "payment declined: insufficient funds"},
+		},
+		"the exception of a traceback": {
+			[]string{
+				"Traceback (most recent call last):\n  File \"a.py\", line 3, in f\n    g()\nKeyError: 12", "Traceback (most recent call last):\n  File \"b.py\", line 9, in h\n    g()\nKeyError: 7\n",
+				"Traceback (most recent call last):\n  File \"a.py\", line 3, in f\n    g()\nValueError: bad",
+			},
+			[]string{"Traceback (most recent call last): … KeyError: *", "Traceback (most recent call last): … ValueError: bad"},
+		},
+		"a script without spaces": {
+			[]string{"订单953支付成功，金额325.024元", "订单7支付成功，金额2元", "订单953支付失败：余额不足", "数据库连接超时，重试第6次"},
+			[]string{"数据库连接超时，重试第*次", "订单*支付失败：余额不足", "订单*支付成功，金额*元"},
+		},
 		"empty": {[]string{"", " \n "}, []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +132,15 @@ func TestWhatIsOnePattern(t *testing.T) {
 			}
 		})
 	}
+}
+
+// units are messages of a service manager: what is started has names of several words.
+func units() []string {
+	all := []string{"Stopped the scheduler of batch jobs."}
+	for _, unit := range []string{"Rotate log files", "Hostname Service", "Cleanup of Temporary Directories", "Journal", "Message of the Day"} {
+		all = append(all, "Starting "+unit+"...", "Started "+unit+".", "Finished "+unit+".", "Failed to start "+unit+".")
+	}
+	return all
 }
 
 // statements generates messages of a few statements with names that have no digit.
@@ -108,9 +152,14 @@ func statements(r *rand.Rand, n int) []string {
 		}
 		return string(out)
 	}
+	units := []string{"Rotate log files", "Hostname Service", "Cleanup of Temporary Directories", "Journal"}
 	all := make([]string, n)
 	for i := range all {
-		switch r.IntN(6) {
+		switch r.IntN(8) {
+		case 6:
+			all[i] = fmt.Sprintf("Started %s.", units[r.IntN(len(units))])
+		case 7:
+			all[i] = fmt.Sprintf("Stopped %s.", units[r.IntN(len(units))])
 		case 0:
 			all[i] = fmt.Sprintf("user %s logged in from %d.0.0.1", name(), r.IntN(255))
 		case 1:

@@ -27,11 +27,16 @@ type Pattern struct {
 	ID   string // the same wherever and whenever the text is the same
 	Text string // with a star for what varies
 	form string // tokens with a space between, the bytes of what varies
+
+	tokens []string // of the form, if it has names of several words
 }
+
+// stars puts a star in place of what varies.
+var stars = strings.NewReplacer(hole, star, wild, star, wide, star)
 
 // newPattern returns the pattern of a form.
 func newPattern(form string) *Pattern {
-	text := strings.ReplaceAll(strings.ReplaceAll(form, hole, star), wild, star)
+	text := stars.Replace(form)
 	return &Pattern{ID: IDOf(text), Text: text, form: form}
 }
 
@@ -50,8 +55,9 @@ func (p *Pattern) Form() string { return p.form }
 type Set struct {
 	patterns []*Pattern // by form
 	byID     map[string]*Pattern
-	became   map[string]string // id of a pattern that is no more -> that of the one its messages have
-	trees    map[int]*node     // by length
+	became   map[string]string     // id of a pattern that is no more -> that of the one its messages have
+	trees    map[int]*node         // by length
+	wides    map[string][]*Pattern // with names of several words, by their first word
 	key      string
 	whole    string
 }
@@ -71,20 +77,25 @@ func Outlines(texts []string) []string {
 // order of these does not matter, nor do repeats. What a pattern of the set covers
 // joins it; patterns of the set that prove to be one become one.
 func (s *Set) Learn(forms []string) *Set {
-	byLength := map[int][][]string{}
-	add := func(form string) {
-		tokens := strings.Split(form, " ")
-		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
-	}
+	var known []string
+	var all [][]string
 	for _, p := range s.Patterns() {
-		add(p.form)
-	}
-	for _, form := range slices.Compact(slices.Sorted(slices.Values(forms))) {
-		if s == nil || s.find(strings.Split(form, " ")) == nil {
-			add(form)
+		if strings.Contains(p.form, wide) {
+			known = append(known, p.form)
+		} else {
+			all = append(all, strings.Split(p.form, " "))
 		}
 	}
-	var found []string
+	for _, form := range slices.Compact(slices.Sorted(slices.Values(forms))) {
+		if tokens := strings.Split(form, " "); s == nil || s.find(tokens) == nil {
+			all = append(all, tokens)
+		}
+	}
+	found, all := widen(all, known)
+	byLength := map[int][][]string{}
+	for _, tokens := range all {
+		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
+	}
 	for length, outlines := range byLength {
 		slices.SortFunc(outlines, func(a, b []string) int { return slices.Compare(a, b) })
 		g := newGroup(length, outlines)
@@ -104,12 +115,17 @@ func (s *Set) Learn(forms []string) *Set {
 // they say most.
 func newSet(forms []string) *Set {
 	slices.Sort(forms)
-	s := &Set{byID: make(map[string]*Pattern, len(forms)), became: map[string]string{}, trees: map[int]*node{}}
+	s := &Set{byID: make(map[string]*Pattern, len(forms)), became: map[string]string{}, trees: map[int]*node{}, wides: map[string][]*Pattern{}}
 	for _, form := range bounded(slices.Compact(forms)) {
 		p := newPattern(form)
 		s.byID[p.ID] = p
 		s.patterns = append(s.patterns, p)
 		tokens := strings.Split(form, " ")
+		if strings.Contains(form, wide) {
+			p.tokens = tokens
+			s.wides[tokens[0]] = append(s.wides[tokens[0]], p)
+			continue
+		}
 		tree := s.trees[len(tokens)]
 		if tree == nil {
 			tree = &node{}
@@ -190,10 +206,20 @@ func (s *Set) Of(text string) *Pattern { return s.Mapper().Of(text) }
 
 // find returns the pattern that covers tokens, nil if none does.
 func (s *Set) find(tokens []string) *Pattern {
-	if s == nil || s.trees[len(tokens)] == nil {
+	if s == nil {
 		return nil
 	}
-	return s.trees[len(tokens)].find(tokens)
+	if tree := s.trees[len(tokens)]; tree != nil {
+		if p := tree.find(tokens); p != nil {
+			return p
+		}
+	}
+	for _, p := range s.wides[tokens[0]] {
+		if coversWide(p.tokens, tokens) {
+			return p
+		}
+	}
+	return nil
 }
 
 // Now returns the id that a pattern of a set has now, given one that it has or had.

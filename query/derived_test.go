@@ -114,6 +114,9 @@ func naiveDerived(r *model.Record) map[string]string {
 		Message: meaning.Evidence(text("message")), Component: meaning.Evidence(text("component")), Endpoint: meaning.Evidence(text("endpoint")),
 		IsError: level >= model.LevelError,
 	})
+	if own, ok := r.Get(derived.Category); ok {
+		verdict = verdict.Given(own.Text)
+	}
 	var labels []string
 	for _, label := range verdict.Labels {
 		labels = append(labels, string(label.Category))
@@ -246,6 +249,7 @@ func TestDerivedIsNaive(t *testing.T) {
 				checkDerived(t, name, engine, made, value, numbers, records)
 			}
 		}
+		checkDetectedOrder(t, name, engine, values[derived.DetectedLevel])
 		facets := search(t, engine, query.Request{Text: "*", Facets: []string{derived.Category}}).Facets[derived.Category]
 		for _, facet := range facets {
 			if want := values[derived.Category][cellText(facet.Value)]; facet.Count != uint64(len(want)) {
@@ -268,6 +272,33 @@ func cellText(cell any) string {
 		return err.Error()
 	}
 	return string(data)
+}
+
+// checkDetectedOrder compares detected levels: by severity, whatever a level is called.
+func checkDetectedOrder(t *testing.T, name string, engine *query.Engine, levels map[string][]int) {
+	t.Helper()
+	count := func(names ...string) (n int64) {
+		for _, level := range names {
+			n += int64(len(levels[level]))
+		}
+		return n
+	}
+	if count("error", "critical") == 0 || count("info", "debug", "trace") == 0 {
+		t.Fatalf("levels %v: the test is broken", levels)
+	}
+	for condition, want := range map[string]int64{
+		"detected_level>=error": count("error", "critical"), "detected_level<WARNING": count("info", "debug", "trace"), "detected_level:FATAL": count("critical"), "detected_level:[info TO error]": count("info", "warn", "error"),
+	} {
+		for _, text := range []string{condition + " | stats count()", "* | stats count_if(" + condition + ")"} {
+			if got := search(t, engine, query.Request{Text: text}).Rows[0][0]; got != want {
+				t.Errorf("%s: %s: %v, want %d", name, text, got, want)
+			}
+		}
+	}
+	where := `* | where detected_level >= "error" | stats count()`
+	if got, want := search(t, engine, query.Request{Text: where}).Rows[0][0], count("error", "critical"); got != want {
+		t.Errorf("%s: %s: %v, want %d", name, where, got, want)
+	}
 }
 
 // checkDerived asks for one value of a field.
@@ -424,6 +455,9 @@ func naiveCategories(r *model.Record, words *meaning.Lexicon) map[string]string 
 	verdict := words.Judge(meaning.Evidences{
 		Message: words.Evidence(text("message")), Component: words.EvidenceOfComponent(text("component")), Endpoint: words.Evidence(text("endpoint")), IsError: level >= model.LevelError,
 	})
+	if own, ok := r.Get(derived.Category); ok {
+		verdict = verdict.Given(own.Text)
+	}
 	var labels []string
 	for _, label := range verdict.Labels {
 		labels = append(labels, string(label.Category))

@@ -34,7 +34,9 @@ func visits(random *rand.Rand, n int) []model.Record {
 	records := make([]model.Record, n)
 	for i := range records {
 		message := fmt.Sprintf("user %s came from 10.0.0.%d", names[random.IntN(len(names))], random.IntN(200))
-		switch random.IntN(3) {
+		switch random.IntN(4) {
+		case 3: // names of several words
+			message = []string{"Started ", "Stopped "}[random.IntN(2)] + []string{"Rotate log files", "Hostname Service", "Journal", "Cleanup of Temporary Directories"}[random.IntN(4)] + "."
 		case 0:
 			message = fmt.Sprintf("disk %d is full", random.IntN(9))
 		case 1:
@@ -63,7 +65,7 @@ func TestLearnedPatterns(t *testing.T) {
 		texts[p.ID] = p.Text
 		old[none.Of(outline).ID]++
 	}
-	if len(counts) != 3 || len(old) < 20 {
+	if len(counts) != 5 || len(old) < 20 {
 		t.Fatalf("%d patterns of %d outlines: the test is broken", len(counts), len(old))
 	}
 	heads := deal(t, random, records, 3, 4)

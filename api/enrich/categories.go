@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/meaning"
+	"github.com/stere-log/stere/model"
 )
 
 // Category is what a tenant added to a category, built-in or its own.
@@ -144,4 +145,29 @@ func (s *Service) DropCategory(ctx context.Context, r admin.Request) (admin.Answ
 	}
 	gone, err := s.Store.DropCategory(ctx, tenant, meaning.Category(r.Name))
 	return admin.Answer{Status: http.StatusOK, Body: gone, Before: gone, Gone: true}, err
+}
+
+// CategoryOf returns what a record of a tenant is about, as the field category says it of
+// what is stored.
+func (s *Service) CategoryOf(tenant model.TenantID, record *model.Record) meaning.Category {
+	words := meaning.BuiltIn()
+	if s.Store != nil {
+		if own := s.Store.Words(tenant); own != nil {
+			words = own
+		}
+	}
+	text := func(name string) string {
+		f, _ := record.Get(name)
+		return f.Text
+	}
+	message := text(model.FieldMessage)
+	level, known := model.ParseLevel(text(model.FieldLevel))
+	if !known {
+		level = meaning.DetectLevel(message)
+	}
+	of := meaning.Evidences{
+		Message: words.Evidence(message), Component: words.EvidenceOfComponent(text(model.FieldComponent)), Endpoint: words.Evidence(text("endpoint")),
+		IsError: level >= model.LevelError,
+	}
+	return words.Judge(of).Given(text("category")).Labels[0].Category
 }

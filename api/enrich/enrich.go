@@ -49,6 +49,8 @@ type Store interface {
 	Categories(tenant model.TenantID) ([]Category, error) // by name
 	PutCategory(ctx context.Context, tenant model.TenantID, category Category) (before *Category, err error)
 	DropCategory(ctx context.Context, tenant model.TenantID, name meaning.Category) (Category, error)
+	// Words decide what records are about, nil: the built-in ones alone.
+	Words(tenant model.TenantID) *meaning.Lexicon
 }
 
 // Service answers people.

@@ -18,6 +18,8 @@ import (
 // store has one table, one deployment and one category, and counts changes.
 type store struct{ changes int }
 
+func (*store) Words(model.TenantID) *meaning.Lexicon { return nil }
+
 func (*store) Lookups(model.TenantID) []enrich.Lookup { return []enrich.Lookup{{Name: "teams"}} }
 func (*store) Lookup(model.TenantID, string) (enrich.Lookup, *lookup.Table, error) {
 	return enrich.Lookup{Name: "teams"}, &lookup.Table{}, nil

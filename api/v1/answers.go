@@ -63,6 +63,7 @@ type Stored struct {
 	Level     string `json:"level,omitempty"`
 	Severity  string `json:"severity,omitempty"`
 	Component string `json:"component,omitempty"`
+	Category  string `json:"category,omitempty"` // what it is about, by its words if it did not come with one
 }
 
 // Written is the answer to a write of several records.

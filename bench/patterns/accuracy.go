@@ -48,15 +48,6 @@ func labelled(path string) ([]line, error) {
 	return lines, nil
 }
 
-// outlined returns the shape of a message as patterns are learned from.
-func outlined(message string) string {
-	found, _, ok := shape.Split(nil, message)
-	if !ok {
-		return message
-	}
-	return shape.Literal(found, shape.Placeholder)
-}
-
 // systems measures how well the statements of each system are found.
 func systems(data string) ([]System, error) {
 	const suffix = "_2k.log_structured.csv.gz"
@@ -87,7 +78,7 @@ func systems(data string) ([]System, error) {
 func accuracy(lines []line) Accuracy {
 	texts := make([]string, len(lines))
 	for i := range lines {
-		texts[i] = outlined(lines[i].message)
+		texts[i] = shape.MessageOutline(lines[i].message)
 	}
 	var none *pattern.Set
 	mapper := none.Learn(pattern.Outlines(texts)).Mapper()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/pattern"
 )
 
@@ -71,7 +72,7 @@ func shapesOf(path string) (map[string]int, error) {
 		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
-		shapes[outlined(record.Message)]++
+		shapes[shape.MessageOutline(record.Message)]++
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)

@@ -40,14 +40,12 @@ func TestAccuracy(t *testing.T) {
 	}
 }
 
-// TestAccuracyOfMadeLines measures lines that were made. One system is below the goal:
-// names of several words, of different lengths (docs/patterns.md).
+// TestAccuracyOfMadeLines measures lines that were made.
 func TestAccuracyOfMadeLines(t *testing.T) {
-	const names, reached = "systemd", 0.75
 	sum, found := 0.0, madeSystems()
 	for _, m := range found {
 		sum += m.GA
-		if least := map[bool]float64{true: reached, false: goalLeast}[m.Name == names]; m.GA < least {
+		if m.GA < goalLeast {
 			t.Errorf("%s: grouping accuracy %.3f", m.Name, m.GA)
 		}
 	}

@@ -5,15 +5,18 @@
 // there: a rule that finds something else than its author meant is worse than none.
 //
 // Supported: selections as maps, lists of maps and lists of keywords; the modifiers
-// contains, startswith, endswith, all, re, cidr, exists, cased, gt, gte, lt, lte; the
-// wildcards * and ?; null; conditions of and, or, not, parentheses, "1 of" and "all of"
-// with names, patterns of names, and them. Refused: aggregations, correlations, time
-// frames, and modifiers that encode values.
+// contains, startswith, endswith, all, re with i, m and s, cidr, exists, cased, gt, gte,
+// lt, lte, windash, and base64 and base64offset, also of wide (utf16le); the wildcards *
+// and ?; null; conditions of and, or, not, parentheses, "1 of" and "all of" with names,
+// patterns of names, and them. Refused: aggregations, correlations, time frames, all
+// other modifiers and files of several rules.
 package sigma
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -85,7 +88,15 @@ func Translate(text []byte, options Options) (*Rule, error) {
 		Detection                     yaml.Node
 		Correlation                   yaml.Node
 	}
-	if err := yaml.Unmarshal(text, &body); err != nil {
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	if err := documents.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fault(nil, "the rule is no YAML: %.300v", err)
+	}
+	var another yaml.Node
+	switch err := documents.Decode(&another); {
+	case err == nil:
+		return nil, fault(&another, "several documents are not supported: translate each rule by itself")
+	case !errors.Is(err, io.EOF):
 		return nil, fault(nil, "the rule is no YAML: %.300v", err)
 	}
 	switch {
@@ -218,13 +229,12 @@ func (t *translator) named(field string) string {
 // field translates a member of a map: a field with modifiers, and its values.
 func (t *translator) field(name, value *yaml.Node) (string, error) {
 	parts := strings.Split(name.Value, "|")
-	field, modifiers := t.named(parts[0]), parts[1:]
+	field, asked := t.named(parts[0]), parts[1:]
 	if parts[0] == "" {
 		return "", fault(name, "keywords with modifiers are not supported")
 	}
-	known := []string{"contains", "startswith", "endswith", "all", "re", "cidr", "exists", "cased", "gt", "gte", "lt", "lte"}
-	for _, m := range modifiers {
-		if !slices.Contains(known, m) {
+	for _, m := range asked {
+		if known := modifiers(); !slices.Contains(known, m) {
 			return "", fault(name, "the modifier %q is not supported; these are: %s", m, strings.Join(known, ", "))
 		}
 	}
@@ -240,22 +250,30 @@ func (t *translator) field(name, value *yaml.Node) (string, error) {
 		if v.Kind != yaml.ScalarNode {
 			return "", fault(v, "a value of %s is a text, a number, true, false or null", parts[0])
 		}
-		text, err := match(field, modifiers, v)
+		texts, cased, err := variants(asked, v)
 		if err != nil {
 			return "", err
 		}
-		all = append(all, text)
+		var any []string
+		for _, one := range texts {
+			text, err := match(field, asked, one, cased)
+			if err != nil {
+				return "", err
+			}
+			any = append(any, text)
+		}
+		all = append(all, joined(any, " OR "))
 	}
-	if slices.Contains(modifiers, "all") {
+	if slices.Contains(asked, "all") {
 		return joined(all, " AND "), nil
 	}
 	return joined(all, " OR "), nil
 }
 
 // match is one comparison of a field with a value.
-func match(field string, modifiers []string, v *yaml.Node) (string, error) {
-	has := func(m string) bool { return slices.Contains(modifiers, m) }
-	cased := has("cased")
+func match(field string, asked []string, v *yaml.Node, cased bool) (string, error) {
+	has := func(m string) bool { return slices.Contains(asked, m) }
+	cased = cased || has("cased")
 	comparisons := []struct{ modifier, operator string }{{"gte", ">="}, {"gt", ">"}, {"lte", "<="}, {"lt", "<"}}
 	for _, c := range comparisons {
 		if has(c.modifier) {
@@ -264,7 +282,16 @@ func match(field string, modifiers []string, v *yaml.Node) (string, error) {
 	}
 	switch {
 	case has("re"):
-		return field + ":/" + slashes(v.Value) + "/", nil
+		flags := ""
+		for _, flag := range []string{"i", "m", "s"} {
+			if has(flag) {
+				flags += flag
+			}
+		}
+		if flags != "" {
+			flags = "(?" + flags + ")"
+		}
+		return field + ":/" + flags + slashes(v.Value) + "/", nil
 	case has("cidr"):
 		if _, err := netip.ParsePrefix(v.Value); err != nil {
 			return "", fault(v, "%.80q is no network, want for example 10.0.0.0/8", v.Value)

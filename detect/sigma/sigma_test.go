@@ -1,6 +1,7 @@
 package sigma_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -40,6 +41,11 @@ func TestTranslate(t *testing.T) {
 		{"  a:\n    ip|cidr: 10.0.0.0/8\n  b:\n    n|gt: 5\n  condition: not (a or b)",
 			[]*model.Record{record("ip", "192.168.0.1", "n", "5")}, []*model.Record{record("ip", "10.2.3.4"), record("n", "6")}},
 		{"  a:\n    - x: one\n    - y|exists: true\n  condition: a", []*model.Record{record("x", "ONE"), record("y", "")}, []*model.Record{record("x", "two")}},
+		{"  a:\n    x|windash|contains: ' -enc '\n  condition: a", []*model.Record{record("x", "powershell -enc AA"), record("x", "powershell /ENC AA"), record("x", "powershell –enc AA")}, []*model.Record{record("x", "powershell enc AA"), record("x", "a-enc b")}},
+		{"  a:\n    x|base64offset|contains: 'http://'\n  condition: a", []*model.Record{record("x", base64.StdEncoding.EncodeToString([]byte("http://a"))), record("x", base64.StdEncoding.EncodeToString([]byte("1http://a"))), record("x", "b "+base64.StdEncoding.EncodeToString([]byte("12http://abc")))}, []*model.Record{record("x", base64.StdEncoding.EncodeToString([]byte("ftp://a"))), record("x", strings.ToLower(base64.StdEncoding.EncodeToString([]byte("http://a"))))}},
+		{"  a:\n    x|wide|base64offset|contains: [IEX, Net.Web]\n  condition: a", []*model.Record{record("x", "SQBFAFgAIAAo"), record("x", base64.StdEncoding.EncodeToString([]byte("zN\x00e\x00t\x00.\x00W\x00e\x00b\x00C\x00")))}, []*model.Record{record("x", "SUVY")}},
+		{"  a:\n    x|base64: 'a b'\n  condition: a", []*model.Record{record("x", "YSBi")}, []*model.Record{record("x", "ysbi"), record("x", "a b")}},
+		{"  a:\n    x|re|i: '^get /ADMIN'\n  condition: a", []*model.Record{record("x", "GET /admin/x")}, []*model.Record{record("x", "a GET /admin")}},
 		{"  a:\n    x|cased: One\n  condition: a", []*model.Record{record("x", "One")}, []*model.Record{record("x", "one")}},
 	} {
 		rule, err := sigma.Translate([]byte(head+c.rule), sigma.Options{})
@@ -71,7 +77,10 @@ func TestNames(t *testing.T) {
 // TestRefused checks that what is not understood is refused, with its line.
 func TestRefused(t *testing.T) {
 	for rule, want := range map[string]string{
-		"title: t\ndetection:\n  a:\n    x|base64: y\n  condition: a":                                                           "line 4: the modifier",
+		"title: t\ndetection:\n  a:\n    x|fieldref: y\n  condition: a":                                                         "line 4: the modifier \"fieldref\" is not supported",
+		"title: t\ndetection:\n  a:\n    x|base64: 'y*'\n  condition: a":                                                        "line 4: a value that is encoded",
+		"title: t\ndetection:\n  a:\n    x|wide: y\n  condition: a":                                                             "line 4: wide and utf16le",
+		"title: t\ndetection:\n  a:\n    x: y\n  condition: a\n---\ndetection:\n  a:\n    x: y\n":                               "several documents",
 		"title: t\ndetection:\n  a:\n    x: y\n  condition: a | count() by x > 5":                                               "line 5: aggregations",
 		"title: t\ndetection:\n  a:\n    x: y\n  timeframe: 5m\n  condition: a":                                                 "line 5: timeframe",
 		"title: t\ndetection:\n  a:\n    x: y\n  condition: b":                                                                  `line 5: there is no selection "b"`,

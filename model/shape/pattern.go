@@ -2,6 +2,7 @@ package shape
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -182,12 +183,71 @@ func appendPlaceholders(out []byte, text string) []byte {
 		}
 		end, variable := variableEnd(text, i)
 		if variable {
-			out = append(append(out, text[copied:i]...), Placeholder)
+			out = appendVariable(append(out, text[copied:i]...), text[i:end])
 			copied = end
 		}
 		i = end
 	}
 	return append(out, text[copied:]...)
+}
+
+// appendVariable appends a Placeholder for a variable, or for each part of it that has a
+// digit and stands between letters of a dense script.
+func appendVariable(out []byte, variable string) []byte {
+	if !denseIn(variable) {
+		return append(out, Placeholder)
+	}
+	for variable != "" {
+		n := strings.IndexFunc(variable, dense)
+		if n < 0 {
+			n = len(variable)
+		}
+		if part := variable[:n]; strings.ContainsAny(part, "0123456789") {
+			core := strings.TrimLeft(part, joiners)
+			out = append(out, part[:len(part)-len(core)]...)
+			out = append(out, Placeholder)
+			out = append(out, core[len(strings.TrimRight(core, joiners)):]...)
+		} else {
+			out = append(out, part...)
+		}
+		end := n
+		for end < len(variable) {
+			r, size := utf8.DecodeRuneInString(variable[end:])
+			if !dense(r) {
+				break
+			}
+			end += size
+		}
+		out = append(out, variable[n:end]...)
+		variable = variable[end:]
+	}
+	return out
+}
+
+// joiners are the bytes of the class joiner.
+const joiners = ".:-"
+
+// dense reports whether a rune is of a script in which words have no spaces between
+// them, or numbers none to the words beside them: Thai and its neighbours, Chinese,
+// Japanese, Korean, with their punctuation. A word with a digit may be a whole sentence
+// there.
+func dense(r rune) bool {
+	return r >= denseFirst && (r < 0x1200 || r >= 0x1780 && r < 0x1800 || r >= 0x3000 && r < 0xA4D0 || r >= 0xAC00 && r < 0xD7B0 || r >= 0xF900 && r < 0xFB00 || r >= 0xFF00 && r < 0xFFF0 || r >= 0x20000 && r < 0x32000)
+}
+
+const (
+	denseFirst = 0x0E00
+	denseByte  = 0xE0 // the first byte of such runes is at least that
+)
+
+// denseIn reports whether there is a letter of a dense script in a text.
+func denseIn(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= denseByte {
+			return strings.ContainsFunc(text[i:], func(r rune) bool { return dense(r) && unicode.IsLetter(r) })
+		}
+	}
+	return false
 }
 
 // stretch is a part of a message of any length.

@@ -72,6 +72,33 @@ func TestPatternOfShape(t *testing.T) {
 	}
 }
 
+// TestScriptsWithoutSpaces looks at messages in which a word with a digit says more than
+// that: they stay text, and their outlines have the number cut out alone.
+func TestScriptsWithoutSpaces(t *testing.T) {
+	for message, want := range map[string]string{
+		"订单953支付成功，金额325.024元":            "订单\x11支付成功，金额\x11元",
+		"用户 王芳 登录，IP地址：8.67.224.14:80 ok": "用户 王芳 登录，IP地址：\x11:\x11 ok",
+		"注文12件、合計3,500円":                  "注文\x11件、合計\x11,\x11円",
+		"주문 953번이 완료되었습니다":                "주문 \x11번이 완료되었습니다",
+		"编号a7-b9-完成":                      "编号\x11-完成",
+	} {
+		if outline := MessageOutline(message); outline != want {
+			t.Errorf("%q: the outline is %q, want %q", message, outline, want)
+		}
+		if shape, vars, ok := Split(nil, message); ok {
+			t.Errorf("%q has the shape %q and %q", message, shape, vars)
+		}
+	}
+	for message, want := range map[string]string{
+		"waited 12µs for 7€, Größe7": "waited \x11 for \x11, \x11", "Route ID：f3d4d4ef": "Route \x11", "数据库 7 ok": "数据库 \x11 ok",
+	} {
+		shape, _, ok := Split(nil, message)
+		if outline := MessageOutline(message); outline != want || !ok || Outline(shape) != want {
+			t.Errorf("%q: the outline is %q, that of the shape %q, want %q", message, outline, shape, want)
+		}
+	}
+}
+
 // TestWholeOutline puts messages together of values and what is between them, all that a
 // word, a variable or a UUID can be made of, and compares what is sure of the outline
 // with that of the whole message.
@@ -81,7 +108,7 @@ func TestWholeOutline(t *testing.T) {
 	pieces := []string{
 		"", " ", "-", ".", ":", "--", "x", "x1", "7", "cafe", "face", "babe", "deadbeef", "1234abcd", "feedfacebeef", "0123456789ab", "\x11", "\x13", "=",
 		"deadbeef-cafe-babe-face-feedfacebeef", "cafe-babe-face-feedfacebeef", "deadbeef-cafe-babe-face", "-cafe-", "babe-face-feedfacebeef",
-		"10.0.0.7", "7-x1", "x1:7", "1.", "-2", ":3", ".4", "a-", "deadbeef-", "C-",
+		"7号", "号", "订单9", "：8", "é9", "10.0.0.7", "7-x1", "x1:7", "1.", "-2", ":3", ".4", "a-", "deadbeef-", "C-",
 	}
 	text := func(most int) (text string) {
 		for range random.IntN(most + 1) {
@@ -104,14 +131,16 @@ func TestWholeOutline(t *testing.T) {
 		from, good := 0, true
 		for i, cut := range cuts {
 			good = good && cut.start < cut.end && Border(message, cut.start) && Border(message, cut.end)
-			shape, _, _ = AppendSpans(shape, nil, message, from, cut.start)
+			var ok bool
+			shape, _, ok = AppendSpans(shape, nil, message, from, cut.start)
+			good = good && ok // else the message stays text
 			shape = AppendReference(shape, uint32(i))
 			outlines, from = append(outlines, Value{MessageOutline(values[i]), TailOf(values[i])}), cut.end
 		}
-		if !good {
+		shape, _, ok := AppendSpans(shape, nil, message, from, len(message))
+		if !good || !ok {
 			continue
 		}
-		shape, _, _ = AppendSpans(shape, nil, message, from, len(message))
 		outline, is := WholeOutline(string(shape), outlines)
 		if !is {
 			continue

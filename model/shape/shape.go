@@ -68,7 +68,8 @@ var classes = func() (table [256]uint8) {
 
 // Split returns the shape of a message and appends its variables, which share
 // the message's memory, to dst. It reports false for a message beyond the
-// limits; dst comes back unchanged then.
+// limits, and for one in whose variables there is text (see dense); dst comes
+// back unchanged then.
 func Split(dst []string, message string) (shape string, vars []string, ok bool) {
 	var room [512]byte // most shapes are shorter, and then the text is the one allocation
 	out, vars, ok := Append(room[:0], dst, message)
@@ -105,7 +106,7 @@ func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []
 		case letter, digit:
 			end, variable := variableEnd(text, i)
 			if variable {
-				if len(dst) == VariablesMax {
+				if len(dst) == VariablesMax || denseIn(text[i:end]) {
 					return out[:start], dst[:before], false
 				}
 				out = append(append(out, text[copied:i]...), Placeholder)

@@ -90,7 +90,7 @@ const (
 	CategoryReason = "category_reason"
 	Attack         = "attack"
 	AttackReason   = "attack_reason"
-	DetectedLevel  = "detected_level" // of records that came without a level
+	DetectedLevel  = model.FieldDetectedLevel // of records that came without a level
 
 	DetectedDuration = "detected_duration" // milliseconds, of records that came without a duration
 	TraceID          = "trace.id"
@@ -113,20 +113,35 @@ func categoryRule(l *meaning.Lexicon) *rule {
 			{fields: []string{model.FieldLevel, DetectedLevel}, made: true, says: errorLevel, matters: func(says []string) bool {
 				return !l.Speaks(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2]})
 			}},
+			{fields: []string{Category}, says: givenCategory},
 		},
 		derive: func(says []string) []string {
 			verdict := l.Judge(meaning.Evidences{Message: says[0], Component: says[1], Endpoint: says[2], IsError: says[3] != ""})
+			judged := string(verdict.Labels[0].Category) // a record with another one is not asked
+			verdict = verdict.Given(says[4])
 			labels := make([]string, len(verdict.Labels))
 			for i, label := range verdict.Labels {
 				labels[i] = string(label.Category)
 			}
-			return []string{labels[0], list(labels), verdict.Reason}
+			return []string{judged, list(labels), verdict.Reason}
 		},
 	}
 	if r.lexicon != 0 {
 		r.name += fmt.Sprintf(" %016x", r.lexicon)
 	}
 	return r
+}
+
+// givenCategoryMax is how many bytes a category that a record came with has at most, so
+// that its other fields speak of it.
+const givenCategoryMax = 64
+
+// givenCategory returns a category that a record came with.
+func givenCategory(text string) string {
+	if text = strings.TrimSpace(text); len(text) > givenCategoryMax {
+		return ""
+	}
+	return text
 }
 
 // categoriesRule is the rule of categories for tenants without words of their own.

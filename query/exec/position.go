@@ -63,7 +63,7 @@ func sortValue(field string, kind model.Kind, text string) SortValue {
 	if kind == model.Null {
 		return SortValue{Class: ClassMissing}
 	}
-	if field == model.FieldLevel {
+	if model.IsLevel(field) {
 		if level, ok := model.ParseLevel(text); ok {
 			return SortValue{Class: ClassNumber, Number: float64(level)}
 		}

@@ -318,7 +318,7 @@ func anySortValue(field string, v any) SortValue {
 	case float64:
 		return SortValue{Class: ClassNumber, Number: v}
 	case string:
-		if field == model.FieldLevel {
+		if model.IsLevel(field) {
 			return sortValue(field, model.String, v)
 		}
 		return SortValue{Class: ClassText, Text: v}

@@ -157,5 +157,5 @@ func (c *compiler) binary(e syntax.Binary) (node, error) {
 // isLevel reports whether an operand is the level itself.
 func (c *compiler) isLevel(e syntax.Expr) bool {
 	ref, ok := e.(syntax.Ref)
-	return ok && (ref.Name == model.FieldLevel || ref.Name == model.FieldSeverity)
+	return ok && (model.IsLevel(ref.Name) || ref.Name == model.FieldSeverity)
 }

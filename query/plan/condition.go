@@ -83,7 +83,7 @@ func (c *chain) indexed(part syntax.Expr, compiled *expr.Expr) (index.Expr, bool
 // that is all there is to it.
 func exactText(part syntax.Expr, field string) (string, bool) {
 	equal, ok := part.(syntax.Binary)
-	if !ok || equal.Op != "==" || field == model.FieldLevel {
+	if !ok || equal.Op != "==" || model.IsLevel(field) {
 		return "", false
 	}
 	_, ok = equal.X.(syntax.Ref)

@@ -113,7 +113,7 @@ func (l *lowering) match(m syntax.Match) (index.Expr, error) {
 		return l.time(m)
 	case model.FieldID:
 		return l.id(m)
-	case model.FieldLevel:
+	case model.FieldLevel, model.FieldDetectedLevel:
 		if e, ok := level(m); ok {
 			return e, nil
 		}
@@ -229,7 +229,7 @@ func (l *lowering) id(m syntax.Match) (index.Expr, error) {
 
 // equal lowers "the whole value is", where a level may be written otherwise.
 func equal(field, value string) index.Expr {
-	if field != model.FieldLevel {
+	if !model.IsLevel(field) {
 		return whole(field, value)
 	}
 	leaf := index.Leaf{Field: field, Pred: index.Equal{Text: value}}
@@ -256,13 +256,13 @@ func level(m syntax.Match) (index.Expr, bool) {
 		leaf := index.Leaf{Field: m.Field, Pred: index.Equal{Text: low.String()}}
 		return index.AnyOf{Of: []index.Expr{leaf, index.Leaf{Field: m.Field, Pred: phrase(m.Value.Text)}}}, true
 	case syntax.Less:
-		return levels(model.LevelTrace, low-1, lowOK)
+		return levels(m.Field, model.LevelTrace, low-1, lowOK)
 	case syntax.LessEqual:
-		return levels(model.LevelTrace, low, lowOK)
+		return levels(m.Field, model.LevelTrace, low, lowOK)
 	case syntax.Greater:
-		return levels(low+1, last, lowOK)
+		return levels(m.Field, low+1, last, lowOK)
 	case syntax.GreaterEqual:
-		return levels(low, last, lowOK)
+		return levels(m.Field, low, last, lowOK)
 	case syntax.Range:
 		if m.Value.Open {
 			low, lowOK = model.LevelTrace, true
@@ -274,17 +274,17 @@ func level(m syntax.Match) (index.Expr, bool) {
 		} else if m.HighOpen && highOK {
 			high--
 		}
-		return levels(low, high, lowOK && highOK)
+		return levels(m.Field, low, high, lowOK && highOK)
 	}
 	return nil, false
 }
 
 // levels returns the expression for levels from low to high.
-func levels(low, high model.Level, ok bool) (index.Expr, bool) {
+func levels(field string, low, high model.Level, ok bool) (index.Expr, bool) {
 	any := index.AnyOf{}
 	for _, l := range model.Levels() {
 		if l >= low && l <= high {
-			any.Of = append(any.Of, index.Leaf{Field: model.FieldLevel, Pred: index.Equal{Text: l.String()}})
+			any.Of = append(any.Of, index.Leaf{Field: field, Pred: index.Equal{Text: l.String()}})
 		}
 	}
 	return any, ok

@@ -108,7 +108,7 @@ func newOneOf(field string, values []string) OneOf {
 	for _, value := range values {
 		p.values[value] = struct{}{}
 		size += len(value) + binary.MaxVarintLen32
-		if parsed, ok := model.ParseLevel(value); ok && field == model.FieldLevel {
+		if parsed, ok := model.ParseLevel(value); ok && model.IsLevel(field) {
 			p.values[parsed.String()] = struct{}{}
 		}
 	}

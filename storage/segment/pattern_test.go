@@ -135,7 +135,7 @@ func TestWholeOutlines(t *testing.T) {
 		ip := fmt.Sprintf("10.%d.0.%d", random.IntN(3), random.IntN(250))
 		id := fmt.Sprintf("%08x-%04x-4000-8000-%012x", random.Uint32(), random.IntN(1<<16), random.Uint64N(1<<48))
 		code := fmt.Sprintf("%04x", random.IntN(1<<16))
-		message := fmt.Sprintf(pick("login of %[1]s from %[2]s", "from %[2]s:%[5]d as %[1]s", "%[1]s-%[5]d.%[2]s", "id %[3]s of %[1]s", "%[4]s-%[2]s", "v%[5]d.%[4]s: %[1]s", "\x11 %[2]s \x13%[1]s", "took %[5]d"), user, ip, id, code, i)
+		message := fmt.Sprintf(pick("login of %[1]s from %[2]s", "from %[2]s:%[5]d as %[1]s", "%[1]s-%[5]d.%[2]s", "id %[3]s of %[1]s", "%[4]s-%[2]s", "v%[5]d.%[4]s: %[1]s", "\x11 %[2]s \x13%[1]s", "took %[5]d", "订单%[5]d支付成功 %[1]s", "从%[2]s登录：%[1]s"), user, ip, id, code, i)
 		if i%50 == 0 {
 			message = fmt.Sprintf("%s of its own from %s", string([]byte{byte('a' + i/50%26), byte('a' + i/1300), 'q', 'z'}), ip)
 		}

@@ -1,0 +1,275 @@
+package pattern
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Names of several words have statements of different lengths, which are never looked at
+// together: units of systemd, people, countries. What tells them from words that say what
+// happened is that the same ones stand in several places: "Starting Rotate log files..."
+// and "Finished Rotate log files." share a name, and what is around it says what happened.
+const (
+	wide       = "\x15" // in patterns: one or more words that were learned to vary
+	wideWords  = 8      // that it stands for at most
+	wideLearn  = 6      // words of a name that is learned
+	wideTokens = 24     // of an outline in which names are looked for
+	wideNames  = 3      // of a place at least, and of two lengths
+	wideShared = 3      // of them that another place has as well
+	wideOf     = 2      // such names in a pattern at most
+)
+
+// place is where names stand: what is before and after them, punctuation at them included.
+type place struct{ before, lead, trail, after string }
+
+// form returns the form of what has any names at a place.
+func (p place) form() string {
+	out := p.before + " " + p.lead + wide + p.trail
+	if p.after != "" {
+		out += " " + p.after
+	}
+	return out
+}
+
+// widen returns the forms of statements with names of several words in outlines, and the
+// outlines that none of them covers.
+func widen(outlines [][]string, known []string) (forms []string, rest [][]string) {
+	forms = known
+	traits := map[string]trait{}
+	for range wideOf {
+		rows := slices.Clone(outlines)
+		for _, form := range forms {
+			if strings.Count(form, wide) < wideOf {
+				rows = append(rows, strings.Split(form, " "))
+			}
+		}
+		found := widePlaces(rows, traits)
+		if len(found) == 0 {
+			break
+		}
+		forms = slices.DeleteFunc(slices.Clone(forms), func(form string) bool { return coveredBy(found, strings.Split(form, " ")) })
+		forms = append(forms, found...)
+	}
+	slices.Sort(forms)
+	forms = slices.Compact(forms)
+	if len(forms) == 0 {
+		return nil, outlines
+	}
+	byFirst := wideByFirst(forms)
+	for _, tokens := range outlines {
+		if !coveredBy(byFirst[tokens[0]], tokens) {
+			rest = append(rest, tokens)
+		}
+	}
+	return forms, rest
+}
+
+// wideByFirst returns forms by their first words, which are no names.
+func wideByFirst(forms []string) map[string][]string {
+	byFirst := map[string][]string{}
+	for _, form := range forms {
+		first, _, _ := strings.Cut(form, " ")
+		byFirst[first] = append(byFirst[first], form)
+	}
+	return byFirst
+}
+
+// coveredBy reports whether one of the forms other than the tokens' own covers them.
+func coveredBy(forms []string, tokens []string) bool {
+	for _, form := range forms {
+		if coversWide(strings.Split(form, " "), tokens) && form != strings.Join(tokens, " ") {
+			return true
+		}
+	}
+	return false
+}
+
+// widePlaces returns the forms of the places in rows that have names of several lengths
+// which another place has too. Of places with the same rows the one with most names counts.
+func widePlaces(rows [][]string, traits map[string]trait) []string {
+	// Most places have one name: only those with more are worth their names.
+	counts := map[place]uint32{}
+	for _, tokens := range rows {
+		eachPlace(tokens, traits, func(p place, _ string) { counts[p]++ })
+	}
+	maps.DeleteFunc(counts, func(_ place, n uint32) bool { return n < wideNames })
+	if len(counts) == 0 {
+		return nil
+	}
+	names, places := map[place][]string{}, map[string][]place{}
+	for _, tokens := range rows {
+		eachPlace(tokens, traits, func(p place, name string) {
+			if counts[p] > 0 {
+				names[p] = append(names[p], name)
+				places[name] = append(places[name], p)
+			}
+		})
+	}
+	var found []place
+	for p, of := range names {
+		if severalLengths(of) && sharedBy(p, of, places) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b place) int {
+		return cmp.Or(cmp.Compare(len(names[b]), len(names[a])), cmp.Compare(len(b.form()), len(a.form())), cmp.Compare(a.form(), b.form()))
+	})
+	taken := map[string]bool{} // rows of a place that counts already
+	var forms []string
+	for _, p := range found {
+		left := 0
+		for _, name := range names[p] {
+			if !taken[p.row(name)] {
+				left++
+			}
+		}
+		if left < wideNames {
+			continue
+		}
+		for _, name := range names[p] {
+			taken[p.row(name)] = true
+		}
+		forms = append(forms, p.form())
+	}
+	return forms
+}
+
+// row returns what has a name at a place.
+func (p place) row(name string) string { return strings.Replace(p.form(), wide, name, 1) }
+
+// eachPlace calls found with what may be a name in tokens and where it stands: words that
+// do not say what happened, or anything in quotes, behind and between others of which one
+// says it.
+func eachPlace(tokens []string, traits map[string]trait, found func(p place, name string)) {
+	if len(tokens) < 2 || len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
+		return
+	}
+	of, acts := traitsOfAll(tokens, traits)
+	if acts == 0 {
+		return
+	}
+	row := strings.Join(tokens, " ")
+	start := len(tokens[0]) + 1
+	for from := 1; from < len(tokens); from++ {
+		quote := strings.IndexByte("\"'`", tokens[from][0]) >= 0
+		end, inside := start, 0 // how many of the acts are in the name
+		for to := from + 1; to <= min(len(tokens), from+wideLearn); to++ {
+			t := of[to-1]
+			if t&(hasGap|learned) != 0 || !quote && t&(action|bare|literal|unit) != 0 {
+				break
+			}
+			if t&action != 0 {
+				inside++
+			}
+			end += len(tokens[to-1])
+			if whole := quote && tokens[from][0] == lastQuote(tokens[to-1]); inside < acts && (whole || !quote && !isLink(tokens[to-1], t) && !isLink(tokens[from], of[from])) {
+				name := row[start:end]
+				lead := len(name) - len(strings.TrimLeft(name, opening))
+				trail := len(strings.TrimRight(name, closing))
+				if lead < trail {
+					found(place{row[:start-1], name[:lead], name[trail:], strings.TrimPrefix(row[end:], " ")}, name[lead:trail])
+				}
+			}
+			end++
+		}
+		start += len(tokens[from]) + 1
+	}
+}
+
+// isLink reports whether a token is a word that links others, at which no name begins or
+// ends: "of", but not "New" of New Zealand.
+func isLink(token string, t trait) bool { return t&function != 0 && !isUpper(token) }
+
+// isUpper reports whether a token begins with a capital letter.
+func isUpper(token string) bool { return token[0] >= 'A' && token[0] <= 'Z' }
+
+// traitsOfAll returns the traits of tokens, and how many say what happened.
+func traitsOfAll(tokens []string, known map[string]trait) (of []trait, acts int) {
+	of = make([]trait, len(tokens))
+	for i, token := range tokens {
+		t, met := known[token]
+		if !met {
+			t = traitsOf(token)
+			known[token] = t
+		}
+		if i > 0 && t&capitals == 0 && isUpper(token) {
+			t &^= action // the United Kingdom does nothing
+		}
+		of[i] = t
+		if t&action != 0 {
+			acts++
+		}
+	}
+	return of, acts
+}
+
+// lastQuote returns the last byte of a token in front of punctuation that is no quote.
+func lastQuote(token string) byte {
+	if token = strings.TrimRight(token, ",;:.!?)]}>"); token == "" {
+		return 0
+	}
+	return token[len(token)-1]
+}
+
+// severalLengths reports whether names have different numbers of words.
+func severalLengths(names []string) bool {
+	words := -1
+	for _, name := range names {
+		n := strings.Count(name, " ")
+		if words >= 0 && n != words {
+			return true
+		}
+		words = n
+	}
+	return false
+}
+
+// sharedBy reports whether another place has many of the names of a place.
+func sharedBy(p place, names []string, places map[string][]place) bool {
+	shared := map[place]int{}
+	for _, name := range names {
+		for _, other := range places[name] {
+			if other == p {
+				continue
+			}
+			if shared[other]++; shared[other] >= wideShared && 2*shared[other] >= len(names) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// coversWide reports whether a form covers tokens. What varies by its form is part of no name.
+func coversWide(form, tokens []string) bool {
+	for i, token := range form {
+		lead, trail, isWide := strings.Cut(token, wide)
+		if !isWide {
+			if len(tokens) == 0 || !coversOne(token, tokens[0]) {
+				return false
+			}
+			tokens = tokens[1:]
+			continue
+		}
+		for n := 1; n <= min(wideWords, len(tokens)) && strings.IndexByte(tokens[n-1], gap) < 0; n++ {
+			if strings.HasPrefix(tokens[0], lead) && strings.HasSuffix(tokens[n-1], trail) &&
+				(n > 1 || len(tokens[0]) > len(lead)+len(trail)) && coversWide(form[i+1:], tokens[n:]) {
+				return true
+			}
+		}
+		return false
+	}
+	return len(tokens) == 0
+}
+
+// coversOne reports whether a token of a form covers a token.
+func coversOne(form, token string) bool {
+	lead, trail, varies := strings.Cut(form, wild)
+	if !varies {
+		return form == token
+	}
+	e := edge{lead: lead, trail: trail}
+	return e.covers(token)
+}
