@@ -310,10 +310,12 @@ func (l *leaders) get(id model.ShardID) string {
 }
 
 // leaderOf returns the node to ask for a shard: who leads it as far as is known,
-// else one of its replicas, another than was tried last.
+// else one of its replicas, another than was tried last. Whom a replica here hears as
+// its leader is there, also while gossip, whose packets a busy machine may drop, takes
+// that node for dead.
 func (n *Node) leaderOf(id model.ShardID, tried string) string {
 	if one := n.replicas.Get(id); one != nil {
-		if leader, _ := one.Group.Leader(); leader != "" && (leader == n.identity.Node || n.members.Alive(leader)) {
+		if leader, _ := one.Group.Leader(); leader != "" {
 			return leader
 		}
 	}

@@ -22,6 +22,7 @@ const (
 // perfect.
 type Link struct {
 	Cut    bool          // nothing arrives: streams wait, packets are lost
+	Mute   bool          // nothing arrives that Packets send, streams of theirs included
 	Delay  time.Duration // of everything
 	Jitter time.Duration // more delay, at most; packets may overtake each other
 	Loss   float64       // share of packets that are lost

@@ -79,7 +79,7 @@ func (p *Packets) WriteTo(b []byte, address string) (time.Time, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	link := n.link(p.address.host, to.host)
-	if p.host.down || link.Cut || link.Loss > 0 && n.rng.Float64() < link.Loss {
+	if p.host.down || link.Cut || link.Mute || link.Loss > 0 && n.rng.Float64() < link.Loss {
 		return now, nil
 	}
 	packet := &memberlist.Packet{Buf: bytes.Clone(b), From: p.address}
@@ -93,6 +93,13 @@ func (p *Packets) WriteTo(b []byte, address string) (time.Time, error) {
 		n.deliver(packet, to)
 	}
 	return now, nil
+}
+
+// mute reports whether what two hosts say by Packets does not arrive, in a direction.
+func (n *Network) mute(a, b string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.link(a, b).Mute || n.link(b, a).Mute
 }
 
 // deliver is called with mu held.
@@ -115,6 +122,10 @@ func (p *Packets) PacketCh() <-chan *memberlist.Packet { return p.received }
 func (p *Packets) DialTimeout(address string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	if to, err := parseAddr(address); err == nil && p.host.n.mute(p.address.host, to.host) {
+		<-ctx.Done()
+		return nil, fmt.Errorf("dial %s: %w", address, ctx.Err())
+	}
 	return p.host.Dial(ctx, address)
 }
 
