@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	hraft "github.com/hashicorp/raft"
 )
 
@@ -294,4 +295,65 @@ func TestNamedFileIsCut(t *testing.T) {
 	if lost == 0 || refused > 2*headerSize+headBody+4*4 {
 		t.Errorf("%d refused, %d opened with all groups lost", refused, lost)
 	}
+}
+
+// A flipped length does not hide the records up to one that stands where the wrong
+// length says that the next one does: here the ready record is one of them.
+func TestFlippedLengthHidesNoRecord(t *testing.T) {
+	fs := vfs.NewMem()
+	cfg := testConfig(fs)
+	cfg.Lanes = 1
+	w := mustOpen(t, cfg)
+	if err := w.Group(1).StoreLog(&hraft.Log{Index: 1, Data: []byte("one")}); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+	name := walFiles(t, fs, "/data/wal/lane-00")[0]
+	b := readFile(t, fs, name)
+	const groups, ready = headerSize + headBody, headerSize + headBody // a record without a body, and the one behind it
+	b[groups+8] ^= ready
+	if _, err := decodeRecord(b[groups+headerSize+ready:], 1, groups+headerSize+ready); err != nil {
+		t.Fatalf("no record stands where the wrong length says: %v", err)
+	}
+	writeFile(t, fs, name, b)
+	mustClose(t, mustOpen(t, cfg))
+}
+
+// What a file that was only being started shows of the one before it is kept until the
+// lost groups are noted: also if the process ends before that.
+func TestStartEndsBeforeLostGroupsAreNoted(t *testing.T) {
+	fs := vfs.NewMem()
+	cfg := testConfig(fs)
+	cfg.Lanes, cfg.Reserve = 1, -1
+	w, end := byHand(t, cfg, rand.New(rand.NewPCG(1, 16)))
+	if err := w.Group(1).StoreLog(&hraft.Log{Index: 1, Data: []byte("one")}); err != nil {
+		t.Fatal(err)
+	}
+	end(true)
+	size := w.lanes[0].files[0].size // without a mark
+	first := walFiles(t, fs, "/data/wal/lane-00")[0]
+	writeFile(t, fs, first, readFile(t, fs, first)[:size])
+	_, end = byHand(t, cfg, rand.New(rand.NewPCG(1, 17)))
+	end(true)
+	files := walFiles(t, fs, "/data/wal/lane-00")
+	for name, at := range map[string]int{first: int(size) - 1, files[len(files)-1]: 0} {
+		b := readFile(t, fs, name)
+		b[at] ^= 1
+		writeFile(t, fs, name, b)
+	}
+	dies := cfg
+	dies.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpCreate {
+			return errors.New("the process ends")
+		}
+		return nil
+	}))
+	if _, err := Open(dies); err == nil {
+		t.Fatal("opened without a new file")
+	}
+	w = mustOpen(t, cfg)
+	if err := w.Group(1).Lost(); !errors.Is(err, ErrLost) {
+		t.Fatalf("the group has forgotten its entry: %v", err)
+	}
+	mustClose(t, w)
 }
