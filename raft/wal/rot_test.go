@@ -191,9 +191,9 @@ func (r *rotten) starts(t *testing.T, rng *rand.Rand, fs *vfs.MemFS) (lost int, 
 // lost. That holds at every moment at which a process ends: while it writes, after
 // it has begun a file and after it was closed, also if the power fails.
 func TestOneFlipInEachOfSomeFiles(t *testing.T) {
-	seeds := uint64(30)
+	seeds := uint64(12)
 	if testing.Short() {
-		seeds = 6
+		seeds = 3
 	}
 	bare, whole, damaged := 0, 0, 0
 	for seed := range seeds {
