@@ -54,6 +54,7 @@ func flipLog(disk vfs.FS, rng *rand.Rand, lanes []string, flips int) (where []st
 		if err != nil {
 			return nil, err
 		}
+		slices.Sort(names) // they come in another order each time
 		for _, name := range names {
 			path := disk.PathJoin(lane, name)
 			info, err := disk.Stat(path)

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -80,7 +83,8 @@ func checkIncomplete(t *testing.T, s *Shard, want map[model.TenantID]map[model.R
 	return missing
 }
 
-// tables returns the table files of a store.
+// tables returns the table files of a store, ascending: the file system lists them in
+// another order each time.
 func tables(t *testing.T, fs vfs.FS) []string {
 	t.Helper()
 	names, err := fs.List("data/keys")
@@ -93,34 +97,128 @@ func tables(t *testing.T, fs vfs.FS) []string {
 			found = append(found, "data/keys/"+name)
 		}
 	}
+	slices.Sort(found)
 	return found
 }
 
-// flip damages one bit of a file, or cuts the file short.
+// flip damages one bit of a file.
 func flip(t *testing.T, fs vfs.FS, rng *rand.Rand, path string) string {
 	t.Helper()
-	content, err := engine.ReadFile(fs, path, 1<<30)
+	info, err := fs.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := rng.IntN(len(content))
-	what := fmt.Sprintf("bit of byte %d of %d", at, len(content))
+	whole := span{path: path, to: int(info.Size())}
 	if rng.IntN(3) == 0 { // where tables keep their own bookkeeping
-		at = max(0, len(content)-1-rng.IntN(1200))
-		what = fmt.Sprintf("bit of byte %d of %d, near the end", at, len(content))
+		whole.from = max(0, whole.to-1200)
 	}
-	content[at] ^= 1 << rng.IntN(8)
-	if err := engine.WriteFile(fs, path, content); err != nil {
+	return flipIn(t, fs, rng, whole)
+}
+
+// span is a stretch of a file.
+type span struct {
+	path     string
+	from, to int
+}
+
+// flipIn damages one bit in a stretch of a file.
+func flipIn(t *testing.T, fs vfs.FS, rng *rand.Rand, s span) string {
+	t.Helper()
+	content, err := engine.ReadFile(fs, s.path, 1<<30)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return what
+	at := s.from + rng.IntN(s.to-s.from)
+	content[at] ^= 1 << rng.IntN(8)
+	if err := engine.WriteFile(fs, s.path, content); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("bit of byte %d of %d of %s", at, len(content), s.path)
+}
+
+// readsFS notes what is read of files.
+type readsFS struct {
+	vfs.FS
+	mu    sync.Mutex
+	reads []span
+}
+
+type readsFile struct {
+	vfs.File
+	fs   *readsFS
+	path string
+}
+
+func (f *readsFS) Open(path string, opts ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.Open(path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &readsFile{file, f, path}, nil
+}
+
+func (f *readsFile) ReadAt(b []byte, at int64) (int, error) {
+	f.fs.mu.Lock()
+	f.fs.reads = append(f.fs.reads, span{f.path, int(at), int(at) + len(b)})
+	f.fs.mu.Unlock()
+	return f.File.ReadAt(b, at)
+}
+
+// unread returns where those values of segments are of which nothing is read when
+// the shard is opened.
+func unread(t *testing.T, fs *vfs.MemFS, cfg Config) (values []span) {
+	t.Helper()
+	watched := &readsFS{FS: fs.CrashClone(vfs.CrashCloneCfg{})}
+	store, shard := openOn(t, watched, cfg)
+	defer store.Close()
+	defer shard.Close()
+	watched.mu.Lock()
+	reads := slices.Clone(watched.reads)
+	watched.mu.Unlock()
+	contents := map[string][]byte{}
+	for _, path := range tables(t, fs) {
+		content, err := engine.ReadFile(fs, path, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents[path] = content
+	}
+	for id, one := range shard.mu.set.all {
+		here := one.here.Load()
+		if here.broken() != nil {
+			continue
+		}
+		prefix := segmentKey(here.place, cfg.Shard, id)
+		err := store.Verify(t.Context(), prefix, after(prefix), func(_, value []byte) error {
+			if len(value) < 32 {
+				return nil // what is found may be something else
+			}
+			for path, content := range contents {
+				at := bytes.Index(content, value)
+				s := span{path, at, at + len(value)}
+				if at >= 0 && !slices.ContainsFunc(reads, func(r span) bool { return r.path == path && r.from < s.to && s.from < r.to }) {
+					values = append(values, s)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortFunc(values, func(a, b span) int {
+		return cmp.Or(strings.Compare(a.path, b.path), a.from-b.from)
+	})
+	return slices.Compact(values)
 }
 
 var flipCount = flag.Int("flips", 0, "how many bits of table files to flip; 0: a few")
 
 // Random bits of table files flip. A scrub finds each, or it does no harm: no
 // read ever gives a wrong record or lacks one without saying so. What was found
-// is repaired from another replica, and then everything is there again.
+// is repaired from another replica, and then everything is there again. Half of
+// the flips are in values that opening the shard does not read: each of them is
+// found, and not before.
 func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
 	flips := *flipCount
 	if flips == 0 {
@@ -137,7 +235,7 @@ func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
 	from.runSeal()
 	base := restored(t, from, 42)
 	for i, e := range base.shard.Missing() {
-		if i%2 == 0 { // some came from another replica, some were built here
+		if i%2 == 1 { // some came from another replica, the large one too; some were built here
 			if err := receive(t, base.shard, from.shard, e.ID); err != nil {
 				t.Fatal(err)
 			}
@@ -157,23 +255,33 @@ func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
 	t.Cleanup(func() { whole.Close(); source.Close() })
 	wanted := from.want
 	lacking := []int{0, lacks}
-	found, later, harmless := 0, 0, 0
+	values := [][]span{unread(t, disks[0], from.cfg), unread(t, disks[1], from.cfg)}
+	if len(values[0]) == 0 || len(values[1]) == 0 {
+		t.Fatalf("opening reads all but %d values of one replica and %d of the other", len(values[0]), len(values[1]))
+	}
+	anywhere, found, aimed := 0, 0, 0
 	for seed := range uint64(flips) {
 		rng := rand.New(rand.NewPCG(43, seed))
 		fs := disks[seed%2].CrashClone(vfs.CrashCloneCfg{})
-		files := tables(t, fs)
-		what := flip(t, fs, rng, files[rng.IntN(len(files))])
+		files, unseen := tables(t, fs), seed/2%2 == 0
+		var what string
+		if unseen {
+			candidates := values[seed%2]
+			what = flipIn(t, fs, rng, candidates[rng.IntN(len(candidates))])
+		} else {
+			what = flip(t, fs, rng, files[rng.IntN(len(files))])
+			anywhere++
+		}
 		store, err := engine.Open(engine.Config{FS: fs, Dir: "data", OnFatal: func(err error) { t.Errorf("seed %d: fatal: %v", seed, err) }})
 		if err != nil {
 			t.Fatalf("seed %d: %s: open: %v", seed, what, err)
 		}
 		shard, err := Open(t.Context(), Env{Engine: store}, from.cfg)
 		if err != nil {
-			if !strings.Contains(err.Error(), "manifest") && !IsDamage(err) {
+			if unseen || !strings.Contains(err.Error(), "manifest") && !IsDamage(err) {
 				t.Fatalf("seed %d: %s: %v", seed, what, err)
 			}
-			harmless++ // the manifest's own table: an error, not a wrong answer
-			store.Close()
+			store.Close() // the manifest's own table: an error, not a wrong answer
 			continue
 		}
 		atOpen := len(shard.Missing())
@@ -185,13 +293,13 @@ func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
 		if scrub(t, shard) != len(shard.Missing()) {
 			t.Errorf("seed %d: %s: a second scrub finds more", seed, what)
 		}
-		switch n := len(shard.Missing()); {
-		case n == lacking[seed%2]:
-			harmless++
-		case n > atOpen:
-			later++
-			fallthrough
-		default:
+		n := len(shard.Missing())
+		switch {
+		case unseen && (atOpen != lacking[seed%2] || n <= atOpen):
+			t.Fatalf("seed %d: %s: %d segments are missing, %d were when the shard was opened, %d before the flip", seed, what, n, atOpen, lacking[seed%2])
+		case unseen:
+			aimed++
+		case n > lacking[seed%2]:
 			found++
 		}
 		if err := shard.NoteDamage(); err != nil {
@@ -223,9 +331,9 @@ func TestBitFlipsAreFoundAndRepaired(t *testing.T) {
 		shard.Close()
 		store.Close()
 	}
-	t.Logf("%d flips: %d found, %d of them not when the shard was opened, %d harmless", flips, found, later, harmless)
-	if found < flips/2 || later < flips/10 {
-		t.Errorf("%d of %d flips were found, %d not when the shard was opened; want more", found, flips, later)
+	t.Logf("of %d flips anywhere %d were found, and all %d in %d and %d values that opening does not read", anywhere, found, aimed, len(values[0]), len(values[1]))
+	if found < anywhere/2 {
+		t.Errorf("%d of %d flips were found, want more", found, anywhere)
 	}
 }
 

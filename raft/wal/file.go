@@ -22,7 +22,7 @@ type file struct {
 	path   string
 	size   uint32
 	live   int   // entries in it that are part of a log
-	proven int64 // up to where it was synced, as the file system says of damage
+	proven int64 // up to where it was synced, as other files show or the file system says of damage
 	// lowest is the lowest index of the entries of each group that were written to it,
 	// also if they are part of no log any more.
 	lowest map[uint32]uint64

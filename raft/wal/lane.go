@@ -68,6 +68,7 @@ type lane struct {
 	enc      encoder
 	next     uint64  // number of the next file
 	prev     *parent // where recovery ended, until the first file is started
+	stale    []*file // files that recovery found and that are not part of the chain
 	tainted  bool    // the last file must not be appended to
 	marked   bool    // the file says that everything before is durable
 	unsynced bool    // something was written that waits for no sync

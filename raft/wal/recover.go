@@ -13,10 +13,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Recovery reads the chain of a lane's files. The newest file that is whole up
-// to its ready record is the end of the chain; each file names the one before
-// it and how much of that is valid. Only the end may be torn. What damage in
-// between took from whom is found out by replay.go.
+// Recovery reads the chain of a lane's files. The newest file that was used is
+// the end of the chain: it is whole up to its ready record, or what is bad there
+// was durable and so is damaged; each file names the one before it and how much of
+// that is valid. Only the end may be torn. What damage in between took from whom is
+// found out by replay.go.
 
 // headBody is the size of the body of a head.
 const headBody = 4 * 8
@@ -67,7 +68,8 @@ type proof interface {
 // end. With limit < 0 the file is the end of the chain and may be torn; else
 // it must be whole up to limit. What is bad although a later record says that
 // it was durable is damage: it is handed to damaged, which says whether to go
-// on behind it.
+// on behind it. So is what a file lacks that ends before what is known to have
+// been durable.
 func scan(b []byte, f *file, limit int64, visit func(record, uint32) error, damaged func(gap) error) (uint32, error) {
 	end := int64(len(b))
 	if limit >= 0 {
@@ -92,6 +94,9 @@ func scan(b []byte, f *file, limit int64, visit func(record, uint32) error, dama
 		}
 		offset = int64(g.to)
 	}
+	if limit < 0 {
+		limit = f.proven
+	}
 	if limit > end {
 		g := gap{from: uint32(end), to: uint32(limit), why: &CorruptError{File: f.path, Offset: end, Reason: fmt.Sprintf("file ends early, want %d bytes", limit)}}
 		return uint32(limit), damaged(g)
@@ -101,18 +106,25 @@ func scan(b []byte, f *file, limit int64, visit func(record, uint32) error, dama
 
 // resume returns where a whole record starts behind a bad one, or the end:
 // where the bad one says that it ends, if that is so, since what is in it may
-// look like a record.
+// look like a record. It is not if the length is what is bad in it.
 func resume(b []byte, f *file, offset int64) int64 {
-	if int64(len(b)) >= offset+headerSize {
-		next := offset + headerSize + int64(binary.LittleEndian.Uint32(b[offset+8:]))
-		if next < int64(len(b)) {
-			if _, err := decodeRecord(b[next:], f.number, uint32(next)); err == nil {
-				return next
-			}
-		}
-	}
 	at, _ := findRecord(b, f, offset+1)
-	return at
+	if at < offset+headerSize || at == int64(len(b)) {
+		return at
+	}
+	bad := bytes.Clone(b[offset:at])
+	next := offset + headerSize + int64(binary.LittleEndian.Uint32(bad[8:]))
+	if next <= at || next >= int64(len(b)) {
+		return at
+	}
+	if _, err := decodeRecord(b[next:], f.number, uint32(next)); err != nil {
+		return at
+	}
+	binary.LittleEndian.PutUint32(bad[8:], uint32(len(bad)-headerSize))
+	if binary.LittleEndian.Uint32(bad[4:]) == checksum(bad) {
+		return at
+	}
+	return next
 }
 
 // findRecord returns the first whole record from an offset on, or the end.
@@ -146,8 +158,8 @@ func provenDurable(b []byte, f *file, offset int64) bool {
 	return false
 }
 
-// readAll returns the first max bytes of a file.
-func (f *file) readAll(fs vfs.FS, max int64) ([]byte, error) {
+// readAll returns the first most bytes of a file.
+func (f *file) readAll(fs vfs.FS, most int64) ([]byte, error) {
 	r, err := fs.Open(f.path, vfs.SequentialReadsOption)
 	if err != nil {
 		return nil, unreadable(f.path, err)
@@ -161,7 +173,7 @@ func (f *file) readAll(fs vfs.FS, max int64) ([]byte, error) {
 	if size >= 1<<32 {
 		return nil, &CorruptError{File: f.path, Offset: 1<<32 - 1, Reason: "file is larger than any log file"}
 	}
-	b := make([]byte, min(size, max))
+	b := make([]byte, min(size, most))
 	if len(b) == 0 {
 		return b, nil
 	}
@@ -169,7 +181,7 @@ func (f *file) readAll(fs vfs.FS, max int64) ([]byte, error) {
 	var damage proof
 	switch {
 	case n == len(b) && errors.As(err, &damage):
-		f.proven = damage.DamagedTo()
+		f.proven = max(f.proven, min(damage.DamagedTo(), size))
 	case n < len(b) || err != nil && err != io.EOF:
 		return nil, fmt.Errorf("read %s: %w", f.path, cmp.Or(err, io.ErrUnexpectedEOF))
 	}
@@ -210,8 +222,12 @@ func (l *lane) recover() (lanes int, err error) {
 		return 1
 	})
 	chain, last, err := l.chain(files)
-	if err != nil || len(chain) == 0 {
-		return 0, l.forget(files, nil, err)
+	if err != nil {
+		return 0, err
+	}
+	l.stale = slices.DeleteFunc(files, func(f *file) bool { return slices.Contains(chain, f) })
+	if len(chain) == 0 {
+		return 0, nil
 	}
 	p := &replayer{lane: l}
 	for i, f := range chain {
@@ -234,125 +250,172 @@ func (l *lane) recover() (lanes int, err error) {
 	}
 	end := chain[len(chain)-1]
 	l.files, l.prev = chain, &parent{number: end.number, valid: end.size, newest: p.newest}
-	return p.head.lanes, l.forget(files, chain, nil)
+	return p.head.lanes, nil
 }
 
 // chain returns the files from the oldest to the end, with size set to their
 // valid length except for the end, and the bytes of the end.
 func (l *lane) chain(files []*file) (chain []*file, last []byte, err error) {
-	fs := l.log.cfg.FS
 	byNumber := map[uint64]*file{}
 	for _, f := range files {
 		byNumber[f.number] = f
 	}
-	for i := len(files) - 1; i >= 0; i-- {
-		f := files[i]
-		b, err := f.readAll(fs, 1<<32)
-		if err != nil {
-			return nil, nil, err
-		}
-		h, ready, err := look(b, f)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !ready {
-			continue // a crash while it was started
-		}
-		chain = []*file{f}
-		for h.prev.number != 0 {
-			p := byNumber[h.prev.number]
-			if p == nil {
-				break // dead and deleted, or the groups will show a gap
-			}
-			if p.number >= chain[0].number {
-				return nil, nil, &CorruptError{File: chain[0].path, Reason: "follows a newer file"}
-			}
-			p.size = h.prev.valid
-			chain = append([]*file{p}, chain...)
-			if h, err = readHead(fs, p); err != nil {
-				return nil, nil, err
-			}
-		}
-		return chain, b, nil
+	f, seen, err := l.end(files, byNumber)
+	if f == nil || err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, nil
+	chain = []*file{f}
+	for h := seen.head; h.prev.number != 0; {
+		p := byNumber[h.prev.number]
+		if p == nil {
+			break // dead and deleted, or the groups will show a gap
+		}
+		if p.number >= chain[0].number {
+			return nil, nil, &CorruptError{File: chain[0].path, Reason: "follows a newer file"}
+		}
+		p.size = h.prev.valid
+		chain = append([]*file{p}, chain...)
+		if h, err = readHead(l.log.cfg.FS, p); err != nil {
+			return nil, nil, err
+		}
+	}
+	return chain, seen.bytes, nil
 }
 
-// look returns the head of a file that may be the end of the chain, and whether
-// the file was ever used.
-func look(b []byte, f *file) (h head, ready bool, err error) {
+// end returns the newest file that was used, nil if there is none.
+func (l *lane) end(files []*file, byNumber map[uint64]*file) (*file, sight, error) {
+	for _, f := range slices.Backward(files) {
+		s, err := l.look(f)
+		if err != nil {
+			return nil, s, err
+		}
+		if !s.ready { // a crash while it was started: what it follows was durable by then
+			if prev := byNumber[s.head.prev.number]; prev != nil {
+				prev.proven = max(prev.proven, int64(s.head.prev.valid))
+			}
+			continue
+		}
+		if s.follower == 0 {
+			return f, s, nil
+		}
+		// That file was durable before it was named: what is bad in it is damage.
+		next := byNumber[s.follower]
+		if s.follower <= f.number {
+			return nil, s, &CorruptError{File: f.path, Reason: fmt.Sprintf("names file %d as its follower, which is not newer", s.follower)}
+		}
+		if next == nil {
+			return nil, s, &CorruptError{File: l.newFile(s.follower).path, Reason: "file is missing, " + f.path + " names it as its follower"}
+		}
+		if s, err = l.look(next); err == nil {
+			next.proven = max(next.proven, begun(s.bytes, next))
+			s, err = l.look(next)
+		}
+		return next, s, err
+	}
+	return nil, sight{}, nil
+}
+
+// sight is what a file that may be the end of the chain shows.
+type sight struct {
+	bytes    []byte
+	head     head
+	ready    bool   // it was used
+	follower uint64 // the file that it names as the next one, 0: none
+}
+
+func (l *lane) look(f *file) (s sight, err error) {
+	if s.bytes, err = f.readAll(l.log.cfg.FS, 1<<32); err != nil {
+		return s, err
+	}
 	known := false
-	var damage *CorruptError
-	_, err = scan(b, f, -1, func(r record, offset uint32) error {
-		switch {
-		case offset == 0, r.kind == kindReady && !known:
-			if r.kind == kindReady && len(r.body) == 0 {
-				break // of version 1
-			}
-			if h, err = r.head(); err != nil {
-				return err
-			}
-			known = true
+	if s.head, known, err = headIn(s.bytes, f); err != nil {
+		return s, err
+	}
+	_, err = scan(s.bytes, f, -1, func(r record, _ uint32) error {
+		s.ready = s.ready || r.kind == kindReady
+		if r.kind != kindEnd {
+			return nil
 		}
-		ready = ready || r.kind == kindReady
-		return nil
-	}, func(g gap) error {
-		if damage == nil {
-			damage = g.why
-		}
-		ready = true // what is behind it was durable, so it was used
+		n, err := r.numbers(1)
+		s.follower = n[0]
+		return err
+	}, func(gap) error {
+		s.ready = true // what is bad was durable, so the file was used
 		return nil
 	})
-	if err == nil && !known && damage != nil {
-		err = damage
+	if err == nil && s.ready && !known {
+		err = errNoHead(f)
 	}
-	return h, ready, err
+	return s, err
 }
 
-// readHead returns the head of a file: its first record, or the copy in its
-// ready record.
-func readHead(fs vfs.FS, f *file) (head, error) {
-	b, err := f.readAll(fs, headerSize+headBody)
-	if err != nil {
-		return head{}, err
-	}
-	r, bad := decodeRecord(b, f.number, 0)
-	if bad == nil {
-		h, err := r.head()
-		if err != nil {
-			return head{}, &CorruptError{File: f.path, Reason: err.Error()}
+// begun returns up to where a file that was used was durable, at least: the end of
+// its ready record, which is behind all records that can be read if it cannot be
+// read itself, and names the groups that the record of that kind names.
+func begun(b []byte, f *file) int64 {
+	end, groups := int64(0), 0
+	for {
+		at, r := findRecord(b, f, end)
+		switch {
+		case r.size == 0:
+			return end + headerSize + headBody + int64(groups)
+		case r.kind == kindReady:
+			return at + int64(r.size)
+		case r.kind == kindGroups:
+			groups = len(r.body)
 		}
-		return h, nil
+		end = at + int64(r.size)
 	}
-	if b, err = f.readAll(fs, 1<<32); err != nil {
-		return head{}, err
+}
+
+// headIn returns the head of a file: its first record, or the copy in its ready
+// record if that is in the bytes.
+func headIn(b []byte, f *file) (h head, known bool, err error) {
+	if r, err := decodeRecord(b, f.number, 0); err == nil {
+		if h, err = r.head(); err != nil {
+			return h, false, &CorruptError{File: f.path, Reason: err.Error()}
+		}
+		return h, true, nil
 	}
-	for at := int64(0); at < int64(len(b)); {
+	for at := int64(0); ; {
 		found, r := findRecord(b, f, at)
-		if r.kind == kindReady {
-			if h, err := r.head(); err == nil {
-				return h, nil
-			}
-			break
+		if r.size == 0 {
+			return head{}, false, nil
 		}
-		at = found + max(int64(r.size), 1)
+		if r.kind == kindReady {
+			h, err := r.head()
+			return h, err == nil, nil // version 1 has no copy
+		}
+		at = found + int64(r.size)
 	}
-	return head{}, &CorruptError{File: f.path, Reason: bad.Error()}
 }
 
-// forget deletes the files that are not part of the chain, unless recovery
-// failed: then everything is left as evidence.
-func (l *lane) forget(files, chain []*file, err error) error {
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if !slices.Contains(chain, f) {
-			if err := l.log.cfg.FS.Remove(f.path); err != nil {
-				return err
-			}
+func errNoHead(f *file) error {
+	return &CorruptError{File: f.path, Reason: "neither what it begins with nor the copy of that can be read"}
+}
+
+// readHead returns the head of a file that was used.
+func readHead(fs vfs.FS, f *file) (head, error) {
+	for _, size := range []int64{headerSize + headBody, 1 << 32} { // the first record, all
+		b, err := f.readAll(fs, size)
+		if err != nil {
+			return head{}, err
+		}
+		if h, known, err := headIn(b, f); known || err != nil {
+			return h, err
 		}
 	}
+	return head{}, errNoHead(f)
+}
+
+// forget deletes the files that are not part of the chain.
+func (l *lane) forget() error {
+	for _, f := range l.stale {
+		if err := l.log.cfg.FS.Remove(f.path); err != nil {
+			return err
+		}
+	}
+	l.stale = nil
 	return nil
 }
 
@@ -375,6 +438,13 @@ func (l *lane) start() error {
 		}
 	}
 	l.keepDamaged()
+	// What is not part of the chain takes space that the new file may need, but may
+	// be all that shows damage until that file says what is lost.
+	if !l.anyLost() {
+		if err := l.forget(); err != nil {
+			return err
+		}
+	}
 	err := l.rotate()
 	if err != nil && isNoSpace(err) && l.reserved {
 		l.reserved = false
@@ -385,6 +455,9 @@ func (l *lane) start() error {
 		err = l.rotate()
 	}
 	if err != nil {
+		return err
+	}
+	if err := l.forget(); err != nil {
 		return err
 	}
 	if !l.reserved && !l.low.Load() {

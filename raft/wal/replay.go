@@ -21,18 +21,17 @@ import (
 
 // replayer replays one file.
 type replayer struct {
-	lane     *lane
-	file     *file
-	before   *replayer // of the file before; nil: it is not there
-	head     head
-	ready    bool
-	listed   map[uint32]bool   // groups that the head of the file names; nil: not known
-	carried  map[uint32]bool   // groups of which something is carried over: whether that is a span
-	gone     map[uint32]bool   // groups that were carried over as lost
-	newest   map[uint32]uint32 // where the last record of a group is
-	proven   map[uint32]uint32 // up to where nothing of a group is missing
-	gaps     []gap
-	follower uint64
+	lane    *lane
+	file    *file
+	before  *replayer // of the file before; nil: it is not there
+	head    head
+	ready   bool
+	listed  map[uint32]bool   // groups that the head of the file names; nil: not known
+	carried map[uint32]bool   // groups of which something is carried over: whether that is a span
+	gone    map[uint32]bool   // groups that were carried over as lost
+	newest  map[uint32]uint32 // where the last record of a group is
+	proven  map[uint32]uint32 // up to where nothing of a group is missing
+	gaps    []gap
 }
 
 // replay applies the records of one file to the lane's memory.
@@ -43,11 +42,7 @@ func (l *lane) replay(f *file, b []byte, limit int64, before *replayer) (*replay
 	}
 	end, err := scan(b, f, limit, p.visit, p.damage)
 	f.size = end
-	switch {
-	case err != nil:
-	case limit < 0 && p.follower != 0:
-		err = &CorruptError{File: l.newFile(p.follower).path, Reason: "file is missing, " + f.path + " names it as its follower"}
-	case limit < 0 && len(p.gaps) > 0:
+	if err == nil && limit < 0 && len(p.gaps) > 0 {
 		p.doubt()
 	}
 	if err == nil && len(p.gaps) > 0 && p.head.version != 1 && (p.listed == nil || p.head.lanes == 0) {
@@ -317,8 +312,6 @@ func (p *replayer) change(r record, offset uint32) error {
 			l.group(r.group).trimPrefix(n[0], l.drop)
 		case kindSuffix:
 			l.group(r.group).trimSuffix(n[0], l.drop)
-		case kindEnd:
-			p.follower = n[0]
 		}
 	case kindDrop:
 		l.removeGroup(r.group)
