@@ -133,7 +133,7 @@ func TestCategoriesOfTenants(t *testing.T) {
 	do("GET", "/analytics/categories/warehouse", "", 200, `"components":["wms"]`)
 	for body, want := range map[string]string{
 		`{"words":["ok","a-b"]}`: `"field":"words[1]"`, `{"components":["a,b"]}`: `"field":"components[0]"`, `{"words":["ok"],"weight":11}`: `"field":"weight"`,
-		`{}`: `"field":"words"`, `{"word":["ok"]}`: `unknown field`, ``: `is empty`,
+		`{}`: `"field":"words"`, `{"word":["ok"]}`: `"suggestion":"words"`, ``: `is empty`,
 	} {
 		do("PUT", "/analytics/categories/other", body, 400, want)
 	}
