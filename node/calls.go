@@ -63,9 +63,9 @@ func (c calls) Follow(ctx context.Context, request []byte) ([]byte, error) {
 	return c.n.follow.Answer(ctx, request)
 }
 
-// Tend implements peer.Node.
-func (c calls) Tend(ctx context.Context, chore heal.Chore) (string, error) {
-	return c.n.tend(ctx, chore)
+// Maintain implements peer.Node.
+func (c calls) Maintain(ctx context.Context, maintenance heal.Maintenance) (string, error) {
+	return c.n.maintain(ctx, maintenance)
 }
 
 // Report implements peer.Node.

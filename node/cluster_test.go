@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -122,9 +124,44 @@ func TestEveryNodeTakesAndFindsEverything(t *testing.T) {
 	check("written without it")
 }
 
-// TestChores: on a cluster that is written to, replicas are opened anew one after the other,
+// TestReplicaThatIsReadIsNotRestarted: what is opened anew knows nothing of those who read
+// what was before, and may remove segments that they read. So it stays, and serves on.
+func TestReplicaThatIsReadIsNotRestarted(t *testing.T) {
+	n := nodetest.Start(t, node.Config{Shards: 1}).Node
+	if _, err := write(n, "default", "", "one", "two"); err != nil {
+		t.Fatal(err)
+	}
+	one := n.Replicas()[0]
+	view, err := one.View("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := n.Restart(ended, one.Shard()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("of a replica that is read: %v", err)
+	}
+	if now := n.Replicas(); len(now) != 1 || now[0] != one {
+		t.Fatalf("there are %v, want the replica that there was", now)
+	}
+	if _, err := write(n, "default", "", "three"); err != nil {
+		t.Fatal(err)
+	}
+	view.Release()
+	if err := n.Restart(t.Context(), one.Shard()); err != nil {
+		t.Fatal(err)
+	}
+	if now := n.Replicas(); len(now) != 1 || now[0] == one {
+		t.Fatalf("there are %v, want another one", now)
+	}
+	if found := search(t, n, "default", "*"); len(found) != 3 {
+		t.Errorf("%d lines are found as soon as it is opened, want 3", len(found))
+	}
+}
+
+// TestMaintenance: on a cluster that is written to, replicas are opened anew one after the other,
 // a node is flushed and its caches are dropped: nothing is missing, and the history says so.
-func TestChores(t *testing.T) {
+func TestMaintenance(t *testing.T) {
 	all := startCluster(t, node.Config{Shards: 2, Healing: heal.Config{
 		Cooldowns: map[string]time.Duration{heal.RestartComponent: 0, heal.FlushNode: 0, heal.DropCache: 0},
 	}})
@@ -166,10 +203,10 @@ func TestChores(t *testing.T) {
 			add(one.Node)
 			whole(one.Node)
 		}
-		for _, chore := range []string{heal.FlushNode, heal.DropCache} {
-			made, err := all[0].Node.Healer().Execute(t.Context(), heal.Request{Action: chore, Target: "node " + one.Node.ID(), By: "test"})
+		for _, name := range []string{heal.FlushNode, heal.DropCache} {
+			made, err := all[0].Node.Healer().Execute(t.Context(), heal.Request{Action: name, Target: "node " + one.Node.ID(), By: "test"})
 			if err != nil || len(made) != 1 || made[0].Outcome != catalogue.ActionDone || made[0].Detail == "" {
-				t.Fatalf("%s: %+v, %v", chore, made, err)
+				t.Fatalf("%s: %+v, %v", name, made, err)
 			}
 		}
 		if n := one.Node.CacheBytes(); n != 0 {

@@ -65,9 +65,12 @@ func (d *diskWatch) taken() (disk consumption.Disk, ok bool) {
 	return consumption.Disk{Used: total - d.free.Load(), Limit: total - d.floor.Load()}, d.known.Load() && total > 0
 }
 
-// run measures until the context ends.
-func (d *diskWatch) run(ctx context.Context) error {
-	return every(ctx, diskInterval, d.look)
+// watchDisk measures until the context ends.
+func (n *Node) watchDisk(ctx context.Context) error {
+	return every(ctx, diskInterval, func() {
+		n.disk.look()
+		n.store.LookForRoom()
+	})
 }
 
 // room reports whether this many bytes can be written and a quarter of the

@@ -146,17 +146,17 @@ func (c clusterView) Transfer(ctx context.Context, shard uint32, to string) erro
 	return err
 }
 
-// Tend implements heal.Cluster.
-func (c clusterView) Tend(ctx context.Context, node string, chore heal.Chore) (string, error) {
+// Maintain implements heal.Cluster.
+func (c clusterView) Maintain(ctx context.Context, node string, maintenance heal.Maintenance) (string, error) {
 	if node == c.n.identity.Node {
-		return c.n.tend(ctx, chore)
+		return c.n.maintain(ctx, maintenance)
 	}
-	return c.Peers().Tend(ctx, node, chore)
+	return c.Peers().Maintain(ctx, node, maintenance)
 }
 
-// tend does a chore here.
-func (n *Node) tend(ctx context.Context, chore heal.Chore) (done string, err error) {
-	switch chore.Name {
+// maintain does maintenance here.
+func (n *Node) maintain(ctx context.Context, maintenance heal.Maintenance) (done string, err error) {
+	switch maintenance.Name {
 	case heal.FlushNode:
 		before := n.unsealed()
 		if err := n.Flush(ctx); err != nil {
@@ -170,9 +170,9 @@ func (n *Node) tend(ctx context.Context, chore heal.Chore) (done string, err err
 		debug.FreeOSMemory()
 		return fmt.Sprintf("caches had %d bytes and have %d", before, n.CacheBytes()), nil
 	case heal.RestartComponent:
-		return "the replica was closed and opened anew, and is complete", n.restart(ctx, shardID(chore.Shard))
+		return "the replica was closed and opened anew, and is complete", n.restart(ctx, shardID(maintenance.Shard))
 	}
-	return "", fmt.Errorf("%w: the chore %.40q", peer.ErrRefused, chore.Name)
+	return "", fmt.Errorf("%w: there is no maintenance %.40q", peer.ErrRefused, maintenance.Name)
 }
 
 // unsealed is how many records of the shards that are led here are in no segment.

@@ -209,7 +209,13 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 			}
 			return cfg
 		},
-		Beside:  n.drive,
+		Beside: n.drive,
+		Replayed: func(ctx context.Context, group *raft.Group) error {
+			if n.members.Clustered() {
+				return nil // see catchUp
+			}
+			return n.replay(ctx, group)
+		},
 		Destroy: func(ctx context.Context, shard model.ShardID) error { return storage.Destroy(ctx, env, shard) },
 		Stored:  func() ([]model.ShardID, error) { return storage.Shards(env) },
 	})

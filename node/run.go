@@ -53,7 +53,7 @@ func (n *Node) runActors(asked context.Context) error {
 	}, func(error) { cancel() })
 	group.Add(func() error { return n.members.Serve(calls{n}) }, func(error) { n.stopServing() })
 	group.Add(func() error { return n.becomeReady(inside) }, func(error) { stop() })
-	group.Add(func() error { return n.disk.run(inside) }, func(error) { stop() })
+	group.Add(func() error { return n.watchDisk(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.shed(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.saveCatalogue(inside) }, func(error) { stop() })
 	group.Add(func() error { return n.members.Run(inside) }, func(error) { stop() })

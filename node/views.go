@@ -250,7 +250,7 @@ func (n *Node) localViews(ctx context.Context, tenant model.TenantID, shards []m
 func (n *Node) catchUp(ctx context.Context, shards []model.ShardID, patience time.Duration) map[model.ShardID]error {
 	stale := map[model.ShardID]error{}
 	if !n.members.Clustered() {
-		return stale // nobody else can have acknowledged anything
+		return stale // nobody else can have acknowledged anything, and what is here has replayed its log
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

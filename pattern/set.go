@@ -76,7 +76,15 @@ func Outlines(texts []string) []string {
 // Learn returns the patterns of the set and of forms (Pattern.Form, Outlines). The
 // order of these does not matter, nor do repeats. What a pattern of the set covers
 // joins it; patterns of the set that prove to be one become one.
-func (s *Set) Learn(forms []string) *Set {
+func (s *Set) Learn(forms []string) *Set { return s.learn(forms, widen) }
+
+// LearnWords is Learn of single words that vary only. The saved form of what it returns has
+// version 1 if that of the set has.
+func (s *Set) LearnWords(forms []string) *Set {
+	return s.learn(forms, func(outlines [][]string, known []string) ([]string, [][]string) { return known, outlines })
+}
+
+func (s *Set) learn(forms []string, named func(outlines [][]string, known []string) (forms []string, rest [][]string)) *Set {
 	var known []string
 	var all [][]string
 	for _, p := range s.Patterns() {
@@ -91,7 +99,7 @@ func (s *Set) Learn(forms []string) *Set {
 			all = append(all, tokens)
 		}
 	}
-	found, all := widen(all, known)
+	found, all := named(all, known)
 	byLength := map[int][][]string{}
 	for _, tokens := range all {
 		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)

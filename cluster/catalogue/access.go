@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/access"
@@ -102,12 +104,29 @@ func (c NoteUses) check() error {
 	return checkTime("time", c.Time)
 }
 
-// readable refuses what not all nodes read.
-func (s *State) readable(from uint16, what string) error {
+// Readable refuses what not all nodes read, and names those that do not.
+func (s *State) Readable(from uint16, what string) error {
 	if format := s.Format(); format < from {
-		return refuse(ErrRefused, "a node of the cluster reads only format %d, and %s need %d: bring all nodes to this version first", format, what, from)
+		return refuse(ErrRefused, "%s need format %d, and not all nodes read that: upgrade %s first", what, from, s.older(from))
 	}
 	return nil
+}
+
+// olderMax is how many nodes an error names.
+const olderMax = 5
+
+// older names the nodes that do not read a format.
+func (s *State) older(format uint16) string {
+	var names []string
+	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
+		if n := s.Nodes[id]; n.State != Gone && n.Formats.Max < format {
+			names = append(names, fmt.Sprintf("node %s (%s, which reads format %d)", cmp.Or(n.Name, id), id, n.Formats.Max))
+		}
+	}
+	if more := len(names) - olderMax; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:olderMax], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // unchanged refuses a change that was planned on what is not so any more.
@@ -125,7 +144,7 @@ func unchanged(what string, there bool, version, planned uint64) error {
 
 func (c PutKey) apply(s *State) error {
 	old, there := s.Keys[c.Key.ID]
-	if err := first(s.readable(FormatTenants, "keys, tenants and domains"), unchanged("key "+c.Key.ID, there, old.Version, c.If)); err != nil {
+	if err := first(s.Readable(FormatTenants, "keys, tenants and domains"), unchanged("key "+c.Key.ID, there, old.Version, c.If)); err != nil {
 		return err
 	}
 	key := c.Key
@@ -194,7 +213,7 @@ func (s *State) forgetKey(now int64, tenant model.TenantID) bool {
 }
 
 func (c NoteUses) apply(s *State) error {
-	if err := s.readable(FormatTenants, "keys, tenants and domains"); err != nil {
+	if err := s.Readable(FormatTenants, "keys, tenants and domains"); err != nil {
 		return err
 	}
 	s.Keys = maps.Clone(s.Keys)
@@ -210,7 +229,7 @@ func (c NoteUses) apply(s *State) error {
 func (c PutAccount) apply(s *State) error {
 	account := c.Account
 	old, there := s.Accounts[account.ID]
-	if err := first(s.readable(FormatTenants, "keys, tenants and domains"), unchanged("tenant "+string(account.ID), there, old.Version, c.If)); err != nil {
+	if err := first(s.Readable(FormatTenants, "keys, tenants and domains"), unchanged("tenant "+string(account.ID), there, old.Version, c.If)); err != nil {
 		return err
 	}
 	switch {
@@ -237,7 +256,7 @@ func (c PutAccount) apply(s *State) error {
 func (c PutDomain) apply(s *State) error {
 	domain := c.Domain
 	old, there := s.Domains[domain.Name]
-	if err := first(s.readable(FormatTenants, "keys, tenants and domains"), unchanged("domain "+domain.Name, there, old.Version, c.If)); err != nil {
+	if err := first(s.Readable(FormatTenants, "keys, tenants and domains"), unchanged("domain "+domain.Name, there, old.Version, c.If)); err != nil {
 		return err
 	}
 	if !there && len(s.Domains) >= DomainsMax {

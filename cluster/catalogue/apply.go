@@ -328,7 +328,7 @@ func (c SetTenant) whole(old Tenant) Tenant {
 
 func (c SetTenant) apply(s *State) error {
 	if c.Part != "" {
-		if err := s.readable(FormatTenantParts, "changes of a part of a tenant"); err != nil {
+		if err := s.Readable(FormatTenantParts, "changes of a part of a tenant"); err != nil {
 			return err
 		}
 	}
@@ -340,7 +340,7 @@ func (c SetTenant) apply(s *State) error {
 		}
 	}
 	if c.Tenant.Keys != 0 || old.Keys != 0 { // who was given shards keeps them
-		if err := first(s.readable(FormatTenants, "shards that tenants are given"), s.spreads(c.ID, c.Tenant)); err != nil {
+		if err := first(s.Readable(FormatTenants, "shards that tenants are given"), s.spreads(c.ID, c.Tenant)); err != nil {
 			return err
 		}
 	}
@@ -389,7 +389,7 @@ func (c SetPatterns) check() error {
 }
 
 func (c SetPatterns) apply(s *State) error {
-	if err := s.readable(FormatTenants, "patterns"); err != nil {
+	if err := s.Readable(FormatTenants, "patterns"); err != nil {
 		return err
 	}
 	old, ok := s.Patterns[c.Tenant]

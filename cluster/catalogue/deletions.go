@@ -184,7 +184,7 @@ func (s *State) held(d *erasure.Deletion) (except []erasure.Exception, err error
 
 func (c AddDeletion) apply(s *State) error {
 	d := c.Deletion
-	if err := s.readable(FormatDeletions, "deletions"); err != nil {
+	if err := s.Readable(FormatDeletions, "deletions"); err != nil {
 		return err
 	}
 	if _, err := s.held(&d); err != nil {
@@ -247,7 +247,7 @@ func (c BeginDeletion) check() error { return checkTime("time", c.Time) }
 
 func (c BeginDeletion) apply(s *State) error {
 	d, there := s.Deletions[c.Number]
-	if err := s.readable(FormatDeletions, "deletions"); err != nil {
+	if err := s.Readable(FormatDeletions, "deletions"); err != nil {
 		return err
 	}
 	if !there || d.Status != erasure.Planned {
@@ -327,7 +327,7 @@ func (c PutHold) check() error { return first(checked(c.Hold.Check()), checkTime
 
 func (c PutHold) apply(s *State) error {
 	hold := c.Hold
-	if err := s.readable(FormatDeletions, "legal holds"); err != nil {
+	if err := s.Readable(FormatDeletions, "legal holds"); err != nil {
 		return err
 	}
 	if _, there := s.Holds[hold.ID]; there {
@@ -375,7 +375,7 @@ func (c SetRetention) check() error {
 
 func (c SetRetention) apply(s *State) error {
 	old, there := s.Retention[c.Tenant]
-	if err := s.readable(FormatDeletions, "rules of retention"); err != nil {
+	if err := s.Readable(FormatDeletions, "rules of retention"); err != nil {
 		return err
 	}
 	switch {

@@ -141,7 +141,7 @@ func (c ChangeDocuments) check() error {
 }
 
 func (c ChangeDocuments) apply(s *State) error {
-	if err := s.readable(FormatDocuments, "documents"); err != nil {
+	if err := s.Readable(FormatDocuments, "documents"); err != nil {
 		return err
 	}
 	e := documentEditor{s: s, kinds: map[string]bool{}, sets: map[string]map[model.TenantID]bool{}}

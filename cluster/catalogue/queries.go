@@ -87,7 +87,7 @@ func (c PutQuery) check() error {
 func (c PutQuery) apply(s *State) error {
 	mine := s.Queries[c.Tenant]
 	old, there := mine[c.Query.Name]
-	if err := s.readable(FormatTenants, "saved queries"); err != nil {
+	if err := s.Readable(FormatTenants, "saved queries"); err != nil {
 		return err
 	}
 	switch {

@@ -364,6 +364,8 @@ func TestTenantIsGivenShards(t *testing.T) {
 	mixed := apply(t, announced, PutNode{Node: older})
 	if _, err := mixed.Apply(mixed.Index+1, SetTenant{ID: "t", Tenant: five, Part: TenantReplicas}); !errors.Is(err, ErrRefused) || mixed.PartOf(TenantReplicas) != "" {
 		t.Fatalf("a node does not know of parts: %v", err)
+	} else if want := fmt.Sprintf("upgrade node %s (%s, which reads format 5) first", older.Name, older.ID); !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want it to say %q", err, want)
 	}
 
 	// A node that does not know of this would ask fewer shards.

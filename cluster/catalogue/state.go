@@ -122,7 +122,7 @@ type Replica struct {
 // are deletions, legal holds and rules of retention, here and in the logs of shards:
 // a replica that does not read a deletion would leave it out. Since 5 there are
 // documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
-// segments version 5, and rules have the condition node.
+// segments version 5, rules have the condition node, and patterns names of several words.
 const Format = 6
 
 // The first formats that have something.
@@ -133,6 +133,7 @@ const (
 	FormatTenantParts = 6
 	FormatBlocks      = 6 // of version 3; segments of version 5
 	FormatNodeRules   = 6
+	FormatWideSets    = 6 // of patterns, of version 2
 )
 
 // Tenant is a tenant that differs from the default.

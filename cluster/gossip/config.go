@@ -46,6 +46,7 @@ const (
 	updateTimeout  = time.Second
 	lookupTimeout  = 5 * time.Second
 	leaveLinger    = time.Second
+	returnTime     = 5 * time.Minute // a member that has left is expected back; longer than an upgrade takes
 	logInterval    = time.Minute
 	logKindsMax    = 64
 	secretKeyBytes = 32

@@ -132,6 +132,34 @@ func TestLeavingIsNoDeath(t *testing.T) {
 	})
 }
 
+// TestBackWithoutSeeds: who left and comes back with nobody to ask is found by the others,
+// all at once and soon.
+func TestBackWithoutSeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newNetwork()
+		nodes := three(t, network, nil)
+		for away := range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			if err := nodes[away].Leave(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			nodes[away].Close()
+			time.Sleep(5 * time.Second)
+			nodes[away], _ = network.node(t, away+1, func(c *gossip.Config) { c.Seeds = nil })
+			for _, g := range nodes {
+				awaitStates(t, g, 2*time.Second, allAlive)
+			}
+			time.Sleep(10 * time.Second)
+			for i, g := range nodes {
+				if have := states(g); have != allAlive {
+					t.Errorf("node %d then has %s", i+1, have)
+				}
+			}
+		}
+	})
+}
+
 func TestHalvesFindEachOtherAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := newNetwork()

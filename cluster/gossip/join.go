@@ -19,37 +19,63 @@ func (g *Gossip) JoinError() error {
 	return g.mu.joinError
 }
 
-// join asks seeds while there are no other members; otherwise now and then one
-// of those that should be there and are not.
+// join finds others, and those that come back, until gossip ends.
 func (g *Gossip) join() {
-	wait := retryMin
+	ticker := time.NewTicker(retryMin)
+	defer ticker.Stop()
+	wait, due := retryMin, time.Time{}
 	for {
-		g.mu.Lock()
-		alone := g.others() == 0
-		g.mu.Unlock()
-		pause := healInterval
-		if alone {
-			g.setJoinError(g.ask(g.seeds()))
-			if g.JoinError() != nil {
-				pause, wait = wait, min(2*wait, retryMax)
-			} else {
-				wait = retryMin
-			}
-		} else {
-			g.setJoinError(nil)
-			wait = retryMin
-			if absent := g.absent(); len(absent) > 0 {
-				g.list.Join([]string{absent[rand.IntN(len(absent))]})
-			}
+		if !time.Now().Before(due) {
+			var pause time.Duration
+			pause, wait = g.find(wait)
+			due = time.Now().Add(pause)
 		}
-		if alone && len(g.config.Seeds) == 0 {
-			pause = healInterval
-		}
+		g.welcome()
 		select {
-		case <-time.After(pause):
+		case <-ticker.C:
 		case <-g.ctx.Done():
 			return
 		}
+	}
+}
+
+// find asks seeds while there are no other members; otherwise one of those that should be
+// there and are not. It returns when to do so again, and how long to wait after a failure.
+func (g *Gossip) find(wait time.Duration) (pause, next time.Duration) {
+	g.mu.Lock()
+	alone := g.others() == 0
+	g.mu.Unlock()
+	if !alone {
+		g.setJoinError(nil)
+		if absent := g.absent(); len(absent) > 0 {
+			g.list.Join([]string{absent[rand.IntN(len(absent))]})
+		}
+		return healInterval, retryMin
+	}
+	g.setJoinError(g.ask(g.seeds()))
+	switch {
+	case g.JoinError() == nil:
+		return healInterval, retryMin
+	case len(g.config.Seeds) == 0:
+		return healInterval, min(2*wait, retryMax)
+	}
+	return wait, min(2*wait, retryMax)
+}
+
+// welcome asks one of those that have left of late whether it is back. What is only
+// restarted may have no seeds, and learns from who asks that it is thought to be away.
+func (g *Gossip) welcome() {
+	var left []string
+	g.mu.Lock()
+	now := g.config.Now()
+	for _, m := range g.mu.members {
+		if m.state == Left && now.Sub(m.since).Abs() < returnTime {
+			left = append(left, m.address)
+		}
+	}
+	g.mu.Unlock()
+	if len(left) > 0 {
+		g.list.Join([]string{left[rand.IntN(len(left))]})
 	}
 }
 

@@ -31,8 +31,8 @@ type Cluster interface {
 	// Transfer asks the leader of a shard to let another voter lead; "" lets it
 	// choose.
 	Transfer(ctx context.Context, shard uint32, to string) error
-	// Tend does a chore on a node and says what came of it.
-	Tend(ctx context.Context, node string, chore Chore) (done string, err error)
+	// Maintain does maintenance on a node and says what came of it.
+	Maintain(ctx context.Context, node string, maintenance Maintenance) (done string, err error)
 	// CatalogueMembers are the members of the catalogue's group.
 	CatalogueMembers() []Member
 	// ChangeCatalogue adds a node to the catalogue's group, gives or takes its
@@ -40,8 +40,8 @@ type Cluster interface {
 	ChangeCatalogue(ctx context.Context, change Change, node string) error
 }
 
-// Chore is what a node is asked to do by hand.
-type Chore struct {
+// Maintenance is what a node is asked to do by hand.
+type Maintenance struct {
 	Name  string `json:"name"`  // FlushNode, DropCache, RestartComponent
 	Shard uint32 `json:"shard"` // of the replica, of RestartComponent
 }

@@ -462,13 +462,13 @@ func (v *seen) Propose(_ context.Context, c catalogue.Command) (*catalogue.State
 	return v.s.propose(v.node, c, true)
 }
 
-func (v *seen) Tend(_ context.Context, node string, chore heal.Chore) (string, error) {
+func (v *seen) Maintain(_ context.Context, node string, maintenance heal.Maintenance) (string, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	if !v.s.up(node) {
 		return "", raft.ErrUncertain
 	}
-	v.s.effects[chore.Name]++
+	v.s.effects[maintenance.Name]++
 	return "done on " + node, nil
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Request asks for what the plan has, now: whether the action is switched on,
 // has cooled down, or is due, does not matter. What is not safe is refused all
-// the same.
+// the same. Maintenance is in no plan, and must be switched on and have cooled down.
 type Request struct {
 	// Action is a name of Kinds. A dry run may leave it out, and so may a Move.
 	Action string `json:"action"`
@@ -56,8 +56,8 @@ func (c *Controller) Execute(ctx context.Context, r Request) ([]catalogue.Action
 	if err != nil {
 		return nil, err
 	}
-	if IsChore(r.Action) {
-		return c.tend(ctx, p, r)
+	if IsMaintenance(r.Action) {
+		return c.maintain(ctx, p, r)
 	}
 	if r.Move != nil {
 		return c.executeMove(ctx, p, r)
@@ -158,16 +158,16 @@ func (c *Controller) dry(ctx context.Context, p *acting, a catalogue.Action) err
 	return nil
 }
 
-// choreTimeout bounds a chore, and choreLook is how often it is looked whether a replica
-// that was opened anew is complete.
+// maintenanceTimeout bounds maintenance, and maintenanceLook is how often it is looked
+// whether a replica that was opened anew is complete.
 const (
-	choreTimeout = 40 * time.Second
-	choreLook    = 200 * time.Millisecond
+	maintenanceTimeout = 40 * time.Second
+	maintenanceLook    = 200 * time.Millisecond
 )
 
-// tend does a chore, if that is safe, and looks whether it has come to what was wanted.
-func (c *Controller) tend(ctx context.Context, p *acting, r Request) ([]catalogue.Action, error) {
-	t, err := c.checkChore(p, r)
+// maintain does maintenance, if that is safe, and looks whether it has come to what was wanted.
+func (c *Controller) maintain(ctx context.Context, p *acting, r Request) ([]catalogue.Action, error) {
+	t, err := c.checkMaintenance(p, r)
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", r.Action, r.Target, err)
 	}
@@ -180,9 +180,9 @@ func (c *Controller) tend(ctx context.Context, p *acting, r Request) ([]catalogu
 	if a, err = c.begin(ctx, p, a); err != nil {
 		return nil, err
 	}
-	doing, cancel := context.WithTimeout(ctx, choreTimeout)
+	doing, cancel := context.WithTimeout(ctx, maintenanceTimeout)
 	defer cancel()
-	done, did := c.cluster.Tend(doing, t.to, Chore{Name: r.Action, Shard: t.shard})
+	done, did := c.cluster.Maintain(doing, t.to, Maintenance{Name: r.Action, Shard: t.shard})
 	if did == nil && r.Action == RestartComponent {
 		did = c.awaitReplica(doing, t)
 	}
@@ -193,8 +193,8 @@ func (c *Controller) tend(ctx context.Context, p *acting, r Request) ([]catalogu
 	return p.history(), err
 }
 
-// checkChore returns what a chore is done to, or says why it must not be.
-func (c *Controller) checkChore(p *acting, r Request) (target, error) {
+// checkMaintenance returns what maintenance is done to, or says why it must not be.
+func (c *Controller) checkMaintenance(p *acting, r Request) (target, error) {
 	t, ok := parseTarget(r.Target)
 	what, example := targetNode, "node NODE"
 	if r.Action == RestartComponent {
@@ -216,6 +216,9 @@ func (c *Controller) checkChore(p *acting, r Request) (target, error) {
 	if n.Life != LifeAlive {
 		return t, fmt.Errorf("%w: node %s is %s", ErrUnsafe, t.to, n.Life)
 	}
+	if !p.answers(t.to) {
+		return t, fmt.Errorf("%w: node %s does not answer", ErrUnsafe, t.to)
+	}
 	if r.Action == RestartComponent {
 		return t, p.checkRestart(t)
 	}
@@ -236,7 +239,7 @@ func (p *acting) checkRestart(t target) error {
 			continue
 		}
 		voters++
-		if n, _ := p.node(r.Node); r.Node != t.to && r.Complete && n.Life == LifeAlive {
+		if r.Node != t.to && r.Complete && p.answers(r.Node) {
 			others++
 		}
 	}
@@ -254,15 +257,15 @@ func (p *acting) checkRestart(t target) error {
 // awaitReplica waits until a replica is complete again.
 func (c *Controller) awaitReplica(ctx context.Context, t target) error {
 	for {
-		p, err := c.look(ctx)
+		p, err := c.asked(ctx, "", "")
 		if err != nil {
 			return fmt.Errorf("it was opened anew, and is not known to be complete again: %w", err)
 		}
 		s, _ := p.shard(t.shard)
-		if slices.ContainsFunc(s.Replicas, func(r ObservedReplica) bool { return r.Node == t.to && r.Reported && r.Complete }) && s.Leader != "" {
+		if slices.ContainsFunc(s.Replicas, func(r ObservedReplica) bool { return r.Node == t.to && r.Reported && r.Complete }) && p.answers(t.to) && s.Leader != "" {
 			return nil
 		}
-		if err := pause.For(ctx, choreLook); err != nil {
+		if err := pause.For(ctx, maintenanceLook); err != nil {
 			return fmt.Errorf("it was opened anew, and is not complete again: %w", err)
 		}
 	}

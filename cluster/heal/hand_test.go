@@ -274,9 +274,9 @@ func TestTenantReplicas(t *testing.T) {
 	})
 }
 
-// TestChores: what is safe is done on the node that is named, once within the cooldown, and
+// TestMaintenance: what is safe is done on the node that is named, once within the cooldown, and
 // written down; a dry run does nothing.
-func TestChores(t *testing.T) {
+func TestMaintenance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, 3, 4, quick())
 		c := s.controller()
@@ -325,6 +325,9 @@ func TestChores(t *testing.T) {
 			t.Errorf("of what is switched off: %v", err)
 		}
 		s.kill(two)
+		if made, err := do(heal.RestartComponent, replica, false); !errors.Is(err, heal.ErrUnsafe) || !strings.Contains(err.Error(), "no majority") || len(made) > 0 {
+			t.Errorf("another one has just died, which gossip does not know yet: %+v, %v", made, err)
+		}
 		time.Sleep(time.Minute)
 		if _, err := do(heal.FlushNode, "node "+two, false); !errors.Is(err, heal.ErrUnsafe) {
 			t.Errorf("of a node that is down: %v", err)

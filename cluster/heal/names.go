@@ -29,7 +29,7 @@ const (
 	CatalogueVoter = "catalogue-voter"
 )
 
-// The names of chores: what is done to one node, only by hand.
+// The names of maintenance, which is done to one node, only by hand.
 const (
 	FlushNode        = "flush"
 	DropCache        = "drop-cache"
@@ -58,12 +58,12 @@ type Kind struct {
 	Name     string        `json:"name"`
 	About    string        `json:"about"`
 	Cooldown time.Duration `json:"cooldown"` // between two starts, if nothing else is said
-	// Chore: it is done to one node, only by hand, and then only if it is switched on
+	// Maintenance: it is done to one node, only by hand, and then only if it is switched on
 	// and has cooled down.
-	Chore bool `json:"chore,omitempty"`
+	Maintenance bool `json:"maintenance,omitempty"`
 }
 
-// Kinds are the actions that the cluster takes by itself, and the chores, in the order
+// Kinds are the actions that the cluster takes by itself, and maintenance, in the order
 // in which they are shown.
 func Kinds() []Kind {
 	return []Kind{
@@ -85,9 +85,9 @@ func Kinds() []Kind {
 	}
 }
 
-// IsChore reports whether a name is that of a chore.
-func IsChore(name string) bool {
-	return slices.ContainsFunc(Kinds(), func(k Kind) bool { return k.Chore && k.Name == name })
+// IsMaintenance reports whether a name is that of maintenance.
+func IsMaintenance(name string) bool {
+	return slices.ContainsFunc(Kinds(), func(k Kind) bool { return k.Maintenance && k.Name == name })
 }
 
 func isKind(name string) bool {

@@ -228,6 +228,12 @@ func (p *picture) node(id string) (ObservedNode, bool) {
 	return p.observed.Nodes[at], true
 }
 
+// answers reports whether a node is alive and has told how it is for this very picture.
+func (p *picture) answers(node string) bool {
+	n, known := p.node(node)
+	return known && n.Life == LifeAlive && n.Reported.Equal(p.at)
+}
+
 func (p *picture) shard(number uint32) (ObservedShard, bool) {
 	at, ok := slices.BinarySearchFunc(p.observed.Shards, number, func(s ObservedShard, number uint32) int { return cmp.Compare(s.Number, number) })
 	if !ok {

@@ -60,9 +60,9 @@ func orphan(m placement.Move) catalogue.Action {
 func (c *Controller) became(p *acting, a catalogue.Action) (outcome, detail string) {
 	t, ok := parseTarget(a.Target)
 	switch {
-	case IsChore(a.Name):
+	case IsMaintenance(a.Name):
 		// Who has begun it looks at what comes of it, as long as it is there.
-		if c.cfg.Now().Sub(since(a)).Abs() > 2*choreTimeout && c.forgotten(a) {
+		if c.cfg.Now().Sub(since(a)).Abs() > 2*maintenanceTimeout && c.forgotten(a) {
 			return catalogue.ActionFailed, "it is not known what became of it"
 		}
 		return "", ""

@@ -177,6 +177,17 @@ func TestVersionBefore(t *testing.T) {
 	checkRoundTrip(t, keptRecords())
 }
 
+// TestOldestAge checks codes of two bytes where the first of as many values as these can
+// tell apart comes again behind the last one.
+func TestOldestAge(t *testing.T) {
+	const values = 1 << 16
+	in := make([]model.Record, values+2)
+	for i := range in {
+		in[i].Fields = []model.Field{{Name: "n", Kind: model.Number, Text: fmt.Sprint(i % values)}}
+	}
+	checkRoundTrip(t, in)
+}
+
 func TestSameBytes(t *testing.T) {
 	a := []model.Record{{Fields: []model.Field{{Name: "a", Kind: model.String, Text: "1"}, {Name: "b", Kind: model.String, Text: "2"}}}}
 	b := []model.Record{{Fields: []model.Field{{Name: "b", Kind: model.String, Text: "2"}, {Name: "a", Kind: model.String, Text: "1"}}}}

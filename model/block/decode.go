@@ -342,7 +342,7 @@ func (r *reader) codes(count, values int) []uint32 {
 			codes[i] = uint32(code)
 		}
 	case !r.plain:
-		agedCodes(codes, packed, width)
+		agedCodes(codes, packed, width, uint32(values))
 	case width == widthShort:
 		for i := range codes {
 			codes[i] = uint32(binary.LittleEndian.Uint16(packed[2*i:]))
@@ -362,8 +362,9 @@ func (r *reader) codes(count, values int) []uint32 {
 }
 
 // agedCodes reads codes that are written as ages, in planes. An age that no code has gives one
-// that is too large.
-func agedCodes(codes []uint32, packed []byte, width int) {
+// that is too large. Once all values have come no code is new: 0 is then the age that has one
+// bit more than there is room for, of the first of 65,536 values behind the last one.
+func agedCodes(codes []uint32, packed []byte, width int, values uint32) {
 	clear(codes)
 	for plane := range width {
 		for i, b := range packed[plane*len(codes):][:len(codes)] {
@@ -372,9 +373,14 @@ func agedCodes(codes []uint32, packed []byte, width int) {
 	}
 	next := uint32(0)
 	for i, age := range codes {
-		codes[i] = next - age
-		if age == 0 {
+		switch {
+		case age > 0:
+			codes[i] = next - age
+		case next < values:
+			codes[i] = next
 			next++
+		default:
+			codes[i] = next - 1<<(8*width)
 		}
 	}
 }

@@ -132,12 +132,12 @@ func Border(message string, at int) bool {
 }
 
 // VariableEnd returns the end of the variable that begins at message[at], where a word may
-// begin, or at if none does.
+// begin, or at if none does, or one for which Split reports false.
 func VariableEnd(message string, at int) int {
 	if at == len(message) || classes[message[at]]&(letter|digit) == 0 {
 		return at
 	}
-	if end, variable := variableEnd(message, at); variable {
+	if end, variable := variableEnd(message, at); variable && !denseIn(message[at:end]) {
 		return end
 	}
 	return at

@@ -631,7 +631,7 @@ func TestNodesOfAnOldVersion(t *testing.T) {
 		return nil
 	})
 	for _, err := range []error{ofRule, ofWebhook} {
-		if !errors.Is(err, catalogue.ErrRefused) || !strings.Contains(err.Error(), "bring all nodes to this version first") {
+		if !errors.Is(err, catalogue.ErrRefused) || !strings.Contains(err.Error(), "upgrade node a (00000000000000aa, which reads format 4) first") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -641,6 +641,29 @@ func TestNodesOfAnOldVersion(t *testing.T) {
 	}
 	if log.Len() > 0 || a.newest().Index != index {
 		t.Errorf("%d commands, log %q", a.newest().Index-index, log.String())
+	}
+}
+
+// TestRulesForNewerNodes: a rule that a node would not understand is not saved, others are,
+// and who saves it is told which node to upgrade.
+func TestRulesForNewerNodes(t *testing.T) {
+	const nodeRule = "id: absent\nevent: service_availability\nseverity: critical\nwhen:\n  node: {}\n"
+	for format, want := range map[uint16]string{
+		catalogue.FormatNodeRules - 1: "upgrade node a (00000000000000aa, which reads format 5) first",
+		catalogue.FormatNodeRules:     "",
+	} {
+		a, c := agreementOf(t, format), &clock{now: time.Unix(1_790_000_040, 0)}
+		desk := Desk{newWatcher(a, c, a.newest), a.propose}
+		for text, want := range map[string]string{nodeRule: want, groupRule: ""} {
+			rule, err := triage.ParseRule([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = desk.PutRule(t.Context(), tenant, rule, "me", true)
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("format %d, rule %s: %v, want %q", format, rule.ID, err, want)
+			}
+		}
 	}
 }
 

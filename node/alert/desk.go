@@ -92,6 +92,11 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 	r.Builtin = false
 	before, _ := d.Rule(tenant, r.ID) // there may be none
 	err := d.edit(ctx, tenant, func(b *batch) error {
+		if r.When.Node != nil {
+			if err := b.state.Readable(catalogue.FormatNodeRules, "rules with the condition node"); err != nil {
+				return fault(admin.Refused, "when.node", "%v", err)
+			}
+		}
 		var stored storedRule
 		there, err := b.get(kindRule, r.ID, &stored)
 		if err != nil {

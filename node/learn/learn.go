@@ -160,7 +160,11 @@ func (l *Learner) learnOf(ctx context.Context, tenant model.TenantID) error {
 			forms = append(forms, form)
 		}
 	}
-	set := before.Learn(forms)
+	learn := before.Learn
+	if l.State().Format() < catalogue.FormatWideSets { // a node that cannot read a set has other patterns
+		learn = before.LearnWords
+	}
+	set := learn(forms)
 	if set.Equal(before) {
 		return nil
 	}

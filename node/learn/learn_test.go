@@ -33,10 +33,19 @@ type cluster struct {
 	asked  []model.TenantID
 	asking func() // while a question is under way
 	empty  bool   // there are no records
+
+	messages []string // of the records
 }
 
 func newCluster(t *testing.T) *cluster {
-	c := &cluster{leads: true, asking: func() {}}
+	t.Helper()
+	return clusterOf(t, catalogue.Format)
+}
+
+// clusterOf is one whose only node reads formats up to one.
+func clusterOf(t *testing.T, format uint16) *cluster {
+	t.Helper()
+	c := &cluster{leads: true, asking: func() {}, messages: []string{"user anna came in", "user bert came in", "user claire came in"}}
 	opened, err := catalogue.Open(catalogue.Config{Store: none{}})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +53,7 @@ func newCluster(t *testing.T) *cluster {
 	c.state = opened.State()
 	const node = "00000000000000aa"
 	_, err = c.propose(t.Context(), catalogue.Init{Cluster: "00000000000000cc", Shards: 1, Time: 1, Node: catalogue.Node{
-		ID: node, Name: "a", Address: "10.0.0.1:7000", API: "10.0.0.1:7001", Version: "1", Formats: catalogue.Formats{Min: 1, Max: catalogue.Format},
+		ID: node, Name: "a", Address: "10.0.0.1:7000", API: "10.0.0.1:7001", Version: "1", Formats: catalogue.Formats{Min: 1, Max: format},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +83,7 @@ func (c *cluster) propose(_ context.Context, command catalogue.Command) (*catalo
 	return next, err
 }
 
-// Search implements learn.Searcher: users come in.
+// Search implements learn.Searcher.
 func (c *cluster) Search(_ context.Context, request query.Request) (*query.Result, error) {
 	c.asked = append(c.asked, request.Tenant)
 	c.asking()
@@ -82,7 +91,7 @@ func (c *cluster) Search(_ context.Context, request query.Request) (*query.Resul
 		return &query.Result{Table: true, Complete: true}, nil
 	}
 	result := &query.Result{Table: true, Complete: true}
-	for _, form := range pattern.Outlines([]string{"user anna came in", "user bert came in", "user claire came in"}) {
+	for _, form := range pattern.Outlines(c.messages) {
 		result.Rows = append(result.Rows, []any{form, int64(1)})
 	}
 	return result, nil
@@ -113,6 +122,35 @@ func TestLearn(t *testing.T) {
 		}
 		if c.run(t, 3); len(c.asked) != 4 || c.now().Patterns[model.DefaultTenant].Version != version {
 			t.Errorf("asked %d times, the patterns changed again", len(c.asked))
+		}
+	})
+}
+
+// TestSetsForOlderNodes: while there is a node that does not read sets with names of several
+// words, words alone are learned; names are once it has been upgraded.
+func TestSetsForOlderNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterOf(t, catalogue.FormatWideSets-1)
+		for _, unit := range []string{"Rotate log files", "Hostname Service", "Cleanup of Temporary Directories", "Journal", "Message of the Day"} {
+			c.messages = append(c.messages, "Starting "+unit+"...", "Started "+unit+".", "Finished "+unit+".", "Failed to start "+unit+".")
+		}
+		texts := func() (texts []string) {
+			for _, p := range c.run(t, 1).Patterns(model.DefaultTenant).Patterns() {
+				texts = append(texts, p.Text)
+			}
+			return texts
+		}
+		version := func() byte { return c.now().Patterns[model.DefaultTenant].Set[0] }
+		if texts := texts(); version() != 1 || !slices.Contains(texts, "user * came in") || slices.Contains(texts, "Starting *...") {
+			t.Errorf("version %d with %q", version(), texts)
+		}
+		newer := c.now().Nodes["00000000000000aa"]
+		newer.Formats.Max = catalogue.FormatWideSets
+		if _, err := c.propose(t.Context(), catalogue.PutNode{Node: newer, Time: 2}); err != nil {
+			t.Fatal(err)
+		}
+		if texts := texts(); version() != 2 || !slices.Contains(texts, "user * came in") || !slices.Contains(texts, "Starting *...") {
+			t.Errorf("then version %d with %q", version(), texts)
 		}
 	})
 }

@@ -129,7 +129,7 @@ func (o Operator) Heal(ctx context.Context, r v1.HealingRequest, by string) (v1.
 	result.Success = true
 	for _, action := range done {
 		result.Number = action.Number
-		if result.Detail = action.Target + ": " + action.Detail; !heal.IsChore(action.Name) {
+		if result.Detail = action.Target + ": " + action.Detail; !heal.IsMaintenance(action.Name) {
 			result.Plan = append(result.Plan, moveOf(action))
 		}
 	}
@@ -185,7 +185,7 @@ func (o Operator) Healing(ctx context.Context) (v1.SelfHealing, error) {
 			ID: a.Name, Name: a.Name, Description: a.About, Enabled: a.Enabled, Cooldown: a.Cooldown.Seconds(),
 			Executions: a.Count, InCooldown: a.Wait > 0, LastAt: a.Last,
 		}
-		if !a.Chore { // those have no condition
+		if !a.Maintenance { // those have no condition
 			action.TriggersCount = 1
 		}
 		if a.Wait > 0 {

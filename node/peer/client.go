@@ -154,9 +154,9 @@ func (c Client) Flush(ctx context.Context, node string) error {
 	return err
 }
 
-// Tend asks a node to do a chore, and returns what came of it.
-func (c Client) Tend(ctx context.Context, node string, chore heal.Chore) (done string, err error) {
-	err = c.bulk().json(ctx, node, "POST", pathTend, chore, &done)
+// Maintain asks a node to do maintenance, and returns what came of it.
+func (c Client) Maintain(ctx context.Context, node string, maintenance heal.Maintenance) (done string, err error) {
+	err = c.bulk().json(ctx, node, "POST", pathMaintain, maintenance, &done)
 	return done, err
 }
 

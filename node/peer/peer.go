@@ -40,8 +40,8 @@ type Node interface {
 	Promise(ctx context.Context, candidate string) error
 	// Flush seals what this node leads and merges what can be merged.
 	Flush(ctx context.Context) error
-	// Tend does a chore and says what came of it.
-	Tend(ctx context.Context, chore heal.Chore) (done string, err error)
+	// Maintain does maintenance and says what came of it.
+	Maintain(ctx context.Context, maintenance heal.Maintenance) (done string, err error)
 	// Limit answers a question about what is counted (node/limits).
 	Limit(ctx context.Context, question []byte) ([]byte, error)
 	// Delete proposes a deletion to a shard that this node leads, and returns where in
@@ -103,7 +103,7 @@ const (
 	pathRelease   = "/v1/release"
 	pathPromise   = "/v1/promise"
 	pathFlush     = "/v1/flush"
-	pathTend      = "/v1/tend"
+	pathMaintain  = "/v1/maintain"
 	pathSegment   = "/v1/segment"
 	pathLimit     = "/v1/limit"
 	pathDelete    = "/v1/delete"

@@ -43,7 +43,7 @@ func handlers() map[string]handler {
 		pathRelease:   {"POST", 0, serveRelease},
 		pathPromise:   {"POST", 0, servePromise},
 		pathFlush:     {"POST", 0, serveFlush},
-		pathTend:      {"POST", smallMax, serveTend},
+		pathMaintain:  {"POST", smallMax, serveMaintain},
 		pathSegment:   {"GET", 0, serveSegment},
 		pathLimit:     {"POST", smallMax, serveLimit},
 		pathDelete:    {"POST", smallMax, serveDelete},
@@ -179,12 +179,12 @@ func serveFlush(ctx context.Context, node Node, _ *link.Call, _ []byte) (link.Re
 	return link.Reply{}, node.Flush(ctx)
 }
 
-func serveTend(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
-	var chore heal.Chore
-	if err := json.Unmarshal(body, &chore); err != nil {
-		return link.Reply{}, fmt.Errorf("%w: not a chore: %w", ErrRefused, err)
+func serveMaintain(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {
+	var maintenance heal.Maintenance
+	if err := json.Unmarshal(body, &maintenance); err != nil {
+		return link.Reply{}, fmt.Errorf("%w: no maintenance: %w", ErrRefused, err)
 	}
-	return asJSON(node.Tend(ctx, chore))
+	return asJSON(node.Maintain(ctx, maintenance))
 }
 
 func serveLimit(ctx context.Context, node Node, _ *link.Call, body []byte) (link.Reply, error) {

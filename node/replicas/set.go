@@ -28,6 +28,9 @@ type Config struct {
 	Replica func(shard uint32) replica.Config
 	// Beside runs as long as a replica does, and ends with its context.
 	Beside func(ctx context.Context, one *One)
+	// Replayed returns when a replica that was opened anew while the set runs may be read:
+	// what its log has is applied, or whoever reads it looks whether it is.
+	Replayed func(ctx context.Context, group *raft.Group) error
 	// Destroy deletes what the store has of a shard, for good, and Stored names
 	// the shards that have anything there.
 	Destroy func(ctx context.Context, shard model.ShardID) error
@@ -50,7 +53,7 @@ type Set struct {
 	mu struct {
 		sync.RWMutex
 		running context.Context // of Run; nil before
-		closed  bool
+		closed  bool            // Run ends: nothing is opened anew
 		all     map[uint32]*One
 		lost    map[uint32]error // whose log is damaged, and how
 	}
@@ -179,6 +182,7 @@ func (s *Set) clear(ctx context.Context, wanted []uint32) error {
 
 // open opens one replica and runs it if the set runs.
 func (s *Set) open(ctx context.Context, number uint32, voters []string) error {
+	known := slices.Contains(s.cfg.Host.Groups(), number)
 	opened, err := replica.Open(ctx, s.cfg.Replica(number))
 	if err != nil {
 		return err
@@ -191,12 +195,18 @@ func (s *Set) open(ctx context.Context, number uint32, voters []string) error {
 	opened.Attach(group)
 	one := &One{Replica: opened, Group: group}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.all[number] = one
-	if s.mu.running != nil {
+	running := s.mu.running
+	if running != nil {
 		s.run(one)
 	}
-	return nil
+	s.mu.Unlock()
+	if running != nil && known {
+		err = s.cfg.Replayed(running, group)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.all[number] = one
+	return err
 }
 
 // run runs a replica. The caller holds mu.
@@ -271,8 +281,13 @@ func (s *Set) Run(ctx context.Context, state func() *catalogue.State, changed, f
 	}
 }
 
-// wait waits for all replicas' ends.
+// wait waits for all replicas' ends, also for that of one that is opened anew.
 func (s *Set) wait() {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.Unlock()
 	for _, one := range s.All() {
 		if one.done != nil {
 			<-one.done
@@ -385,19 +400,37 @@ func (s *Set) destroy(ctx context.Context, one *One) error {
 	return s.cfg.Destroy(ctx, one.Shard())
 }
 
-// Restart closes the replica of a shard and opens it anew from what is on disk, when those
-// who read it have ended. One that cannot be opened is tried again.
+// Restart closes the replica of a shard and opens it anew from what is on disk. Those who
+// read it must have ended before, or it stays as it is: what is opened may remove segments
+// that they read. One that cannot be opened is tried again.
 func (s *Set) Restart(ctx context.Context, shard model.ShardID) error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
-	one := s.Get(shard)
-	if one == nil {
-		return fmt.Errorf("restart the replica of shard %d: it is not here", shard)
+	if err := s.restart(ctx, shard); err != nil {
+		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
+	}
+	return nil
+}
+
+func (s *Set) restart(ctx context.Context, shard model.ShardID) error {
+	s.mu.Lock()
+	running, closed, one := s.mu.running, s.mu.closed, s.mu.all[uint32(shard)]
+	if running == nil || closed || one == nil {
+		s.mu.Unlock()
+		return errors.New("it is not here, or the node starts or ends")
+	}
+	delete(s.mu.all, uint32(shard)) // nobody begins to read it
+	s.mu.Unlock()
+	reading, cancel := context.WithTimeout(ctx, readingMax)
+	defer cancel()
+	defer context.AfterFunc(running, cancel)()
+	if err := one.AwaitViews(reading); err != nil {
+		s.mu.Lock()
+		s.mu.all[uint32(shard)] = one
+		s.mu.Unlock()
+		return fmt.Errorf("it is read, and stays as it is: %w", err)
 	}
 	s.cfg.Logger.Info("a replica is closed and opened anew, as was asked for", "shard", shard)
-	s.mu.Lock()
-	delete(s.mu.all, uint32(shard))
-	s.mu.Unlock()
 	// Whatever becomes of the rest, what the catalogue gives the node is opened again.
 	defer func() {
 		select {
@@ -405,21 +438,15 @@ func (s *Set) Restart(ctx context.Context, shard model.ShardID) error {
 		default:
 		}
 	}()
-	if one.stop != nil {
-		one.stop()
-		<-one.done
-	}
-	closed := one.Group.Close()
+	one.stop()
+	<-one.done
+	err := one.Group.Close()
 	one.Replica.Close()
-	reading, cancel := context.WithTimeout(ctx, readingMax)
-	defer cancel()
-	if err := errors.Join(closed, one.AwaitViews(reading)); err != nil {
-		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
+	// Of whom had found it before, and began to read it after.
+	if err = errors.Join(err, one.AwaitViews(running)); err != nil {
+		return err
 	}
-	if err := s.open(ctx, uint32(shard), nil); err != nil {
-		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
-	}
-	return nil
+	return s.open(ctx, uint32(shard), nil)
 }
 
 // Close closes the replicas, after Run has returned and the host is closed.

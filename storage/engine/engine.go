@@ -389,7 +389,7 @@ func (e *Engine) write(verb string, change func(*pebble.DB) error) error {
 	if err := e.Failed(); err != nil {
 		return err
 	}
-	e.full.written()
+	e.full.look()
 	return nil
 }
 

@@ -41,9 +41,8 @@ func (f *fullness) meet(err error) {
 	}
 }
 
-// written notes that a write has come to its end: with room for the ballast the disk is
-// full no more.
-func (f *fullness) written() {
+// look looks whether a disk that was full has room again: with room for the ballast it has.
+func (f *fullness) look() {
 	if !f.is.Load() {
 		return
 	}
@@ -55,6 +54,10 @@ func (f *fullness) written() {
 	f.is.Store(false)
 	f.logger.Info("the disk has room for the store again", "writes_without", f.mu.met, "after", time.Since(f.mu.since).Round(time.Millisecond))
 }
+
+// LookForRoom takes the ballast again, and says so, once a disk that was full has room for it.
+// Each write does that too: this is for a store to which nothing is written.
+func (e *Engine) LookForRoom() { e.full.look() }
 
 // withBallast keeps some bytes in reserve that are given back when the disk
 // is full, so that a manifest that is being written can still be written.
