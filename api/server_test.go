@@ -85,6 +85,7 @@ func TestWrite(t *testing.T) {
 	for n, about := range [][2]string{
 		{`"message":"login failed","component":"web"`, "authentication"}, {`"message":"x","component":"auth-service"`, "authentication"}, {`"message":"no words of any","level":"fatal"`, "error"},
 		{`"message":"ERROR: no words of any"`, "error"}, {`"message":"login failed","category":"mine"`, "mine"},
+		{`"message":"no words of any","method":"POST","status":503`, "error"}, {`"message":"no words of any","method":"POST","status":200`, "general"},
 	} {
 		w.do("POST", "/logs", fmt.Sprintf(`{%s,"n":%d}`, about[0], n)).want(t, 201, "data/category", about[1])
 		w.do("POST", "/logs/search", fmt.Sprintf(`{"query":"n:=%d category:=%s"}`, n, about[1])).want(t, 200, "pagination/total", "1")

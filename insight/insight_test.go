@@ -318,6 +318,30 @@ func TestNothingIsUsualWithoutHistory(t *testing.T) {
 	}
 }
 
+// TestUsualOfShortHistory: what is usual in an hour is the mean of the days that there
+// were, and unknown where there was none.
+func TestUsualOfShortHistory(t *testing.T) {
+	for _, hours := range []int{12, 3 * 24} {
+		for _, errors := range []int{25, 200} {
+			s := &source{}
+			for hour := range hours {
+				s.add(time.Duration(hour)*time.Hour+30*time.Minute, 20+hour%2, "level", "error", "component", "db", "message", "cannot lock table t#")
+			}
+			s.add(10*time.Minute, errors-20, "level", "error", "component", "db", "message", "cannot lock table t#")
+			asked := scope()
+			asked.Window = insight.Last(time.Hour, now)
+			have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: asked, Types: []string{"error_spike"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := slices.ContainsFunc(have.Insights, func(one insight.Insight) bool { return one.Type == "error_spike" })
+			if told != (hours > 24 && errors == 200) {
+				t.Errorf("%d errors after %d hours of 20 each: %+v", errors, hours, have.Insights)
+			}
+		}
+	}
+}
+
 // TestFaults checks that bad conditions are refused with their place.
 func TestFaults(t *testing.T) {
 	service := ordinary().service(t)

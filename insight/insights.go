@@ -124,6 +124,7 @@ type finder struct {
 	types     []string // that are looked for; none: all
 	counted   bool     // total and errors are known
 	pastKnown int64    // 1 and the records of the days before; 0: not asked yet
+	pastFrom  int64    // when the first of them was
 }
 
 // Insights returns what deserves attention in a window, compared with what was
@@ -238,9 +239,24 @@ func (f *finder) uncounted() bool {
 func (f *finder) past() (history *asker, some bool) {
 	history = f.over(Window{From: f.window.From - int64(historyDays*day), To: f.window.From})
 	if f.pastKnown == 0 {
-		f.pastKnown = 1 + whole(history.row("", "stats count()", 1)[0])
+		row := history.row("", "stats count(), min(_time)", 2)
+		f.pastKnown = 1 + whole(row[0])
+		if first := at(row[1]); first != nil {
+			f.pastFrom = first.UnixNano()
+		}
 	}
 	return history, f.pastKnown > 1
+}
+
+// sameHours returns in how many of the days before there were records at the time of an
+// hour: of a tenant that has just begun the others say nothing.
+func (f *finder) sameHours(hour time.Time) (days int) {
+	for hour = hour.Add(-day); days < historyDays && hour.Add(time.Hour).UnixNano() > f.pastFrom; hour = hour.Add(-day) {
+		if hour.UnixNano() < f.window.From { // the window may be longer than a day
+			days++
+		}
+	}
+	return days
 }
 
 // ranked orders insights, the worst first, and keeps the first insightsMax.
@@ -314,7 +330,7 @@ func (f *finder) errorSpikes() {
 	usual := map[string]float64{}
 	for _, row := range history.table(isError, by) {
 		if t := at(row[2]); t != nil {
-			usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())] += value(row[3]) / historyDays
+			usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())] += value(row[3])
 		}
 	}
 	all := len(history.reasons) == 0
@@ -328,7 +344,11 @@ func (f *finder) errorSpikes() {
 		if t == nil {
 			continue
 		}
-		n, expected := value(row[3]), usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())]
+		days := f.sameHours(*t)
+		if days == 0 {
+			continue // nothing says what is usual at this hour
+		}
+		n, expected := value(row[3]), usual[fmt.Sprint(row[0], "\x00", row[1], "\x00", t.Hour())]/float64(days)
 		source := fmt.Sprint(row[0], "\x00", row[1])
 		if known := worst[source]; n > spikeErrors && tooMany(n, expected) && (known == nil || value(known[3]) < n) {
 			worst[source] = append(slices.Clone(row), expected)

@@ -299,6 +299,12 @@ func (r *Rule) checkCondition(f *Checks) {
 	}
 	f.Add(kinds != 1, "when", "has %d of query, anomaly, service, node, storage and quota, want one", kinds)
 	f.between("when.over", c.Over, time.Second, OverMax)
+	for _, one := range []struct {
+		field string
+		d     Duration
+	}{{"every", r.Every}, {"when.over", c.Over}, {"when.known", c.Known}} { // windows are made of buckets of so long
+		f.Add(time.Duration(one.d)%time.Millisecond != 0, one.field, "%s, want whole milliseconds", one.d)
+	}
 	f.Add(c.Query != "" && c.Over < r.Every, "when.over", "%s is less than every, %s: records between two looks would be seen by none", c.Over, r.Every)
 	f.Add(strings.Contains(c.Measure, "|"), "when.measure", "want one aggregate, such as p95(duration)")
 	f.Add(c.Measure != "" && c.Share != "", "when.share", "beside measure: want one of the two")

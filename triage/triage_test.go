@@ -52,6 +52,7 @@ func TestParseRule(t *testing.T) {
 		"actions[0]: has 2 of":             "id: a\nwhen: {query: x}\nactions: [{notify: true, webhook: b}]",
 		"equal: \"h\" is not one of":       "id: a\nwhen: {query: x}\ninhibits: [b]\nequal: [h]",
 		"inhibits: \"a\" is no id":         "id: a\nwhen: {query: x}\ninhibits: [a]",
+		"want whole milliseconds":          "id: a\nwhen: {query: x, over: 1m0.0001s}",
 		"usedAtLeast: 0, want":             "id: a\nwhen: {storage: {usedAtLeast: 0}}",
 	} {
 		if _, err := triage.ParseRule([]byte(text)); err == nil || !strings.Contains(err.Error(), says) {

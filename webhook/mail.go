@@ -50,12 +50,17 @@ func (m Mail) address() (host string, encrypted bool, err error) {
 	return host, encrypted || port == portSMTPS, err
 }
 
+// mailbox is an address as SMTP has it, what is in front of the @ in quotes if it needs them.
+func mailbox(of *mail.Address) string {
+	return strings.TrimSuffix(strings.TrimPrefix((&mail.Address{Address: of.Address}).String(), "<"), ">")
+}
+
 // message is an event as e-mail.
 func (s *Sender) message(from *mail.Address, to []string, d *Delivery, now time.Time) []byte {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("From: %s", from)
-	line("To: %s", strings.Join(to, ", "))
+	line("To: <%s>", strings.Join(to, ">, <"))
 	line("Subject: %s", mime.QEncoding.Encode("utf-8", shortened(printable(Subject(&d.Event)), 200)))
 	line("Date: %s", now.UTC().Format(time.RFC1123Z))
 	line("Message-ID: <%s@stere>", d.ID)
@@ -91,7 +96,7 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	}
 	var to []string
 	for _, one := range list {
-		to = append(to, one.Address)
+		to = append(to, mailbox(one))
 	}
 	from, err := mail.ParseAddress(s.Mail.From)
 	if err != nil {
@@ -102,7 +107,7 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 		return fmt.Errorf("mail server: %w", err)
 	}
 	defer c.Close()
-	if err := c.Mail(from.Address); err != nil {
+	if err := c.Mail(mailbox(from)); err != nil {
 		return fmt.Errorf("mail server: %w", err)
 	}
 	for _, one := range to {

@@ -114,6 +114,55 @@ func TestMailLogsIn(t *testing.T) {
 	}
 }
 
+// TestMailIsOneMail: whatever logs say, and however an address is written, a mail has the
+// headers that it is to have.
+func TestMailIsOneMail(t *testing.T) {
+	address, got := mailServer(t, "PLAIN", false)
+	s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "s@example.com", User: "user", Password: "word"}}
+	e := &webhook.Endpoint{ID: "m", URL: `mailto:"a, b"@example.com`, Template: webhook.Email}
+	bad := event
+	bad.Title = "down\r\nBcc: c@example.com\r\n\r\n.\r\nQUIT\r\n" + strings.Repeat("\u9053", 300)
+	bad.Text = "text\r\n.\r\nMAIL FROM:<d@example.com>\r\n"
+	if r := s.Send(t.Context(), e, &webhook.Delivery{ID: "msg_1", Event: bad}, time.Unix(5, 0)); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	said, head, _ := strings.Cut(<-got, "\nFrom: ")
+	if !strings.Contains(said, "\nRCPT TO:<\"a, b\"@example.com>") || strings.Count(said, "RCPT") != 1 {
+		t.Errorf("said %s", said)
+	}
+	head, _, _ = strings.Cut("From: "+head, "\n\n")
+	var names []string
+	for line := range strings.SplitSeq(head, "\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		if names = append(names, name); len(line) > 998 {
+			t.Errorf("%s has %d bytes", name, len(line))
+		}
+		if name == "To" && value != `<"a, b"@example.com>` {
+			t.Errorf("to %s", value)
+		}
+	}
+	if want := "From To Subject Date Message-ID MIME-Version Content-Type Content-Transfer-Encoding"; strings.Join(names, " ") != want {
+		t.Errorf("headers %v, want %s", names, want)
+	}
+}
+
+// TestRedirectIsTold: of where a receiver points to only the host is told, as of its own
+// URL: the rest may be a secret.
+func TestRedirectIsTold(t *testing.T) {
+	for to, says := range map[string]string{"https://new.example/secret": "redirects to https://new.example, ", "/secret": "redirects to another place, "} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusPermanentRedirect)
+		}))
+		s := &webhook.Sender{Client: outward.NewSender(outward.Loopback)}
+		r := s.Send(t.Context(), &webhook.Endpoint{URL: server.URL, Template: webhook.Generic}, &webhook.Delivery{ID: "msg_1", Event: event}, time.Unix(5, 0))
+		server.Close()
+		if !strings.Contains(r.Error, says) || strings.Contains(r.Error, "secret") || r.Status != http.StatusPermanentRedirect {
+			t.Errorf("%s: %+v", to, r)
+		}
+	}
+}
+
 // TestRetryAfter: a receiver is left alone for as long as it says, in seconds or by time,
 // and for six hours at most.
 func TestRetryAfter(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,14 +90,14 @@ type Result struct {
 }
 
 // CheckURL reports whether deliveries may go to a URL.
-func (s *Sender) CheckURL(url string) error {
-	if strings.HasPrefix(url, "mailto:") {
+func (s *Sender) CheckURL(address string) error {
+	if strings.HasPrefix(address, "mailto:") {
 		if s.Mail.Server == "" {
 			return errors.New("this node sends no e-mail: its operator sets mail-server and mail-from")
 		}
 		return nil
 	}
-	return ReachHint(s.Client.Check(url))
+	return ReachHint(s.Client.Check(address))
 }
 
 // ReachHint adds to an error of an address what lets a node send there.
@@ -155,7 +156,11 @@ func (s *Sender) try(ctx context.Context, e *Endpoint, d *Delivery, now time.Tim
 		r.Gone = true
 		return errors.New("410 Gone: the receiver does not want to be told any more")
 	case sent.Status >= 300 && sent.Status < 400:
-		return fmt.Errorf("status %d: it redirects to %.200q, which is not followed; register that URL", sent.Status, sent.Header.Get("Location"))
+		to := "another place"
+		if u, err := url.Parse(sent.Header.Get("Location")); err == nil && u.Host != "" {
+			to = outward.Shown(u)
+		}
+		return fmt.Errorf("status %d: it redirects to %.200s, which is not followed; register the URL where that leads", sent.Status, to)
 	}
 	r.After = restOf(sent.Header.Get(retryAfter), now)
 	return fmt.Errorf("status %d: %s", sent.Status, sent.Body)

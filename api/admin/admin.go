@@ -200,7 +200,7 @@ func Decode(body []byte, into any) error {
 	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) && kind.Field != "" {
-		return Fault(Invalid, kind.Field, "a %s stands where a value of another kind is wanted, %s", kind.Value, kind.Type)
+		return Fault(Invalid, kind.Field, "%s", v1.Mismatch(kind))
 	}
 	return Fault(Invalid, "body", "%.200s", strings.TrimPrefix(err.Error(), "json: "))
 }

@@ -41,24 +41,27 @@ type revision struct {
 
 // alertShown is an alert in answers.
 type alertShown struct {
-	Rule     string            `json:"rule"`
-	Name     string            `json:"name,omitempty"`
-	Severity string            `json:"severity"`
-	State    string            `json:"state"`
-	Labels   map[string]string `json:"labels,omitempty"`
-	Value    float64           `json:"value"`
-	Text     string            `json:"text,omitempty"`
-	Since    *time.Time        `json:"since"`
-	Fired    *time.Time        `json:"firedAt,omitempty"`
-	Last     *time.Time        `json:"lastSeen"`
-	Told     *time.Time        `json:"toldAt,omitempty"`
-	Acked    string            `json:"acknowledgedBy,omitempty"`
-	Incident string            `json:"incident,omitempty"`
-	Silenced string            `json:"silencedBy,omitempty"`
-	Query    string            `json:"query,omitempty"`
+	Rule      string            `json:"rule"`
+	Name      string            `json:"name,omitempty"`
+	Severity  string            `json:"severity"`
+	State     string            `json:"state"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Value     float64           `json:"value"`
+	Text      string            `json:"text,omitempty"`
+	Since     *time.Time        `json:"since"`
+	Fired     *time.Time        `json:"firedAt,omitempty"`
+	Last      *time.Time        `json:"lastSeen"`
+	Told      *time.Time        `json:"toldAt,omitempty"`
+	Acked     string            `json:"acknowledgedBy,omitempty"`
+	Incident  string            `json:"incident,omitempty"`
+	Silenced  string            `json:"silencedBy,omitempty"`
+	Inhibited string            `json:"inhibitedBy,omitempty"` // the rule that keeps it from being told
+	Query     string            `json:"query,omitempty"`
 }
 
-func alertsOf(r *Rule, silences []triage.Silence, now int64) []alertShown {
+// alertsOf returns the alerts of a rule, with what keeps them from being told: silences,
+// and others of all rules.
+func alertsOf(r *Rule, silences []triage.Silence, all []Rule, now int64) []alertShown {
 	out := []alertShown{}
 	for _, a := range r.State.Alerts {
 		one := alertShown{
@@ -68,6 +71,11 @@ func alertsOf(r *Rule, silences []triage.Silence, now int64) []alertShown {
 		for i := range silences {
 			if silences[i].Covers(&r.Rule, a, now) {
 				one.Silenced = silences[i].ID
+			}
+		}
+		for i := range all {
+			if triage.Inhibited(&r.Rule, a, &all[i].Rule, &all[i].State) {
+				one.Inhibited = all[i].ID
 			}
 		}
 		out = append(out, one)
@@ -96,7 +104,7 @@ func (s *Service) shownRule(of model.TenantID, r *Rule, whole bool) ruleBody {
 		out.Skipped = triage.Duration(r.State.Skipped).String()
 	}
 	if whole {
-		out.Alerts = alertsOf(r, nil, 0)
+		out.Alerts = alertsOf(r, s.Desk.Silences(of), s.Desk.Rules(of), s.Now().UnixNano())
 		for _, e := range r.Earlier {
 			out.Revisions = append(out.Revisions, revision{e.Revision, e.By, admin.At(e.Changed), e.Rule})
 		}
@@ -198,7 +206,7 @@ func (s *Service) SwitchRule(ctx context.Context, r admin.Request) (admin.Answer
 	fresh.Disabled = *asked.Disabled
 	saved, err := s.Desk.PutRule(ctx, of, &fresh, admin.Author(r.Principal), false)
 	if err != nil {
-		return admin.Answer{}, err
+		return admin.Answer{}, ruleFault(err)
 	}
 	return admin.Answer{Status: http.StatusOK, Body: s.shownRule(of, &saved, false), Before: s.shownRule(of, &old, false)}, nil
 }
@@ -341,9 +349,9 @@ func times(n int) string {
 func (s *Service) Alerts(_ context.Context, r admin.Request) (admin.Answer, error) {
 	of := r.Principal.Tenant
 	silences, now := s.Desk.Silences(of), s.Now().UnixNano()
-	list := []alertShown{}
-	for _, rule := range s.Desk.Rules(of) {
-		list = append(list, alertsOf(&rule, silences, now)...)
+	list, rules := []alertShown{}, s.Desk.Rules(of)
+	for i := range rules {
+		list = append(list, alertsOf(&rules[i], silences, rules, now)...)
 	}
 	order := triage.Severities()
 	slices.SortStableFunc(list, func(a, b alertShown) int { return slices.Index(order, a.Severity) - slices.Index(order, b.Severity) })
@@ -434,7 +442,7 @@ func (s *Service) CreateSilence(ctx context.Context, r admin.Request) (admin.Ans
 		return admin.Answer{}, admin.Fault(admin.Invalid, "until", "is not after from, or past")
 	case len(asked.Reason) > 512 || asked.Reason == "":
 		return admin.Answer{}, admin.Fault(admin.Invalid, "reason", "want 1 to 512 bytes")
-	case len(asked.Labels) > triage.GroupFieldsMax || len(asked.Rule) > 64:
+	case len(asked.Labels) > triage.GroupFieldsMax:
 		return admin.Answer{}, admin.Fault(admin.Invalid, "labels", "%d fields, want at most %d", len(asked.Labels), triage.GroupFieldsMax)
 	}
 	if one.Rule != "" {

@@ -11,6 +11,7 @@ import (
 	"github.com/stere-log/stere/api/admin"
 	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/query/derived"
 )
 
 // Category is what a tenant added to a category, built-in or its own.
@@ -156,18 +157,5 @@ func (s *Service) CategoryOf(tenant model.TenantID, record *model.Record) meanin
 			words = own
 		}
 	}
-	text := func(name string) string {
-		f, _ := record.Get(name)
-		return f.Text
-	}
-	message := text(model.FieldMessage)
-	level, known := model.ParseLevel(text(model.FieldLevel))
-	if !known {
-		level = meaning.DetectLevel(message)
-	}
-	of := meaning.Evidences{
-		Message: words.Evidence(message), Component: words.EvidenceOfComponent(text(model.FieldComponent)), Endpoint: words.Evidence(text("endpoint")),
-		IsError: level >= model.LevelError,
-	}
-	return words.Judge(of).Given(text("category")).Labels[0].Category
+	return derived.CategoryOf(record, words)
 }

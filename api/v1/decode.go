@@ -94,23 +94,34 @@ func decodeError(err error) error {
 	if !errors.As(err, &kind) {
 		return fmt.Errorf("read search request: %w", err)
 	}
-	want := "an object"
-	switch kind.Type.Kind() {
-	case reflect.String:
-		want = "a text"
-	case reflect.Int:
-		want = "a whole number"
-	case reflect.Bool:
-		want = "true or false"
-	case reflect.Slice:
-		want = "a list"
-	}
 	if kind.Field == "" {
-		return fmt.Errorf("read search request: %s stands where %s is wanted", kind.Value, want)
+		return fmt.Errorf("read search request: %s stands where %s is wanted", kind.Value, wanted(kind.Type))
 	}
+	return &MemberError{kind.Field, Mismatch(kind)}
+}
+
+// Mismatch says in the words of JSON what a member of a request is and what it must be.
+func Mismatch(kind *json.UnmarshalTypeError) string {
 	have := "a " + kind.Value
 	if kind.Value == "array" || kind.Value == "object" {
 		have = "an " + kind.Value
 	}
-	return &MemberError{kind.Field, fmt.Sprintf("is %s, want %s", have, want)}
+	return fmt.Sprintf("is %s, want %s", have, wanted(kind.Type))
+}
+
+// wanted says what stands for a type in JSON.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Int, reflect.Int64, reflect.Uint64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
 }

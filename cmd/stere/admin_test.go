@@ -145,8 +145,9 @@ func TestTriageCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(1, "webhook add ops --to http://ops.example/", "is not https", "webhook-reach")
+	do(1, "webhook add ops --to https://127.0.0.1:1/", "not on the public internet", "webhook-reach")
 	do(1, "webhook add ops --to mailto:a@b.example --template email", "sends no e-mail")
-	do(0, "webhook add ops --to https://127.0.0.1:1/ --event critical_error --secret-file "+secret, "ops", "critical_error")
+	do(0, "webhook add ops --to https://localhost:1/ --event critical_error --secret-file "+secret, "ops", "critical_error")
 	do(0, "webhook disable ops", "false")
 	do(0, "webhook enable ops", "true")
 	do(0, "webhook rotate ops --secret-file "+secret, "ops")
@@ -161,7 +162,7 @@ func TestTriageCommands(t *testing.T) {
 	do(0, "triage silences", "work", "true")
 	do(1, "triage silences drop sil-1", "there is no silence")
 	do(1, "services add auth --at http://auth.example", "is not https", "webhook-reach")
-	do(0, "services add auth --at https://127.0.0.1:1 --capability logging", "auth", "unknown", "logging")
+	do(0, "services add auth --at https://localhost:1 --capability logging", "auth", "unknown", "logging")
 	do(0, "services", "auth")
 	do(0, "services drop auth", "dropped")
 }

@@ -97,9 +97,13 @@ func New(reach Reach) *Client {
 	return c
 }
 
+// Shown is what may be told of a URL to everybody: where it leads, but not its path, which
+// of some receivers is all that has to be known to use them.
+func Shown(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
 // Check reports whether a URL is one that may be tried: https, or http to this
-// machine where that is allowed. What its name stands for is seen when it is
-// dialled.
+// machine where that is allowed. An address of a kind that may not be dialled is refused;
+// what a name stands for is seen when it is dialled.
 func (c *Client) Check(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -107,15 +111,16 @@ func (c *Client) Check(address string) error {
 	}
 	switch {
 	case portOf(u) < 0:
-		return fmt.Errorf("%w: %.100q has a port that there is not", ErrRefused, u.Redacted())
+		return fmt.Errorf("%w: %.100q has a port that there is not", ErrRefused, Shown(u))
 	case u.Hostname() == "" || u.User != nil:
-		return fmt.Errorf("%w: %.100q names no host, or a user", ErrRefused, u.Redacted())
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme == "http" && (c.reach == Loopback && isLocal(u.Hostname()) || c.plain && c.reach >= Private):
-		return nil
+		return fmt.Errorf("%w: %.100q names no host, or a user", ErrRefused, Shown(u))
+	case u.Scheme != "https" && !(u.Scheme == "http" && (c.reach == Loopback && isLocal(u.Hostname()) || c.plain && c.reach >= Private)):
+		return fmt.Errorf("%w: %.100q is not https", ErrRefused, Shown(u))
 	}
-	return fmt.Errorf("%w: %.100q is not https", ErrRefused, u.Redacted())
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return c.permits(ip)
+	}
+	return nil
 }
 
 // portOf returns the port that a URL names, 0 if it names none, below 0 if there is no such.
@@ -141,11 +146,16 @@ func (c *Client) allowed(address string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %.60q", ErrRefused, address)
 	}
-	switch kind := kindOf(at.Addr()); {
+	return c.permits(at.Addr())
+}
+
+// permits reports whether an IP address may be dialled.
+func (c *Client) permits(ip netip.Addr) error {
+	switch kind := kindOf(ip); {
 	case kind == kindPublic, kind == kindPrivate && c.reach >= Private, kind == kindLoopback && c.reach == Loopback:
 		return nil
 	}
-	return fmt.Errorf("%w: %s is not on the public internet", ErrRefused, at.Addr())
+	return fmt.Errorf("%w: %s is not on the public internet", ErrRefused, ip)
 }
 
 // kind is what an address is for.

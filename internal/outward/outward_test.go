@@ -28,13 +28,29 @@ func TestKinds(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for address, least := range map[string]Reach{
-		"https://idp.example/keys": Public, "https://10.0.0.1/": Public, // seen when it is dialled
+		"https://idp.example/keys": Public, "https://1.1.1.1/": Public, "https://10.0.0.1/": Private, "https://[fd00::1]:8443/": Private, "https://127.0.0.1/": Loopback,
+		"https://169.254.169.254/": Loopback + 1, "http://169.254.169.254/": Loopback + 1,
 		"http://127.0.0.1:8080/": Loopback, "http://localhost/": Loopback, "http://[::1]/": Loopback,
 		"http://idp.example/": Loopback + 1, "ftp://idp.example/": Loopback + 1, "file:///etc/passwd": Loopback + 1, "https://": Loopback + 1,
 		"https://user:pass@idp.example/": Loopback + 1, "gopher://127.0.0.1/": Loopback + 1, "": Loopback + 1, "http://127.0.0.1.nip.io/": Loopback + 1,
 	} {
 		for reach := Public; reach <= Loopback; reach++ {
 			if err := New(reach).Check(address); (err == nil) != (reach >= least) || err != nil && !errors.Is(err, ErrRefused) {
+				t.Errorf("%s with reach %d: %v", address, reach, err)
+			}
+		}
+	}
+}
+
+// TestCheckOfSender: where private networks may be told without TLS, what is no private
+// network may not.
+func TestCheckOfSender(t *testing.T) {
+	for address, least := range map[string]Reach{
+		"http://hook.example/": Private, "http://10.0.0.1/": Private, "http://127.0.0.1/": Loopback, "http://169.254.169.254/": Loopback + 1, "http://[fe80::1]/": Loopback + 1,
+	} {
+		for reach := Public; reach <= Loopback; reach++ {
+			err := NewSender(reach).Check(address + "secret")
+			if (err == nil) != (reach >= least) || err != nil && (!errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "secret")) {
 				t.Errorf("%s with reach %d: %v", address, reach, err)
 			}
 		}

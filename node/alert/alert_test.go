@@ -604,8 +604,8 @@ func TestSlowRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.add(time.Hour)
-		for _, r := range rules {
-			_ = w.look(t.Context(), of, r, rules) // of "a" it fails
+		for _, one := range w.turns(of, rules) {
+			_ = w.look(t.Context(), of, one.rule, rules, one.end) // of "a" it fails
 		}
 		if left := a.newest().DocumentIDs(kindAlerts, of); len(left) != 0 {
 			t.Errorf("what has gone is there again: %v", left)

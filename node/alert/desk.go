@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -76,21 +77,20 @@ func ruleView(state *catalogue.State, tenant model.TenantID, r *triage.Rule) ale
 // Rule implements alert.Desk.
 func (d Desk) Rule(tenant model.TenantID, id string) (alert.Rule, error) {
 	state := d.State()
-	for _, r := range rulesOf(state, tenant) {
-		if r.ID == id {
-			return ruleView(state, tenant, r), nil
-		}
+	if r := ruleOf(state, tenant, id); r != nil {
+		return ruleView(state, tenant, r), nil
 	}
 	return alert.Rule{}, unknown("rule", id)
 }
 
 // PutRule implements alert.Desk.
 func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule, by string, fresh bool) (alert.Rule, error) {
-	if err := d.Finder.CheckQueries(ctx, tenant, r); err != nil {
-		return alert.Rule{}, err
+	if old := ruleOf(d.State(), tenant, r.ID); old == nil || !switchesOff(old, r) {
+		if err := d.Finder.CheckQueries(ctx, tenant, r); err != nil {
+			return alert.Rule{}, err
+		}
 	}
 	r.Builtin = false
-	before, _ := d.Rule(tenant, r.ID) // there may be none
 	err := d.edit(ctx, tenant, func(b *batch) error {
 		if r.When.Node != nil {
 			if err := b.state.Readable(catalogue.FormatNodeRules, "rules with the condition node"); err != nil {
@@ -110,8 +110,8 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		case there:
 			stored.Earlier = append([]earlierRule{{stored.Rule, stored.Revision, stored.By, stored.Changed}}, stored.Earlier[:min(len(stored.Earlier), revisionsMax-1)]...)
 		}
-		if r.Disabled || !slices.Equal(before.Rule.Fields(), r.Fields()) {
-			if err := d.withdraw(ctx, b, &before.Rule); err != nil {
+		if before := ruleOf(b.state, tenant, r.ID); before != nil && (r.Disabled || !slices.Equal(before.Fields(), r.Fields())) {
+			if err := d.withdraw(ctx, b, before); err != nil {
 				return err
 			}
 		}
@@ -123,6 +123,14 @@ func (d Desk) PutRule(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		return alert.Rule{}, err
 	}
 	return d.Rule(tenant, r.ID)
+}
+
+// switchesOff reports whether a rule only becomes one that is switched off: that must be
+// possible also where its query is not understood any more.
+func switchesOff(before, after *triage.Rule) bool {
+	as := *before
+	as.Disabled, as.Builtin = true, after.Builtin
+	return after.Disabled && reflect.DeepEqual(&as, after)
 }
 
 // withdraw ends the alerts of a rule as it was, before it is switched off, forgotten, or
@@ -142,7 +150,6 @@ func (d Desk) withdraw(ctx context.Context, b *batch, r *triage.Rule) error {
 
 // DropRule implements alert.Desk.
 func (d Desk) DropRule(ctx context.Context, tenant model.TenantID, id string) error {
-	before, _ := d.Rule(tenant, id) // there may be none
 	return d.edit(ctx, tenant, func(b *batch) error {
 		if b.state.Document(kindRule, tenant, id).Version == 0 {
 			if slices.ContainsFunc(triage.Defaults(), func(r *triage.Rule) bool { return r.ID == id }) {
@@ -150,8 +157,10 @@ func (d Desk) DropRule(ctx context.Context, tenant model.TenantID, id string) er
 			}
 			return unknown("rule", id)
 		}
-		if err := d.withdraw(ctx, b, &before.Rule); err != nil {
-			return err
+		if before := ruleOf(b.state, tenant, id); before != nil {
+			if err := d.withdraw(ctx, b, before); err != nil {
+				return err
+			}
 		}
 		b.drop(kindRule, id)
 		if b.state.Document(kindAlerts, tenant, id).Version != 0 {

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,7 +19,6 @@ import (
 )
 
 const (
-	separateMax  = 10        // deliveries of one window to a webhook that wants each alert alone
 	eventBytes   = 16 << 10  // what an event may take at most, about
 	queryShown   = 4 << 10   // of a query
 	outgoingMax  = 200       // deliveries of one window
@@ -170,10 +170,7 @@ func (p *plan) send(e *webhook.Endpoint, event webhook.Event, of []triage.Transi
 	if e.Template != webhook.PagerDuty || len(p.rule.Fields()) == 0 {
 		return p.add(e, event, of[0].Number)
 	}
-	for i, t := range of {
-		if i == separateMax {
-			break
-		}
+	for _, t := range of {
 		one := event
 		one.Key += "/" + strings.ReplaceAll(t.Alert.Group.Key(), "\x1f", "/")
 		one.Alerts, one.More = p.event(event.Status, []triage.Transition{t}, "").Alerts, 0
@@ -255,7 +252,7 @@ func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (i
 	}
 	open.Firing = 0
 	for _, alert := range p.state.Alerts {
-		if alert.Fired != 0 {
+		if alert.Fired != 0 && alert.Told != 0 { // of whom nobody has heard, nobody hears that it is over
 			open.Firing++
 		}
 	}
@@ -326,7 +323,7 @@ func (b *batch) dropOldIncident() {
 		if (x.State == triage.Closed) != (y.State == triage.Closed) {
 			return map[bool]int{true: -1, false: 1}[x.State == triage.Closed]
 		}
-		return int(max(-1, min(1, x.Opened-y.Opened)))
+		return cmp.Or(cmp.Compare(x.Closed, y.Closed), cmp.Compare(x.Opened, y.Opened))
 	})
 	b.drop(kindIncident, oldest.ID)
 }

@@ -183,6 +183,16 @@ func edit(ctx context.Context, state func() *catalogue.State, change changer, te
 	}
 }
 
+// ruleOf returns the rule of a tenant that has an id, nil if there is none.
+func ruleOf(state *catalogue.State, tenant model.TenantID, id string) *triage.Rule {
+	for _, r := range rulesOf(state, tenant) {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
 // rulesOf returns the rules of a tenant, its own and those of the start, by id.
 func rulesOf(state *catalogue.State, tenant model.TenantID) []*triage.Rule {
 	var rules []*triage.Rule

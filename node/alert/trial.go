@@ -122,12 +122,12 @@ func (f *Finder) replay(ctx context.Context, tenant model.TenantID, r *triage.Ru
 }
 
 // thin leaves out windows until no more are asked for, of which asked says how many they
-// are, than there is time for.
+// are, than there is time for. Those that are left are windows that the rule has.
 func (h *replay) thin(over, from, to int64, asked func(step int64) int64) {
 	step := h.step
 	for asked(step) > trialWindowsMax {
-		step = max(over, step+step/2, (to-from)/(10*trialWindowsMax))
-		step -= step % int64(time.Second)
+		step = max(over, step+max(h.step, step/2), (to-from)/(10*trialWindowsMax))
+		step -= step % h.step
 	}
 	if step != h.step {
 		h.step = step

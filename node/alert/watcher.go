@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -243,7 +244,7 @@ func (w *Watcher) rulesNow(state *catalogue.State, tenant model.TenantID) []*tri
 	if !there || known.version != version {
 		known = knownRules{version, w.shipped}
 		if len(state.Documents[kindRule][tenant].All) > 0 {
-			known.rules = rulesOf(state, tenant)
+			known.rules = inhibitorsFirst(rulesOf(state, tenant))
 		}
 		w.rules[tenant] = known
 	}
@@ -254,6 +255,33 @@ func (w *Watcher) rulesNow(state *catalogue.State, tenant model.TenantID) []*tri
 		}
 	}
 	return rules
+}
+
+// inhibitorsFirst returns rules with each behind those that keep it from telling anything:
+// what both find in one window is not told before that is known.
+func inhibitorsFirst(rules []*triage.Rule) []*triage.Rule {
+	by := map[string][]*triage.Rule{}
+	for _, r := range rules {
+		for _, id := range r.Inhibits {
+			by[id] = append(by[id], r)
+		}
+	}
+	ordered, met := make([]*triage.Rule, 0, len(rules)), map[string]bool{}
+	var visit func(r *triage.Rule)
+	visit = func(r *triage.Rule) {
+		if met[r.ID] {
+			return // in a circle, who was met first is the last
+		}
+		met[r.ID] = true
+		for _, other := range by[r.ID] {
+			visit(other)
+		}
+		ordered = append(ordered, r)
+	}
+	for _, r := range rules {
+		visit(r)
+	}
+	return ordered
 }
 
 // agreed returns a rule of the start with the threshold that the terms of the tenant have.
@@ -281,20 +309,53 @@ func (w *Watcher) round(ctx context.Context) {
 	for _, tenant := range slices.Concat(list[at:], list[:at]) {
 		w.last = tenant
 		rules := w.rulesNow(state, tenant)
-		for _, r := range rules {
+		for _, one := range w.turns(tenant, rules) {
 			if ctx.Err() != nil || !w.Leads() || w.Now().Sub(began) > roundMax {
 				return // what is due stays due
 			}
-			if w.Now().Before(w.setbacks[target{tenant, r.ID}].until) {
+			if w.Now().Before(w.setbacks[target{tenant, one.rule.ID}].until) {
 				continue
 			}
-			if err := w.look(ctx, tenant, r, rules); err != nil && ctx.Err() == nil {
+			if err := w.look(ctx, tenant, one.rule, rules, one.end); err != nil && ctx.Err() == nil {
 				w.counts.ruleErrors.Add(1)
-				w.Logger.Debug("a rule could not be looked at", "tenant", tenant, "rule", r.ID, "error", err)
-				w.full(tenant, r, err)
+				w.Logger.Debug("a rule could not be looked at", "tenant", tenant, "rule", one.rule.ID, "error", err)
+				w.full(tenant, one.rule, err)
 			}
 		}
 	}
+}
+
+// turn is a window of a rule that is to be looked at.
+type turn struct {
+	rule  *triage.Rule
+	end   int64
+	since int64 // since when it is due, 0 of a rule that nobody has looked at
+}
+
+// turns returns the windows of a tenant's rules that have ended, in the order of their
+// ends, first those of rules that nobody has looked at: rules that take long do not keep
+// others from being looked at, and what a rule inhibits is looked at while that fires, also
+// if nobody looked for a while. Windows that end together come in the order of the rules.
+func (w *Watcher) turns(tenant model.TenantID, rules []*triage.Rule) (all []turn) {
+	state, now := w.State(), w.Now().UnixNano()
+	for _, r := range rules {
+		k, err := w.known(state, tenant, r.ID)
+		if err != nil {
+			w.counts.ruleErrors.Add(1)
+			w.Logger.Debug("the alerts of a rule cannot be read", "tenant", tenant, "rule", r.ID, "error", err)
+			continue
+		}
+		ends, _ := k.state.Windows(r, now, windowsMax)
+		for _, end := range ends {
+			since := end
+			if k.state.Through == 0 {
+				since = 0 // its first one is always the newest that there is
+			}
+			all = append(all, turn{r, end, since})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b turn) int { return cmp.Compare(a.since, b.since) })
+	return all
 }
 
 // prune forgets what is known of tenants that have nothing to look at any more.
@@ -338,26 +399,16 @@ func (w *Watcher) known(state *catalogue.State, tenant model.TenantID, id string
 	return k, err
 }
 
-// look looks at the windows of a rule that have ended, one after the other.
-func (w *Watcher) look(ctx context.Context, tenant model.TenantID, r *triage.Rule, rules []*triage.Rule) error {
-	k, err := w.known(w.State(), tenant, r.ID)
+// look looks at a window of a rule.
+func (w *Watcher) look(ctx context.Context, tenant model.TenantID, r *triage.Rule, rules []*triage.Rule, end int64) error {
+	began := time.Now()
+	sample, err := w.Finder.Find(ctx, tenant, r, end, w.health(tenant))
+	w.counts.rules.Add(1)
+	w.counts.evaluating.Add(int64(time.Since(began)))
 	if err != nil {
-		return err
+		return w.trouble(ctx, tenant, r, err)
 	}
-	ends, _ := k.state.Windows(r, w.Now().UnixNano(), windowsMax)
-	for _, end := range ends {
-		began := time.Now()
-		sample, err := w.Finder.Find(ctx, tenant, r, end, w.health(tenant))
-		w.counts.rules.Add(1)
-		w.counts.evaluating.Add(int64(time.Since(began)))
-		if err != nil {
-			return w.trouble(ctx, tenant, r, err)
-		}
-		if err := w.step(ctx, tenant, r, rules, sample); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.step(ctx, tenant, r, rules, sample)
 }
 
 // trouble writes down why a rule cannot be looked at, once, and leaves it alone for a

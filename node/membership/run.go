@@ -144,6 +144,9 @@ func (m *Membership) look(ctx context.Context) error {
 		return nil // alone: the election is under way
 	}
 	found := errors.New("no member of a cluster has been heard of yet; check the addresses to join")
+	if len(m.cfg.Port.Seeds) == 0 {
+		found = errors.New("no member of a cluster has been heard of yet, and no address to join is given; start one of the nodes with --join and the address of another")
+	}
 	for _, member := range m.gossip.Members() {
 		if member.Self || member.Cluster == "" || member.State != gossip.Alive || m.cluster != "" && member.Cluster != m.cluster {
 			continue

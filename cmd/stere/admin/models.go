@@ -259,8 +259,8 @@ func (l *listLabels) Run(w World) error {
 type putLabel struct {
 	Remote
 	Label  string `arg:"" help:"a-z, 0-9, '.', '_' and '-'."`
-	Record string `xor:"what" required:"" help:"The record." placeholder:"ID"`
-	Text   string `xor:"what" required:"" help:"A message." placeholder:"TEXT"`
+	Record string `xor:"what" required:"" help:"The record; this or --text." placeholder:"ID"`
+	Text   string `xor:"what" required:"" help:"A message; this or --record." placeholder:"TEXT"`
 }
 
 // Run labels something.

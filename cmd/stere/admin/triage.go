@@ -222,16 +222,17 @@ type alerts struct {
 }
 
 type shownAlert struct {
-	Rule     string            `json:"rule"`
-	Severity string            `json:"severity"`
-	State    string            `json:"state"`
-	Labels   map[string]string `json:"labels"`
-	Value    float64           `json:"value"`
-	Text     string            `json:"text"`
-	Since    *time.Time        `json:"since"`
-	Acked    string            `json:"acknowledgedBy"`
-	Silenced string            `json:"silencedBy"`
-	Incident string            `json:"incident"`
+	Rule      string            `json:"rule"`
+	Severity  string            `json:"severity"`
+	State     string            `json:"state"`
+	Labels    map[string]string `json:"labels"`
+	Value     float64           `json:"value"`
+	Text      string            `json:"text"`
+	Since     *time.Time        `json:"since"`
+	Acked     string            `json:"acknowledgedBy"`
+	Silenced  string            `json:"silencedBy"`
+	Inhibited string            `json:"inhibitedBy"`
+	Incident  string            `json:"incident"`
 }
 
 // Run lists alerts.
@@ -239,9 +240,9 @@ func (a *alerts) Run(w World) error {
 	return run(w, a.Remote, func(ctx context.Context, c *client.Client) ([]shownAlert, error) {
 		return ask[[]shownAlert](ctx, c, "GET", "/triage/alerts", nil)
 	}, func(out io.Writer, list []shownAlert) {
-		row(out, "SEVERITY", "STATE", "RULE", "OF", "VALUE", "SINCE", "ACKNOWLEDGED", "SILENCED", "INCIDENT", "TEXT")
+		row(out, "SEVERITY", "STATE", "RULE", "OF", "VALUE", "SINCE", "ACKNOWLEDGED", "SILENCED", "INHIBITED", "INCIDENT", "TEXT")
 		for _, a := range list {
-			row(out, a.Severity, a.State, a.Rule, labelsOf(a.Labels), fmt.Sprintf("%.6g", a.Value), day(a.Since), a.Acked, a.Silenced, a.Incident, a.Text)
+			row(out, a.Severity, a.State, a.Rule, labelsOf(a.Labels), fmt.Sprintf("%.6g", a.Value), day(a.Since), a.Acked, a.Silenced, a.Inhibited, a.Incident, a.Text)
 		}
 	})
 }
