@@ -129,6 +129,7 @@ func New(cfg Config) *Watcher {
 		cfg.Chance = chance
 	}
 	client := outward.NewSender(cfg.Reach)
+	cfg.Finder.counts = &counts{}
 	return &Watcher{Config: cfg, shipped: triage.Defaults(), Sender: &webhook.Sender{Client: client, Mail: cfg.Mail, Version: cfg.Version}, Prober: client, rules: map[model.TenantID]knownRules{}, states: map[target]knownState{},
 		setbacks: map[target]setback{}, busy: map[string]bool{}, probes: map[target]*watched{}, next: map[target]time.Time{}, resting: map[target]time.Time{}}
 }
@@ -194,6 +195,7 @@ func (w *Watcher) forget() {
 	clear(w.rules)
 	clear(w.states)
 	clear(w.setbacks)
+	w.Finder.counts.forget()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.probes)
@@ -274,6 +276,7 @@ func (w *Watcher) round(ctx context.Context) {
 	state := w.State()
 	list := w.tenants(state)
 	w.prune(list)
+	w.Finder.counts.begin()
 	at, there := slices.BinarySearch(list, w.last)
 	if there {
 		at++
