@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stere-log/stere/model"
@@ -18,6 +19,8 @@ import (
 const (
 	bucketsOfWindow = 60      // at most; longer windows are counted as a whole
 	figuresMax      = 200_000 // of all buckets of all rules
+	togetherMax     = 16      // rules in one question
+	togetherFields  = 2       // by which they are grouped
 )
 
 // counts remembers what conditions of rules counted, bucket by bucket. Windows of a rule
@@ -30,6 +33,7 @@ type counts struct {
 	of      map[counting]map[int64]tally // by when buckets begin
 	size    int                          // of all
 	records map[stretch]map[int64]int64  // how many each bucket has, as counted in this round
+	rules   []*triage.Rule               // of the tenant that is looked at
 }
 
 // counting is something that is counted of a tenant.
@@ -53,8 +57,14 @@ type tally struct {
 // size is what a tally counts for.
 func (t *tally) size() int { return 1 + len(t.figures) }
 
-// begin begins a round: how many records there are is counted anew.
-func (c *counts) begin() { c.records = nil }
+// begin begins to look at the rules of a tenant: how many records there are is counted anew.
+func (c *counts) begin(rules []*triage.Rule) { c.records, c.rules = nil, rules }
+
+// known returns what was counted of a bucket with so many records.
+func (c *counts) known(of counting, at, records int64) (tally, bool) {
+	t, there := c.of[of][at]
+	return t, there && t.records == records
+}
 
 // forget forgets everything.
 func (c *counts) forget() { *c = counts{} }
@@ -136,6 +146,12 @@ func (f *Finder) inBuckets(ctx context.Context, of stretch) (map[int64]int64, er
 	return records, nil
 }
 
+// countingOf is what is counted for a rule.
+func countingOf(tenant model.TenantID, r *triage.Rule) counting {
+	c := &r.When
+	return counting{tenant, fmt.Sprintf("%d\x00%s\x00%s\x00%s", r.Every, c.Query, c.Share, quoted(c.By))}
+}
+
 // addUp is measure for rules whose windows overlap.
 func (f *Finder) addUp(ctx context.Context, tenant model.TenantID, r *triage.Rule, from, to int64) ([]triage.Finding, error) {
 	c, width := &r.When, int64(r.Every)
@@ -146,19 +162,23 @@ func (f *Finder) addUp(ctx context.Context, tenant model.TenantID, r *triage.Rul
 	case records == nil:
 		return f.measure(ctx, tenant, c, from, to)
 	}
-	of := counting{tenant, fmt.Sprintf("%d\x00%s\x00%s\x00%s", width, c.Query, c.Share, quoted(c.By))}
+	of := countingOf(tenant, r)
 	f.counts.forgetBefore(of, from)
-	sums := map[string]*figure{}
+	all := adding{}
 	if len(c.By) == 0 { // also where there is nothing
-		sums[triage.Group{}.Key()] = &figure{group: triage.Group{}}
+		all.add(&figure{group: triage.Group{}})
 	}
 	for at := from; at < to; at += width {
 		n := records[at]
-		t, known := f.counts.of[of][at]
-		switch {
-		case n == 0:
+		if n == 0 {
 			continue
-		case !known || t.records != n:
+		}
+		t, known := f.counts.known(of, at, n)
+		if !known {
+			f.together(ctx, tenant, r, at, n)
+			t, known = f.counts.known(of, at, n)
+		}
+		if !known {
 			figures, complete, err := f.figures(ctx, tenant, c, at, at+width)
 			if err != nil {
 				return nil, err
@@ -168,18 +188,98 @@ func (f *Finder) addUp(ctx context.Context, tenant model.TenantID, r *triage.Rul
 			}
 		}
 		for i := range t.figures {
-			one := &t.figures[i]
-			sum := sums[one.group.Key()]
-			if sum == nil {
-				sum = &figure{group: one.group}
-				sums[one.group.Key()] = sum
-			}
-			sum.n, sum.more, sum.some = sum.n+one.n, sum.more+one.more, true
+			all.add(&t.figures[i])
 		}
 	}
-	var all []figure
-	for _, key := range slices.Sorted(maps.Keys(sums)) {
-		all = append(all, *sums[key])
+	return holding(c, time.Duration(to-from), all.figures()), nil
+}
+
+// adding adds up figures of groups.
+type adding map[string]*figure
+
+// add adds a figure.
+func (a adding) add(one *figure) {
+	key := one.group.Key()
+	sum := a[key]
+	if sum == nil {
+		sum = &figure{group: one.group}
+		a[key] = sum
 	}
-	return holding(c, time.Duration(to-from), all), nil
+	sum.n, sum.more, sum.some = sum.n+one.n, sum.more+one.more, true
+}
+
+// figures returns the sums, in the order of the groups.
+func (a adding) figures() (all []figure) {
+	for _, key := range slices.Sorted(maps.Keys(a)) {
+		all = append(all, *a[key])
+	}
+	return all
+}
+
+// together counts a bucket with so many records for a rule, and in the same question for
+// other rules of the tenant that have not counted it: so its records are read once. If it
+// cannot, or there are no others, nothing is remembered.
+func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.Rule, at, records int64) {
+	var rules []*triage.Rule
+	var fields []string
+	for _, other := range append([]*triage.Rule{r}, f.counts.rules...) {
+		if other.ID == r.ID && len(rules) > 0 || len(rules) == togetherMax || other.Every != r.Every || condition(other.When.Query) == "*" || !f.overlaps(other) {
+			continue
+		}
+		by := slices.Clone(fields)
+		for _, field := range other.When.By {
+			if !slices.Contains(by, field) {
+				by = append(by, field)
+			}
+		}
+		if _, known := f.counts.known(countingOf(tenant, other), at, records); !known && len(by) <= togetherFields {
+			rules, fields = append(rules, other), by
+		}
+	}
+	if len(rules) < 2 {
+		return
+	}
+	result, err := f.search(ctx, tenant, joint(rules, fields), at, at+int64(r.Every), 0)
+	if err != nil || !result.Complete {
+		return // each is asked for alone
+	}
+	for i, one := range rules {
+		f.counts.keep(countingOf(tenant, one), at, tally{records, pick(&one.When, fields, 2*i, result.Rows)})
+	}
+}
+
+// joint is the question that counts for several rules, by all fields that they name: two
+// columns for each of them.
+func joint(rules []*triage.Rule, fields []string) string {
+	var conditions, counted []string
+	for _, r := range rules {
+		one, share := condition(r.When.Query), condition(r.When.Share)
+		conditions = append(conditions, one)
+		counted = append(counted, fmt.Sprintf("count_if(%s) as n%d", one, len(counted)))
+		counted = append(counted, fmt.Sprintf("count_if(%s %s) as n%d", one, share, len(counted)))
+	}
+	text := strings.Join(conditions, " OR ") + " | stats " + strings.Join(counted, ", ")
+	if len(fields) > 0 {
+		text += " by (" + quoted(fields) + ")"
+	}
+	return text
+}
+
+// pick returns what a joint question counted for a condition, whose columns begin at one
+// behind the fields.
+func pick(c *triage.Condition, fields []string, column int, rows [][]any) []figure {
+	all := adding{}
+	for _, row := range rows {
+		keys := make([]any, len(c.By))
+		for i, field := range c.By {
+			keys[i] = row[slices.Index(fields, field)]
+		}
+		one := figure{group: groupOf(keys)}
+		one.n, _ = number(row[len(fields)+column])
+		one.more, _ = number(row[len(fields)+column+1])
+		if one.n > 0 {
+			all.add(&one)
+		}
+	}
+	return all.figures()
 }

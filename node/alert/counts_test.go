@@ -57,6 +57,7 @@ func TestOverlappingWindowsAreRemembered(t *testing.T) {
 		"id: groups\nevery: 1m\nwhen: {query: 'bad', by: [component, code], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
 		"id: all\nevery: 1m\nwhen: {query: 'bad level>=error', over: 5m, atMost: 4}\nactions: [{notify: true}]",
 		"id: share\nevery: 2m\nwhen: {query: 'bad OR good', share: 'bad', by: [component], over: 10m, atLeast: 40}\nactions: [{notify: true}]",
+		"id: more\nevery: 1m\nwhen: {query: 'good OR code:0', by: [level], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
 		"id: rate\nevery: 1m\nwhen: {query: 'bad', over: 3m, rate: true, atLeast: 0.05}\nactions: [{notify: true}]",
 	} {
 		r, err := triage.ParseRule([]byte(text))
@@ -83,7 +84,7 @@ func TestOverlappingWindowsAreRemembered(t *testing.T) {
 	found := 0
 	look := func() {
 		t.Helper()
-		kept.counts.begin()
+		kept.counts.begin(rules)
 		for _, r := range rules {
 			end := clock.UnixNano() - clock.UnixNano()%int64(r.Every)
 			got, err := kept.Find(t.Context(), tenant, r, end, nil)

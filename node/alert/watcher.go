@@ -276,7 +276,6 @@ func (w *Watcher) round(ctx context.Context) {
 	state := w.State()
 	list := w.tenants(state)
 	w.prune(list)
-	w.Finder.counts.begin()
 	at, there := slices.BinarySearch(list, w.last)
 	if there {
 		at++
@@ -284,6 +283,7 @@ func (w *Watcher) round(ctx context.Context) {
 	for _, tenant := range slices.Concat(list[at:], list[:at]) {
 		w.last = tenant
 		rules := w.rulesNow(state, tenant)
+		w.Finder.counts.begin(rules)
 		for _, r := range rules {
 			if ctx.Err() != nil || !w.Leads() || w.Now().Sub(began) > roundMax {
 				return // what is due stays due
