@@ -3,7 +3,6 @@ package insight
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/anomaly"
 	"github.com/stere-log/stere/detect"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -511,30 +511,67 @@ func (f *finder) bruteForce() {
 	}
 }
 
+// threats is how many records show an attack, and when: of each kind those that show none
+// that is more dangerous.
+type threats struct {
+	seen
+	kinds []int64 // as meaning.AttackNames has them
+}
+
+// countKinds counts records by the kinds of their attacks: the first column those of the
+// most dangerous one, the next those of that or the second, and so on. To group by the
+// field would have it made of all records there are.
+func countKinds() string {
+	var counted, kinds []string
+	for i, name := range meaning.AttackNames() {
+		kinds = append(kinds, "attack:"+string(name))
+		counted = append(counted, fmt.Sprintf("count_if(%s) as k%d", strings.Join(kinds, " OR "), i))
+	}
+	return strings.Join(counted, ", ")
+}
+
 // attacks looks for the marks of attacks on web applications.
 func (f *finder) attacks() {
-	all := sums(remembered(f.asker, "attacks", func(in *asker, by string, found func(int64, seen)) {
-		for _, row := range in.table(isAttack, "stats count(), min(_time), max(_time) by (attack"+by+")") {
-			bucket, _ := bucketIn(row[1])
-			found(bucket, seenIn("attack", row))
+	names := meaning.AttackNames()
+	all := remembered(f.asker, "attacks", func(in *asker, by string, found func(int64, threats)) {
+		group := ""
+		if by != "" {
+			group = " by (" + eventBucket + ")"
 		}
-	}))
+		for _, row := range in.table(isAttack, "stats count(), min(_time), max(_time), "+countKinds()+group) {
+			bucket, _ := bucketIn(row[0])
+			figures := row[len(row)-3-len(names):]
+			one := threats{seen: seen{n: whole(figures[0]), first: figures[1], last: figures[2]}, kinds: make([]int64, len(names))}
+			before := int64(0)
+			for i := range names {
+				n := whole(figures[3+i])
+				one.kinds[i], before = n-before, n
+			}
+			if one.n > 0 {
+				found(bucket, one)
+			}
+		}
+	})
 	if len(all) == 0 {
 		return
 	}
-	kinds := map[string]int64{}
-	var names []string
 	var total seen
+	counts := make([]int64, len(names))
 	for _, one := range all {
-		total.add(&one)
-		var of []string // the most dangerous first
-		if json.Unmarshal([]byte(label(one.value, "")), &of) == nil && len(of) > 0 {
-			if kinds[of[0]] == 0 {
-				names = append(names, of[0])
-			}
-			kinds[of[0]] += one.n
+		total.add(&one.seen)
+		for i, n := range one.kinds {
+			counts[i] += n
 		}
 	}
+	kinds := map[string]int64{}
+	var frequent []string
+	for i, n := range counts {
+		if n > 0 {
+			kinds[string(names[i])] = n
+			frequent = append(frequent, string(names[i]))
+		}
+	}
+	slices.SortStableFunc(frequent, func(a, b string) int { return cmp.Compare(kinds[b], kinds[a]) })
 	have := "records have"
 	if total.n == 1 {
 		have = "record has"
@@ -543,7 +580,7 @@ func (f *finder) attacks() {
 	if !f.bare {
 		metadata["examples"] = f.examples(isAttack, "", memoryShown)
 	}
-	f.add("security_threat", High, "attack", "attack:*", metadata, "%d %s the marks of an attack on a web application: %s", total.n, have, strings.Join(names, ", "))
+	f.add("security_threat", High, "attack", "attack:*", metadata, "%d %s the marks of an attack on a web application: %s", total.n, have, strings.Join(frequent, ", "))
 }
 
 // risingErrors compares the share of errors in the halves of the window.

@@ -35,6 +35,9 @@ func With(parts []part.Part, named Mentions, places Places, words *meaning.Lexic
 	return with
 }
 
+// ToldName is under which name Tell keeps what it makes.
+const ToldName = "derived " + Category
+
 // Tell makes what is asked for most, the categories of all records of a part, and keeps it
 // beside the part if that keeps such things. Nil for words are the built-in ones.
 func Tell(ctx context.Context, p part.Part, words *meaning.Lexicon) error {
