@@ -80,38 +80,53 @@ const (
 	eventBucket  = "_time:5m"
 	bucketLength = int64(5 * time.Minute)
 	bucketsMax   = 24      // of a window whose events are remembered
-	rememberMax  = 100_000 // events
+	rememberMax  = 100_000 // rows of answers
 	recentMax    = int64(15 * time.Minute)
 )
 
-// happened remembers what addresses and users of tenants did, bucket by bucket: a rule
-// looks at the last hour every five minutes, and so asks about a record once. A bucket that
-// has another number of records than when it was asked about, as some came late or were
-// removed, is asked about again.
+// happened remembers what was found of records of tenants, question by question and bucket
+// by bucket: a rule looks at the last hour every five minutes, and so asks about a record
+// once. A bucket that has another number of records than when it was asked about, as some
+// came late or were removed, is asked about again. That as many came late as were removed
+// between two looks is not noticed, nor that places of addresses are known better now: what
+// is told of a bucket is then as it was, until the hour is over.
 type happened struct {
-	mu     sync.Mutex
-	of     map[model.TenantID]map[int64]bucket // by when they begin
-	events int                                 // of all
+	mu   sync.Mutex
+	of   map[asked]map[int64]bucket // by when they begin
+	size int                        // of all
+}
+
+// asked is a question about the records of a tenant.
+type asked struct {
+	tenant   model.TenantID
+	question string
 }
 
 // bucket is what was found of its records.
 type bucket struct {
 	records int64
-	events  []detect.Event
+	found   any // a slice
+	size    int // 1 and how many were found
 }
 
-// known returns the events of buckets with so many records, and which others there are,
-// joined with their neighbours.
-func (h *happened) known(tenant model.TenantID, w Window, records map[int64]int64) (events []detect.Event, open []Window) {
+// counts is how many records each bucket of a window has.
+type counts struct {
+	Window
+	records map[int64]int64 // nil: not known
+}
+
+// recall returns what was found of buckets with so many records, and which others there
+// are, joined with their neighbours.
+func recall[T any](h *happened, of asked, counted *counts) (found []T, open []Window) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for from := w.From; from < w.To; from += bucketLength {
-		n := records[from]
+	for from := counted.From; from < counted.To; from += bucketLength {
+		n := counted.records[from]
 		if n == 0 {
 			continue
 		}
-		if b, there := h.of[tenant][from]; there && b.records == n {
-			events = append(events, b.events...)
+		if b, there := h.of[of][from]; there && b.records == n {
+			found = append(found, b.found.([]T)...)
 			continue
 		}
 		if last := len(open) - 1; last >= 0 && open[last].To == from {
@@ -120,66 +135,98 @@ func (h *happened) known(tenant model.TenantID, w Window, records map[int64]int6
 			open = append(open, Window{From: from, To: from + bucketLength})
 		}
 	}
-	return events, open
+	return found, open
 }
 
-// remember takes the buckets of a window that was asked about, and forgets those before
-// oldest.
-func (h *happened) remember(tenant model.TenantID, w Window, oldest int64, records map[int64]int64, events map[int64][]detect.Event) {
+// remember takes what was found in the buckets of a window that was asked about, and
+// forgets those before the ones that were counted.
+func remember[T any](h *happened, of asked, w Window, counted *counts, found map[int64][]T) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.of == nil || h.events > rememberMax {
-		h.of, h.events = map[model.TenantID]map[int64]bucket{}, 0
+	if h.of == nil || h.size > rememberMax {
+		h.of, h.size = map[asked]map[int64]bucket{}, 0
 	}
-	if h.of[tenant] == nil {
-		h.of[tenant] = map[int64]bucket{}
+	if h.of[of] == nil {
+		h.of[of] = map[int64]bucket{}
 	}
-	of := h.of[tenant]
+	buckets := h.of[of]
 	for from := w.From; from < w.To; from += bucketLength {
-		h.events += 1 + len(events[from]) - len(of[from].events)
-		of[from] = bucket{records[from], events[from]}
+		b := bucket{counted.records[from], found[from], 1 + len(found[from])}
+		h.size += b.size - buckets[from].size
+		buckets[from] = b
 	}
-	for from, b := range of {
-		if from < oldest {
-			h.events -= 1 + len(b.events)
-			delete(of, from)
+	for from, b := range buckets {
+		if from < counted.From {
+			h.size -= b.size
+			delete(buckets, from)
 		}
 	}
+}
+
+// inBuckets counts the records of the window of the asker, once for all questions about
+// it; nil if what is found of it is not remembered. It is counted before anything is asked:
+// what comes in between is not taken for what was asked about.
+func (a *asker) inBuckets() *counts {
+	w := Window{From: a.base.From, To: a.base.To}
+	if a.happened == nil || w.From%bucketLength != 0 || w.To%bucketLength != 0 || w.Length() > time.Duration(bucketsMax*bucketLength) {
+		return nil
+	}
+	if a.counted.Window != w {
+		counting, records, before := a.over(w), map[int64]int64{}, a.skips()
+		for _, row := range counting.table("", "stats count() by ("+eventBucket+")") {
+			if t := at(row[0]); t != nil {
+				records[t.UnixNano()] = whole(row[1])
+			}
+		}
+		*a.counted = counts{w, records}
+		if len(counting.reasons) > 0 || counting.err != nil || a.skips() > before {
+			a.counted.records = nil // there may be more buckets
+		}
+	}
+	if a.counted.records == nil {
+		return nil
+	}
+	return a.counted
+}
+
+// remembered returns what a question finds in the window of the asker. Ask asks it over the
+// window of the asker that it is given, and calls found with when the bucket begins that
+// each row is of: by goes behind the fields that rows are grouped by, and gives them that as
+// the last one. Where nothing is remembered by is "", and the bucket does not matter.
+func remembered[T any](a *asker, question string, ask func(in *asker, by string, found func(bucket int64, one T))) (all []T) {
+	counted := a.inBuckets()
+	if counted == nil {
+		ask(a, "", func(_ int64, one T) { all = append(all, one) })
+		return all
+	}
+	of := asked{a.base.Tenant, question}
+	all, open := recall[T](a.happened, of, counted)
+	for _, w := range open {
+		part, found, skipped := a.over(w), map[int64][]T{}, a.skips()
+		ask(part, ", "+eventBucket, func(bucket int64, one T) {
+			found[bucket] = append(found[bucket], one)
+			all = append(all, one)
+		})
+		if part.err == nil && len(part.reasons) == 0 && a.skips() == skipped {
+			remember(a.happened, of, w, counted, found)
+		}
+		a.take(part)
+	}
+	return all
+}
+
+// bucketIn returns when the bucket begins that stands in a cell; ok is false if none does.
+func bucketIn(cell any) (from int64, ok bool) {
+	t := at(cell)
+	if t == nil {
+		return 0, false
+	}
+	return t.UnixNano(), true
 }
 
 // events asks for what addresses and users did.
-func (a *asker) events() (events []detect.Event) {
-	w := Window{From: a.base.From, To: a.base.To}
-	wide := a.over(w)
-	defer func() { a.take(wide) }()
-	add := func(_ int64, e detect.Event) { events = append(events, e) }
-	if a.happened == nil || w.From%bucketLength != 0 || w.To%bucketLength != 0 || w.Length() > time.Duration(bucketsMax*bucketLength) {
-		wide.eachEvent(add)
-		return events
-	}
-	counted, records, before := a.over(w), map[int64]int64{}, a.skips()
-	for _, row := range counted.table("", "stats count() by ("+eventBucket+")") {
-		if t := at(row[0]); t != nil {
-			records[t.UnixNano()] = whole(row[1])
-		}
-	}
-	if len(counted.reasons) > 0 || counted.err != nil || a.skips() > before {
-		wide.eachEvent(add) // there may be more buckets
-		return events
-	}
-	known, open := a.happened.known(a.base.Tenant, w, records)
-	for _, part := range open {
-		one, found, skipped := a.over(part), map[int64][]detect.Event{}, a.skips()
-		one.eachEvent(func(from int64, e detect.Event) {
-			found[from] = append(found[from], e)
-			add(from, e)
-		})
-		if one.err == nil && len(one.reasons) == 0 && a.skips() == skipped {
-			a.happened.remember(a.base.Tenant, part, w.From, records, found)
-		}
-		wide.take(one)
-	}
-	return append(events, known...)
+func (a *asker) events() []detect.Event {
+	return remembered(a, "events", func(in *asker, _ string, found func(int64, detect.Event)) { in.eachEvent(found) })
 }
 
 // eachEvent asks about the window of the asker, and calls do with when the bucket of each
@@ -194,15 +241,15 @@ func (a *asker) eachEvent(do func(from int64, e detect.Event)) {
 			pipes, by = pipes+" | eval "+place, by+", latitude, longitude"
 		}
 		for _, row := range a.table(t.condition, pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (`+by+`)`) {
-			from := at(row[3])
+			from, timed := bucketIn(row[3])
 			e, ok := t.of(row)
-			if !ok || from == nil {
+			if !ok || !timed {
 				continue
 			}
-			do(from.UnixNano(), e)
+			do(from, e)
 			if t.login != "" && label(row[0], "") == t.login {
 				e.Action, e.Targets = detect.Login, 0
-				do(from.UnixNano(), e)
+				do(from, e)
 			}
 		}
 	}

@@ -76,8 +76,10 @@ type asker struct {
 	err     error
 	budget  *budget // nil: every question has the time that the engine allows
 	known   Known   // as of Service
-	// happened is what is remembered of the scope; nil: nothing is.
+	// happened is what is remembered of the scope, of which counted is how many records
+	// there are now; nil: nothing is.
 	happened *happened
+	counted  *counts
 }
 
 // budget is the time that all questions for one answer have together. A question that
@@ -159,7 +161,7 @@ func (s *Service) asker(ctx context.Context, scope Scope) (*asker, error) {
 		a.filter = "(" + syntax.Print(parsed.Filter) + ")"
 	}
 	if a.filter == "" && scope.Restriction == "" && len(scope.Filter) == 0 && s.now().UnixNano()-scope.Window.To < recentMax {
-		a.happened = s.happened
+		a.happened, a.counted = s.happened, &counts{}
 	}
 	return a, nil
 }

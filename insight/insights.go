@@ -3,7 +3,6 @@ package insight
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stere-log/stere/anomaly"
 	"github.com/stere-log/stere/detect"
+	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/query/syntax"
 )
 
@@ -96,6 +96,9 @@ type InsightsRequest struct {
 	// Types are those that are looked for; none: all. Of others there may be some in the
 	// answer, or not, and what is told of the whole may be missing.
 	Types []string
+	// Bare says that no records are wanted that show what was found: to look for them can
+	// cost more than to find it.
+	Bare bool
 }
 
 // Insights is what deserves attention, the worst first.
@@ -122,6 +125,7 @@ type finder struct {
 	found  []Insight
 
 	types     []string // that are looked for; none: all
+	bare      bool     // as InsightsRequest.Bare
 	counted   bool     // total and errors are known
 	pastKnown int64    // 1 and the records of the days before; 0: not asked yet
 	pastFrom  int64    // when the first of them was
@@ -135,7 +139,7 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 		return nil, err
 	}
 	a.limit()
-	f := &finder{asker: a, window: request.Window, types: request.Types}
+	f := &finder{asker: a, window: request.Window, types: request.Types, bare: request.Bare}
 	found, learning, in := f.lookAtAll()
 	capacity := []Capacity{}
 	if f.asked(capacityTypes()) {
@@ -188,7 +192,9 @@ func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.In
 		}
 	}
 	found = ordered(found)
-	f.evidence(found)
+	if !f.bare {
+		f.evidence(found)
+	}
 	return found, learning, in
 }
 
@@ -452,48 +458,149 @@ func (f *finder) slowEndpoints() {
 	}
 }
 
+// seen is how often a field had a value in some of the records, and when; first and last are
+// times as answers have them.
+type seen struct {
+	field       string
+	value       any
+	n           int64
+	first, last any
+}
+
+// seenIn makes one of a row that ends with how often, first and last.
+func seenIn(field string, row []any) seen {
+	figures := row[len(row)-3:]
+	return seen{field, row[0], whole(figures[0]), figures[1], figures[2]}
+}
+
+// sums adds up what was seen of the same values, the most frequent first.
+func sums(all []seen) (summed []seen) {
+	places := map[string]int{}
+	for _, one := range all {
+		key := one.field + "\x00" + label(one.value, "")
+		i, known := places[key]
+		if !known {
+			places[key] = len(summed)
+			summed = append(summed, one)
+			continue
+		}
+		summed[i].add(&one)
+	}
+	slices.SortStableFunc(summed, func(a, b seen) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(label(a.value, ""), label(b.value, "")))
+	})
+	return summed
+}
+
+// add adds what was seen elsewhere.
+func (s *seen) add(other *seen) {
+	s.n += other.n
+	if t, first := at(other.first), at(s.first); t != nil && (first == nil || t.Before(*first)) {
+		s.first = other.first
+	}
+	if t, last := at(other.last), at(s.last); t != nil && (last == nil || t.After(*last)) {
+		s.last = other.last
+	}
+}
+
+// loginFields are those in which programs name who logs in.
+func loginFields() []string {
+	return []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"}
+}
+
 // bruteForce looks for addresses and users with many failed logins.
 func (f *finder) bruteForce() {
-	if whole(f.row(isFailedLogin, "stats count()", 1)[0]) < bruteForce {
-		return
-	}
-	for _, field := range []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"} {
-		name := syntax.QuoteName(field)
-		for _, row := range f.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count() as n, min(_time), max(_time) by ("+name+") | limit "+fmt.Sprint(candidatesMax)) {
-			n := whole(row[1])
-			if n < bruteForce {
-				continue
-			}
-			f.add("potential_brute_force", worse(n >= bruteForceWorst, High, Critical), label(row[0], ""), isFailedLogin+" "+exactly(field, row[0]),
-				map[string]any{"field": field, "value": row[0], "attempts": n, "firstSeen": row[2], "lastSeen": row[3]}, "%d failed logins with %s %v", n, field, row[0])
+	all := remembered(f.asker, "failed logins", func(in *asker, by string, found func(int64, seen)) {
+		if whole(in.row(isFailedLogin, "stats count()", 1)[0]) == 0 {
+			return
 		}
+		for _, field := range loginFields() {
+			for _, row := range in.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count(), min(_time), max(_time) by ("+syntax.QuoteName(field)+by+")") {
+				bucket, _ := bucketIn(row[1])
+				found(bucket, seenIn(field, row))
+			}
+		}
+	})
+	looked := map[string]int{}
+	for _, one := range sums(all) {
+		if looked[one.field]++; one.n < bruteForce || looked[one.field] > candidatesMax {
+			continue
+		}
+		f.add("potential_brute_force", worse(one.n >= bruteForceWorst, High, Critical), label(one.value, ""), isFailedLogin+" "+exactly(one.field, one.value),
+			map[string]any{"field": one.field, "value": one.value, "attempts": one.n, "firstSeen": one.first, "lastSeen": one.last}, "%d failed logins with %s %v", one.n, one.field, one.value)
 	}
+}
+
+// threats is how many records show an attack, and when: of each kind those that show none
+// that is more dangerous.
+type threats struct {
+	seen
+	kinds []int64 // as meaning.AttackNames has them
+}
+
+// countKinds counts records by the kinds of their attacks: the first column those of the
+// most dangerous one, the next those of that or the second, and so on. To group by the
+// field would have it made of all records there are.
+func countKinds() string {
+	var counted, kinds []string
+	for i, name := range meaning.AttackNames() {
+		kinds = append(kinds, "attack:"+string(name))
+		counted = append(counted, fmt.Sprintf("count_if(%s) as k%d", strings.Join(kinds, " OR "), i))
+	}
+	return strings.Join(counted, ", ")
 }
 
 // attacks looks for the marks of attacks on web applications.
 func (f *finder) attacks() {
-	row := f.row(isAttack, "stats count(), min(_time), max(_time)", 3)
-	n := whole(row[0])
-	if n == 0 {
+	names := meaning.AttackNames()
+	all := remembered(f.asker, "attacks", func(in *asker, by string, found func(int64, threats)) {
+		group := ""
+		if by != "" {
+			group = " by (" + eventBucket + ")"
+		}
+		for _, row := range in.table(isAttack, "stats count(), min(_time), max(_time), "+countKinds()+group) {
+			bucket, _ := bucketIn(row[0])
+			figures := row[len(row)-3-len(names):]
+			one := threats{seen: seen{n: whole(figures[0]), first: figures[1], last: figures[2]}, kinds: make([]int64, len(names))}
+			before := int64(0)
+			for i := range names {
+				n := whole(figures[3+i])
+				one.kinds[i], before = n-before, n
+			}
+			if one.n > 0 {
+				found(bucket, one)
+			}
+		}
+	})
+	if len(all) == 0 {
 		return
 	}
-	kinds := map[string]int64{}
-	var names []string
-	for _, row := range f.table(isAttack, "stats count() by (attack)") {
-		var of []string // the most dangerous first
-		if json.Unmarshal([]byte(label(row[0], "")), &of) == nil && len(of) > 0 {
-			if kinds[of[0]] == 0 {
-				names = append(names, of[0])
-			}
-			kinds[of[0]] += whole(row[1])
+	var total seen
+	counts := make([]int64, len(names))
+	for _, one := range all {
+		total.add(&one.seen)
+		for i, n := range one.kinds {
+			counts[i] += n
 		}
 	}
+	kinds := map[string]int64{}
+	var frequent []string
+	for i, n := range counts {
+		if n > 0 {
+			kinds[string(names[i])] = n
+			frequent = append(frequent, string(names[i]))
+		}
+	}
+	slices.SortStableFunc(frequent, func(a, b string) int { return cmp.Compare(kinds[b], kinds[a]) })
 	have := "records have"
-	if n == 1 {
+	if total.n == 1 {
 		have = "record has"
 	}
-	f.add("security_threat", High, "attack", "attack:*", map[string]any{"count": n, "kinds": kinds, "firstSeen": row[1], "lastSeen": row[2], "examples": f.examples(isAttack, "", memoryShown)},
-		"%d %s the marks of an attack on a web application: %s", n, have, strings.Join(names, ", "))
+	metadata := map[string]any{"count": total.n, "kinds": kinds, "firstSeen": total.first, "lastSeen": total.last}
+	if !f.bare {
+		metadata["examples"] = f.examples(isAttack, "", memoryShown)
+	}
+	f.add("security_threat", High, "attack", "attack:*", metadata, "%d %s the marks of an attack on a web application: %s", total.n, have, strings.Join(frequent, ", "))
 }
 
 // risingErrors compares the share of errors in the halves of the window.

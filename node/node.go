@@ -202,6 +202,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
 			cfg := n.cfg.shardConfig(env, shard, here)
 			cfg.Building, cfg.Logged, cfg.Room, cfg.Tell = building, logged, n.disk.room, tell
+			cfg.Storage.Beforehand = derived.ToldName
 			cfg.Fetching, cfg.Scrubbing, cfg.Cleaning = fetching, scrubbing, cleaning
 			cfg.Storage.Alone = func() bool { return n.alone(shard) }
 			if n.members.Clustered() {

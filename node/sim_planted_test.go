@@ -79,7 +79,7 @@ func plantedBugs() []planted {
 		{"a replica counts before it has its segments", cluster, "node/replica/fetch.go",
 			"	c.Complete = c.Segments == 0\n", "	c.Complete = true\n", "slow move"},
 		{"a replica is deleted under those who read it", cluster, "node/replicas/set.go",
-			"	if err := one.AwaitViews(reading); err != nil {\n", "	if err := reading.Err(); err != nil {\n", "move under a reader"},
+			"	if err := one.AwaitViews(reading); err != nil {\n		s.cfg.Logger.Warn(", "	if err := reading.Err(); err != nil {\n		s.cfg.Logger.Warn(", "move under a reader"},
 		{"a tenant writes to shards that not every node asks", cluster, "cluster/heal/policy.go",
 			"n.Catalogue < tenant.Announced", "n.Catalogue < tenant.Announced && p == nil", "spread while one is deaf"},
 		{"keys go to the shards that a tenant is given", cluster, "node/router.go",

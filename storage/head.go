@@ -64,12 +64,12 @@ func (b *headBlock) read() part.Part {
 	if kept := b.cache.get(b); kept != nil {
 		return kept
 	}
-	decoded, err := b.decode(block.Decode)
+	decoded, err := b.decode(block.DecodePacked)
 	if err != nil {
 		return &failedPart{rows: b.rows, first: math.MinInt64, last: math.MaxInt64, err: err}
 	}
 	b.learn(decoded)
-	return b.cache.put(b, decoded)
+	return b.cache.put(b, decoded.Keep(func() { b.cache.grown(b) }))
 }
 
 // take is read for one who reads each column of the block once: cells are not kept.
@@ -169,6 +169,7 @@ type HeadCache struct {
 type keptBlock struct {
 	block *headBlock
 	part  *head.Part
+	bytes int64 // that are counted
 }
 
 // NewHeadCache returns a cache of at most the given number of bytes, or one
@@ -203,6 +204,26 @@ func (c *HeadCache) get(b *headBlock) *head.Part {
 	return element.Value.(*keptBlock).part
 }
 
+// grown counts what a block takes that has unpacked more of itself.
+func (c *HeadCache) grown(b *headBlock) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if element, ok := c.mu.items[b]; ok {
+		c.weigh(element.Value.(*keptBlock))
+	}
+}
+
+// weigh counts what a decoded block takes now, and makes room for it; the caller holds the
+// lock.
+func (c *HeadCache) weigh(kept *keptBlock) {
+	bytes := kept.part.Bytes()
+	c.mu.bytes += bytes - kept.bytes
+	kept.bytes = bytes
+	for c.mu.bytes > c.limit-c.limit/answersShare && c.mu.order.Len() > 1 {
+		c.remove(c.mu.order.Back())
+	}
+}
+
 // put keeps a decoded block and returns the one to use: what another reader
 // has put there meanwhile, if any.
 func (c *HeadCache) put(b *headBlock, p *head.Part) *head.Part {
@@ -211,10 +232,9 @@ func (c *HeadCache) put(b *headBlock, p *head.Part) *head.Part {
 	if element, ok := c.mu.items[b]; ok {
 		return element.Value.(*keptBlock).part
 	}
-	c.mu.items[b] = c.mu.order.PushFront(&keptBlock{b, p})
-	for c.mu.bytes += int64(p.Bytes()); c.mu.bytes > c.limit-c.limit/answersShare && c.mu.order.Len() > 1; {
-		c.remove(c.mu.order.Back())
-	}
+	kept := &keptBlock{block: b, part: p}
+	c.mu.items[b] = c.mu.order.PushFront(kept)
+	c.weigh(kept)
 	return p
 }
 
@@ -253,7 +273,7 @@ func (c *HeadCache) Clear() {
 func (c *HeadCache) remove(element *list.Element) {
 	kept := c.mu.order.Remove(element).(*keptBlock)
 	delete(c.mu.items, kept.block)
-	c.mu.bytes -= int64(kept.part.Bytes())
+	c.mu.bytes -= kept.bytes
 }
 
 // A block of the head never changes, and to decode it costs more than most

@@ -208,7 +208,8 @@ func (s *Shard) recallAsked() error {
 		if asked[one.Tenant] {
 			continue
 		}
-		found, err := s.env.Engine.First(besideSpan(s.cfg.Shard, one.ID))
+		lower := append(segmentKey(prefixBeside, s.cfg.Shard, one.ID), s.cfg.Beforehand...)
+		found, err := s.env.Engine.First(lower, after(lower))
 		if err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return fmt.Errorf("look for what is kept beside segments of shard %d: %w", s.cfg.Shard, err)
 		}
@@ -302,6 +303,9 @@ func (b beside) Set(name string, value []byte) error {
 		return fmt.Errorf("keep what was made of segment %s of shard %d: %w", b.id, s.cfg.Shard, err)
 	}
 	b.here.beside.note(name, len(value))
+	if s.cfg.Beforehand != "" && name != s.cfg.Beforehand {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.mu.asked[one.Tenant] && s.cfg.OnAsked != nil {

@@ -105,6 +105,9 @@ type Config struct {
 	// time since the shard was opened, on the goroutine of the question: it must not block
 	// and not call the shard. nil: nobody is told.
 	OnAsked func()
+	// Beforehand is the name under which is kept what is made beforehand, of all segments of
+	// tenants beside one of whose it is; "": any.
+	Beforehand string
 }
 
 // Validate lists every fault.

@@ -25,6 +25,7 @@ type Column struct {
 	Values []string
 
 	packed          []byte // what Unpack reads; nil for a column that is not packed
+	texts           string // its values, one behind the other
 	rows            int    // of the block
 	plain           bool   // its version is VersionPlain
 	cells, distinct int
@@ -48,6 +49,12 @@ func (c *Column) Distinct() int {
 
 // Packed reports whether the column is one of DecodePacked.
 func (c *Column) Packed() bool { return c.packed != nil }
+
+// Texts returns the values of a packed column, one behind the other.
+func (c *Column) Texts() string { return c.texts }
+
+// PackedBytes returns how many bytes a packed column takes.
+func (c *Column) PackedBytes() int { return len(c.packed) }
 
 // Unpack returns the column with its cells. It reads a packed one each time.
 func (c *Column) Unpack() *Column {

@@ -146,6 +146,7 @@ type reader struct {
 
 	plain   bool        // the version is VersionPlain
 	check   bool        // cells are checked and not kept
+	texts   string      // for that: the values of the column at hand
 	scratch [2][]uint32 // for that: rows and codes of the column at hand
 }
 
@@ -233,7 +234,7 @@ func (r *reader) column(rows, cellsMax int) Column {
 		return Column{}
 	}
 	if r.check {
-		c.packed, c.rows, c.plain = src[from:r.at:r.at], rows, r.plain
+		c.packed, c.texts, c.rows, c.plain = src[from:r.at:r.at], r.texts, rows, r.plain
 		c.Rows, c.Codes, c.Values = nil, nil, nil
 	}
 	return c
@@ -307,6 +308,9 @@ func (r *reader) values(count int) []string {
 		}
 	}
 	text := r.text(total)
+	if r.check {
+		r.texts = text
+	}
 	if r.bad || r.check {
 		return nil
 	}

@@ -37,6 +37,8 @@ type Finder struct {
 	Absent   func() []Absent                     // nodes of the cluster that are not there; nil: they are not known
 	Quotas   func(tenant model.TenantID) []Quota // nil: they are not known
 	Now      func() time.Time
+
+	counts *counts // of a Watcher's Run alone; nil: nothing is remembered
 }
 
 // Searcher answers queries; *query.Engine is one.
@@ -122,14 +124,31 @@ func (f *Finder) Find(ctx context.Context, tenant model.TenantID, r *triage.Rule
 		s.Findings, err = f.sequence(ctx, tenant, c, from, end)
 	case c.Absent:
 		s.Findings, err = f.absent(ctx, tenant, c, from, end)
+	case f.overlaps(r):
+		s.Findings, err = f.addUp(ctx, tenant, r, from, end)
 	default:
 		s.Findings, err = f.measure(ctx, tenant, c, from, end)
 	}
 	return s, err
 }
 
+// figure is what was counted, or measured, of a group.
+type figure struct {
+	group triage.Group
+	n     float64 // records
+	more  float64 // of them those of Share, or what was measured of them
+	some  bool    // else nothing was measured
+}
+
 // measure compares a value of each group.
 func (f *Finder) measure(ctx context.Context, tenant model.TenantID, c *triage.Condition, from, to int64) ([]triage.Finding, error) {
+	all, _, err := f.figures(ctx, tenant, c, from, to)
+	return holding(c, time.Duration(to-from), all), err
+}
+
+// figures asks for what is compared of each group; complete is false if records are
+// missing in it.
+func (f *Finder) figures(ctx context.Context, tenant model.TenantID, c *triage.Condition, from, to int64) (all []figure, complete bool, err error) {
 	text := condition(c.Query) + " | stats count()"
 	switch {
 	case c.Measure != "":
@@ -142,32 +161,41 @@ func (f *Finder) measure(ctx context.Context, tenant model.TenantID, c *triage.C
 	}
 	result, err := f.search(ctx, tenant, text, from, to, 0)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []triage.Finding
 	for _, row := range result.Rows {
 		if len(row) < len(c.By)+1 {
-			return nil, fmt.Errorf("the query has %d columns, want %d", len(row), len(c.By)+1)
+			return nil, false, fmt.Errorf("the query has %d columns, want %d", len(row), len(c.By)+1)
 		}
-		group, values := groupOf(row[:len(c.By)]), row[len(c.By):]
-		count, _ := number(values[0])
-		value, ok := count, true
+		one, values := figure{group: groupOf(row[:len(c.By)])}, row[len(c.By):]
+		one.n, _ = number(values[0])
+		if len(values) > 1 {
+			one.more, one.some = number(values[1])
+		}
+		all = append(all, one)
+	}
+	return all, result.Complete, nil
+}
+
+// holding returns those of which the condition holds, in a window of a length.
+func holding(c *triage.Condition, length time.Duration, all []figure) (out []triage.Finding) {
+	for _, one := range all {
+		value, ok := one.n, true
 		switch {
 		case c.Measure != "":
-			value, ok = number(values[1])
+			value, ok = one.more, one.some
 		case c.Share != "":
-			part, _ := number(values[1])
-			if ok = count > 0; ok {
-				value = 100 * part / count
+			if ok = one.n > 0; ok {
+				value = 100 * one.more / one.n
 			}
 		case c.Rate:
-			value = count / time.Duration(to-from).Seconds()
+			value = one.n / length.Seconds()
 		}
 		if ok && c.Holds(value) {
-			out = append(out, triage.Finding{Group: group, Value: value})
+			out = append(out, triage.Finding{Group: one.group, Value: value})
 		}
 	}
-	return out, nil
+	return out
 }
 
 func groupOf(cells []any) triage.Group {
@@ -304,7 +332,7 @@ func (f *Finder) anomalies(ctx context.Context, tenant model.TenantID, a *triage
 	if f.Insights == nil {
 		return nil, errors.New("this node has no insights")
 	}
-	found, err := f.Insights(ctx, insight.InsightsRequest{Scope: insight.Scope{Audience: query.Audience{Tenant: tenant}, Window: insight.Window{From: from, To: to}, Who: "triage"}, Types: a.Types})
+	found, err := f.Insights(ctx, insight.InsightsRequest{Scope: insight.Scope{Audience: query.Audience{Tenant: tenant}, Window: insight.Window{From: from, To: to}, Who: "triage"}, Types: a.Types, Bare: true})
 	if err != nil {
 		return nil, err
 	}

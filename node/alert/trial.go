@@ -41,7 +41,9 @@ func (f *Finder) Try(ctx context.Context, tenant model.TenantID, r *triage.Rule,
 	}
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	how, err := f.replay(ctx, tenant, r, from, to)
+	own := *f
+	own.counts = nil // it is the watcher's
+	how, err := own.replay(ctx, tenant, r, from, to)
 	if err != nil {
 		return nil, err
 	}

@@ -130,6 +130,7 @@ func New(cfg Config) *Watcher {
 		cfg.Chance = chance
 	}
 	client := outward.NewSender(cfg.Reach)
+	cfg.Finder.counts = &counts{}
 	return &Watcher{Config: cfg, shipped: triage.Defaults(), Sender: &webhook.Sender{Client: client, Mail: cfg.Mail, Version: cfg.Version}, Prober: client, rules: map[model.TenantID]knownRules{}, states: map[target]knownState{},
 		setbacks: map[target]setback{}, busy: map[string]bool{}, probes: map[target]*watched{}, next: map[target]time.Time{}, resting: map[target]time.Time{}}
 }
@@ -195,6 +196,7 @@ func (w *Watcher) forget() {
 	clear(w.rules)
 	clear(w.states)
 	clear(w.setbacks)
+	w.Finder.counts.forget()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.probes)
@@ -309,6 +311,7 @@ func (w *Watcher) round(ctx context.Context) {
 	for _, tenant := range slices.Concat(list[at:], list[:at]) {
 		w.last = tenant
 		rules := w.rulesNow(state, tenant)
+		w.Finder.counts.begin(rules)
 		for _, one := range w.turns(tenant, rules) {
 			if ctx.Err() != nil || !w.Leads() || w.Now().Sub(began) > roundMax {
 				return // what is due stays due

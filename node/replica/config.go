@@ -26,6 +26,7 @@ const (
 	DefaultHeadFactor  = 2
 	DefaultHeadWait    = 25 * time.Second // a seal may wait for the build of another shard; within ingest.DefaultTimeout
 	sealerInterval     = time.Second      // for what is due by age; what is due by size wakes the sealer
+	minuteBegins       = 5 * time.Second  // so long
 	retryDelayMin      = 100 * time.Millisecond
 	retryDelayMax      = 30 * time.Second
 	flushRoundsMax     = 64
@@ -42,7 +43,7 @@ type Config struct {
 	Now func() int64
 
 	// The head is sealed when it has this many bytes, rows or blocks, or when
-	// its first record has waited for SealAge.
+	// its first record has waited for SealAge, at the beginning of a minute for half of it.
 	SealBytes  int64
 	SealRows   int
 	SealBlocks int

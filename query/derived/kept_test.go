@@ -44,7 +44,7 @@ func (l *ledger) open() {
 	env := storage.Env{Engine: l.engine, Query: func(user string, _ int64) (index.Expr, error) {
 		return index.Leaf{Field: "user", Pred: index.Equal{Text: user}}, nil
 	}}
-	if l.shard, err = storage.Open(l.t.Context(), env, storage.Config{Shard: 3, DayCutRows: segmentRows - 1, MergeFan: 2}); err != nil {
+	if l.shard, err = storage.Open(l.t.Context(), env, storage.Config{Shard: 3, DayCutRows: segmentRows - 1, MergeFan: 2, Beforehand: derived.ToldName}); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -350,6 +350,24 @@ func TestTell(t *testing.T) {
 	}
 	if found, ok := next(nil); ok {
 		t.Errorf("segment %s is to be told before anybody has asked", found.ID)
+	}
+	view, err := l.shard.View("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named derived.Mentions
+	named.Add("detected_level")
+	for _, p := range derived.With(view.Parts, named, nil, nil) {
+		if _, err := p.Eval(t.Context(), index.Leaf{Field: "detected_level", Pred: index.Exists{}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	view.Release()
+	if values, _ := l.beside(); len(values) == 0 {
+		t.Error("nothing is kept of levels")
+	}
+	if found, ok := next(nil); ok {
+		t.Errorf("segment %s is to be told because something else was asked", found.ID)
 	}
 	l.check("before it is told") // makes it of the segments there are
 	l.append("a", segmentRows)

@@ -35,6 +35,9 @@ func With(parts []part.Part, named Mentions, places Places, words *meaning.Lexic
 	return with
 }
 
+// ToldName is under which name Tell keeps what it makes.
+const ToldName = "derived " + Category
+
 // Tell makes what is asked for most, the categories of all records of a part, and keeps it
 // beside the part if that keeps such things. Nil for words are the built-in ones.
 func Tell(ctx context.Context, p part.Part, words *meaning.Lexicon) error {
@@ -298,12 +301,16 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 	return found, nil
 }
 
-// fewOf is of how few of a part's rows, one part in so many, values are made without those
-// of all others. A block of the head is soon gone, and in it each message is read; a segment
-// grows with others into a larger one, and all would be made for each in turn. Rules ask
-// for categories of records from a level on, which are up to a fifth: that all are made,
-// and made again beforehand of what is merged, would cost more than all rules.
-const fewOf = 4
+// Of so few of a part's rows, fewRows of fewOf, values are made without those of all others.
+// A block of the head is soon gone, and in it each message is read; a segment grows with
+// others into a larger one, and all would be made for each in turn. Rules ask for categories
+// of records from a level on, which are up to a fifth, and of those with some words, which
+// can be half: that all are made, and made again beforehand of what is merged, would cost
+// more than all rules.
+const (
+	fewRows = 3
+	fewOf   = 4
+)
 
 // matching returns all rows of within, and perhaps others, for which a value is made that
 // satisfies a condition.
@@ -335,7 +342,7 @@ var errNotKept = errors.New("not kept")
 
 // few reports whether rows are so few that values are made of them alone.
 func (p derivedPart) few(rows *index.DocSet) bool {
-	return rows.GetCardinality()*fewOf <= uint64(p.Rows())
+	return rows.GetCardinality()*fewOf <= uint64(p.Rows())*fewRows
 }
 
 // has reports whether the values of a field are kept, in memory or beside the part.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -20,6 +21,8 @@ type column struct {
 	once  sync.Once
 	rows  []uint32 // nil means every row of the part
 	codes []uint32
+
+	unpacked atomic.Pointer[column] // of a packed one that the part keeps
 }
 
 var _ part.Column = (*column)(nil)
@@ -29,7 +32,17 @@ func (c *column) whole() *column {
 	if !c.stored.Packed() {
 		return c
 	}
-	return &column{part: c.part, stored: c.stored.Unpack()}
+	if c.part.grown == nil {
+		return &column{part: c.part, stored: c.stored.Unpack()}
+	}
+	if known := c.unpacked.Load(); known != nil {
+		return known
+	}
+	if c.unpacked.CompareAndSwap(nil, &column{part: c.part, stored: c.stored.Unpack()}) {
+		c.part.bytes.Add(int64(unpackedBytes(c.stored)))
+		c.part.grown()
+	}
+	return c.unpacked.Load()
 }
 
 // ready maps ordinals to rows, once.

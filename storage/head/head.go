@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
@@ -22,7 +23,8 @@ type Part struct {
 	index   uint64
 	block   *block.Block
 	dropped []Range
-	bytes   int
+	bytes   atomic.Int64
+	grown   func() // is told when a column is unpacked and kept; nil: none are kept
 
 	order   orderOnce
 	columns []*column
@@ -49,7 +51,8 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 	if len(b.TimeDigits) != rows || rows > block.RowsMax {
 		return nil, fmt.Errorf("head part of entry %d: %d times and %d digits", index, rows, len(b.TimeDigits))
 	}
-	p := &Part{shard: shard, index: index, block: b, bytes: rows * rowBytes}
+	p := &Part{shard: shard, index: index, block: b}
+	bytes := rows * rowBytes
 	for _, r := range dropped {
 		if r.From > r.To || int(r.To) > rows {
 			return nil, fmt.Errorf("head part of entry %d: dropped range %d to %d of %d rows", index, r.From, r.To, rows)
@@ -65,14 +68,25 @@ func New(shard model.ShardID, index uint64, b *block.Block, dropped []Range) (*P
 		if !c.Packed() && (c.Rows == nil && len(c.Codes) != rows || c.Rows != nil && len(c.Codes) != len(c.Rows)) {
 			return nil, fmt.Errorf("head part of entry %d: column %q has %d codes", index, c.Name, len(c.Codes))
 		}
-		p.bytes += c.Cells()*cellBytes + c.Distinct()*valueBytes
+		if bytes += c.PackedBytes(); !c.Packed() {
+			bytes += unpackedBytes(c)
+		}
 		for _, value := range c.Values {
-			p.bytes += len(value)
+			bytes += len(value)
 		}
 		views[i] = column{part: p, stored: c}
 		p.columns[i] = &views[i]
 	}
+	p.bytes.Store(int64(bytes))
 	return p, nil
+}
+
+// Keep has the part of a block of block.DecodePacked keep the columns that are read of it,
+// for who reads some of them again and again, and tell when it has grown by that. It is
+// called before anybody reads.
+func (p *Part) Keep(grown func()) *Part {
+	p.grown = grown
+	return p
 }
 
 // Memory that things take, for accounting: what the block holds and what
@@ -84,8 +98,12 @@ const (
 	valueBytes = 16
 )
 
-// Bytes returns about how much memory the part and its block take.
-func (p *Part) Bytes() int { return p.bytes }
+// unpackedBytes is what the cells of a column take.
+func unpackedBytes(c *block.Column) int { return c.Cells()*cellBytes + c.Distinct()*valueBytes }
+
+// Bytes returns about how much memory the part and its block take now; one that keeps
+// columns grows.
+func (p *Part) Bytes() int64 { return p.bytes.Load() }
 
 // ready sorts the rows, once.
 func (p *Part) ready() *orderOnce {

@@ -51,7 +51,7 @@ func mixed(seed uint64, n int) []model.Record {
 // newPart encodes records and returns the part of them and the rows expected.
 func newPart(t *testing.T, records []model.Record, dropped []Range) (*Part, []row) {
 	t.Helper()
-	return newPartOf(t, block.Decode, records, dropped)
+	return newPartOf(t, way{dropped: dropped, decode: block.Decode}, records)
 }
 
 // way is how a part is made: what is dropped and how its block is decoded, which no
@@ -60,32 +60,43 @@ type way struct {
 	name    string
 	dropped []Range
 	decode  func([]byte) (*block.Block, error)
+	keep    bool
 }
 
 func ways() (all []way) {
 	for name, dropped := range droppings {
-		all = append(all, way{name, dropped, block.Decode}, way{name + ", packed", dropped, block.DecodePacked})
+		all = append(all, way{name, dropped, block.Decode, false}, way{name + ", packed", dropped, block.DecodePacked, false},
+			way{name + ", kept", dropped, block.DecodePacked, true})
 	}
 	return all
 }
 
-func newPartOf(t *testing.T, decode func([]byte) (*block.Block, error), records []model.Record, dropped []Range) (*Part, []row) {
+func newPartOf(t *testing.T, of way, records []model.Record) (*Part, []row) {
 	t.Helper()
 	coded, err := block.Encode(nil, records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := decode(coded)
+	b, err := of.decode(coded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(3, 77, b, dropped)
+	p, err := New(3, 77, b, of.dropped)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if of.keep {
+		before := p.Bytes()
+		p.Keep(func() {
+			if now := p.Bytes(); now <= before {
+				t.Errorf("%d bytes after a column was unpacked, %d before", now, before)
+			}
+			before = p.Bytes()
+		})
 	}
 	var rows []row
 	for i, record := range records {
-		gone := slices.ContainsFunc(dropped, func(r Range) bool { return uint32(i) >= r.From && uint32(i) < r.To })
+		gone := slices.ContainsFunc(of.dropped, func(r Range) bool { return uint32(i) >= r.From && uint32(i) < r.To })
 		if !gone {
 			rows = append(rows, row{record, model.RecordID{Shard: 3, Index: 77, Ordinal: uint32(i)}})
 		}
@@ -108,7 +119,7 @@ func TestRows(t *testing.T) {
 	ctx := context.Background()
 	for _, way := range ways() {
 		t.Run(way.name, func(t *testing.T) {
-			p, want := newPartOf(t, way.decode, mixed(1, 300), way.dropped)
+			p, want := newPartOf(t, way, mixed(1, 300))
 			if int(p.Rows()) != len(want) {
 				t.Fatalf("%d rows, want %d", p.Rows(), len(want))
 			}
@@ -192,7 +203,7 @@ func TestEval(t *testing.T) {
 	}
 	for _, way := range ways() {
 		for _, c := range conditions {
-			p, want := newPartOf(t, way.decode, mixed(2, 300), way.dropped)
+			p, want := newPartOf(t, way, mixed(2, 300))
 			for _, within := range []*index.DocSet{nil, index.DocSetRange(0, p.Rows()/2)} {
 				got, err := p.Eval(ctx, c.expr, within)
 				if err != nil {
@@ -214,7 +225,7 @@ func TestEval(t *testing.T) {
 
 func TestColumns(t *testing.T) {
 	for _, way := range ways() {
-		p, want := newPartOf(t, way.decode, mixed(3, 300), way.dropped)
+		p, want := newPartOf(t, way, mixed(3, 300))
 		testColumns(t, way.name, p, want)
 		if got := len(p.Columns("b.c")); len(want) > 0 && got != 2 {
 			t.Errorf("%s dropped: %d columns for b.c, want 2", way.name, got)

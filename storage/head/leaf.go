@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/stere-log/stere/index"
 )
@@ -55,6 +56,9 @@ const (
 // match returns those of the rows whose value satisfies one of the predicates, which
 // are tried once per distinct value, and only for values that the rows have.
 func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
+	if c.stored.Packed() && c.unpacked.Load() == nil && !mayHold(c.stored.Texts(), needlesOf(preds)) {
+		return nil
+	}
 	c = c.whole()
 	kind, values := c.stored.Kind, c.stored.Values
 	tried := make([]uint8, len(values))
@@ -84,8 +88,9 @@ func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
 
 // Looking through all values of a column at once.
 const (
-	scanShare = 4        // pays where at least 1/4 as many rows as values are asked for
-	scanBytes = 32 << 10 // folded at a time, to stay in the processor's cache
+	scanShare = 4           // pays where at least 1/4 as many rows as values are asked for
+	scanBytes = 32 << 10    // folded at a time, to stay in the processor's cache
+	foldMost  = utf8.UTFMax // bytes that fold into one
 )
 
 // exactOf returns the only texts that can satisfy one of the predicates; ok is false
@@ -121,6 +126,42 @@ func needlesOf(preds []index.Predicate) (needles [][]byte) {
 		needles = append(needles, []byte(needle))
 	}
 	return needles
+}
+
+// mayHold reports whether texts that stand one behind the other may hold a needle, folded:
+// then a column need not be unpacked to see that none of its values does. It says so for
+// needles of which it knows nothing. What is found across the border of two texts is no
+// harm.
+func mayHold(texts string, needles [][]byte) bool {
+	longest := 0
+	for _, needle := range needles {
+		if slices.ContainsFunc(needle, func(b byte) bool { return b >= utf8.RuneSelf }) {
+			return true
+		}
+		longest = max(longest, len(needle))
+	}
+	if longest == 0 || longest > scanBytes/foldMost/2 {
+		return true
+	}
+	buffer := make([]byte, 0, min(len(texts), scanBytes+scanBytes/4))
+	for from := 0; from < len(texts); {
+		end := min(len(texts), from+scanBytes)
+		buffer = index.AppendFold(buffer[:0], texts[from:end])
+		for _, needle := range needles {
+			if bytes.Contains(buffer, needle) {
+				return true
+			}
+		}
+		if end == len(texts) {
+			break
+		}
+		// What begins in this piece and ends in the next is in the next as a whole.
+		from = end - longest*foldMost
+		for i := 1; i < utf8.UTFMax && !utf8.RuneStart(texts[from]); i++ {
+			from--
+		}
+	}
+	return false
 }
 
 // narrow marks the values whose folded text contains none of the needles, which is many

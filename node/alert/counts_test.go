@@ -1,0 +1,160 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/query"
+	"github.com/stere-log/stere/storage/head"
+	"github.com/stere-log/stere/storage/part"
+	"github.com/stere-log/stere/triage"
+)
+
+// store has records that change, and counts what is asked about them.
+type store struct {
+	records []model.Record
+	engine  *query.Engine
+	asked   int
+	from    int64 // the earliest time that a question with a condition was about
+}
+
+// Views implements query.Shards.
+func (s *store) Views(context.Context, model.TenantID) ([]query.View, error) {
+	data, err := block.Encode(nil, s.records)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := block.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	p, err := head.New(0, 1, decoded, nil)
+	return []query.View{{Parts: []part.Part{p}}}, err
+}
+
+// Search implements Searcher.
+func (s *store) Search(ctx context.Context, request query.Request) (*query.Result, error) {
+	if s.asked++; request.Text[0] != '*' {
+		s.from = min(s.from, request.From)
+	}
+	return s.engine.Search(ctx, request)
+}
+
+// What is remembered of the buckets of a window gives what counting all of it gives,
+// whatever comes, comes late and is removed; and what did not change is not asked about.
+func TestOverlappingWindowsAreRemembered(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var rules []*triage.Rule
+	for _, text := range []string{
+		"id: groups\nevery: 1m\nwhen: {query: 'bad', by: [component, code], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
+		"id: all\nevery: 1m\nwhen: {query: 'bad level>=error', over: 5m, atMost: 4}\nactions: [{notify: true}]",
+		"id: share\nevery: 2m\nwhen: {query: 'bad OR good', share: 'bad', by: [component], over: 10m, atLeast: 40}\nactions: [{notify: true}]",
+		"id: more\nevery: 1m\nwhen: {query: 'good OR code:0', by: [level], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
+		"id: rate\nevery: 1m\nwhen: {query: 'bad', over: 3m, rate: true, atLeast: 0.05}\nactions: [{notify: true}]",
+	} {
+		r, err := triage.ParseRule([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, r)
+	}
+	s := &store{}
+	clock := time.Unix(1_790_000_040, 0)
+	s.engine = query.New(s, query.Config{Now: func() time.Time { return clock }})
+	kept := &Finder{Engine: s, Now: func() time.Time { return clock }, counts: &counts{}}
+	plain := &Finder{Engine: s.engine, Now: kept.Now}
+	add := func(ago time.Duration) {
+		fields := []model.Field{
+			{Name: "component", Kind: model.String, Text: fmt.Sprint("c", random.IntN(3))}, {Name: "level", Kind: model.String, Text: []string{"info", "error"}[random.IntN(2)]},
+			{Name: "message", Kind: model.String, Text: []string{"bad", "good"}[random.IntN(2)]},
+		}
+		if random.IntN(3) > 0 {
+			fields = append(fields, model.Field{Name: "code", Kind: model.Number, Text: fmt.Sprint(random.IntN(2))})
+		}
+		s.records = append(s.records, model.Record{Time: clock.Add(-ago).UnixNano(), Fields: fields})
+	}
+	found := 0
+	look := func() {
+		t.Helper()
+		kept.counts.begin(rules)
+		for _, r := range rules {
+			end := clock.UnixNano() - clock.UnixNano()%int64(r.Every)
+			got, err := kept.Find(t.Context(), tenant, r, end, nil)
+			want, failed := plain.Find(t.Context(), tenant, r, end, nil)
+			if err != nil || failed != nil {
+				t.Fatal(err, failed)
+			}
+			for _, list := range [][]triage.Finding{got.Findings, want.Findings} {
+				slices.SortFunc(list, func(a, b triage.Finding) int { return cmp.Compare(a.Group.Key(), b.Group.Key()) })
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s at %s: remembered\n%+v\nwant\n%+v", r.ID, clock, got, want)
+			}
+			found += len(want.Findings)
+		}
+	}
+	for range 60 {
+		for range random.IntN(12) {
+			add(time.Duration(random.IntN(80)) * time.Second)
+		}
+		if random.IntN(4) == 0 {
+			add(time.Duration(random.IntN(9)) * time.Minute) // late
+		}
+		if n := len(s.records); n > 0 && random.IntN(4) == 0 {
+			at := random.IntN(n)
+			s.records = slices.Delete(s.records, at, at+1)
+		}
+		clock = clock.Add(time.Minute)
+		look()
+		s.asked = 0
+		if look(); s.asked > 3 { // one for each window and length of buckets
+			t.Fatalf("asked %d times about what is known", s.asked)
+		}
+	}
+	if found < 50 {
+		t.Fatalf("only %d groups were found in all", found)
+	}
+	clock = clock.Add(time.Minute)
+	add(70 * time.Second)
+	s.from = clock.UnixNano()
+	look()
+	if ago := time.Duration(clock.UnixNano() - s.from); ago > 4*time.Minute {
+		t.Errorf("asked about what came %s ago", ago)
+	}
+	kept.counts.forget()
+	if look(); kept.counts.size == 0 || len(kept.counts.of) != len(rules) {
+		t.Errorf("%d of %d rules are remembered", len(kept.counts.of), len(rules))
+	}
+}
+
+// What does not add up, or may mean something else later, is counted as a whole.
+func TestWhatIsNotRemembered(t *testing.T) {
+	f := &Finder{Now: time.Now, counts: &counts{}}
+	for text, want := range map[string]bool{
+		"{query: 'bad', over: 5m}":  true,
+		"{query: 'bad', over: 1m}":  false,
+		"{query: 'bad', over: 90s}": false,
+		"{query: 'duration:*', measure: 'p95(duration)', over: 5m, atLeast: 1}": false,
+		"{query: 'pattern:x', over: 5m}":                                        false,
+		"{query: 'bad', by: [pattern_id], over: 5m}":                            false,
+		"{query: 'bad', share: 'pattern:x', over: 5m, atLeast: 1}":              false,
+		"{query: '_time:5m bad', over: 5m}":                                     false,
+		"{query: 'bad', over: 5h}":                                              false,
+	} {
+		r, err := triage.ParseRule([]byte("id: one\nevery: 1m\nwhen: " + text + "\nactions: [{notify: true}]"))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if got := f.overlaps(r); got != want {
+			t.Errorf("%s: remembered: %v", text, got)
+		}
+	}
+}
