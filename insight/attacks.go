@@ -361,3 +361,103 @@ func Types() []string {
 	slices.Sort(types)
 	return types
 }
+
+// loginFields are those in which programs name who logs in.
+func loginFields() []string {
+	return []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"}
+}
+
+// bruteForce looks for addresses and users with many failed logins.
+func (f *finder) bruteForce() {
+	all := remembered(f.asker, "failed logins", func(in *asker, by string, found func(int64, seen)) {
+		if whole(in.row(isFailedLogin, "stats count()", 1)[0]) == 0 {
+			return
+		}
+		for _, field := range loginFields() {
+			for _, row := range in.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count(), min(_time), max(_time) by ("+syntax.QuoteName(field)+by+")") {
+				bucket, _ := bucketIn(row[1])
+				found(bucket, seenIn(field, row))
+			}
+		}
+	})
+	looked := map[string]int{}
+	for _, one := range sums(all) {
+		if looked[one.field]++; one.n < bruteForce || looked[one.field] > candidatesMax {
+			continue
+		}
+		f.add("potential_brute_force", worse(one.n >= bruteForceWorst, High, Critical), label(one.value, ""), isFailedLogin+" "+exactly(one.field, one.value),
+			map[string]any{"field": one.field, "value": one.value, "attempts": one.n, "firstSeen": one.first, "lastSeen": one.last}, "%d failed logins with %s %v", one.n, one.field, one.value)
+	}
+}
+
+// threats is how many records show an attack, and when: of each kind those that show none
+// that is more dangerous.
+type threats struct {
+	seen
+	kinds []int64 // as meaning.AttackNames has them
+}
+
+// countKinds counts records by the kinds of their attacks: the first column those of the
+// most dangerous one, the next those of that or the second, and so on. To group by the
+// field would have it made of all records there are.
+func countKinds() string {
+	var counted, kinds []string
+	for i, name := range meaning.AttackNames() {
+		kinds = append(kinds, "attack:"+string(name))
+		counted = append(counted, fmt.Sprintf("count_if(%s) as k%d", strings.Join(kinds, " OR "), i))
+	}
+	return strings.Join(counted, ", ")
+}
+
+// attacks looks for the marks of attacks on web applications.
+func (f *finder) attacks() {
+	names := meaning.AttackNames()
+	all := remembered(f.asker, "attacks", func(in *asker, by string, found func(int64, threats)) {
+		group := ""
+		if by != "" {
+			group = " by (" + eventBucket + ")"
+		}
+		for _, row := range in.table(isAttack, "stats count(), min(_time), max(_time), "+countKinds()+group) {
+			bucket, _ := bucketIn(row[0])
+			figures := row[len(row)-3-len(names):]
+			one := threats{seen: seen{n: whole(figures[0]), first: figures[1], last: figures[2]}, kinds: make([]int64, len(names))}
+			before := int64(0)
+			for i := range names {
+				n := whole(figures[3+i])
+				one.kinds[i], before = n-before, n
+			}
+			if one.n > 0 {
+				found(bucket, one)
+			}
+		}
+	})
+	if len(all) == 0 {
+		return
+	}
+	var total seen
+	counts := make([]int64, len(names))
+	for _, one := range all {
+		total.add(&one.seen)
+		for i, n := range one.kinds {
+			counts[i] += n
+		}
+	}
+	kinds := map[string]int64{}
+	var frequent []string
+	for i, n := range counts {
+		if n > 0 {
+			kinds[string(names[i])] = n
+			frequent = append(frequent, string(names[i]))
+		}
+	}
+	slices.SortStableFunc(frequent, func(a, b string) int { return cmp.Compare(kinds[b], kinds[a]) })
+	have := "records have"
+	if total.n == 1 {
+		have = "record has"
+	}
+	metadata := map[string]any{"count": total.n, "kinds": kinds, "firstSeen": total.first, "lastSeen": total.last}
+	if !f.bare {
+		metadata["examples"] = f.examples(isAttack, "", memoryShown)
+	}
+	f.add("security_threat", High, "attack", "attack:*", metadata, "%d %s the marks of an attack on a web application: %s", total.n, have, strings.Join(frequent, ", "))
+}
