@@ -171,12 +171,12 @@ func (n *Node) appendWhileLeading(ctx context.Context, node string, id model.Sha
 				return
 			case <-ticker.C:
 			}
-			moved := false
+			moved, heard := false, false
 			if one := n.replicas.Get(id); one != nil {
 				leader, _ := one.Group.Leader()
-				moved = leader != "" && leader != node
+				moved, heard = leader != "" && leader != node, leader == node && !n.members.Left(node)
 			}
-			if moved || !n.members.Alive(node) {
+			if moved || !heard && !n.members.Alive(node) {
 				cancel()
 				return
 			}
@@ -312,10 +312,11 @@ func (l *leaders) get(id model.ShardID) string {
 // leaderOf returns the node to ask for a shard: who leads it as far as is known,
 // else one of its replicas, another than was tried last. Whom a replica here hears as
 // its leader is there, also while gossip, whose packets a busy machine may drop, takes
-// that node for dead.
+// that node for dead; not if it has said that it goes, or was tried last.
 func (n *Node) leaderOf(id model.ShardID, tried string) string {
 	if one := n.replicas.Get(id); one != nil {
-		if leader, _ := one.Group.Leader(); leader != "" {
+		leader, self := one.Group.Leader()
+		if leader != "" && (self || n.members.Alive(leader) || leader != tried && !n.members.Left(leader)) {
 			return leader
 		}
 	}

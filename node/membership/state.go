@@ -74,6 +74,15 @@ func (m *Membership) Alive(node string) bool {
 	return ok && (member.State == gossip.Alive || member.State == gossip.Suspect)
 }
 
+// Left reports whether a node has said that it goes, and has not come back.
+func (m *Membership) Left(node string) bool {
+	if m.gossip == nil {
+		return false
+	}
+	member, ok := m.gossip.Member(node)
+	return ok && member.State == gossip.Left
+}
+
 // resolve returns the address of a node's cluster port: what gossip heard last,
 // else what the catalogue says.
 func (m *Membership) resolve(node string) (string, bool) {
