@@ -193,7 +193,7 @@ func (r *rotten) starts(t *testing.T, rng *rand.Rand, fs *vfs.MemFS) (lost int, 
 func TestOneFlipInEachOfSomeFiles(t *testing.T) {
 	seeds := uint64(12)
 	if testing.Short() {
-		seeds = 3
+		seeds = 5 // the last has only a head in its newest file
 	}
 	bare, whole, damaged := 0, 0, 0
 	for seed := range seeds {
