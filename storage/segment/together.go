@@ -18,22 +18,20 @@ func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *inde
 	if err != nil {
 		return nil, err
 	}
-	found, left := index.NewDocSet(), within
 	if probes == nil {
-		for _, leaf := range leaves {
-			rows, err := s.Leaf(ctx, leaf, left)
-			if err != nil {
-				return nil, err
-			}
-			found = index.Or(found, rows)
-			if left = index.AndNot(left, rows); left.IsEmpty() {
-				break
-			}
-		}
-		return found, nil
+		return eachAmong(leaves, within, func(leaf index.Leaf, left *index.DocSet) (*index.DocSet, error) { return s.Leaf(ctx, leaf, left) })
 	}
-	for _, column := range s.named[leaves[0].Field] {
-		rows, err := column.(*columnReader).anyWord(ctx, probes, left)
+	return eachAmong(s.named[leaves[0].Field], within, func(c part.Column, left *index.DocSet) (*index.DocSet, error) {
+		return c.(*columnReader).anyWord(ctx, probes, left)
+	})
+}
+
+// eachAmong returns what is found of each of a list, the next of which is looked for only among
+// the rows that are left.
+func eachAmong[T any](list []T, within *index.DocSet, find func(one T, left *index.DocSet) (*index.DocSet, error)) (*index.DocSet, error) {
+	found, left := index.NewDocSet(), within
+	for _, one := range list {
+		rows, err := find(one, left)
 		if err != nil {
 			return nil, err
 		}
