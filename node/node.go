@@ -361,7 +361,7 @@ func (n *Node) absent() (absent []alert.Absent) {
 	for id, of := range n.members.State().Nodes {
 		m, known := here[id]
 		switch {
-		case of.State == catalogue.Gone || id == n.ID() || known && (m.State == gossip.Alive || m.State == gossip.Suspect):
+		case of.State == catalogue.Gone || id == n.ID() || known && m.State.Up():
 		case known:
 			absent = append(absent, alert.Absent{Node: of.Name, Why: fmt.Sprintf("it is %s since %s", m.State, m.Since.UTC().Format(time.RFC3339))})
 		default:

@@ -21,6 +21,9 @@ const (
 	Left    State = "left" // on purpose
 )
 
+// Up reports whether a member of the state seems to be there: it may be suspected.
+func (s State) Up() bool { return s == Alive || s == Suspect }
+
 // Member is a node as gossip knows it.
 type Member struct {
 	// ID is the node's id.

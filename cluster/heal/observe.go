@@ -182,7 +182,7 @@ func (w *watch) life(now time.Time, node catalogue.Node, member gossip.Member, k
 	life := LifeAlive
 	switch {
 	case heard && n.missed < missedMax:
-	case known && (member.State == gossip.Alive || member.State == gossip.Suspect), heard, !known && now.Sub(since) < absentMin:
+	case known && member.State.Up(), heard, !known && now.Sub(since) < absentMin:
 		if member.State == gossip.Suspect {
 			life = LifeSuspect
 		}

@@ -46,7 +46,7 @@ func (p Peers) Alive() []string {
 	var alive []string
 	cluster := p.Cluster()
 	for _, m := range p.Members() {
-		if m.Self || (m.State == gossip.Alive || m.State == gossip.Suspect) && m.Cluster == cluster {
+		if m.Self || m.State.Up() && m.Cluster == cluster {
 			alive = append(alive, m.ID)
 		}
 	}

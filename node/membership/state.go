@@ -71,7 +71,7 @@ func (m *Membership) Alive(node string) bool {
 		return false
 	}
 	member, ok := m.gossip.Member(node)
-	return ok && (member.State == gossip.Alive || member.State == gossip.Suspect)
+	return ok && member.State.Up()
 }
 
 // Left reports whether a node has said that it goes, and has not come back.
