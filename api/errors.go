@@ -179,6 +179,7 @@ func problemOf(err error) *problem {
 		{auth.ErrToken, kindCredentials, true},
 		{auth.ErrKeyLater, kindUnavailable, true},
 		{auth.ErrIssuer, kindUnavailable, true},
+		{auth.ErrUnsure, kindUnavailable, true},
 		{auth.ErrTenantID, kindValidation, true},
 		{auth.ErrSuspended, kindSuspended, true},
 		{auth.ErrFeature, kindFeature, true},

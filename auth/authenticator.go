@@ -73,6 +73,7 @@ type Authenticator struct {
 	believes bool // there is an issuer
 	now      func() time.Time
 	logger   *slog.Logger
+	newest   newest
 
 	uses struct {
 		sync.Mutex
@@ -101,6 +102,7 @@ func New(cfg Config) (*Authenticator, error) {
 		a.setAdminKey(cfg.AdminKey)
 	}
 	a.uses.by = map[string]int64{}
+	a.newest.turn = make(chan struct{}, 1)
 	return a, nil
 }
 
@@ -177,22 +179,43 @@ func (a *Authenticator) apiKey(text string, from netip.Addr, d Directory) (Princ
 	return p, nil
 }
 
+// find returns the key of a text, nil if there is none with its secret. What this node
+// has not heard of may be new: the directory's newest state decides.
+func (a *Authenticator) find(id, text string, now int64, d Directory) (*access.Key, error) {
+	if d == nil {
+		return nil, nil
+	}
+	for newest := false; ; newest = true {
+		key, there := d.Key(id)
+		if !there {
+			key = access.Key{Secrets: []access.Secret{{Sum: make([]byte, sha256.Size)}}} // the same work
+		}
+		switch same := matches(&key, text, now) && there; {
+		case same:
+			return &key, nil
+		case newest:
+			return nil, nil
+		}
+		if err := a.newest.read(d); err != nil {
+			a.logger.Debug("whether an API key is new cannot be looked up", "key", id, "error", err)
+			return nil, ErrUnsure // why is nothing for who may be a stranger
+		}
+	}
+}
+
 // ownKey recognises a key of the directory. To who does not have its secret, a key
 // that is there answers like one that is not.
 func (a *Authenticator) ownKey(id, text string, from netip.Addr, d Directory) (Principal, error) {
-	var key access.Key
-	there := false
-	if d != nil {
-		key, there = d.Key(id)
-	}
-	if !there {
-		key = access.Key{Secrets: []access.Secret{{Sum: make([]byte, sha256.Size)}}} // the same work
-	}
 	now := a.now().UnixNano()
+	key, err := a.find(id, text, now, d)
+	if err != nil {
+		return Principal{}, err
+	}
+	if key == nil {
+		return Principal{}, ErrAPIKey
+	}
 	role, err := ParseRole(key.Role)
 	switch {
-	case !matches(&key, text, now) || !there:
-		return Principal{}, ErrAPIKey
 	case !key.Alive(now):
 		a.logger.Info("an API key that is not taken any more", "key", id, "revoked", key.Revoked != 0)
 		return Principal{}, ErrAPIKey

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
@@ -13,6 +14,8 @@ import (
 // Directory is what the cluster has agreed on of who may do what. Its methods are
 // called for every request, from any goroutine.
 type Directory interface {
+	// Current returns when the others have all that was agreed on before the call.
+	Current(ctx context.Context) error
 	Key(id string) (access.Key, bool)
 	Account(id model.TenantID) (access.Account, bool)
 	Domain(host string) (access.Domain, bool)

@@ -13,5 +13,6 @@
 //
 // An Authenticator is safe for concurrent use. What it knows of keys, tenants and
 // domains it reads from the Directory for every request, so that a change counts as
-// soon as the node has heard of it.
+// soon as the node has heard of it. An API key that it does not know is looked up in the
+// Directory's newest state before it is refused: it may have been made just now.
 package auth

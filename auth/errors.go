@@ -6,7 +6,7 @@ import (
 )
 
 // The reasons for which a request is refused. An error of Authenticate wraps
-// one of the first five, an error of Authorize one of the others.
+// one of the first seven, an error of Authorize one of the others.
 var (
 	// ErrNoCredentials says that the request carries no credentials at all.
 	ErrNoCredentials = errors.New("no credentials, want an API key or a bearer token")
@@ -15,6 +15,9 @@ var (
 	ErrAPIKey = errors.New("unknown API key")
 	// ErrKeyLater says that this node does not know the key of its cluster yet.
 	ErrKeyLater = errors.New("this node is not in its cluster yet and does not know its keys")
+	// ErrUnsure says that this node does not know the API key and cannot ask now whether
+	// it is there.
+	ErrUnsure = errors.New("this node does not know the API key and cannot look now whether it is new")
 	// ErrToken says that the bearer token is malformed, expired or not signed for this node.
 	ErrToken = errors.New("invalid bearer token")
 	// ErrIssuer says that a bearer token cannot be checked now.

@@ -1,14 +1,19 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"math/big"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,6 +28,14 @@ type directory struct {
 	keys     map[string]access.Key
 	accounts map[model.TenantID]access.Account
 	domains  map[string]access.Domain
+	current  func() error // nil: nothing is ever new
+}
+
+func (d *directory) Current(context.Context) error {
+	if d.current == nil {
+		return nil
+	}
+	return d.current()
 }
 
 func (d *directory) Key(id string) (access.Key, bool) { k, ok := d.keys[id]; return k, ok }
@@ -54,6 +67,72 @@ func (d *directory) add(t testing.TB, key access.Key) string {
 	}
 	d.keys[id] = key
 	return text
+}
+
+// TestKeyFromElsewhere: a key that was made on another node a moment ago is taken at
+// once, and so is a secret that it was given there.
+func TestKeyFromElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		elsewhere, d := &directory{}, &directory{keys: map[string]access.Key{}}
+		text := elsewhere.add(t, access.Key{Tenant: "t", Role: "writer"})
+		reads := 0
+		d.current = func() error { reads++; maps.Copy(d.keys, elsewhere.keys); return nil }
+		a := newTest(t)
+		for range 2 {
+			if _, err := a.Authenticate(Credentials{APIKey: text}, d); err != nil || reads != 1 {
+				t.Fatalf("%v after %d reads", err, reads)
+			}
+		}
+		id, _ := KeyIDOf(text)
+		rotated, sum, err := NewKeyText(rand.Reader, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := elsewhere.keys[id]
+		key.Secrets = []access.Secret{{Sum: sum}}
+		elsewhere.keys[id] = key
+		if _, err := a.Authenticate(Credentials{APIKey: rotated}, d); err != nil || reads != 2 {
+			t.Fatalf("a new secret: %v after %d reads", err, reads)
+		}
+		if _, err := a.Authenticate(Credentials{APIKey: text}, d); !errors.Is(err, ErrAPIKey) {
+			t.Errorf("the old secret: %v", err)
+		}
+		d.current = func() error { return errors.New("nobody leads") }
+		if _, err := a.Authenticate(Credentials{APIKey: text}, d); !errors.Is(err, ErrUnsure) {
+			t.Errorf("nobody can say whether a key is new: %v", err)
+		}
+		if _, err := a.Authenticate(Credentials{APIKey: rotated}, d); err != nil {
+			t.Errorf("a key that is known needs nobody: %v", err)
+		}
+	})
+}
+
+// TestGuessesShareReads: however many guess keys, there are few reads for them, and each
+// guess has one that began after it.
+func TestGuessesShareReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		var reads atomic.Int64
+		began := time.Now()
+		d.current = func() error { reads.Add(1); time.Sleep(10 * time.Millisecond); return nil }
+		a := newTest(t)
+		var guessing sync.WaitGroup
+		for range 200 {
+			guessing.Go(func() {
+				for time.Since(began) < 10*time.Second {
+					guess := (&directory{}).add(t, access.Key{Tenant: "t", Role: "writer"})
+					before := reads.Load()
+					if _, err := a.Authenticate(Credentials{APIKey: guess}, d); !errors.Is(err, ErrAPIKey) || reads.Load() == before {
+						t.Errorf("a guess: %v, %d reads before it and %d after", err, before, reads.Load())
+					}
+				}
+			})
+		}
+		guessing.Wait()
+		if most := int64(time.Since(began)/newestInterval) + 1; reads.Load() > most {
+			t.Errorf("%d reads in %v, want at most %d", reads.Load(), time.Since(began), most)
+		}
+	})
 }
 
 // TestKeyText is the form of keys: any change of a letter is seen.
