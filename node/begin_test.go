@@ -305,3 +305,47 @@ func TestRestartAloneComplainsOfNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestExpectDifferent: nodes that are to begin a cluster together, one of which was told
+// another number than the others, begin one cluster all the same, whichever it is.
+func TestExpectDifferent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for wrong := range 3 {
+			p := newStreet(t)
+			addresses := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+			id := map[string]string{}
+			expect := func(ip string, n int) *dweller {
+				return p.start(ip, node.ClusterConfig{Name: "n" + ip[len(ip)-1:], Listen: ip, BootstrapExpect: n, Join: addresses})
+			}
+			for _, ip := range addresses { // their ids decide who begins
+				waits := expect(ip, 3)
+				id[ip] = waits.node.Cluster().Self()
+				waits.stop(t)
+			}
+			slices.SortFunc(addresses, func(a, b string) int { return strings.Compare(id[a], id[b]) })
+			var all []*dweller
+			for i, ip := range addresses {
+				n := 3
+				if i == wrong {
+					n = 5
+				}
+				all = append(all, expect(ip, n))
+			}
+			warned := false
+			for _, l := range all {
+				l.ready(t)
+				if l.clusterID() != all[0].clusterID() {
+					t.Errorf("node %d wrong: two clusters", wrong)
+				}
+				warned = warned || l.log.has("different --bootstrap-expect")
+			}
+			if !warned {
+				t.Errorf("node %d wrong: nobody says so", wrong)
+			}
+			for _, l := range all {
+				l.stop(t)
+			}
+			settle()
+		}
+	})
+}

@@ -13,7 +13,7 @@ import (
 const MetaMax = 512
 
 const (
-	metaVersion  = 1
+	metaVersion  = 2
 	metaTextMax  = 255 // bytes of one text
 	metaLeaving  = 1 << 0
 	metaExpects  = 1 << 1
@@ -44,8 +44,10 @@ type Meta struct {
 	// Leaders and Replicas are how many replicas of shards the node has, and
 	// how many of these lead.
 	Leaders, Replicas uint32
-	// Expects says that the node waits for others to begin a cluster with.
-	Expects bool
+	// Expects says that the node waits for others to begin a cluster with, Expected
+	// how many it wants together with itself; 0 if its version does not say.
+	Expects  bool
+	Expected uint32
 
 	leaving bool // set by Leave: what follows is no death
 }
@@ -91,6 +93,7 @@ func (m Meta) append(dst []byte) []byte {
 	}
 	for _, n := range []uint64{
 		uint64(m.Formats.Min), uint64(m.Formats.Max), m.DiskFree, m.DiskTotal, load, uint64(m.Leaders), uint64(m.Replicas),
+		uint64(m.Expected),
 	} {
 		dst = binary.AppendUvarint(dst, n)
 	}
@@ -100,7 +103,8 @@ func (m Meta) append(dst []byte) []byte {
 // parseMeta reads a description. Later versions append fields and leave these.
 func parseMeta(b []byte) (Meta, error) {
 	r := wire.NewReader(b)
-	if r.Byte() == 0 {
+	version := r.Byte()
+	if version == 0 {
 		return Meta{}, ErrMeta
 	}
 	flags := r.Byte()
@@ -112,6 +116,9 @@ func parseMeta(b []byte) (Meta, error) {
 	m.DiskFree, m.DiskTotal = r.Uvarint(), r.Uvarint()
 	m.Load = float64(r.Uint32()) / loadFraction
 	m.Leaders, m.Replicas = r.Uint32(), r.Uint32()
+	if version >= 2 {
+		m.Expected = r.Uint32()
+	}
 	if r.Failed() {
 		return Meta{}, ErrMeta
 	}

@@ -10,7 +10,7 @@ import (
 var full = Meta{
 	Cluster: "0123456789abcdef", Name: "stere-0", ClusterAddress: "stere-0.stere.logs.svc.cluster.local:7101",
 	APIAddress: "stere-0.stere.logs.svc.cluster.local:7100", Zone: "eu-central-1a", Version: "1.2.3",
-	Formats: Formats{Min: 3, Max: 5}, DiskFree: 1 << 40, DiskTotal: 1 << 42, Load: 1.25, Leaders: 12, Replicas: 40, leaving: true,
+	Formats: Formats{Min: 3, Max: 5}, DiskFree: 1 << 40, DiskTotal: 1 << 42, Load: 1.25, Leaders: 12, Replicas: 40, Expects: true, Expected: 5, leaving: true,
 }
 
 func TestMetaComesBack(t *testing.T) {
@@ -37,6 +37,17 @@ func TestMetaComesBack(t *testing.T) {
 		if _, err := parseMeta(Meta{Load: load}.append(nil)); err != nil {
 			t.Errorf("load %v: %v", load, err)
 		}
+	}
+}
+
+// TestMetaOfAnEarlierVersion: version 1 does not say how many nodes are expected.
+func TestMetaOfAnEarlierVersion(t *testing.T) {
+	b := full.append(nil)
+	b[0] = 1
+	want := full
+	want.Expected = 0
+	if got, err := parseMeta(b[:len(b)-1]); err != nil || got != want {
+		t.Errorf("have %+v, %v, want %+v", got, err, want)
 	}
 }
 

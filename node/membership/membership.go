@@ -47,6 +47,7 @@ type Membership struct {
 	until   time.Time     // with Found: when it has waited long enough for a cluster at its seeds
 	started chan struct{} // closed when group is set
 	starts  sync.Once
+	odd     sync.Once // it was said that nodes expect different numbers
 	promise struct {
 		sync.Mutex
 		to string // node whose cluster this node will join

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -309,28 +310,59 @@ func (m *Membership) tryFound() error {
 	return m.startGroup([]string{m.cfg.NodeID})
 }
 
-// tryBegin begins a cluster if this node has the lowest id of all that wait
-// for one and all of them promise to follow it.
-func (m *Membership) tryBegin(ctx context.Context) error {
-	waiting := []string{m.cfg.NodeID}
+// waiting are the nodes that wait to begin a cluster together, this one included: those
+// that expect fewest first, then in the order of their ids. The first is who begins it.
+func (m *Membership) waiting() []gossip.Member {
+	var all []gossip.Member
 	for _, member := range m.gossip.Members() {
-		if !member.Self && member.State == gossip.Alive && member.Expects {
-			waiting = append(waiting, member.ID)
+		if member.Self || member.State == gossip.Alive && member.Expects {
+			if member.Expected == 0 { // it does not say
+				member.Expected = uint32(m.cfg.Expected)
+			}
+			all = append(all, member)
 		}
 	}
-	if len(waiting) < m.cfg.Expected {
-		return errors.Join(fmt.Errorf("%d of %d expected nodes are there", len(waiting), m.cfg.Expected), m.gossip.JoinError())
+	slices.SortStableFunc(all, func(a, b gossip.Member) int { return cmp.Compare(a.Expected, b.Expected) })
+	return all
+}
+
+// tryBegin begins a cluster if this node is the first of all that wait for one and all
+// of them promise to follow it.
+func (m *Membership) tryBegin(ctx context.Context) error {
+	waiting := m.waiting()
+	first := waiting[0]
+	if first.Expected != waiting[len(waiting)-1].Expected {
+		// Not a reason to wait: whoever expects fewest is the first to have them, and the
+		// others follow. It may be a slip of which somebody wants to know.
+		var wants []string
+		for _, member := range waiting {
+			wants = append(wants, fmt.Sprintf("%s expects %d", member.Name, member.Expected))
+		}
+		m.odd.Do(func() {
+			m.cfg.Logger.Warn("nodes that are to begin a cluster together were started with different --bootstrap-expect; the smallest counts", "nodes", strings.Join(wants, ", "))
+		})
 	}
-	if slices.Min(waiting) != m.cfg.NodeID {
-		return nil // another one begins
+	if there := len(waiting); there < int(first.Expected) {
+		var names []string
+		for _, member := range waiting {
+			names = append(names, member.Name)
+		}
+		err := fmt.Errorf("%d of %d expected nodes are there (%s)", there, first.Expected, strings.Join(names, ", "))
+		if there > 1 {
+			return err // somebody has answered
+		}
+		return errors.Join(err, m.gossip.JoinError())
+	}
+	if !first.Self {
+		return fmt.Errorf("all %d expected nodes are there, %s is to begin the cluster", first.Expected, first.Name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, promiseTimeout)
 	defer cancel()
 	if err := m.Promise(m.cfg.NodeID); err != nil {
 		return err
 	}
-	for _, node := range waiting[1:] {
-		if err := m.Peers().Promise(ctx, node, m.cfg.NodeID); err != nil {
+	for _, member := range waiting[1:] {
+		if err := m.Peers().Promise(ctx, member.ID, m.cfg.NodeID); err != nil {
 			return fmt.Errorf("begin a cluster: %w", err)
 		}
 	}
@@ -415,7 +447,9 @@ func (m *Membership) meta() gossip.Meta {
 	meta.Cluster, meta.Name, meta.Zone, meta.Version = cmp.Or(m.cat.State().Cluster, m.cluster), m.cfg.Name, m.cfg.Zone, m.cfg.Version
 	meta.Formats = gossip.Formats(m.cfg.Formats)
 	meta.ClusterAddress, meta.APIAddress = m.address(), m.reachable(m.cfg.API)
-	meta.Expects = m.cfg.Begin == Expect && meta.Cluster == ""
+	if m.cfg.Begin == Expect && meta.Cluster == "" {
+		meta.Expects, meta.Expected = true, uint32(m.cfg.Expected)
+	}
 	return meta
 }
 
