@@ -6,6 +6,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/stere-log/stere/cluster/gossip"
 	"github.com/stere-log/stere/node/replica"
 	"github.com/stere-log/stere/redact"
 )
@@ -54,6 +55,7 @@ func (n *Node) register(set *metrics.Set) {
 	set.RegisterMetricsWriter(n.writeRedactions)
 	set.RegisterMetricsWriter(n.writeLimits)
 	set.RegisterMetricsWriter(n.writeAlerts)
+	set.RegisterMetricsWriter(n.writeClocks)
 	for name, read := range map[string]func() float64{
 		"stere_disk_free_bytes":            func() float64 { return float64(n.disk.free.Load()) },
 		"stere_disk_reserve_bytes":         func() float64 { return float64(n.disk.floor.Load()) },
@@ -116,6 +118,17 @@ func (n *Node) writeLimits(w io.Writer) {
 		metrics.WriteCounterUint64(w, "stere_audit_entries_total", uint64(max(made, 0)))
 		metrics.WriteCounterUint64(w, "stere_audit_written_total", uint64(max(written, 0)))
 		metrics.WriteCounterUint64(w, "stere_audit_lost_total", uint64(max(lost, 0)))
+	}
+}
+
+// writeClocks writes how far the nodes' clocks are off, as this node sees it.
+func (n *Node) writeClocks(w io.Writer) {
+	members := n.members.Members()
+	skews := gossip.Skews(members)
+	for _, member := range members {
+		if skew, known := skews[member.ID]; known {
+			metrics.WriteGaugeFloat64(w, fmt.Sprintf(`stere_cluster_clock_skew_seconds{node=%q,name=%q}`, member.ID, member.Name), skew.Seconds())
+		}
 	}
 }
 

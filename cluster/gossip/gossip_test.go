@@ -3,6 +3,7 @@ package gossip_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,39 @@ func three(t *testing.T, network *network, change func(*gossip.Config)) []*gossi
 		awaitStates(t, g, 30*time.Second, allAlive)
 	}
 	return nodes
+}
+
+// TestSkews: everybody finds the same clock wrong, also who has it.
+func TestSkews(t *testing.T) {
+	clocks := map[string]time.Duration{"a": 0, "b": time.Hour, "c": 0, "dead": -time.Hour}
+	for self, own := range clocks {
+		for _, there := range []int{2, 3, 4} {
+			var members []gossip.Member
+			for id, clock := range clocks {
+				state := gossip.Alive
+				if id == "dead" && there < 4 || id == "c" && there < 3 {
+					state = gossip.Dead
+				}
+				members = append(members, gossip.Member{ID: id, ClockSkew: clock - own, State: state, Self: id == self})
+			}
+			got := gossip.Skews(members)
+			if self == "dead" || self == "c" && there < 3 {
+				continue // who asks is there
+			}
+			want := map[string]time.Duration{"a": 0, "b": time.Hour}
+			switch there {
+			case 2:
+				want = map[string]time.Duration{"a": -own, "b": time.Hour - own}
+			case 3:
+				want["c"] = 0
+			case 4:
+				want["c"], want["dead"] = 0, -time.Hour
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%s sees %d: %v, want %v", self, there, got, want)
+			}
+		}
+	}
 }
 
 func TestMembersFindEachOther(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -122,6 +123,27 @@ func (g *Gossip) others() int {
 		}
 	}
 	return n
+}
+
+// Skews returns how far the clock of each member that seems to be there is ahead of the
+// one in their middle, so that everybody finds the same clock wrong, also who has it. Of
+// two clocks nobody can tell which is wrong: they are compared with that of this node.
+func Skews(members []Member) map[string]time.Duration {
+	skews := map[string]time.Duration{}
+	for _, m := range members {
+		if m.Self || m.State.Up() {
+			skews[m.ID] = m.ClockSkew
+		}
+	}
+	if len(skews) < 3 {
+		return skews
+	}
+	sorted := slices.Sorted(maps.Values(skews))
+	middle := sorted[(len(sorted)-1)/2]
+	for id := range skews {
+		skews[id] -= middle
+	}
+	return skews
 }
 
 // see takes note of what a member says. The lock is held.

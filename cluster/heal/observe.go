@@ -43,7 +43,7 @@ type ObservedNode struct {
 	For       time.Duration       `json:"for"`                // how long it has been so
 	Reported  time.Time           `json:"reported,omitzero"`  // when its last report came
 	Uptime    time.Duration       `json:"uptime,omitempty"`   // by then
-	ClockSkew time.Duration       `json:"clock_skew"`         // how much its clock is ahead
+	ClockSkew time.Duration       `json:"clock_skew"`         // how much its clock is ahead of most
 	Disk      Disk                `json:"disk"`               // as last heard
 	Memory    int64               `json:"memory,omitempty"`   // resident bytes
 	Votes     bool                `json:"votes"`              // in the catalogue
@@ -85,6 +85,9 @@ type ObservedReplica struct {
 	LogLost      bool    `json:"log_lost,omitempty"` // its log is damaged
 }
 
+// ClockSkewMax is how far a clock may be off without being a problem.
+const ClockSkewMax = 2 * time.Second
+
 const (
 	// missedMax is how many reports in a row a node may miss before it counts
 	// as silent.
@@ -92,8 +95,6 @@ const (
 	// absentMin is how long a node is missing from gossip before it counts as
 	// dead: whoever has just started does not know everybody yet.
 	absentMin = 10 * time.Second
-	// clockSkewMax is how far a clock may be off without being a problem.
-	clockSkewMax = 2 * time.Second
 	// rateWeight is how much the newest measurement counts in an average.
 	rateWeight = 0.3
 )
@@ -257,10 +258,14 @@ func (w *watch) observe(now time.Time, state *catalogue.State, members map[strin
 		votes[m.Node] = m.Voter
 		contact[m.Node] = m.Contact > 0 && m.Contact < contactMax
 	}
+	skews := gossip.Skews(slices.Collect(maps.Values(members)))
 	for _, id := range slices.Sorted(maps.Keys(state.Nodes)) {
 		member, known := members[id]
 		n := w.node(now, state.Nodes[id], member, known, contact[id])
-		n.Votes = votes[id]
+		n.Votes, n.ClockSkew = votes[id], skews[id]
+		if n.ClockSkew.Abs() > ClockSkewMax {
+			n.Problems = append(n.Problems, "its clock is off by "+n.ClockSkew.Round(time.Millisecond).String())
+		}
 		if n.Life != LifeDead && n.Life != LifeGone && w.nodes[id].at.IsZero() && n.Life != LifeSilent {
 			p.known = false
 		}
@@ -278,7 +283,6 @@ func (w *watch) node(now time.Time, node catalogue.Node, member gossip.Member, k
 	n := ObservedNode{ID: node.ID, Name: node.Name, Zone: node.Zone, State: node.State, Version: node.Version}
 	n.Life, n.For = w.life(now, node, member, known, contact)
 	if known {
-		n.ClockSkew = member.ClockSkew
 		n.Disk = Disk{Total: int64(member.DiskTotal), Free: int64(member.DiskFree)}
 	}
 	if !seen.at.IsZero() {
@@ -287,9 +291,6 @@ func (w *watch) node(now time.Time, node catalogue.Node, member gossip.Member, k
 	}
 	if n.Life == LifeSilent {
 		n.Problems = append(n.Problems, "it answers gossip, but has not reported several times")
-	}
-	if n.ClockSkew.Abs() > clockSkewMax {
-		n.Problems = append(n.Problems, "its clock is off by "+n.ClockSkew.Round(time.Millisecond).String())
 	}
 	if n.Disk.Full && n.Life.Up() {
 		n.Problems = append(n.Problems, "its disk is full: records are refused")

@@ -559,14 +559,19 @@ func (d *drainProgress) update(status v1.ClusterStatus, node v1.ClusterNode, now
 		case m.State == v1.MoveRunning && m.Bytes > 0:
 			left -= min(float64(m.Done)/float64(m.Bytes), 1)
 		case wait == "" && m.WaitsFor != "":
-			wait = oneLine(m.WaitsFor)
+			wait = "a move " + oneLine(m.WaitsFor)
+		}
+	}
+	for _, problem := range status.Problems { // what holds it up, if nothing moves
+		if wait == "" && strings.Contains(problem, node.ID) {
+			wait = oneLine(problem)
 		}
 	}
 	d.most = max(d.most, float64(node.Replicas), 1)
 	share := min(max(1-left/d.most, 0), 1)
 	line := fmt.Sprintf("%s: %s, %s left", d.name, counted(node.Replicas, "replica"), humanBytes(float64(node.Bytes)))
 	if wait != "" {
-		line += " (a move " + wait + ")"
+		line += " (" + wait + ")"
 	}
 	if !d.draws {
 		d.note(line)

@@ -415,9 +415,11 @@ func TestDrainBar(t *testing.T) {
 	d.update(v1.ClusterStatus{Moves: []v1.ClusterMove{
 		{State: v1.MoveRunning, From: nodeB, Bytes: 100, Done: 100}, {State: v1.MovePlanned, From: nodeB, WaitsFor: "waits for its target"}, {State: v1.MoveRunning, From: nodeA, Bytes: 100, Done: 100},
 	}}, node, start.Add(3*time.Minute))
+	d.update(v1.ClusterStatus{Problems: []string{"node " + nodeA + ": its disk is full", "shard 3: node " + nodeB + " drains, but no node can take its replica"}}, node, start.Add(3*time.Minute))
 	d.end()
 	want := "\r\x1b[K[················]   0%  db2: 4 replicas, 8.0 GB left  ETA --" +
-		"\r\x1b[K[████████████····]  75%  db2: 2 replicas, 4.0 GB left (a move waits for its target)  ETA 1m00s\n"
+		"\r\x1b[K[████████████····]  75%  db2: 2 replicas, 4.0 GB left (a move waits for its target)  ETA 1m00s" +
+		"\r\x1b[K[████████········]  50%  db2: 2 replicas, 4.0 GB left (shard 3: node " + nodeB + " drains, but no node can take its replica)  ETA 3m00s\n"
 	if out.String() != want {
 		t.Errorf("shown is\n%q, want\n%q", out.String(), want)
 	}

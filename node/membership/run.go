@@ -15,6 +15,7 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/cluster/gossip"
+	"github.com/stere-log/stere/cluster/heal"
 	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/node/peer"
 	"github.com/stere-log/stere/raft"
@@ -424,11 +425,20 @@ func (m *Membership) announce(ctx context.Context) error {
 	}
 }
 
-// publish tells others of this node's load.
+// publish tells others of this node's load, and its log of its clock.
 func (m *Membership) publish(ctx context.Context) {
+	strays := false
 	for pause.For(ctx, publishInterval) == nil {
 		if err := m.gossip.Update(m.meta()); err != nil {
 			m.cfg.Logger.Debug("gossip does not take what is new of this node", "error", err)
+		}
+		off := gossip.Skews(m.gossip.Members())[m.cfg.NodeID]
+		if wrong := off.Abs() > heal.ClockSkewMax; wrong != strays {
+			if strays = wrong; wrong {
+				m.cfg.Logger.Warn("the clock of this node is not that of the other nodes; set it: records that come without a time get the time of the node that takes them", "ahead", off.Round(time.Millisecond))
+			} else {
+				m.cfg.Logger.Info("the clock of this node is that of the other nodes again")
+			}
 		}
 	}
 }
