@@ -221,6 +221,23 @@ func statements(r *rand.Rand, n int) []string {
 	return all
 }
 
+// TestManyNamesInside: of more names than are looked at the places are found all the same.
+func TestManyNamesInside(t *testing.T) {
+	letters := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗")
+	n := len(letters)
+	var messages []string
+	for i := range n * n * n {
+		if i%3 != 0 {
+			continue
+		}
+		name := string([]rune{letters[i%n], letters[i/n%n], letters[i/n/n]})
+		messages = append(messages, "用户"+name+"登录成功", "用户"+name+"登录失败")
+	}
+	if have, want := texts(messages...), []string{"用户*登录失败", "用户*登录成功"}; !slices.Equal(have, want) {
+		t.Errorf("%d patterns: %q", len(have), have[:min(len(have), 5)])
+	}
+}
+
 // TestOrderAndRepeatsDoNotMatter learns the same messages in many orders.
 func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 	for seed := range uint64(50) {

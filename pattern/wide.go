@@ -122,6 +122,9 @@ func (f byFirst) covers(tokens []string) bool {
 // coveredBy reports whether one of the forms other than the tokens' own covers them.
 func coveredBy(forms []string, tokens []string) bool {
 	for _, form := range forms {
+		if lead, _, _ := strings.Cut(form, wide); !strings.Contains(lead, " ") && !strings.HasPrefix(tokens[0], lead) {
+			continue
+		}
 		if coversWide(strings.Split(form, " "), tokens) && form != strings.Join(tokens, " ") {
 			return true
 		}
@@ -133,23 +136,27 @@ func coveredBy(forms []string, tokens []string) bool {
 // which another place has too. Of places with the same rows the one with most names counts.
 func widePlaces(rows [][]string, traits map[string]trait) []string {
 	// Most places have one name: only those with more are worth their names.
-	counts := map[place]uint32{}
-	for _, tokens := range rows {
-		eachPlace(tokens, traits, func(p place, _ string) { counts[p]++ })
+	counts, sample := map[place]uint32{}, insideOf(rows)
+	look := func(found func(p place, name string)) {
+		for _, tokens := range rows {
+			eachPlace(tokens, traits, found)
+			if sample > 0 && mayHaveInside(tokens) {
+				eachInside(tokens, sample, found)
+			}
+		}
 	}
+	look(func(p place, _ string) { counts[p]++ })
 	maps.DeleteFunc(counts, func(_ place, n uint32) bool { return n < wideNames })
 	if len(counts) == 0 {
 		return nil
 	}
 	names, places := map[place][]string{}, map[string][]place{}
-	for _, tokens := range rows {
-		eachPlace(tokens, traits, func(p place, name string) {
-			if counts[p] > 0 {
-				names[p] = append(names[p], name)
-				places[name] = append(places[name], p)
-			}
-		})
-	}
+	look(func(p place, name string) {
+		if counts[p] > 0 {
+			names[p] = append(names[p], name)
+			places[name] = append(places[name], p)
+		}
+	})
 	var found []place
 	for p, of := range names {
 		if p.inside() {
@@ -165,7 +172,14 @@ func widePlaces(rows [][]string, traits map[string]trait) []string {
 	})
 	taken := map[string]bool{} // rows of a place that counts already
 	var forms []string
+	var insides []place
 	for _, p := range found {
+		if p.inside() {
+			if len(insides) >= insidePlaces || slices.ContainsFunc(insides, p.within) {
+				continue
+			}
+			insides = append(insides, p)
+		}
 		left := 0
 		for _, name := range names[p] {
 			if !taken[p.row(name)] {
@@ -193,7 +207,6 @@ func eachPlace(tokens []string, traits map[string]trait, found func(p place, nam
 	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
 		return
 	}
-	eachInside(tokens, found)
 	of, acts := traitsOfAll(tokens, traits)
 	if acts == 0 {
 		return
