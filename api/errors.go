@@ -37,7 +37,7 @@ var (
 	kindForbidden   = kind{code: "AUTHORIZATION_ERROR", status: 403, text: "permission denied", help: "use credentials whose role includes the permission"}
 	kindOrigin      = kind{code: "CORS_ERROR", status: 403, text: "pages of this site may not ask", help: "whoever operates the node can allow it, see allowed-origins in docs/configuration.md"}
 	kindSuspended   = kind{code: "TENANT_SUSPENDED", status: 403, text: "the tenant is not served", help: "whoever operates this cluster knows why"}
-	kindFeature     = kind{code: "FEATURE_DISABLED", status: 403, text: "the tenant does not have this", help: "GET /admin/tenants/{tenant} shows what is agreed; ENABLE_* settings switch features off for everybody"}
+	kindFeature     = kind{code: "FEATURE_DISABLED", status: 403, text: "the tenant does not have this", help: "a platform administrator can agree more with the tenant: stere admin tenant set TENANT --plan standard, or PATCH /admin/tenants/TENANT; what an operator has switched off are ENABLE_* settings"}
 	kindNotFound    = kind{code: "NOT_FOUND", status: 404, text: "not found", help: "docs/api.md lists every path"}
 	kindNoCluster   = kind{code: "NO_CLUSTER", status: 404, text: "this node is alone, there is no cluster to look at", help: "start the node with --cluster-listen and --bootstrap or --join, see docs/configuration.md"}
 	kindMethod      = kind{code: "METHOD_NOT_ALLOWED", status: 405, text: "method not allowed", help: "the Allow header lists the methods of this path"}

@@ -237,8 +237,23 @@ func TestForecast(t *testing.T) {
 	if err != nil || len(have.Forecast) != 3 {
 		t.Fatalf("%v, %+v", err, have.Forecast)
 	}
-	if f := have.Forecast[0]; !f.Enough || f.Low > 728 || f.High < 728 || f.BacktestError > 10 || f.Backtests < 2 {
+	if f := have.Forecast[0]; !f.Enough || *f.Low > 728 || *f.High < 728 || *f.BacktestError > 10 || f.Backtests < 2 {
 		t.Errorf("a day has 728 records; the forecast is %+v", f)
+	}
+}
+
+// TestForecastWithoutHistory checks that nothing is told where nothing is known.
+func TestForecastWithoutHistory(t *testing.T) {
+	s := &source{}
+	s.add(2*time.Hour, 400, "level", "info", "component", "db", "message", "checkpoint # done")
+	have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: scope()})
+	if err != nil || len(have.Forecast) != 3 {
+		t.Fatalf("%v, %+v", err, have.Forecast)
+	}
+	for _, f := range have.Forecast {
+		if f.Enough || f.Expected != nil || f.Low != nil || f.High != nil || f.BacktestError != nil {
+			t.Errorf("%s is told of two hours: %+v", f.Metric, f)
+		}
 	}
 }
 

@@ -318,6 +318,35 @@ func TestNothingIsUsualWithoutHistory(t *testing.T) {
 	}
 }
 
+// TestNewErrorsSayWhatIsKnown: a new error is told with how far back it is known that it
+// was not there.
+func TestNewErrorsSayWhatIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		before time.Duration // the window, of a day, begins
+		want   string
+	}{
+		{20 * time.Minute, "in the 20 min before, since"}, {5 * time.Hour, "in the 5 hours before, since"},
+		{3 * 24 * time.Hour, "in the 3 days before, since"}, {7 * 24 * time.Hour, "in the 7 days before came"},
+	} {
+		s := &source{}
+		s.add(24*time.Hour+c.before, 1, "level", "info", "component", "db", "message", "checkpoint # done")
+		s.add(2*time.Hour, 30, "level", "error", "component", "web", "message", "no route to host # found")
+		have, err := s.service(t).Insights(t.Context(), insight.InsightsRequest{Scope: scope()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, one := range have.Insights {
+			if one.Type == "new_error_pattern" {
+				said = one.Message
+			}
+		}
+		if !strings.Contains(said, c.want) {
+			t.Errorf("%v of history: %q", c.before, said)
+		}
+	}
+}
+
 // TestUsualOfShortHistory: what is usual in an hour is the mean of the days that there
 // were, and unknown where there was none.
 func TestUsualOfShortHistory(t *testing.T) {

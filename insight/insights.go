@@ -253,6 +253,24 @@ func (f *finder) past() (history *asker, some bool) {
 	return history, f.pastKnown > 1
 }
 
+// pastText says how much of the days before there are records of.
+func (f *finder) pastText() string { return pastText(f.window.From, f.pastFrom) }
+
+// pastText says how far the first record is before a window, at most the days that are
+// looked at.
+func pastText(from, first int64) string {
+	days, span := time.Duration(historyDays)*day, time.Duration(from-first)
+	switch {
+	case span >= days-12*time.Hour:
+		return fmt.Sprintf("%d days before", historyDays)
+	case span >= 2*day:
+		return fmt.Sprintf("%d days before, since the first record", int((span+12*time.Hour)/day))
+	case span >= 2*time.Hour:
+		return fmt.Sprintf("%d hours before, since the first record", int(span.Round(time.Hour)/time.Hour))
+	}
+	return fmt.Sprintf("%d min before, since the first record", max(1, int(span.Round(time.Minute)/time.Minute)))
+}
+
 // sameHours returns in how many of the days before there were records at the time of an
 // hour: of a tenant that has just begun the others say nothing.
 func (f *finder) sameHours(hour time.Time) (days int) {
@@ -433,7 +451,7 @@ func (f *finder) newPatterns() {
 	for _, pattern := range f.patterns(isError, candidatesMax) {
 		if all && pattern.Count >= newPatternCount && !known[pattern.Pattern] {
 			f.add("new_error_pattern", Medium, pattern.Pattern, exactly("pattern_id", pattern.ID), map[string]any{"count": pattern.Count, "firstSeen": pattern.FirstSeen, "example": pattern.Example},
-				"an error that was not seen in the %d days before came %d times: %s", historyDays, pattern.Count, shortened(pattern.Pattern))
+				"an error that was not seen in the %s came %d times: %s", f.pastText(), pattern.Count, shortened(pattern.Pattern))
 		}
 	}
 }

@@ -86,11 +86,11 @@ type Capacity struct {
 	Used          *float64 `json:"used"`
 	Limit         float64  `json:"limit"`
 	Enough        bool     `json:"enough"` // else there are too few days, and no figure
-	PerDay        float64  `json:"perDay"` // by which it grows
+	PerDay        *float64 `json:"perDay"` // by which it grows; null without days enough
 	Days          *int     `json:"days"`   // until the limit is reached; null: not within a year
 	Earliest      *int     `json:"earliest"`
 	Latest        *int     `json:"latest"` // nine times in ten it is between the two
-	BacktestError float64  `json:"backtestError"`
+	BacktestError *float64 `json:"backtestError"`
 	Backtests     int      `json:"backtests"`
 }
 
@@ -117,8 +117,11 @@ func (f *finder) capacities(disks bool) (found []Capacity) {
 		}
 		told := reach(r.Used, r.Limit)
 		c := Capacity{
-			Resource: r.Kind, Name: r.Name, Unit: r.Unit, Limit: r.Limit, Enough: told.Enough, PerDay: round(told.PerDay),
-			Days: days(told.Days), Earliest: days(told.Earliest), Latest: days(told.Latest), BacktestError: round(told.Error), Backtests: told.Tests,
+			Resource: r.Kind, Name: r.Name, Unit: r.Unit, Limit: r.Limit, Enough: told.Enough,
+			Days: days(told.Days), Earliest: days(told.Earliest), Latest: days(told.Latest), Backtests: told.Tests,
+		}
+		if told.Enough {
+			c.PerDay, c.BacktestError = figure(told.PerDay), figure(told.Error)
 		}
 		for _, used := range r.Used {
 			if !math.IsNaN(used) {
@@ -155,10 +158,10 @@ func (f *finder) capacity(c *Capacity) {
 	}
 	metadata := map[string]any{"used": c.Used, "limit": c.Limit, "perDay": c.PerDay, "days": c.Days, "earliest": c.Earliest, "latest": c.Latest, "backtestError": c.BacktestError}
 	if c.Resource == DiskResource {
-		f.add("disk_full_predicted", severity, c.Name, "*", metadata, "The disk of node %s has no more room for records %s: %.3g GB more are taken each day.", c.Name, c.when(), c.PerDay/1e9)
+		f.add("disk_full_predicted", severity, c.Name, "*", metadata, "The disk of node %s has no more room for records %s: %.3g GB more are taken each day.", c.Name, c.when(), *c.PerDay/1e9)
 		return
 	}
-	f.add("quota_predicted", severity, c.Name, "*", metadata, "%s, %.4g %s, is reached %s: it grows by %.4g each day.", c.Name, c.Limit, c.Unit, c.when(), c.PerDay)
+	f.add("quota_predicted", severity, c.Name, "*", metadata, "%s, %.4g %s, is reached %s: it grows by %.4g each day.", c.Name, c.Limit, c.Unit, c.when(), *c.PerDay)
 }
 
 // when says in words when a limit is reached; the earliest day is known.

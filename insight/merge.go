@@ -16,11 +16,11 @@ type Prognosis struct {
 	Unit          string    `json:"unit"`
 	From          time.Time `json:"from"`
 	To            time.Time `json:"to"`
-	Enough        bool      `json:"enough"` // else there is not enough history, and no figure
-	Expected      float64   `json:"expected"`
-	Low           float64   `json:"low"`
-	High          float64   `json:"high"` // nine times in ten it lies between
-	BacktestError float64   `json:"backtestError"`
+	Enough        bool      `json:"enough"`   // else there is not enough history
+	Expected      *float64  `json:"expected"` // null without history enough, as those below
+	Low           *float64  `json:"low"`
+	High          *float64  `json:"high"` // nine times in ten it lies between
+	BacktestError *float64  `json:"backtestError"`
 	Backtests     int       `json:"backtests"`
 	Basis         string    `json:"basis"`
 }
@@ -166,17 +166,28 @@ func prognoses(in *anomaly.Input) []Prognosis {
 	buckets := max(in.Buckets-in.Judge, 1)
 	from := in.Start.Add(time.Duration(in.Buckets) * in.Width)
 	prognosis := func(metric string, f anomaly.Forecast) Prognosis {
-		return Prognosis{
-			Metric: metric, Unit: "records", From: from, To: from.Add(time.Duration(buckets) * in.Width), Enough: f.Enough,
-			Expected: round(f.Expected), Low: round(f.Low), High: round(f.High), BacktestError: round(f.Error), Backtests: f.Tests, Basis: f.Basis,
+		p := Prognosis{
+			Metric: metric, Unit: "records", From: from, To: from.Add(time.Duration(buckets) * in.Width),
+			Enough: f.Enough, Backtests: f.Tests, Basis: f.Basis,
 		}
+		if f.Enough {
+			p.Expected, p.Low, p.High, p.BacktestError = figure(f.Expected), figure(f.Low), figure(f.High), figure(f.Error)
+		}
+		return p
 	}
-	records := prognosis("records", in.Ahead(in.Series[0].Counts, buckets))
-	errors := prognosis("errors", in.Ahead(in.Shares[0].Part, buckets))
-	rate := errors
-	rate.Metric, rate.Unit, rate.Enough = "error_rate", "percent", records.Enough && errors.Enough && records.Expected > 0
-	if rate.Enough {
-		rate.Expected, rate.Low, rate.High = round(100*errors.Expected/records.Expected), round(100*errors.Low/records.Expected), round(min(100*errors.High/records.Expected, 100))
+	records, errors := in.Ahead(in.Series[0].Counts, buckets), in.Ahead(in.Shares[0].Part, buckets)
+	share := errors
+	share.Enough = records.Enough && errors.Enough && records.Expected > 0
+	if share.Enough {
+		share.Expected, share.Low, share.High = 100*errors.Expected/records.Expected, 100*errors.Low/records.Expected, min(100*errors.High/records.Expected, 100)
 	}
-	return append(found, records, errors, rate)
+	rate := prognosis("error_rate", share)
+	rate.Unit = "percent"
+	return append(found, prognosis("records", records), prognosis("errors", errors), rate)
+}
+
+// figure is a number that is known.
+func figure(x float64) *float64 {
+	x = round(x)
+	return &x
 }

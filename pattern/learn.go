@@ -14,6 +14,7 @@ const (
 	ofValues    = -2.0 // to which the logarithm of the number of values is added
 	ofTwo       = -1.0 // two values are hardly evidence
 	ofNames     = 1.0  // values look like names of things
+	ofCodes     = 0.5  // so much of a name is an abbreviation in capitals
 	ofGaps      = 2.0  // some values vary by form
 	ofKnown     = 4.0  // it varied before
 	ofQuotes    = 1.0  // all stand in quotes or brackets
@@ -22,11 +23,15 @@ const (
 	ofFunctions = -4.0 // values are words like "not"
 	ofFirst     = -1.5 // the first word says what the statement is
 	ofFree      = 10.0
-	constants   = 2.0 // words for each variable
-	sure        = 2.0 // from such a score on, one is enough
+	constants   = 2.0  // words for each variable
+	ofForm      = 0.25 // so much of a word is what varies by its form: lines of access logs have no words
+	sure        = 1.5  // from such a score on, one is enough
+	many        = 2.0  // from such a score on a position is a variable whatever others are:
+	ofMany      = 0.5  // it asks for half of a word
 	splitScore  = 0.15
 	splitWork   = 1 << 25 // steps from which on not every position is tried
 	splitTries  = 4       // positions that are tried then
+	codeLetters = 4       // of an abbreviation
 	gapLetters  = 2       // letters of a token with a gap that is more than a number with its unit
 )
 
@@ -64,6 +69,37 @@ func newGroup(length int, outlines [][]string) *group {
 	g.seen = make([]uint32, len(g.words))
 	return g
 }
+
+// rounds is how often outlines are looked at, at most.
+const rounds = 3
+
+// learnAlike returns the patterns of outlines of one length in which words vary, and the
+// outlines that none of them covers. What was cut apart at one position may prove to be one
+// pattern when it is known which others vary: patterns are looked at again, with the rest.
+func learnAlike(length int, outlines [][]string) (found, rest [][]string) {
+	rest = outlines
+	for range rounds {
+		rows := slices.Concat(found, rest)
+		slices.SortFunc(rows, func(a, b []string) int { return slices.Compare(a, b) })
+		g := newGroup(length, rows)
+		last, tree := found, &node{}
+		found = nil
+		g.learn(slices.Clone(g.rows), func(rows [][]uint32) {
+			if tokens := g.tokens(rows); slices.ContainsFunc(tokens, varies) {
+				found = append(found, tokens)
+				tree.add(tokens, &Pattern{})
+			}
+		})
+		rest = slices.DeleteFunc(slices.Clone(rest), func(tokens []string) bool { return tree.find(tokens) != nil })
+		if len(found) < 2 || slices.EqualFunc(found, last, slices.Equal) {
+			break
+		}
+	}
+	return found, rest
+}
+
+// varies reports whether a token was learned to vary.
+func varies(token string) bool { return strings.Contains(token, wild) }
 
 // position is what rows have at one place.
 type position struct {
@@ -158,10 +194,12 @@ func (g *group) judge(p *position, at int, rows [][]uint32) {
 			typed++
 		case t&function != 0:
 			functions++
-		case t&action != 0:
+		case t&action != 0 && t&method == 0:
 			actions++
 		case t&identifier != 0:
 			names++
+		case t&capitals != 0 && len(g.words[v]) <= codeLetters:
+			names += ofCodes
 		}
 		if t&enclosed != 0 {
 			quoted++
@@ -213,21 +251,28 @@ func (g *group) named(rows [][]uint32, at int) bool {
 // alike reports whether rows with these positions are one pattern: what is the same
 // outweighs what varies, and what varies looks like variables.
 func (g *group) alike(positions []position) bool {
-	same, varying, least := 0.0, 0.0, math.Inf(1)
+	same, varying, doubtful, least := 0.0, 0.0, 0.0, math.Inf(1)
 	for _, p := range positions {
 		if len(p.values) == 1 {
 			if v := p.values[0]; g.traits[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
 				same++
+			} else {
+				same += ofForm
 			}
 		} else if !p.free {
 			varying++
+			if p.score > many {
+				doubtful += ofMany
+			} else {
+				doubtful++
+			}
 			least = min(least, p.score)
 		}
 	}
 	if varying == 0 {
 		return true
 	}
-	if same < constants*varying && (same < varying || least <= sure) {
+	if same < constants*varying && (same < doubtful || least <= sure) {
 		return false
 	}
 	return least >= needed+neededMore*(varying-1)

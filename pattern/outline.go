@@ -15,6 +15,7 @@ const (
 	namesMax  = 4 * TextMax // bytes of the names of a JSON object's values
 	repeatMax = 6           // tokens that are looked for again
 	quotedMax = 32          // tokens of a quoted value
+	rowCommas = 3           // commas of values that are each a token
 )
 
 const (
@@ -158,6 +159,13 @@ func (o *outliner) words(text string) {
 			o.add(hole)
 			continue
 		}
+		if field[0] == '"' && isProduct(field[1:]) {
+			if n := closeQuote(fields[i+1:], '"'); n > 0 {
+				i += n
+				o.add(`"` + hole + fields[i][strings.LastIndexByte(fields[i], '"'):])
+				continue
+			}
+		}
 		key, rest, ok := "", byte(0), false
 		if kind&isEquals != 0 {
 			key, rest, ok = openQuote(field)
@@ -171,8 +179,21 @@ func (o *outliner) words(text string) {
 				continue
 			}
 		}
+		if isRow(field) {
+			for value := range strings.SplitAfterSeq(field, ",") {
+				if value != "" {
+					o.add(o.mask(value))
+				}
+			}
+			continue
+		}
 		o.add(o.mask(field))
 	}
+}
+
+// isRow reports whether a field is values between commas, as rows of tables are.
+func isRow(field string) bool {
+	return strings.Count(field, ",") >= rowCommas && !strings.ContainsAny(field, "=:()[]{}<>\"'|")
 }
 
 // split makes fields of what stands between spaces.
@@ -193,6 +214,13 @@ func (o *outliner) split(text string) {
 	if from < len(text) {
 		o.fields, o.kinds = append(o.fields, text[from:]), append(o.kinds, of)
 	}
+}
+
+// isProduct reports whether a text is a name with a version, as those of programs begin
+// with which say who they are: Mozilla/5.0.
+func isProduct(text string) bool {
+	name, version, ok := strings.Cut(text, "/")
+	return ok && name != "" && version != "" && version[0] == gap && plain(name) && strings.IndexByte(version, '"') < 0
 }
 
 // openQuote reports whether a field begins a quoted value with spaces: key="two.

@@ -63,16 +63,20 @@ type Numbers struct {
 // ParametersOf returns what stands at the variable positions of a pattern in some of its
 // messages, of so many in all.
 func ParametersOf(form string, messages []string, all int64) *Parameters {
-	texts := strings.Split(strings.TrimSuffix(strings.Join(strings.Fields(form), " "), " "+tail), star)
+	plain := strings.TrimSuffix(strings.Join(strings.Fields(form), " "), " "+tail)
+	texts, rows := strings.Split(plain, star), strings.Split(closeRows(plain), star)
 	p := &Parameters{Records: len(messages), Of: max(all, int64(len(messages))), Positions: []Parameter{}}
 	positions := min(len(texts)-1, ParametersMax)
 	values := make([][]string, positions)
 	var found []string
 	for _, message := range messages {
 		var ok bool
-		if found, ok = align(found[:0], texts, strings.Join(strings.Fields(message), " ")); !ok {
-			p.Unmatched++
-			continue
+		message = strings.Join(strings.Fields(message), " ")
+		if found, ok = align(found[:0], texts, message); !ok {
+			if found, ok = align(found[:0], rows, closeRows(message)); !ok {
+				p.Unmatched++
+				continue
+			}
 		}
 		for i := range values {
 			values[i] = append(values[i], found[i])
@@ -92,6 +96,10 @@ func ParametersOf(form string, messages []string, all int64) *Parameters {
 	}
 	return p
 }
+
+// closeRows returns a text without spaces behind commas: a pattern has them between the
+// values of a row where messages have none.
+func closeRows(text string) string { return strings.ReplaceAll(text, ", ", ",") }
 
 // align appends what stands between texts in a message; ok is false if it does not have
 // them in this order.

@@ -33,7 +33,7 @@ func TestParameters(t *testing.T) {
 func TestAlign(t *testing.T) {
 	for _, c := range []struct{ form, message, want string }{
 		{"a * c", "a b c", "[b]"}, {"a * c", "a b x c c", "[b x c]"}, {"* c", "a b c", "[a b]"}, {"a *", "a", "none"}, {"a *", "a b c", "[b c]"}, {"* *", "a b c", "[a b c]"},
-		{"a=*, b=*;", "a=1, b=2;", "[1 2]"}, {"a **b", "a xb", "[ x]"}, {"a * c …", "a b c and more", "[b]"}, {"abc", "abc", "[]"}, {"abc", "abd", "none"}, {"*", "", "[]"}, {"a * c", "b b c", "none"},
+		{"a=*, b=*;", "a=1, b=2;", "[1 2]"}, {"*, INFO, *, ok", "7,INFO,anna,ok", "[7 anna]"}, {"a **b", "a xb", "[ x]"}, {"a * c …", "a b c and more", "[b]"}, {"abc", "abc", "[]"}, {"abc", "abd", "none"}, {"*", "", "[]"}, {"a * c", "b b c", "none"},
 	} {
 		p := ParametersOf(c.form, []string{c.message}, 1)
 		have := "none"

@@ -51,6 +51,50 @@ func TestWhatIsOnePattern(t *testing.T) {
 			[]string{"disk is now full again", "disk is not full again", "disk is nearly full again", "disk is very full again"},
 			[]string{"disk is nearly full again", "disk is not full again", "disk is now full again", "disk is very full again"},
 		},
+		"programs say who they are": {
+			[]string{`GET ok "Mozilla/5.0 (X11; Linux) Gecko/1.0"`, `GET ok "Opera/9 (Windows)"`, `GET ok "curl/8.1"`},
+			[]string{`GET ok "*"`},
+		},
+		"three methods are three statements": {
+			[]string{"handled GET for /a/b/c", "handled PUT for /a/b/d", "handled DELETE for /a/b/e"},
+			[]string{"handled DELETE for *", "handled GET for *", "handled PUT for *"},
+		},
+		"most methods are one": {
+			[]string{"handled GET for /a/b/c", "handled PUT for /a/b/d", "handled DELETE for /a/b/e", "handled POST for /a/b/f", "handled HEAD for /a/b/g", "handled PATCH for /a/b/h", "handled OPTIONS for /a/b/h"},
+			[]string{"handled * for *"},
+		},
+		"rows of tables": {
+			[]string{"7,INFO,anna,login,ok,web", "8,INFO,bert,login,ok,web", "9,INFO,carl,login,ok,web", "9,INFO,dora,login,ok,web", "9,INFO,emil,login,ok,web", "9,INFO,fred,login,ok,web"},
+			[]string{"*, INFO, *, login, ok, web"},
+		},
+		"names of one and of several words": {
+			[]string{
+				"User 'anna' executed the 'show version' command", "User 'anna' executed the 'reload' command", "User 'anna' executed the 'clear all logs' command",
+				"User 'bert' executed the 'show version' command", "User 'bert' executed the 'reload' command", "User 'bert' executed the 'clear all logs' command",
+				"User 'carl' executed the 'show version' command", "User 'carl' executed the 'reload' command", "User 'carl' executed the 'clear all logs' command",
+			},
+			[]string{"User '*' executed the '*' command"},
+		},
+		"participles of other languages": {
+			[]string{"Auftrag angelegt von Anna Weiß", "Auftrag angelegt von Bert", "Auftrag angelegt von Carl", "Auftrag storniert von Anna Weiß", "Auftrag storniert von Bert", "Auftrag storniert von Carl"},
+			[]string{"Auftrag angelegt von *", "Auftrag storniert von *"},
+		},
+		"names without spaces around": {
+			[]string{"用户王芳登录成功", "用户李伟登录成功", "用户欧阳娜娜登录成功", "用户王芳登录失败", "用户李伟登录失败", "用户欧阳娜娜登录失败"},
+			[]string{"用户*登录失败", "用户*登录成功"},
+		},
+		"what happened is no name without spaces around": {
+			[]string{"任务启动请求", "任务停止请求", "任务取消请求", "服务启动请求", "服务停止请求", "服务取消请求"},
+			[]string{"任务停止请求", "任务取消请求", "任务启动请求", "服务停止请求", "服务取消请求", "服务启动请求"},
+		},
+		"words of another script": {
+			[]string{"缓存cart未命中", "缓存orders未命中", "缓存web未命中"},
+			[]string{"缓存*未命中"},
+		},
+		"sentences with a number are sentences": {
+			[]string{"バッチ cart を開始します", "バッチ cart が終了しました：12件"},
+			[]string{"バッチ cart が終了しました：*件", "バッチ cart を開始します"},
+		},
 		"values of keys": {
 			[]string{"login uid=anna host=web state=ok", "login uid=bert host=db state=failed"},
 			[]string{"login uid=* host=* state=*"},
@@ -175,6 +219,23 @@ func statements(r *rand.Rand, n int) []string {
 		}
 	}
 	return all
+}
+
+// TestManyNamesInside: of more names than are looked at the places are found all the same.
+func TestManyNamesInside(t *testing.T) {
+	letters := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗")
+	n := len(letters)
+	var messages []string
+	for i := range n * n * n {
+		if i%3 != 0 {
+			continue
+		}
+		name := string([]rune{letters[i%n], letters[i/n%n], letters[i/n/n]})
+		messages = append(messages, "用户"+name+"登录成功", "用户"+name+"登录失败")
+	}
+	if have, want := texts(messages...), []string{"用户*登录失败", "用户*登录成功"}; !slices.Equal(have, want) {
+		t.Errorf("%d patterns: %q", len(have), have[:min(len(have), 5)])
+	}
 }
 
 // TestOrderAndRepeatsDoNotMatter learns the same messages in many orders.

@@ -57,7 +57,7 @@ type Set struct {
 	byID     map[string]*Pattern
 	became   map[string]string     // id of a pattern that is no more -> that of the one its messages have
 	trees    map[int]*node         // by length
-	wides    map[string][]*Pattern // with names of several words, by their first word
+	wides    map[string][]*Pattern // with names of several words, or inside one, by their first word
 	key      string
 	whole    string
 }
@@ -100,18 +100,19 @@ func (s *Set) learn(forms []string, named func(outlines [][]string, known []stri
 		}
 	}
 	found, all := named(all, known)
+	found = together(found)
+	names := wideByFirst(found)
 	byLength := map[int][][]string{}
 	for _, tokens := range all {
 		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
 	}
 	for length, outlines := range byLength {
-		slices.SortFunc(outlines, func(a, b []string) int { return slices.Compare(a, b) })
-		g := newGroup(length, outlines)
-		g.learn(slices.Clone(g.rows), func(rows [][]uint32) {
-			if form := strings.Join(g.tokens(rows), " "); strings.Contains(form, wild) {
-				found = append(found, form)
+		varying, _ := learnAlike(length, outlines)
+		for _, tokens := range varying {
+			if !names.covers(tokens) {
+				found = append(found, strings.Join(tokens, " "))
 			}
-		})
+		}
 	}
 	next := newSet(found)
 	next.follow(s)
@@ -131,7 +132,7 @@ func newSet(forms []string) *Set {
 		tokens := strings.Split(form, " ")
 		if strings.Contains(form, wide) {
 			p.tokens = tokens
-			s.wides[tokens[0]] = append(s.wides[tokens[0]], p)
+			s.wides[firstOf(tokens[0])] = append(s.wides[firstOf(tokens[0])], p)
 			continue
 		}
 		tree := s.trees[len(tokens)]
@@ -222,7 +223,15 @@ func (s *Set) find(tokens []string) *Pattern {
 			return p
 		}
 	}
-	for _, p := range s.wides[tokens[0]] {
+	if p := findWide(s.wides[tokens[0]], tokens); p != nil || !isSentence(tokens[0]) {
+		return p
+	}
+	return findWide(s.wides[""], tokens)
+}
+
+// findWide returns the first pattern with names of several words that covers tokens.
+func findWide(of []*Pattern, tokens []string) *Pattern {
+	for _, p := range of {
 		if coversWide(p.tokens, tokens) {
 			return p
 		}

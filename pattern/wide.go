@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,7 +27,10 @@ type place struct{ before, lead, trail, after string }
 
 // form returns the form of what has any names at a place.
 func (p place) form() string {
-	out := p.before + " " + p.lead + wide + p.trail
+	out := p.lead + wide + p.trail
+	if p.before != "" {
+		out = p.before + " " + out
+	}
 	if p.after != "" {
 		out += " " + p.after
 	}
@@ -57,28 +61,70 @@ func widen(outlines [][]string, known []string) (forms []string, rest [][]string
 	if len(forms) == 0 {
 		return nil, outlines
 	}
-	byFirst := wideByFirst(forms)
+	names := wideByFirst(forms)
 	for _, tokens := range outlines {
-		if !coveredBy(byFirst[tokens[0]], tokens) {
+		if !names.covers(tokens) {
 			rest = append(rest, tokens)
 		}
 	}
 	return forms, rest
 }
 
-// wideByFirst returns forms by their first words, which are no names.
-func wideByFirst(forms []string) map[string][]string {
-	byFirst := map[string][]string{}
+// together returns forms with what else varies in them: those with the same first word, by
+// which they are found, and the same names of several words are looked at as outlines are.
+func together(forms []string) (joined []string) {
+	alike := map[string][][]string{}
+	for _, form := range forms {
+		tokens := strings.Split(form, " ")
+		key := fmt.Sprint(len(tokens), " ", tokens[0])
+		for i, token := range tokens {
+			if strings.Contains(token, wide) {
+				key += fmt.Sprint(" ", i, token)
+			}
+		}
+		alike[key] = append(alike[key], tokens)
+	}
+	for _, rows := range alike {
+		found, rest := learnAlike(len(rows[0]), rows)
+		for _, tokens := range append(found, rest...) {
+			joined = append(joined, strings.Join(tokens, " "))
+		}
+	}
+	return joined
+}
+
+// byFirst are forms by what they are found by.
+type byFirst map[string][]string
+
+// wideByFirst returns forms by their first words, those with a name inside it by none.
+func wideByFirst(forms []string) byFirst {
+	found := byFirst{}
 	for _, form := range forms {
 		first, _, _ := strings.Cut(form, " ")
-		byFirst[first] = append(byFirst[first], form)
+		found[firstOf(first)] = append(found[firstOf(first)], form)
 	}
-	return byFirst
+	return found
+}
+
+// firstOf returns by what a form with a first word is found.
+func firstOf(first string) string {
+	if strings.Contains(first, wide) {
+		return ""
+	}
+	return first
+}
+
+// covers reports whether one of the forms other than the tokens' own covers them.
+func (f byFirst) covers(tokens []string) bool {
+	return coveredBy(f[tokens[0]], tokens) || isSentence(tokens[0]) && coveredBy(f[""], tokens)
 }
 
 // coveredBy reports whether one of the forms other than the tokens' own covers them.
 func coveredBy(forms []string, tokens []string) bool {
 	for _, form := range forms {
+		if lead, _, _ := strings.Cut(form, wide); !strings.Contains(lead, " ") && !strings.HasPrefix(tokens[0], lead) {
+			continue
+		}
 		if coversWide(strings.Split(form, " "), tokens) && form != strings.Join(tokens, " ") {
 			return true
 		}
@@ -90,26 +136,34 @@ func coveredBy(forms []string, tokens []string) bool {
 // which another place has too. Of places with the same rows the one with most names counts.
 func widePlaces(rows [][]string, traits map[string]trait) []string {
 	// Most places have one name: only those with more are worth their names.
-	counts := map[place]uint32{}
-	for _, tokens := range rows {
-		eachPlace(tokens, traits, func(p place, _ string) { counts[p]++ })
+	counts, sample := map[place]uint32{}, insideOf(rows)
+	look := func(found func(p place, name string)) {
+		for _, tokens := range rows {
+			eachPlace(tokens, traits, found)
+			if sample > 0 && mayHaveInside(tokens) {
+				eachInside(tokens, sample, found)
+			}
+		}
 	}
+	look(func(p place, _ string) { counts[p]++ })
 	maps.DeleteFunc(counts, func(_ place, n uint32) bool { return n < wideNames })
 	if len(counts) == 0 {
 		return nil
 	}
 	names, places := map[place][]string{}, map[string][]place{}
-	for _, tokens := range rows {
-		eachPlace(tokens, traits, func(p place, name string) {
-			if counts[p] > 0 {
-				names[p] = append(names[p], name)
-				places[name] = append(places[name], p)
-			}
-		})
-	}
+	look(func(p place, name string) {
+		if counts[p] > 0 {
+			names[p] = append(names[p], name)
+			places[name] = append(places[name], p)
+		}
+	})
 	var found []place
 	for p, of := range names {
-		if severalLengths(of) && sharedBy(p, of, places) {
+		if p.inside() {
+			if wholeNames(of) && (allLatin(of) || sharedBy(p, of, places)) {
+				found = append(found, p)
+			}
+		} else if severalLengths(of) && sharedBy(p, of, places) {
 			found = append(found, p)
 		}
 	}
@@ -118,7 +172,14 @@ func widePlaces(rows [][]string, traits map[string]trait) []string {
 	})
 	taken := map[string]bool{} // rows of a place that counts already
 	var forms []string
+	var insides []place
 	for _, p := range found {
+		if p.inside() {
+			if len(insides) >= insidePlaces || slices.ContainsFunc(insides, p.within) {
+				continue
+			}
+			insides = append(insides, p)
+		}
 		left := 0
 		for _, name := range names[p] {
 			if !taken[p.row(name)] {
@@ -143,7 +204,7 @@ func (p place) row(name string) string { return strings.Replace(p.form(), wide, 
 // do not say what happened, or anything in quotes, behind and between others of which one
 // says it.
 func eachPlace(tokens []string, traits map[string]trait, found func(p place, name string)) {
-	if len(tokens) < 2 || len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
+	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
 		return
 	}
 	of, acts := traitsOfAll(tokens, traits)
@@ -246,6 +307,13 @@ func sharedBy(p place, names []string, places map[string][]place) bool {
 func coversWide(form, tokens []string) bool {
 	for i, token := range form {
 		lead, trail, isWide := strings.Cut(token, wide)
+		if isWide && (isSentence(lead) || isSentence(trail)) {
+			if len(tokens) == 0 || !coversInside(lead, trail, tokens[0]) {
+				return false
+			}
+			tokens = tokens[1:]
+			continue
+		}
 		if !isWide {
 			if len(tokens) == 0 || !coversOne(token, tokens[0]) {
 				return false

@@ -21,6 +21,7 @@ const (
 	enclosed                     // in quotes or brackets
 	nameCue                      // after it a name comes: user, host
 	cue                          // after it the name of something is to be expected
+	method                       // of a request: GET
 )
 
 // traitsOf returns the traits of a token.
@@ -42,8 +43,10 @@ func traitsOf(token string) trait {
 	if isEnclosed(token) {
 		t |= enclosed
 	}
-	if strings.IndexByte(token, gap) >= 0 {
-		t |= hasGap
+	if script := scriptIn(word); script && acts(word) {
+		t |= action
+	} else if !script && strings.IndexByte(token, gap) >= 0 {
+		t |= hasGap // beside letters of a script without spaces a gap is one word of several
 	}
 	lower, upper, inner, others := 0, 0, false, 0
 	for i := 0; i < len(word); i++ {
@@ -67,10 +70,23 @@ func traitsOf(token string) trait {
 	if lower == 0 && upper > 1 {
 		t |= capitals
 	}
+	if isMethod(word) {
+		t |= method
+	}
 	if others == 0 {
 		t |= wordTraits(strings.ToLower(word))
 	}
 	return t
+}
+
+// isMethod reports whether a word is the method of a request. There are so few that they
+// say what happened, unless most of them come.
+func isMethod(word string) bool {
+	switch word {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE":
+		return true
+	}
+	return false
 }
 
 // wordTraits returns the traits of a word of the language.
@@ -105,7 +121,36 @@ func wordTraits(word string) trait {
 			}
 		}
 	}
+	if actsElsewhere(word) {
+		return action
+	}
 	return 0
+}
+
+// actsElsewhere reports whether a word says what happened in French, German, Spanish or
+// Portuguese: most participles, and some words that are frequent in messages.
+func actsElsewhere(word string) bool {
+	switch word {
+	case "démarrage", "arrêt", "échec", "échoue", "réussi", "réussie", "début", "fin", "erreur", "répond", "expire", "introuvable",
+		"ende", "fehler", "beendet", "erfolgreich", "fehlgeschlagen", "abgebrochen", "abgelaufen", "abgelehnt", "antwortet", "anmeldung", "abmeldung",
+		"inicio", "fallo", "éxito", "detenido", "erro", "falha", "sucesso", "início":
+		return true
+	}
+	if len(word) < 6 {
+		return false
+	}
+	for _, suffix := range []string{"é", "ée", "és", "ées", "iert", "ado", "ada", "ido", "ida"} {
+		if strings.HasSuffix(word, suffix) {
+			return true
+		}
+	}
+	for _, prefix := range []string{"ab", "an", "auf", "aus", "ein", "her", "hin", "nach", "um", "vor", "weg", "zurück", "zu"} {
+		if rest := strings.TrimPrefix(word, prefix); strings.HasPrefix(rest, "ge") {
+			word = rest
+			break
+		}
+	}
+	return strings.HasPrefix(word, "ge") && (strings.HasSuffix(word, "t") || strings.HasSuffix(word, "en"))
 }
 
 // introduces reports whether after a token the name of something is to be expected.

@@ -113,8 +113,10 @@ func (q *Queue) Note(d *Delivery, a Attempt, after time.Duration, chance float64
 	q.Failures++
 	q.Error = a.Error
 	q.NextTry = a.At + int64(max(Backoff(q.Failures, chance), min(after, backoffMax)))
-	if a.At-d.Created >= int64(GiveUpAfter) {
+	if end := d.Created + int64(GiveUpAfter); a.At >= end {
 		q.GiveUp(d, a.At)
+	} else {
+		q.NextTry = min(q.NextTry, end) // the last try is when its time is over
 	}
 }
 

@@ -163,7 +163,7 @@ func (s *Sender) try(ctx context.Context, e *Endpoint, d *Delivery, now time.Tim
 		return fmt.Errorf("status %d: it redirects to %.200s, which is not followed; register the URL where that leads", sent.Status, to)
 	}
 	r.After = restOf(sent.Header.Get(retryAfter), now)
-	return fmt.Errorf("status %d: %s", sent.Status, sent.Body)
+	return errors.New(strings.TrimSuffix(fmt.Sprintf("status %d: %s", sent.Status, sent.Body), ": "))
 }
 
 // restOf is how long a receiver wants to be left alone, which says it in seconds or names

@@ -220,6 +220,37 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestDeadLetter goes through the time of a delivery that nobody takes: it is tried more and
+// more seldom, the circuit opens, and after just GiveUpAfter it is given up.
+func TestDeadLetter(t *testing.T) {
+	for _, chance := range []float64{0, 0.5, 1} {
+		for _, after := range []time.Duration{0, 5 * time.Hour} {
+			var q webhook.Queue
+			began := int64(1_700_000_000_000_000_000)
+			d := q.Add("id", "e", event, began)
+			second := q.Add("id2", "e", event, began)
+			now, opened := began, false
+			for d.State == webhook.Waiting {
+				if now-began > int64(webhook.GiveUpAfter) {
+					t.Fatalf("it waits after %v", time.Duration(now-began))
+				}
+				q.Note(d, webhook.Attempt{At: now, Error: "status 500"}, after, chance)
+				opened = opened || q.Open()
+				if d.State == webhook.Waiting && q.NextTry <= now {
+					t.Fatal("it is tried again at once")
+				}
+				now = q.NextTry
+			}
+			if d.State != webhook.Dead || d.Ended-began != int64(webhook.GiveUpAfter) || q.Dead != 1 || q.First != second.Number {
+				t.Errorf("chance %v: %s after %v, %+v", chance, d.State, time.Duration(d.Ended-began), q)
+			}
+			if least, most := 5, 25; d.Tries < least || d.Tries > most || len(d.Attempts) > webhook.AttemptsMax || after == 0 && !opened {
+				t.Errorf("chance %v: %d tries, open %v", chance, d.Tries, opened)
+			}
+		}
+	}
+}
+
 // TestMail: a message arrives at a server.
 func TestMail(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -72,6 +72,9 @@ func (s *Service) shownWebhook(w *Webhook, whole bool) webhookBody {
 	out := webhookBody{ID: w.ID, URL: w.URL, Description: w.Description, Events: w.Events, Severity: w.Severity, Template: w.Template, Project: w.Project, Active: w.Active, Why: w.Why, Signed: valid > 0, Secrets: valid,
 		Created: admin.At(w.Created), By: w.By, Last: admin.At(q.Last), Total: q.Delivered, Waiting: q.Waits(), Failed: q.Failed, Dead: q.Dead, Dropped: q.Dropped,
 		Circuit: "closed", NextTry: admin.At(q.NextTry), Error: q.Error}
+	if !w.Active {
+		out.NextTry = nil
+	}
 	if out.Events == nil {
 		out.Events = []string{}
 	}

@@ -18,9 +18,8 @@ type fill func(random *rand.Rand) string
 const madeSeed = 1
 
 // madeSystems measures how well the statements of made lines are found.
-func madeSystems() []Made {
+func madeSystems(all map[string][]string) []Made {
 	var found []Made
-	all := made()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		found = append(found, Made{Name: name, Lines: madeLines, Accuracy: accuracy(makeLines(all[name], madeSeed))})
 	}
@@ -260,7 +259,7 @@ func fills() map[string]fill {
 	}
 	text := func(s string) fill { return func(*rand.Rand) string { return s } }
 	word := pick(words)
-	return map[string]fill{
+	fills := map[string]fill{
 		"n": func(r *rand.Rand) string { return fmt.Sprint(r.IntN([]int{10, 1000, 1_000_000}[r.IntN(3)])) }, "port": format("%d", 65_000),
 		"ip": format("10.%d.%d.%d", 256, 256, 256), "md": format("%02d%02d", 12, 28), "clock": format("%02d:%02d:%02d.%06d", 24, 60, 60, 1_000_000), "date": format("2025-%02d-%02d", 12, 28),
 		"hex": letters(hex, 8), "hash": letters(hex, 64), "ulid": letters("0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26),
@@ -274,6 +273,16 @@ func fills() map[string]fill {
 		"tag": pick([]string{"View Lock", "RILJ", "SyncLoopWakeLock", "AudioMix", "*launch*"}), "pci": format("0000:%02x:%02x.%d", 32, 32, 8),
 		"unit": pick([]string{"Daily apt download activities", "Cleanup of Temporary Directories", "Network Manager Script Dispatcher Service", "OpenBSD Secure Shell server", "Rotate log files", "PackageKit Daemon"}),
 	}
+	for name, of := range freshValues() {
+		fills[name] = pick(of)
+	}
+	maps.Copy(fills, map[string]fill{
+		"haptime": format("%02d/Mar/2025:%02d:%02d:%02d.%03d", 28, 24, 60, 60, 1000), "account": format("%012d", 1_000_000_000), "epoch": format("17%08d", 100_000_000),
+		"queue": letters("0123456789ABCDEF", 10), "mac": join(letters(hex, 2), text(":"), letters(hex, 2), text(":"), letters(hex, 2), text(":"), letters(hex, 2)),
+		"b64":   letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 16),
+		"group": join(word, text("-consumers")), "topic": join(word, text("-events")),
+	})
+	return fills
 }
 
 // makeLines makes the lines of a system: rare statements, too, as programs have them.

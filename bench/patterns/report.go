@@ -16,6 +16,8 @@ type Report struct {
 	Machine machine.Machine `json:"machine"`
 	Systems []System        `json:"systems"`
 	Made    []Made          `json:"made"`
+	Fresh   []Made          `json:"fresh"`
+	Later   []Made          `json:"later"`
 	Costs   []Cost          `json:"costs"`
 	Memory  Memory          `json:"memory"`
 }
@@ -91,18 +93,26 @@ func (r *Report) Markdown() string {
 	for _, f := range sum {
 		fmt.Fprintf(&out, " **%.3f** |", f)
 	}
-	out.WriteString("\n\n| made lines of | lines | statements | patterns | GA | FGA |\n|---|---:|---:|---:|---:|---:|\n")
-	var ga, fga float64
-	for _, m := range r.Made {
-		fmt.Fprintf(&out, "| %s | %d | %d | %d | %.3f | %.3f |\n", m.Name, m.Lines, m.Statements, m.Patterns, m.GA, m.FGA)
-		ga, fga = ga+m.GA/float64(len(r.Made)), fga+m.FGA/float64(len(r.Made))
-	}
-	fmt.Fprintf(&out, "| **mean** | | | | **%.3f** | **%.3f** |\n", ga, fga)
-	out.WriteString("\n| source | lines | shapes | patterns | CPU s | CPU s per million lines |\n|---|---:|---:|---:|---:|---:|\n")
+	out.WriteString("\n\n")
+	writeMade(&out, "made lines of", r.Made)
+	writeMade(&out, "looked at while the rules were changed", r.Fresh)
+	writeMade(&out, "made after that", r.Later)
+	out.WriteString("| source | lines | shapes | patterns | CPU s | CPU s per million lines |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, c := range r.Costs {
 		fmt.Fprintf(&out, "| %s | %d | %d | %d | %.3f | %.3f |\n", c.Name, c.Lines, c.Shapes, c.Patterns, c.CPUSeconds, c.CPUPerMillion)
 	}
 	m := r.Memory
 	fmt.Fprintf(&out, "\n| shapes | patterns | CPU s | MB while learning | MB at rest |\n|---:|---:|---:|---:|---:|\n| %d | %d | %.2f | %.1f | %.1f |\n", m.Shapes, m.Patterns, m.CPUSeconds, m.LearningMB, m.AtRestMB)
 	return out.String()
+}
+
+// writeMade writes the table of lines that were made.
+func writeMade(out *strings.Builder, title string, made []Made) {
+	fmt.Fprintf(out, "| %s | lines | statements | patterns | GA | FGA |\n|---|---:|---:|---:|---:|---:|\n", title)
+	var ga, fga float64
+	for _, m := range made {
+		fmt.Fprintf(out, "| %s | %d | %d | %d | %.3f | %.3f |\n", m.Name, m.Lines, m.Statements, m.Patterns, m.GA, m.FGA)
+		ga, fga = ga+m.GA/float64(len(made)), fga+m.FGA/float64(len(made))
+	}
+	fmt.Fprintf(out, "| **mean** | | | | **%.3f** | **%.3f** |\n\n", ga, fga)
 }
