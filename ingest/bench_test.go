@@ -131,6 +131,8 @@ func cpuTime(b *testing.B) time.Duration {
 type sink struct{}
 
 // KeyShardsOf implements ingest.Shards.
+func (s sink) Filled(model.ShardID) (float64, bool) { return 0, false }
+
 func (s sink) KeyShardsOf(id model.TenantID) []model.ShardID { return s.ShardsOf(id) }
 
 // ShardsOf implements ingest.Shards.
