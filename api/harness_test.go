@@ -48,6 +48,8 @@ func newMemory() *memory {
 	return m
 }
 
+func (m *memory) Filled(model.ShardID) (float64, bool) { return 0, false }
+
 func (m *memory) KeyShardsOf(id model.TenantID) []model.ShardID { return m.ShardsOf(id) }
 
 func (m *memory) ShardsOf(model.TenantID) []model.ShardID { return []model.ShardID{3} }

@@ -365,7 +365,7 @@ func (r *request) readBody(limit int64) (text []byte, release func(), err error)
 	}
 	taken := int64(0)
 	release = func() { r.server.bodies.Give(taken) }
-	text, err = r.server.unpacker.ReadMetered(source, encoding, limit, func(more int64) error {
+	text, err = r.server.unpacker.ReadMetered(source, length, encoding, limit, func(more int64) error {
 		if !r.server.bodies.Take(more, r.server.cfg.BodyWait) {
 			return newProblem(kindBusy, "no memory for the body within %v; nothing was accepted", r.server.cfg.BodyWait)
 		}

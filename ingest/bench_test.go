@@ -39,7 +39,7 @@ func BenchmarkWayIn(b *testing.B) {
 	b.Run("read", func(b *testing.B) {
 		var unpacker body.Decoder
 		perLine(b, bodies, func(sent []byte) {
-			text, err := unpacker.ReadMetered(bytes.NewReader(sent), "", 0, unlimited)
+			text, err := unpacker.ReadMetered(bytes.NewReader(sent), int64(len(sent)), "", 0, unlimited)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func benchAll(b *testing.B, bodies [][]byte) {
 	writer := ingest.NewWriter(sink{}, ingest.Config{})
 	defer writer.Close(context.Background())
 	perLine(b, bodies, func(sent []byte) {
-		text, err := unpacker.ReadMetered(bytes.NewReader(sent), "", 0, unlimited)
+		text, err := unpacker.ReadMetered(bytes.NewReader(sent), int64(len(sent)), "", 0, unlimited)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -131,6 +131,8 @@ func cpuTime(b *testing.B) time.Duration {
 type sink struct{}
 
 // KeyShardsOf implements ingest.Shards.
+func (s sink) Filled(model.ShardID) (float64, bool) { return 0, false }
+
 func (s sink) KeyShardsOf(id model.TenantID) []model.ShardID { return s.ShardsOf(id) }
 
 // ShardsOf implements ingest.Shards.

@@ -29,6 +29,9 @@ type Shards interface {
 	// the same for a tenant for ever, everywhere: a repeat must go where the
 	// first try went.
 	KeyShardsOf(tenant model.TenantID) []model.ShardID
+	// Filled returns how much of what a shard may hold unsealed it does, if that is
+	// known here: a share, from 1 on appends to it wait.
+	Filled(shard model.ShardID) (share float64, known bool)
 	// Append stores a block and returns when it is durable and searchable. Of
 	// the errors, ErrNoSpace, ErrBusy and ErrUnavailable have a meaning. The
 	// block belongs to the callee.

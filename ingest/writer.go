@@ -23,7 +23,8 @@ import (
 //
 // Requests without a key go to one shard for StretchBytes, then to the next:
 // what came together is stored together, which compresses better, and while a
-// shard seals, another takes what comes.
+// shard seals, another takes what comes, before its turn if the first has so much to
+// seal that it is crowded.
 type Writer struct {
 	shards  Shards
 	cfg     Config
@@ -170,7 +171,7 @@ func (w *Writer) leave(size int64) {
 func (w *Writer) split(req Request, shards []model.ShardID, text int) []part {
 	var turn uint64
 	if req.Key == "" {
-		turn = w.offered.Add(uint64(text)) / StretchBytes
+		turn = w.roomier(w.offered.Add(uint64(text))/StretchBytes, shards)
 	} else {
 		turn = uint64(hashShard(req.Tenant, req.Key))
 	}
@@ -197,6 +198,27 @@ func (w *Writer) split(req Request, shards []model.ShardID, text int) []part {
 	}
 	cut(len(req.Records))
 	return parts
+}
+
+// crowded is from which share of what it may hold on a shard is passed over for one
+// that holds less.
+const crowded = 0.625
+
+// roomier returns the turn of the shard that is least filled, as far as is known, if the
+// one whose turn it is is crowded.
+func (w *Writer) roomier(turn uint64, shards []model.ShardID) uint64 {
+	count := uint64(len(shards))
+	least, known := w.shards.Filled(shards[turn%count])
+	if !known || least < crowded {
+		return turn
+	}
+	best := turn
+	for other := turn + 1; other < turn+count; other++ {
+		if filled, known := w.shards.Filled(shards[other%count]); known && filled < least {
+			best, least = other, filled
+		}
+	}
+	return best
 }
 
 // send queues parts and waits for all of them.

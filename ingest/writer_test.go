@@ -23,6 +23,7 @@ type fakeShards struct {
 	added  int           // of shards, the last ones: they take no keys
 	delay  time.Duration // of an Append
 	err    func(model.ShardID, Append) error
+	filled map[model.ShardID]float64
 
 	mu      sync.Mutex
 	appends []Append
@@ -52,6 +53,11 @@ func (f *fakeShards) ShardsOf(model.TenantID) []model.ShardID { return f.shards 
 
 func (f *fakeShards) KeyShardsOf(model.TenantID) []model.ShardID {
 	return f.shards[:len(f.shards)-f.added]
+}
+
+func (f *fakeShards) Filled(shard model.ShardID) (float64, bool) {
+	share, known := f.filled[shard]
+	return share, known
 }
 
 func (f *fakeShards) Append(ctx context.Context, shard model.ShardID, a Append) (Ack, error) {
@@ -244,6 +250,45 @@ func TestTenantsAndShardsAreApart(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 	})
+}
+
+// TestCrowdedShardIsPassedOver: a request without a key goes where there is more room, if
+// the shard whose turn it is has little; one with a key goes where it always goes.
+func TestCrowdedShardIsPassedOver(t *testing.T) {
+	f := newFake(1, 2, 3)
+	w := NewWriter(f, Config{})
+	defer closeWriter(t, w)
+	where := func(key string) model.ShardID {
+		t.Helper()
+		result, err := w.Write(t.Context(), Request{Tenant: "acme", Key: key, Records: records("r", 3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Ranges[0].Shard
+	}
+	keyed := where("k1")
+	for _, c := range []struct {
+		filled map[model.ShardID]float64
+		want   model.ShardID
+	}{
+		{nil, 1},
+		{map[model.ShardID]float64{1: crowded - 0.01}, 1},
+		{map[model.ShardID]float64{1: crowded, 2: 0.5, 3: 0.4}, 3},
+		{map[model.ShardID]float64{1: 0.9, 2: 0.8, 3: 1.2}, 2},
+		{map[model.ShardID]float64{1: 0.9, 2: 0.9, 3: 0.9}, 1},
+		{map[model.ShardID]float64{1: 0.9, 3: 0.8}, 3}, // of 2 nothing is known
+		{map[model.ShardID]float64{1: 0.9}, 1},
+		{map[model.ShardID]float64{2: 0.1, 3: 0.1}, 1},
+	} {
+		f.filled = c.filled
+		if got := where(""); got != c.want {
+			t.Errorf("with %v a request goes to shard %d, want %d", c.filled, got, c.want)
+		}
+	}
+	f.filled = map[model.ShardID]float64{keyed: 1}
+	if got := where("k1"); got != keyed {
+		t.Errorf("a repeat goes to shard %d, the first went to %d", got, keyed)
+	}
 }
 
 func TestLargeRequestIsSplit(t *testing.T) {

@@ -98,7 +98,7 @@ type Config struct {
 	CatalogueSaveBytes int
 
 	// Replica holds when heads are sealed; its Env, Storage.Shard, Logger,
-	// Building, Logged and Room are set by the node.
+	// Building, Pace, Logged and Room are set by the node.
 	Replica replica.Config
 	Ingest  ingest.Config
 	Query   query.Config

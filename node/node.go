@@ -191,7 +191,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 	n.heads = storage.NewHeadCache(n.cfg.HeadCacheBytes)
 	n.enrich = &enrich.Store{State: n.members.State, Change: n.Directory().Change}
 	env := n.env()
-	building, logged, tell := make(chan struct{}, 1), &n.logged, oneByOne(func(ctx context.Context, tenant model.TenantID, p part.Part) error {
+	building, pace, logged, tell := make(chan struct{}, 1), new(replica.Pace), &n.logged, oneByOne(func(ctx context.Context, tenant model.TenantID, p part.Part) error {
 		return derived.Tell(ctx, p, n.enrich.Words(tenant))
 	})
 	fetching, scrubbing := replica.NewLimiter(replica.DefaultFetchBytesPerSecond), replica.NewLimiter(replica.DefaultScrubBytesPerSecond)
@@ -201,7 +201,7 @@ func (n *Node) openShards(ctx context.Context) (err error) {
 		Replica: func(shard uint32) replica.Config {
 			here := max(len(n.members.State().ReplicasOn(n.identity.Node)), n.identity.Shards)
 			cfg := n.cfg.shardConfig(env, shard, here)
-			cfg.Building, cfg.Logged, cfg.Room, cfg.Tell = building, logged, n.disk.room, tell
+			cfg.Building, cfg.Pace, cfg.Logged, cfg.Room, cfg.Tell = building, pace, logged, n.disk.room, tell
 			cfg.Storage.Beforehand = derived.ToldName
 			cfg.Fetching, cfg.Scrubbing, cfg.Cleaning = fetching, scrubbing, cleaning
 			cfg.Storage.Alone = func() bool { return n.alone(shard) }

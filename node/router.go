@@ -53,6 +53,18 @@ func shardIDs(numbers []uint32) []model.ShardID {
 	return ids
 }
 
+// Filled implements ingest.Shards: it is known of shards that this node leads.
+func (n *Node) Filled(id model.ShardID) (share float64, known bool) {
+	one := n.replicas.Get(id)
+	if one == nil {
+		return 0, false
+	}
+	if _, leads := one.Group.Leader(); !leads {
+		return 0, false
+	}
+	return one.Filled(), true
+}
+
 // Append implements ingest.Shards: it carries the block to whoever leads the
 // shard, and again when the leader has changed meanwhile. It returns when the
 // block is durable and every later query finds it.

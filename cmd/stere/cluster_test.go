@@ -22,6 +22,7 @@ import (
 // noRecords is a node that neither takes nor has records.
 type noRecords struct{}
 
+func (noRecords) Filled(model.ShardID) (float64, bool)       { return 0, false }
 func (noRecords) KeyShardsOf(model.TenantID) []model.ShardID { return nil }
 
 func (noRecords) ShardsOf(model.TenantID) []model.ShardID { return nil }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -157,10 +158,44 @@ func collectAt(live uint64, cached, memory int64) int {
 	}
 	live = max(live, liveLeast)
 	if percent := int(collectUsual * least / live); percent > collectUsual {
-		return percent / collectStep * collectStep
+		return inSteps(percent)
 	}
 	percent := int(collectUsual * max(most, uint64(max(0, cached))) / live)
-	return min(collectUsual, max(collectLittle, percent/littleStep*littleStep))
+	return min(collectUsual, max(collectLittle, inSteps(percent)))
+}
+
+// inSteps rounds percents down.
+func inSteps(percent int) int {
+	if percent > collectUsual {
+		return percent / collectStep * collectStep
+	}
+	return percent / littleStep * littleStep
+}
+
+// reachedHalf is in what time half of what a heap has reached beyond what it would now
+// is forgotten.
+const reachedHalf = 8 * time.Second
+
+// reachedShare is how much of what it has reached it may take, beyond what lives: what
+// is not collected for long lies between what lives.
+const reachedShare = 0.75
+
+// reached is how large a heap was to become lately, before it was collected. While
+// segments are built one after the other, what lives goes up and down, and the memory
+// that the most took is there for the least, too: to collect sooner saves none.
+type reached struct {
+	bytes float64
+	at    time.Time
+}
+
+// collectAt returns by how many percent of what lives the heap grows until it is
+// collected, which it would be at so many alone.
+func (r *reached) collectAt(percent int, live uint64, now time.Time) int {
+	lives := float64(max(live, liveLeast))
+	goal := lives * float64(collectUsual+percent) / collectUsual
+	left := math.Exp2(-float64(now.Sub(r.at)) / float64(reachedHalf))
+	r.bytes, r.at = goal+max(0, r.bytes-goal)*left, now
+	return max(percent, inSteps(int(collectUsual*reachedShare*(r.bytes-lives)/lives)))
 }
 
 // memoryWatch keeps what a process takes to what it needs.
@@ -203,11 +238,12 @@ func (w *memoryWatch) keepLimit(live uint64) {
 // called.
 func (w *memoryWatch) start(ctx context.Context) (stop func()) {
 	percent, usual := 0, 0
+	var lately reached
 	tick := func(live uint64) {
 		if w.target > 0 {
 			w.keepLimit(live)
 		}
-		if at := collectAt(live, w.cached(), w.memory); w.collect && at != percent {
+		if at := lately.collectAt(collectAt(live, w.cached(), w.memory), live, time.Now()); w.collect && at != percent {
 			before := debug.SetGCPercent(at)
 			if percent == 0 {
 				usual = before

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 )
 
 // Memory is given back once after each time of work, when that is over.
@@ -92,6 +93,35 @@ func TestCollectAt(t *testing.T) {
 	} {
 		if got := collectAt(c.live, c.cached, c.memory); got != c.want {
 			t.Errorf("%d MiB alive of %d, %d of them in caches: %d percent, want %d", c.live>>20, c.memory>>20, c.cached>>20, got, c.want)
+		}
+	}
+}
+
+// TestReached checks that a heap may grow to what it was to grow to lately, which is
+// forgotten in time, and never to more than it was to.
+func TestReached(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var r reached
+	for i, c := range []struct {
+		after   time.Duration
+		percent int
+		live    uint64
+		want    int
+	}{
+		{0, 1200, 0, 1200},
+		{time.Second, 30, 200 << 20, 30},          // up to 260 MiB
+		{0, 50, 100 << 20, 150},                   // of these 160 are there
+		{0, 40, 150 << 20, 70},                    // 110
+		{0, 20, 300 << 20, 20},                    // up to 360
+		{0, 50, 100 << 20, 250},                   // 260
+		{reachedHalf, 50, 100 << 20, 150},         // 50 of its own, half of the 210 beyond
+		{100 * reachedHalf, 50, 100 << 20, 50},    // forgotten
+		{0, 1200, 4 << 20, 3650},                  // up to 150
+		{1000 * reachedHalf, 1200, 4 << 20, 1200}, // nothing lives for long
+	} {
+		now = now.Add(c.after)
+		if got := r.collectAt(c.percent, c.live, now); got != c.want {
+			t.Errorf("step %d: %d MiB alive: %d percent, want %d", i, c.live>>20, got, c.want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"strings"
 	"sync"
 
@@ -56,7 +57,7 @@ func ReadBytes(packed []byte, contentEncoding string, limit int64) ([]byte, erro
 // ReadBytes reads a body that is in memory. The result is a copy even if there
 // is nothing to unpack.
 func (d *Decoder) ReadBytes(packed []byte, contentEncoding string, limit int64) ([]byte, error) {
-	return d.read(bytes.NewReader(packed), len(packed), contentEncoding, limit, unmetered)
+	return d.read(bytes.NewReader(packed), len(packed), 0, contentEncoding, limit, unmetered)
 }
 
 // Read reads a body to its end. ContentEncoding is the header as sent: a list
@@ -64,20 +65,21 @@ func (d *Decoder) ReadBytes(packed []byte, contentEncoding string, limit int64) 
 // applied. Limit bounds the bytes of every stage; not positive means
 // DefaultLimit.
 func (d *Decoder) Read(r io.Reader, contentEncoding string, limit int64) ([]byte, error) {
-	return d.read(r, 0, contentEncoding, limit, unmetered)
+	return d.read(r, 0, 0, contentEncoding, limit, unmetered)
 }
 
 // ReadMetered is Read for callers that bound the memory of many bodies: before
 // the memory of this one grows, grow is told by how many bytes, and may refuse
 // with an error, which is returned. Memory grows as bytes arrive, so a sender
-// that only promises a large body takes none.
-func (d *Decoder) ReadMetered(r io.Reader, contentEncoding string, limit int64, grow func(bytes int64) error) ([]byte, error) {
-	return d.read(r, 0, contentEncoding, limit, grow)
+// that only promises a large body takes none. Announced is how many bytes r was
+// said to have, 0 or less if nobody said.
+func (d *Decoder) ReadMetered(r io.Reader, announced int64, contentEncoding string, limit int64, grow func(bytes int64) error) ([]byte, error) {
+	return d.read(r, 0, announced, contentEncoding, limit, grow)
 }
 
 func unmetered(int64) error { return nil }
 
-func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int64, grow func(int64) error) (out []byte, err error) {
+func (d *Decoder) read(r io.Reader, size int, announced int64, contentEncoding string, limit int64, grow func(int64) error) (out []byte, err error) {
 	if limit <= 0 || limit == math.MaxInt64 {
 		limit = DefaultLimit
 	}
@@ -90,6 +92,7 @@ func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int6
 	}
 	if len(encodings) > 0 {
 		size *= expectedRatio
+		announced = 0 // of what is packed
 	}
 	r = &limited{r: r, left: limit}
 	for i := len(encodings) - 1; i >= 0; i-- {
@@ -100,7 +103,7 @@ func (d *Decoder) read(r io.Reader, size int, contentEncoding string, limit int6
 		defer done()
 		r = &limited{r: named{stage, encodings[i]}, left: limit}
 	}
-	out, err = d.readAll(r, int(min(int64(size), limit)), limit, grow)
+	out, err = d.readAll(r, int(min(int64(size), limit)), min(announced, limit), limit, grow)
 	if errors.Is(err, ErrTooLarge) {
 		return nil, fmt.Errorf("read body: %w: more than %d bytes", ErrTooLarge, limit)
 	}
@@ -205,7 +208,7 @@ func (d *Decoder) openSnappy(source *bufio.Reader, limit int64, grow func(int64)
 			d.snappies.Put(z)
 		}, nil
 	}
-	packed, err := d.readAll(source, 0, limit, grow)
+	packed, err := d.readAll(source, 0, 0, limit, grow)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -340,9 +343,23 @@ func (l *limited) Read(b []byte) (int, error) {
 // readMin is the least room made for a body.
 const readMin = 1 << roomBitsMin
 
+// announcedRatio is how many times as much room is made as has come, at most, where
+// more was announced.
+const announcedRatio = 16
+
+// largerRoom returns how much room there is to be after a room is full.
+func largerRoom(room, announced, limit int64) int {
+	larger := 2 * room
+	if announced >= larger {
+		// The size of a room, with a byte for the end.
+		larger = min(announcedRatio*room, 1<<bits.Len64(uint64(announced)))
+	}
+	return int(max(min(larger, limit+1), room+readMin))
+}
+
 // readAll reads to the end into memory that is nobody else's and that grow
 // allows. No more than limit bytes and one come.
-func (d *Decoder) readAll(r io.Reader, size int, limit int64, grow func(int64) error) ([]byte, error) {
+func (d *Decoder) readAll(r io.Reader, size int, announced, limit int64, grow func(int64) error) ([]byte, error) {
 	room := max(size+1, readMin)
 	if err := grow(int64(room)); err != nil {
 		return nil, sourceError{err}
@@ -350,7 +367,7 @@ func (d *Decoder) readAll(r io.Reader, size int, limit int64, grow func(int64) e
 	out := d.rooms.get(room)
 	for {
 		if len(out) == cap(out) {
-			room := int(max(min(2*int64(cap(out)), limit+1), int64(cap(out))+readMin))
+			room := largerRoom(int64(cap(out)), announced, limit)
 			if err := grow(int64(room - cap(out))); err != nil {
 				return nil, sourceError{err}
 			}

@@ -267,6 +267,47 @@ func TestRecycle(t *testing.T) {
 	d.Recycle(nil)
 }
 
+// TestAnnounced reads bodies of which it was said how large they are, truly or not: room is
+// made in few steps, and for no more than a multiple of what has come.
+func TestAnnounced(t *testing.T) {
+	const limit = 8 << 20
+	for _, c := range []struct {
+		size, announced int64
+		steps           int // at most
+	}{
+		{0, 0, 1}, {100, 100, 1}, {4095, 4095, 1}, {4096, 4096, 2}, {600_000, 600_000, 3}, {1 << 20, 1 << 20, 4},
+		{600_000, 0, 9}, {600_000, -1, 9}, {600_000, 5000, 9}, {100, 1 << 40, 1}, {5000, 1 << 40, 2}, {limit, 1 << 40, 5},
+	} {
+		var d Decoder
+		room, steps, came := int64(0), 0, int64(0)
+		source := &counted{r: bytes.NewReader(sample(int(c.size))), n: &came}
+		got, err := d.ReadMetered(source, c.announced, "", limit, func(more int64) error {
+			if room, steps = room+more, steps+1; room > readMin && room > announcedRatio*came {
+				t.Errorf("%d bytes of %d announced: room for %d when %d have come", c.size, c.announced, room, came)
+			}
+			return nil
+		})
+		if err != nil || !bytes.Equal(got, sample(int(c.size))) {
+			t.Fatalf("%d bytes of %d announced: %d bytes, %v", c.size, c.announced, len(got), err)
+		}
+		if steps > c.steps {
+			t.Errorf("%d bytes of %d announced: room was made %d times, want at most %d", c.size, c.announced, steps, c.steps)
+		}
+	}
+}
+
+// counted counts what was read.
+type counted struct {
+	r io.Reader
+	n *int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	*c.n += int64(n)
+	return n, err
+}
+
 func FuzzRead(f *testing.F) {
 	encodings := []string{"gzip", "zstd", "snappy", "deflate", "snappy, gzip"}
 	for _, p := range packers[2:] {

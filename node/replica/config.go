@@ -61,6 +61,8 @@ type Config struct {
 	// Building is held while segments are built; the replicas of a node share
 	// it, since building takes memory. nil: a semaphore of its own.
 	Building chan struct{}
+	// Pace slows writers down to what is built; shared like Building. nil: one of its own.
+	Pace *Pace
 	// Logged counts the bytes that the node has proposed; shared like Building.
 	Logged *Counter
 	// Peers gives what other replicas of the shard have; nil: there are none,
@@ -124,6 +126,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Building == nil {
 		c.Building = make(chan struct{}, 1)
+	}
+	if c.Pace == nil {
+		c.Pace = new(Pace)
 	}
 	if c.Logged == nil {
 		c.Logged = new(Counter)

@@ -16,6 +16,9 @@
 // log is destroyed, then its storage (storage.Destroy); a new one may be opened
 // in the same process.
 //
+// Appends are slowed down by Pace, which the replicas of a node share, as a head
+// fills up, and wait once it is full.
+//
 // Invariants:
 //   - The state after a log index is a pure function of the commands up to it:
 //     nothing that reads a clock or a file happens in Apply.

@@ -137,6 +137,9 @@ func (r *Replica) Append(ctx context.Context, a storage.Append) (results []stora
 	if err := r.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.keepPace(ctx, &a); err != nil {
+		return nil, fmt.Errorf("append to shard %d: %w", r.cfg.Storage.Shard, ErrBusy)
+	}
 	if a.Time, err = r.believed(ctx, a.Time); err != nil {
 		return nil, err
 	}
@@ -202,10 +205,7 @@ func (r *Replica) waitForRoom(ctx context.Context) error {
 	return nil
 }
 
-func (r *Replica) full() bool {
-	rows, bytes := r.shard.HeadSize()
-	return rows >= r.cfg.HeadFactor*r.cfg.SealRows || bytes >= int64(r.cfg.HeadFactor)*r.cfg.SealBytes
-}
+func (r *Replica) full() bool { return r.Filled() >= 1 }
 
 // await returns when the condition holds, looking each time a seal has become
 // durable.

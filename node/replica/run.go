@@ -169,7 +169,10 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		var state storage.State
 		var done bool
 		err := r.building(ctx, &r.busySealing, func() (err error) {
-			state, done, err = r.shard.RunSeal(ctx)
+			began := time.Now()
+			if state, done, err = r.shard.RunSeal(ctx); err == nil && done {
+				r.cfg.Pace.built(r.share(st.FrozenRows, st.FrozenBytes), time.Since(began))
+			}
 			return err
 		})
 		if errors.Is(err, storage.ErrOvertaken) {
@@ -249,10 +252,7 @@ func (r *Replica) building(ctx context.Context, busy *atomic.Bool, work func() e
 }
 
 // pressed reports whether the head is at three quarters of what it may hold.
-func (r *Replica) pressed() bool {
-	rows, bytes := r.shard.HeadSize()
-	return 4*rows >= 3*r.cfg.HeadFactor*r.cfg.SealRows || 4*bytes >= 3*int64(r.cfg.HeadFactor)*r.cfg.SealBytes
-}
+func (r *Replica) pressed() bool { return r.Filled() >= 0.75 }
 
 // buildMerges plans merges and builds them; it returns how many it built.
 func (r *Replica) buildMerges(ctx context.Context, settle uint64) (int, error) {
