@@ -187,3 +187,48 @@ func answerOf(t *testing.T, p part.Part, text string) any {
 	}
 	return hits
 }
+
+// olderPart is a part before others, of which a page needs no times.
+type olderPart struct {
+	textsPart
+	asked *int // times
+}
+
+func (p olderPart) TimeRange() (int64, int64) { return -int64(len(p.messages)), -1 }
+
+func (p olderPart) Times(rows *index.DocSet) (times []int64, err error) {
+	*p.asked += int(rows.GetCardinality())
+	for _, row := range rows.ToArray() {
+		times = append(times, int64(row)-int64(len(p.messages)))
+	}
+	return times, nil
+}
+
+// TestOlderPartsOnlyCount checks that of a part whose records are too old for the page no
+// times are read, while all of them are counted, and that they are read once it is needed.
+func TestOlderPartsOnlyCount(t *testing.T) {
+	const rows = 2 * windowFirst
+	newer := textsPart{most: new(int), messages: make([]string, rows), components: make([]string, rows)}
+	older := olderPart{textsPart: newer, asked: new(int)}
+	parsed, err := syntax.Parse("component:c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := plan.New(parsed, plan.Options{Now: time.Unix(0, 0), To: plan.NoTo})
+	if err != nil || !planned.Cheap {
+		t.Fatalf("cheap is %v, %v", planned.Cheap, err)
+	}
+	for _, size := range []int{100, rows + 100} {
+		*older.asked = 0
+		found, err := Records(t.Context(), Source{Parts: []part.Part{older, newer}}, planned, Page{Size: size, Total: true}, testLimits())
+		if err != nil || !found.TotalExact || found.Total != 2*rows || len(found.Hits) != size {
+			t.Fatalf("%d of %d: %v, %d hits, %d in all, exact is %v", size, 2*rows, err, len(found.Hits), found.Total, found.TotalExact)
+		}
+		if last := found.Hits[size-1].Position.Time; last != int64(rows-size) {
+			t.Errorf("the last of %d is of time %d, want %d", size, last, rows-size)
+		}
+		if read := *older.asked > 0; read != (size > rows) {
+			t.Errorf("a page of %d: %d times of the older part were read", size, *older.asked)
+		}
+	}
+}

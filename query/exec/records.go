@@ -216,6 +216,9 @@ func (s *search) visitTimed(i int) error {
 		if err := s.facets.add(s.ctx, p, rows); err != nil {
 			return err
 		}
+		if !s.reaches(i) {
+			return nil // counted, and no times are read of what cannot be shown
+		}
 		_, err = s.offer(i, rows)
 		return err
 	}

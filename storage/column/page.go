@@ -190,14 +190,7 @@ func (p *CodePage) below(limit uint32) bool {
 		if limit == 0 || anyAbove(p.high, (limit-1)>>8) {
 			return false
 		}
-		if anyAbove(p.low, (limit-1)&0xff) {
-			for i, high := range p.high {
-				if uint32(high)<<8|uint32(p.low[i]) >= limit {
-					return false
-				}
-			}
-		}
-		return true
+		return !anyAbove(p.low, (limit-1)&0xff) || !topAbove(p.low, p.high, limit-1)
 	case p.local != nil:
 		if len(p.local) == 0 || anyAbove(p.low, uint32(len(p.local)-1)) {
 			return false
@@ -248,6 +241,38 @@ func anyAbove(src []byte, most uint32) bool {
 		}
 	}
 	return found&highs != 0
+}
+
+// topAbove reports whether some code of planes is greater than most, none of which has a
+// greater high byte. Eight codes are compared at a time.
+func topAbove(lows, highs []byte, most uint32) bool {
+	const (
+		each   = 0x0101010101010101
+		sevens = 0x7f * each
+	)
+	lows = lows[:len(highs)]
+	low, high := most&0xff, byte(most>>8)
+	// See anyAbove for add and upper.
+	add, upper := uint64(0x7f-low&0x7f)*each, low >= 0x80
+	var found uint64
+	at := 0
+	for ; at+8 <= len(highs); at += 8 {
+		differ := binary.LittleEndian.Uint64(highs[at:]) ^ uint64(high)*each
+		same := ^((differ&sevens + sevens) | differ | sevens) // the highest bit of bytes that are high
+		word := binary.LittleEndian.Uint64(lows[at:])
+		sum := word&sevens + add
+		if upper {
+			found |= sum & word & same
+		} else {
+			found |= (sum | word) & same
+		}
+	}
+	for ; at < len(highs); at++ {
+		if highs[at] == high && uint32(lows[at]) > low {
+			return true
+		}
+	}
+	return found != 0
 }
 
 // Bytes returns about how much memory the page takes.
@@ -537,71 +562,23 @@ func (p *CodePage) markFew(marks []uint64, codes []uint32) bool {
 	return any != 0
 }
 
-// AppendMapped appends, as an array of codes that is read at once, for each place
-// of the page what a table has for its code, less 1. It returns the places for
-// which the table has 0, to be filled in by FillMapped. The table has all codes of
-// the page; what it has is at most 1<<16.
-func (p *CodePage) AppendMapped(dst []byte, table, unknown []uint32) (mapped []byte, places []uint32) {
-	m := newMapping(dst, p.n, table, unknown)
-	switch {
-	case p.ends != nil:
-		place := 0
-		for i, end := range p.ends {
-			code := p.head(i)
-			for ; place < int(end); place++ {
-				m.put(place, code)
-			}
-		}
-	case p.high != nil:
-		m.putPlanes(p.low, p.high)
-	default:
-		for i := range p.n {
-			m.put(i, p.head(i))
-		}
-	}
-	return m.all, m.unknown
-}
-
-// AppendMapped is that of a page for codes that are a list.
+// AppendMapped appends, as an array of codes that is read at once, for each of some
+// codes what a table has for it, less 1. It returns the places for which the table has
+// 0, to be filled in by FillMapped. The table has all codes; what it has is at most
+// 1<<16.
 func AppendMapped(dst []byte, codes, table, unknown []uint32) (mapped []byte, places []uint32) {
-	m := newMapping(dst, len(codes), table, unknown)
-	for i, code := range codes {
-		m.put(i, code)
-	}
-	return m.all, m.unknown
-}
-
-// mapping is what is made of a page by a table.
-type mapping struct {
-	table, unknown []uint32
-	all, low, high []byte
-}
-
-func newMapping(dst []byte, n int, table, unknown []uint32) *mapping {
+	n := len(codes)
 	all, planes := grow(append(dst, codesPlanes), 2*n)
-	return &mapping{table: table, unknown: unknown, all: all, low: planes[:n], high: planes[n:]}
-}
-
-func (m *mapping) put(place int, code uint32) {
-	own := m.table[code]
-	if own == 0 {
-		m.unknown = append(m.unknown, uint32(place))
-		return
-	}
-	m.low[place], m.high[place] = byte(own-1), byte((own-1)>>8)
-}
-
-// putPlanes is put of all codes of a page of planes, the form that most have.
-func (m *mapping) putPlanes(lows, highs []byte) {
-	table, low, high := m.table, m.low[:len(lows)], m.high[:len(lows)]
-	highs = highs[:len(lows)]
-	for i, b := range lows {
-		own := table[uint(b)|uint(highs[i])<<8] - 1
-		low[i], high[i] = byte(own), byte(own>>8)
-		if own == ^uint32(0) {
-			m.unknown = append(m.unknown, uint32(i))
+	low, high := planes[:n], planes[n:]
+	for i, code := range codes {
+		own := table[code]
+		if own == 0 {
+			unknown = append(unknown, uint32(i))
+			continue
 		}
+		low[i], high[i] = byte(own-1), byte((own-1)>>8)
 	}
+	return all, unknown
 }
 
 // FillMapped puts codes, below 1<<16, at places of a page of n codes that

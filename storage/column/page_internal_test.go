@@ -24,3 +24,26 @@ func TestAnyAbove(t *testing.T) {
 		}
 	}
 }
+
+// TestTopAbove compares with each code, of pages whose codes are around the limit or not.
+func TestTopAbove(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 8))
+	for n := range 80 {
+		for range 200 {
+			most := uint32(random.IntN(1 << 12))
+			lows, highs, want := make([]byte, n), make([]byte, n), false
+			for i := range n {
+				code := uint32(random.IntN(int(most>>8+1)<<8 | 0xff))
+				if random.IntN(4) > 0 {
+					code = min(code, most)
+				}
+				code = min(code, most|0xff)
+				lows[i], highs[i] = byte(code), byte(code>>8)
+				want = want || code > most
+			}
+			if got := topAbove(lows, highs, most); got != want {
+				t.Fatalf("topAbove(%v, %v, %d) is %v", lows, highs, most, got)
+			}
+		}
+	}
+}

@@ -158,6 +158,7 @@ type scanRoom struct {
 	dense []uint64 // rows of the segment, up to the last page that has many
 
 	codes, listed, numbers []uint32 // of a page that follows another column
+	unknown                pageBits // of the same: places whose codes are listed
 }
 
 // scanRooms lends such room.
@@ -255,6 +256,22 @@ func (r *rowSet) addNumbers(c *columnReader, page uint32, marks *pageBits) error
 	return nil
 }
 
+// marker returns what marks the values of a page that have one of the wanted codes, in
+// the marks of a room, and reports whether there is any.
+func (c *columnReader) marker(wanted bitSet) (func(page uint32, room *scanRoom) (any bool, err error), error) {
+	if c.meta.follows && c.full() {
+		return c.followMarker(wanted)
+	}
+	return func(page uint32, room *scanRoom) (any bool, err error) {
+		p, done, err := c.codePage(page)
+		if err != nil {
+			return false, err
+		}
+		defer done()
+		return p.Mark(room.marks[:], wanted), nil
+	}, nil
+}
+
 // scanCodes reads the code pages that hold one of the codes and, if within is
 // not nil, a row of within.
 func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
@@ -265,6 +282,10 @@ func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *in
 	wanted := newBitSet(c.meta.dict + c.meta.codeBase())
 	for _, code := range codes {
 		wanted.add(code)
+	}
+	mark, err := c.marker(wanted)
+	if err != nil {
+		return nil, err
 	}
 	found := c.segment.newRowSet()
 	defer found.done(c.segment)
@@ -283,13 +304,10 @@ func (c *columnReader) scanCodes(ctx context.Context, codes []uint32, within *in
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p, done, err := c.codePage(uint32(page))
-		if err != nil {
-			return nil, err
-		}
 		clear(marks[(pageLen(c.meta.count, uint32(page))+63)/64:])
-		any := p.Mark(marks[:], wanted)
-		if done(); !any {
+		if any, err := mark(uint32(page), found.room); err != nil {
+			return nil, err
+		} else if !any {
 			continue
 		}
 		if err := found.addNumbers(c, uint32(page), marks); err != nil {

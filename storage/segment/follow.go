@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/stere-log/stere/storage/column"
 )
@@ -55,7 +57,8 @@ func (c *columnReader) following() (*following, error) {
 // that the number of a value is its row.
 func (c *columnReader) guides() bool { return c.meta.text && c.full() && !c.meta.follows }
 
-// followPage is codePage of a column that follows another one.
+// followPage is codePage of a column that follows another one. Of a column that all rows
+// have, the guide's page serves instead; see followMarker and codesAt.
 func (c *columnReader) followPage(page uint32) (*column.CodePage, func(), error) {
 	s := c.segment
 	at := s.cacheKey(itemCodes, c.number, page)
@@ -97,23 +100,14 @@ func (c *columnReader) followCodes(dst []byte, page uint32, n int, scan *scanRoo
 		return nil, err
 	}
 	first := page * PageRows
-	if c.full() {
-		p, done, err := f.guide.codePage(page)
-		if err != nil {
-			return nil, err
-		}
-		dst, scan.numbers = p.AppendMapped(dst, f.codes, scan.numbers[:0])
-		done()
-	} else {
-		scan.numbers = appendRange(scan.numbers[:0], first, first+uint32(n))
-		if scan.list, err = c.rowsOf(scan.list[:0], scan.numbers); err != nil {
-			return nil, err
-		}
-		if scan.codes, err = f.guide.codesOf(context.Background(), scan.codes[:0], scan.list); err != nil {
-			return nil, err
-		}
-		dst, scan.numbers = column.AppendMapped(dst, scan.codes, f.codes, scan.numbers[:0])
+	scan.numbers = appendRange(scan.numbers[:0], first, first+uint32(n))
+	if scan.list, err = c.rowsOf(scan.list[:0], scan.numbers); err != nil {
+		return nil, err
 	}
+	if scan.codes, err = f.guide.codesOf(context.Background(), scan.codes[:0], scan.list); err != nil {
+		return nil, err
+	}
+	dst, scan.numbers = column.AppendMapped(dst, scan.codes, f.codes, scan.numbers[:0])
 	if len(scan.numbers) == 0 {
 		return dst, nil
 	}
@@ -152,8 +146,74 @@ func (c *columnReader) listedCodes(dst []uint32, page uint32, n int) ([]uint32, 
 	return codes, nil
 }
 
+// followMarker is marker of a column that all rows have, as they have its guide: what has a
+// wanted code is marked from the guide's page, and no page of the column is made.
+func (c *columnReader) followMarker(wanted bitSet) (func(page uint32, room *scanRoom) (any bool, err error), error) {
+	f, err := c.following()
+	if err != nil {
+		return nil, err
+	}
+	unknown := f.unknown()
+	either := slices.Clone(unknown)
+	for code, own := range f.codes {
+		if own != 0 && wanted.has(own-1) {
+			either.add(uint32(code))
+		}
+	}
+	return func(page uint32, room *scanRoom) (any bool, err error) {
+		p, done, err := f.guide.codePage(page)
+		if err != nil {
+			return false, err
+		}
+		defer done()
+		if !p.Mark(room.marks[:], either) || unknown.empty() {
+			return !bitSet(room.marks[:]).empty(), nil
+		}
+		if err := c.unmarkListed(page, p, unknown, wanted, room); err != nil {
+			return false, fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)
+		}
+		return !bitSet(room.marks[:]).empty(), nil
+	}, nil
+}
+
+// unmarkListed takes those out of the marks of a room that the guide's page has with an
+// unknown code, and that are listed with one that is not wanted.
+func (c *columnReader) unmarkListed(page uint32, p *column.CodePage, unknown, wanted bitSet, room *scanRoom) (err error) {
+	room.numbers = room.marks.appendTo(room.numbers[:0], 0)
+	room.codes = p.AppendAt(room.codes[:0], room.numbers, 0)
+	listed := room.numbers[:0]
+	for i, code := range room.codes {
+		if unknown.has(code) {
+			listed = append(listed, room.numbers[i])
+		}
+	}
+	if len(listed) == 0 {
+		return nil
+	}
+	if room.listed, err = c.listedCodes(room.listed[:0], page, len(listed)); err != nil {
+		return err
+	}
+	for i, place := range listed {
+		if !wanted.has(room.listed[i]) {
+			room.marks[place/64] &^= 1 << (place % 64)
+		}
+	}
+	return nil
+}
+
+// unknown returns the guide's codes of which the own codes are listed.
+func (f *following) unknown() bitSet {
+	unknown := newBitSet(f.guide.meta.dict + 1)
+	for code, own := range f.codes {
+		if own == 0 {
+			unknown.add(uint32(code))
+		}
+	}
+	return unknown
+}
+
 // followFew is up to how many values of a page are looked up by their guide's
-// codes, without making the page.
+// codes, without making the page, in a column that not all rows have.
 const followFew = 256
 
 // codesAt appends the codes of values with the numbers places, which are in the
@@ -168,12 +228,15 @@ func (c *columnReader) codesAt(ctx context.Context, dst, rows, places []uint32) 
 	}
 	err = eachPlacesPage(places, func(page uint32, from, to int) error {
 		before := len(dst)
-		if to-from <= followFew {
+		if c.full() || to-from <= followFew {
 			if dst, err = f.guide.codesOf(ctx, dst, rows[from:to]); err != nil {
 				return err
 			}
 			if f.resolve(dst[before:]) {
 				return nil
+			}
+			if c.full() {
+				return c.resolveListed(f, page, places[from:to], dst[before:])
 			}
 			dst = dst[:before]
 		}
@@ -188,15 +251,47 @@ func (c *columnReader) codesAt(ctx context.Context, dst, rows, places []uint32) 
 	return dst, err
 }
 
-// resolve puts own codes where the guide's codes are. It reports
-// false if that is not possible for all.
-func (f *following) resolve(codes []uint32) bool {
+// listedCode stands for an own code that is listed: no code of a column that follows
+// is so great.
+const listedCode = 1<<32 - 1
+
+// resolve puts own codes where the guide's codes are, and listedCode where they are
+// listed. It reports whether there is none of these.
+func (f *following) resolve(codes []uint32) (all bool) {
+	all = true
 	for i, code := range codes {
-		own := f.codes[code]
-		if own == 0 {
-			return false
-		}
-		codes[i] = own - 1
+		own := f.codes[code] - 1 // listedCode of 0
+		codes[i] = own
+		all = all && own != listedCode
 	}
-	return true
+	return all
+}
+
+// resolveListed puts the codes that are listed where listedCode is among the codes of the
+// values with the numbers places, of one page of a column that all rows have.
+func (c *columnReader) resolveListed(f *following, page uint32, places, codes []uint32) error {
+	scans := &c.segment.cache.scans
+	room := scans.take()
+	defer scans.pool.Put(room)
+	p, done, err := f.guide.codePage(page)
+	if err != nil {
+		return err
+	}
+	clear(room.unknown[(pageLen(c.meta.count, page)+63)/64:])
+	p.Mark(room.unknown[:], f.unknown())
+	done()
+	if room.listed, err = c.listedCodes(room.listed[:0], page, room.unknown.count()); err != nil {
+		return fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)
+	}
+	rank, word := 0, uint32(0)
+	for i, place := range places {
+		place %= PageRows
+		for ; word < place/64; word++ {
+			rank += bits.OnesCount64(room.unknown[word])
+		}
+		if codes[i] == listedCode {
+			codes[i] = room.listed[rank+bits.OnesCount64(room.unknown[word]&(1<<(place%64)-1))]
+		}
+	}
+	return nil
 }

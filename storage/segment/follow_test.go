@@ -76,6 +76,14 @@ func TestFollowers(t *testing.T) {
 			}
 		}
 		all, _ := column.Gather(t.Context(), nil)
+		for _, text := range []string{"part1", "part2", "1", "10", "7"} { // of many values
+			leaf := index.Leaf{Field: field, Pred: index.Prefix{Folded: text}}
+			have, err := s.Eval(t.Context(), leaf, nil)
+			want, _ := mem.Eval(t.Context(), leaf, nil)
+			if err != nil || !have.Equals(want) {
+				t.Errorf("%s begins with %s: have %d rows, want %d, %v", field, text, have.GetCardinality(), want.GetCardinality(), err)
+			}
+		}
 		for range 10 {
 			i := rng.IntN(len(all.Rows))
 			value := all.Dict[all.Codes[i]]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/shape"
 	"github.com/stere-log/stere/storage/column"
 )
@@ -278,6 +279,9 @@ func (s *Segment) lookup(word string, singles []*columnReader) ([]uint32, error)
 	}
 	sorted := true
 	for _, c := range singles {
+		if c.meta.kind == model.Number && !numberWord(word) {
+			continue // what is no part of a number is in none
+		}
 		number, found, err := c.find(word)
 		if err != nil {
 			return nil, err
@@ -345,6 +349,9 @@ func (s *Segment) lookupPrefix(prefix string, singles []*columnReader) ([]uint32
 		}
 	}
 	for _, c := range singles {
+		if c.meta.kind == model.Number && !numberWord(prefix) {
+			continue
+		}
 		if numbers, err = c.appendPrefix(numbers, prefix); err != nil {
 			return nil, err
 		}
