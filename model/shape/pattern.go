@@ -87,7 +87,7 @@ type Value struct {
 // TailOf returns the Tail of a value.
 func TailOf(value string) byte {
 	for i := 0; i < len(value); {
-		if classes[value[i]]&(letter|digit) == 0 {
+		if classes[value[i]]&inWord == 0 {
 			i++
 			continue
 		}
@@ -177,7 +177,7 @@ func AppendMessageOutline(dst []byte, message string) []byte {
 func appendPlaceholders(out []byte, text string) []byte {
 	copied := 0
 	for i := 0; i < len(text); {
-		if classes[text[i]]&(letter|digit) == 0 {
+		if classes[text[i]]&inWord == 0 {
 			i++
 			continue
 		}
@@ -282,7 +282,7 @@ func cutOut(cuts []stretch, message, value string) []stretch {
 func appendStars(out []byte, text string, from int) []byte {
 	copied := from
 	for i := from; i < len(text) && len(out) <= PatternMax; {
-		if classes[text[i]]&(letter|digit) == 0 {
+		if classes[text[i]]&inWord == 0 {
 			i++
 			continue
 		}

@@ -44,10 +44,13 @@ type Span struct{ Start, End uint16 }
 
 // Classes of bytes.
 const (
-	letter   = 1 // part of words
-	digit    = 2 // part of words that makes them variable
-	joiner   = 4 // joins variable words on both sides
-	reserved = 8 // Placeholder, Escape and Reference
+	letter   = 1  // part of words
+	digit    = 2  // part of words that makes them variable
+	joiner   = 4  // joins variable words on both sides
+	reserved = 8  // Placeholder, Escape and Reference
+	wide     = 16 // a letter, too, and perhaps of a dense script
+
+	inWord = letter | digit
 )
 
 var classes = func() (table [256]uint8) {
@@ -55,6 +58,8 @@ var classes = func() (table [256]uint8) {
 		switch {
 		case c >= '0' && c <= '9':
 			table[c] = digit
+		case c >= denseByte:
+			table[c] = letter | wide
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c >= 0x80:
 			table[c] = letter
 		case c == '.', c == ':', c == '-':
@@ -102,11 +107,15 @@ func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []
 	text := message[:to]
 	copied := from
 	for i := from; i < len(text); {
-		switch classes[text[i]] {
-		case letter, digit:
-			end, variable := variableEnd(text, i)
-			if variable {
-				if len(dst) == VariablesMax || denseIn(text[i:end]) {
+		class := classes[text[i]]
+		switch {
+		case class&inWord != 0:
+			end, seen := word(text, i)
+			if end < len(text) && classes[text[end]] == joiner && (seen&digit != 0 || end-i == uuidFirst) {
+				end, seen = joined(text, i, end, seen)
+			}
+			if seen&digit != 0 {
+				if len(dst) == VariablesMax || seen&wide != 0 && denseIn(text[i:end]) {
 					return out[:start], dst[:before], false
 				}
 				out = append(append(out, text[copied:i]...), Placeholder)
@@ -114,7 +123,7 @@ func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []
 				copied = end
 			}
 			i = end
-		case reserved:
+		case class == reserved:
 			out = append(append(out, text[copied:i]...), Escape, text[i])
 			i++
 			copied = i
@@ -128,13 +137,13 @@ func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []
 // Border reports whether a word may end before message[at] or start there, so
 // that a cut there divides no word.
 func Border(message string, at int) bool {
-	return at == 0 || at == len(message) || classes[message[at-1]]&(letter|digit) == 0 || classes[message[at]]&(letter|digit) == 0
+	return at == 0 || at == len(message) || classes[message[at-1]]&inWord == 0 || classes[message[at]]&inWord == 0
 }
 
 // VariableEnd returns the end of the variable that begins at message[at], where a word may
 // begin, or at if none does, or one for which Split reports false.
 func VariableEnd(message string, at int) int {
-	if at == len(message) || classes[message[at]]&(letter|digit) == 0 {
+	if at == len(message) || classes[message[at]]&inWord == 0 {
 		return at
 	}
 	if end, variable := variableEnd(message, at); variable && !denseIn(message[at:end]) {
@@ -183,45 +192,53 @@ func References(shape string) ([]uint32, error) {
 // variableEnd returns the end of the variable that starts with the word at i,
 // or of the word if it is static.
 func variableEnd(message string, i int) (end int, variable bool) {
-	end, variable = word(message, i)
-	if end == len(message) || classes[message[end]] != joiner {
-		return end, variable
+	end, seen := word(message, i)
+	if end < len(message) && classes[message[end]] == joiner {
+		end, seen = joined(message, i, end, seen)
 	}
-	if end-i == 8 && isUUID(message[i:]) {
-		return i + uuidLen, true
-	}
-	if !variable {
-		return end, false
-	}
-	for by := message[end]; end+1 < len(message) && message[end] == by; {
-		next, variable := word(message, end+1)
-		if !variable {
-			break
-		}
-		end = next
-	}
-	return end, true
+	return end, seen&digit != 0
 }
 
-// word returns the end of the word at i and whether a digit is in it.
-func word(message string, i int) (end int, variable bool) {
-	var seen uint8
+// joined returns the end of what starts with the word from i to end, behind which is a
+// joiner, and the classes of the words that belong to it, digit for a UUID.
+func joined(message string, i, end int, seen uint8) (int, uint8) {
+	if end-i == uuidFirst && isUUID(message[i:]) {
+		return i + uuidLen, digit
+	}
+	if seen&digit == 0 {
+		return end, seen
+	}
+	for by := message[end]; end+1 < len(message) && message[end] == by; {
+		next, more := word(message, end+1)
+		if more&digit == 0 {
+			break
+		}
+		end, seen = next, seen|more
+	}
+	return end, seen
+}
+
+// word returns the end of the word at i and the classes of its bytes.
+func word(message string, i int) (end int, seen uint8) {
 	for ; i < len(message); i++ {
 		class := classes[message[i]]
-		if class&(letter|digit) == 0 {
+		if class&inWord == 0 {
 			break
 		}
 		seen |= class
 	}
-	return i, seen&digit != 0
+	return i, seen
 }
 
-const uuidLen = 36
+const (
+	uuidLen   = 36
+	uuidFirst = 8 // bytes of its first word
+)
 
 // isUUID reports whether text starts with a lower-case UUID that is not part
 // of a longer word.
 func isUUID(text string) bool {
-	if len(text) < uuidLen || len(text) > uuidLen && classes[text[uuidLen]]&(letter|digit) != 0 {
+	if len(text) < uuidLen || len(text) > uuidLen && classes[text[uuidLen]]&inWord != 0 {
 		return false
 	}
 	for i := 0; i < uuidLen; i++ {

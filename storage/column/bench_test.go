@@ -81,9 +81,12 @@ func BenchmarkCodes(b *testing.B) {
 
 func BenchmarkStrings(b *testing.B) {
 	forms := map[string]func(i int) string{
-		"integers":   func(i int) string { return fmt.Sprint(i * 7919 % 100_003) },
-		"addresses":  func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i%3, i%200, i*31%256) },
-		"uuids":      func(i int) string { return fmt.Sprintf("%08x-1111-2222-3333-%012x", i*7919, i*104729) },
+		"integers":  func(i int) string { return fmt.Sprint(i * 7919 % 100_003) },
+		"addresses": func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i%3, i%200, i*31%256) },
+		"uuids":     func(i int) string { return fmt.Sprintf("%08x-1111-2222-3333-%012x", i*7919, i*104729) },
+		"hexadecimal": func(i int) string {
+			return fmt.Sprintf("%016x%016x", uint64(i)*0x9e3779b97f4a7c15, uint64(i)*0xc2b2ae3d27d4eb4f)
+		},
 		"words":      func(i int) string { return [...]string{"GET", "POST", "PUT", "HEAD"}[i*i%4] },
 		"free texts": func(i int) string { return strings.Repeat("text ", i%7) + fmt.Sprintf("n%d/", i*i) },
 	}

@@ -297,14 +297,15 @@ func appendAddress(dst []byte, v uint32) []byte {
 	return dst
 }
 
-// lowerValues are the values of hexadecimal digits in lower case, 16 for other
-// bytes. Read only.
-var lowerValues = func() (values [256]byte) {
+// The values of hexadecimal digits of each case, 16 for other bytes. Read only.
+var lowerValues, upperValues = valuesOf('a'), valuesOf('A')
+
+func valuesOf(ten byte) (values [256]byte) {
 	for c := range values {
-		values[c] = hexValue(byte(c), 'a')
+		values[c] = hexValue(byte(c), ten)
 	}
 	return values
-}()
+}
 
 // hexValue returns the value of a hexadecimal digit of one case, or 16.
 func hexValue(c, ten byte) byte {
@@ -318,29 +319,35 @@ func hexValue(c, ten byte) byte {
 }
 
 func (e *Encoder) appendHex(dst []byte, values []string, encoding byte) ([]byte, bool) {
-	ten := byte('a')
+	digits := &lowerValues
 	if encoding == stringsHexUpper {
-		ten = 'A'
+		digits = &upperValues
 	}
 	for _, value := range values {
+		all := byte(0) // of the values: 16 in it is no digit
 		for i := 0; i < len(value); i++ {
-			if hexValue(value[i], ten) > 15 {
-				return dst, false
-			}
+			all |= digits[value[i]]
+		}
+		if all > 15 {
+			return dst, false
 		}
 	}
-	if coded, ok := e.appendHexNumbers(dst, values, encoding, ten); ok {
+	if coded, ok := e.appendHexNumbers(dst, values, encoding); ok {
 		return coded, true
 	}
 	dst = e.appendLengths(append(dst, encoding), values)
 	half, pending := byte(0), false
 	for _, value := range values {
-		for i := 0; i < len(value); i++ {
-			digit := hexValue(value[i], ten)
-			if pending {
-				dst = append(dst, half<<4|digit)
-			}
-			half, pending = digit, !pending
+		i := 0
+		if pending && value != "" {
+			dst, pending = append(dst, half<<4|digits[value[0]]), false
+			i = 1
+		}
+		for ; i+1 < len(value); i += 2 {
+			dst = append(dst, digits[value[i]]<<4|digits[value[i+1]])
+		}
+		if i < len(value) {
+			half, pending = digits[value[i]], true
 		}
 	}
 	if pending {
@@ -352,7 +359,7 @@ func (e *Encoder) appendHex(dst []byte, values []string, encoding byte) ([]byte,
 // appendHexNumbers writes hexadecimal values of one length as integers, if they
 // are so near each other that this is worth losing their bytes: equal ones
 // elsewhere in the frame look alike only as bytes.
-func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding, ten byte) ([]byte, bool) {
+func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding byte) ([]byte, bool) {
 	digits := len(values[0])
 	if encoding != stringsHexLower || digits == 0 || digits > hexDigitsMax {
 		return dst, false
@@ -364,7 +371,7 @@ func (e *Encoder) appendHexNumbers(dst []byte, values []string, encoding, ten by
 		}
 		v := uint64(0)
 		for j := 0; j < len(value); j++ {
-			v = v<<4 | uint64(hexValue(value[j], ten))
+			v = v<<4 | uint64(lowerValues[value[j]])
 		}
 		numbers[i] = int64(v)
 	}
