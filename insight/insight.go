@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -213,7 +214,9 @@ func (a *asker) ask(condition, pipes string, limit int) *query.Result {
 		ctx, cancel = context.WithDeadline(ctx, a.budget.until) // the wait for a turn, too
 		defer cancel()
 	}
-	result, err := a.engine.Search(ctx, request)
+	var result *query.Result
+	var err error
+	pprof.Do(ctx, pprof.Labels("asks", condition), func(ctx context.Context) { result, err = a.engine.Search(ctx, request) })
 	if err != nil && a.budget != nil && a.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil) {
 		return a.skip()
 	}

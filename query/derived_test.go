@@ -3,11 +3,13 @@ package query_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query"
@@ -299,6 +301,71 @@ func checkDetectedOrder(t *testing.T, name string, engine *query.Engine, levels 
 	if got, want := search(t, engine, query.Request{Text: where}).Rows[0][0], count("error", "critical"); got != want {
 		t.Errorf("%s: %s: %v, want %d", name, where, got, want)
 	}
+}
+
+// TestMadeConditionsTogether: what a question that names several values of made fields,
+// each beside something else, finds and counts is what a look at each record finds.
+func TestMadeConditionsTogether(t *testing.T) {
+	random := rand.New(rand.NewPCG(73, 74))
+	records := deeds(random, 700)
+	made := make([]map[string]string, len(records))
+	values := map[string][]string{}
+	for i := range records {
+		made[i] = naiveDerived(&records[i])
+		for _, name := range []string{derived.Category, derived.DetectedLevel, "http.response.status_code", "user_agent.name"} {
+			if value := made[i][name]; value != "" && !slices.Contains(values[name], value) {
+				values[name] = append(values[name], value)
+			}
+		}
+	}
+	heads := deal(t, random, records, 3, 3)
+	sealed := make(shardSet, len(heads))
+	for i, parts := range heads {
+		sealed[i] = []part.Part{segmenttest.Seal(t, model.ShardID(i), parts)}
+	}
+	apart, _ := scatter(random, sealed, 2, query.Config{})
+	several := 0
+	for range 150 {
+		text, want := severalMade(random, records, made, values)
+		for name, shards := range map[string]query.Shards{"head": heads, "sealed": sealed, "scattered": apart} {
+			got := search(t, query.New(shards, query.Config{}), query.Request{Text: text}).Rows[0]
+			for i, n := range want {
+				if got[i].(int64) != n {
+					t.Fatalf("%s: %s: %v, want %v", name, text, got, want)
+				}
+			}
+		}
+		if len(want) > 2 && want[0] > 1 {
+			several++
+		}
+	}
+	if several < 20 {
+		t.Fatalf("%d questions find several records: the test is broken", several)
+	}
+}
+
+// severalMade returns a question with several conditions on what is made, and what it
+// counts: records that satisfy one of them, and those of each.
+func severalMade(random *rand.Rand, records []model.Record, made []map[string]string, values map[string][]string) (text string, want []int64) {
+	names := slices.Sorted(maps.Keys(values))
+	var conditions, counted []string
+	found := map[int]bool{}
+	for i := range 1 + random.IntN(4) {
+		message, _ := records[random.IntN(len(records))].Get(model.FieldMessage)
+		word, name := "nothing", names[random.IntN(len(names))]
+		if words := index.Words(message.Text); len(words) > 0 {
+			word = words[random.IntN(len(words))]
+		}
+		value, n := values[name][random.IntN(len(values[name]))], int64(0)
+		for at := range records {
+			if text, _ := records[at].Get(model.FieldMessage); index.HasWord(text.Text, word) && made[at][name] == value {
+				n, found[at] = n+1, true
+			}
+		}
+		conditions = append(conditions, fmt.Sprintf("(message:%q %s:=%q)", word, name, value))
+		counted, want = append(counted, fmt.Sprintf("count_if(%s) as n%d", conditions[i], i)), append(want, n)
+	}
+	return strings.Join(conditions, " OR ") + " | stats count(), " + strings.Join(counted, ", "), append([]int64{int64(len(found))}, want...)
 }
 
 // checkDerived asks for one value of a field.

@@ -4,7 +4,10 @@
 // side by side, so that whatever else the machine does troubles both, and what they use
 // processors for is compared.
 //
-//	go run ./bench/watched -file mix.ndjson -rate 2500 -before 500000
+//	go run ./bench/watched -file mix.ndjson -rate 2500,10000,0 -before 500000 -json watched.json
+//
+// A part of what it costs is done once in a while, however many records come, so each rate
+// has a figure of its own; at rate 0 records come as fast as both nodes take them.
 //
 // A turn begins with records of the hour before, all at once, and with a while of records
 // that come at the pace: what is looked at for the first time, and whole windows of rules,
@@ -31,7 +34,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
-	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -58,15 +61,18 @@ type options struct {
 	file, serve, listen string
 	profile             string
 	watched             bool
-	rate, before, lines int
+	rates               []int
+	before, lines       int
 	turns               int
+	report              string
 	warm, length        time.Duration
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.file, "file", "", "records as NDJSON")
-	flag.IntVar(&o.rate, "rate", 2500, "records in a second, to each node")
+	flag.Func("rate", "records in a second, to each node; 0: as many as both take; several with commas between them (default 2500)", o.parseRates)
+	flag.StringVar(&o.report, "json", "", "file for the report as JSON")
 	flag.IntVar(&o.before, "before", 1_000_000, "records of the hour before")
 	flag.IntVar(&o.lines, "lines", 500_000, "different records at most; then they come again")
 	flag.DurationVar(&o.warm, "warm", 6*time.Minute, "how long records come before it is measured: in that time all is looked at for the first time")
@@ -128,56 +134,59 @@ func profileFrom(ctx context.Context, path string) error {
 	return file.Close()
 }
 
+// parseRates reads rates.
+func (o *options) parseRates(text string) error {
+	o.rates = nil
+	for one := range strings.SplitSeq(text, ",") {
+		rate, err := strconv.Atoi(one)
+		if err != nil || rate != 0 && rate < batches {
+			return fmt.Errorf("rate %q: want 0, or %d or more", one, batches)
+		}
+		o.rates = append(o.rates, rate)
+	}
+	return nil
+}
+
 // side is one of the two nodes.
 type side struct {
-	watched    bool
-	url        string
-	process    *proc.Process
-	before     proc.Usage
-	processors float64
-	peak       int64
+	url     string
+	process *proc.Process
+	before  proc.Usage
 }
 
-func (s *side) String() string {
-	if s.watched {
-		return "watched"
-	}
-	return "not watched"
-}
-
-// run measures turns and prints them.
+// run measures turns at each rate and writes the report.
 func (o *options) run(ctx context.Context, out io.Writer) error {
 	lines, err := o.read()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d records in a second for %s, after %d of the hour before and %s\n\n| | processor s | peak RSS MB | deliveries |\n|---|---:|---:|---:|\n", o.rate, o.length, o.before, o.warm)
-	var all [2][]float64
-	for turn := range o.turns {
-		sides, told, err := o.measure(ctx, lines, turn == o.turns-1)
-		if err != nil {
-			return err
-		}
-		for i, s := range sides {
-			all[i] = append(all[i], s.processors)
-			fmt.Fprintf(out, "| %s | %.2f | %.0f | %d |\n", s, s.processors, float64(s.peak)/1e6, told*int64(i))
-		}
+	commit, err := tool.Commit(ctx)
+	if err != nil {
+		commit = "" // it is not measured where the source is
 	}
-	less, more := middle(all[0]), middle(all[1])
-	fmt.Fprintf(out, "\nMedians: %.2f and %.2f s, %.1f %% more; at most %d %% are allowed.\n", less, more, 100*(more/less-1), allowed)
-	return nil
-}
-
-func middle(values []float64) float64 {
-	slices.SortFunc(values, cmp.Compare)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	report := &Report{Commit: commit, Before: o.before, WarmSeconds: o.warm.Seconds(), Seconds: o.length.Seconds(), AllowedPercent: allowed}
+	for i, rate := range o.rates {
+		at := AtRate{Rate: rate}
+		for turn := range o.turns {
+			one, err := o.measure(ctx, lines, rate, i == len(o.rates)-1 && turn == o.turns-1)
+			if err != nil {
+				return err
+			}
+			at.Turns = append(at.Turns, one)
+		}
+		at.MorePercent = at.more()
+		report.Rates = append(report.Rates, at)
+	}
+	return tool.WriteReport(report, o.report, out)
 }
 
 // read reads the records.
 func (o *options) read() (lines [][]byte, err error) {
-	if o.rate < batches || o.lines < 1 || o.turns < 1 || o.before < 0 || o.length < time.Second {
-		return nil, errors.New("want a rate, lines, turns and a time; see -help")
+	if len(o.rates) == 0 {
+		o.rates = []int{2500}
+	}
+	if o.lines < 1 || o.turns < 1 || o.before < 0 || o.length < time.Second {
+		return nil, errors.New("want lines, turns and a time; see -help")
 	}
 	file, err := os.Open(o.file)
 	if err != nil {
@@ -195,55 +204,55 @@ func (o *options) read() (lines [][]byte, err error) {
 	return lines, scanner.Err()
 }
 
-// measure starts both nodes, sends them the records, and returns what they took, the one
-// that is not watched first, and how many deliveries came.
-func (o *options) measure(ctx context.Context, lines [][]byte, last bool) (sides []*side, deliveries int64, err error) {
+// measure starts both nodes, sends them the records, and returns what they took.
+func (o *options) measure(ctx context.Context, lines [][]byte, rate int, last bool) (turn Turn, err error) {
 	dir, err := os.MkdirTemp("", "stere-watched-")
 	if err != nil {
-		return nil, 0, fmt.Errorf("make a folder: %w", err)
+		return turn, fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var told atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
 	defer receiver.Close()
+	c := &sender{lines: lines}
 	for _, watched := range []bool{false, true} {
 		s, err := o.start(ctx, dir, watched, last)
 		if err != nil {
-			return nil, 0, err
+			return turn, err
 		}
 		defer func() { err = errors.Join(err, s.process.Stop()) }()
-		sides = append(sides, s)
+		c.sides = append(c.sides, s)
 	}
 	hook := fmt.Appendf(nil, `{"webhookId":"all","url":%q,"secret":"a secret of this measurement"}`, receiver.URL)
-	if err := post(ctx, sides[1].url+"/integration/webhooks", hook); err != nil {
-		return nil, 0, err
+	if err := post(ctx, c.sides[1].url+"/integration/webhooks", hook); err != nil {
+		return turn, err
 	}
-	c := &sender{lines: lines, sides: sides}
-	if err := errors.Join(c.fill(ctx, o.before), c.pace(ctx, o.rate, o.warm)); err != nil {
-		return nil, 0, err
+	if err := errors.Join(c.fill(ctx, o.before), c.pace(ctx, rate, o.warm)); err != nil {
+		return turn, err
 	}
-	before := told.Load()
-	for _, s := range sides {
+	before, sent, began := told.Load(), c.sent, time.Now()
+	for _, s := range c.sides {
 		if s.before, err = s.process.Usage(); err != nil {
-			return nil, 0, err
+			return turn, err
 		}
 		if o.profile != "" && last {
 			if err := syscall.Kill(s.process.PID(), syscall.SIGUSR1); err != nil {
-				return nil, 0, fmt.Errorf("begin a profile: %w", err)
+				return turn, fmt.Errorf("begin a profile: %w", err)
 			}
 		}
 	}
-	if err := c.pace(ctx, o.rate, o.length); err != nil {
-		return nil, 0, err
+	if err := c.pace(ctx, rate, o.length); err != nil {
+		return turn, err
 	}
-	for _, s := range sides {
-		after, err := s.process.Usage()
+	turn = Turn{Records: c.sent - sent, Seconds: time.Since(began).Seconds(), Deliveries: told.Load() - before}
+	for i, into := range []*Node{&turn.NotWatched, &turn.Watched} {
+		after, err := c.sides[i].process.Usage()
 		if err != nil {
-			return nil, 0, err
+			return turn, err
 		}
-		s.processors, s.peak = after.CPUSeconds-s.before.CPUSeconds, after.PeakRSSBytes
+		*into = Node{CPUSeconds: after.CPUSeconds - c.sides[i].before.CPUSeconds, PeakRSSBytes: after.PeakRSSBytes}
 	}
-	return sides, told.Load() - before, nil
+	return turn, nil
 }
 
 // start starts a node.
@@ -256,7 +265,7 @@ func (o *options) start(ctx context.Context, dir string, watched, last bool) (*s
 	if err != nil {
 		return nil, err
 	}
-	s := &side{watched: watched, url: "http://" + address}
+	s := &side{url: "http://" + address}
 	name := map[bool]string{true: "watched", false: "other"}[watched]
 	args := []string{"-serve", filepath.Join(dir, name), "-listen", address, fmt.Sprintf("-watched=%t", watched)}
 	if last && o.profile != "" {
@@ -292,17 +301,21 @@ func (c *sender) fill(ctx context.Context, all int) error {
 	return nil
 }
 
-// pace sends records of now at a pace for a while.
+// pace sends records of now at a pace for a while; at rate 0, as fast as they are taken.
 func (c *sender) pace(ctx context.Context, rate int, length time.Duration) error {
-	began, steps := time.Now(), int(length.Seconds()*batches)
-	for step := range steps {
-		select {
-		case <-time.After(time.Until(began.Add(time.Duration(step) * time.Second / batches))):
-		case <-ctx.Done():
-			return ctx.Err()
+	began := time.Now()
+	for step := 0; rate == 0 && time.Since(began) < length || rate > 0 && step < int(length.Seconds()*batches); step++ {
+		n := batchMax
+		if rate > 0 {
+			n = rate*(step+1)/batches - rate*step/batches
+			select {
+			case <-time.After(time.Until(began.Add(time.Duration(step) * time.Second / batches))):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 		now := time.Now().UTC()
-		if err := c.send(ctx, rate*(step+1)/batches-rate*step/batches, func(int) time.Time { return now }); err != nil {
+		if err := c.send(ctx, n, func(int) time.Time { return now }); err != nil {
 			return err
 		}
 	}

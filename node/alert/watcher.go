@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -405,7 +406,11 @@ func (w *Watcher) known(state *catalogue.State, tenant model.TenantID, id string
 // look looks at a window of a rule.
 func (w *Watcher) look(ctx context.Context, tenant model.TenantID, r *triage.Rule, rules []*triage.Rule, end int64) error {
 	began := time.Now()
-	sample, err := w.Finder.Find(ctx, tenant, r, end, w.health(tenant))
+	var sample triage.Sample
+	var err error
+	pprof.Do(ctx, pprof.Labels("watches", r.ID), func(ctx context.Context) {
+		sample, err = w.Finder.Find(ctx, tenant, r, end, w.health(tenant))
+	})
 	w.counts.rules.Add(1)
 	w.counts.evaluating.Add(int64(time.Since(began)))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -107,7 +108,7 @@ func (l *Learner) Run(ctx context.Context) error {
 		}
 		timer.Reset(l.Interval)
 		if l.Leads() && l.State().Format() >= catalogue.FormatTenants {
-			next = l.round(ctx, l.tenants(), next)
+			pprof.Do(ctx, pprof.Labels("watches", "patterns"), func(ctx context.Context) { next = l.round(ctx, l.tenants(), next) })
 		}
 	}
 }

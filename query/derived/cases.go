@@ -120,7 +120,12 @@ func (p derivedPart) cases(ctx context.Context, r *rule, rows *index.DocSet) (*c
 	if rows == nil {
 		rows = index.DocSetRange(0, p.Rows())
 	}
-	b := caseBuilder{part: p, rows: index.AndNot(rows, given), rule: r.name, of: make([]uint32, p.Rows()), says: [][]string{make([]string, len(r.inputs))}}
+	if rows = index.AndNot(rows, given); r.needs != nil {
+		if rows, err = p.Part.Eval(ctx, r.needs, rows); err != nil {
+			return nil, err
+		}
+	}
+	b := caseBuilder{part: p, rows: rows, rule: r.name, of: make([]uint32, p.Rows()), says: [][]string{make([]string, len(r.inputs))}}
 	for i, in := range r.inputs {
 		said, err := b.read(ctx, i, in)
 		if err != nil {
@@ -283,7 +288,7 @@ func (s *said) set(row, number uint32) {
 // readMessages reads what outlines say, and messages where that is not enough.
 func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said, numbers map[string]uint32) error {
 	column := b.part.Patterns(&part.Naming{
-		Key: fmt.Sprintf("derived %s %d", b.rule, i), Apart: in.apart, Texts: in.texts, Reduce: in.reduce, Start: func() func(string) string { return in.outline },
+		Key: fmt.Sprintf("derived %s %d", b.rule, i), Apart: in.apart, Texts: in.texts, Reduce: in.reduce, Few: true, Start: func() func(string) string { return in.outline },
 	})
 	if column == nil {
 		return nil

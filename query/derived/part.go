@@ -59,6 +59,7 @@ type records struct {
 	places  Places // nil: no field depends on it
 	own     *rule  // of categories, for words of the tenant's own; nil: the built-in one
 	version string // of places and words, in the keys of what is kept
+	decided decided
 }
 
 // use lets words of a tenant's own decide categories.
@@ -225,23 +226,27 @@ func dear(e index.Expr) bool {
 	return false
 }
 
-// allOf looks first at what is stored, at what is made only for the rows that are left.
-func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *index.DocSet) (*index.DocSet, error) {
-	var stored, others []index.Expr
+// branch is conditions on fields that are made, those that need least first, and rows that
+// satisfy what is asked besides.
+type branch struct {
+	made []index.Expr
+	rows *index.DocSet
+}
+
+// branch looks at what is stored of a conjunction.
+func (p derivedPart) branch(ctx context.Context, operands []index.Expr, within *index.DocSet) (b branch, err error) {
+	var stored []index.Expr
 	for _, operand := range operands {
 		if touches(operand) {
-			others = append(others, operand)
+			b.made = append(b.made, operand)
 		} else {
 			stored = append(stored, operand)
 		}
 	}
-	var err error
-	if len(stored) > 0 {
-		if within, err = p.Part.Eval(ctx, index.AllOf{Of: stored}, within); err != nil {
-			return nil, err
-		}
+	if b.rows = within; len(stored) > 0 {
+		b.rows, err = p.Part.Eval(ctx, index.AllOf{Of: stored}, within)
 	}
-	slices.SortStableFunc(others, func(a, b index.Expr) int {
+	slices.SortStableFunc(b.made, func(a, b index.Expr) int {
 		switch {
 		case dear(a) == dear(b):
 			return 0
@@ -250,15 +255,75 @@ func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *i
 		}
 		return 1
 	})
-	for _, operand := range others {
+	return b, err
+}
+
+// allOf looks first at what is stored, at what is made only for the rows that are left.
+func (p derivedPart) allOf(ctx context.Context, operands []index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	b, err := p.branch(ctx, operands, within)
+	if err != nil {
+		return nil, err
+	}
+	return p.allMade(ctx, &b)
+}
+
+// allMade returns the rows of a branch that satisfy what is made, too.
+func (p derivedPart) allMade(ctx context.Context, b *branch) (*index.DocSet, error) {
+	within := b.rows
+	for _, operand := range b.made {
 		if within.IsEmpty() {
 			return within, nil
 		}
+		var err error
 		if within, err = p.Eval(ctx, operand, within); err != nil {
 			return nil, err
 		}
 	}
 	return within, nil
+}
+
+// branches returns the operands of a disjunction. What several of them need first is
+// decided for the rows of all at once.
+func (p derivedPart) branches(ctx context.Context, operands []index.Expr, within *index.DocSet) ([]branch, error) {
+	branches := make([]branch, len(operands))
+	type need struct {
+		rows *index.DocSet
+		of   int // branches
+	}
+	needed := map[place]need{}
+	for i, operand := range operands {
+		all, ok := operand.(index.AllOf)
+		if !ok {
+			all.Of = []index.Expr{operand}
+		}
+		b, err := p.branch(ctx, all.Of, within)
+		if err != nil {
+			return nil, err
+		}
+		branches[i] = b
+		if leaf, ok := b.made[0].(index.Leaf); ok && !b.rows.IsEmpty() {
+			if at, ok := p.shown.maker(leaf.Field); ok {
+				n := needed[at]
+				if n.rows == nil {
+					n.rows = index.NewDocSet()
+				}
+				needed[at] = need{index.Or(n.rows, b.rows), n.of + 1}
+			}
+		}
+	}
+	for at, n := range needed {
+		if n.of == 1 {
+			continue
+		}
+		rows, apart, err := p.apart(ctx, at, n.rows)
+		if err == nil && apart {
+			_, _, err = p.decide(ctx, at, rows)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return branches, nil
 }
 
 // anyOf asks all that is stored at once, also of fields that are made where they are not.
@@ -291,8 +356,16 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 		}
 		found = index.Or(found, index.And(within, rows))
 	}
-	for _, operand := range others {
-		rows, err := p.Eval(ctx, operand, index.AndNot(within, found))
+	if len(others) == 0 {
+		return found, nil
+	}
+	branches, err := p.branches(ctx, others, index.AndNot(within, found))
+	if err != nil {
+		return nil, err
+	}
+	for i := range branches {
+		branches[i].rows = index.AndNot(branches[i].rows, found)
+		rows, err := p.allMade(ctx, &branches[i])
 		if err != nil {
 			return nil, err
 		}
@@ -318,8 +391,14 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *inde
 	if within.IsEmpty() {
 		return within, nil
 	}
-	if at, ok := p.shown.maker(leaf.Field); ok && at.rule.locate == nil && p.few(within) && !p.has(at.rule, at.at) {
-		return p.among(ctx, leaf, at.rule, at.at, within)
+	if at, ok := p.shown.maker(leaf.Field); ok {
+		some, apart, err := p.apart(ctx, at, within)
+		switch {
+		case err != nil:
+			return nil, err
+		case apart:
+			return p.among(ctx, leaf, at, some)
+		}
 	}
 	find := func() (*index.DocSet, int64, error) {
 		made, err := p.made(ctx, leaf.Field)
@@ -340,9 +419,21 @@ func (p derivedPart) matching(ctx context.Context, leaf index.Leaf, within *inde
 
 var errNotKept = errors.New("not kept")
 
-// few reports whether rows are so few that values are made of them alone.
-func (p derivedPart) few(rows *index.DocSet) bool {
-	return rows.GetCardinality()*fewOf <= uint64(p.Rows())*fewRows
+// apart reports whether values are made of rows alone, and returns those of them of which
+// anything can be made: these are few among all such, and the values of all are not kept.
+func (p derivedPart) apart(ctx context.Context, at place, rows *index.DocSet) (*index.DocSet, bool, error) {
+	if at.rule.locate != nil || p.has(at.rule, at.at) {
+		return rows, false, nil
+	}
+	all := uint64(p.Rows())
+	if at.rule.needs != nil {
+		able, err := p.Part.Eval(ctx, at.rule.needs, nil)
+		if err != nil {
+			return nil, false, err
+		}
+		rows, all = index.And(rows, able), able.GetCardinality()
+	}
+	return rows, rows.GetCardinality()*fewOf <= all*fewRows, nil
 }
 
 // has reports whether the values of a field are kept, in memory or beside the part.
@@ -356,31 +447,34 @@ func (p derivedPart) has(r *rule, at int) bool {
 
 // among returns the rows of within for which a value is made that satisfies a condition;
 // of others nothing is made.
-func (p derivedPart) among(ctx context.Context, leaf index.Leaf, r *rule, at int, within *index.DocSet) (*index.DocSet, error) {
-	found, f := index.NewDocSet(), r.fields[at]
-	given, err := p.Part.Eval(ctx, f.given(), within)
+func (p derivedPart) among(ctx context.Context, leaf index.Leaf, at place, within *index.DocSet) (*index.DocSet, error) {
+	rows, known, err := p.decide(ctx, at, within)
+	if err != nil || rows.IsEmpty() {
+		return rows, err
+	}
+	kind := at.rule.fields[at.at].kind
+	return index.And(rows, known.matching(func(text string) bool { return leaf.Pred.Match(kind, text) })), nil
+}
+
+// decide makes a field of the rows of within, and returns those of them of which it is made.
+func (p derivedPart) decide(ctx context.Context, at place, within *index.DocSet) (rows *index.DocSet, known *decidedRows, err error) {
+	given, err := p.Part.Eval(ctx, at.rule.fields[at.at].given(), within)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	rows := index.AndNot(within, given)
-	if rows.IsEmpty() {
-		return found, nil
-	}
-	c, err := p.cases(ctx, r, rows)
-	if err != nil {
-		return nil, err
-	}
-	made := &c.fields[at]
-	matches := make([]bool, len(made.dict)+1)
-	for i, text := range made.dict {
-		matches[i+1] = leaf.Pred.Match(f.kind, text)
-	}
-	for it := rows.Iterator(); it.HasNext(); {
-		if row := it.Next(); matches[made.ofCase[c.of[row]]] {
-			found.Add(row)
+	key := decidedKey{p.Part, at}
+	known = p.shown.decided.rows(key)
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	rows = index.AndNot(within, given)
+	if open := index.AndNot(rows, known.rows); !open.IsEmpty() {
+		c, err := p.cases(ctx, at.rule, open)
+		if err != nil {
+			return nil, nil, err
 		}
+		p.shown.decided.grew(key, known, known.add(open, c, at.at))
 	}
-	return found, nil
+	return rows, known, nil
 }
 
 // Columns implements part.Part. Made values are in one column with the stored ones of

@@ -18,6 +18,9 @@ type rule struct {
 	name   string
 	fields []field
 	inputs []input
+	// needs is a condition on stored fields that all records satisfy of which it makes
+	// anything, nil if none is known: of others nothing is read.
+	needs index.Expr
 	// derive returns the values of the fields for one case, "" for none.
 	derive func(says []string) []string
 	// locate is derive of a rule that also asks where an address is.
@@ -199,6 +202,7 @@ var rules = []*rule{
 			{fields: agentFields, says: meaning.AgentText},
 			{says: func(text string) string { request, _ := meaning.RequestOf(text); return request.Agent }, outline: ofRequest, fallback: true},
 		},
+		needs: ofRequests(agentFields),
 		derive: func(says []string) []string {
 			a := meaning.AgentOf(cmp.Or(says...))
 			return []string{a.Name, a.Version, a.OS, a.OSVersion, a.Device, a.DeviceKind}
@@ -215,6 +219,7 @@ var rules = []*rule{
 				return request.Method + " " + request.Status
 			}, outline: ofRequest},
 		},
+		needs: ofRequests(methodFields, statusFields),
 		derive: func(says []string) []string {
 			method, status, _ := strings.Cut(says[2], " ")
 			return []string{cmp.Or(says[0], method), cmp.Or(says[1], status)}
@@ -300,6 +305,16 @@ func methodText(text string) string {
 		return ""
 	}
 	return strings.ToUpper(text)
+}
+
+// ofRequests is the condition on records that have one of some fields or, as its message, a
+// line of an access log: all such lines have the word, whatever version of HTTP they name.
+func ofRequests(fields ...[]string) index.Expr {
+	any := index.AnyOf{Of: []index.Expr{index.Leaf{Field: model.FieldMessage, Pred: index.Word{Folded: "http"}}}}
+	for _, name := range slices.Concat(fields...) {
+		any.Of = append(any.Of, index.Leaf{Field: name, Pred: index.Exists{}})
+	}
+	return any
 }
 
 // ofRequest says whether a message has to be read for a request.

@@ -21,13 +21,22 @@ func (r *run) filtered(p part.Part, found *index.DocSet) (*index.DocSet, error) 
 		return found, nil
 	}
 	list := found.ToArray()
-	var kept []uint32
+	var kept []int
 	err := r.do(p, r.plan.Filter, found, list, func(n int, _ expr.Value, keep bool) {
 		if keep {
-			kept = append(kept, list[n])
+			kept = append(kept, n)
 		}
 	})
-	return index.DocSetOf(kept...), err
+	if err != nil || len(kept) == len(list) {
+		return found, err
+	}
+	rows := make([]uint32, len(kept))
+	for i, n := range kept {
+		rows[i] = list[n]
+	}
+	left := index.DocSetOf(rows...)
+	r.reads.narrow(p, found, left, kept)
+	return left, nil
 }
 
 // compute reads a virtual field of the rows.
@@ -125,7 +134,7 @@ func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, li
 		tried = make([]result, len(inputs[0].values))
 	}
 	row := rows.Row{Record: true}
-	var scratch []rows.Field
+	scratch := make([]rows.Field, 0, len(inputs)+madeRoom)
 	for n := range list {
 		if n%stopOften == 0 {
 			if err := r.ctx.Err(); err != nil {
@@ -161,6 +170,9 @@ func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, li
 	return nil
 }
 
+// madeRoom is for so many fields that ops make of a row there is room beforehand.
+const madeRoom = 16
+
 // stopOften is after how many rows it is looked whether the time is over.
 const stopOften = 1 << 7
 
@@ -194,13 +206,17 @@ func (r *run) inputs(p part.Part, program *plan.Program, found *index.DocSet, li
 		case model.FieldID:
 			ids, err = p.IDs(found)
 		default:
-			var c column
-			if c, err = r.gather(p, name, found, list); err != nil {
-				break
-			}
-			in := input{name: name, codes: c.codes, values: make([]expr.Value, len(c.dict)+1)}
-			for i := range c.dict {
-				in.values[i+1] = valueOf(&c.dict[i])
+			in, known := r.reads.known(p, found, name)
+			if !known {
+				var c column
+				if c, err = r.gather(p, name, found, list); err != nil {
+					break
+				}
+				in = input{name: name, codes: c.codes, values: make([]expr.Value, len(c.dict)+1)}
+				for i := range c.dict {
+					in.values[i+1] = valueOf(&c.dict[i])
+				}
+				r.reads.note(p, found, in)
 			}
 			inputs = append(inputs, in)
 		}

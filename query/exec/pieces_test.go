@@ -24,12 +24,12 @@ type textsPart struct {
 	most                 *int // messages that were read at once
 }
 
-func (p textsPart) Rows() uint32                      { return uint32(len(p.messages)) }
-func (p textsPart) TimeRange() (int64, int64)         { return 0, int64(len(p.messages) - 1) }
-func (p textsPart) AllColumns() []part.Column         { return nil }
-func (p textsPart) Patterns(*part.Naming) part.Column { return nil }
+func (p *textsPart) Rows() uint32                      { return uint32(len(p.messages)) }
+func (p *textsPart) TimeRange() (int64, int64)         { return 0, int64(len(p.messages) - 1) }
+func (p *textsPart) AllColumns() []part.Column         { return nil }
+func (p *textsPart) Patterns(*part.Naming) part.Column { return nil }
 
-func (p textsPart) Columns(name string) []part.Column {
+func (p *textsPart) Columns(name string) []part.Column {
 	switch name {
 	case "message":
 		return []part.Column{textsColumn{p, name, p.messages}}
@@ -39,32 +39,32 @@ func (p textsPart) Columns(name string) []part.Column {
 	return nil
 }
 
-func (p textsPart) Eval(_ context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+func (p *textsPart) Eval(_ context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
 	if within == nil {
 		within = index.DocSetRange(0, p.Rows())
 	}
 	return within, nil // every row has every field, and no other condition is tried
 }
 
-func (p textsPart) Times(rows *index.DocSet) (times []int64, err error) {
+func (p *textsPart) Times(rows *index.DocSet) (times []int64, err error) {
 	for _, row := range rows.ToArray() {
 		times = append(times, int64(row))
 	}
 	return times, nil
 }
 
-func (p textsPart) IDs(rows *index.DocSet) (ids []model.RecordID, err error) {
+func (p *textsPart) IDs(rows *index.DocSet) (ids []model.RecordID, err error) {
 	for _, row := range rows.ToArray() {
 		ids = append(ids, model.RecordID{Shard: 1, Index: 1, Ordinal: row})
 	}
 	return ids, nil
 }
 
-func (p textsPart) TimeDigits(rows *index.DocSet) ([]uint8, error) {
+func (p *textsPart) TimeDigits(rows *index.DocSet) ([]uint8, error) {
 	return make([]uint8, rows.GetCardinality()), nil
 }
 
-func (p textsPart) Records(_ context.Context, rows *index.DocSet) (records []model.Record, err error) {
+func (p *textsPart) Records(_ context.Context, rows *index.DocSet) (records []model.Record, err error) {
 	for _, row := range rows.ToArray() {
 		records = append(records, model.Record{Time: int64(row), Fields: []model.Field{{Name: "message", Kind: model.String, Text: p.messages[row]}}})
 	}
@@ -73,7 +73,7 @@ func (p textsPart) Records(_ context.Context, rows *index.DocSet) (records []mod
 
 // textsColumn is a column of such a part.
 type textsColumn struct {
-	part   textsPart
+	part   *textsPart
 	name   string
 	values []string
 }
@@ -117,7 +117,7 @@ func (c textsColumn) Counts(ctx context.Context, rows *index.DocSet) (counts []p
 // and that they are.
 func TestPieces(t *testing.T) {
 	const rows = 2*pieceRows + 1_000
-	p := textsPart{most: new(int)}
+	p := &textsPart{most: new(int)}
 	for i := range rows {
 		p.messages = append(p.messages, fmt.Sprintf("message %d", i*7919%601))
 		p.components = append(p.components, fmt.Sprintf("c%d", i%3))
@@ -146,7 +146,7 @@ func TestPieces(t *testing.T) {
 // piece, too.
 func TestPiecesOfMasked(t *testing.T) {
 	const rows = 2*pieceRows + 1_000
-	p := textsPart{most: new(int), texts: true}
+	p := &textsPart{most: new(int), texts: true}
 	for i := range rows {
 		p.messages, p.components = append(p.messages, fmt.Sprintf("message %d", i%601)), append(p.components, "c")
 	}

@@ -66,6 +66,7 @@ type run struct {
 	far    []Remote
 	plan   *plan.Plan
 	limits Limits
+	reads  reads
 
 	mu struct {
 		sync.Mutex
@@ -141,50 +142,55 @@ func (r *run) overRead() error {
 // timeReason says that there was no more time.
 func timeReason(most time.Duration) string { return fmt.Sprintf("the time limit of %s is over", most) }
 
+// pieceLength is how long a piece of work goes on with the next part: a turn is not for free,
+// with a thread of its own for some, and of many small parts each would cost more than to
+// read it.
+const pieceLength = 5 * time.Millisecond
+
 // each calls do for 0 <= i < n, about in this order, by at most Workers
 // goroutines, and returns when all have ended. After an error or the end of
 // the context no more calls start. A panic in a call is its error.
 func (r *run) each(n int, do func(i int) error) error {
-	workers := min(r.limits.Workers, n)
-	if workers <= 1 {
-		for i := range n {
-			if err := cmp.Or(r.ctx.Err(), r.overRead()); err != nil {
-				return err
-			}
-			if err := r.turn(func() error { return do(i) }); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	var mu sync.Mutex
-	var wait sync.WaitGroup
 	var first error
 	next := 0
-	for range workers {
-		wait.Go(func() {
-			for {
+	take := func() (i int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil && next < n {
+			first = cmp.Or(r.ctx.Err(), r.overRead())
+		}
+		if first != nil || next >= n {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	work := func() {
+		for i, ok := take(); ok; i, ok = take() {
+			err := r.turn(func() error {
+				began := time.Now()
+				for more := true; more; i, more = take() {
+					if err := do(i); err != nil || time.Since(began) >= pieceLength {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
 				mu.Lock()
-				i := next
-				next++
-				if err := cmp.Or(r.ctx.Err(), r.overRead()); err != nil && first == nil {
+				if first == nil {
 					first = err
 				}
-				stop := first != nil || i >= n
 				mu.Unlock()
-				if stop {
-					return
-				}
-				if err := r.turn(func() error { return do(i) }); err != nil {
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
-				}
 			}
-		})
+		}
 	}
+	var wait sync.WaitGroup
+	for range min(r.limits.Workers, n) - 1 {
+		wait.Go(work)
+	}
+	work()
 	wait.Wait()
 	return first
 }

@@ -165,6 +165,10 @@ func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
 			return found, err
 		}
 	}
+	if len(g.plan.Virtual) > 0 {
+		g.reads.begin(p)
+		defer g.reads.end(p)
+	}
 	rows, err := g.matching(p, lo, hi)
 	if err != nil || rows.IsEmpty() {
 		return nil, err

@@ -70,6 +70,9 @@ type Naming struct {
 	// of a part that a name has to be made for one by one, about so many of each shape get
 	// theirs, and the others one of these; 0: all get theirs.
 	Some int
+	// Few says that many texts share a name, so that none of the names is left out for what
+	// they take: who asks for those of some messages is told the same as who asks for all.
+	Few bool
 }
 
 // Named is a condition on what a naming makes of messages, for the field of patterns.

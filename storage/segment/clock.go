@@ -72,6 +72,17 @@ func (k clock) unit() (nanos, period int64) {
 	return 1e9 / period, period
 }
 
+// mayHave reports whether a value can have a word: the words of clocks are so many digits.
+func (k clock) mayHave(word string) bool {
+	switch k {
+	case clockTime, clockMinute:
+		return len(word) == 2
+	case clockYear:
+		return len(word) == 2 || len(word) == 4
+	}
+	return !k.valid() || len(word) == int(k-clockFraction) // what is damaged is told by who reads it
+}
+
 func allDigits(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {

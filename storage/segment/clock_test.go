@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,6 +35,17 @@ func TestClockRoundTrip(t *testing.T) {
 			}
 			if !ok {
 				continue
+			}
+			lengths := map[int]bool{} // of the words that there are
+			for _, value := range values {
+				for word := range strings.SplitSeq(value, ":") {
+					lengths[len(word)] = true
+				}
+			}
+			for n := 1; n <= 10; n++ {
+				if may := clock(coded[0] &^ slotClock).mayHave(strings.Repeat("1", n)); may != lengths[n] {
+					t.Errorf("%s: a word of %d digits: %v", layout, n, may)
+				}
 			}
 			got, err := clockValues(coded, len(values), nil, times)
 			if err != nil || !slices.Equal(got, values) {

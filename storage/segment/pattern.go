@@ -238,8 +238,8 @@ func (l *loosePatterns) putInto(out *part.Values, places []uint32) {
 }
 
 // someShare is which share of the texts without a shape, one in so many, is read by
-// itself when it is asked for, and someMax of how many: of so few, patterns that take
-// looseBytesMax would have to be of 2 KiB each.
+// itself when it is asked for, of few names all but that share, and someMax of how many where there can be as many patterns
+// as texts: of so few, patterns that take looseBytesMax would have to be of 2 KiB each.
 const (
 	someShare = 4
 	someMax   = 4 << 10
@@ -256,7 +256,11 @@ func (c patternColumn) loose(ctx context.Context, present, without []uint32) (*l
 		return nil, err
 	}
 	const all, first = 1, 2 // items of the key: those of all rows, and from which page on some were read
-	if !c.meta.text || counts[0] > someMax || int64(len(without)) > counts[0]/someShare || c.segment.cache.holds(c.patternsKey(all)) ||
+	many, most := counts[0] > someMax, counts[0]/someShare
+	if c.naming != nil && c.naming.Few {
+		many, most = false, counts[0]-most
+	}
+	if !c.meta.text || many || int64(len(without)) > most || c.segment.cache.holds(c.patternsKey(all)) ||
 		c.segment.cache.readings.again(c.patternsKey(first+present[without[0]]/PageRows)) {
 		return c.allLoose(ctx)
 	}

@@ -389,10 +389,33 @@ type textScan struct {
 	needle needle            // in texts without a shape: the same condition
 	word   string            // that the needle is, if it is one
 	pages  [wordSources][]uint32
+	// any are words of which one is looked for in variables, instead of test, bytes and
+	// word: those that the page that is looked at may have, as begin, if there is one, says.
+	any   []wordOfScan
+	begin func(page uint32)
 
 	found   *index.DocSet
 	decoder *column.Decoder
 	values  []uint32 // scratch
+}
+
+// wordOfScan is a word that is looked for with others.
+type wordOfScan struct {
+	word  string
+	bytes column.Needle
+}
+
+// hasAny reports whether a variable has one of the words.
+func (s *textScan) hasAny(text string) bool {
+	return slices.ContainsFunc(s.any, func(w wordOfScan) bool { return index.HasWord(text, w.word) })
+}
+
+// may reports whether there can be a hit as far as is known of what is looked for.
+func (s *textScan) may(can func(bytes column.Needle, word string) bool) bool {
+	if s.any == nil {
+		return can(s.bytes, s.word)
+	}
+	return slices.ContainsFunc(s.any, func(w wordOfScan) bool { return can(w.bytes, w.word) })
 }
 
 func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
@@ -445,6 +468,9 @@ func union(a, b []uint32) []uint32 {
 
 // variables looks at the variables of a page.
 func (s *textScan) variables(_ context.Context, page uint32) error {
+	if s.begin != nil {
+		s.begin(page)
+	}
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err
@@ -594,7 +620,7 @@ func (s *textScan) add(numbers []uint32) error {
 // matchGroup tells which values of a group have a variable that satisfies the
 // test, nil if none.
 func (s *textScan) matchGroup(page uint32, group *textGroup) (hits []bool, err error) {
-	if !s.bytes.AmongEncoded(group.body) {
+	if !s.may(func(bytes column.Needle, _ string) bool { return bytes.AmongEncoded(group.body) }) {
 		return nil, nil // clocks have no letters
 	}
 	var times []int64
@@ -617,12 +643,15 @@ func (s *textScan) matchGroup(page uint32, group *textGroup) (hits []bool, err e
 func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *[]int64) ([]bool, error) {
 	count := int(group.count)
 	if !isClock(slot) {
-		if !column.MayHold(slot, s.bytes) {
+		if !s.may(func(bytes column.Needle, _ string) bool { return column.MayHold(slot, bytes) }) {
 			return nil, nil
 		}
 		return s.decoder.Match(slot, count, s.test)
 	}
-	if !s.bytes.Within("0123456789:") {
+	k := clock(slot[0] &^ slotClock)
+	if !s.may(func(bytes column.Needle, word string) bool {
+		return bytes.Within("0123456789:") && (word == "" || k.mayHave(word))
+	}) {
 		return nil, nil
 	}
 	if *times == nil {

@@ -2,28 +2,45 @@ package segment
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
 
 var _ part.AnyLeaf = (*Segment)(nil)
 
-// AnyLeaf implements part.AnyLeaf: pages of codes are read once for words that any of
-// may be in a field.
+// AnyLeaf implements part.AnyLeaf: pages of codes and of variables are read once for words
+// that any of may be in a field.
 func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *index.DocSet) (*index.DocSet, error) {
-	probes, err := s.wordProbes(leaves)
-	if err != nil {
-		return nil, err
+	words, others := wordsAmong(leaves)
+	found, left := index.NewDocSet(), within
+	if len(words) > 0 {
+		probes, err := s.wordProbes(words)
+		if err != nil {
+			return nil, err
+		}
+		columns := s.columns
+		if field := words[0].Field; field != "" {
+			columns = s.named[field]
+		}
+		if found, err = eachAmong(columns, within, func(c part.Column, left *index.DocSet) (*index.DocSet, error) {
+			return c.(*columnReader).anyWord(ctx, probes, left)
+		}); err != nil {
+			return nil, err
+		}
+		left = index.AndNot(within, found)
 	}
-	if probes == nil {
-		return eachAmong(leaves, within, func(leaf index.Leaf, left *index.DocSet) (*index.DocSet, error) { return s.Leaf(ctx, leaf, left) })
-	}
-	return eachAmong(s.named[leaves[0].Field], within, func(c part.Column, left *index.DocSet) (*index.DocSet, error) {
-		return c.(*columnReader).anyWord(ctx, probes, left)
+	rest, err := eachAmong(others, left, func(leaf index.Leaf, left *index.DocSet) (*index.DocSet, error) {
+		if left.IsEmpty() {
+			return left, nil
+		}
+		return s.Leaf(ctx, leaf, left)
 	})
+	return index.Or(found, rest), err
 }
 
 // eachAmong returns what is found of each of a list, the next of which is looked for only among
@@ -43,18 +60,28 @@ func eachAmong[T any](list []T, within *index.DocSet, find func(one T, left *ind
 	return found, nil
 }
 
-// wordProbes returns the probes of leaves that look for words in a field, nil if there are
-// others or there is no field.
-func (s *Segment) wordProbes(leaves []index.Leaf) ([]*probe, error) {
-	words := make([]string, len(leaves))
-	for i, leaf := range leaves {
-		word, ok := leaf.Pred.(index.Word)
-		if !ok || leaf.Field == "" {
-			return nil, nil
+// wordsAmong returns those of the leaves that look for words, if there are several, and the
+// others.
+func wordsAmong(leaves []index.Leaf) (words, others []index.Leaf) {
+	for _, leaf := range leaves {
+		if _, ok := leaf.Pred.(index.Word); ok {
+			words = append(words, leaf)
+		} else {
+			others = append(others, leaf)
 		}
-		words[i] = word.Folded
 	}
-	probes := make([]*probe, len(leaves))
+	if len(words) == 1 {
+		return nil, leaves
+	}
+	return words, others
+}
+
+// wordProbes returns the probes of leaves that look for words in a field, or in any.
+func (s *Segment) wordProbes(leaves []index.Leaf) ([]*probe, error) {
+	words, probes := make([]string, len(leaves)), make([]*probe, len(leaves))
+	for i, leaf := range leaves {
+		words[i] = leaf.Pred.(index.Word).Folded
+	}
 	for i, leaf := range leaves {
 		var err error
 		if probes[i], err = s.newProbe(leaf); err != nil {
@@ -84,14 +111,41 @@ func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *ind
 		return nil, err
 	}
 	found = index.Or(found, referring)
+	variable, err := c.anyVariableWord(ctx, probes, codes, index.AndNot(within, found))
+	if err != nil {
+		return nil, err
+	}
+	found = index.Or(found, variable)
 	for _, p := range probes {
-		rows, err := c.rowsWithLooseWord(ctx, p, p.hints.Words[0], codes, index.AndNot(within, found), variableWords, plainWords, longWords)
+		rows, err := c.rowsWithLooseWord(ctx, p, p.hints.Words[0], codes, index.AndNot(within, found), plainWords, longWords)
 		if err != nil {
 			return nil, err
 		}
 		found = index.Or(found, rows)
 	}
 	return found, nil
+}
+
+// anyVariableWord returns the rows of within with one of the words in a variable. Shapes in
+// skip are not looked at.
+func (c *columnReader) anyVariableWord(ctx context.Context, probes []*probe, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+	scan := textScan{column: c, within: within, skip: skip}
+	scan.test = scan.hasAny
+	words := map[uint32][]wordOfScan{} // by page
+	for _, p := range probes {
+		word := p.hints.Words[0]
+		pages, err := c.pagesWithWord(word, p.along, variableWords)
+		if err != nil {
+			return nil, err
+		}
+		one := wordOfScan{word, column.NewNeedle(word)}
+		for _, page := range pages {
+			words[page] = append(words[page], one)
+		}
+	}
+	scan.pages[variableWords] = slices.Sorted(maps.Keys(words))
+	scan.begin = func(page uint32) { scan.any = words[page] }
+	return scan.run(ctx)
 }
 
 // together is the words that one expression looks for: what unpacks a page of

@@ -3,6 +3,7 @@ package segment
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -55,8 +56,8 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestAnyLeaf compares what is found of words that any of may be in a field, of which
-// several stand in shapes, in variables, in values that texts refer to and in texts
+// TestAnyLeaf compares what is found of words, and phrases, that any of may be in a field, or
+// in any, of which several stand in shapes, in variables, in values that texts refer to and in texts
 // without a shape, with what each word alone finds.
 func TestAnyLeaf(t *testing.T) {
 	rng := rand.New(rand.NewPCG(131, 132))
@@ -69,10 +70,16 @@ func TestAnyLeaf(t *testing.T) {
 	for range 300 {
 		r := records[rng.IntN(len(records))]
 		field := r.Fields[rng.IntN(len(r.Fields))].Name
+		if rng.IntN(3) == 0 {
+			field = "" // any
+		}
 		var leaves []index.Expr
 		for range 1 + rng.IntN(4) {
 			from := truth.records[rng.IntN(len(truth.records))]
-			if words := index.Words(from.Fields[rng.IntN(len(from.Fields))].Text); len(words) > 0 {
+			text := from.Fields[rng.IntN(len(from.Fields))].Text
+			if words := index.Words(text); len(words) > 0 && rng.IntN(5) == 0 {
+				leaves = append(leaves, index.Leaf{Field: field, Pred: index.NewPhrase(strings.Join(words[:min(2, len(words))], " "))})
+			} else if len(words) > 0 {
 				leaves = append(leaves, index.Leaf{Field: field, Pred: index.Word{Folded: words[rng.IntN(len(words))]}})
 			}
 		}
