@@ -190,13 +190,13 @@ func answerOf(t *testing.T, p part.Part, text string) any {
 
 // olderPart is a part before others, of which a page needs no times.
 type olderPart struct {
-	textsPart
+	*textsPart
 	asked *int // times
 }
 
-func (p olderPart) TimeRange() (int64, int64) { return -int64(len(p.messages)), -1 }
+func (p *olderPart) TimeRange() (int64, int64) { return -int64(len(p.messages)), -1 }
 
-func (p olderPart) Times(rows *index.DocSet) (times []int64, err error) {
+func (p *olderPart) Times(rows *index.DocSet) (times []int64, err error) {
 	*p.asked += int(rows.GetCardinality())
 	for _, row := range rows.ToArray() {
 		times = append(times, int64(row)-int64(len(p.messages)))
@@ -208,8 +208,8 @@ func (p olderPart) Times(rows *index.DocSet) (times []int64, err error) {
 // times are read, while all of them are counted, and that they are read once it is needed.
 func TestOlderPartsOnlyCount(t *testing.T) {
 	const rows = 2 * windowFirst
-	newer := textsPart{most: new(int), messages: make([]string, rows), components: make([]string, rows)}
-	older := olderPart{textsPart: newer, asked: new(int)}
+	newer := &textsPart{most: new(int), messages: make([]string, rows), components: make([]string, rows)}
+	older := &olderPart{textsPart: newer, asked: new(int)}
 	parsed, err := syntax.Parse("component:c")
 	if err != nil {
 		t.Fatal(err)
