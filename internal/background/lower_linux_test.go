@@ -19,6 +19,9 @@ func TestPriority(t *testing.T) {
 		return value
 	}
 	usual := priority()
+	if usual <= 15 {
+		t.Skipf("the test runs at priority %d, no more than the work has", usual)
+	}
 	var within int
 	if err := background.Run(func() error { within = priority(); return nil }); err != nil {
 		t.Fatal(err)
