@@ -27,15 +27,14 @@ var actsInside = strings.Fields("成功 失败 失敗 开始 開始 停止 启�
 // names, at each of their places, whatever the order of outlines. Zero: none.
 type sample uint32
 
-// insideOf returns the sample of rows.
-func insideOf(rows [][]string) sample {
-	n := 0
+// insideOf returns the rows that may have names inside a token, and the sample of them.
+func insideOf(rows [][]string) (dense [][]string, of sample) {
 	for _, tokens := range rows {
 		if mayHaveInside(tokens) {
-			n++
+			dense = append(dense, tokens)
 		}
 	}
-	return sample((n + insideRows - 1) / insideRows)
+	return dense, sample((len(dense) + insideRows - 1) / insideRows)
 }
 
 // has reports whether a name is looked for.

@@ -136,13 +136,14 @@ func coveredBy(forms []string, tokens []string) bool {
 // which another place has too. Of places with the same rows the one with most names counts.
 func widePlaces(rows [][]string, traits map[string]trait) []string {
 	// Most places have one name: only those with more are worth their names.
-	counts, sample := map[place]uint32{}, insideOf(rows)
+	counts := map[place]uint32{}
+	dense, sample := insideOf(rows)
 	look := func(found func(p place, name string)) {
 		for _, tokens := range rows {
 			eachPlace(tokens, traits, found)
-			if sample > 0 && mayHaveInside(tokens) {
-				eachInside(tokens, sample, found)
-			}
+		}
+		for _, tokens := range dense {
+			eachInside(tokens, sample, found)
 		}
 	}
 	look(func(p place, _ string) { counts[p]++ })
