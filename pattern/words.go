@@ -24,6 +24,19 @@ const (
 	method                       // of a request: GET
 )
 
+// tokenTraits are traits of tokens, which are told once while a set learns.
+type tokenTraits map[string]trait
+
+// of returns the traits of a token.
+func (t tokenTraits) of(token string) trait {
+	known, met := t[token]
+	if !met {
+		known = traitsOf(token)
+		t[token] = known
+	}
+	return known
+}
+
 // traitsOf returns the traits of a token.
 func traitsOf(token string) trait {
 	if token == tail {
