@@ -71,6 +71,14 @@ func TestWhatIsOnePattern(t *testing.T) {
 			[]string{"copied 1,234 in all, total 7.", "copied 1,234,567,890 in all, total 1,234,567,890."},
 			[]string{"copied * in all, total *."},
 		},
+		"places": {
+			[]string{"shipped to Canada today", "shipped to Florida today", "shipped to Nevada today", "shipped to Colorado today", "shipped to Granada today", "shipped to Toledo today"},
+			[]string{"shipped to * today"},
+		},
+		"names of functions are no participles": {
+			[]string{"call getClient failed", "call getAccount failed", "call getEvent failed", "call getToken failed", "call getDocument failed", "call getReport failed"},
+			[]string{"call * failed"},
+		},
 		"names of one and of several words": {
 			[]string{
 				"User 'anna' executed the 'show version' command", "User 'anna' executed the 'reload' command", "User 'anna' executed the 'clear all logs' command",
