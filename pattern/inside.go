@@ -11,12 +11,12 @@ import (
 // where one begins: that the same ones stand between the same letters in several places
 // does. Words of another script in it are names as they are.
 const (
-	insideLetters = 4       // of a name that is learned
-	insideFound   = 6       // that are found
-	insideRows    = 2 << 10 // outlines of which all names are looked at
-	insidePlaces  = 256     // at which names are learned at once
-	insideText    = 192     // bytes of a token in which names are looked for
-	insideActs    = "不没未已無" // not, already: no name has them
+	insideLetters = 4        // of a name that is learned
+	insideFound   = 6        // that are found
+	insideAll     = 64 << 10 // bytes of tokens of which all names are looked at
+	insidePlaces  = 256      // at which names are learned at once
+	insideText    = 192      // bytes of a token in which names are looked for
+	insideActs    = "不没未已無"  // not, already: no name has them
 )
 
 // actsInside are words that say what happened; nothing changes them.
@@ -27,15 +27,26 @@ var actsInside = strings.Fields("成功 失败 失敗 开始 開始 停止 启�
 // names, at each of their places, whatever the order of outlines. Zero: none.
 type sample uint32
 
-// insideOf returns the sample of rows.
-func insideOf(rows [][]string) sample {
-	n := 0
+// insideOf returns the rows that may have names inside a token, and the sample of them.
+func insideOf(rows [][]string) (dense [][]string, of sample) {
+	bytes := 0
 	for _, tokens := range rows {
-		if mayHaveInside(tokens) {
-			n++
+		if !mayHaveInside(tokens) {
+			continue
+		}
+		dense = append(dense, tokens)
+		for _, token := range tokens {
+			if looksInside(token) {
+				bytes += len(token)
+			}
 		}
 	}
-	return sample((n + insideRows - 1) / insideRows)
+	return dense, sample((bytes + insideAll - 1) / insideAll)
+}
+
+// looksInside reports whether names are looked for inside a token.
+func looksInside(token string) bool {
+	return isSentence(token) && len(token) <= insideText && !strings.Contains(token, wide)
 }
 
 // has reports whether a name is looked for.
@@ -63,7 +74,7 @@ func mayHaveInside(tokens []string) bool {
 func eachInside(tokens []string, of sample, found func(p place, name string)) {
 	row, start := "", 0
 	for _, token := range tokens {
-		if isSentence(token) && len(token) <= insideText && !strings.Contains(token, wide) {
+		if looksInside(token) {
 			if row == "" {
 				row = strings.Join(tokens, " ")
 			}

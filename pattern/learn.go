@@ -47,7 +47,7 @@ type group struct {
 }
 
 // newGroup returns a group of distinct outlines.
-func newGroup(length int, outlines [][]string) *group {
+func newGroup(length int, outlines [][]string, traits tokenTraits) *group {
 	g := &group{length: length, rows: make([][]uint32, 0, len(outlines))}
 	numbers := map[string]uint32{}
 	room := make([]uint32, len(outlines)*length)
@@ -60,7 +60,7 @@ func newGroup(length int, outlines [][]string) *group {
 				number = uint32(len(g.words))
 				numbers[token] = number
 				g.words = append(g.words, token)
-				g.traits = append(g.traits, traitsOf(token))
+				g.traits = append(g.traits, traits.of(token))
 			}
 			row[i] = number
 		}
@@ -76,12 +76,12 @@ const rounds = 3
 // learnAlike returns the patterns of outlines of one length in which words vary, and the
 // outlines that none of them covers. What was cut apart at one position may prove to be one
 // pattern when it is known which others vary: patterns are looked at again, with the rest.
-func learnAlike(length int, outlines [][]string) (found, rest [][]string) {
+func learnAlike(length int, outlines [][]string, traits tokenTraits) (found, rest [][]string) {
 	rest = outlines
 	for range rounds {
 		rows := slices.Concat(found, rest)
 		slices.SortFunc(rows, func(a, b []string) int { return slices.Compare(a, b) })
-		g := newGroup(length, rows)
+		g := newGroup(length, rows, traits)
 		last, tree := found, &node{}
 		found = nil
 		g.learn(slices.Clone(g.rows), func(rows [][]uint32) {

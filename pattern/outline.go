@@ -3,6 +3,7 @@ package pattern
 import (
 	"hash/maphash"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -181,9 +182,14 @@ func (o *outliner) words(text string) {
 		}
 		if isRow(field) {
 			for value := range strings.SplitAfterSeq(field, ",") {
-				if value != "" {
-					o.add(o.mask(value))
+				if value == "" {
+					continue
 				}
+				if len(o.tokens) >= TokensMax {
+					o.tokens = append(o.tokens, tail)
+					return
+				}
+				o.add(o.mask(value))
 			}
 			continue
 		}
@@ -191,9 +197,10 @@ func (o *outliner) words(text string) {
 	}
 }
 
-// isRow reports whether a field is values between commas, as rows of tables are.
+// isRow reports whether a field is values between commas, as rows of tables are. One without
+// a word is a number or a list of them, of any length.
 func isRow(field string) bool {
-	return strings.Count(field, ",") >= rowCommas && !strings.ContainsAny(field, "=:()[]{}<>\"'|")
+	return strings.Count(field, ",") >= rowCommas && !strings.ContainsAny(field, "=:()[]{}<>\"'|") && strings.ContainsFunc(field, unicode.IsLetter)
 }
 
 // split makes fields of what stands between spaces.

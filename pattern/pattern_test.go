@@ -67,6 +67,18 @@ func TestWhatIsOnePattern(t *testing.T) {
 			[]string{"7,INFO,anna,login,ok,web", "8,INFO,bert,login,ok,web", "9,INFO,carl,login,ok,web", "9,INFO,dora,login,ok,web", "9,INFO,emil,login,ok,web", "9,INFO,fred,login,ok,web"},
 			[]string{"*, INFO, *, login, ok, web"},
 		},
+		"large numbers are numbers": {
+			[]string{"copied 1,234 in all, total 7.", "copied 1,234,567,890 in all, total 1,234,567,890."},
+			[]string{"copied * in all, total *."},
+		},
+		"places": {
+			[]string{"shipped to Canada today", "shipped to Florida today", "shipped to Nevada today", "shipped to Colorado today", "shipped to Granada today", "shipped to Toledo today"},
+			[]string{"shipped to * today"},
+		},
+		"names of functions are no participles": {
+			[]string{"call getClient failed", "call getAccount failed", "call getEvent failed", "call getToken failed", "call getDocument failed", "call getReport failed"},
+			[]string{"call * failed"},
+		},
 		"names of one and of several words": {
 			[]string{
 				"User 'anna' executed the 'show version' command", "User 'anna' executed the 'reload' command", "User 'anna' executed the 'clear all logs' command",
@@ -365,6 +377,12 @@ func TestOutlinesAreBounded(t *testing.T) {
 	} {
 		if form := pattern.Outlines([]string{open + keys.String()})[0]; len(form) > 8*pattern.TextMax {
 			t.Errorf("%s: the outline of at most %d bytes has %d", what, pattern.TextMax, len(form))
+		}
+	}
+	row := strings.Repeat("a,b,c,d,e,", 30)
+	for what, text := range map[string]string{"a row": row, "a row in text": "read " + row + " done", "two rows": row + " " + row} {
+		if form := pattern.Outlines([]string{text})[0]; strings.Count(form, " ") != pattern.TokensMax || !strings.HasSuffix(form, " …") {
+			t.Errorf("%s: the outline has %d tokens: %q", what, strings.Count(form, " ")+1, form)
 		}
 	}
 }

@@ -81,10 +81,12 @@ func (s *Set) Learn(forms []string) *Set { return s.learn(forms, widen) }
 // LearnWords is Learn of single words that vary only. The saved form of what it returns has
 // version 1 if that of the set has.
 func (s *Set) LearnWords(forms []string) *Set {
-	return s.learn(forms, func(outlines [][]string, known []string) ([]string, [][]string) { return known, outlines })
+	return s.learn(forms, func(outlines [][]string, known []string, _ tokenTraits) ([]string, [][]string) {
+		return known, outlines
+	})
 }
 
-func (s *Set) learn(forms []string, named func(outlines [][]string, known []string) (forms []string, rest [][]string)) *Set {
+func (s *Set) learn(forms []string, named func(outlines [][]string, known []string, traits tokenTraits) (forms []string, rest [][]string)) *Set {
 	var known []string
 	var all [][]string
 	for _, p := range s.Patterns() {
@@ -99,15 +101,16 @@ func (s *Set) learn(forms []string, named func(outlines [][]string, known []stri
 			all = append(all, tokens)
 		}
 	}
-	found, all := named(all, known)
-	found = together(found)
+	traits := tokenTraits{}
+	found, all := named(all, known, traits)
+	found = together(found, traits)
 	names := wideByFirst(found)
 	byLength := map[int][][]string{}
 	for _, tokens := range all {
 		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
 	}
 	for length, outlines := range byLength {
-		varying, _ := learnAlike(length, outlines)
+		varying, _ := learnAlike(length, outlines, traits)
 		for _, tokens := range varying {
 			if !names.covers(tokens) {
 				found = append(found, strings.Join(tokens, " "))

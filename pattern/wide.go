@@ -39,9 +39,8 @@ func (p place) form() string {
 
 // widen returns the forms of statements with names of several words in outlines, and the
 // outlines that none of them covers.
-func widen(outlines [][]string, known []string) (forms []string, rest [][]string) {
+func widen(outlines [][]string, known []string, traits tokenTraits) (forms []string, rest [][]string) {
 	forms = known
-	traits := map[string]trait{}
 	for range wideOf {
 		rows := slices.Clone(outlines)
 		for _, form := range forms {
@@ -72,7 +71,7 @@ func widen(outlines [][]string, known []string) (forms []string, rest [][]string
 
 // together returns forms with what else varies in them: those with the same first word, by
 // which they are found, and the same names of several words are looked at as outlines are.
-func together(forms []string) (joined []string) {
+func together(forms []string, traits tokenTraits) (joined []string) {
 	alike := map[string][][]string{}
 	for _, form := range forms {
 		tokens := strings.Split(form, " ")
@@ -85,7 +84,7 @@ func together(forms []string) (joined []string) {
 		alike[key] = append(alike[key], tokens)
 	}
 	for _, rows := range alike {
-		found, rest := learnAlike(len(rows[0]), rows)
+		found, rest := learnAlike(len(rows[0]), rows, traits)
 		for _, tokens := range append(found, rest...) {
 			joined = append(joined, strings.Join(tokens, " "))
 		}
@@ -134,15 +133,16 @@ func coveredBy(forms []string, tokens []string) bool {
 
 // widePlaces returns the forms of the places in rows that have names of several lengths
 // which another place has too. Of places with the same rows the one with most names counts.
-func widePlaces(rows [][]string, traits map[string]trait) []string {
+func widePlaces(rows [][]string, traits tokenTraits) []string {
 	// Most places have one name: only those with more are worth their names.
-	counts, sample := map[place]uint32{}, insideOf(rows)
+	counts := map[place]uint32{}
+	dense, sample := insideOf(rows)
 	look := func(found func(p place, name string)) {
 		for _, tokens := range rows {
 			eachPlace(tokens, traits, found)
-			if sample > 0 && mayHaveInside(tokens) {
-				eachInside(tokens, sample, found)
-			}
+		}
+		for _, tokens := range dense {
+			eachInside(tokens, sample, found)
 		}
 	}
 	look(func(p place, _ string) { counts[p]++ })
@@ -203,7 +203,7 @@ func (p place) row(name string) string { return strings.Replace(p.form(), wide, 
 // eachPlace calls found with what may be a name in tokens and where it stands: words that
 // do not say what happened, or anything in quotes, behind and between others of which one
 // says it.
-func eachPlace(tokens []string, traits map[string]trait, found func(p place, name string)) {
+func eachPlace(tokens []string, traits tokenTraits, found func(p place, name string)) {
 	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
 		return
 	}
@@ -247,14 +247,10 @@ func isLink(token string, t trait) bool { return t&function != 0 && !isUpper(tok
 func isUpper(token string) bool { return token[0] >= 'A' && token[0] <= 'Z' }
 
 // traitsOfAll returns the traits of tokens, and how many say what happened.
-func traitsOfAll(tokens []string, known map[string]trait) (of []trait, acts int) {
+func traitsOfAll(tokens []string, traits tokenTraits) (of []trait, acts int) {
 	of = make([]trait, len(tokens))
 	for i, token := range tokens {
-		t, met := known[token]
-		if !met {
-			t = traitsOf(token)
-			known[token] = t
-		}
+		t := traits.of(token)
 		if i > 0 && t&capitals == 0 && isUpper(token) {
 			t &^= action // the United Kingdom does nothing
 		}

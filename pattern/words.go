@@ -24,6 +24,19 @@ const (
 	method                       // of a request: GET
 )
 
+// tokenTraits are traits of tokens, which are told once while a set learns.
+type tokenTraits map[string]trait
+
+// of returns the traits of a token.
+func (t tokenTraits) of(token string) trait {
+	known, met := t[token]
+	if !met {
+		known = traitsOf(token)
+		t[token] = known
+	}
+	return known
+}
+
 // traitsOf returns the traits of a token.
 func traitsOf(token string) trait {
 	if token == tail {
@@ -74,7 +87,12 @@ func traitsOf(token string) trait {
 		t |= method
 	}
 	if others == 0 {
-		t |= wordTraits(strings.ToLower(word))
+		folded := strings.ToLower(word)
+		of := wordTraits(folded)
+		if of == 0 && (actsElsewhere(folded) || !inner && (!isUpper(word) || lower == 0) && isParticiple(folded)) {
+			of = action // getClient is no participle, and Florida none either
+		}
+		t |= of
 	}
 	return t
 }
@@ -121,14 +139,11 @@ func wordTraits(word string) trait {
 			}
 		}
 	}
-	if actsElsewhere(word) {
-		return action
-	}
 	return 0
 }
 
 // actsElsewhere reports whether a word says what happened in French, German, Spanish or
-// Portuguese: most participles, and some words that are frequent in messages.
+// Portuguese, as some words do that are frequent in messages.
 func actsElsewhere(word string) bool {
 	switch word {
 	case "démarrage", "arrêt", "échec", "échoue", "réussi", "réussie", "début", "fin", "erreur", "répond", "expire", "introuvable",
@@ -136,6 +151,11 @@ func actsElsewhere(word string) bool {
 		"inicio", "fallo", "éxito", "detenido", "erro", "falha", "sucesso", "início":
 		return true
 	}
+	return false
+}
+
+// isParticiple reports whether a word looks like a participle of one of these languages.
+func isParticiple(word string) bool {
 	if len(word) < 6 {
 		return false
 	}

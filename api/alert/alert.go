@@ -75,6 +75,9 @@ type Desk interface {
 	Evidence(ctx context.Context, tenant model.TenantID, query string, from, to int64) ([]triage.Evidence, error)
 
 	Webhooks(tenant model.TenantID) []Webhook
+	// Hooks reports whether webhooks of a tenant are told anything: neither the operator
+	// nor what is agreed with the tenant has switched them off.
+	Hooks(tenant model.TenantID) bool
 	Webhook(tenant model.TenantID, id string) (Webhook, error)
 	ChangeWebhook(ctx context.Context, tenant model.TenantID, id string, change func(e *webhook.Endpoint, there bool) error) (Webhook, error)
 	DropWebhook(ctx context.Context, tenant model.TenantID, id string) error

@@ -100,6 +100,9 @@ func (s *Service) shownRule(of model.TenantID, r *Rule, whole bool) ruleBody {
 			out.Error = err.Error() + ", which the rule is to tell"
 		}
 	}
+	if out.Error == "" && !r.Builtin && !r.Disabled && tellsHooks(&r.Rule) && !s.Desk.Hooks(of) {
+		out.Error = unheard
+	}
 	if r.State.Skipped > 0 {
 		out.Skipped = triage.Duration(r.State.Skipped).String()
 	}
@@ -110,6 +113,16 @@ func (s *Service) shownRule(of model.TenantID, r *Rule, whole bool) ruleBody {
 		}
 	}
 	return out
+}
+
+// unheard is what is wrong with a rule that tells webhooks where there are none.
+const unheard = "its webhooks are told nothing, as the tenant has none in what is agreed with it, or they are switched off: a platform administrator can agree them " +
+	"(stere admin tenant set TENANT --plan standard), an operator switch them on (enable-webhooks); or let the rule open an incident"
+
+// tellsHooks reports whether a rule tells webhooks what it finds. Of a quota the tenant's
+// contact is told, too.
+func tellsHooks(r *triage.Rule) bool {
+	return r.Event != triage.EventQuota && slices.ContainsFunc(r.Actions, func(a triage.Action) bool { return a.Notify || a.Webhook != "" || a.Ticket != "" })
 }
 
 // Rules lists the rules of the tenant, also those that are there from the start.

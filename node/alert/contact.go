@@ -31,6 +31,12 @@ func (w *Watcher) endpoint(state *catalogue.State, tenant model.TenantID, id str
 	return e, there, err
 }
 
+// paused reports whether what is to be told to a tenant's webhooks waits: the operator, or
+// what is agreed with the tenant, has switched them off.
+func (w *Watcher) paused(state *catalogue.State, tenant model.TenantID) bool {
+	return w.NoWebhooks || off(state, tenant, func(t *access.Terms) *bool { return t.Webhooks })
+}
+
 // off reports whether the terms of a tenant leave something out. Who has no account has
 // everything.
 func off(state *catalogue.State, tenant model.TenantID, feature func(*access.Terms) *bool) bool {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stere-log/stere/cluster/catalogue"
 	"github.com/stere-log/stere/model"
-	"github.com/stere-log/stere/model/access"
 	"github.com/stere-log/stere/webhook"
 )
 
@@ -20,7 +19,7 @@ func (w *Watcher) deliver(ctx context.Context) {
 		if leaves(state, tenant) {
 			continue
 		}
-		paused := w.NoWebhooks || off(state, tenant, func(t *access.Terms) *bool { return t.Webhooks })
+		paused := w.paused(state, tenant)
 		for _, id := range state.DocumentIDs(kindQueue, tenant) {
 			if paused && id != contactID {
 				continue // what waits is told when they are switched on again

@@ -317,6 +317,9 @@ func (d Desk) Webhooks(tenant model.TenantID) []alert.Webhook {
 	return out
 }
 
+// Hooks implements alert.Desk.
+func (d Desk) Hooks(tenant model.TenantID) bool { return !d.paused(d.State(), tenant) }
+
 func webhookView(state *catalogue.State, tenant model.TenantID, e webhook.Endpoint) alert.Webhook {
 	view := alert.Webhook{Endpoint: e}
 	_, _ = read(state, kindQueue, tenant, e.ID, &view.Queue) // of none nothing waits

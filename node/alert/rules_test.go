@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stere-log/stere/api/alert"
 	"github.com/stere-log/stere/auth"
 	"github.com/stere-log/stere/cluster/catalogue"
+	"github.com/stere-log/stere/model/access"
 	"github.com/stere-log/stere/query"
 	"github.com/stere-log/stere/triage"
 	"github.com/stere-log/stere/webhook"
@@ -260,5 +262,60 @@ func TestEachAlone(t *testing.T) {
 		if len(keys) != triage.AlertsMax || !keys[string(tenant)+"/many/g63"] {
 			t.Errorf("%s: told of %d", status, len(keys))
 		}
+	}
+}
+
+// TestUnheardRules: who saves or reads a rule that tells webhooks, where nothing is told to
+// any, sees that and what helps.
+func TestUnheardRules(t *testing.T) {
+	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
+	w := newWatcher(a, c, a.newest)
+	service := alert.Service{Desk: Desk{w, a.propose}, Now: c.time}
+	save := func(actions string) string {
+		t.Helper()
+		body := fmt.Appendf(nil, `{"id":"own","name":"own","severity":"high","when":{"query":"x","over":"5m"},"actions":[%s]}`, actions)
+		answer, err := service.PutRule(t.Context(), admin.Request{Principal: auth.Principal{Tenant: tenant}, Name: "own", Body: body, Param: func(string) string { return "" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown struct{ Error string }
+		if err := json.Unmarshal(text, &shown); err != nil {
+			t.Fatal(err)
+		}
+		return shown.Error
+	}
+	const notify, incident = `{"notify":true}`, `{"incident":"security"}`
+	if said := save(notify); said != "" {
+		t.Errorf("there may be webhooks: %q", said)
+	}
+	agree(t, a, access.Account{ID: tenant, Plan: access.Basic, Status: access.Active})
+	if said := save(notify + "," + incident); !strings.Contains(said, "tenant set TENANT --plan standard") {
+		t.Errorf("without webhooks in the plan: %q", said)
+	}
+	if said := save(incident); said != "" {
+		t.Errorf("a rule that tells nobody: %q", said)
+	}
+	agree(t, a, access.Account{ID: tenant, Plan: access.Standard, Status: access.Active})
+	if said := save(notify); said != "" {
+		t.Errorf("with webhooks in the plan: %q", said)
+	}
+	w.NoWebhooks = true
+	if said := save(notify); !strings.Contains(said, "enable-webhooks") {
+		t.Errorf("switched off by the operator: %q", said)
+	}
+	rules, err := service.Rules(t.Context(), admin.Request{Principal: auth.Principal{Tenant: tenant}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(rules.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "enable-webhooks"); n != 1 {
+		t.Errorf("%d rules of the tenant's own are not heard, want 1", n)
 	}
 }
