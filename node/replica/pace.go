@@ -20,6 +20,10 @@ const (
 	// paceLeast is which share of a full head goes on at once and only counts: who
 	// writes little does not wait for who writes much.
 	paceLeast = 1.0 / 1024
+	// paceSaid is which share of a full head says how long one takes: of the little that
+	// is sealed for its age, building takes what it takes to begin a segment and to make it
+	// durable, which would count hundreds of times.
+	paceSaid = 0.25
 )
 
 // Pace slows writers down as the heads fill up, to what segments are built at. Writers
@@ -33,9 +37,10 @@ type Pace struct {
 	next time.Time     // when the next block may come
 }
 
-// built notes how long it took to build a share of a full head.
+// built notes how long it took to build a share of a full head, if that is so large that
+// it says something of others.
 func (p *Pace) built(share float64, took time.Duration) {
-	if share <= 0 {
+	if share < paceSaid {
 		return
 	}
 	p.mu.Lock()
