@@ -91,6 +91,12 @@ func (r *Replica) share(rows int, bytes int64) float64 {
 	return max(float64(rows)/float64(r.cfg.SealRows), float64(bytes)/float64(r.cfg.SealBytes))
 }
 
+// frozen returns how much of a head that is sealed one of the seals is that wait to be
+// built, about: a replica that lags behind or replays its log has many of them.
+func (r *Replica) frozen(st storage.Status) float64 {
+	return r.share(st.FrozenRows, st.FrozenBytes) / float64(max(1, st.Pending))
+}
+
 // Filled returns how much of what the head may hold it does; from 1 on writers wait.
 func (r *Replica) Filled() float64 {
 	return r.share(r.shard.HeadSize()) / float64(r.cfg.HeadFactor)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/storage"
 )
 
 // TestPace: blocks come as fast as they like while the head has room, then ever more
@@ -69,6 +71,11 @@ func TestAppendKeepsPace(t *testing.T) {
 		if known := r.cfg.Pace.head > 0; known != c.known {
 			t.Errorf("after a seal of %d rows of 1000 it is %v that building has a speed", c.rows, known)
 		}
+	}
+
+	waits := storage.Status{Pending: 4, FrozenRows: 3000} // as while a log is replayed
+	if got := r.frozen(waits); got != 0.75 {
+		t.Errorf("one of four seals of 3000 rows is %v of a head of 1000, want 0.75", got)
 	}
 
 	full, _ := start(t, vfs.NewMem(), &memoryLog{}, Config{SealRows: 10, HeadFactor: 2, Room: func(int64) bool { return false }})
