@@ -130,9 +130,10 @@ func cpuTime(b *testing.B) time.Duration {
 // sink is shards that keep nothing.
 type sink struct{}
 
-// KeyShardsOf implements ingest.Shards.
+// Filled implements ingest.Shards.
 func (s sink) Filled(model.ShardID) (float64, bool) { return 0, false }
 
+// KeyShardsOf implements ingest.Shards.
 func (s sink) KeyShardsOf(id model.TenantID) []model.ShardID { return s.ShardsOf(id) }
 
 // ShardsOf implements ingest.Shards.

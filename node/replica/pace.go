@@ -20,6 +20,10 @@ const (
 	// paceLeast is which share of a full head goes on at once and only counts: who
 	// writes little does not wait for who writes much.
 	paceLeast = 1.0 / 1024
+	// paceSaid is which share of a full head says how long one takes: of the little that
+	// is sealed for its age, building takes what it takes to begin a segment and to make it
+	// durable, which would count hundreds of times.
+	paceSaid = 0.25
 )
 
 // Pace slows writers down as the heads fill up, to what segments are built at. Writers
@@ -33,9 +37,10 @@ type Pace struct {
 	next time.Time     // when the next block may come
 }
 
-// built notes how long it took to build a share of a full head.
+// built notes how long it took to build a share of a full head, if that is so large that
+// it says something of others.
 func (p *Pace) built(share float64, took time.Duration) {
-	if share <= 0 {
+	if share < paceSaid {
 		return
 	}
 	p.mu.Lock()
@@ -84,6 +89,12 @@ func (r *Replica) keepPace(ctx context.Context, a *storage.Append) error {
 // share returns how much of a head that is sealed rows and bytes are.
 func (r *Replica) share(rows int, bytes int64) float64 {
 	return max(float64(rows)/float64(r.cfg.SealRows), float64(bytes)/float64(r.cfg.SealBytes))
+}
+
+// frozen returns how much of a head that is sealed one of the seals is that wait to be
+// built, about: a replica that lags behind or replays its log has many of them.
+func (r *Replica) frozen(st storage.Status) float64 {
+	return r.share(st.FrozenRows, st.FrozenBytes) / float64(max(1, st.Pending))
 }
 
 // Filled returns how much of what the head may hold it does; from 1 on writers wait.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/stere-log/stere/storage"
 )
 
 // TestPace: blocks come as fast as they like while the head has room, then ever more
@@ -44,7 +46,8 @@ func TestPace(t *testing.T) {
 	if got := p.wait(now, paceLeast/2, 1); got != 0 {
 		t.Errorf("a small block is held back for %v", got)
 	}
-	p.built(0, time.Second) // nothing was built
+	p.built(0, time.Second)             // nothing was built
+	p.built(0.001, 50*time.Millisecond) // a minute's few records
 	p.built(0.5, 30*time.Minute)
 	if p.head != time.Hour {
 		t.Errorf("a head takes %v, want an hour", p.head)
@@ -55,14 +58,24 @@ func TestPace(t *testing.T) {
 // built says by how much.
 func TestAppendKeepsPace(t *testing.T) {
 	r, _ := start(t, vfs.NewMem(), &memoryLog{}, Config{SealRows: 1000, HeadFactor: 2, SealAge: time.Hour})
-	if _, err := r.Append(t.Context(), appendOf(t, 10, 0)); err != nil {
-		t.Fatal(err)
+	for i, c := range []struct {
+		rows  int
+		known bool
+	}{{10, false}, {500, true}} {
+		if _, err := r.Append(t.Context(), appendOf(t, c.rows, int64(i))); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if known := r.cfg.Pace.head > 0; known != c.known {
+			t.Errorf("after a seal of %d rows of 1000 it is %v that building has a speed", c.rows, known)
+		}
 	}
-	if err := r.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if r.cfg.Pace.head == 0 {
-		t.Error("a seal says nothing of how long building takes")
+
+	waits := storage.Status{Pending: 4, FrozenRows: 3000} // as while a log is replayed
+	if got := r.frozen(waits); got != 0.75 {
+		t.Errorf("one of four seals of 3000 rows is %v of a head of 1000, want 0.75", got)
 	}
 
 	full, _ := start(t, vfs.NewMem(), &memoryLog{}, Config{SealRows: 10, HeadFactor: 2, Room: func(int64) bool { return false }})

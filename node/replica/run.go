@@ -171,7 +171,7 @@ func (r *Replica) runSeals(ctx context.Context) error {
 		err := r.building(ctx, &r.busySealing, func() (err error) {
 			began := time.Now()
 			if state, done, err = r.shard.RunSeal(ctx); err == nil && done {
-				r.cfg.Pace.built(r.share(st.FrozenRows, st.FrozenBytes), time.Since(began))
+				r.cfg.Pace.built(r.frozen(st), time.Since(began))
 			}
 			return err
 		})

@@ -249,3 +249,48 @@ func TestDifferent(t *testing.T) {
 		}
 	}
 }
+
+// TestHexadecimalDigits compares what is packed of values of all lengths, none and odd ones
+// too, with all their digits one after the other; what has another byte is not packed.
+func TestHexadecimalDigits(t *testing.T) {
+	const lower, upper = "0123456789abcdef", "0123456789ABCDEF"
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 12))
+		for range 500 {
+			encoding, digits, strays := byte(stringsHexLower), lower, "ABCDEFgG/:@`\x00\xff"
+			if rng.IntN(2) == 0 {
+				encoding, digits, strays = stringsHexUpper, upper, "abcdefgG/:@`\x00\xff"
+			}
+			values, want := make([]string, 1+rng.IntN(9)), ""
+			for i := range values {
+				for range rng.IntN(6) {
+					digit := rng.IntN(len(digits))
+					values[i], want = values[i]+digits[digit:digit+1], want+lower[digit:digit+1]
+				}
+			}
+			var e Encoder
+			if coded, ok := e.appendHex(nil, values, encoding); !ok {
+				t.Fatalf("%q are not packed", values)
+			} else if coded[0] == encoding {
+				if len(want)%2 > 0 {
+					want += "0"
+				}
+				if packed := fmt.Sprintf("%x", coded); !strings.HasSuffix(packed, want) {
+					t.Fatalf("%q are packed as %s", values, packed)
+				}
+			} else if coded[0] != stringsHexInts {
+				t.Fatalf("%q: encoding %#x", values, coded[0])
+			}
+			coded := AppendStrings(nil, values)
+			if got, rest, err := Strings(nil, coded, len(values)); err != nil || len(rest) != 0 || !slices.Equal(got, values) {
+				t.Fatalf("%q are %q, %d left, %v", values, got, len(rest), err)
+			}
+			at, stray := rng.IntN(len(values)), rng.IntN(len(strays))
+			cut := rng.IntN(len(values[at]) + 1)
+			values[at] = values[at][:cut] + strays[stray:stray+1] + values[at][cut:]
+			if _, ok := e.appendHex(nil, values, encoding); ok {
+				t.Fatalf("%q are packed as digits", values)
+			}
+		}
+	}
+}

@@ -21,6 +21,8 @@ import (
 type following struct {
 	guide *columnReader
 	codes []uint32 // guide's code -> own code + 1; 0: the own codes are listed
+
+	unknown bitSet // guide's codes of which the own codes are listed
 }
 
 // following returns how the column follows its guide.
@@ -44,12 +46,16 @@ func (c *columnReader) following() (*following, error) {
 		if err != nil || len(rest) != 0 {
 			return nil, 0, errors.Join(fmt.Errorf("guide of %q: %w", c.meta.path, ErrCorrupt), err)
 		}
-		for _, code := range f.codes {
-			if code > min(c.meta.dict, followDictMax) {
+		f.unknown = newBitSet(f.guide.meta.dict + 1)
+		for code, own := range f.codes {
+			if own > min(c.meta.dict, followDictMax) {
 				return nil, 0, fmt.Errorf("guide of %q: %w: a code that is not in the dictionary", c.meta.path, ErrCorrupt)
 			}
+			if own == 0 {
+				f.unknown.add(uint32(code))
+			}
 		}
-		return f, 4 * int64(len(f.codes)), nil
+		return f, 4*int64(len(f.codes)) + 8*int64(len(f.unknown)), nil
 	})
 }
 
@@ -153,8 +159,7 @@ func (c *columnReader) followMarker(wanted bitSet) (func(page uint32, room *scan
 	if err != nil {
 		return nil, err
 	}
-	unknown := f.unknown()
-	either := slices.Clone(unknown)
+	unknown, either := f.unknown, slices.Clone(f.unknown)
 	for code, own := range f.codes {
 		if own != 0 && wanted.has(own-1) {
 			either.add(uint32(code))
@@ -199,17 +204,6 @@ func (c *columnReader) unmarkListed(page uint32, p *column.CodePage, unknown, wa
 		}
 	}
 	return nil
-}
-
-// unknown returns the guide's codes of which the own codes are listed.
-func (f *following) unknown() bitSet {
-	unknown := newBitSet(f.guide.meta.dict + 1)
-	for code, own := range f.codes {
-		if own == 0 {
-			unknown.add(uint32(code))
-		}
-	}
-	return unknown
 }
 
 // followFew is up to how many values of a page are looked up by their guide's
@@ -278,7 +272,7 @@ func (c *columnReader) resolveListed(f *following, page uint32, places, codes []
 		return err
 	}
 	clear(room.unknown[(pageLen(c.meta.count, page)+63)/64:])
-	p.Mark(room.unknown[:], f.unknown())
+	p.Mark(room.unknown[:], f.unknown)
 	done()
 	if room.listed, err = c.listedCodes(room.listed[:0], page, room.unknown.count()); err != nil {
 		return fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)

@@ -207,6 +207,9 @@ func FuzzFollowers(f *testing.F) {
 			for _, rows := range []*index.DocSet{nil, index.DocSetOf(1, 70, 599)} {
 				_, _ = c.Gather(context.Background(), rows)
 			}
+			if c := c.(*columnReader); c.meta.dict > 2 {
+				_, _ = c.scanCodes(context.Background(), []uint32{0, 2}, nil) // of so few rows nobody else does
+			}
 		}
 		_, _ = s.Eval(context.Background(), index.Leaf{Field: "component", Pred: index.Equal{Text: "part7"}}, nil)
 	})

@@ -238,8 +238,9 @@ func (l *loosePatterns) putInto(out *part.Values, places []uint32) {
 }
 
 // someShare is which share of the texts without a shape, one in so many, is read by
-// itself when it is asked for, of few names all but that share, and someMax of how many where there can be as many patterns
-// as texts: of so few, patterns that take looseBytesMax would have to be of 2 KiB each.
+// itself when it is asked for; of few names it is all but that share. Where there can be
+// as many patterns as texts, someMax is of how many: of so few, patterns that take
+// looseBytesMax would have to be of 2 KiB each.
 const (
 	someShare = 4
 	someMax   = 4 << 10
