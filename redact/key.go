@@ -163,7 +163,7 @@ func isPlace(value string) bool {
 	case value[0] == '$':
 		return len(value) > 1 && strings.Trim(value[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == ""
 	case value[0] == '%':
-		return len(value) == 2 || value[1] == '%' || value == "%(s)"
+		return len(value) == 2 || strings.HasPrefix(value, "%%") || value == "%(s)"
 	case value[0] == '<':
 		return strings.IndexByte(value, '>') == len(value)-1 || !strings.Contains(value, ">")
 	case value[0] == '[':
