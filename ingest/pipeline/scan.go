@@ -29,8 +29,10 @@ func hasAt(s string, i int, word string) bool {
 const (
 	every  = 0x0101010101010101 // one in every byte of a word
 	high   = 0x8080808080808080
-	quotes = every * '"'
 	slants = every * '\\'
+	// Of two bytes that differ in this, a quote and a space, the quote is made the
+	// one that comes right after the control characters.
+	swap = every * ('"' ^ ' ')
 )
 
 // wordAt reads the eight bytes at s[i], all of which must be inside.
@@ -41,15 +43,15 @@ func wordAt(s string, i int) uint64 {
 // special returns the offset of the first '"', '\' or control character at or
 // after i, or len(s), and whether a byte before it may not be ASCII.
 //
-// It looks at eight bytes at a time. A byte of a word is zero exactly where the
-// lowest bit of (w - every) &^ w & high is; the bits above that one may lie,
+// It looks at eight bytes at a time. A byte of a word is below n exactly where the
+// lowest bit of (w - every*n) &^ w & high is; the bits above that one may lie,
 // which does no harm as only the lowest is used.
 func special(s string, i int) (at int, wide bool) {
 	var seen uint64
 	for ; len(s)-i >= 8; i += 8 {
 		w := wordAt(s, i)
-		q, b := w^quotes, w^slants
-		hit := ((q-every)&^q | (b-every)&^b | (w-every*' ')&^w) & high
+		q, b := w^swap, w^slants
+		hit := ((q-every*(' '+1))&^q | (b-every)&^b) & high
 		if hit != 0 {
 			n := bits.TrailingZeros64(hit) &^ 7
 			seen |= w & (1<<n - 1)
