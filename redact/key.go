@@ -22,13 +22,17 @@ type keyWord struct {
 
 // vocabulary is the ends of keys that say something, by their last three letters.
 type vocabulary struct {
-	number [26 * 26 * 26]uint8 // of a list, 0 for none
-	lists  [][]keyWord         // of each the first that fits counts
-	before [][2]uint32         // of each the letters before those three and before that one
+	number [26 * 26 * 26]uint8   // of a list, 0 for none
+	lists  [][]keyWord           // of each the first that fits counts
+	before [][beforeBytes]uint32 // of each the letters before those three, the nearest first
 }
 
 // endingBytes is how many letters at the end of a key lead to a list.
 const endingBytes = 3
+
+// beforeBytes is how many letters before those are known of a list. The ends of most
+// keys are those of many other words: of "authorization" they are those of "station".
+const beforeBytes = 3
 
 // ending numbers three letters in any case, -1 if they are none.
 func ending(a, b, c byte) int {
@@ -46,7 +50,7 @@ func (v *vocabulary) add(word keyWord) {
 	if v.number[at] == 0 {
 		v.number[at] = uint8(len(v.lists))
 		v.lists = append(v.lists, nil)
-		v.before = append(v.before, [2]uint32{})
+		v.before = append(v.before, [beforeBytes]uint32{})
 	}
 	list := v.number[at]
 	v.lists[list] = append(v.lists[list], word)
@@ -63,7 +67,7 @@ func (v *vocabulary) add(word keyWord) {
 // follows reports whether a key of a list may go on backwards with these bytes, of
 // which one that is neither letter nor digit is no part of it, and says nothing.
 func (v *vocabulary) follows(list uint8, before string) bool {
-	for i, letters := range v.before[list] {
+	for i, letters := range &v.before[list] {
 		if i == len(before) {
 			return true
 		}
@@ -80,7 +84,7 @@ func (v *vocabulary) follows(list uint8, before string) bool {
 
 // keyWords are the ends of keys that say something.
 var keyWords = func() *vocabulary {
-	v := &vocabulary{lists: make([][]keyWord, 1), before: make([][2]uint32, 1)}
+	v := &vocabulary{lists: make([][]keyWord, 1), before: make([][beforeBytes]uint32, 1)}
 	add := func(m meaning, exact bool, suffixes ...string) {
 		m.ok = true
 		for _, suffix := range suffixes {
