@@ -271,12 +271,8 @@ func (s *Scanner) wordsAt(w uint64, i int) {
 	}
 	text := s.text
 	start := i
-	if i >= blockBytes {
+	if i > 0 { // no further back than one block: that would have led here before
 		start -= bits.LeadingZeros64(others(blockAt(text, i-blockBytes))) / 8
-	} else {
-		for start > 0 && is(text[start-1], classWord) {
-			start--
-		}
 	}
 	end := wordEnd(text, i+blockBytes)
 	s.wordEnd = end

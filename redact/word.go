@@ -296,7 +296,6 @@ func (s *Scanner) jwt(start, end int) {
 		last-- // the end of a sentence
 	}
 	s.add(JWT, start, last)
-	s.wordEnd = max(s.wordEnd, last)
 }
 
 // isJOSE reports whether a text is the header of a token.
