@@ -22,12 +22,17 @@ type keyWord struct {
 
 // vocabulary is the ends of keys that say something, by their last three letters.
 type vocabulary struct {
-	number [26 * 26 * 26]uint8 // of a list, 0 for none
-	lists  [][]keyWord         // of each the first that fits counts
+	number [26 * 26 * 26]uint8   // of a list, 0 for none
+	lists  [][]keyWord           // of each the first that fits counts
+	before [][beforeBytes]uint32 // of each the letters before those three, the nearest first
 }
 
 // endingBytes is how many letters at the end of a key lead to a list.
 const endingBytes = 3
+
+// beforeBytes is how many letters before those are known of a list. The ends of most
+// keys are those of many other words: of "authorization" they are those of "station".
+const beforeBytes = 3
 
 // ending numbers three letters in any case, -1 if they are none.
 func ending(a, b, c byte) int {
@@ -45,13 +50,41 @@ func (v *vocabulary) add(word keyWord) {
 	if v.number[at] == 0 {
 		v.number[at] = uint8(len(v.lists))
 		v.lists = append(v.lists, nil)
+		v.before = append(v.before, [beforeBytes]uint32{})
 	}
-	v.lists[v.number[at]] = append(v.lists[v.number[at]], word)
+	list := v.number[at]
+	v.lists[list] = append(v.lists[list], word)
+	for i := range v.before[list] {
+		switch at := n - endingBytes - 1 - i; {
+		case at >= 0:
+			v.before[list][i] |= 1 << (word.suffix[at] - 'a')
+		case !word.exact: // anything may be before it
+			v.before[list][i] = ^uint32(0)
+		}
+	}
+}
+
+// follows reports whether a key of a list may go on backwards with these bytes, of
+// which one that is neither letter nor digit is no part of it, and says nothing.
+func (v *vocabulary) follows(list uint8, before string) bool {
+	for i, letters := range &v.before[list] {
+		if i == len(before) {
+			return true
+		}
+		c := before[len(before)-1-i]
+		if !is(c, classAlnum) {
+			return true
+		}
+		if letters != ^uint32(0) && (is(c, classDigit) || letters>>(c|0x20-'a')&1 == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // keyWords are the ends of keys that say something.
 var keyWords = func() *vocabulary {
-	v := &vocabulary{lists: make([][]keyWord, 1)}
+	v := &vocabulary{lists: make([][]keyWord, 1), before: make([][beforeBytes]uint32, 1)}
 	add := func(m meaning, exact bool, suffixes ...string) {
 		m.ok = true
 		for _, suffix := range suffixes {
@@ -88,7 +121,7 @@ func mayEnd(text string) bool {
 		return false
 	}
 	at := ending(text[n-3], text[n-2], text[n-1])
-	return at >= 0 && keyWords.number[at] != 0
+	return at >= 0 && keyWords.number[at] != 0 && keyWords.follows(keyWords.number[at], text[:n-endingBytes])
 }
 
 // meaningOf returns what a key says of its value.
@@ -163,7 +196,7 @@ func isPlace(value string) bool {
 	case value[0] == '$':
 		return len(value) > 1 && strings.Trim(value[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == ""
 	case value[0] == '%':
-		return len(value) == 2 || value[1] == '%' || value == "%(s)"
+		return len(value) == 2 || strings.HasPrefix(value, "%%") || value == "%(s)"
 	case value[0] == '<':
 		return strings.IndexByte(value, '>') == len(value)-1 || !strings.Contains(value, ">")
 	case value[0] == '[':

@@ -15,7 +15,7 @@ func (s *Scanner) pair(at int) {
 	for end > 0 && at-end < 2 && text[end-1] == ' ' {
 		end--
 	}
-	for end > 0 && at-end < 8 && (text[end-1] == '"' || text[end-1] == '\'' || text[end-1] == '\\' || text[end-1] == ']' || text[end-1] == '`') {
+	for end > 0 && at-end < 8 && !is(text[end-1], classAlnum) && (text[end-1] == '"' || text[end-1] == '\'' || text[end-1] == '\\' || text[end-1] == ']' || text[end-1] == '`') {
 		end--
 	}
 	if !mayEnd(text[:end]) {

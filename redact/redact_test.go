@@ -75,6 +75,8 @@ func TestText(t *testing.T) {
 		{"password: incorrect", "password: incorrect"},
 		{"(using password: YES)", "(using password: YES)"},
 		{"password=***", "password=***"},
+		{"password=%s", "password=%s"},
+		{"password=%", "password=[redacted:password]"},
 		{"password=${DB_PASSWORD}", "password=${DB_PASSWORD}"},
 		{"userPassword={SSHA}abcdefg1234567", "userPassword=[redacted:password]"},
 		{"api_key=9f8e7d6c5b4a39281706", "api_key=[redacted:secret]"},

@@ -84,6 +84,27 @@ func joints(w uint64) uint64 {
 // if there is none: words are made of the others.
 func small(w uint64) uint64 { return (w - every*'-') & ^w & high }
 
+// digits has the high bit of every digit in a block, exactly.
+func digits(w uint64) uint64 {
+	x := w & low
+	return (x + every*(128-'0')) &^ (x + every*(127-'9')) &^ w & high
+}
+
+// others has the high bit of every byte in a block that is no part of words, exactly.
+func others(w uint64) uint64 {
+	x := w & low
+	y := x | every*0x20
+	letters := (y + every*(128-'a')) &^ (y + every*(127-'z'))
+	return (w | ^(letters | joiners(w))) &^ digits(w) & high
+}
+
+// joiners has the high bit of every '_', '-' and '~' in a block without regard to
+// their own high bits.
+func joiners(w uint64) uint64 {
+	x := w & low
+	return ((high - (x ^ every*'_')) | (high - (x ^ every*'-')) | (high - (x ^ every*'~'))) & high
+}
+
 // dashes has the high bit of every '-' in a block. It may also have that of a
 // comma behind one.
 func dashes(w uint64) uint64 {
@@ -130,23 +151,23 @@ func (s *Scanner) pass(text string) (pairs bool) {
 		w := blockAt(text, i)
 		m := marks(w)
 		if m != 0 {
-			s.marksOf(m, i)
+			s.marksOf(m, w, i)
 		}
 		// Neither words nor numbers have marks or joints.
 		m |= joints(w)
 		if m|small(w) == 0 {
-			s.wordsAt(i)
+			s.wordsAt(w, i)
 		}
-		others := m | w&upper
-		if before|others<<32 == 0 {
+		unlike := m | w&upper
+		if before|unlike<<32 == 0 {
 			s.digitsAt(i - halfBytes)
 		}
-		if others == 0 {
+		if unlike == 0 {
 			s.digitsAt(i)
 		}
 		d := dashes(w)
 		pairs = pairs || d&(d<<8|dash) != 0
-		before, dash = others>>32, d>>56
+		before, dash = unlike>>32, d>>56
 	}
 	if i == len(text) {
 		return pairs
@@ -159,13 +180,9 @@ func (s *Scanner) pass(text string) (pairs bool) {
 	w := blockAt(text, i)
 	m := marks(w)
 	if m != 0 {
-		s.marksOf(m, i)
+		s.marksOf(m, w, i)
 	}
-	m |= joints(w)
-	if m|small(w) == 0 {
-		s.wordsAt(i)
-	}
-	if m|w&upper == 0 {
+	if m|joints(w)|w&upper == 0 {
 		s.digitsAt(i)
 	}
 	d := dashes(w)
@@ -188,8 +205,15 @@ func (s *Scanner) rest(text string) {
 	}
 }
 
-// marksOf looks at the marks of the block at i that were not looked at yet.
-func (s *Scanner) marksOf(m uint64, i int) {
+// marksOf looks at the marks of the block w at i that were not looked at yet.
+func (s *Scanner) marksOf(m, w uint64, i int) {
+	// Of marks behind a digit, as in times, only those of URLs and addresses lead to
+	// anything: no key ends in a digit.
+	x := w ^ every*'/'
+	solidus := (x - every) & ^x & high // and maybe a '.' behind one
+	y := w & low
+	pairs := (high - (y ^ every*':')) | (high - (y ^ every*'='))
+	m &^= pairs & (digits(w) << 8) &^ (solidus >> 8) & (high >> 8)
 	for ; m != 0; m &= m - 1 {
 		if at := i + bits.TrailingZeros64(m)/8; at >= s.markEnd {
 			s.markEnd = at + 1
@@ -239,44 +263,22 @@ func (s *Scanner) digitsAt(i int) {
 	s.digits(from, to)
 }
 
-// wordsAt looks at the words around text[i:i+blockBytes].
-func (s *Scanner) wordsAt(i int) {
-	if i < s.wordEnd {
+// wordsAt looks at the word that the block w at text[i] is a part of, if it is one
+// and long. A word of at least wordMin bytes has such a block.
+func (s *Scanner) wordsAt(w uint64, i int) {
+	if i < s.wordEnd || others(w) != 0 {
 		return
 	}
-	from := i
-	for from > s.wordEnd && s.text[from-1] >= '-' {
-		from--
-	}
-	s.wordEnd = s.words(from)
-}
-
-// words looks at the long words from text[from] on, where a word may begin, up to
-// a byte before '-', and returns where that is. What is too short for a word is
-// mostly jumped over: if the byte at which a long word would have its least
-// length is none of a word, only what is behind the last such byte can begin one.
-func (s *Scanner) words(from int) int {
 	text := s.text
-	for i := from; i+wordMin <= len(text); {
-		k := i + wordMin - 1
-		for k >= i && is(text[k], classWord) {
-			k--
-		}
-		if k >= i {
-			if text[k] < '-' {
-				return k
-			}
-			i = k + 1
-			continue
-		}
-		end := wordEnd(text, i+wordMin)
-		s.word(i, end)
-		if end == len(text) || text[end] < '-' {
-			return end
-		}
-		i = end + 1
+	start := i
+	if i > 0 { // no further back than one block: that would have led here before
+		start -= bits.LeadingZeros64(others(blockAt(text, i-blockBytes))) / 8
 	}
-	return len(text)
+	end := wordEnd(text, i+blockBytes)
+	s.wordEnd = end
+	if end-start >= wordMin {
+		s.word(start, end)
+	}
 }
 
 // add notes a finding of a detector that is on.

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/base64"
+	"math/bits"
 	"strings"
 	"unsafe"
 )
@@ -26,12 +27,18 @@ func (s *Scanner) word(start, end int) {
 			s.prefixed(start+5, end, start)
 		}
 	}
-	for i := start; i < end-wordMin; i++ {
-		switch text[i] {
-		case '_', '-':
-			s.prefixed(i+1, end, start)
-		case '~':
-			s.azure(i, start, end)
+	// The word goes on for longer than a block behind what is looked at.
+	for i := start; i < end-wordMin; i += blockBytes {
+		for m := joiners(blockAt(text, i)); m != 0; m &= m - 1 {
+			at := i + bits.TrailingZeros64(m)/8
+			switch {
+			case at >= end-wordMin:
+				return
+			case text[at] == '~':
+				s.azure(at, start, end)
+			default:
+				s.prefixed(at+1, end, start)
+			}
 		}
 	}
 }
@@ -88,6 +95,17 @@ var prefixes = func() (table [256][]prefix) {
 	return table
 }()
 
+// seconds are the second bytes of prefixes, by their first: a bit for each of the
+// letters, of the upper and lower ones alike.
+var seconds = func() (table [256]uint32) {
+	for c, of := range prefixes {
+		for _, p := range of {
+			table[c] |= 1 << (p.text[1] & 31)
+		}
+	}
+	return table
+}()
+
 // prefixed looks at a token that begins at text[start] and is in the word that
 // begins at word and ends at end.
 func (s *Scanner) prefixed(start, end, word int) {
@@ -95,6 +113,10 @@ func (s *Scanner) prefixed(start, end, word int) {
 	c := text[start]
 	if c == 'e' && strings.HasPrefix(text[start:], "eyJ") {
 		s.jwt(start, end)
+		return
+	}
+	if seconds[c]>>(text[start+1]&31)&1 == 0 {
+		s.dotted(start, end, word)
 		return
 	}
 	for _, p := range prefixes[c] {
@@ -171,6 +193,12 @@ func (s *Scanner) dotted(start, end, word int) {
 
 // wordEnd returns the end of the word at text[i].
 func wordEnd(text string, i int) int {
+	for i+blockBytes <= len(text) {
+		if m := others(blockAt(text, i)); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+		i += blockBytes
+	}
 	for i < len(text) && is(text[i], classWord) {
 		i++
 	}
@@ -268,7 +296,6 @@ func (s *Scanner) jwt(start, end int) {
 		last-- // the end of a sentence
 	}
 	s.add(JWT, start, last)
-	s.wordEnd = max(s.wordEnd, last)
 }
 
 // isJOSE reports whether a text is the header of a token.

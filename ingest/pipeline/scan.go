@@ -29,8 +29,10 @@ func hasAt(s string, i int, word string) bool {
 const (
 	every  = 0x0101010101010101 // one in every byte of a word
 	high   = 0x8080808080808080
-	quotes = every * '"'
 	slants = every * '\\'
+	// Of two bytes that differ in this, a quote and a space, the quote is made the
+	// one that comes right after the control characters.
+	swap = every * ('"' ^ ' ')
 )
 
 // wordAt reads the eight bytes at s[i], all of which must be inside.
@@ -41,16 +43,12 @@ func wordAt(s string, i int) uint64 {
 // special returns the offset of the first '"', '\' or control character at or
 // after i, or len(s), and whether a byte before it may not be ASCII.
 //
-// It looks at eight bytes at a time. A byte of a word is zero exactly where the
-// lowest bit of (w - every) &^ w & high is; the bits above that one may lie,
-// which does no harm as only the lowest is used.
+// It looks at eight bytes at a time.
 func special(s string, i int) (at int, wide bool) {
 	var seen uint64
 	for ; len(s)-i >= 8; i += 8 {
 		w := wordAt(s, i)
-		q, b := w^quotes, w^slants
-		hit := ((q-every)&^q | (b-every)&^b | (w-every*' ')&^w) & high
-		if hit != 0 {
+		if hit := specials(w); hit != 0 {
 			n := bits.TrailingZeros64(hit) &^ 7
 			seen |= w & (1<<n - 1)
 			return i + n/8, seen&high != 0
@@ -66,6 +64,31 @@ func special(s string, i int) (at int, wide bool) {
 		wide = wide || c >= utf8.RuneSelf
 	}
 	return i, wide
+}
+
+// specials has the high bit of the first byte of a word that special looks for, and
+// nothing if there is none. A byte is below n exactly where the lowest bit of
+// (w - every*n) &^ w & high is; the bits above that one may lie.
+func specials(w uint64) uint64 {
+	q, b := w^swap, w^slants
+	return ((q-every*(' '+1))&^q | (b-every)&^b) & high
+}
+
+// appendPlain appends what is before the next byte that special looks for, and
+// returns where that is. What it writes behind the text is within its capacity.
+func appendPlain(buf []byte, s string, i int) ([]byte, int) {
+	for len(s)-i >= 8 && cap(buf)-len(buf) >= 8 {
+		w, n := wordAt(s, i), len(buf)
+		binary.LittleEndian.PutUint64(buf[n:n+8], w)
+		if hit := specials(w); hit != 0 {
+			k := bits.TrailingZeros64(hit) / 8
+			return buf[:n+k], i + k
+		}
+		buf = buf[:n+8]
+		i += 8
+	}
+	at, _ := special(s, i)
+	return append(buf, s[i:at]...), at
 }
 
 // str reads the rest of a string that starts at p.s[i], after its quote. Plain
@@ -111,18 +134,14 @@ func (p *Parser) unescape(start, at int) (text string, end int, plain bool) {
 			return "", p.syntax(at, "want the end of a string"), false
 		case c == '\\' && at+1 < len(s) && (s[at+1] == '"' || s[at+1] == '\\' || s[at+1] == '/'):
 			// The escaped byte stands for itself: it is copied with what follows.
-			next, _ := special(s, at+2)
-			buf = append(buf, s[at+1:next]...)
-			at = next
+			buf, at = appendPlain(append(buf, s[at+1]), s, at+2)
 		case c == '\\':
 			var ok bool
 			if buf, at, ok = escape(buf, s, at); !ok {
 				return "", p.syntax(at, "want an escape"), false
 			}
 		default:
-			next, _ := special(s, at+1)
-			buf = append(buf, s[at:next]...)
-			at = next
+			buf, at = appendPlain(append(buf, c), s, at+1)
 		}
 	}
 	return "", p.syntax(at, "want the end of a string"), false
