@@ -25,12 +25,13 @@ func (p *Part) matching(ctx context.Context, field string, preds []index.Predica
 	if err != nil {
 		return nil, err
 	}
+	sought := soughtOf(preds)
 	found := index.NewDocSet()
 	for _, c := range columns {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if rows := c.match(preds, list); len(rows) > 0 {
+		if rows := c.match(&sought, list); len(rows) > 0 {
 			found.AddMany(rows)
 		}
 	}
@@ -53,32 +54,49 @@ const (
 	differs
 )
 
+// sought is what is looked for in columns.
+type sought struct {
+	preds   []index.Predicate
+	texts   []string // the only ones that can satisfy one of them, if exact
+	exact   bool
+	needles []needle // nil: nothing is known of one of them
+	words   *words   // the needles, if they are looked for together
+}
+
+func soughtOf(preds []index.Predicate) sought {
+	s := sought{preds: preds, needles: needlesOf(preds)}
+	s.texts, s.exact = exactOf(preds)
+	s.words = wordsOf(s.needles)
+	return s
+}
+
 // match returns those of the rows whose value satisfies one of the predicates, which
 // are tried once per distinct value, and only for values that the rows have.
-func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
-	if c.stored.Packed() && c.unpacked.Load() == nil && !mayHold(c.stored.Texts(), needlesOf(preds)) {
+func (c *column) match(s *sought, list []uint32) []uint32 {
+	if c.stored.Packed() && c.unpacked.Load() == nil && !mayHold(c.stored.Texts(), s.needles) {
 		return nil
 	}
 	c = c.whole()
 	kind, values := c.stored.Kind, c.stored.Values
-	tried := make([]uint8, len(values))
 	var may []uint64 // by value: the predicates that may hold, if that is known
-	if texts, ok := exactOf(preds); ok {
+	if !s.exact && s.needles != nil && len(list) >= len(values)/scanShare {
+		if may = narrow(values, s.needles, s.words); may == nil {
+			return nil
+		}
+	}
+	tried := make([]uint8, len(values))
+	if s.exact {
 		for code, value := range values {
-			if tried[code] = differs; slices.Contains(texts, value) {
+			if tried[code] = differs; slices.Contains(s.texts, value) {
 				tried[code] = untried
 			}
-		}
-	} else if needles := needlesOf(preds); needles != nil && len(list) >= len(values)/scanShare {
-		if may = narrow(values, needles); may == nil {
-			return nil
 		}
 	}
 	var rows []uint32
 	c.each(list, func(i int, code uint32) {
 		if tried[code] == untried {
 			tried[code] = differs
-			for n, p := range preds {
+			for n, p := range s.preds {
 				if (may == nil || may[code]&needleBit(n) != 0) && p.Match(kind, values[code]) {
 					tried[code] = matches
 					break
@@ -127,7 +145,9 @@ func mayHold(texts string, needles []needle) bool {
 	if longest == 0 || longest > scanBytes/foldMost/2 {
 		return true
 	}
-	buffer := make([]byte, 0, min(len(texts), scanBytes+scanBytes/4))
+	room := scans.Get().(*scan)
+	defer scans.Put(room)
+	buffer := room.buffer
 	for from := 0; from < len(texts); {
 		end := min(len(texts), from+scanBytes)
 		buffer = index.AppendFold(buffer[:0], texts[from:end])

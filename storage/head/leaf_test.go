@@ -43,7 +43,7 @@ func TestNarrowLeavesOutNothing(t *testing.T) {
 			if needles == nil {
 				continue
 			}
-			may := narrow(values, needles)
+			may := narrow(values, needles, wordsOf(needles))
 			if may == nil {
 				may = make([]uint64, len(values))
 			}

@@ -2,6 +2,7 @@ package head
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/stere-log/stere/index"
 )
@@ -38,32 +39,46 @@ func needlesOf(preds []index.Predicate) []needle {
 // who has one of those may have the others.
 func needleBit(n int) uint64 { return 1 << (n % 64) }
 
+// scan is room to look through values of a column, a piece at a time. A question does so
+// for each column of each block.
+type scan struct {
+	buffer []byte   // empty
+	ends   []int    // empty
+	may    []uint64 // empty
+}
+
+var scans = sync.Pool{New: func() any {
+	return &scan{make([]byte, 0, scanBytes+scanBytes/4), make([]int, 0, scanBytes/16), make([]uint64, 0, scanBytes/16)}
+}}
+
 // narrow returns which needles the folded text of each value has, which is many times
 // faster than taking each apart into words, once for each needle; nil if none has any.
-func narrow(values []string, needles []needle) (may []uint64) {
-	may = make([]uint64, len(values))
-	buffer := make([]byte, 0, scanBytes+scanBytes/4)
-	ends := make([]int, 0, scanBytes/16)
-	together := wordsOf(needles)
-	some := false
+// Together is wordsOf the needles.
+func narrow(values []string, needles []needle, together *words) (may []uint64) {
+	room := scans.Get().(*scan)
+	defer scans.Put(room)
+	buffer, ends := room.buffer, room.ends
 	for from := 0; from < len(values); {
 		buffer, ends = buffer[:0], ends[:0]
 		for code := from; code < len(values) && len(buffer) < scanBytes; code++ {
 			buffer = index.AppendFold(buffer, values[code])
 			ends = append(ends, len(buffer))
 		}
-		piece := may[from : from+len(ends)]
+		piece, some := append(room.may, make([]uint64, len(ends))...), false
 		if together != nil {
-			some = together.mark(piece, buffer, ends) || some
+			some = together.mark(piece, buffer, ends)
 		} else {
 			for n := range needles {
 				some = needles[n].mark(piece, buffer, ends, needleBit(n)) || some
 			}
 		}
+		if some && may == nil {
+			may = make([]uint64, len(values))
+		}
+		if some {
+			copy(may[from:], piece)
+		}
 		from += len(ends)
-	}
-	if !some {
-		return nil
 	}
 	return may
 }
