@@ -27,6 +27,9 @@ func IsWordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
+// IsWordByte reports whether a byte of a text is one of ASCII that is part of words.
+func IsWordByte(b byte) bool { return b < utf8.RuneSelf && asciiWord[b] != 0 }
+
 // Fold returns s in the lower case in which words compare.
 func Fold(s string) string {
 	return strings.ToLower(s) // rune by rune, and fast where all is ASCII

@@ -25,12 +25,13 @@ func (p *Part) matching(ctx context.Context, field string, preds []index.Predica
 	if err != nil {
 		return nil, err
 	}
+	sought := soughtOf(preds)
 	found := index.NewDocSet()
 	for _, c := range columns {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if rows := c.match(preds, list); len(rows) > 0 {
+		if rows := c.match(&sought, list); len(rows) > 0 {
 			found.AddMany(rows)
 		}
 	}
@@ -53,30 +54,53 @@ const (
 	differs
 )
 
+// sought is what is looked for in columns.
+type sought struct {
+	preds   []index.Predicate
+	texts   []string // the only ones that can satisfy one of them, if exact
+	exact   bool
+	needles []needle // nil: nothing is known of one of them
+	words   *words   // the needles, if they are looked for together
+}
+
+func soughtOf(preds []index.Predicate) sought {
+	s := sought{preds: preds, needles: needlesOf(preds)}
+	s.texts, s.exact = exactOf(preds)
+	s.words = wordsOf(s.needles)
+	return s
+}
+
 // match returns those of the rows whose value satisfies one of the predicates, which
 // are tried once per distinct value, and only for values that the rows have.
-func (c *column) match(preds []index.Predicate, list []uint32) []uint32 {
-	if c.stored.Packed() && c.unpacked.Load() == nil && !mayHold(c.stored.Texts(), needlesOf(preds)) {
+func (c *column) match(s *sought, list []uint32) []uint32 {
+	if c.stored.Packed() && c.unpacked.Load() == nil && !mayHold(c.stored.Texts(), s.needles) {
 		return nil
 	}
 	c = c.whole()
 	kind, values := c.stored.Kind, c.stored.Values
+	var may []uint64 // by value: the predicates that may hold, if that is known
+	if !s.exact && s.needles != nil && len(list) >= len(values)/scanShare {
+		if may = narrow(values, s.needles, s.words); may == nil {
+			return nil
+		}
+	}
 	tried := make([]uint8, len(values))
-	if texts, ok := exactOf(preds); ok {
+	if s.exact {
 		for code, value := range values {
-			if tried[code] = differs; slices.Contains(texts, value) {
+			if tried[code] = differs; slices.Contains(s.texts, value) {
 				tried[code] = untried
 			}
 		}
-	} else if needles := needlesOf(preds); needles != nil && len(list) >= len(values)/scanShare && !narrow(tried, values, needles) {
-		return nil
 	}
 	var rows []uint32
 	c.each(list, func(i int, code uint32) {
 		if tried[code] == untried {
 			tried[code] = differs
-			if slices.ContainsFunc(preds, func(p index.Predicate) bool { return p.Match(kind, values[code]) }) {
-				tried[code] = matches
+			for n, p := range s.preds {
+				if (may == nil || may[code]&needleBit(n) != 0) && p.Match(kind, values[code]) {
+					tried[code] = matches
+					break
+				}
 			}
 		}
 		if tried[code] == matches {
@@ -106,49 +130,29 @@ func exactOf(preds []index.Predicate) (texts []string, ok bool) {
 	return texts, true
 }
 
-// needlesOf returns texts of which the folded text of every matching value contains
-// one, nil if nothing is known of a predicate.
-func needlesOf(preds []index.Predicate) (needles [][]byte) {
-	for _, p := range preds {
-		hints := p.Hints()
-		needle := hints.WordPrefix
-		for _, word := range hints.Words {
-			if len(word) > len(needle) {
-				needle = word
-			}
-		}
-		if hints.Exact {
-			needle = string(index.AppendFold(nil, hints.ExactText))
-		}
-		if needle == "" {
-			return nil
-		}
-		needles = append(needles, []byte(needle))
-	}
-	return needles
-}
-
 // mayHold reports whether texts that stand one behind the other may hold a needle, folded:
 // then a column need not be unpacked to see that none of its values does. It says so for
 // needles of which it knows nothing. What is found across the border of two texts is no
 // harm.
-func mayHold(texts string, needles [][]byte) bool {
+func mayHold(texts string, needles []needle) bool {
 	longest := 0
 	for _, needle := range needles {
-		if slices.ContainsFunc(needle, func(b byte) bool { return b >= utf8.RuneSelf }) {
+		if slices.ContainsFunc(needle.text, func(b byte) bool { return b >= utf8.RuneSelf }) {
 			return true
 		}
-		longest = max(longest, len(needle))
+		longest = max(longest, len(needle.text))
 	}
 	if longest == 0 || longest > scanBytes/foldMost/2 {
 		return true
 	}
-	buffer := make([]byte, 0, min(len(texts), scanBytes+scanBytes/4))
+	room := scans.Get().(*scan)
+	defer scans.Put(room)
+	buffer := room.buffer
 	for from := 0; from < len(texts); {
 		end := min(len(texts), from+scanBytes)
 		buffer = index.AppendFold(buffer[:0], texts[from:end])
 		for _, needle := range needles {
-			if bytes.Contains(buffer, needle) {
+			if bytes.Contains(buffer, needle.text) {
 				return true
 			}
 		}
@@ -162,48 +166,4 @@ func mayHold(texts string, needles [][]byte) bool {
 		}
 	}
 	return false
-}
-
-// narrow marks the values whose folded text contains none of the needles, which is many
-// times faster than taking each apart into words. It reports whether any are left.
-func narrow(tried []uint8, values []string, needles [][]byte) (left bool) {
-	buffer := make([]byte, 0, scanBytes+scanBytes/4)
-	ends := make([]int, 0, scanBytes/16)
-	for from := 0; from < len(values); {
-		buffer, ends = buffer[:0], ends[:0]
-		for code := from; code < len(values) && len(buffer) < scanBytes; code++ {
-			buffer = index.AppendFold(buffer, values[code])
-			ends = append(ends, len(buffer))
-			tried[code] = differs
-		}
-		for _, needle := range needles {
-			if leave(tried[from:from+len(ends)], buffer, ends, needle) {
-				left = true
-			}
-		}
-		from += len(ends)
-	}
-	return left
-}
-
-// leave takes back the mark of values that contain the needle; they stand folded one
-// after the other. What is found across the border of two values is no harm: the first
-// is tried in vain and the search goes on at the border.
-func leave(tried []uint8, folded []byte, ends []int, needle []byte) (left bool) {
-	code, at := 0, 0
-	for at < len(folded) {
-		found := bytes.Index(folded[at:], needle)
-		if found < 0 {
-			break
-		}
-		at += found
-		for ends[code] <= at {
-			code++
-		}
-		tried[code] = untried
-		at = ends[code] // tried, so go on behind it
-		code++
-		left = true
-	}
-	return left
 }
