@@ -51,7 +51,7 @@ type Delivery struct {
 type Queue struct {
 	First     uint64 `json:"first"`
 	Next      uint64 `json:"next"`
-	NextTry   int64  `json:"nextTry,omitempty"`  // not before this time
+	NextTry   int64  `json:"nextTry,omitempty"`  // not before this time, see Due
 	Failures  int    `json:"failures,omitempty"` // one after the other
 	Delivered uint64 `json:"delivered"`
 	Failed    uint64 `json:"failed"`  // attempts
@@ -95,6 +95,12 @@ func Backoff(failures int, chance float64) time.Duration {
 	}
 	wait = min(wait, backoffMax)
 	return wait*3/4 + time.Duration(chance*float64(wait)/2)
+}
+
+// Due is when the first delivery that waits is tried next: at the queue's time, or when its
+// own time is over, so that what waited behind one that was given up is tried once at least.
+func (q *Queue) Due(first *Delivery) int64 {
+	return min(q.NextTry, first.Created+int64(GiveUpAfter))
 }
 
 // Note writes down an attempt at the first delivery that waits, and whether it is over

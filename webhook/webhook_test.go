@@ -251,6 +251,33 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
+// TestDeadLettersBehind has many deliveries wait for an endpoint that never answers: each is
+// tried once at least, and given up when its time is over, not long after.
+func TestDeadLettersBehind(t *testing.T) {
+	for _, between := range []time.Duration{0, time.Second, 10 * time.Minute} {
+		var q webhook.Queue
+		began := int64(1_700_000_000_000_000_000)
+		var all []*webhook.Delivery
+		for i := range webhook.WaitingMax {
+			all = append(all, q.Add("id", "e", event, began+int64(i)*int64(between)))
+		}
+		now := began + int64(len(all))*int64(between)
+		const took = 15 * time.Second
+		for q.Waits() > 0 {
+			d := all[q.First-1]
+			now = max(now, q.Due(d))
+			q.Note(d, webhook.Attempt{At: now, Error: "no answer"}, 0, 0.5)
+			now += int64(took)
+		}
+		for i, d := range all {
+			late := time.Duration(d.Ended-d.Created) - webhook.GiveUpAfter
+			if d.State != webhook.Dead || d.Tries == 0 || late < 0 || late > took*webhook.WaitingMax {
+				t.Fatalf("one every %v, %d: %s after %d tries, %v too late", between, i, d.State, d.Tries, late)
+			}
+		}
+	}
+}
+
 // TestMail: a message arrives at a server.
 func TestMail(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,7 +29,7 @@ func (w *Watcher) deliver(ctx context.Context) {
 				continue
 			}
 			e, there, err := w.endpoint(state, tenant, id)
-			if err != nil || !there || q.NextTry > now && e.Active || !w.take(tenant, id) {
+			if err != nil || !there || e.Active && !mayTry(state, tenant, id, &q, now) || !w.take(tenant, id) {
 				continue
 			}
 			w.sending.Go(func() {
@@ -38,6 +38,16 @@ func (w *Watcher) deliver(ctx context.Context) {
 			})
 		}
 	}
+}
+
+// mayTry reports whether it is time to try the first delivery that waits for a webhook.
+func mayTry(state *catalogue.State, tenant model.TenantID, id string, q *webhook.Queue, now int64) bool {
+	if q.NextTry <= now {
+		return true
+	}
+	var first webhook.Delivery
+	there, err := read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &first)
+	return err != nil || !there || q.Due(&first) <= now // what was lost is left behind
 }
 
 // take reserves a webhook, if there is a sender for it.
@@ -81,7 +91,7 @@ func (w *Watcher) tell(ctx context.Context, tenant model.TenantID, id string) {
 			return
 		}
 		now := w.Now()
-		if e.Active && q.NextTry > now.UnixNano() {
+		if e.Active && !mayTry(state, tenant, id, &q, now.UnixNano()) {
 			return
 		}
 		there, err = read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &d)
