@@ -61,7 +61,7 @@ func (s sample) has(name string) bool {
 	return hash%uint32(s) == 0
 }
 
-// mayHaveInside reports whether a token is one of a script without spaces.
+// mayHaveInside reports whether names may be looked for inside one of the tokens.
 func mayHaveInside(tokens []string) bool {
 	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
 		return false

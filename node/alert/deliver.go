@@ -91,10 +91,10 @@ func (w *Watcher) tell(ctx context.Context, tenant model.TenantID, id string) {
 			return
 		}
 		now := w.Now()
-		if e.Active && !mayTry(state, tenant, id, &q, now.UnixNano()) {
+		there, err = read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &d)
+		if err == nil && there && e.Active && q.Due(&d) > now.UnixNano() {
 			return
 		}
-		there, err = read(state, kindDelivery, tenant, webhook.DeliveryKey(id, q.First), &d)
 		if err != nil || !there {
 			d = webhook.Delivery{Endpoint: id, Number: q.First} // it was lost: go on behind it
 		}
