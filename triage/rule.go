@@ -214,6 +214,17 @@ func (r *Rule) Webhooks() []string {
 	return ids
 }
 
+// Escalations returns those of the rule, in their order.
+func (r *Rule) Escalations() []*Escalate {
+	var all []*Escalate
+	for i := range r.Actions {
+		if e := r.Actions[i].Escalate; e != nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // Escalate tells somebody else of what has fired for so long and is not acknowledged.
 type Escalate struct {
 	After    Duration `yaml:"after" json:"after"`

@@ -209,14 +209,10 @@ func (s *State) remind(r *Rule, alert *Alert, now int64, tell func(string, *Aler
 		alert.Told = now
 		tell(Repeats, alert, nil)
 	}
-	level := 0
-	for _, a := range r.Actions {
-		if a.Escalate == nil {
-			continue
-		}
-		if level++; level > alert.Escaped && alert.Acked == "" && now-alert.Fired >= int64(a.Escalate.After) {
-			alert.Escaped = level
-			tell(Escalates, alert, a.Escalate)
+	for i, level := range r.Escalations() {
+		if i >= alert.Escaped && alert.Acked == "" && now-alert.Fired >= int64(level.After) {
+			alert.Escaped = i + 1
+			tell(Escalates, alert, level)
 		}
 	}
 }

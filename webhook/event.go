@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -41,6 +43,8 @@ type Event struct {
 	More     int      `json:"more,omitempty"` // alerts that are not shown
 	// Key is the same for everything about one thing, for receivers that join it.
 	Key string `json:"key"`
+	// Repeat is how long after it, in ns, it is told again if it still fires; 0: it is not.
+	Repeat int64 `json:"repeat,omitempty"`
 }
 
 // Forgotten is the event without anything that records or people have said.
@@ -172,21 +176,36 @@ func slack(e *Event) object {
 	return object{"text": escaped(Subject(e)), "attachments": []object{{"color": color, "fallback": escaped(Subject(e)), "text": strings.TrimSpace(text), "fields": fields, "ts": e.Time / int64(time.Second)}}}
 }
 
+// unlinked is a text in which Teams sees no link with a name of its own: what logs say is
+// not to send anybody anywhere.
+func unlinked(text string) string { return strings.ReplaceAll(text, "](", "] (") }
+
 func teams(e *Event) object {
 	list := []object{}
 	for _, fact := range facts(e) {
-		list = append(list, object{"title": fact[0], "value": shortened(fact[1], 1000)})
+		list = append(list, object{"title": fact[0], "value": unlinked(shortened(fact[1], 1000))})
 	}
-	body := []object{{"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": true, "text": Subject(e)}}
+	body := []object{{"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": true, "text": unlinked(Subject(e))}}
 	if e.Text != "" {
-		body = append(body, object{"type": "TextBlock", "wrap": true, "text": e.Text})
+		body = append(body, object{"type": "TextBlock", "wrap": true, "text": unlinked(e.Text)})
 	}
 	for _, line := range Lines(e) {
-		body = append(body, object{"type": "TextBlock", "wrap": true, "spacing": "None", "text": shortened(line, 500)})
+		body = append(body, object{"type": "TextBlock", "wrap": true, "spacing": "None", "text": unlinked(shortened(line, 500))})
 	}
 	body = append(body, object{"type": "FactSet", "facts": list})
 	card := object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body}
 	return object{"type": "message", "attachments": []object{{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}}}
+}
+
+// joining is a key as PagerDuty takes it: one that is too long ends with its hash.
+func joining(key string) string {
+	const most = 255
+	if len(key) <= most {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	end := hex.EncodeToString(sum[:16])
+	return strings.ToValidUTF8(key[:most-len(end)], "") + end
 }
 
 func pagerDuty(e *Event, key, source string) object {
@@ -194,7 +213,7 @@ func pagerDuty(e *Event, key, source string) object {
 	if severity == "" {
 		severity = "warning"
 	}
-	out := object{"routing_key": key, "dedup_key": shortened(e.Key, 255), "event_action": "trigger"}
+	out := object{"routing_key": key, "dedup_key": joining(e.Key), "event_action": "trigger"}
 	if e.Status == triage.Resolved {
 		out["event_action"] = "resolve"
 		return out
@@ -206,7 +225,23 @@ func pagerDuty(e *Event, key, source string) object {
 	return out
 }
 
-// alertmanager is a body as Alertmanager's API takes it: a list of alerts.
+// incidentFires is how long Alertmanager takes an incident for open of which it hears nothing.
+const incidentFires = 30 * 24 * time.Hour
+
+// fires is when an alert is over for Alertmanager, which takes it for over after five minutes
+// if nobody says: when it must have heard of it again, even if that is as late as can be.
+func (e *Event) fires() int64 {
+	switch {
+	case e.Event == triage.EventTest:
+		return e.Time + int64(time.Minute)
+	case e.Repeat == 0:
+		return e.Time + int64(incidentFires)
+	}
+	return e.Time + e.Repeat + int64(GiveUpAfter)
+}
+
+// alertmanager is a body as Alertmanager's API takes it: a list of alerts. An alert is known
+// by its labels, which are the same from its beginning to its end.
 func alertmanager(e *Event, source string) []object {
 	out := []object{}
 	alerts := e.Alerts
@@ -218,6 +253,9 @@ func alertmanager(e *Event, source string) []object {
 		if e.Rule == "" {
 			labels["alertname"] = e.Event
 		}
+		if len(e.Alerts) == 0 && e.Incident != "" {
+			labels["event"], labels["incident"] = "incident", e.Incident
+		}
 		for field, value := range a.Labels {
 			labels["field_"+labelName(field)] = value
 		}
@@ -225,6 +263,8 @@ func alertmanager(e *Event, source string) []object {
 			"summary": e.Title, "description": strings.TrimSpace(e.Text + " " + a.Text), "value": fmt.Sprintf("%.6g", a.Value), "query": e.Query, "incident": e.Incident, "source": source}}
 		if a.Status == triage.Resolves || a.Status == triage.Resolved {
 			one["endsAt"] = stamp(e.Time)
+		} else {
+			one["endsAt"] = stamp(e.fires())
 		}
 		out = append(out, one)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/mail"
 	"net/smtp"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ func (s *Sender) message(from *mail.Address, to []string, d *Delivery, now time.
 	line("Subject: %s", mime.QEncoding.Encode("utf-8", shortened(printable(Subject(&d.Event)), 200)))
 	line("Date: %s", now.UTC().Format(time.RFC1123Z))
 	line("Message-ID: <%s@stere>", d.ID)
+	line("Auto-Submitted: auto-generated")
 	line("MIME-Version: 1.0")
 	line("Content-Type: text/plain; charset=utf-8")
 	line("Content-Transfer-Encoding: base64")
@@ -102,7 +104,8 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	if err != nil {
 		return fmt.Errorf("sender: %w", err)
 	}
-	c, err := s.Mail.connect(ctx)
+	_, name, _ := strings.Cut(from.Address, "@")
+	c, err := s.Mail.connect(ctx, name)
 	if err != nil {
 		return fmt.Errorf("mail server: %w", err)
 	}
@@ -110,10 +113,8 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	if err := c.Mail(mailbox(from)); err != nil {
 		return fmt.Errorf("mail server: %w", err)
 	}
-	for _, one := range to {
-		if err := c.Rcpt(one); err != nil {
-			return fmt.Errorf("mail to %s: %w", one, err)
-		}
+	if err := recipients(c, to); err != nil {
+		return err
 	}
 	w, err := c.Data()
 	if err != nil {
@@ -129,9 +130,32 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	return nil
 }
 
+// recipients names who is to have the mail. One whom the server does not take, for good, is
+// no reason to keep it from the others.
+func recipients(c *smtp.Client, to []string) error {
+	var refused error
+	taken := 0
+	for _, one := range to {
+		err := c.Rcpt(one)
+		var answer *textproto.Error
+		switch {
+		case err == nil:
+			taken++
+		case errors.As(err, &answer) && answer.Code >= 500:
+			refused = fmt.Errorf("mail to %s: %w", one, err)
+		default: // it may do so later
+			return fmt.Errorf("mail to %s: %w", one, err)
+		}
+	}
+	if taken == 0 {
+		return refused
+	}
+	return nil
+}
+
 // connect returns a connection to the server, encrypted if the server can, and logged in
-// if there is a user.
-func (m Mail) connect(ctx context.Context) (*smtp.Client, error) {
+// if there is a user. Name is how we call ourselves: many servers hang up on a "localhost".
+func (m Mail) connect(ctx context.Context, name string) (*smtp.Client, error) {
 	host, encrypted, err := m.address()
 	if err != nil {
 		return nil, err
@@ -148,9 +172,12 @@ func (m Mail) connect(ctx context.Context) (*smtp.Client, error) {
 	if encrypted {
 		conn = tls.Client(conn, secure)
 	}
-	c, err := smtp.NewClient(conn, host)
+	c, err := smtp.NewClient(conn, host) // which closes the connection if it fails
+	if err == nil {
+		err = c.Hello(name)
+	}
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, err
 	}
 	if offered, _ := c.Extension("STARTTLS"); offered && !encrypted {
 		if err := c.StartTLS(secure); err != nil {

@@ -55,6 +55,10 @@ func mailServer(t *testing.T, ways string, encrypted bool) (address string, got 
 		for data := false; read(); {
 			switch line := in.Text(); {
 			case data && line != ".":
+			case strings.Contains(line, "<nobody@"):
+				say("550 5.1.1 there is nobody")
+			case strings.Contains(line, "<busy@"):
+				say("450 4.2.2 later")
 			case strings.HasPrefix(line, "EHLO"):
 				say("250-hello\r\n250 AUTH " + ways)
 			case line == "AUTH LOGIN":
@@ -141,8 +145,27 @@ func TestMailIsOneMail(t *testing.T) {
 			t.Errorf("to %s", value)
 		}
 	}
-	if want := "From To Subject Date Message-ID MIME-Version Content-Type Content-Transfer-Encoding"; strings.Join(names, " ") != want {
+	if want := "From To Subject Date Message-ID Auto-Submitted MIME-Version Content-Type Content-Transfer-Encoding"; strings.Join(names, " ") != want {
 		t.Errorf("headers %v, want %s", names, want)
+	}
+}
+
+// TestMailToSeveral: who is not known to the server keeps a mail from nobody else; it is sent
+// again where somebody may have it later, and fails where nobody has it. A server is told our
+// name, not that of its own machine.
+func TestMailToSeveral(t *testing.T) {
+	for to, want := range map[string]string{
+		"a@example.com,nobody@example.com,b@example.com": "",
+		"a@example.com,busy@example.com":                 `mail to busy@example.com: 450 "4.2.2 later"`,
+		"nobody@example.com":                             `mail to nobody@example.com: 550 "5.1.1 there is nobody"`,
+	} {
+		address, got := mailServer(t, "PLAIN", false)
+		s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "Stere <s@logs.example.com>"}}
+		r := s.Send(t.Context(), &webhook.Endpoint{ID: "m", URL: "mailto:" + to, Template: webhook.Email}, &webhook.Delivery{ID: "msg_1", Event: event}, time.Unix(5, 0))
+		said := <-got
+		if r.Error != want || strings.Contains(said, "\nDATA ") != (want == "") || !strings.HasPrefix(said, "EHLO logs.example.com ") {
+			t.Errorf("%s: %q after %s", to, r.Error, said)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (s *Sender) Send(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	err := s.try(ctx, e, d, now, &r)
 	r.Took = int64(time.Since(began))
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		r.Error = fmt.Sprintf("no answer within %s", time.Since(began).Round(time.Millisecond))
 	case err != nil:
 		r.Error = shortened(printable(err.Error()), answerShown)

@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stere-log/stere/internal/outward"
+	"github.com/stere-log/stere/triage"
 	"github.com/stere-log/stere/webhook"
 )
 
@@ -83,6 +86,73 @@ func TestTemplates(t *testing.T) {
 	over.Status, over.Alerts = "resolved", nil
 	if body, _ := webhook.Render(&webhook.Endpoint{Template: webhook.PagerDuty, Key: "k"}, &over, "s"); !strings.Contains(string(body), `"event_action":"resolve"`) {
 		t.Errorf("%s", body)
+	}
+}
+
+// TestAlertmanagerJoins: an alert has the same labels from its beginning to its end, and fires
+// there until it is told that it is over, or of it again.
+func TestAlertmanagerJoins(t *testing.T) {
+	type alert struct {
+		Labels           map[string]string
+		StartsAt, EndsAt time.Time
+	}
+	render := func(e webhook.Event) alert {
+		t.Helper()
+		body, err := webhook.Render(&webhook.Endpoint{Template: webhook.Alertmanager}, &e, "s")
+		var list []alert
+		if failed := json.Unmarshal(body, &list); err != nil || failed != nil || len(list) != 1 {
+			t.Fatalf("%s: %v, %v", body, err, failed)
+		}
+		return list[0]
+	}
+	at := time.Unix(0, event.Time).UTC()
+	begins, ends := event, event
+	begins.Repeat = int64(4 * time.Hour)
+	ends.Time, ends.Status, ends.Alerts = event.Time+int64(time.Hour), triage.Resolved, slices.Clone(event.Alerts)
+	ends.Alerts[0].Status = triage.Resolves
+	first, last := render(begins), render(ends)
+	if !maps.Equal(first.Labels, last.Labels) || !first.EndsAt.Equal(at.Add(4*time.Hour+webhook.GiveUpAfter)) || !last.EndsAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("an alert: %+v, then %+v", first, last)
+	}
+	opened, closed := event, event
+	opened.Event, closed.Event, closed.Status = triage.EventIncidentOpened, triage.EventIncidentChanged, triage.Resolved
+	opened.Alerts, closed.Alerts = nil, nil
+	first, last = render(opened), render(closed)
+	if !maps.Equal(first.Labels, last.Labels) || first.Labels["incident"] != "inc-1" || first.EndsAt.Before(at.Add(7*24*time.Hour)) || last.EndsAt.After(at) {
+		t.Errorf("an incident: %+v, then %+v", first, last)
+	}
+	test := event
+	test.Event, test.Alerts = triage.EventTest, nil
+	if got := render(test); got.EndsAt.After(at.Add(5 * time.Minute)) {
+		t.Errorf("a test fires until %s", got.EndsAt)
+	}
+}
+
+// TestJoinedByKey: keys that PagerDuty does not take whole stay apart.
+func TestJoinedByKey(t *testing.T) {
+	seen := map[string]bool{}
+	for _, end := range []string{"a", "b"} {
+		one := event
+		one.Key = strings.Repeat("\u9053", 100) + end
+		body, err := webhook.Render(&webhook.Endpoint{Template: webhook.PagerDuty, Key: "k"}, &one, "s")
+		var told struct {
+			Key string `json:"dedup_key"`
+		}
+		if failed := json.Unmarshal(body, &told); err != nil || failed != nil || len(told.Key) > 255 || len(told.Key) < 200 || seen[told.Key] {
+			t.Errorf("%s: %v, %v", body, err, failed)
+		}
+		seen[told.Key] = true
+	}
+}
+
+// TestNoLinksOfLogs: what a record says is not a link in a message.
+func TestNoLinksOfLogs(t *testing.T) {
+	one := event
+	one.Title, one.Text, one.Query = "[a](http://b.example)", "[a](http://b.example)", "[a](http://b.example)"
+	one.Alerts = []webhook.Alert{{Status: "firing", Labels: map[string]string{"user": "[a](http://b.example)"}}}
+	body, err := webhook.Render(&webhook.Endpoint{Template: webhook.Teams}, &one, "s")
+	if err != nil || strings.Contains(string(body), "](") || strings.Count(string(body), "[a] (http://b.example)") != 4 {
+		t.Errorf("%s, %v", body, err)
 	}
 }
 

@@ -69,27 +69,72 @@ func (p *plan) outcome(ctx context.Context, transitions []triage.Transition) err
 		event := p.event(part.status, part.of, incident)
 		for _, e := range endpoints {
 			if p.tells(e, &event) {
-				if err := p.send(e, event, part.of); err != nil {
+				if err := p.send(e, event, part.of, p.rule.ID); err != nil {
 					return err
 				}
 			}
 		}
 	}
+	return p.escalations(endpoints, escalated, ended, incident)
+}
+
+// escalations plans what is told to whom an escalation is for: of the alert, and of its end.
+func (p *plan) escalations(endpoints []*webhook.Endpoint, escalated, ended []triage.Transition, incident string) error {
 	for _, t := range escalated {
-		event := p.event(triage.Firing, []triage.Transition{t}, incident)
-		event.Title = "Escalated: " + event.Title
-		if t.Level.Severity != "" {
-			event.Severity = t.Level.Severity
-		}
+		event := p.escalated(triage.Firing, t, t.Level, incident)
 		for _, e := range endpoints {
-			if t.Level.Webhook == e.ID && e.Active || t.Level.Webhook == "" && !e.Tickets() && e.Wants(event.Event, event.Severity) {
-				if err := p.send(e, event, []triage.Transition{t}); err != nil {
+			if hears(e, t.Level, &event) {
+				if err := p.send(e, event, []triage.Transition{t}, p.rule.ID); err != nil {
 					return err
 				}
+			}
+		}
+	}
+	for _, t := range ended {
+		for _, e := range endpoints {
+			if err := p.deescalate(e, t, incident); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// deescalate plans that who heard of an alert by its escalations hears that it is over, once,
+// unless the rule tells it as everybody. Alertmanager knows it by its severity.
+func (p *plan) deescalate(e *webhook.Endpoint, t triage.Transition, incident string) error {
+	var told []string // as of which severities
+	if over := p.event(triage.Resolved, []triage.Transition{t}, incident); p.tells(e, &over) {
+		told = append(told, over.Severity)
+	}
+	levels := p.rule.Escalations()
+	for i, level := range levels[:min(t.Alert.Escaped, len(levels))] {
+		event := p.escalated(triage.Resolved, t, level, incident)
+		known := len(told) > 0 && e.Template != webhook.Alertmanager || slices.Contains(told, event.Severity)
+		if known || e.Tickets() || !hears(e, level, &event) {
+			continue
+		}
+		told = append(told, event.Severity)
+		if err := p.send(e, event, []triage.Transition{t}, fmt.Sprintf("%s escalation %d", p.rule.ID, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// escalated is the event of an alert that was escalated.
+func (p *plan) escalated(status string, t triage.Transition, level *triage.Escalate, incident string) webhook.Event {
+	event := p.event(status, []triage.Transition{t}, incident)
+	event.Title = "Escalated: " + event.Title
+	if level.Severity != "" {
+		event.Severity = level.Severity
+	}
+	return event
+}
+
+// hears reports whether an escalation is for an endpoint.
+func hears(e *webhook.Endpoint, level *triage.Escalate, event *webhook.Event) bool {
+	return level.Webhook == e.ID && e.Active || level.Webhook == "" && !e.Tickets() && e.Wants(event.Event, event.Severity)
 }
 
 func (p *plan) endpoints() []*webhook.Endpoint {
@@ -118,7 +163,7 @@ func (p *plan) tickets(endpoints []*webhook.Endpoint, firing []triage.Transition
 		if !asked || !e.Tickets() && p.names(e, &event) {
 			continue // who is told of everything is told of this
 		}
-		if err := p.send(e, event, fires); err != nil {
+		if err := p.send(e, event, fires, p.rule.ID); err != nil {
 			return err
 		}
 	}
@@ -146,6 +191,7 @@ func (p *plan) event(status string, of []triage.Transition, incident string) web
 	e := webhook.Event{
 		Event: r.Event, Time: p.end, Tenant: string(p.b.tenant), Status: status, Severity: r.SeverityNow(), Title: r.Name, Text: r.Description,
 		Rule: r.ID, Query: r.When.Query[:min(len(r.When.Query), queryShown)], From: p.end - int64(r.When.Over), Until: p.end, Incident: incident, Tags: r.Tags(), Key: string(p.b.tenant) + "/" + r.ID,
+		Repeat: int64(r.Repeat),
 	}
 	size := len(e.Text) + len(e.Query) + 1024
 	for _, t := range of {
@@ -165,28 +211,28 @@ func (p *plan) event(status string, of []triage.Transition, incident string) web
 }
 
 // send plans the delivery of an event, or one for each alert where the receiver joins
-// them by key.
-func (p *plan) send(e *webhook.Endpoint, event webhook.Event, of []triage.Transition) error {
+// them by key. What is about tells deliveries of one transition to one receiver apart.
+func (p *plan) send(e *webhook.Endpoint, event webhook.Event, of []triage.Transition, about string) error {
 	if e.Template != webhook.PagerDuty || len(p.rule.Fields()) == 0 {
-		return p.add(e, event, of[0].Number)
+		return p.add(e, event, about, of[0].Number)
 	}
 	for _, t := range of {
 		one := event
 		one.Key += "/" + strings.ReplaceAll(t.Alert.Group.Key(), "\x1f", "/")
 		one.Alerts, one.More = p.event(event.Status, []triage.Transition{t}, "").Alerts, 0
-		if err := p.add(e, one, t.Number); err != nil {
+		if err := p.add(e, one, about, t.Number); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *plan) add(e *webhook.Endpoint, event webhook.Event, number uint64) error {
+func (p *plan) add(e *webhook.Endpoint, event webhook.Event, about string, number uint64) error {
 	if p.sent++; p.sent > outgoingMax || !p.b.room(4, eventBytes*2+incidentRoom) {
 		p.w.Logger.Warn("too much is to be told at once", "tenant", p.b.tenant, "rule", p.rule.ID, "webhook", e.ID)
 		return nil
 	}
-	return p.b.deliver(e.ID, deliveryID(p.b.tenant, p.rule.ID, number, e.ID), event, p.w.Now().UnixNano())
+	return p.b.deliver(e.ID, deliveryID(p.b.tenant, about, number, e.ID), event, p.w.Now().UnixNano())
 }
 
 // deliveryID is the same whoever plans it.

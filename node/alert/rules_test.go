@@ -245,7 +245,7 @@ func TestEachAlone(t *testing.T) {
 		for n := range triage.AlertsMax {
 			of = append(of, triage.Transition{Kind: status, Number: uint64(n + 1), Alert: triage.Alert{Group: triage.Group{fmt.Sprint("g", n)}, Value: 3}})
 		}
-		if err := p.send(&webhook.Endpoint{ID: "duty", Template: webhook.PagerDuty}, p.event(status, of, ""), of); err != nil {
+		if err := p.send(&webhook.Endpoint{ID: "duty", Template: webhook.PagerDuty}, p.event(status, of, ""), of, rule.ID); err != nil {
 			t.Fatal(err)
 		}
 		keys := map[string]bool{}

@@ -65,3 +65,56 @@ func TestTickets(t *testing.T) {
 		}
 	}
 }
+
+// TestEscalatedEnds: who hears of an alert only because nobody looked after it hears that it
+// is over, once; who heard of no escalation hears nothing of its end.
+func TestEscalatedEnds(t *testing.T) {
+	a := newAgreement(t)
+	c := &clock{now: time.Unix(1_790_000_000, 0)}
+	w := newWatcher(a, c, a.newest)
+	r, err := triage.ParseRule([]byte("id: many\nwhen: {query: x}\nactions: [{notify: true}, {escalate: {after: 1m, webhook: oncall, severity: high}}, {escalate: {after: 2m, severity: critical}}, {escalate: {after: 3m, webhook: last}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBatch(a.newest(), tenant)
+	for id, e := range map[string]webhook.Endpoint{
+		"all": {Template: webhook.Generic}, "alertmanager": {Template: webhook.Alertmanager}, "last": {Template: webhook.Slack, Events: []string{triage.EventStorage}},
+		"oncall": {Template: webhook.PagerDuty, Key: "k", Severity: triage.Critical}, "issues": {Template: webhook.GitHub},
+	} {
+		e.ID, e.URL, e.Active = id, "https://"+id+".example/", true
+		if err := b.put(kindWebhook, id, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.propose(t.Context(), a.propose); err != nil {
+		t.Fatal(err)
+	}
+	for escaped, want := range [][]string{
+		{"alertmanager medium", "all medium"},
+		{"alertmanager medium", "all medium", "oncall high"},
+		{"alertmanager critical", "alertmanager medium", "all medium", "oncall high"},
+		{"alertmanager critical", "alertmanager medium", "all medium", "last medium", "oncall high"},
+	} {
+		b := newBatch(a.newest(), tenant)
+		p := plan{w: w, b: b, rule: r, state: &triage.State{}, end: c.time().UnixNano()}
+		over := triage.Transition{Kind: triage.Resolves, Alert: triage.Alert{Since: 1, Fired: 1, Told: 1, Escaped: escaped}, Number: 7}
+		if err := p.outcome(t.Context(), []triage.Transition{over}); err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		ids := map[string]bool{}
+		for _, change := range b.changes {
+			var d webhook.Delivery
+			if change.Kind == kindDelivery && decode(change.Kind, change.ID, change.Body, &d) == nil {
+				told = append(told, d.Endpoint+" "+d.Event.Severity)
+				if ids[d.ID] = true; d.Event.Status != triage.Resolved || d.Event.Key != "shop/many" {
+					t.Errorf("told %+v", d.Event)
+				}
+			}
+		}
+		slices.Sort(told)
+		if !slices.Equal(told, want) || len(ids) != len(want) {
+			t.Errorf("after %d escalations: told %v by %d ids, want %v", escaped, told, len(ids), want)
+		}
+	}
+}
