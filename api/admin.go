@@ -265,6 +265,7 @@ func handleMetrics(r *request) error {
 	status := cfg.Status()
 	answer["health"] = map[string]any{"status": status.State, "checks": status.Checks,
 		"service": map[string]any{"uptime": cfg.Now().Sub(r.server.started).Milliseconds()}}
+	answer["system"] = r.system()
 	r.sendJSON(fasthttp.StatusOK, answer)
 	return nil
 }

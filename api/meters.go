@@ -246,6 +246,23 @@ const activeUsers = 5
 
 // systemOf returns how the node does, with what the tenant of a request may know of itself.
 func (r *request) systemOf(ctx context.Context, service *insight.Service, scope insight.Scope, zone *time.Location) (*systemMetrics, error) {
+	s := r.system()
+	users, err := service.Users(ctx, insight.UsersRequest{Scope: scope, Limit: activeUsers, Zone: zone})
+	if err != nil {
+		return nil, err
+	}
+	s.UserActivity = &userActivity{UniqueUsers: users.UniqueUsers, Records: users.Records, Users: users.Users}
+	most := int64(0)
+	for i := range users.Hours {
+		if h := &users.Hours[i]; h.Records > most {
+			most, s.UserActivity.BusiestHour = h.Records, &h.Hour
+		}
+	}
+	return s, nil
+}
+
+// system is all of it but what users do, which has to be looked for.
+func (r *request) system() *systemMetrics {
 	s := r.server.meters.system()
 	if r.server.cfg.Book != nil {
 		stored := r.server.cfg.Book.Now(r.principal.Tenant).Stored
@@ -260,18 +277,7 @@ func (r *request) systemOf(ctx context.Context, service *insight.Service, scope 
 			s.Integration = &m
 		}
 	}
-	users, err := service.Users(ctx, insight.UsersRequest{Scope: scope, Limit: activeUsers, Zone: zone})
-	if err != nil {
-		return nil, err
-	}
-	s.UserActivity = &userActivity{UniqueUsers: users.UniqueUsers, Records: users.Records, Users: users.Users}
-	most := int64(0)
-	for i := range users.Hours {
-		if h := &users.Hours[i]; h.Records > most {
-			most, s.UserActivity.BusiestHour = h.Records, &h.Hour
-		}
-	}
-	return s, nil
+	return s
 }
 
 // system returns how the node does.

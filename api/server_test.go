@@ -269,7 +269,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	w.do("GET", "/health/ready", "").want(t, 503)
 	w.do("GET", "/health/live", "").want(t, 200)
 	w.key = testKey
-	w.do("GET", "/metrics", "").want(t, 200, "requests/today/GET/subcategories/503/count", "2")
+	w.do("GET", "/metrics", "").want(t, 200, "requests/today/GET/subcategories/503/count", "2", "system/requestVolume", "7", "system/userActivity", "")
 	for _, text := range []answer{w.do("GET", "/metrics?format=prometheus", ""), w.do("GET", "/metrics", "", "Accept", "text/plain;version=0.0.4")} {
 		if !strings.Contains(text.body, `stere_http_requests_total{path="/health",method="GET",status="503"} 1`) || !strings.HasPrefix(text.header.Get("Content-Type"), "text/plain; version=0.0.4") {
 			t.Errorf("Prometheus text is %q: %.300s", text.header.Get("Content-Type"), text.body)

@@ -108,6 +108,19 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestTravelSaysFromWhere: both addresses are named, if they are two.
+func TestTravelSaysFromWhere(t *testing.T) {
+	for second, want := range map[string]string{"203.0.113.9": "8917 km in 1h0m0s, from 198.51.100.7 to 203.0.113.9.", "198.51.100.7": "8917 km in 1h0m0s."} {
+		found := Find([]Event{
+			{Action: Login, OK: true, First: int64(time.Hour), Last: int64(time.Hour), User: "boss", IP: "198.51.100.7", Count: 1, Place: &Place{52.5, 13.4}},
+			{Action: Login, OK: true, First: int64(2 * time.Hour), Last: int64(2 * time.Hour), User: "boss", IP: second, Count: 1, Place: &Place{35.7, 139.7}},
+		})
+		if len(found) != 1 || found[0].Explain() != "boss logged in from places too far apart: "+want {
+			t.Errorf("%+v", found)
+		}
+	}
+}
+
 // TestTechniques wants what every kind of finding is called elsewhere.
 func TestTechniques(t *testing.T) {
 	for _, kind := range Kinds() {

@@ -54,6 +54,9 @@ func travels(logins []Event) []Finding {
 			f := about(Travel, events[i-1:i+1])
 			f.User, f.IP = user, events[i].IP
 			f.Detail = fmt.Sprintf("%.0f km in %s", far, time.Duration(hours*float64(time.Hour)).Round(time.Minute))
+			if before := events[i-1].IP; before != "" && f.IP != "" && before != f.IP {
+				f.Detail += fmt.Sprintf(", from %s to %s", before, f.IP)
+			}
 			found = append(found, f)
 			break
 		}

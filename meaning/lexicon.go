@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -253,8 +254,11 @@ type Fault struct {
 // Error implements error.
 func (f *Fault) Error() string { return f.Field + ": " + f.Message }
 
-// Checked returns a vocabulary to be added as it is kept, or what is wrong with it, a
-// *Fault.
+// faultsMax is how many words are named that are not right.
+const faultsMax = 50
+
+// Checked returns a vocabulary to be added as it is kept, or everything that is wrong with it,
+// each a *Fault.
 func (v Vocabulary) Checked() (Vocabulary, error) {
 	fault := func(field, format string, args ...any) (Vocabulary, error) {
 		return Vocabulary{}, &Fault{field, fmt.Sprintf(format, args...)}
@@ -276,19 +280,23 @@ func (v Vocabulary) Checked() (Vocabulary, error) {
 	}
 	v.Weight = math.Round(v.Weight*10) / 10
 	v.Words, v.Components = slices.Clone(v.Words), slices.Clone(v.Components)
+	var faults []error
 	for i, word := range v.Words {
 		kept, wrong := checkedPhrase(word)
 		if wrong != "" {
-			return fault(fmt.Sprintf("words[%d]", i), "%.80q %s", word, wrong)
+			faults = append(faults, &Fault{fmt.Sprintf("words[%d]", i), fmt.Sprintf("%.80q %s", word, wrong)})
 		}
 		v.Words[i] = kept
 	}
 	for i, name := range v.Components {
 		kept := strings.ToLower(strings.TrimSpace(name))
 		if kept == "" || len(kept) > ComponentMax || strings.ContainsFunc(kept, func(r rune) bool { return r == ',' || unicode.IsControl(r) }) {
-			return fault(fmt.Sprintf("components[%d]", i), "%.120q, want 1 to %d bytes without commas and control characters", name, ComponentMax)
+			faults = append(faults, &Fault{fmt.Sprintf("components[%d]", i), fmt.Sprintf("%.120q, want 1 to %d bytes without commas and control characters", name, ComponentMax)})
 		}
 		v.Components[i] = kept
+	}
+	if len(faults) > 0 {
+		return Vocabulary{}, errors.Join(faults[:min(len(faults), faultsMax)]...)
 	}
 	v.Words, v.Components = distinct(v.Words), distinct(v.Components)
 	return v, nil

@@ -141,6 +141,9 @@ func TestVocabularyFaults(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", test.v.Category, err, test.want)
 		}
 	}
+	if _, err := (Vocabulary{Category: "own", Words: []string{"x", "ok", "cafe"}, Components: []string{" "}}).Checked(); err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "\nwords[2]: ") || !strings.Contains(err.Error(), "\ncomponents[0]: ") {
+		t.Errorf("of three faults: %v", err)
+	}
 	var own []Vocabulary
 	for i := range OwnMax + 1 {
 		own = append(own, Vocabulary{Category: Category(fmt.Sprint("c", i)), Words: []string{"xx"}, Weight: 3})

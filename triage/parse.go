@@ -59,19 +59,14 @@ func ParseRule(text []byte) (*Rule, error) {
 
 // The errors of the library, which has no other form for where something is wrong.
 var (
-	lineOf    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.+))$`)
 	unknownIn = regexp.MustCompile(`^field (?s:(.+)) not found in type triage\.(\w+)$`)
 	otherKind = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(?s:(.*))`)? into (\\S+)$")
 )
 
 // unreadable is the fault of what is neither YAML nor JSON.
 func unreadable(err error) error {
-	f := &Fault{Message: "the rule is neither YAML nor JSON: " + strings.TrimPrefix(err.Error(), "yaml: ")}
-	if parts := lineOf.FindStringSubmatch(err.Error()); parts != nil {
-		f.Line, _ = strconv.Atoi(parts[1]) // it has digits alone
-		f.Message, f.Column = "the rule is neither YAML nor JSON: "+parts[2], 1
-	}
-	return f
+	line, why := yamlcheck.Unreadable(err)
+	return &Fault{Line: line, Column: min(line, 1), Message: "the rule is neither YAML nor JSON: " + why}
 }
 
 // misfits are the faults of a document that has what a rule has not.
@@ -82,11 +77,8 @@ func misfits(err error, document *yaml.Node) error {
 	}
 	var c Checks
 	for _, text := range kinds.Errors {
-		f := &Fault{Message: text}
-		if parts := lineOf.FindStringSubmatch(text); parts != nil {
-			f.Line, _ = strconv.Atoi(parts[1]) // it has digits alone
-			f.Message, f.Column = parts[2], 1
-		}
+		line, why := yamlcheck.Unreadable(errors.New(text))
+		f := &Fault{Line: line, Column: min(line, 1), Message: why}
 		if parts := unknownIn.FindStringSubmatch(f.Message); parts != nil {
 			known := membersOf(parts[2])
 			f.Message = "is not known, want some of " + strings.Join(known, ", ")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
+	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/derived"
@@ -120,11 +121,7 @@ func (s *Service) PutCategory(ctx context.Context, r admin.Request) (admin.Answe
 	}
 	checked, err := meaning.Vocabulary{Category: meaning.Category(r.Name), Words: asked.Words, Components: asked.Components, Weight: asked.Weight}.Checked()
 	if err != nil {
-		var fault *meaning.Fault
-		if errors.As(err, &fault) {
-			err = admin.Fault(admin.Invalid, fault.Field, "%s", strings.ToValidUTF8(fault.Message, "?"))
-		}
-		return admin.Answer{}, err
+		return admin.Answer{}, faultsOf(err)
 	}
 	category := Category{Vocabulary: checked, By: admin.Author(r.Principal), Changed: s.Now().UTC()}
 	before, err := s.Store.PutCategory(ctx, tenant, category)
@@ -136,6 +133,23 @@ func (s *Service) PutCategory(ctx context.Context, r admin.Request) (admin.Answe
 		answer.Before = before
 	}
 	return answer, nil
+}
+
+// faultsOf is everything that is wrong with a vocabulary, as an answer has it.
+func faultsOf(err error) error {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	var faults admin.Faults
+	for _, one := range all {
+		var fault *meaning.Fault
+		if !errors.As(one, &fault) {
+			return err
+		}
+		faults = append(faults, v1.Detail{Field: fault.Field, Message: strings.ToValidUTF8(fault.Message, "?")})
+	}
+	return faults
 }
 
 // DropCategory forgets what the tenant added to a category, or one of its own.

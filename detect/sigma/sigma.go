@@ -4,7 +4,7 @@
 // understands a subset, and what it does not it refuses with the line and what stands
 // there: a rule that finds something else than its author meant is worse than none.
 //
-// Supported: selections as maps, lists of maps and lists of keywords; the modifiers
+// Supported: selections as maps, lists of maps and lists of keywords, also under '|all'; the modifiers
 // contains, startswith, endswith, all, re with i, m and s, cidr, exists, cased, gt, gte,
 // lt, lte, windash, and base64 and base64offset, also of wide (utf16le); the wildcards *
 // and ?; null; conditions of and, or, not, parentheses, "1 of" and "all of" with names,
@@ -73,6 +73,12 @@ func fault(at *yaml.Node, format string, args ...any) error {
 	return &Error{Line: line, Message: fmt.Sprintf(format, args...)}
 }
 
+// noYAML makes an error of one of the library.
+func noYAML(err error) error {
+	line, why := yamlcheck.Unreadable(err)
+	return &Error{Line: line, Message: fmt.Sprintf("the rule is no YAML: %.300s", why)}
+}
+
 // Translate turns a rule into a query.
 func Translate(text []byte, options Options) (*Rule, error) {
 	if len(text) > RuleMax {
@@ -90,14 +96,14 @@ func Translate(text []byte, options Options) (*Rule, error) {
 	}
 	documents := yaml.NewDecoder(bytes.NewReader(text))
 	if err := documents.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fault(nil, "the rule is no YAML: %.300v", err)
+		return nil, noYAML(err)
 	}
 	var another yaml.Node
 	switch err := documents.Decode(&another); {
 	case err == nil:
 		return nil, fault(&another, "several documents are not supported: translate each rule by itself")
 	case !errors.Is(err, io.EOF):
-		return nil, fault(nil, "the rule is no YAML: %.300v", err)
+		return nil, noYAML(err)
 	}
 	switch {
 	case body.Correlation.Kind != 0:
@@ -175,6 +181,9 @@ func joined(all []string, with string) string {
 func (t *translator) selection(node *yaml.Node) (string, error) {
 	switch node.Kind {
 	case yaml.MappingNode:
+		if len(node.Content) == 2 && node.Content[0].Value == allKeywords {
+			return keywords(node.Content[1], " AND ")
+		}
 		var all []string
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			text, err := t.field(node.Content[i], node.Content[i+1])
@@ -206,6 +215,28 @@ func (t *translator) selection(node *yaml.Node) (string, error) {
 	return "", fault(node, "a selection is a map, a list of maps or a list of keywords")
 }
 
+// allKeywords is the only member of a map whose values are keywords that all stand there.
+const allKeywords = "|all"
+
+// keywords translates a list of them.
+func keywords(node *yaml.Node, with string) (string, error) {
+	var all []string
+	for _, one := range node.Content {
+		if one.Kind != yaml.ScalarNode {
+			return "", fault(one, "a keyword is a text")
+		}
+		text, err := keyword(one)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, text)
+	}
+	if len(all) == 0 {
+		return "", fault(node, "want a list of keywords")
+	}
+	return joined(all, with), nil
+}
+
 // keyword is a text that stands anywhere in the message.
 func keyword(node *yaml.Node) (string, error) {
 	text := strings.Trim(node.Value, "*")
@@ -231,7 +262,7 @@ func (t *translator) field(name, value *yaml.Node) (string, error) {
 	parts := strings.Split(name.Value, "|")
 	field, asked := t.named(parts[0]), parts[1:]
 	if parts[0] == "" {
-		return "", fault(name, "keywords with modifiers are not supported")
+		return "", fault(name, "keywords with other modifiers than one all are not supported")
 	}
 	for _, m := range asked {
 		if known := modifiers(); !slices.Contains(known, m) {

@@ -2,12 +2,15 @@
 // the library compares every key of a mapping with every other and writes an error for
 // each pair that is equal, and follows aliases.
 //
-// Check is the only function; it is a pure one.
+// Check does, and Unreadable says where a text is no YAML; both are pure functions.
 package yamlcheck
 
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -45,6 +48,27 @@ func Check(text []byte) error {
 			return err
 		}
 	}
+}
+
+// The errors of the library, which has no other form for where something is wrong. It counts
+// lines from 1 while it looks for tokens, and from 0, those where what is being read begins,
+// while it makes something of them.
+var (
+	lineOf  = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.+))$`)
+	grammar = regexp.MustCompile(`^did not find expected (<|node content|'-' indicator|key|',' or)`)
+)
+
+// Unreadable returns where a text is no YAML, from line 1 on, 0 if that is not known, and why.
+func Unreadable(err error) (line int, why string) {
+	parts := lineOf.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return 0, strings.TrimPrefix(err.Error(), "yaml: ")
+	}
+	line, _ = strconv.Atoi(parts[1]) // it has digits alone
+	if grammar.MatchString(parts[2]) {
+		return line + 1, "in what begins here it " + parts[2]
+	}
+	return line, parts[2]
 }
 
 func check(n *yaml.Node, depth int, nodes *int) error {

@@ -32,6 +32,29 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestUnreadable: the line is the one in a file, of what is being read where it ends too soon.
+func TestUnreadable(t *testing.T) {
+	for text, want := range map[string]struct {
+		line int
+		why  string
+	}{
+		"id: a\nname: [x\nwhen: {query: x}\n":  {2, "in what begins here it did not find expected ',' or ']'"},
+		"title: b\na:\n  s:\n   a: b\n  - c\n": {3, "in what begins here it did not find expected key"},
+		"a: 1\nb: c: d\n":                      {2, "mapping values are not allowed in this context"},
+		"a: 1\nb: \"x\n":                       {2, "found unexpected end of stream"},
+		"a: 1\nb: @x\n":                        {2, "found character that cannot start any token"},
+	} {
+		var into any
+		err := yaml.Unmarshal([]byte(text), &into)
+		if err == nil {
+			t.Fatalf("%q is YAML", text)
+		}
+		if line, why := Unreadable(err); line != want.line || why != want.why {
+			t.Errorf("%q: line %d, %q (%v)", text, line, why, err)
+		}
+	}
+}
+
 // FuzzCheck: what passes is decoded without one error more than there are values.
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte("a: &x 1\nb: *x"))

@@ -27,6 +27,24 @@ func lines(n int) (all []Example) {
 	return all
 }
 
+// TestTooFew says which labels need more examples, also when one text was given two labels:
+// it is of the later one.
+func TestTooFew(t *testing.T) {
+	var all []Example
+	for i := range ExamplesLeast {
+		word := strings.Repeat("x", i+2)
+		all = append(all, Example{word, "payment"}, Example{word + "y", "disk"})
+	}
+	all = append(all, Example{"xx", "disk"}, Example{"seldom", "rare"})
+	_, _, err := Train(all)
+	if want := "1 labels have 4 different examples or more, want 2 to 16 such labels, but payment has 3, rare has 1"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if _, _, err := Train(nil); err == nil || !strings.HasSuffix(err.Error(), "such labels") {
+		t.Errorf("of nothing: %v", err)
+	}
+}
+
 // TestTrain learns what is easy, and says how well, with counts that add up.
 func TestTrain(t *testing.T) {
 	m, report, err := Train(append(lines(60), Example{"a lonely one", "alone"}))

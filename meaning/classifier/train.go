@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Limits of examples.
@@ -87,7 +88,7 @@ func Train(examples []Example) (*Model, *Report, error) {
 	})
 	labels := slices.Sorted(maps.Keys(report.Labels))
 	if len(labels) < 2 || len(labels) > LabelsMax {
-		return nil, nil, fmt.Errorf("%d labels have %d different examples or more, want 2 to %d such labels", len(labels), ExamplesLeast, LabelsMax)
+		return nil, nil, fmt.Errorf("%d labels have %d different examples or more, want 2 to %d such labels%s", len(labels), ExamplesLeast, LabelsMax, fewer(report.LeftOut))
 	}
 	all := sorted(latest, labels)
 	report.Examples, report.Repeats = len(all), len(examples)-len(latest)
@@ -104,6 +105,23 @@ func Train(examples []Example) (*Model, *Report, error) {
 	m.seal()
 	report.Words = len(m.counts)
 	return m, report, nil
+}
+
+// fewer says which labels have too few examples, those first that lack least.
+func fewer(left map[string]int) string {
+	const shown = 10
+	labels := slices.SortedFunc(maps.Keys(left), func(a, b string) int { return cmp.Or(cmp.Compare(left[b], left[a]), cmp.Compare(a, b)) })
+	var texts []string
+	for _, label := range labels[:min(len(labels), shown)] {
+		texts = append(texts, fmt.Sprintf("%s has %d", label, left[label]))
+	}
+	if len(labels) > shown {
+		texts = append(texts, fmt.Sprintf("%d others fewer", len(labels)-shown))
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return ", but " + strings.Join(texts, ", ")
 }
 
 // sorted returns examples by label, those of one in an order that says nothing of them.

@@ -110,11 +110,11 @@ func ParseJSON(data []byte, key string) (*Table, error) {
 			return nil, tooMany()
 		}
 		if err := t.object(decoder, at); err != nil {
-			return nil, fmt.Errorf("row %d: %w", len(t.Rows)+1, err)
+			return nil, fmt.Errorf("row %d: %w", len(t.Rows)+1, cut(err))
 		}
 	}
 	if _, err := decoder.Token(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("behind row %d: %w", len(t.Rows), cut(err))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more behind the list")
@@ -123,6 +123,14 @@ func ParseJSON(data []byte, key string) (*Table, error) {
 		t.Rows[i] = append(row, make([]string, len(t.Columns)-len(row))...)
 	}
 	return t.finish(key)
+}
+
+// cut says of JSON that ends too soon that it does.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON ends in the middle")
+	}
+	return err
 }
 
 var errNoObject = errors.New("it is something else")

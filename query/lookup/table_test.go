@@ -45,7 +45,7 @@ func TestRefuses(t *testing.T) {
 		{"host,owner\n\"a,b\n", "quote"}, {"a,b\nx,\xff\n", "UTF-8"}, {strings.Repeat("c,", 40) + "d\n", "41 columns"}, {"a,b\n\"x,\n,\"," + strings.Repeat(",", 98), "100 columns"}, {"a,b\n\"" + strings.Repeat(",", 98) + "\",c,d\n", "wrong number of fields"}, {"a,b\n" + strings.Repeat("x,y\n", lookup.RowsMax+1), "more than 10000 rows"},
 		{"a,b\nx," + strings.Repeat("y", lookup.CellMax+1) + "\n", "4097 bytes"}, {"a,b\n" + strings.Repeat("x,"+strings.Repeat("y", 4000)+"\n", 200), "the most is 524288"},
 		{`{"host":"a"}`, "want a list"}, {`[7]`, "row 1: want an object"}, {`[{"a":"b","c":{"d":1}}]`, `"c" is an object`}, {`[{"a":"b","c":[1]}]`, `"c" is an object`}, {`[{"a":"b","c":"d"}] x`, "more behind"},
-		{`[{"a":"b","c":"d"}`, "EOF"}, {`[]`, "0 columns"},
+		{`[{"a":"b","c":"d"}`, "behind row 1: the JSON ends in the middle"}, {`[{"a":"b"},{"a":`, "row 2: the JSON ends in the middle"}, {`[]`, "0 columns"},
 	} {
 		parse := lookup.ParseCSV
 		if strings.ContainsAny(c.text[:min(1, len(c.text))], "[{") {
