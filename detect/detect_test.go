@@ -108,6 +108,19 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestWithoutAddresses: a password that is guessed from nowhere is not guessed from 0 addresses.
+func TestWithoutAddresses(t *testing.T) {
+	var events []Event
+	for i := range 60 {
+		at := int64(time.Hour + time.Duration(i)*time.Second)
+		events = append(events, Event{Action: Login, First: at, Last: at, User: "intern", Count: 1})
+	}
+	found := Find(events)
+	if len(found) != 1 || found[0].Explain() != "The password of intern was guessed wrong 60 times in 59s, from no address that is named." {
+		t.Errorf("%+v", found)
+	}
+}
+
 // TestTravelSaysFromWhere: both addresses are named, if they are two.
 func TestTravelSaysFromWhere(t *testing.T) {
 	for second, want := range map[string]string{"203.0.113.9": "8917 km in 1h0m0s, from 198.51.100.7 to 203.0.113.9.", "198.51.100.7": "8917 km in 1h0m0s."} {

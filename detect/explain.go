@@ -11,6 +11,9 @@ func (f *Finding) Explain() string {
 	span := time.Duration(f.Last - f.First).Round(time.Second)
 	switch f.Kind {
 	case BruteForce:
+		if f.IP == "" && f.IPs == 0 {
+			return fmt.Sprintf("The password of %s was guessed wrong %d times in %s, from no address that is named.", f.User, f.Attempts, span)
+		}
 		if f.IP == "" {
 			return fmt.Sprintf("The password of %s was guessed wrong %d times from %d addresses in %s.", f.User, f.Attempts, f.IPs, span)
 		}

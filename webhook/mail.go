@@ -87,14 +87,15 @@ func (s *Sender) message(from *mail.Address, to []string, d *Delivery, now time.
 	return []byte(b.String())
 }
 
-// mail sends a delivery as e-mail. The server is the operator's, and may be anywhere.
-func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Time) error {
+// mail sends a delivery as e-mail. The server is the operator's, and may be anywhere. Refused
+// is why some of the recipients do not have it.
+func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Time) (refused, err error) {
 	if s.Mail.Server == "" {
-		return errors.New("this node sends no e-mail: its operator sets mail-server and mail-from")
+		return nil, errors.New("this node sends no e-mail: its operator sets mail-server and mail-from")
 	}
 	list, err := mail.ParseAddressList(strings.TrimPrefix(e.URL, "mailto:"))
 	if err != nil {
-		return fmt.Errorf("address: %w", err)
+		return nil, fmt.Errorf("address: %w", err)
 	}
 	var to []string
 	for _, one := range list {
@@ -102,55 +103,60 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	}
 	from, err := mail.ParseAddress(s.Mail.From)
 	if err != nil {
-		return fmt.Errorf("sender: %w", err)
+		return nil, fmt.Errorf("sender: %w", err)
 	}
 	_, name, _ := strings.Cut(from.Address, "@")
 	c, err := s.Mail.connect(ctx, name)
 	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
+		return nil, fmt.Errorf("mail server: %w", err)
 	}
 	defer c.Close()
 	if err := c.Mail(mailbox(from)); err != nil {
-		return fmt.Errorf("mail server: %w", err)
+		return nil, fmt.Errorf("mail server: %w", err)
 	}
-	if err := recipients(c, to); err != nil {
-		return err
+	if refused, err = recipients(c, to); err != nil {
+		return nil, err
 	}
-	w, err := c.Data()
-	if err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	if _, err := w.Write(s.message(from, to, d, now)); err != nil {
-		return fmt.Errorf("mail server: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return fmt.Errorf("mail server: %w", err)
+	if err := say(c, s.message(from, to, d, now)); err != nil {
+		return nil, fmt.Errorf("mail server: %w", err)
 	}
 	_ = c.Quit() // it was taken: what comes after is no reason to send it again
-	return nil
+	return refused, nil
 }
 
-// recipients names who is to have the mail. One whom the server does not take, for good, is
+// say sends a message to the recipients that were named.
+func say(c *smtp.Client, message []byte) error {
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(message); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// recipients names who is to have the mail. Those whom the server does not take, for good, are
 // no reason to keep it from the others.
-func recipients(c *smtp.Client, to []string) error {
-	var refused error
-	taken := 0
+func recipients(c *smtp.Client, to []string) (refused, err error) {
+	var faults []error
 	for _, one := range to {
 		err := c.Rcpt(one)
-		var answer *textproto.Error
-		switch {
-		case err == nil:
-			taken++
-		case errors.As(err, &answer) && answer.Code >= 500:
-			refused = fmt.Errorf("mail to %s: %w", one, err)
-		default: // it may do so later
-			return fmt.Errorf("mail to %s: %w", one, err)
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("mail to %s: %w", one, err)
+		var answer *textproto.Error
+		if !errors.As(err, &answer) || answer.Code < 500 { // it may take it later
+			return nil, err
+		}
+		faults = append(faults, err)
 	}
-	if taken == 0 {
-		return refused
+	refused = errors.Join(faults...)
+	if len(faults) == len(to) {
+		return nil, refused
 	}
-	return nil
+	return refused, nil
 }
 
 // connect returns a connection to the server, encrypted if the server can, and logged in

@@ -154,17 +154,18 @@ func TestMailIsOneMail(t *testing.T) {
 // again where somebody may have it later, and fails where nobody has it. A server is told our
 // name, not that of its own machine.
 func TestMailToSeveral(t *testing.T) {
-	for to, want := range map[string]string{
-		"a@example.com,nobody@example.com,b@example.com": "",
-		"a@example.com,busy@example.com":                 `mail to busy@example.com: 450 "4.2.2 later"`,
-		"nobody@example.com":                             `mail to nobody@example.com: 550 "5.1.1 there is nobody"`,
+	refused := `mail to nobody@example.com: 550 "5.1.1 there is nobody"`
+	for to, want := range map[string]struct{ err, note string }{
+		"a@example.com,nobody@example.com,b@example.com": {"", refused},
+		"a@example.com,busy@example.com":                 {`mail to busy@example.com: 450 "4.2.2 later"`, ""},
+		"nobody@example.com":                             {refused, ""},
 	} {
 		address, got := mailServer(t, "PLAIN", false)
 		s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "Stere <s@logs.example.com>"}}
 		r := s.Send(t.Context(), &webhook.Endpoint{ID: "m", URL: "mailto:" + to, Template: webhook.Email}, &webhook.Delivery{ID: "msg_1", Event: event}, time.Unix(5, 0))
 		said := <-got
-		if r.Error != want || strings.Contains(said, "\nDATA ") != (want == "") || !strings.HasPrefix(said, "EHLO logs.example.com ") {
-			t.Errorf("%s: %q after %s", to, r.Error, said)
+		if r.Error != want.err || r.Note != want.note || strings.Contains(said, "\nDATA ") != (want.err == "") || !strings.HasPrefix(said, "EHLO logs.example.com ") {
+			t.Errorf("%s: %+v after %s", to, r, said)
 		}
 	}
 }

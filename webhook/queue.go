@@ -30,7 +30,8 @@ type Attempt struct {
 	At     int64  `json:"at"`
 	Status int    `json:"status,omitempty"`
 	Error  string `json:"error,omitempty"`
-	Took   int64  `json:"took"` // ns
+	Note   string `json:"note,omitempty"` // what was not as it should be though it was taken
+	Took   int64  `json:"took"`           // ns
 }
 
 // Delivery is an event on its way to an endpoint.

@@ -135,7 +135,11 @@ func (s *Sender) source() string {
 
 func (s *Sender) try(ctx context.Context, e *Endpoint, d *Delivery, now time.Time, r *Result) error {
 	if e.Template == Email {
-		return s.mail(ctx, e, d, now)
+		refused, err := s.mail(ctx, e, d, now)
+		if err == nil && refused != nil {
+			r.Note = shortened(printable(refused.Error()), answerShown)
+		}
+		return err
 	}
 	body, err := Render(e, &d.Event, s.source())
 	if err != nil {

@@ -219,6 +219,7 @@ type attemptShown struct {
 	At     *time.Time `json:"at"`
 	Status int        `json:"status,omitempty"`
 	Error  string     `json:"error,omitempty"`
+	Note   string     `json:"note,omitempty"`
 	Took   float64    `json:"tookMs"`
 }
 
@@ -231,7 +232,7 @@ func shownDelivery(d *webhook.Delivery) deliveryBody {
 }
 
 func shownAttempt(a *webhook.Attempt) attemptShown {
-	return attemptShown{admin.At(a.At), a.Status, a.Error, float64(a.Took/1000) / 1000}
+	return attemptShown{admin.At(a.At), a.Status, a.Error, a.Note, float64(a.Took/1000) / 1000}
 }
 
 // Deliveries lists those of the webhook that the path names, the newest first.

@@ -164,6 +164,7 @@ type shownAttempt struct {
 	Delivered bool    `json:"delivered"`
 	Status    int     `json:"status"`
 	Error     string  `json:"error"`
+	Note      string  `json:"note"`
 	Took      float64 `json:"tookMs"`
 }
 
@@ -173,7 +174,7 @@ func (t *testWebhook) Run(w World) error {
 		return ask[shownAttempt](ctx, c, "POST", webhooksPath+"/"+url.PathEscape(t.ID)+"/test", nil)
 	}, func(out io.Writer, a shownAttempt) {
 		row(out, "DELIVERED", "STATUS", "MS", "ERROR")
-		row(out, fmt.Sprint(a.Delivered), fmt.Sprint(a.Status), fmt.Sprintf("%.0f", a.Took), a.Error)
+		row(out, fmt.Sprint(a.Delivered), fmt.Sprint(a.Status), fmt.Sprintf("%.0f", a.Took), a.Error+a.Note)
 	})
 }
 
@@ -203,7 +204,7 @@ func rowsOfDeliveries(out io.Writer, list []shownDelivery) {
 	for _, d := range list {
 		last := ""
 		if n := len(d.Attempts); n > 0 {
-			last = d.Attempts[n-1].Error
+			last = d.Attempts[n-1].Error + d.Attempts[n-1].Note
 		}
 		row(out, d.ID, d.State, d.Event, fmt.Sprint(d.Tries), day(d.Created), d.Title, last)
 	}
