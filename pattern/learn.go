@@ -28,6 +28,14 @@ const (
 	sure        = 1.5  // from such a score on, one is enough
 	many        = 2.0  // from such a score on a position is a variable whatever others are:
 	ofMany      = 0.5  // it asks for half of a word
+	// What varies in all combinations: so many values of each, no greater share of them words
+	// that say what happened (names such as "billing" look like that), so many times as many
+	// rows as values, so many of the pairs that chance makes.
+	combinedValues  = 3
+	combinedTelling = 0.25
+	combinedRows    = 2
+	combinedShare   = 0.6
+
 	splitScore  = 0.15
 	splitWork   = 1 << 25 // steps from which on not every position is tried
 	splitTries  = 4       // positions that are tried then
@@ -116,7 +124,7 @@ func (g *group) learn(rows [][]uint32, found func(rows [][]uint32)) {
 	}
 	positions := g.positions(rows)
 	at := -1
-	if !g.alike(positions) {
+	if !g.alike(positions) && !g.combined(rows, positions) {
 		at = g.splitAt(rows, positions)
 	}
 	if at < 0 {
@@ -254,11 +262,7 @@ func (g *group) alike(positions []position) bool {
 	same, varying, doubtful, least := 0.0, 0.0, 0.0, math.Inf(1)
 	for _, p := range positions {
 		if len(p.values) == 1 {
-			if v := p.values[0]; g.traits[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
-				same++
-			} else {
-				same += ofForm
-			}
+			same += g.constant(p.values[0])
 		} else if !p.free {
 			varying++
 			if p.score > many {
@@ -276,6 +280,62 @@ func (g *group) alike(positions []position) bool {
 		return false
 	}
 	return least >= needed+neededMore*(varying-1)
+}
+
+// constant is how many words a token counts for that all rows have.
+func (g *group) constant(v uint32) float64 {
+	if g.traits[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
+		return 1
+	}
+	return ofForm
+}
+
+// combined reports whether what varies in rows is there in nearly all combinations, and in
+// more of them than there could be statements, while as many words are always the same: words
+// of which none tells anything of the others, as names in several columns, are variables
+// whatever they look like.
+func (g *group) combined(rows [][]uint32, positions []position) bool {
+	var at []int
+	same, values := 0.0, 0
+	for i, p := range positions {
+		switch {
+		case len(p.values) == 1:
+			same += g.constant(p.values[0])
+		case p.free:
+		case len(p.values) < combinedValues || float64(g.telling(p.values)) > combinedTelling*float64(len(p.values)):
+			return false
+		default:
+			at = append(at, i)
+			values += len(p.values)
+		}
+	}
+	if len(at) < 2 || same < float64(len(at)) || len(rows) < combinedRows*values {
+		return false
+	}
+	seen := make(map[[2]uint32]struct{}, len(rows))
+	for i, a := range at {
+		for _, b := range at[i+1:] {
+			clear(seen)
+			for _, row := range rows {
+				seen[[2]uint32{row[a], row[b]}] = struct{}{}
+			}
+			most := float64(len(positions[a].values) * len(positions[b].values))
+			if byChance := most * (1 - math.Exp(-float64(len(rows))/most)); float64(len(seen)) < combinedShare*byChance {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// telling returns how many values say what happened, or how things are.
+func (g *group) telling(values []uint32) (n int) {
+	for _, v := range values {
+		if g.traits[v]&(action|function) != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // splitAt returns the position that best tells statements apart: after a cut there

@@ -250,6 +250,31 @@ func TestManyNamesInside(t *testing.T) {
 	}
 }
 
+// TestNamesInColumns: names that tell nothing of each other are variables, with no word before
+// them that says so; words of which one tells another, and words that say what happened, are
+// statements.
+func TestNamesInColumns(t *testing.T) {
+	zones, rules := []string{"dmz", "inside", "management", "outside"}, []string{"audit", "billing", "cart", "catalog", "ledger", "mailer", "orders", "profile"}
+	random := rand.New(rand.NewPCG(1, 1))
+	pick := func(of []string) string { return of[random.IntN(len(of))] }
+	var free, tied, acts []string
+	for range 600 {
+		free = append(free, fmt.Sprintf("flow session entry source rule %s %s %s none", pick(rules), pick(zones), pick(zones)))
+		one := random.IntN(4)
+		tied = append(tied, fmt.Sprintf("flow session entry source rule %s %s %s none", rules[one], zones[one], []string{"north", "south", "east", "west"}[one]))
+		acts = append(acts, fmt.Sprintf("flow session entry source rule %s %s %s none", pick([]string{"opened", "closed", "denied"}), pick(rules), pick(zones)))
+	}
+	if got := texts(free...); !slices.Equal(got, []string{"flow session entry source rule * * * none"}) {
+		t.Errorf("in all combinations: %q", got)
+	}
+	if got := texts(tied...); len(got) != 4 {
+		t.Errorf("of which one tells the others: %q", got)
+	}
+	if got := texts(acts...); len(got) != 3 || slices.ContainsFunc(got, func(text string) bool { return !strings.Contains(text, "ed * * none") }) {
+		t.Errorf("of what happened: %q", got)
+	}
+}
+
 // TestOrderAndRepeatsDoNotMatter learns the same messages in many orders.
 func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 	for seed := range uint64(50) {

@@ -6,7 +6,7 @@ import "maps"
 // and that the rules were looked at with and changed for then.
 func fresh() map[string][]string {
 	all := map[string][]string{}
-	for _, some := range []map[string][]string{freshOfServers(), freshOfNetworks(), freshOfPrograms(), freshOfWords(), freshOfHosts(), freshOfMachines(), freshOfStructure(), freshOfLanguages()} {
+	for _, some := range []map[string][]string{freshOfServers(), freshOfNetworks(), freshOfPrograms(), freshOfWords(), freshOfHosts(), freshOfMachines(), freshOfStructure(), freshOfLanguages(), freshOfRouters()} {
 		maps.Copy(all, some)
 	}
 	return all

@@ -179,3 +179,22 @@ func freshOfLanguages() map[string][]string {
 		},
 	}
 }
+
+// freshOfRouters are statements of a router's programs, whose columns are names without keys.
+func freshOfRouters() map[string][]string {
+	return map[string][]string{
+		"juniper": {
+			`sshd[{n}]: Accepted publickey for {user} from {ip} port {port} ssh2: RSA SHA256:{b64}`,
+			`mgd[{n}]: UI_COMMIT: User '{user}' requested 'commit' operation (comment: none)`,
+			`mgd[{n}]: UI_CMDLINE_READ_LINE: User '{user}', command 'show interfaces terse '`,
+			`mgd[{n}]: UI_CMDLINE_READ_LINE: User '{user}', command '{command}'`,
+			`rpd[{n}]: RPD_BGP_NEIGHBOR_STATE_CHANGED: BGP peer {ip} (External AS {n}) changed state from OpenConfirm to Established (event RecvKeepAlive) (instance master)`,
+			`rpd[{n}]: bgp_hold_timeout:{n}: NOTIFICATION sent to {ip} (External AS {n}): code 4 (Hold Timer Expired Error), Reason: holdtime expired for {ip} (External AS {n}), socket buffer sndcc: {n}`,
+			`RT_FLOW: RT_FLOW_SESSION_CREATE: session created {ip}/{port}->{ip}/{port} 0x0 junos-https {ip}/{port}->{ip}/{port} 0x0 source rule {word} N/A N/A 6 {acl} {zone} {zone} {n} N/A(N/A) ge-0/0/{n}.0`,
+			`RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed TCP FIN: {ip}/{port}->{ip}/{port} 0x0 junos-https {ip}/{port}->{ip}/{port} 0x0 source rule {word} N/A N/A 6 {acl} {zone} {zone} {n} {n}({n}) {n}({n}) {n} UNKNOWN UNKNOWN N/A(N/A) ge-0/0/{n}.0`,
+			`RT_FLOW: RT_FLOW_SESSION_DENY: session denied {ip}/{port}->{ip}/{port} 0x0 None 6(0) {acl} {zone} {zone} UNKNOWN UNKNOWN N/A(N/A) ge-0/0/{n}.0 No policy reject`,
+			`chassisd[{n}]: CHASSISD_FAN_ERROR: Fan {n} failed`,
+			`kernel: ae{n}: received LACP timeout, link down`,
+		},
+	}
+}

@@ -8,6 +8,8 @@ func later() map[string][]string {
 	all := laterOfServers()
 	maps.Copy(all, laterOfNetworks())
 	maps.Copy(all, laterOfLanguages())
+	maps.Copy(all, laterOfSwitches())
+	maps.Copy(all, laterOfTools())
 	return all
 }
 
@@ -130,6 +132,74 @@ func laterOfLanguages() map[string][]string {
 			`邻居 {ip} 的BGP会话建立`,
 			`邻居 {ip} 的BGP会话断开，原因代码 {n}`,
 			`CPU使用率{n}%，超过阈值{n}%`,
+		},
+	}
+}
+
+func laterOfSwitches() map[string][]string {
+	return map[string][]string{
+		"cisco ios": {
+			`%LINK-3-UPDOWN: Interface GigabitEthernet{n}/{n}/{n}, changed state to up`,
+			`%LINK-3-UPDOWN: Interface GigabitEthernet{n}/{n}/{n}, changed state to down`,
+			`%LINEPROTO-5-UPDOWN: Line protocol on Interface GigabitEthernet{n}/{n}/{n}, changed state to up`,
+			`%LINEPROTO-5-UPDOWN: Line protocol on Interface Vlan{n}, changed state to down`,
+			`%SYS-5-CONFIG_I: Configured from console by {user} on vty{n} ({ip})`,
+			`%SEC_LOGIN-5-LOGIN_SUCCESS: Login Success [user: {user}] [Source: {ip}] [localport: 22] at {hms} UTC {weekday} Mar {day} 2025`,
+			`%SEC_LOGIN-4-LOGIN_FAILED: Login failed [user: {user}] [Source: {ip}] [localport: 22] [Reason: Login Authentication Failed] at {hms} UTC {weekday} Mar {day} 2025`,
+			`%OSPF-5-ADJCHG: Process {n}, Nbr {ip} on GigabitEthernet{n}/{n} from LOADING to FULL, Loading Done`,
+			`%OSPF-5-ADJCHG: Process {n}, Nbr {ip} on GigabitEthernet{n}/{n} from FULL to DOWN, Neighbor Down: Dead timer expired`,
+			`%BGP-5-ADJCHANGE: neighbor {ip} Up`,
+			`%BGP-5-ADJCHANGE: neighbor {ip} Down Peer closed the session`,
+			`%SEC-6-IPACCESSLOGP: list {acl} denied tcp {ip}({port}) -> {ip}({port}), {n} packets`,
+			`%SEC-6-IPACCESSLOGP: list {acl} permitted udp {ip}({port}) -> {ip}({port}), 1 packet`,
+			`%SPANTREE-2-BLOCK_BPDUGUARD: Received BPDU on port GigabitEthernet{n}/{n} with BPDU Guard enabled. Disabling port.`,
+			`%DHCPD-4-PING_CONFLICT: DHCP address conflict:  server pinged {ip}.`,
+			`%ENVMON-4-FAN_LOW_RPM: FAN {n} is running at low RPM`,
+		},
+		"windows text": {
+			`An account was successfully logged on. Subject: Security ID: S-1-5-18 Account Name: {user}$ Account Domain: CORP Logon ID: 0x{hex} Logon Type: {n} New Logon: Security ID: S-1-5-21-{n}-{n} Account Name: {user} Workstation Name: {hostname} Source Network Address: {ip} Source Port: {port}`,
+			`An account failed to log on. Subject: Security ID: S-1-0-0 Account Name: - Logon Type: {n} Account For Which Logon Failed: Account Name: {user} Failure Reason: Unknown user name or bad password. Status: 0x{hex} Source Network Address: {ip} Source Port: {port}`,
+			`The Windows Update service entered the running state.`,
+			`The {unit} service entered the stopped state.`,
+			`A new process has been created. Creator Subject: Account Name: {user} Process Information: New Process ID: 0x{hex} New Process Name: C:\Windows\System32\{word}.exe Process Command Line: {word}.exe /c {word}`,
+			`Special privileges assigned to new logon. Subject: Security ID: S-1-5-18 Account Name: {user} Account Domain: CORP Logon ID: 0x{hex} Privileges: SeSecurityPrivilege SeBackupPrivilege`,
+			`The system uptime is {n} seconds.`,
+			`The time service has set the time with offset {n} seconds.`,
+			`Name resolution for the name {host} timed out after none of the configured DNS servers responded.`,
+			`A user account was locked out. Subject: Account Name: {hostname}$ Account That Was Locked Out: Account Name: {user} Caller Computer Name: {hostname}`,
+			`The process C:\Windows\system32\{word}.exe ({hostname}) has initiated the restart of computer {hostname} on behalf of user CORP\{user} for the following reason: Operating System: Upgrade (Planned)`,
+		},
+	}
+}
+
+func laterOfTools() map[string][]string {
+	return map[string][]string{
+		"jenkins": {
+			`{word}-build #{n} main build action completed: SUCCESS`,
+			`{word}-build #{n} main build action completed: FAILURE`,
+			`Started provisioning Kubernetes Pod Template from {word} with 1 executors. Remaining excess workload: {n}`,
+			`Agent {word}-{hex} is provisioning; let's wait for Pod to be scheduled`,
+			`Terminating Kubernetes instance for agent {word}-{hex}`,
+			`Terminated Kubernetes instance for agent jenkins/{word}-{hex}`,
+			`Disconnected computer {word}-{hex}`,
+			`Scanning repository {word} of {user}`,
+			`Login failed for user {user} from {ip}: Bad credentials`,
+			`Took {n}ms to index {word} plugin`,
+			`Failed to load plugin {word}: missing dependency {word} ({n}.{n})`,
+		},
+		"elasticsearch": {
+			`[{hostname}] [{word}-2025.03.{day}][{n}] marking unavailable shards as stale: [{b64}]`,
+			`[{hostname}] [{word}] creating index, cause [api], templates [{word}], shards [{n}]/[{n}]`,
+			`[{hostname}] [{word}/{b64}] deleting index`,
+			`[{hostname}] low disk watermark [85%] exceeded on [{b64}][{hostname}][/data/{word}] free: {n}gb[{n}%], replicas will not be assigned to this node`,
+			`[{hostname}] high disk watermark [90%] exceeded on [{b64}][{hostname}][/data/{word}] free: {n}gb[{n}%], shards will be relocated away from this node`,
+			`[{hostname}] Cluster health status changed from [YELLOW] to [GREEN] (reason: [shards started [[{word}-2025.03.{day}][{n}]]]).`,
+			`[{hostname}] Cluster health status changed from [GREEN] to [RED] (reason: [{word} left the cluster]).`,
+			`[{hostname}] [gc][{n}] overhead, spent [{n}ms] collecting in the last [{n}s]`,
+			`[{hostname}] [gc][young][{n}][{n}] duration [{n}ms], collections [{n}]/[{n}s], total [{n}ms]/[{n}m], memory [{n}gb]->[{n}mb]/[{n}gb]`,
+			`[{hostname}] added {{{hostname}}{{b64}}{{b64}}{{ip}}{{ip}:9300}}, term: {n}, version: {n}`,
+			`[{hostname}] master node changed {previous [], current [{{hostname}}{{b64}}]}, term: {n}`,
+			`[{hostname}] took [{n}s], which is over [10s], to compute cluster state update for [{word}]`,
 		},
 	}
 }
