@@ -319,7 +319,8 @@ func TestDeployIsTheCause(t *testing.T) {
 	}
 }
 
-// TestDeployBringsNews checks that new patterns after a deployment are told only of errors.
+// TestDeployBringsNews checks that new patterns after a deployment are told only of errors, and
+// not as spikes either, of whatever height.
 func TestDeployBringsNews(t *testing.T) {
 	for _, c := range []struct {
 		level  string
@@ -328,13 +329,19 @@ func TestDeployBringsNews(t *testing.T) {
 	}{{"info", 0, 1}, {"info", judge + 8, 0}, {"info", judge + 10, 1}, {"info", judge + 1, 1}, {"error", judge + 8, 1}} {
 		w := newWorld(1)
 		w.in.Complete = true
-		w.in.Patterns = append(w.in.Patterns, Known{Subject: Subject{Dimension: Pattern, Name: "v2 says hello to *", ID: "77"}, First: judge + 9, Last: judge + 12, Now: 40, Level: c.level})
+		subject := Subject{Dimension: Pattern, Name: "v2 says hello to *", ID: "77"}
+		w.in.Patterns = append(w.in.Patterns, Known{Subject: subject, First: judge + 9, Last: judge + 12, Now: 400, Level: c.level})
+		series := Series{Subject: subject, Counts: make([]float64, w.in.Buckets)}
+		for i := range 4 {
+			series.Counts[judge+9+i] = 100
+		}
+		w.in.Series = append(w.in.Series, series)
 		if c.deploy > 0 {
 			w.in.Deploys = []Deploy{{Bucket: c.deploy, Time: w.in.at(c.deploy), What: "web 2"}}
 		}
 		found := 0
 		for _, f := range Detect(w.in).Findings {
-			if f.Kind == New && f.ID == "77" {
+			if f.ID == "77" {
 				found++
 			}
 		}

@@ -70,7 +70,9 @@ type detector struct {
 // look judges all counts, shares and latencies.
 func (d *detector) look() {
 	for i := range d.in.Series {
-		d.counts(&d.in.Series[i])
+		if s := &d.in.Series[i]; s.Dimension != Pattern || !d.brought(s.ID) {
+			d.counts(s)
+		}
 	}
 	for i := range d.in.Shares {
 		d.share(&d.in.Shares[i])

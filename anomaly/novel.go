@@ -34,8 +34,8 @@ func (d *detector) novel() {
 				continue
 			}
 			if p.Before == 0 && p.First >= d.judge {
-				if !errors && d.deployBefore(p.First) != nil {
-					continue // a new version says new things
+				if d.broughtBy(&p) != nil {
+					continue
 				}
 				fresh = append(fresh, p)
 			} else if p.First >= d.in.First+LearnBuckets && p.First < d.judge {
@@ -46,6 +46,21 @@ func (d *detector) novel() {
 		rate := (float64(len(earlier)) + 0.25) / max(windows, 1)
 		d.news(fresh, earlier, rate, errors)
 	}
+}
+
+// broughtBy returns the deployment with which a pattern came that is no error, nil if there is
+// none: a new version says new things, and as often as it likes.
+func (d *detector) broughtBy(p *Known) *Deploy {
+	if p.Before > 0 || p.First < d.judge || isError(p.Level) {
+		return nil
+	}
+	return d.deployBefore(p.First)
+}
+
+// brought reports whether a pattern came with a deployment.
+func (d *detector) brought(id string) bool {
+	at := slices.IndexFunc(d.in.Patterns, func(p Known) bool { return p.ID == id })
+	return at >= 0 && d.broughtBy(&d.in.Patterns[at]) != nil
 }
 
 // news makes findings of new patterns: those that come together are one.
