@@ -66,6 +66,15 @@ func deeds(random *rand.Rand, n int) []model.Record {
 		if random.IntN(9) == 0 {
 			r.Fields = append(r.Fields, field("client.geo.city_name", pick("Berlin", "Atlantis")))
 		}
+		if random.IntN(4) == 0 {
+			r.Fields = append(r.Fields, field("hostname", pick("web-1", " db-2 ", strings.Repeat("x", 300))))
+		}
+		if random.IntN(4) == 0 {
+			r.Fields = append(r.Fields, field("metadata.host", pick("web-1", "old")), field("env", pick("production", "staging")))
+		}
+		if random.IntN(5) == 0 {
+			r.Fields = append(r.Fields, field("host.name", "own"), field("release", pick("1.2.3", "2")))
+		}
 		switch random.IntN(9) {
 		case 0:
 			r.Fields = append(r.Fields, field("category", pick("security", "mine", "7")))
@@ -178,9 +187,14 @@ func naiveDerived(r *model.Record) map[string]string {
 		address = meaning.ClientOf(text("message"))
 	}
 	place := knownTowns().Place(address)
+	host := strings.TrimSpace(text("hostname"))
+	if host == "" || len(host) > 255 {
+		host = text("metadata.host")
+	}
 	for name, value := range map[string]string{
 		"client.geo.country_iso_code": place.Country, "client.geo.city_name": place.City, "client.geo.location.lat": place.Latitude, "client.as.number": place.ASN,
 		"http.request.method": method, "http.response.status_code": status, "user_agent.name": agent.Name, "user_agent.os.name": agent.OS, "user_agent.device.type": agent.DeviceKind,
+		"host.name": host, "service.version": text("release"), "service.environment": text("env"),
 	} {
 		if value != "" {
 			made[name] = value
@@ -189,15 +203,17 @@ func naiveDerived(r *model.Record) map[string]string {
 	if text("level") != "" {
 		made[model.FieldLevel] = text("level")
 	}
-	made["client.geo.city_name"] += "" // it is sent, too
+	for _, name := range []string{"client.geo.city_name", "host.name"} {
+		made[name] += "" // they are sent, too
+	}
 	for name := range made {
 		if own, ok := r.Get(name); ok && own.Kind != model.Null {
 			made[name] = own.Text
 		}
 	}
-	if made["client.geo.city_name"] == "" {
-		delete(made, "client.geo.city_name")
-	}
+	maps.DeleteFunc(made, func(name, value string) bool {
+		return value == "" && (name == "client.geo.city_name" || name == "host.name")
+	})
 	return made
 }
 

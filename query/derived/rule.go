@@ -193,6 +193,18 @@ var rules = []*rule{
 		derive: traced,
 	},
 	{
+		name:   "host",
+		fields: []field{{name: "host.name", kind: model.String}},
+		inputs: []input{{fields: hostFields, says: nameText}},
+		derive: func(says []string) []string { return says },
+	},
+	{
+		name:   "deployment",
+		fields: []field{{name: "service.version", kind: model.String}, {name: "service.environment", kind: model.String}},
+		inputs: []input{{fields: releaseFields, says: nameText}, {fields: environmentFields, says: nameText}},
+		derive: func(says []string) []string { return says },
+	},
+	{
 		name: "agent",
 		fields: []field{
 			{name: "user_agent.name", kind: model.String}, {name: "user_agent.version", kind: model.String}, {name: "user_agent.os.name", kind: model.String},
@@ -295,6 +307,25 @@ var (
 	traceFields  = []string{"trace_id", "traceId", "traceID", "TraceId", "metadata.trace_id", "metadata.traceId", "dd.trace_id", "otelTraceID"}
 	spanFields   = []string{"span_id", "spanId", "spanID", "SpanId", "metadata.span_id", "metadata.spanId", "dd.span_id", "otelSpanID"}
 )
+
+// Fields that name the machine that a record is from, the version of what wrote it, and where
+// that is in service. A plain "version" is as often that of a protocol.
+var (
+	hostFields        = []string{"host", "hostname", "host_name", "hostName", "metadata.host", "metadata.hostname", "agent.hostname", "kubernetes.node_name", "kubernetes.node.name", "kubernetes.host", "k8s.node.name"}
+	releaseFields     = []string{"service_version", "serviceVersion", "app_version", "appVersion", "app.version", "release", "deployment.version", "metadata.service_version", "metadata.app_version", "metadata.release"}
+	environmentFields = []string{"environment", "env", "deployment.environment", "deployment.environment.name", "metadata.environment", "metadata.env"}
+)
+
+// nameMax is how many bytes the name of a host or of a version has at most.
+const nameMax = 255
+
+// nameText returns a name without spaces around it, "" for what is too long to be one.
+func nameText(text string) string {
+	if text = strings.TrimSpace(text); len(text) > nameMax {
+		return ""
+	}
+	return text
+}
 
 // methodMax is longer than any method of HTTP.
 const methodMax = 16
