@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 )
 
@@ -16,6 +18,8 @@ const (
 	// endpoint is tried seldom, whatever waits.
 	OpenAfter = 5
 	openMin   = 5 * time.Minute
+	// refusedMax is how long is waited at most where others may come behind what is refused.
+	refusedMax = 10 * time.Minute
 )
 
 // The states of a delivery.
@@ -120,11 +124,28 @@ func (q *Queue) Note(d *Delivery, a Attempt, after time.Duration, chance float64
 	q.Failures++
 	q.Error = a.Error
 	q.NextTry = a.At + int64(max(Backoff(q.Failures, chance), min(after, backoffMax)))
-	if end := d.Created + int64(GiveUpAfter); a.At >= end {
+	end := d.Created + int64(GiveUpAfter)
+	switch {
+	case a.At >= end:
 		q.GiveUp(d, a.At)
-	} else {
+	case a.refuses() && d.Tries >= OpenAfter && d.Tries == q.Failures && q.Waits() > 1:
+		q.GiveUp(d, a.At)
+		q.NextTry = a.At + int64(backoffMin)
+	default:
 		q.NextTry = min(q.NextTry, end) // the last try is when its time is over
+		if a.refuses() && after == 0 {
+			q.NextTry = min(q.NextTry, a.At+int64(refusedMax))
+		}
 	}
+}
+
+// refuses reports whether the receiver said that it does not take what was sent, rather than
+// that it takes nothing now. Where the one before was taken, such a delivery holds up for
+// nothing what waits behind it: it is given up when it was refused so often that the circuit
+// opens. If the next one is refused as well, it is the receiver that has to be mended, and what
+// waits is kept.
+func (a *Attempt) refuses() bool {
+	return slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}, a.Status)
 }
 
 // GiveUp ends a delivery that was not taken.

@@ -290,6 +290,49 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestRefused: what a receiver refuses for what it is holds up what waits behind it for minutes,
+// not for a day; a receiver that refuses everything loses nothing by that.
+func TestRefused(t *testing.T) {
+	began := int64(1_700_000_000_000_000_000)
+	for name, c := range map[string]struct {
+		status         int
+		behind, always bool // others wait; they are refused as well
+		dead, taken    uint64
+	}{
+		"one of several":       {422, true, false, 1, 2},
+		"alone":                {400, false, false, 0, 0},
+		"all":                  {413, true, true, 1, 0},
+		"nothing is taken now": {503, true, true, 0, 0},
+		"keys are wrong":       {401, true, true, 0, 0},
+	} {
+		var q webhook.Queue
+		waiting := map[uint64]*webhook.Delivery{}
+		for n := range 3 {
+			if n == 0 || c.behind {
+				d := q.Add("id", "e", event, began)
+				waiting[d.Number] = d
+			}
+		}
+		for now := began; q.Waits() > 0 && now < began+int64(6*time.Hour); now = max(now+1, q.NextTry) {
+			d := waiting[q.First]
+			attempt := webhook.Attempt{At: now, Status: 200}
+			if d.Number == 1 || c.always {
+				attempt.Status, attempt.Error = c.status, "no"
+			}
+			q.Note(d, attempt, 0, 0.5)
+			if d.Number == 1 && d.State == webhook.Dead && now-began > int64(5*time.Minute) {
+				t.Errorf("%s: given up after %s", name, time.Duration(now-began))
+			}
+			if d.State == webhook.Waiting && c.status != 503 && c.status != 401 && q.NextTry-now > int64(10*time.Minute) {
+				t.Errorf("%s: the next try is after %s", name, time.Duration(q.NextTry-now))
+			}
+		}
+		if q.Dead != c.dead || q.Delivered != c.taken {
+			t.Errorf("%s: %d dead, %d taken, want %d and %d", name, q.Dead, q.Delivered, c.dead, c.taken)
+		}
+	}
+}
+
 // TestDeadLetter goes through the time of a delivery that nobody takes: it is tried more and
 // more seldom, the circuit opens, and after just GiveUpAfter it is given up.
 func TestDeadLetter(t *testing.T) {
