@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stere-log/stere/api/admin"
-	"github.com/stere-log/stere/api/v1"
 	"github.com/stere-log/stere/meaning"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/query/derived"
@@ -147,7 +146,7 @@ func faultsOf(err error) error {
 		if !errors.As(one, &fault) {
 			return err
 		}
-		faults = append(faults, v1.Detail{Field: fault.Field, Message: strings.ToValidUTF8(fault.Message, "?")})
+		faults = append(faults, admin.Faults{{Field: fault.Field, Message: strings.ToValidUTF8(fault.Message, "?")}}...)
 	}
 	return faults
 }
