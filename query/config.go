@@ -18,9 +18,9 @@ import (
 // Config are the budgets of queries. Zero means default.
 type Config struct {
 	Time        time.Duration     // of one query; default 30 s
-	CountTime   time.Duration     // of that, to count exactly what bitmaps alone cannot count; default 500 ms
-	CountLarge  int               // total from which on only CountBrief is spent so; default 10,000
-	CountBrief  time.Duration     // default 3 ms
+	CountTime   time.Duration     // of that, to count exactly what texts are read for; default 500 ms
+	CountLarge  int               // total from which on only CountBrief is spent on it; default 10,000
+	CountBrief  time.Duration     // default 1 ms
 	Limit       int               // records of a page without a limit; default 50
 	LimitMax    int               // records of a page, rows of a table; default 10,000
 	PageBytes   int               // of the records of a page, which ends early for it; default 16 MiB
@@ -103,7 +103,7 @@ func (c Config) withDefaults() Config {
 		c.CountTime = 500 * time.Millisecond
 	}
 	if c.CountBrief == 0 {
-		c.CountBrief = 3 * time.Millisecond
+		c.CountBrief = time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -254,6 +255,69 @@ func TestLeavesEqualLocal(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+	}
+}
+
+// dealInTime makes parts that follow each other in time, of about so many records, and puts
+// them into shards in turn.
+func dealInTime(t testing.TB, records []model.Record, shards, size int) shardSet {
+	t.Helper()
+	slices.SortStableFunc(records, func(a, b model.Record) int { return cmp.Compare(a.Time, b.Time) })
+	set := make(shardSet, shards)
+	i := 0
+	for some := range slices.Chunk(records, size) {
+		set[i%shards] = append(set[i%shards], newPart(t, model.ShardID(i%shards), uint64(i+1), some))
+		i++
+	}
+	return set
+}
+
+// TestLargeTotals checks that who counts a large total no further answers with the same
+// records, page by page, here and on other nodes; that its total is no more than all and,
+// where it says that it is not exact, large; and that it is exact where all are few.
+func TestLargeTotals(t *testing.T) {
+	rounds := 40
+	if testing.Short() {
+		rounds = 8
+	}
+	cut := 0
+	for seed := range uint64(rounds) {
+		random := rand.New(rand.NewPCG(43, seed))
+		shards := dealInTime(t, oddRecords(random, 100+random.IntN(600)), 1+random.IntN(6), 10+random.IntN(20))
+		now := time.Unix(0, day).Add(time.Minute)
+		config := query.Config{Workers: 1 + random.IntN(3), CountTime: time.Hour, CountBrief: time.Hour, Now: func() time.Time { return now }}
+		patient := query.New(shards, config)
+		config.CountBrief, config.CountLarge = 1, 1+random.IntN(60)
+		apart, _ := scatter(random, shards, 1+random.IntN(3), config)
+		for _, hasty := range []*query.Engine{query.New(shards, config), query.New(apart, config)} {
+			for range 12 {
+				request := randomRequest(random)
+				request.Tenant = model.DefaultTenant
+				for range 4 {
+					want, errWant := patient.Search(t.Context(), request)
+					have, errHave := hasty.Search(t.Context(), request)
+					if errWant != nil || errHave != nil {
+						t.Fatalf("%+v: errors %v and %v", request, errWant, errHave)
+					}
+					if !have.TotalExact && want.TotalExact {
+						if cut++; have.Total > want.Total || have.Total < uint64(config.CountLarge) {
+							t.Fatalf("seed %d, %+v: at least %d of %d, which is large from %d on", seed, request, have.Total, want.Total, config.CountLarge)
+						}
+						have.Total, have.TotalExact = want.Total, true
+					}
+					if h, w := answer(t, have), answer(t, want); h != w {
+						h, w = difference(h, w)
+						t.Fatalf("seed %d, %+v:\nhave %s\nwant %s", seed, request, h, w)
+					}
+					if request.Cursor = want.NextCursor; request.Cursor == "" {
+						break
+					}
+				}
+			}
+		}
+	}
+	if cut < rounds {
+		t.Errorf("only %d totals of %d rounds were not counted: the test is of no use", cut, rounds)
 	}
 }
 

@@ -70,8 +70,19 @@ func (p *partial) bytes() int64 {
 // detach copies the texts, which are pieces of decoded pages: one that is kept
 // would hold a page that nobody counts any more.
 func (p *partial) detach() {
+	size := 0
 	for i := range p.labels {
-		p.labels[i].text = strings.Clone(p.labels[i].text)
+		size += len(p.labels[i].text)
+	}
+	var texts strings.Builder // of all labels
+	texts.Grow(size)
+	for i := range p.labels {
+		texts.WriteString(p.labels[i].text)
+	}
+	all := texts.String()
+	for i := range p.labels {
+		n := len(p.labels[i].text)
+		p.labels[i].text, all = all[:n], all[n:]
 	}
 	for _, agg := range p.aggs {
 		if values, ok := agg.(*extremes); ok {

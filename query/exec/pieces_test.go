@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,9 +219,11 @@ func TestOlderPartsOnlyCount(t *testing.T) {
 	if err != nil || !planned.Cheap {
 		t.Fatalf("cheap is %v, %v", planned.Cheap, err)
 	}
+	limits := testLimits()
+	limits.CountBrief = time.Minute
 	for _, size := range []int{100, rows + 100} {
 		*older.asked = 0
-		found, err := Records(t.Context(), Source{Parts: []part.Part{older, newer}}, planned, Page{Size: size, Total: true}, testLimits())
+		found, err := Records(t.Context(), Source{Parts: []part.Part{older, newer}}, planned, Page{Size: size, Total: true}, limits)
 		if err != nil || !found.TotalExact || found.Total != 2*rows || len(found.Hits) != size {
 			t.Fatalf("%d of %d: %v, %d hits, %d in all, exact is %v", size, 2*rows, err, len(found.Hits), found.Total, found.TotalExact)
 		}
@@ -229,6 +232,82 @@ func TestOlderPartsOnlyCount(t *testing.T) {
 		}
 		if read := *older.asked > 0; read != (size > rows) {
 			t.Errorf("a page of %d: %d times of the older part were read", size, *older.asked)
+		}
+	}
+}
+
+// countedPart is one of many parts that follow each other in time.
+type countedPart struct {
+	*textsPart
+	first int64
+	evals *atomic.Int64 // of all of them
+}
+
+func (p *countedPart) TimeRange() (int64, int64) { return p.first, p.first + int64(p.Rows()) - 1 }
+
+func (p *countedPart) Eval(ctx context.Context, e index.Expr, within *index.DocSet) (*index.DocSet, error) {
+	p.evals.Add(1)
+	return p.textsPart.Eval(ctx, e, within)
+}
+
+func (p *countedPart) Times(rows *index.DocSet) (times []int64, err error) {
+	for _, row := range rows.ToArray() {
+		times = append(times, p.first+int64(row))
+	}
+	return times, nil
+}
+
+// TestLargeTotalsAreLeft checks that of parts that a page does not need no more are looked
+// through once the total is large and the time for that is over, whatever the condition
+// takes; that a total that is not large is exact, however long that takes where no text is
+// read; and that the number of all records always is.
+func TestLargeTotalsAreLeft(t *testing.T) {
+	const parts, rows, workers, size = 40, 100, 3, 150
+	for _, c := range []struct {
+		text  string
+		large uint64
+		most  int64 // parts that are looked through
+		exact bool
+	}{
+		{"component:c", 1_000, (1_000+rows-1)/rows + 2*workers, false},
+		{"component:c", parts*rows + 1, parts, true},
+		{"*", 1_000, 0, true},
+		{"message:/c/", 1_000, (1_000+rows-1)/rows + 2*workers, false},
+		{"message:/c/", parts*rows + 1, parts, false}, // its texts are read, and there is no time for that
+	} {
+		var evals atomic.Int64
+		var from Source
+		texts := &textsPart{most: new(int), messages: make([]string, rows), components: make([]string, rows)}
+		for i := range parts {
+			from.Parts = append(from.Parts, &countedPart{textsPart: texts, first: int64(i * rows), evals: &evals})
+		}
+		parsed, err := syntax.Parse(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, err := plan.New(parsed, plan.Options{Now: time.Unix(0, 0), To: plan.NoTo})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits := testLimits()
+		limits.Workers, limits.CountLarge, limits.CountBrief, limits.CountTime = workers, c.large, 1, 1
+		if !c.exact && c.large == 1_000 {
+			limits.CountTime = time.Minute
+		}
+		found, err := Records(t.Context(), from, planned, Page{Size: size, Total: true}, limits)
+		if err != nil || !found.Complete || len(found.Hits) != size || found.TotalExact != c.exact {
+			t.Fatalf("%s: %v, complete is %v, %d hits, exact is %v", c.text, err, found.Complete, len(found.Hits), found.TotalExact)
+		}
+		if found.Total > parts*rows || c.exact && found.Total != parts*rows || !c.exact && c.large == 1_000 && found.Total < c.large {
+			t.Errorf("%s: %d in all, exact is %v", c.text, found.Total, found.TotalExact)
+		}
+		if evals.Load() > c.most {
+			t.Errorf("%s: %d parts were looked through, want at most %d", c.text, evals.Load(), c.most)
+		}
+		for i, hit := range found.Hits {
+			if want := int64(parts*rows - 1 - i); hit.Position.Time != want {
+				t.Fatalf("%s: hit %d is of time %d, want %d", c.text, i, hit.Position.Time, want)
+			}
 		}
 	}
 }

@@ -205,7 +205,8 @@ func (s *search) visitTimed(i int) error {
 		return err
 	}
 	if s.plan.Cheap && s.page.Total || len(s.page.Facets) > 0 || hi-lo <= windowFirst {
-		if !s.reaches(i) && !s.page.Total && len(s.page.Facets) == 0 {
+		if len(s.page.Facets) == 0 && !s.reaches(i) {
+			s.leave(i, lo, hi) // to be counted when the page is known, as far as that is worth it
 			return nil
 		}
 		rows, err := s.matching(p, lo, hi)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -121,31 +122,39 @@ func RecordBytes(record *model.Record) int {
 	return bytes
 }
 
-// countPiece is how many rows are counted at once. Between pieces it is looked
-// whether more are worth it.
+// countPiece is how many rows are counted at once where texts are read for it. Between
+// pieces it is looked whether more are worth it.
 const countPiece = 128 << 10
 
 // errCounted ends the counting of a total that is large enough.
 var errCounted = errors.New("total is large")
 
-// countLeft counts the rows that the page did not need, within CountTime, or
-// CountBrief for a large total. It reports whether all are counted.
+// countLeft counts the rows that the page did not need, within CountBrief once the total
+// is large, and within CountTime where texts are read for it. It reports whether all are
+// counted. Where no text is read a part is counted as a whole, whose rows are kept.
 func (s *search) countLeft() (bool, error) {
 	if !s.page.Total {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.limits.CountTime)
-	defer cancel()
+	ctx, most := s.ctx, uint32(math.MaxUint32)
+	if !s.plan.Cheap {
+		most = countPiece
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(s.ctx, s.limits.CountTime)
+		defer cancel()
+	}
 	counter := &run{outer: s.outer, ctx: ctx, parts: s.parts, plan: s.plan, limits: s.limits}
 	var pieces []stretch
 	for _, left := range s.mu.left {
-		for lo := left.lo; lo < left.hi; lo += min(countPiece, left.hi-lo) {
-			pieces = append(pieces, stretch{left.part, lo, lo + min(countPiece, left.hi-lo)})
+		for lo := left.lo; lo < left.hi; lo += min(most, left.hi-lo) {
+			pieces = append(pieces, stretch{left.part, lo, lo + min(most, left.hi-lo)})
 		}
 	}
+	_, all := s.plan.Expr.(index.All)
+	known := all && s.plan.Cheap // nothing is read for it
 	started := time.Now()
 	err := counter.each(len(pieces), func(i int) error {
-		if time.Since(started) > s.limits.CountBrief && s.counted() >= s.limits.CountLarge {
+		if !known && time.Since(started) > s.limits.CountBrief && s.counted() >= s.limits.CountLarge {
 			return errCounted
 		}
 		rows, err := counter.matching(s.parts[pieces[i].part], pieces[i].lo, pieces[i].hi)

@@ -21,7 +21,7 @@ import (
 // Limits are the budgets of one run. All must be positive.
 type Limits struct {
 	Time        time.Duration // of the whole run
-	CountTime   time.Duration // for an exact total that the index alone cannot give
+	CountTime   time.Duration // for an exact total that texts are read for
 	CountLarge  uint64        // total from which on CountBrief is all the time for it
 	CountBrief  time.Duration // see CountLarge
 	Groups      int           // groups of a table, distinct values of a facet

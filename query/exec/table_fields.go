@@ -56,9 +56,10 @@ func (g *groups) visitFields(p part.Part, rows *index.DocSet) (*partial, error) 
 			}
 		}
 	}
-	found := newPartial(rows.GetCardinality(), 0, 1, aggs)
-	for group := range keys.sizes {
-		found.label([]*cell{keys.label(group)})
+	found := newPartial(rows.GetCardinality(), len(keys.sizes), 1, aggs)
+	found.labels = keys.cells
+	if len(keys.sizes) > len(keys.cells) {
+		found.labels = append(found.labels, cell{}) // no value
 	}
 	return found, nil
 }
@@ -69,15 +70,18 @@ type countedKeys struct {
 	field   string
 	cells   []cell
 	sizes   []uint64
-	numbers map[string]uint32
+	numbers map[string]uint32 // of the values; made when it is asked for
 }
 
-// label returns the value of a group, nil for none.
-func (k *countedKeys) label(group int) *cell {
-	if group == len(k.cells) {
-		return nil
+// numbered returns the numbers of the values.
+func (k *countedKeys) numbered() map[string]uint32 {
+	if k.numbers == nil {
+		k.numbers = make(map[string]uint32, len(k.cells))
+		for number := range k.cells {
+			k.numbers[k.cells[number].text] = uint32(number)
+		}
 	}
-	return &k.cells[group]
+	return k.numbers
 }
 
 // countedKeys counts the rows of each group.
@@ -92,29 +96,41 @@ func (g *groups) countedKeys(p part.Part, rows *index.DocSet) (*countedKeys, err
 		if err != nil {
 			return nil, err
 		}
-		if k.numbers == nil {
-			k.numbers = make(map[string]uint32, len(counts))
-			k.cells, k.sizes = make([]cell, 0, len(counts)), make([]uint64, 0, len(counts)+1)
-		}
-		for _, v := range counts {
-			number, known := k.numbers[v.Value]
-			if !known {
-				number = uint32(len(k.cells))
-				k.numbers[v.Value] = number
-				k.cells = append(k.cells, cell{kind: source.Kind(), text: v.Value})
-				k.sizes = append(k.sizes, 0)
-			}
-			if k.cells[number].kind != source.Kind() {
-				k.cells[number].kind = model.String // as in number
-			}
-			k.sizes[number] += v.Count
-			left -= v.Count
-		}
+		left -= k.add(source.Kind(), counts)
 	}
 	if left > 0 {
 		k.sizes = append(k.sizes, left)
 	}
 	return k, nil
+}
+
+// add adds the values of a column and returns how many rows have one. Only those of a
+// further column may be there already: most often there is one.
+func (k *countedKeys) add(kind model.Kind, counts []part.ValueCount) (rows uint64) {
+	if k.cells == nil {
+		k.cells, k.sizes = make([]cell, len(counts)), make([]uint64, len(counts), len(counts)+1)
+		for number, v := range counts {
+			k.cells[number] = cell{kind: kind, text: v.Value}
+			k.sizes[number] = v.Count
+			rows += v.Count
+		}
+		return rows
+	}
+	numbers := k.numbered()
+	for _, v := range counts {
+		number, known := numbers[v.Value]
+		if !known {
+			number = uint32(len(k.cells))
+			numbers[v.Value] = number
+			k.cells, k.sizes = append(k.cells, cell{kind: kind, text: v.Value}), append(k.sizes, 0)
+		}
+		if k.cells[number].kind != kind {
+			k.cells[number].kind = model.String // as in number
+		}
+		k.sizes[number] += v.Count
+		rows += v.Count
+	}
+	return rows
 }
 
 // where returns those of the rows that satisfy the condition of an aggregate.
@@ -138,7 +154,7 @@ func (g *groups) countWhere(p part.Part, rows *index.DocSet, agg plan.Agg, keys 
 			return err
 		}
 		for _, v := range counts {
-			state.add(int(keys.numbers[v.Value]), nil, v.Count)
+			state.add(int(keys.numbered()[v.Value]), nil, v.Count)
 			left -= v.Count
 		}
 	}
@@ -204,7 +220,7 @@ func (k *countedKeys) grouping(by column) *grouping {
 	numbers := make([]uint32, len(by.dict)+1)
 	numbers[0] = uint32(len(k.cells))
 	for n := range by.dict {
-		numbers[n+1] = k.numbers[by.dict[n].text]
+		numbers[n+1] = k.numbered()[by.dict[n].text]
 	}
 	g := &grouping{ids: make([]uint32, len(by.codes)), n: len(k.sizes)}
 	for n, code := range by.codes {

@@ -80,6 +80,65 @@ func TestKeptRecords(t *testing.T) {
 	}
 }
 
+// TestKeptPlacesInTime checks that times and ids of few rows are those of the records,
+// whichever rows are asked for before, while the cache has room for all, for few and for
+// none of what is kept, and that nothing is read for rows that were asked for before.
+func TestKeptPlacesInTime(t *testing.T) {
+	rng := rand.New(rand.NewPCG(47, 48))
+	ids, records := randomRecords(rng, 2*PageRows/5, 1)
+	want := newMemPart(ids, records)
+	_, store := build(t, Input{Part: want})
+	for _, room := range []int64{DefaultCacheBytes, 40 << 10, 1} {
+		s, err := Open(store.get, NewCache(room))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := []*index.DocSet{index.NewDocSet(), index.DocSetRange(0, s.Rows())}
+		for range 40 {
+			rows := index.NewDocSet()
+			for range 1 + rng.IntN(2*knownMax) {
+				rows.Add(rng.Uint32N(s.Rows()))
+			}
+			asked = append(asked, rows, index.And(rows, index.DocSetRange(0, s.Rows()/2)))
+		}
+		for range 120 {
+			rows := asked[rng.IntN(len(asked))]
+			check := func(p part.Part) {
+				t.Helper()
+				times, err := p.Times(rows)
+				if err != nil {
+					t.Fatal(err)
+				}
+				digits, err := p.TimeDigits(rows)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found, err := p.IDs(rows)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, row := range rows.ToArray() {
+					if r := want.records[row]; times[i] != r.Time || digits[i] != r.TimeDigits || found[i] != want.ids[row] {
+						t.Fatalf("row %d of %d, cache of %d bytes: %d, %d, %v; want %v, %+v", row, rows.GetCardinality(), room, times[i], digits[i], found[i], want.ids[row], r)
+					}
+				}
+				if n := int(rows.GetCardinality()); len(times) != n || len(digits) != n || len(found) != n {
+					t.Fatalf("%d times, %d digits, %d ids of %d rows", len(times), len(digits), len(found), n)
+				}
+			}
+			check(s)
+			if room < DefaultCacheBytes || rows.GetCardinality() > knownMax {
+				continue
+			}
+			var meter part.Meter
+			check(s.Metered(&meter))
+			if n := meter.Reads.Load(); n > 0 {
+				t.Fatalf("%d values were read for %d rows that were asked for before", n, rows.GetCardinality())
+			}
+		}
+	}
+}
+
 // TestAnswersStay checks that pages push out no answers that keep to their
 // share, and that the cache keeps to its limit whatever comes.
 func TestAnswersStay(t *testing.T) {

@@ -56,7 +56,7 @@ const (
 
 func (k *cacheKey) class() int {
 	switch k.item {
-	case cachedAnswer, cachedRows, cachedRecord:
+	case cachedAnswer, cachedRows, cachedRecord, cachedFewTimes, cachedFewIDs:
 		if strings.HasSuffix(k.text, part.Lasting) {
 			return classLasting
 		}
@@ -94,6 +94,8 @@ const (
 	cachedFound
 	cachedFollowing
 	cachedListed
+	cachedFewTimes
+	cachedFewIDs
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

@@ -207,7 +207,7 @@ func (c *columnReader) unmarkListed(page uint32, p *column.CodePage, unknown, wa
 }
 
 // followFew is up to how many values of a page are looked up by their guide's
-// codes, without making the page, in a column that not all rows have.
+// codes, without making the page, in a column that not all rows have, unless it is kept.
 const followFew = 256
 
 // codesAt appends the codes of values with the numbers places, which are in the
@@ -222,17 +222,15 @@ func (c *columnReader) codesAt(ctx context.Context, dst, rows, places []uint32) 
 	}
 	err = eachPlacesPage(places, func(page uint32, from, to int) error {
 		before := len(dst)
-		if c.full() || to-from <= followFew {
+		few := to-from <= followFew && !c.segment.cache.holds(c.segment.cacheKey(itemCodes, c.number, page))
+		if c.full() || few {
 			if dst, err = f.guide.codesOf(ctx, dst, rows[from:to]); err != nil {
 				return err
 			}
 			if f.resolve(dst[before:]) {
 				return nil
 			}
-			if c.full() {
-				return c.resolveListed(f, page, places[from:to], dst[before:])
-			}
-			dst = dst[:before]
+			return c.resolveListed(f, page, rows[from:to], dst[before:])
 		}
 		p, done, err := c.codePage(page)
 		if err != nil {
@@ -262,30 +260,76 @@ func (f *following) resolve(codes []uint32) (all bool) {
 }
 
 // resolveListed puts the codes that are listed where listedCode is among the codes of the
-// values with the numbers places, of one page of a column that all rows have.
-func (c *columnReader) resolveListed(f *following, page uint32, places, codes []uint32) error {
+// values in rows, of one page of the column: which of those that are listed each is says
+// how many values before it have an unknown code of the guide.
+func (c *columnReader) resolveListed(f *following, page uint32, rows, codes []uint32) error {
 	scans := &c.segment.cache.scans
 	room := scans.take()
 	defer scans.pool.Put(room)
-	p, done, err := f.guide.codePage(page)
+	first := page * PageRows
+	room.numbers = room.numbers[:0]
+	var err error
+	room.list, err = c.rowsOf(room.list[:0], []uint32{first, first + uint32(pageLen(c.meta.count, page)) - 1})
 	if err != nil {
 		return err
 	}
-	clear(room.unknown[(pageLen(c.meta.count, page)+63)/64:])
-	p.Mark(room.unknown[:], f.unknown)
-	done()
-	if room.listed, err = c.listedCodes(room.listed[:0], page, room.unknown.count()); err != nil {
+	lo, hi := room.list[0], room.list[1]+1
+	before, at := 0, 0
+	for ; lo < hi; lo = (lo/PageRows + 1) * PageRows {
+		on := lo / PageRows
+		unknown, err := c.unknownOn(f, on, lo%PageRows, min(hi-on*PageRows, PageRows), room)
+		if err != nil {
+			return err
+		}
+		rank, word := before, uint32(0)
+		for ; at < len(rows) && rows[at]/PageRows == on; at++ {
+			place := rows[at] % PageRows
+			for ; word < place/64; word++ {
+				rank += bits.OnesCount64(unknown[word])
+			}
+			if codes[at] == listedCode {
+				room.numbers = append(room.numbers, uint32(rank+bits.OnesCount64(unknown[word]&(1<<(place%64)-1))))
+			}
+		}
+		before += unknown.count()
+	}
+	if room.listed, err = c.listedCodes(room.listed[:0], page, before); err != nil {
 		return fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)
 	}
-	rank, word := 0, uint32(0)
-	for i, place := range places {
-		place %= PageRows
-		for ; word < place/64; word++ {
-			rank += bits.OnesCount64(room.unknown[word])
-		}
-		if codes[i] == listedCode {
-			codes[i] = room.listed[rank+bits.OnesCount64(room.unknown[word]&(1<<(place%64)-1))]
+	numbers := room.numbers
+	for i, code := range codes {
+		if code == listedCode {
+			codes[i], numbers = room.listed[numbers[0]], numbers[1:]
 		}
 	}
 	return nil
+}
+
+// unknownOn returns the places from <= place < to of a page of rows that have the field
+// and an unknown code of the guide. They may lie in the room.
+func (c *columnReader) unknownOn(f *following, page, from, to uint32, room *scanRoom) (*pageBits, error) {
+	p, done, err := f.guide.codePage(page)
+	if err != nil {
+		return nil, err
+	}
+	clear(room.unknown[(pageLen(f.guide.meta.count, page)+63)/64:])
+	p.Mark(room.unknown[:], f.unknown)
+	done()
+	if c.full() {
+		return room.unknown.between(from, to), nil
+	}
+	presence, err := c.pagePresence()
+	if err != nil {
+		return nil, err
+	}
+	if presence.bases[page+1]-presence.bases[page] < uint32(pageLen(c.segment.meta.Rows, page)) {
+		present, err := c.presentPage(page)
+		if err != nil {
+			return nil, err
+		}
+		for word := range room.unknown {
+			room.unknown[word] &= present.bits[word]
+		}
+	}
+	return room.unknown.between(from, to), nil
 }

@@ -140,6 +140,14 @@ func (s *Segment) entryList() (*entryList, error) {
 
 // IDs implements part.Part.
 func (s *Segment) IDs(rows *index.DocSet) ([]model.RecordID, error) {
+	if n := rows.GetCardinality(); n == 0 || n > knownMax {
+		return s.readIDs(rows)
+	}
+	return few(s, cachedFewIDs, rows.ToArray(), func() ([]model.RecordID, error) { return s.readIDs(rows) })
+}
+
+// readIDs reads the ids of rows.
+func (s *Segment) readIDs(rows *index.DocSet) ([]model.RecordID, error) {
 	list, err := s.entryList()
 	if err != nil {
 		return nil, err

@@ -450,7 +450,7 @@ const walkMax = 32
 // places returns those of the rows that have the field, and the number of
 // each one's value in the column.
 func (c *columnReader) places(rows *index.DocSet) (present, places []uint32, err error) {
-	if lo, hi, whole := c.segment.stretch(rows); whole {
+	if lo, hi, whole := c.segment.stretch(rows); whole && hi-lo > walkMax {
 		return c.placesBetween(lo, hi)
 	}
 	asked := rows.ToArray()

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/stere-log/stere/index"
@@ -16,6 +17,25 @@ type knownTimes struct {
 
 // knownMax is up to how many times are kept.
 const knownMax = 256
+
+// fewBytes is about what a row takes in what is kept of few rows.
+const fewBytes = 24
+
+// few returns what read says of a few rows, kept from the last time: a question that is
+// asked again asks for the times and ids of the same rows, and to read them takes a page
+// for each of those that are far from each other.
+func few[T any](s *Segment, item byte, rows []uint32, read func() (T, error)) (T, error) {
+	at := s.cacheKey(item, 0, 0)
+	text, last := make([]byte, 0, 3*len(rows)), uint32(0)
+	for _, row := range rows {
+		text, last = binary.AppendUvarint(text, uint64(row-last)), row
+	}
+	at.text = string(text)
+	return cached(s, at, func() (T, int64, error) {
+		value, err := read()
+		return value, fewBytes * int64(len(rows)), err
+	})
+}
 
 // some returns the times of some rows, if all are known.
 func (k *knownTimes) some(rows []uint32) (*knownTimes, bool) {
@@ -49,12 +69,19 @@ func (s *Segment) timesOf(rows *index.DocSet) (times []int64, digits []uint8, er
 	if some, ok := s.known.Load().some(asked); ok {
 		return some.times, some.digits, nil
 	}
-	k, err := s.readTimes(rows, n)
-	if err == nil && n > 0 {
-		k.rows = asked
-		s.known.Store(k)
+	if n == 0 {
+		return nil, nil, nil
 	}
-	return k.times, k.digits, err
+	k, err := few(s, cachedFewTimes, asked, func() (*knownTimes, error) {
+		k, err := s.readTimes(rows, n)
+		k.rows = asked
+		return k, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.known.Store(k)
+	return k.times, k.digits, nil
 }
 
 // readTimes reads the times of n rows.
