@@ -133,7 +133,9 @@ func (l *Link) judge(f frame, id *identity, c *Conn) (p preamble, q *queue, answ
 		return p, nil, codeVersion, err.Error()
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok && !id.proves(session.ConnectionState(), p.sender) {
-		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), p.sender)
+		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), id.called(p.sender))
+	} else if ok && !id.anyName {
+		c.leaf = session.ConnectionState().PeerCertificates[0]
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok {
 		if err := l.provesSecret(id, session, sideDial, []byte(p.proof)); err != nil {

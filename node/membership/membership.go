@@ -93,7 +93,7 @@ func Open(cfg Config) (*Membership, error) {
 func (m *Membership) openPort(port *Port) (err error) {
 	m.link, err = link.Open(link.Config{
 		NodeID: m.cfg.NodeID, Cluster: m.cluster, Listen: port.Listen, Listener: port.Listener, Dial: port.Dial,
-		Resolve: m.resolve, Secret: port.Secret, TLS: port.TLS, Logger: m.cfg.Logger, Now: m.cfg.Now,
+		Resolve: m.resolve, Secret: port.Secret, TLS: m.named(port.TLS), Logger: m.cfg.Logger, Now: m.cfg.Now,
 	})
 	if err != nil {
 		return err
@@ -122,6 +122,21 @@ func (m *Membership) openPort(port *Port) (err error) {
 		Meta: m.meta(), Logger: m.cfg.Logger, Now: m.cfg.Now,
 	})
 	return err
+}
+
+// named has certificates of nodes compared with their names, unless they may have any.
+func (m *Membership) named(t *link.TLS) *link.TLS {
+	if t == nil || t.AnyName {
+		return t
+	}
+	own := *t
+	own.Name = func(node string) string {
+		if node == m.cfg.NodeID {
+			return m.cfg.Name
+		}
+		return m.cat.State().Nodes[node].Name
+	}
+	return &own
 }
 
 // longCalls is how many calls to a node may wait for something to happen there.
