@@ -134,7 +134,7 @@ func (l *Link) judge(f frame, id *identity, c *Conn) (p preamble, q *queue, answ
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok && !id.proves(session.ConnectionState(), p.sender) {
 		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), id.called(p.sender))
-	} else if ok && !id.anyName {
+	} else if ok && id.name != nil && !id.anyName {
 		c.leaf = session.ConnectionState().PeerCertificates[0]
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok {

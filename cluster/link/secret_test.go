@@ -203,6 +203,7 @@ func TestCertificatesHaveTheNamesOfNodes(t *testing.T) {
 		{name: "in capitals", id: "a", a: named("DB1.Logs.Example"), b: named("DB2"), says: "true false"},
 		{name: "of a node that does not look", id: "a", a: lax("db1"), b: named("db2"), says: "true false"},
 		{name: "to a node that does not look", id: "a", a: named("db1"), b: lax("whatever"), want: link.ErrWrongNode},
+		{name: "a secret alone", id: "a", says: "true true"},
 		{name: "nobody looks", id: "a", a: lax("x"), b: lax("y"), says: "true true"},
 		{name: "a is called otherwise", id: "a", a: lax("db3"), b: named("db2"), want: link.ErrIdentity, log: "not node db1"},
 		{name: "b is called otherwise", id: "a", a: named("db1"), b: lax("db3"), want: link.ErrWrongNode},
