@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -54,7 +55,9 @@ type Membership struct {
 	}
 	told struct { // errors that were logged last, so that each is logged once
 		sync.Mutex
-		text string
+		text  string
+		level slog.Level
+		began time.Time // when the membership was opened
 	}
 }
 
@@ -64,6 +67,7 @@ func Open(cfg Config) (*Membership, error) {
 		return nil, fmt.Errorf("configure membership: %w", err)
 	}
 	m := &Membership{cfg: cfg.withDefaults(), closing: make(chan struct{}), fresh: make(chan struct{}), started: make(chan struct{})}
+	m.told.began = m.cfg.Now()
 	var err error
 	saved := catalogue.Config{
 		Store: store{fs: m.cfg.FS, path: m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
