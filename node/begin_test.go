@@ -316,6 +316,7 @@ func TestRestartAloneComplainsOfNothing(t *testing.T) {
 // the other, take records and are restarted in turn, is nothing that somebody must look after.
 // A node that nobody joins does complain.
 func TestHealthyClusterComplainsOfNothing(t *testing.T) {
+	warm(t)
 	synctest.Test(t, func(t *testing.T) {
 		p := newStreet(t)
 		defer settle()

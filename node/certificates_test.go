@@ -48,6 +48,7 @@ func issue(t *testing.T, by *tls.Certificate, name string) *tls.Certificate {
 // cluster, also over a restart. Who has that of another node neither takes its name nor one of
 // its own, though it has the secret and lies of what it is.
 func TestCertificatesNameNodes(t *testing.T) {
+	warm(t)
 	authority := issue(t, nil, "authority")
 	known := x509.NewCertPool()
 	known.AddCert(authority.Leaf)

@@ -37,18 +37,16 @@ type diskWatch struct {
 func (d *diskWatch) look() {
 	free, total, ok := engine.Free(d.fs, d.dir)
 	d.known.Store(ok)
-	if !ok {
-		d.full.Store(false)
-		return
+	floor, full := d.reserve, false
+	if ok {
+		if floor == 0 {
+			floor = min(DefaultReserveBytes, int64(total/DefaultReserveShare))
+		}
+		d.free.Store(int64(free))
+		d.total.Store(int64(total))
+		d.floor.Store(floor)
+		full = int64(free) < floor
 	}
-	floor := d.reserve
-	if floor == 0 {
-		floor = min(DefaultReserveBytes, int64(total/DefaultReserveShare))
-	}
-	d.free.Store(int64(free))
-	d.total.Store(int64(total))
-	d.floor.Store(floor)
-	full := int64(free) < floor
 	if left := d.refusals.Load(); left > 0 {
 		d.refusals.Store(left - 1)
 		full = true
