@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -478,7 +479,11 @@ func (r *request) sendError(err error) {
 	p := problemOf(err)
 	errorID := newID()
 	if p.kind.status >= 500 {
-		r.server.cfg.Logger.Error("request failed", "error", err, "code", p.kind.code, "error_id", errorID, "request_id", r.id,
+		level, message := slog.LevelError, "request failed"
+		if p.kind.code == kindUnavailable.code && !r.server.cfg.Status().Ready {
+			level, message = slog.LevelInfo, "request refused: the node is not ready" // as every start may see
+		}
+		r.server.cfg.Logger.Log(context.Background(), level, message, "error", err, "code", p.kind.code, "error_id", errorID, "request_id", r.id,
 			"method", string(r.ctx.Method()), "path", string(r.ctx.Path()))
 	} else if p.kind.status == kindGone.status {
 		r.server.cfg.Logger.Debug("the client has gone", "error", err, "request_id", r.id)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"reflect"
 	"strings"
@@ -273,6 +274,26 @@ func TestHealthAndMetrics(t *testing.T) {
 	for _, text := range []answer{w.do("GET", "/metrics?format=prometheus", ""), w.do("GET", "/metrics", "", "Accept", "text/plain;version=0.0.4")} {
 		if !strings.Contains(text.body, `stere_http_requests_total{path="/health",method="GET",status="503"} 1`) || !strings.HasPrefix(text.header.Get("Content-Type"), "text/plain; version=0.0.4") {
 			t.Errorf("Prometheus text is %q: %.300s", text.header.Get("Content-Type"), text.body)
+		}
+	}
+}
+
+// TestRefusedBeforeReady: that a node which is not ready refuses what it cannot do yet is no
+// error of its log; what it refuses later is one.
+func TestRefusedBeforeReady(t *testing.T) {
+	log, state := &lockedText{}, Status{State: v1.Unhealthy}
+	w := newWorld(t, func(c *Config) {
+		c.Logger, c.Status = slog.New(slog.NewTextHandler(log, nil)), func() Status { return state }
+	})
+	w.memory.fail = fmt.Errorf("append: %w", ingest.ErrUnavailable)
+	for _, test := range []struct {
+		ready  bool
+		errors int
+	}{{false, 0}, {true, 1}} {
+		state.Ready = test.ready
+		w.do("POST", "/logs", `{"message":"m"}`).want(t, 503)
+		if text := log.String(); strings.Count(text, "level=ERROR") != test.errors || strings.Count(text, "the node is not ready") != 1 {
+			t.Errorf("ready %v: the log is %s", test.ready, text)
 		}
 	}
 }

@@ -79,7 +79,9 @@ type Book struct {
 	cfg     Config
 	epoch   uint64 // of this process: a key of a write is never used again
 	flushed uint64
-	writing sync.Mutex // held while something is written; before mu
+	// writing has a value while something is written; it is taken before mu. No mutex, since
+	// shards are waited for meanwhile: who waits for a mutex stops the time of a simulation.
+	writing chan struct{}
 
 	mu struct {
 		sync.Mutex
@@ -117,7 +119,7 @@ func New(cfg Config) *Book {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	b := &Book{cfg: cfg, epoch: uint64(cfg.Now().UnixNano()), told: map[place]said{}}
+	b := &Book{cfg: cfg, epoch: uint64(cfg.Now().UnixNano()), told: map[place]said{}, writing: make(chan struct{}, 1)}
 	b.mu.open = map[entry]Amount{}
 	b.mu.today, b.mu.since, b.mu.held = map[model.TenantID]Amount{}, map[model.TenantID]Amount{}, map[model.TenantID]int64{}
 	return b
@@ -183,8 +185,8 @@ func (b *Book) Run(ctx context.Context) error {
 func (b *Book) Flush(ctx context.Context) { b.flush(ctx) }
 
 func (b *Book) flush(ctx context.Context) {
-	b.writing.Lock()
-	defer b.writing.Unlock()
+	b.writing <- struct{}{}
+	defer func() { <-b.writing }()
 	if err := b.again(ctx); err != nil {
 		b.cfg.Logger.Warn("what tenants used is not written down yet", "error", err)
 		return
@@ -258,8 +260,8 @@ func (b *Book) Disks(ctx context.Context, from, to time.Time) ([]DiskDay, error)
 // measure says of the shards that are led here how much each tenant has in them,
 // where that has changed.
 func (b *Book) measure(ctx context.Context) {
-	b.writing.Lock()
-	defer b.writing.Unlock()
+	b.writing <- struct{}{}
+	defer func() { <-b.writing }()
 	if b.again(ctx) != nil {
 		return // it was said
 	}

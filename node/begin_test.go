@@ -51,6 +51,12 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func (b *safeBuffer) has(text string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -303,6 +309,70 @@ func TestRestartAloneComplainsOfNothing(t *testing.T) {
 			lone.stop(t)
 			p.disks["10.0.0.1"] = killed
 		}
+	})
+}
+
+// TestHealthyClusterComplainsOfNothing: what is in the logs of nodes that are started one after
+// the other, take records and are restarted in turn, is nothing that somebody must look after.
+// A node that nobody joins does complain.
+func TestHealthyClusterComplainsOfNothing(t *testing.T) {
+	warm(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := newStreet(t)
+		defer settle()
+		addresses := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+		quiet := func(l *dweller, when string) {
+			t.Helper()
+			for _, bad := range []string{"level=WARN", "level=ERROR"} {
+				if l.log.has(bad) {
+					t.Errorf("%s %s complains:\n%s", when, l.node.ID(), l.log)
+				}
+			}
+		}
+		start := func(ip string) *dweller {
+			return p.start(ip, node.ClusterConfig{Name: "n" + ip[len(ip)-1:], Listen: ip, BootstrapExpect: 3, Replicas: 3, Join: addresses})
+		}
+		all := map[string]*dweller{}
+		for _, ip := range addresses {
+			all[ip] = start(ip)
+			time.Sleep(3 * time.Second)
+		}
+		for _, l := range all {
+			l.ready(t)
+		}
+		time.Sleep(time.Minute) // replicas are made, and get their votes
+		for _, ip := range addresses {
+			all[ip].stop(t)
+			quiet(all[ip], "until it is stopped")
+			for other, l := range all {
+				if other != ip {
+					if _, err := write(l.node, "default", "", "a line"); err != nil {
+						t.Errorf("while %s is away: %v", ip, err)
+					}
+				}
+			}
+			all[ip] = start(ip)
+			all[ip].ready(t)
+			time.Sleep(10 * time.Second)
+		}
+		for _, ip := range addresses {
+			quiet(all[ip], "after a restart")
+			if got := len(search(t, all[ip].node, "default", "line")); got != 6 {
+				t.Errorf("%s finds %d lines, want 6", ip, got)
+			}
+		}
+		for _, l := range all {
+			l.stop(t)
+		}
+
+		lonely := newStreet(t).start("10.0.0.1", node.ClusterConfig{Name: "n1", Listen: "10.0.0.1", BootstrapExpect: 3, Join: addresses})
+		time.Sleep(time.Minute)
+		for _, want := range []string{`level=WARN msg="the node is not in its cluster yet" error="1 of 3 expected`, `level=WARN msg="this node is alone`} {
+			if !lonely.log.has(want) {
+				t.Errorf("a node that nobody joins does not say %s:\n%s", want, lonely.log)
+			}
+		}
+		lonely.stop(t)
 	})
 }
 

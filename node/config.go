@@ -36,6 +36,7 @@ const (
 	DefaultShutdownTimeout = 30 * time.Second
 	DefaultSlowDisk        = 10 * time.Second
 	diskInterval           = time.Second
+	refusalLooks           = 3 // looks at the disk for which it is full when the log found no space
 	failureGrace           = 2 * time.Second
 	saveInterval           = 10 * time.Second
 	usesInterval           = 10 * time.Minute // between two changes of the catalogue because of keys in use

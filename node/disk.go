@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stere-log/stere/consumption"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/node/replicas"
+	"github.com/stere-log/stere/raft"
 	"github.com/stere-log/stere/storage/engine"
 )
 
@@ -25,6 +27,8 @@ type diskWatch struct {
 	total atomic.Int64 // bytes of the file system
 	floor atomic.Int64 // the reserve in effect, bytes
 	full  atomic.Bool
+	// refusals is for how many looks the disk counts as full, whatever the file system says.
+	refusals atomic.Int32
 	// filled has a value when the disk has become full and nobody has looked.
 	filled chan struct{}
 }
@@ -33,18 +37,20 @@ type diskWatch struct {
 func (d *diskWatch) look() {
 	free, total, ok := engine.Free(d.fs, d.dir)
 	d.known.Store(ok)
-	if !ok {
-		d.full.Store(false)
-		return
+	floor, full := d.reserve, false
+	if ok {
+		if floor == 0 {
+			floor = min(DefaultReserveBytes, int64(total/DefaultReserveShare))
+		}
+		d.free.Store(int64(free))
+		d.total.Store(int64(total))
+		d.floor.Store(floor)
+		full = int64(free) < floor
 	}
-	floor := d.reserve
-	if floor == 0 {
-		floor = min(DefaultReserveBytes, int64(total/DefaultReserveShare))
+	if left := d.refusals.Load(); left > 0 {
+		d.refusals.Store(left - 1)
+		full = true
 	}
-	d.free.Store(int64(free))
-	d.total.Store(int64(total))
-	d.floor.Store(floor)
-	full := int64(free) < floor
 	if d.full.Swap(full) != full {
 		if full {
 			d.logger.Error("the disk is nearly full: records are refused", "free_bytes", free, "reserve_bytes", floor)
@@ -55,6 +61,15 @@ func (d *diskWatch) look() {
 		} else {
 			d.logger.Info("the disk has room again: records are taken", "free_bytes", free, "reserve_bytes", floor)
 		}
+	}
+}
+
+// refused notes that the log found no space: the disk has been filled since the last look, or
+// a quota is used up, of which the file system does not tell. Then it is full at once, for a while.
+func (d *diskWatch) refused() {
+	if !d.full.Load() {
+		d.refusals.Store(refusalLooks)
+		d.look()
 	}
 }
 
@@ -85,11 +100,11 @@ func (d *diskWatch) room(bytes int64) bool {
 // and a replica with room can take them at once.
 type shedding struct {
 	mu sync.Mutex
-	// stuck are the shards for which no replica with room was found.
+	// stuck are the shards of which no other replica can have room.
 	stuck map[model.ShardID]bool
 }
 
-// hopeless reports whether it was tried in vain to let another replica lead.
+// hopeless reports whether no replica of a shard has room.
 func (s *shedding) hopeless(id model.ShardID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,11 +160,20 @@ func (n *Node) shedAll(ctx context.Context) {
 			room[id] = id != n.identity.Node && !report.Disk.Full
 		}
 	}
+	// A node that is alive and whose report has not come in time may have room, and one that
+	// could not take over yet has it: records are not refused for their sake.
+	hope := func(id string) bool {
+		has, told := room[id]
+		return has || !told && n.members.Alive(id)
+	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	var shards sync.WaitGroup
 	for _, one := range led {
-		shards.Go(func() { n.shedding.note(one.Shard(), !n.shedOne(ctx, one, room)) })
+		shards.Go(func() {
+			handed := n.shedOne(ctx, one, room)
+			n.shedding.note(one.Shard(), !handed && !slices.ContainsFunc(one.Group.Members(), func(m raft.Member) bool { return m.Voter && hope(m.ID) }))
+		})
 	}
 	shards.Wait()
 }

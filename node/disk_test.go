@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 type roomyDisk struct {
 	vfs.FS
 	full atomic.Bool
+	used atomic.Bool            // up is the quota for the log, of which GetDiskUsage does not tell
 	bad  atomic.Pointer[string] // the folder
 }
 
@@ -41,6 +43,34 @@ func (f badFolder) Sync() error {
 		return syscall.EIO
 	}
 	return f.File.Sync()
+}
+
+func (d *roomyDisk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := d.FS.Create(name, category)
+	if err != nil || !isLog(name) {
+		return f, err
+	}
+	return quotaFile{f, d}, nil
+}
+
+// quotaFile is one of the log, which finds no space for much.
+type quotaFile struct {
+	vfs.File
+	disk *roomyDisk
+}
+
+func (f quotaFile) Write(p []byte) (int, error) {
+	if f.disk.used.Load() && len(p) > 4<<10 {
+		return 0, syscall.EDQUOT
+	}
+	return f.File.Write(p)
+}
+
+func (f quotaFile) Preallocate(offset, length int64) error {
+	if f.disk.used.Load() {
+		return syscall.EDQUOT
+	}
+	return f.File.Preallocate(offset, length)
 }
 
 func (d *roomyDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
@@ -123,6 +153,7 @@ func (c *three) leader() int {
 func (c *three) stop() {
 	for i := range c.nodes {
 		c.disks[i].full.Store(false)
+		c.disks[i].used.Store(false)
 		c.slow[i].Store(0)
 	}
 	time.Sleep(15 * time.Second)
@@ -175,6 +206,62 @@ func TestFullDiskHandsOver(t *testing.T) {
 		c.until("records are refused", func() bool { return errors.Is(write(0), ingest.ErrNoSpace) })
 		for i := range c.disks {
 			c.disks[i].full.Store(false)
+		}
+		c.until("records are taken again", func() bool { return write(1) == nil })
+		for i, n := range c.nodes {
+			if got := len(search(t, n.node, "default", "line")); got != count {
+				t.Errorf("node %d finds %d records, want %d", i, got, count)
+			}
+		}
+	})
+}
+
+// TestLogWithoutSpaceHandsOver: a leader whose log finds no space, of which the file system does
+// not tell or not yet, hands over like one whose disk is seen to be full: while a replica has
+// room no record is refused, and none is once there is room.
+func TestLogWithoutSpaceHandsOver(t *testing.T) {
+	warm(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := newThree(t)
+		defer c.stop()
+		count := 0
+		rng := rand.New(rand.NewPCG(1, 1))
+		write := func(i int) error {
+			line := []byte(fmt.Sprint("line ", count))
+			for range 40 << 10 { // more than what a full log still takes, however it is compressed
+				line = append(line, byte('!'+rng.IntN(90)))
+			}
+			_, err := write(c.nodes[i].node, "default", "", string(line))
+			if err == nil {
+				count++
+			}
+			return err
+		}
+		for range 2 {
+			old := c.leader()
+			if old < 0 {
+				t.Fatal("nobody leads")
+			}
+			c.disks[old].used.Store(true)
+			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
+				for i := range c.nodes {
+					if err := write(i); err != nil {
+						t.Fatalf("after %v through node %d: %v", time.Since(began), i, err)
+					}
+				}
+			}
+			if c.leader() == old {
+				t.Errorf("node %d leads, its log has no space", old)
+			}
+			c.disks[old].used.Store(false)
+			time.Sleep(10 * time.Second)
+		}
+		for i := range c.disks {
+			c.disks[i].used.Store(true)
+		}
+		c.until("records are refused", func() bool { return errors.Is(write(0), ingest.ErrNoSpace) })
+		for i := range c.disks {
+			c.disks[i].used.Store(false)
 		}
 		c.until("records are taken again", func() bool { return write(1) == nil })
 		for i, n := range c.nodes {

@@ -15,12 +15,14 @@ import (
 // them had before still finds that one.
 func TestPatternsAreTheSameEverywhere(t *testing.T) {
 	all := startCluster(t, node.Config{LearnInterval: 20 * time.Millisecond})
-	rows := func(n *node.Node, text string) [][]any {
-		found, err := n.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: "default"}, Text: text})
-		if err != nil || !found.Complete {
-			return nil
-		}
-		return found.Rows
+	rows := func(n *node.Node, text string) (all [][]any) {
+		t.Helper()
+		nodetest.Eventually(t, "an answer is complete", func() bool { // on a busy machine a node may answer late
+			found, err := n.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: "default"}, Text: text})
+			all = found.Rows
+			return err == nil && found.Complete
+		})
+		return all
 	}
 	if _, err := write(all[0].Node, "default", "", "user anna came from 10.0.0.1"); err != nil {
 		t.Fatal(err)

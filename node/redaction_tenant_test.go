@@ -74,7 +74,7 @@ func TestRedactionOfTenants(t *testing.T) {
 			t.Errorf("%s: status %d, want %d, %v", c.what, status, c.want, data)
 		}
 	}
-	status, shown := call(t, "GET", all[0].URL+path, keys["shop"], "")
+	status, shown := newest(t, all[0].URL+path, keys["shop"])
 	if effective, _ := shown["effective"].(map[string]any); status != 200 || effective["email"] != "mask" || effective["ip"] != "hash" || effective["badge"] != "mask" || effective["card"] != "partial" {
 		t.Errorf("status %d, %v", status, shown)
 	}

@@ -237,16 +237,17 @@ func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Appen
 		return nil, fmt.Errorf("%w: %w", peer.ErrUnavailable, err)
 	}
 	if n.disk.full.Load() {
-		if n.members.Clustered() && !n.shedding.hopeless(id) && len(n.others(id)) > 0 {
-			return nil, fmt.Errorf("%w: its disk is full, another replica of shard %d is to lead", peer.ErrUnavailable, id)
-		}
-		return nil, fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", peer.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
+		return nil, n.noSpace(id)
 	}
 	one := n.replicas.Get(id)
 	if one == nil {
 		return nil, n.notHere(id)
 	}
 	results, err := one.Append(ctx, a)
+	if errors.Is(err, raft.ErrNoSpace) && !errors.Is(err, raft.ErrUncertain) {
+		n.disk.refused()
+		return nil, n.noSpace(id)
+	}
 	if err != nil {
 		return nil, peerError(err, one.Group)
 	}
@@ -254,6 +255,15 @@ func (n *Node) appendHere(ctx context.Context, id model.ShardID, a storage.Appen
 		return nil, fmt.Errorf("%w: %w", peer.ErrUncertain, fatal)
 	}
 	return results, nil
+}
+
+// noSpace is why a leader whose disk is full takes no records: another replica is to lead that
+// has room, and only if there is none they are refused.
+func (n *Node) noSpace(id model.ShardID) error {
+	if n.members.Clustered() && !n.shedding.hopeless(id) && len(n.others(id)) > 0 {
+		return fmt.Errorf("%w: its disk is full, another replica of shard %d is to lead", peer.ErrUnavailable, id)
+	}
+	return fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", peer.ErrNoSpace, n.disk.free.Load(), n.disk.floor.Load())
 }
 
 // peerError says an error of a replica or its log in the words of package peer.

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
+	hraft "github.com/hashicorp/raft"
 )
 
 // logger hands the library's messages to slog. Names and per-logger levels of
@@ -69,7 +71,7 @@ func (l *logger) Warn(msg string, args ...any) { l.Log(hclog.Debug, msg, args...
 
 // Error writes a message. That a member cannot be reached is a detail: who is
 // there and who is not is told once for the node, not again and again for each
-// group.
+// group. So is that a member needs a snapshot, as every new one does.
 func (l *logger) Error(msg string, args ...any) {
 	level := hclog.Error
 	for _, start := range []string{
@@ -81,7 +83,18 @@ func (l *logger) Error(msg string, args ...any) {
 			level = hclog.Debug
 		}
 	}
+	if err, is := last(args).(error); is && msg == "failed to get log" && errors.Is(err, hraft.ErrLogNotFound) {
+		level = hclog.Debug
+	}
 	l.Log(level, msg, args...)
+}
+
+// last is the last argument, in which the library says the error.
+func last(args []any) any {
+	if len(args) == 0 {
+		return nil
+	}
+	return args[len(args)-1]
 }
 
 // IsTrace reports whether Trace writes.

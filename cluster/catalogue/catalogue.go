@@ -78,7 +78,7 @@ type Catalogue struct {
 
 	// saving is held while the Store is used and until mu says what is in it;
 	// it is taken before mu.
-	saving sync.Mutex
+	saving turn
 
 	mu struct {
 		sync.Mutex
@@ -113,7 +113,7 @@ func Open(cfg Config) (*Catalogue, error) {
 	if cfg.Now == nil {
 		cfg.Now = func() int64 { return time.Now().UnixNano() }
 	}
-	c := &Catalogue{cfg: cfg, kick: make(chan struct{}, 1)}
+	c := &Catalogue{cfg: cfg, kick: make(chan struct{}, 1), saving: make(turn, 1)}
 	c.mu.watchers = map[chan struct{}]struct{}{}
 	data, err := cfg.Store.Load()
 	if err != nil {
@@ -292,6 +292,13 @@ func (c *Catalogue) Restore(pos raft.Position, r io.Reader) error {
 	c.notify()
 	return nil
 }
+
+// turn is a lock that is held while a disk is waited for. Who waits for a mutex keeps the
+// time of a simulation from going on, and so the disk of who has it.
+type turn chan struct{}
+
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }
 
 // Run saves the state and cuts the log whenever enough has come, until ctx
 // ends. A save that fails is tried again.

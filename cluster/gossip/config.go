@@ -40,6 +40,7 @@ const (
 	conflictsMax   = 64
 	conflictKept   = 5 * time.Minute
 	suspicionKept  = 30 * time.Second
+	seedPatience   = 10 * time.Second // for seeds that are started at about the same time
 	retryMin       = 500 * time.Millisecond
 	retryMax       = 10 * time.Second
 	healInterval   = 15 * time.Second

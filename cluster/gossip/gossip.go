@@ -22,6 +22,7 @@ type Gossip struct {
 	running  sync.WaitGroup
 	updated  chan struct{}
 	disputed chan dispute
+	patient  time.Time // until when it is no fault that no seed answers
 
 	mu struct {
 		sync.Mutex
@@ -41,6 +42,7 @@ func Open(config Config) (*Gossip, error) {
 	}
 	g := &Gossip{config: config.withDefaults(), updated: make(chan struct{}, 1), disputed: make(chan dispute, conflictsMax)}
 	g.notes = notes{logger: g.config.Logger, now: g.config.Now}
+	g.patient = time.Now().Add(seedPatience)
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.mu.own = config.Meta
 	g.mu.members = map[string]*member{}

@@ -167,14 +167,22 @@ func (g *Gossip) setJoinError(err error) {
 	g.mu.Lock()
 	before, others := g.mu.joinError, g.others()
 	g.mu.joinError = err
+	early := !time.Now().After(g.patient) && !distrust(err)
 	g.mu.Unlock()
 	switch {
 	case g.ctx.Err() != nil:
+	case err != nil && early: // nodes that are started one after the other
+		g.config.Logger.Debug("no seed answers yet", "error", err)
 	case err != nil:
 		g.notes.warn("join", "this node is alone: it goes on trying its seeds", "error", err)
 	case before != nil && others > 0:
 		g.config.Logger.Info("this node has found other members")
 	}
+}
+
+// distrust reports whether somebody answers, and waiting does not help.
+func distrust(err error) bool {
+	return errors.Is(err, ErrOtherSecret) || errors.Is(err, ErrNeedsSecret) || errors.Is(err, ErrSpeaksPlain)
 }
 
 // meaning gives the library's errors about secrets, which are texts, a name.

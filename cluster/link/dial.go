@@ -81,7 +81,7 @@ func (l *Link) introduce(ctx context.Context, raw net.Conn, id *identity, p prea
 			return nil, id.blame(dialError(err))
 		}
 		if state := session.ConnectionState(); !id.proves(state, p.receiver) {
-			return nil, fmt.Errorf("%w: its certificate names %s", ErrWrongNode, allNames(state.PeerCertificates[0]))
+			return nil, fmt.Errorf("%w: its certificate %w %s: it names %s", ErrWrongNode, errNotNamed, id.called(p.receiver), allNames(state.PeerCertificates[0]))
 		}
 		conn = session
 		own, err := l.ownProof(id, session, sideDial)

@@ -39,6 +39,9 @@ var (
 	// does not name it.
 	ErrIdentity = errors.New("the other node does not accept this node's certificate")
 
+	// errNotNamed is of a certificate that is good, but of somebody else.
+	errNotNamed = errors.New("does not name node")
+
 	// ErrSecretProof means that certificates are good, and the two nodes have
 	// different cluster secrets, or one has none.
 	ErrSecretProof = errors.New("the other node has a good certificate and another cluster secret, or none; give all nodes the same")

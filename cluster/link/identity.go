@@ -17,7 +17,7 @@ import (
 )
 
 // TLS is a user's own certificates: as files, or as values. The certificate
-// must be good for servers and for clients, and name the node id as its common
+// must be good for servers and for clients, and name the node as its common
 // name, as a DNS name, or as the first label of one.
 type TLS struct {
 	// CertFile, KeyFile and CAFile are PEM files.
@@ -28,6 +28,10 @@ type TLS struct {
 	// AnyName accepts certificates whatever they name: every holder of one of
 	// this authority is trusted to be the node that it says it is.
 	AnyName bool
+	// Name returns by which name a certificate may stand for a node beside its id,
+	// "" of a node that nobody knows yet: its certificate may name anybody, and who
+	// lets it in asks Call.Named. Nil: by its id alone.
+	Name func(nodeID string) string
 	// Both also takes, and dials, nodes that have no certificate yet, the way of
 	// the secret or plainly: while the nodes of a cluster are switched one by one.
 	Both bool
@@ -64,6 +68,7 @@ type identity struct {
 	certificate tls.Certificate
 	authorities *x509.CertPool
 	anyName     bool
+	name        func(nodeID string) string
 	own         bool      // of the user's own certificates
 	ends        time.Time // the certificate does
 	now         func() time.Time
@@ -84,7 +89,7 @@ func newIdentity(c Config) (id *identity, err error) {
 }
 
 func identityOfFiles(t TLS, nodeID string, now func() time.Time) (*identity, error) {
-	id := &identity{authorities: t.CAs, anyName: t.AnyName, own: true, now: now}
+	id := &identity{authorities: t.CAs, anyName: t.AnyName, name: t.Name, own: true, now: now}
 	if t.Certificate != nil {
 		id.certificate = *t.Certificate
 	} else {
@@ -110,8 +115,8 @@ func identityOfFiles(t TLS, nodeID string, now func() time.Time) (*identity, err
 	}
 	id.ends = leaf.NotAfter
 	// What would be refused by every other node is said at the start.
-	if !id.anyName && !names(leaf, nodeID) {
-		return nil, fmt.Errorf("the certificate names %s but not this node, %s; make one that does, or allow any name", allNames(leaf), nodeID)
+	if !id.anyName && !id.standsFor(leaf, nodeID) {
+		return nil, fmt.Errorf("the certificate names %s but not this node, %s; make one that does, or allow any name", allNames(leaf), id.called(nodeID))
 	}
 	if err := id.verify(id.certificate.Certificate); err != nil {
 		return nil, fmt.Errorf("the certificate is not good for this node's own authority: %w", err)
@@ -248,15 +253,38 @@ func (id *identity) dials(nodeID string) *tls.Config {
 
 // proves reports whether the peer's certificate names the node.
 func (id *identity) proves(state tls.ConnectionState, nodeID string) bool {
-	return id.anyName || len(state.PeerCertificates) > 0 && names(state.PeerCertificates[0], nodeID)
+	return id.anyName || len(state.PeerCertificates) > 0 && id.standsFor(state.PeerCertificates[0], nodeID)
 }
 
-func names(leaf *x509.Certificate, nodeID string) bool {
-	if leaf.Subject.CommonName == nodeID {
+// standsFor reports whether a certificate may be that of a node.
+func (id *identity) standsFor(leaf *x509.Certificate, nodeID string) bool {
+	if names(leaf, nodeID) {
+		return true
+	}
+	if id.name == nil {
+		return false
+	}
+	name := id.name(nodeID)
+	return name == "" || names(leaf, name)
+}
+
+// called is what a certificate of the node has to name.
+func (id *identity) called(nodeID string) string {
+	if id.name != nil {
+		if name := id.name(nodeID); name != "" {
+			return name
+		}
+	}
+	return nodeID
+}
+
+// names reports whether a certificate has a node's id or name. Host names have no case.
+func names(leaf *x509.Certificate, node string) bool {
+	if leaf.Subject.CommonName == node {
 		return true
 	}
 	for _, name := range leaf.DNSNames {
-		if first, _, _ := strings.Cut(name, "."); name == nodeID || first == nodeID {
+		if first, _, _ := strings.Cut(name, "."); strings.EqualFold(name, node) || strings.EqualFold(first, node) {
 			return true
 		}
 	}

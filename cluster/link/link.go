@@ -213,6 +213,10 @@ func (l *Link) admit(conn net.Conn) {
 				return
 			default:
 			}
+			if r := (refusal{}); errors.As(err, &r) && r.passes {
+				l.config.Logger.Debug("a connection to the cluster port came too early or too late", "from", host, "reason", err)
+				return
+			}
 			l.notes.warn(reasonOf(err), host, "a connection to the cluster port was refused", "from", host, "reason", err)
 		}
 	})

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"sync"
 	"time"
@@ -121,7 +122,8 @@ type Conn struct {
 	net.Conn          // TLS, or raw
 	raw      net.Conn // what is below TLS
 	nodeID   string
-	queue    *queue // nil: dialled
+	leaf     *x509.Certificate // of who dialled, where it has to name the node
+	queue    *queue            // nil: dialled
 	once     sync.Once
 }
 

@@ -14,8 +14,9 @@ import (
 
 // refusal is why a connection was not let in.
 type refusal struct {
-	kind string // short and of few: refusals of one kind are counted together
-	text string
+	kind   string // short and of few: refusals of one kind are counted together
+	text   string
+	passes bool // as it does while replicas come and go, and nodes start: no fault
 }
 
 // Error returns the reason.
@@ -33,14 +34,14 @@ func reasonOf(err error) string {
 func (l *Link) receive(raw net.Conn, host string) error {
 	// The clock of deadlines is the machine's.
 	if err := raw.SetDeadline(time.Now().Add(l.config.HandshakeTimeout)); err != nil {
-		return refusal{"deadline", err.Error()}
+		return refusal{kind: "deadline", text: err.Error()}
 	}
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(raw, first); errors.Is(err, io.EOF) {
 		raw.Close() // somebody looked whether the port is open
 		return nil
 	} else if err != nil {
-		return refusal{"silent", "it said nothing: " + err.Error()}
+		return refusal{kind: "silent", text: "it said nothing: " + err.Error()}
 	}
 	conn, believed := net.Conn(&begun{Conn: raw, first: first}), l.current()
 	var id *identity
@@ -63,10 +64,10 @@ func (l *Link) receive(raw net.Conn, host string) error {
 	}
 	f, err := readFrame(conn, preambleMagic)
 	if id != nil && hungUp(err) {
-		return refusal{"hung up", "it hung up when it saw this node's certificate: it wanted another node than " + l.config.NodeID}
+		return refusal{kind: "hung up", text: "it hung up when it saw this node's certificate: it wanted another node than " + l.config.NodeID}
 	}
 	if err != nil {
-		return refusal{"preamble", "it is not a node: " + err.Error()}
+		return refusal{kind: "preamble", text: "it is not a node: " + err.Error()}
 	}
 	if id == nil {
 		conn = raw // the first byte has been read
@@ -83,12 +84,12 @@ func hungUp(err error) bool {
 // handshakeRefusal says what a failed handshake means.
 func handshakeRefusal(err error) error {
 	if isCertificateAlert(err) {
-		return refusal{"secret", fmt.Sprintf("it does not accept this node's certificate, so it has another cluster secret or authority (%v)", err)}
+		return refusal{kind: "secret", text: fmt.Sprintf("it does not accept this node's certificate, so it has another cluster secret or authority (%v)", err)}
 	}
 	if errors.Is(err, errAuthority) {
-		return refusal{"secret", fmt.Sprintf("it has another cluster secret or authority (%v)", err)}
+		return refusal{kind: "secret", text: fmt.Sprintf("it has another cluster secret or authority (%v)", err)}
 	}
-	return refusal{"handshake", fmt.Sprintf("TLS handshake: %v", err)}
+	return refusal{kind: "handshake", text: fmt.Sprintf("TLS handshake: %v", err)}
 }
 
 // place checks a preamble, answers it and hands the connection over.
@@ -109,7 +110,10 @@ func (l *Link) place(f frame, id *identity, c *Conn) error {
 	}
 	_, err := c.Conn.Write(appendAnswer(nil, answer, string(said)))
 	if answer != codeOK {
-		return refusal{fmt.Sprint("code ", answer), fmt.Sprintf("node %q: %v (%s)", p.sender, answer.err(), reason)}
+		return refusal{
+			kind: fmt.Sprint("code ", answer), text: fmt.Sprintf("node %q: %v (%s)", p.sender, answer.err(), reason),
+			passes: answer == codeUnknownGroup || answer == codeNotServing,
+		}
 	}
 	if err == nil {
 		err = c.Conn.SetDeadline(time.Time{})
@@ -117,7 +121,7 @@ func (l *Link) place(f frame, id *identity, c *Conn) error {
 	if err != nil {
 		q.withdraw()
 		c.abort()
-		return refusal{"answer", "answering: " + err.Error()}
+		return refusal{kind: "answer", text: "answering: " + err.Error()}
 	}
 	q.push(c)
 	return nil
@@ -133,7 +137,9 @@ func (l *Link) judge(f frame, id *identity, c *Conn) (p preamble, q *queue, answ
 		return p, nil, codeVersion, err.Error()
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok && !id.proves(session.ConnectionState(), p.sender) {
-		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), p.sender)
+		return p, nil, codeIdentity, fmt.Sprintf("the certificate names %s, not node %s", allNames(session.ConnectionState().PeerCertificates[0]), id.called(p.sender))
+	} else if ok && id.name != nil && !id.anyName {
+		c.leaf = session.ConnectionState().PeerCertificates[0]
 	}
 	if session, ok := c.Conn.(*tls.Conn); ok {
 		if err := l.provesSecret(id, session, sideDial, []byte(p.proof)); err != nil {
@@ -167,14 +173,14 @@ func (l *Link) judge(f frame, id *identity, c *Conn) (p preamble, q *queue, answ
 func (l *Link) refusePlain(conn net.Conn) error {
 	f, err := readFrame(conn, preambleMagic)
 	if err != nil {
-		return refusal{"not a node", "it is not a node: it speaks neither TLS nor the cluster protocol"}
+		return refusal{kind: "not a node", text: "it is not a node: it speaks neither TLS nor the cluster protocol"}
 	}
 	who := ""
 	if p, err := parsePreamble(f); err == nil {
 		who = "node " + p.sender + " "
 	}
 	conn.Write(appendAnswer(nil, codeNeedsSecret, ""))
-	return refusal{"speaks plain", who + "speaks plain, but this node has a cluster secret; give it the same"}
+	return refusal{kind: "speaks plain", text: who + "speaks plain, but this node has a cluster secret; give it the same"}
 }
 
 // refuseSecured answers a peer with a secret. What is no TLS record tells it
@@ -187,7 +193,7 @@ func (l *Link) refuseSecured(conn net.Conn) error {
 	}
 	conn.Write(appendAnswer(nil, codeSpeaksPlain, ""))
 	linger(conn)
-	return refusal{"speaks TLS", "it has a cluster secret, but this node has none; give this node the same"}
+	return refusal{kind: "speaks TLS", text: "it has a cluster secret, but this node has none; give this node the same"}
 }
 
 // linger reads what the peer still sends, so that it can read what it was sent.

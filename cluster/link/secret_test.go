@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/big"
 	"os"
@@ -170,6 +172,79 @@ func TestOwnCertificates(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestCertificatesHaveTheNamesOfNodes: where nodes have names, a certificate is good for the
+// node that is called so and for no other that is known, to who dials and to who is dialled. A
+// node that is not known yet is let in, and only as what its certificate names.
+func TestCertificatesHaveTheNamesOfNodes(t *testing.T) {
+	late := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	authority := newAuthority(t)
+	called := map[string]string{"a": "db1", "b": "db2", "c": "db3"}
+	named := func(name string) *link.TLS {
+		own := authority.node(late, name)
+		own.Name = func(id string) string { return called[id] }
+		return own
+	}
+	lax := func(name string) *link.TLS { // as nodes that do not look, or lie
+		own := authority.node(late, name)
+		own.AnyName = true
+		return own
+	}
+	for _, test := range []struct {
+		name      string
+		id        string // of who dials
+		a, b      *link.TLS
+		want      error
+		log, says string
+	}{
+		{name: "good", id: "a", a: named("db1"), b: named("db2.logs.example"), says: "true false"},
+		{name: "in capitals", id: "a", a: named("DB1.Logs.Example"), b: named("DB2"), says: "true false"},
+		{name: "of a node that does not look", id: "a", a: lax("db1"), b: named("db2"), says: "true false"},
+		{name: "to a node that does not look", id: "a", a: named("db1"), b: lax("whatever"), want: link.ErrWrongNode},
+		{name: "a secret alone", id: "a", says: "true true"},
+		{name: "nobody looks", id: "a", a: lax("x"), b: lax("y"), says: "true true"},
+		{name: "a is called otherwise", id: "a", a: lax("db3"), b: named("db2"), want: link.ErrIdentity, log: "not node db1"},
+		{name: "b is called otherwise", id: "a", a: named("db1"), b: lax("db3"), want: link.ErrWrongNode},
+		{name: "a new node", id: "new", a: lax("db1"), b: named("db2"), says: "true false"},
+		{name: "a new node that would be another", id: "new", a: lax("db4"), b: named("db2"), says: "false false"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := newNetwork()
+				a, dialler := network.node(t, test.id, func(c *link.Config) { c.TLS = test.a })
+				b, book := network.node(t, "b", func(c *link.Config) { c.TLS = test.b })
+				go b.Serve(link.ServeConfig{Handler: func(_ context.Context, call *link.Call) link.Reply {
+					return link.Reply{Body: fmt.Append(nil, call.Named("db1"), " ", call.Named("db3"))}
+				}})
+				synctest.Wait()
+				caller := link.NewCaller(link.CallerConfig{Dial: a.DialHTTP})
+				defer caller.Close()
+				_, answer, err := caller.Do(t.Context(), "b", "GET", "/", nil)
+				if !errors.Is(err, test.want) {
+					t.Errorf("have %v, want %v", err, test.want)
+				}
+				if err == nil {
+					if have := string(answer); have != test.says {
+						t.Errorf("the caller is db1 and db3: have %s, want %s", have, test.says)
+					}
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if !strings.Contains(book.String(), test.log) {
+					t.Errorf("want %q in the log, have %s", test.log, book)
+				}
+				if test.want != nil && dialler.lines("a node does not trust") != 1 {
+					t.Errorf("who dials logs %s", dialler)
+				}
+			})
+		})
+	}
+	wrong := named("db2")
+	_, err := link.Open(link.Config{NodeID: "a", Listen: "127.0.0.1:0", TLS: wrong, Resolve: func(string) (string, bool) { return "", false }})
+	if err == nil || !strings.Contains(err.Error(), "not this node, db1") {
+		t.Errorf("a node with the certificate of another one: have %v", err)
 	}
 }
 

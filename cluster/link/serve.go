@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,13 @@ type Call struct {
 	Body io.Reader
 
 	query *fasthttp.Args
+	leaf  *x509.Certificate // of the caller, where it has to name it
 }
+
+// Named reports whether the caller may go by a name: whether its certificate has that,
+// where certificates have to name nodes. That of a node that was not known yet when it
+// connected may name anybody.
+func (c *Call) Named(name string) bool { return c.leaf == nil || names(c.leaf, name) }
 
 // Query returns a parameter of the path, empty if it is not there.
 func (c *Call) Query(name string) string { return string(c.query.Peek(name)) }
@@ -118,6 +125,9 @@ func (l *Link) serveCall(ctx *fasthttp.RequestCtx, config ServeConfig) {
 	}
 	if conn, ok := ctx.Conn().(*stallConn); ok {
 		call.NodeID, _ = NodeID(conn.Conn)
+		if own, is := conn.Conn.(*Conn); is {
+			call.leaf = own.leaf
+		}
 	}
 	if call.Size > config.BodyMax {
 		refuse(ctx, fasthttp.StatusRequestEntityTooLarge, ErrBodyTooLarge.Error())

@@ -186,7 +186,7 @@ func (l *Link) noteOldWay(nodeID string, old bool) {
 // distrust reports whether a node was reached and is not believed, or does not
 // believe this one: what an operator has to mend.
 func distrust(err error) bool {
-	for _, kind := range []error{ErrOtherSecret, ErrSpeaksPlain, ErrNeedsSecret, ErrCertificate, ErrIdentity, ErrSecretProof} {
+	for _, kind := range []error{ErrOtherSecret, ErrSpeaksPlain, ErrNeedsSecret, ErrCertificate, ErrIdentity, ErrSecretProof, errNotNamed} {
 		if errors.Is(err, kind) {
 			return true
 		}

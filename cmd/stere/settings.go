@@ -95,7 +95,7 @@ func settings() []setting {
 		{key: "cluster-tls-cert", env: []string{"STERE_CLUSTER_TLS_CERT"}, help: "PEM file: this node's certificate for the cluster port, for servers and clients"},
 		{key: "cluster-tls-key", env: []string{"STERE_CLUSTER_TLS_KEY"}, help: "PEM file: its key"},
 		{key: "cluster-tls-ca", env: []string{"STERE_CLUSTER_TLS_CA"}, help: "PEM file: the authority of the nodes' certificates, and of nothing else"},
-		{key: "cluster-tls-mode", fallback: "require", env: []string{"STERE_CLUSTER_TLS_MODE"}, check: oneOf("require", "both"), help: "with certificates: require them of every node, or take both, nodes with and without, while they are switched one by one"},
+		{key: "cluster-tls-mode", fallback: "require", env: []string{"STERE_CLUSTER_TLS_MODE"}, check: oneOf("require", "names", "both"), help: "with certificates: require them of every node; require that they have the names of the nodes, too; or take both, nodes with and without, while they are switched one by one"},
 		{key: "reserve", env: []string{"STERE_RESERVE"}, check: isSize, help: "of the disk that stays free; empty: 512 MiB or 2 %, whichever is less"},
 		{key: "redaction", fallback: "on", env: []string{"STERE_REDACTION"}, check: oneOf("on", "personal", "off"), help: "take secrets out of records before they are stored: on, personal (also e-mail addresses and telephone numbers) or off"},
 		{key: "redaction-actions", env: []string{"STERE_REDACTION_ACTIONS"}, check: redaction.ArePairs, help: "what to do with the findings of detectors, for example email=hash,ip=mask,card=off"},

@@ -36,7 +36,7 @@ type clusterFlags struct {
 	ClusterTLSCert    *string  `name:"cluster-tls-cert" help:"This node's own certificate for the cluster port, PEM." placeholder:"FILE"`
 	ClusterTLSKey     *string  `name:"cluster-tls-key" help:"Its key, PEM." placeholder:"FILE"`
 	ClusterTLSCA      *string  `name:"cluster-tls-ca" help:"The authority of the nodes' certificates, PEM." placeholder:"FILE"`
-	ClusterTLSMode    *string  `name:"cluster-tls-mode" help:"require certificates of every node, or take both, nodes with and without, while they are switched." placeholder:"MODE"`
+	ClusterTLSMode    *string  `name:"cluster-tls-mode" help:"require certificates of every node, or names: of that node; or take both, nodes with and without, while they are switched." placeholder:"MODE"`
 }
 
 // given returns the settings that were given as flags.
@@ -97,9 +97,8 @@ func clusterConfig(effective values) (node.ClusterConfig, error) {
 	}
 	files := link.TLS{CertFile: effective.text("cluster-tls-cert"), KeyFile: effective.text("cluster-tls-key"), CAFile: effective.text("cluster-tls-ca")}
 	if files.CertFile != "" || files.KeyFile != "" || files.CAFile != "" {
-		// A certificate is made before the data folder that gives a node its id.
-		files.AnyName = true
-		files.Both = effective.text("cluster-tls-mode") == "both"
+		mode := effective.text("cluster-tls-mode")
+		files.AnyName, files.Both = mode != "names", mode == "both"
 		cfg.TLS = &files
 	}
 	if len(faults) == 0 {

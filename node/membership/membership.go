@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -54,7 +55,9 @@ type Membership struct {
 	}
 	told struct { // errors that were logged last, so that each is logged once
 		sync.Mutex
-		text string
+		text  string
+		level slog.Level
+		began time.Time // when the membership was opened
 	}
 }
 
@@ -64,6 +67,7 @@ func Open(cfg Config) (*Membership, error) {
 		return nil, fmt.Errorf("configure membership: %w", err)
 	}
 	m := &Membership{cfg: cfg.withDefaults(), closing: make(chan struct{}), fresh: make(chan struct{}), started: make(chan struct{})}
+	m.told.began = m.cfg.Now()
 	var err error
 	saved := catalogue.Config{
 		Store: store{fs: m.cfg.FS, path: m.cfg.FS.PathJoin(m.cfg.Dir, catalogueName)}, Logger: m.cfg.Logger,
@@ -93,7 +97,7 @@ func Open(cfg Config) (*Membership, error) {
 func (m *Membership) openPort(port *Port) (err error) {
 	m.link, err = link.Open(link.Config{
 		NodeID: m.cfg.NodeID, Cluster: m.cluster, Listen: port.Listen, Listener: port.Listener, Dial: port.Dial,
-		Resolve: m.resolve, Secret: port.Secret, TLS: port.TLS, Logger: m.cfg.Logger, Now: m.cfg.Now,
+		Resolve: m.resolve, Secret: port.Secret, TLS: m.named(port.TLS), Logger: m.cfg.Logger, Now: m.cfg.Now,
 	})
 	if err != nil {
 		return err
@@ -122,6 +126,21 @@ func (m *Membership) openPort(port *Port) (err error) {
 		Meta: m.meta(), Logger: m.cfg.Logger, Now: m.cfg.Now,
 	})
 	return err
+}
+
+// named has certificates of nodes compared with their names, unless they may have any.
+func (m *Membership) named(t *link.TLS) *link.TLS {
+	if t == nil || t.AnyName {
+		return t
+	}
+	own := *t
+	own.Name = func(node string) string {
+		if node == m.cfg.NodeID {
+			return m.cfg.Name
+		}
+		return m.cat.State().Nodes[node].Name
+	}
+	return &own
 }
 
 // longCalls is how many calls to a node may wait for something to happen there.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ const (
 	// foundPatience is how long a node that is to begin a cluster and has seeds
 	// looks for a cluster at these: its disk may have been replaced.
 	foundPatience = 10 * time.Second
+	// startPatience is how long it is no fault that a node that starts is not in its cluster.
+	startPatience = 15 * time.Second
 )
 
 // ErrGone says that the cluster does not count on this node any more.
@@ -167,18 +170,22 @@ func (m *Membership) look(ctx context.Context) error {
 	return errors.Join(found, m.gossip.JoinError())
 }
 
-// tell logs an error when it is another one than the last.
+// tell logs an error when it is another one than the last. It is a fault when the node is
+// refused, or when it has gone on for longer than nodes take that are started together.
 func (m *Membership) tell(err error) {
 	m.told.Lock()
 	defer m.told.Unlock()
-	text := ""
+	text, level := "", slog.LevelWarn
 	if err != nil {
 		text = err.Error()
 	}
-	if text != "" && text != m.told.text {
-		m.cfg.Logger.Warn("the node is not in its cluster yet", "error", text)
+	if early := m.cfg.Now().Sub(m.told.began); early >= 0 && early < startPatience && !errors.Is(err, peer.ErrRefused) {
+		level = slog.LevelInfo
 	}
-	m.told.text = text
+	if text != "" && (text != m.told.text || level > m.told.level) {
+		m.cfg.Logger.Log(context.Background(), level, "the node is not in its cluster yet", "error", text)
+	}
+	m.told.text, m.told.level = text, level
 }
 
 // begin makes a cluster of this node.

@@ -179,7 +179,7 @@ func open(t *testing.T, id, other string) *link.Link {
 }
 
 func TestCalls(t *testing.T) {
-	const node = "00000000000000aa"
+	const node, asks = "00000000000000aa", "00000000000000bb"
 	f := &fake{}
 	c := two(t, f)
 	ctx := t.Context()
@@ -199,8 +199,11 @@ func TestCalls(t *testing.T) {
 	if report, err := c.Report(ctx, node); err != nil || len(report.Replicas) != 2 || !report.Replicas[0].Complete {
 		t.Errorf("report: %+v, %v", report, err)
 	}
-	if joined, err := c.Join(ctx, node, catalogue.Node{Name: "n7"}); err != nil || joined.Cluster != "c" || f.got[2] != "n7" {
+	if joined, err := c.Join(ctx, node, catalogue.Node{ID: asks, Name: "n7"}); err != nil || joined.Cluster != "c" || f.got[2] != "n7" {
 		t.Errorf("join: %+v, %v", joined, err)
+	}
+	if joined, err := c.Join(ctx, node, catalogue.Node{ID: node, Name: "n7"}); !errors.Is(err, ErrRefused) || len(f.got) != 3 {
+		t.Errorf("join for another node: %+v, %v", joined, err)
 	}
 	stream, err := c.Segment(ctx, node, 4, storage.SegmentID{Sequence: 8, Ordinal: 1}, 77)
 	if err != nil {

@@ -158,10 +158,17 @@ func serveTransfer(ctx context.Context, node Node, call *link.Call, _ []byte) (l
 	return link.Reply{}, node.Transfer(ctx, shard, call.Query("to"))
 }
 
+// serveJoin is for the node that asks and no other, and by a name that is its own.
 func serveJoin(ctx context.Context, node Node, call *link.Call, body []byte) (link.Reply, error) {
 	var who catalogue.Node
 	if err := json.Unmarshal(body, &who); err != nil {
 		return link.Reply{}, fmt.Errorf("%w: not a node: %w", ErrRefused, err)
+	}
+	if who.ID != call.NodeID {
+		return link.Reply{}, fmt.Errorf("%w: node %s asks for another one, %s", ErrRefused, call.NodeID, who.ID)
+	}
+	if !call.Named(who.Name) {
+		return link.Reply{}, fmt.Errorf("%w: the certificate of node %s does not name it, %s", ErrRefused, who.ID, who.Name)
 	}
 	return asJSON(node.Join(ctx, who))
 }

@@ -57,7 +57,9 @@ type Set struct {
 		all     map[uint32]*One
 		lost    map[uint32]error // whose log is damaged, and how
 	}
-	syncing sync.Mutex    // held while replicas are opened or taken away
+	// syncing has a value while replicas are opened or taken away. No mutex, since disks are
+	// waited for meanwhile: who waits for a mutex stops the time of a simulation.
+	syncing chan struct{}
 	again   chan struct{} // has a value when what the catalogue gives is to be looked at again
 }
 
@@ -66,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Set, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Set{cfg: cfg, again: make(chan struct{}, 1)}
+	s := &Set{cfg: cfg, syncing: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 	s.mu.all, s.mu.lost = map[uint32]*One{}, map[uint32]error{}
 	for _, number := range cfg.Host.Groups() {
 		if number == catalogue.Group {
@@ -283,8 +285,8 @@ func (s *Set) Run(ctx context.Context, state func() *catalogue.State, changed, f
 
 // wait waits for all replicas' ends, also for that of one that is opened anew.
 func (s *Set) wait() {
-	s.syncing.Lock()
-	defer s.syncing.Unlock()
+	s.syncing <- struct{}{}
+	defer func() { <-s.syncing }()
 	s.mu.Lock()
 	s.mu.closed = true
 	s.mu.Unlock()
@@ -300,8 +302,8 @@ const followRetry = 5 * time.Second
 
 // follow makes the set what the catalogue says and reports whether it is.
 func (s *Set) follow(ctx context.Context, state *catalogue.State) (done bool) {
-	s.syncing.Lock()
-	defer s.syncing.Unlock()
+	s.syncing <- struct{}{}
+	defer func() { <-s.syncing }()
 	done = true
 	wanted := state.ReplicasOn(s.cfg.Self)
 	if err := s.expect(wanted); err != nil {
@@ -404,8 +406,8 @@ func (s *Set) destroy(ctx context.Context, one *One) error {
 // read it must have ended before, or it stays as it is: what is opened may remove segments
 // that they read. One that cannot be opened is tried again.
 func (s *Set) Restart(ctx context.Context, shard model.ShardID) error {
-	s.syncing.Lock()
-	defer s.syncing.Unlock()
+	s.syncing <- struct{}{}
+	defer func() { <-s.syncing }()
 	if err := s.restart(ctx, shard); err != nil {
 		return fmt.Errorf("restart the replica of shard %d: %w", shard, err)
 	}
