@@ -372,14 +372,25 @@ func severalMade(random *rand.Rand, records []model.Record, made []map[string]st
 		if words := index.Words(message.Text); len(words) > 0 {
 			word = words[random.IntN(len(words))]
 		}
-		value, n := values[name][random.IntN(len(values[name]))], int64(0)
+		value, level, n := values[name][random.IntN(len(values[name]))], "", int64(0)
+		if levels := values[derived.DetectedLevel]; random.IntN(2) == 0 { // which narrows first
+			level = levels[random.IntN(len(levels))]
+		}
 		for at := range records {
-			if text, _ := records[at].Get(model.FieldMessage); index.HasWord(text.Text, word) && made[at][name] == value {
+			text, _ := records[at].Get(model.FieldMessage)
+			if (level != "" || index.HasWord(text.Text, word)) && made[at][name] == value && (level == "" || made[at][derived.DetectedLevel] == level) {
 				n, found[at] = n+1, true
 			}
 		}
-		conditions = append(conditions, fmt.Sprintf("(message:%q %s:=%q)", word, name, value))
+		beside := fmt.Sprintf("message:%q", word)
+		if level != "" {
+			beside = fmt.Sprintf("%s:=%q", derived.DetectedLevel, level)
+		}
+		conditions = append(conditions, fmt.Sprintf("(%s %s:=%q)", beside, name, value))
 		counted, want = append(counted, fmt.Sprintf("count_if(%s) as n%d", conditions[i], i)), append(want, n)
+	}
+	if last := len(conditions) - 1; last > 1 { // one inside another
+		conditions = append(conditions[:1], "("+strings.Join(conditions[1:], " OR ")+")")
 	}
 	return strings.Join(conditions, " OR ") + " | stats count(), " + strings.Join(counted, ", "), append([]int64{int64(len(found))}, want...)
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"math"
@@ -80,15 +81,44 @@ func (b *headBlock) take() (*head.Part, error) {
 	return b.decode(block.DecodePacked)
 }
 
-// bounds decodes the block when it is asked for the first time.
+// bounds are read when they are asked for the first time: most blocks of a head are not in
+// the times that somebody asks about, and need not be decoded for that.
 func (b *headBlock) bounds() bounds {
 	b.once.Do(func() {
+		if b.cache.get(b) == nil && b.cache.times.Of(b.encoded, b.bound) == nil {
+			return
+		}
 		p := b.read()
 		b.known.rows = p.Rows()
 		b.known.first, b.known.last = p.TimeRange()
 	})
 	return b.known
 }
+
+// bound takes the bounds from the times of all ordinals.
+func (b *headBlock) bound(times []int64) error {
+	known, from := bounds{}, uint32(0)
+	stays := func(to uint32) {
+		for _, t := range times[from:max(from, to)] {
+			if known.rows++; known.rows == 1 {
+				known.first, known.last = t, t
+			}
+			known.first, known.last = min(known.first, t), max(known.last, t)
+		}
+	}
+	for _, r := range b.dropped {
+		if r.From < from || r.From > r.To || int(r.To) > len(times) {
+			return errDropped // in another order, or not to be read: the block itself says
+		}
+		stays(r.From)
+		from = r.To
+	}
+	stays(uint32(len(times)))
+	b.known = known
+	return nil
+}
+
+var errDropped = errors.New("ranges of dropped records are not in order")
 
 // TimeDigits implements part.Part.
 func (b *headBlock) TimeDigits(rows *index.DocSet) ([]uint8, error) { return b.read().TimeDigits(rows) }
@@ -154,6 +184,7 @@ type HeadCache struct {
 	limit  int64
 	id     uint64        // which other caches of the process do not have
 	blocks atomic.Uint64 // with this cache, which tells them apart by number
+	times  block.Times
 	mu     struct {
 		sync.Mutex
 		bytes int64

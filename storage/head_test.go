@@ -5,12 +5,14 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/storage/engine"
+	"github.com/stere-log/stere/storage/head"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -76,6 +78,41 @@ func TestDamagedHeadBlockFails(t *testing.T) {
 	}
 	if _, err := b.take(); err == nil {
 		t.Error("the block was decoded")
+	}
+}
+
+// What is known of a block from its times alone is what the block says, whatever of it is
+// dropped, and nothing is decoded for it.
+func TestHeadBlockBounds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 300 {
+		times := make([]int64, rng.IntN(9))
+		for i := range times {
+			times[i] = rng.Int64N(20) - 10
+		}
+		cache := NewHeadCache(0)
+		b := blockOf(t, cache, 7, times...)
+		for at := 0; at < len(times) && rng.IntN(3) > 0; {
+			from := at + rng.IntN(len(times)-at)
+			at = from + rng.IntN(len(times)-from+1)
+			b.dropped = append(b.dropped, head.Range{From: uint32(from), To: uint32(at)})
+		}
+		ordered := rng.IntN(5) > 0
+		if !ordered {
+			slices.Reverse(b.dropped)
+		}
+		p, err := b.decode(block.Decode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := bounds{rows: p.Rows()}
+		want.first, want.last = p.TimeRange()
+		if got := b.bounds(); got != want {
+			t.Fatalf("%v without %v: %+v, want %+v", times, b.dropped, got, want)
+		}
+		if ordered && cache.Bytes() > 0 {
+			t.Errorf("%v without %v was decoded", times, b.dropped)
+		}
 	}
 }
 

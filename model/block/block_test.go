@@ -88,6 +88,29 @@ func checkDecoded(t *testing.T, coded []byte, in []model.Record) {
 		t.Fatal(err)
 	}
 	checkUnpacked(t, packed, b)
+	checkTimes(t, coded, b)
+}
+
+// checkTimes compares the times that are read of the beginning of a block with its own.
+func checkTimes(t *testing.T, coded []byte, want *Block) {
+	t.Helper()
+	var times Times
+	for range 2 { // it can be used again
+		used := false
+		err := times.Of(coded, func(got []int64) error {
+			if used = true; !slices.Equal(got, want.Times) {
+				t.Errorf("the times are %v, want %v", got, want.Times)
+			}
+			return nil
+		})
+		if err != nil || !used {
+			t.Errorf("the times are not read: %v", err)
+		}
+	}
+	own := errors.New("own")
+	if err := times.Of(coded, func([]int64) error { return own }); !errors.Is(err, own) {
+		t.Errorf("the error of who uses them is lost: %v", err)
+	}
 }
 
 // checkUnpacked compares a block of DecodePacked with that of Decode.
@@ -135,6 +158,10 @@ func TestRoundTrip(t *testing.T) {
 	}
 	checkRoundTrip(t, in)
 	checkRoundTrip(t, in[:300]) // the encoder is used again
+	for i := range in[:5000] {  // times that take many bytes, of a body that is packed in several pieces
+		in[i].Time = int64(i) * 1_234_567_890_123 * int64(1-i%2*2)
+	}
+	checkRoundTrip(t, in[:5000])
 }
 
 // keptRecords are those of testdata/version2.block.
@@ -293,6 +320,9 @@ func TestEveryFlipIsFound(t *testing.T) {
 		if _, err := Decode(coded[:i]); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%d bytes: %v", i, err)
 		}
+		if err := new(Times).Of(coded[:i], func([]int64) error { return nil }); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("times of %d bytes: %v", i, err)
+		}
 	}
 }
 
@@ -323,6 +353,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		checkUnpacked(t, packed, b)
+		checkTimes(t, coded, b)
 		in := records(b)
 		for _, r := range in {
 			for _, field := range r.Fields {

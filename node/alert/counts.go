@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -21,6 +22,8 @@ const (
 	figuresMax      = 200_000 // of all buckets of all rules
 	togetherMax     = 16      // rules in one question
 	togetherFields  = 2       // by which they are grouped
+	togetherTries   = 3       // rounds in which such a question is asked again that comes to no end
+	openMax         = 1000    // questions that came to none
 )
 
 // counts remembers what conditions of rules counted, bucket by bucket. Windows of a rule
@@ -34,7 +37,12 @@ type counts struct {
 	size    int                          // of all
 	records map[stretch]map[int64]int64  // how many each bucket has, as counted in this round
 	rules   []*triage.Rule               // of the tenant that is looked at
+	round   int
+	open    map[stretch]attempts // buckets of which a question of several rules came to no end
 }
+
+// attempts is how often something was tried, and in which round last.
+type attempts struct{ times, round int }
 
 // counting is something that is counted of a tenant.
 type counting struct {
@@ -58,7 +66,18 @@ type tally struct {
 func (t *tally) size() int { return 1 + len(t.figures) }
 
 // begin begins to look at the rules of a tenant: how many records there are is counted anew.
-func (c *counts) begin(rules []*triage.Rule) { c.records, c.rules = nil, rules }
+func (c *counts) begin(rules []*triage.Rule) {
+	c.records, c.rules = nil, rules
+	c.round++
+}
+
+// missed notes that a question about a bucket came to no end in this round.
+func (c *counts) missed(of stretch) {
+	if c.open == nil || len(c.open) >= openMax {
+		c.open = map[stretch]attempts{}
+	}
+	c.open[of] = attempts{c.open[of].times + 1, c.round}
+}
 
 // known returns what was counted of a bucket with so many records.
 func (c *counts) known(of counting, at, records int64) (tally, bool) {
@@ -175,7 +194,9 @@ func (f *Finder) addUp(ctx context.Context, tenant model.TenantID, r *triage.Rul
 		}
 		t, known := f.counts.known(of, at, n)
 		if !known {
-			f.together(ctx, tenant, r, at, n)
+			if err := f.together(ctx, tenant, r, at, n); err != nil {
+				return nil, err
+			}
 			t, known = f.counts.known(of, at, n)
 		}
 		if !known {
@@ -218,8 +239,18 @@ func (a adding) figures() (all []figure) {
 
 // together counts a bucket with so many records for a rule, and in the same question for
 // other rules of the tenant that have not counted it: so its records are read once. If it
-// cannot, or there are no others, nothing is remembered.
-func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.Rule, at, records int64) {
+// cannot, or there are no others, nothing is remembered. A question that comes to no end is
+// asked again in the next rounds, and goes on from what was remembered of its parts: to ask
+// for each rule then would take as long for each. Its error is errIncomplete, in the same
+// round for the other rules, too.
+func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.Rule, at, records int64) error {
+	of := stretch{tenant, at, at + int64(r.Every), int64(r.Every)}
+	switch before := f.counts.open[of]; {
+	case before.times > 0 && before.round == f.counts.round:
+		return fmt.Errorf("%w for several rules", errIncomplete)
+	case before.times == togetherTries:
+		return nil
+	}
 	var rules []*triage.Rule
 	var fields []string
 	for _, other := range append([]*triage.Rule{r}, f.counts.rules...) {
@@ -237,15 +268,21 @@ func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.
 		}
 	}
 	if len(rules) < 2 {
-		return
+		return nil
 	}
-	result, err := f.search(ctx, tenant, joint(rules, fields), at, at+int64(r.Every), 0)
-	if err != nil || !result.Complete {
-		return // each is asked for alone
+	result, err := f.search(ctx, tenant, joint(rules, fields), of.from, of.to, 0)
+	switch {
+	case errors.Is(err, errIncomplete):
+		f.counts.missed(of)
+		return err
+	case err != nil || !result.Complete:
+		return nil // each is asked for alone
 	}
+	delete(f.counts.open, of)
 	for i, one := range rules {
 		f.counts.keep(countingOf(tenant, one), at, tally{records, pick(&one.When, fields, 2*i, result.Rows)})
 	}
+	return nil
 }
 
 // joint is the question that counts for several rules, by all fields that they name: two

@@ -3,10 +3,12 @@ package alert
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,64 @@ func TestOverlappingWindowsAreRemembered(t *testing.T) {
 	kept.counts.forget()
 	if look(); kept.counts.size == 0 || len(kept.counts.of) != len(rules) {
 		t.Errorf("%d of %d rules are remembered", len(kept.counts.of), len(rules))
+	}
+}
+
+// hasty comes to no end with questions of several rules for a while.
+type hasty struct {
+	*store
+	left   int // such questions
+	joined int // that were asked
+}
+
+// Search implements Searcher.
+func (h *hasty) Search(ctx context.Context, request query.Request) (*query.Result, error) {
+	if strings.Contains(request.Text, " as n1") {
+		if h.joined++; h.left > 0 {
+			h.left--
+			return &query.Result{Table: true, Reason: "no time"}, nil
+		}
+	}
+	return h.store.Search(ctx, request)
+}
+
+// A question of several rules that comes to no end is asked once in a round, and again in
+// the next ones; after some each rule is asked for alone. Nothing is counted of half an answer.
+func TestUnfinishedTogether(t *testing.T) {
+	clock := time.Unix(1_790_000_040, 0)
+	var rules []*triage.Rule
+	for _, id := range []string{"a", "b", "c"} {
+		r, err := triage.ParseRule([]byte("id: " + id + "\nevery: 1m\nwhen: {query: 'bad', over: 2m, by: [component], atLeast: 1}\nactions: [{notify: true}]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.When.Query += " OR " + id
+		rules = append(rules, r)
+	}
+	s := &store{}
+	s.engine = query.New(s, query.Config{Now: func() time.Time { return clock }})
+	s.records = []model.Record{{Time: clock.Add(-30 * time.Second).UnixNano(), Fields: []model.Field{{Name: "component", Kind: model.String, Text: "x"}, {Name: "message", Kind: model.String, Text: "bad"}}}}
+	for _, test := range []struct{ unfinished, rounds, joined int }{{0, 0, 1}, {1, 1, 2}, {togetherTries - 1, togetherTries - 1, togetherTries}, {99, togetherTries, togetherTries}} {
+		h := &hasty{store: s, left: test.unfinished}
+		f := &Finder{Engine: h, Now: func() time.Time { return clock }, counts: &counts{}}
+		for round := range test.rounds + 1 {
+			f.counts.begin(rules)
+			for _, r := range rules {
+				sample, err := f.Find(t.Context(), tenant, r, clock.UnixNano(), nil)
+				if round < test.rounds {
+					if !errors.Is(err, errIncomplete) {
+						t.Fatalf("%+v: %s in round %d: %v, %v", test, r.ID, round, sample, err)
+					}
+					continue
+				}
+				if err != nil || len(sample.Findings) != 1 || sample.Findings[0].Value != 1 {
+					t.Fatalf("%+v: %s: %+v, %v", test, r.ID, sample, err)
+				}
+			}
+		}
+		if h.joined != test.joined {
+			t.Errorf("%+v: asked %d times for all", test, h.joined)
+		}
 	}
 }
 

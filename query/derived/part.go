@@ -300,6 +300,13 @@ func (p derivedPart) branches(ctx context.Context, operands []index.Expr, within
 		if err != nil {
 			return nil, err
 		}
+		// Levels narrow first: what is left of several branches is decided at once.
+		for len(b.made) > 1 && !dear(b.made[0]) && !b.rows.IsEmpty() {
+			if b.rows, err = p.Eval(ctx, b.made[0], b.rows); err != nil {
+				return nil, err
+			}
+			b.made = b.made[1:]
+		}
 		branches[i] = b
 		if leaf, ok := b.made[0].(index.Leaf); ok && !b.rows.IsEmpty() {
 			if at, ok := p.shown.maker(leaf.Field); ok {
@@ -331,7 +338,7 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 	var stored []index.Expr
 	var leaves []index.Leaf
 	var others []index.Expr
-	for _, operand := range operands {
+	for _, operand := range flat(operands) {
 		leaf, ok := operand.(index.Leaf)
 		switch {
 		case !touches(operand):
@@ -372,6 +379,19 @@ func (p derivedPart) anyOf(ctx context.Context, operands []index.Expr, within *i
 		found = index.Or(found, rows)
 	}
 	return found, nil
+}
+
+// flat returns the operands of a disjunction with those of disjunctions among them: what
+// they need is decided at once then.
+func flat(operands []index.Expr) (all []index.Expr) {
+	for _, operand := range operands {
+		if any, ok := operand.(index.AnyOf); ok && touches(any) {
+			all = append(all, flat(any.Of)...)
+		} else {
+			all = append(all, operand)
+		}
+	}
+	return all
 }
 
 // Of so few of a part's rows, fewRows of fewOf, values are made without those of all others.

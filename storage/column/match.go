@@ -2,6 +2,7 @@ package column
 
 import (
 	"bytes"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -136,6 +137,44 @@ func (s asciiSet) withoutText(text []byte) asciiSet {
 // none does. A string that is stored once is tried once.
 func Match(src []byte, n int, test func(string) bool) ([]bool, error) {
 	return (&Decoder{}).Match(src, n, test)
+}
+
+// Number returns a word as a number, if it is one that can be in a text that is stored as
+// numbers.
+func Number(word string) (number uint64, ok bool) {
+	number, err := strconv.ParseUint(word, 10, 64)
+	return number, err == nil
+}
+
+// matchNumbers is Match of texts that are stored as numbers, for a test that only holds of
+// texts with one of some words: only those with one of the words that are numbers are
+// written out and tried.
+func (d *Decoder) matchNumbers(encoding byte, src []byte, n int, words []uint64, test func(string) bool) (hits []bool, err error) {
+	form, src, err := readForm(encoding, src)
+	if err != nil || len(words) == 0 {
+		return nil, err
+	}
+	numbers, _, err := d.ints(src, n)
+	if err != nil {
+		return nil, err
+	}
+	text := d.text[:0]
+	for i, number := range numbers {
+		if !form.mayHave(number, words) {
+			continue
+		}
+		if text, err = form.append(text[:0], number); err != nil {
+			return nil, err
+		}
+		if test(string(text)) {
+			if hits == nil {
+				hits = make([]bool, n)
+			}
+			hits[i] = true
+		}
+	}
+	d.text = text
+	return hits, nil
 }
 
 func (d *Decoder) match(src []byte, n int, test func(string) bool) ([]bool, error) {

@@ -1,6 +1,7 @@
 package column
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -47,6 +48,61 @@ func TestMatch(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestMatchWords finds words in texts of all forms as a look at each text does, and reads
+// what is stored as numbers without writing it out.
+func TestMatchWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 5))
+	makers := []func() string{
+		func() string { return fmt.Sprint(rng.IntN(30)) },
+		func() string { return fmt.Sprint(rng.IntN(30) - 15) },
+		func() string { return fmt.Sprintf("%04d", rng.IntN(30)) },
+		func() string { return fmt.Sprintf("%d.%02d", rng.IntN(9)-4, rng.IntN(30)) },
+		func() string { return fmt.Sprintf("10.%d.%d.7", rng.IntN(3), rng.IntN(256)) },
+		func() string { return fmt.Sprint(rng.Int64() - rng.Int64()) },
+		func() string { return []string{"9223372036854775807", "-9223372036854775808"}[rng.IntN(2)] },
+		func() string { return fmt.Sprintf("%03x", rng.IntN(30)) },
+		func() string { return fmt.Sprintf("a%d b-%d", rng.IntN(9), rng.IntN(9)) },
+	}
+	hasWord := func(text, word string) bool {
+		return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), word)
+	}
+	var d Decoder
+	for i, maker := range makers {
+		values := make([]string, 200)
+		for j := range values {
+			values[j] = maker()
+		}
+		src := AppendStrings(nil, values)
+		found := 0
+		words := []string{"7", "07", "0007", "0", "a7", "10", "9223372036854775808", "18446744073709551616", "nothing", strings.TrimLeft(values[0], "-"), values[1]}
+		for _, both := range [][]string{words[:1], words[1:3], words[2:], words} {
+			var numbers []uint64
+			for _, word := range both {
+				if number, ok := Number(word); ok {
+					numbers = append(numbers, number)
+				}
+			}
+			test := func(text string) bool {
+				return slices.ContainsFunc(both, func(word string) bool { return hasWord(text, word) })
+			}
+			hits, err := d.MatchWords(src, len(values), numbers, test)
+			if want := MatchEach(values, test); err != nil || !slices.Equal(hits, want) {
+				t.Errorf("maker %d, %q: %v, want %v, %v", i, both, hits, want, err)
+			}
+			found += len(hits)
+		}
+		if found == 0 {
+			t.Errorf("maker %d: nothing is found", i)
+		}
+	}
+	if hits, err := d.MatchWords(AppendStrings(nil, []string{"1", "2"}), 2, []uint64{1}, func(string) bool { return true }); err != nil || !slices.Equal(hits, []bool{true, false}) {
+		t.Errorf("%v, %v: numbers that are none of the words are tried", hits, err)
+	}
+	if _, err := d.MatchWords([]byte{stringsPadded, 99}, 2, []uint64{1}, func(string) bool { return true }); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("damage is not found: %v", err)
 	}
 }
 

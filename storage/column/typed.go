@@ -215,22 +215,83 @@ func parseIPv4(s string) (int64, bool) {
 	return v<<8 | int64(octet), dots == 3 && digits > 0
 }
 
-func (d *Decoder) decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
-	digits, least := byte(0), 1
-	var err error
-	if encoding == stringsPadded || encoding == stringsDecimals {
-		if digits, src, err = readByte(src, "digits"); err != nil {
-			return nil, nil, err
-		}
-		if digits == 0 || digits > digitsMax {
-			return nil, nil, fmt.Errorf("decode strings of %d digits: %w", digits, ErrCorrupt)
-		}
-		least = int(digits)
-	} else if encoding == stringsIPv4 {
-		least = addressMin
+// numeric is the form of texts that are stored as numbers.
+type numeric struct {
+	encoding byte
+	digits   int    // of padded ones, and behind the point of decimals
+	power    uint64 // 10 to the digits of decimals
+}
+
+// readForm reads what stands before the numbers.
+func readForm(encoding byte, src []byte) (form numeric, rest []byte, err error) {
+	form = numeric{encoding: encoding, power: 1}
+	if encoding != stringsPadded && encoding != stringsDecimals {
+		return form, src, nil
 	}
-	if n > DecodedMax/least {
-		return nil, nil, fmt.Errorf("decode %d strings of %d bytes or more: %w", n, least, ErrTooLong)
+	digits, src, err := readByte(src, "digits")
+	if err != nil {
+		return form, nil, err
+	}
+	if digits == 0 || digits > digitsMax {
+		return form, nil, fmt.Errorf("decode strings of %d digits: %w", digits, ErrCorrupt)
+	}
+	for form.digits = int(digits); digits > 0; digits-- {
+		form.power *= 10
+	}
+	return form, src, nil
+}
+
+// least is how many bytes a text has at least.
+func (f numeric) least() int {
+	if f.encoding == stringsIPv4 {
+		return addressMin
+	}
+	return max(1, f.digits)
+}
+
+// append writes a number.
+func (f numeric) append(dst []byte, number int64) ([]byte, error) {
+	switch f.encoding {
+	case stringsIntegers:
+		return strconv.AppendInt(dst, number, 10), nil
+	case stringsPadded:
+		if number < 0 {
+			return nil, fmt.Errorf("decode padded integer %d: %w", number, ErrCorrupt)
+		}
+		return appendZeroPadded(dst, uint64(number), f.digits), nil
+	case stringsDecimals:
+		return appendDecimal(dst, number, f.digits), nil
+	case stringsIPv4:
+		return appendAddress(dst, uint32(number)), nil
+	}
+	return nil, fmt.Errorf("decode numbers: encoding %#x: %w", f.encoding, ErrCorrupt)
+}
+
+// mayHave reports whether the text of a number may have one of some numbers as a word.
+func (f numeric) mayHave(number int64, words []uint64) bool {
+	magnitude := uint64(number)
+	if number < 0 {
+		magnitude = -magnitude
+	}
+	switch f.encoding {
+	case stringsDecimals:
+		return slices.Contains(words, magnitude/f.power) || slices.Contains(words, magnitude%f.power)
+	case stringsIPv4:
+		address := uint32(number)
+		return slices.ContainsFunc(words, func(word uint64) bool {
+			return uint64(address>>24) == word || uint64(address>>16&0xff) == word || uint64(address>>8&0xff) == word || uint64(address&0xff) == word
+		})
+	}
+	return slices.Contains(words, magnitude)
+}
+
+func (d *Decoder) decodeNumeric(dst []string, src []byte, n int, encoding byte, at []uint32) ([]string, []byte, error) {
+	form, src, err := readForm(encoding, src)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n > DecodedMax/form.least() {
+		return nil, nil, fmt.Errorf("decode %d strings of %d bytes or more: %w", n, form.least(), ErrTooLong)
 	}
 	numbers, src, err := d.ints(src, n)
 	if err != nil {
@@ -242,18 +303,8 @@ func (d *Decoder) decodeNumeric(dst []string, src []byte, n int, encoding byte, 
 		if len(b.text) > DecodedMax-numericMax {
 			return nil, nil, fmt.Errorf("decode %d numbers: %w", n, ErrTooLong)
 		}
-		switch encoding {
-		case stringsIntegers:
-			b.text = strconv.AppendInt(b.text, number, 10)
-		case stringsPadded:
-			if number < 0 {
-				return nil, nil, fmt.Errorf("decode padded integer %d: %w", number, ErrCorrupt)
-			}
-			b.text = appendZeroPadded(b.text, uint64(number), int(digits))
-		case stringsDecimals:
-			b.text = appendDecimal(b.text, number, int(digits))
-		case stringsIPv4:
-			b.text = appendAddress(b.text, uint32(number))
+		if b.text, err = form.append(b.text, number); err != nil {
+			return nil, nil, err
 		}
 		b.end()
 	}

@@ -224,6 +224,9 @@ func (s *textScan) plain(ctx context.Context, page uint32) error {
 	if len(values) == 0 {
 		return nil
 	}
+	if s.begin != nil {
+		s.begin(page, plainWords)
+	}
 	hits, err := s.plainHits(ctx, page, uint32(len(numbers)), values)
 	if err != nil {
 		return err

@@ -389,25 +389,16 @@ type textScan struct {
 	needle needle            // in texts without a shape: the same condition
 	word   string            // that the needle is, if it is one
 	pages  [wordSources][]uint32
-	// any are words of which one is looked for in variables, instead of test, bytes and
-	// word: those that the page that is looked at may have, as begin, if there is one, says.
+	// any are words of which one is looked for, instead of test, bytes, needle and word:
+	// those that the page that is looked at may have, as begin, if there is one, says.
 	any   []wordOfScan
-	begin func(page uint32)
+	begin func(page uint32, source wordSource)
+	// numbers are those of the words that are numbers.
+	numbers []uint64
 
 	found   *index.DocSet
 	decoder *column.Decoder
 	values  []uint32 // scratch
-}
-
-// wordOfScan is a word that is looked for with others.
-type wordOfScan struct {
-	word  string
-	bytes column.Needle
-}
-
-// hasAny reports whether a variable has one of the words.
-func (s *textScan) hasAny(text string) bool {
-	return slices.ContainsFunc(s.any, func(w wordOfScan) bool { return index.HasWord(text, w.word) })
 }
 
 // may reports whether there can be a hit as far as is known of what is looked for.
@@ -469,8 +460,15 @@ func union(a, b []uint32) []uint32 {
 // variables looks at the variables of a page.
 func (s *textScan) variables(_ context.Context, page uint32) error {
 	if s.begin != nil {
-		s.begin(page)
+		s.begin(page, variableWords)
 	}
+	s.numbers = s.numbers[:0]
+	s.may(func(_ column.Needle, word string) bool {
+		if number, ok := column.Number(word); ok {
+			s.numbers = append(s.numbers, number)
+		}
+		return false // all of them
+	})
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err
@@ -646,7 +644,10 @@ func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *
 		if !s.may(func(bytes column.Needle, _ string) bool { return column.MayHold(slot, bytes) }) {
 			return nil, nil
 		}
-		return s.decoder.Match(slot, count, s.test)
+		if s.any == nil && s.word == "" {
+			return s.decoder.Match(slot, count, s.test)
+		}
+		return s.decoder.MatchWords(slot, count, s.numbers, s.test)
 	}
 	k := clock(slot[0] &^ slotClock)
 	if !s.may(func(bytes column.Needle, word string) bool {

@@ -111,41 +111,75 @@ func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *ind
 		return nil, err
 	}
 	found = index.Or(found, referring)
-	variable, err := c.anyVariableWord(ctx, probes, codes, index.AndNot(within, found))
+	loose, err := c.anyLooseWord(ctx, probes, codes, index.AndNot(within, found))
 	if err != nil {
 		return nil, err
 	}
-	found = index.Or(found, variable)
-	for _, p := range probes {
-		rows, err := c.rowsWithLooseWord(ctx, p, p.hints.Words[0], codes, index.AndNot(within, found), plainWords, longWords)
-		if err != nil {
-			return nil, err
-		}
-		found = index.Or(found, rows)
-	}
-	return found, nil
+	return index.Or(found, loose), nil
 }
 
-// anyVariableWord returns the rows of within with one of the words in a variable. Shapes in
-// skip are not looked at.
-func (c *columnReader) anyVariableWord(ctx context.Context, probes []*probe, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
+// anyLooseWord returns the rows of within with one of the words in a variable or in a text
+// without a shape. Shapes in skip are not looked at.
+func (c *columnReader) anyLooseWord(ctx context.Context, probes []*probe, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
 	scan := textScan{column: c, within: within, skip: skip}
 	scan.test = scan.hasAny
 	words := map[uint32][]wordOfScan{} // by page
+	plain := map[uint32][]wordOfScan{} // the same, for texts without a shape
 	for _, p := range probes {
-		word := p.hints.Words[0]
-		pages, err := c.pagesWithWord(word, p.along, variableWords)
+		one := wordOfScan{word: p.hints.Words[0], bytes: column.NewNeedle(p.hints.Words[0])}
+		for source := range wordSources {
+			var err error
+			if one.pages[source], err = c.pagesWithWord(one.word, p.along, source); err != nil {
+				return nil, err
+			}
+		}
+		for _, page := range one.pages[variableWords] {
+			words[page] = append(words[page], one)
+		}
+		for _, page := range union(one.pages[plainWords], one.pages[longWords]) {
+			plain[page] = append(plain[page], one)
+		}
+	}
+	scan.pages[variableWords], scan.pages[plainWords] = slices.Sorted(maps.Keys(words)), slices.Sorted(maps.Keys(plain))
+	scan.begin = func(page uint32, source wordSource) {
+		if scan.any = words[page]; source != variableWords {
+			scan.any = plain[page]
+		}
+	}
+	return scan.run(ctx)
+}
+
+// wordOfScan is a word that is looked for with others.
+type wordOfScan struct {
+	word  string
+	bytes column.Needle
+	pages wordPages // that may have it
+}
+
+// hasAny reports whether a variable has one of the words.
+func (s *textScan) hasAny(text string) bool {
+	return slices.ContainsFunc(s.any, func(w wordOfScan) bool { return index.HasWord(text, w.word) })
+}
+
+// anyPlainHits returns which of the values, of the n texts without a shape on a page, have
+// one of the scan's words: the page is unpacked once for all.
+func (s *textScan) anyPlainHits(page, n uint32, values []uint32) (hits []uint32, err error) {
+	p, err := s.column.openPlain(page, n)
+	if err != nil {
+		return nil, err
+	}
+	defer p.done()
+	for _, w := range s.any {
+		found, err := p.holding(wordNeedle(w.word), values, on(w.pages[plainWords], page), on(w.pages[longWords], page))
 		if err != nil {
 			return nil, err
 		}
-		one := wordOfScan{word, column.NewNeedle(word)}
-		for _, page := range pages {
-			words[page] = append(words[page], one)
-		}
+		hits = append(hits, found...)
 	}
-	scan.pages[variableWords] = slices.Sorted(maps.Keys(words))
-	scan.begin = func(page uint32) { scan.any = words[page] }
-	return scan.run(ctx)
+	slices.Sort(hits)
+	hits = slices.Compact(hits)
+	s.column.keepFound(page, p, hits)
+	return hits, nil
 }
 
 // together is the words that one expression looks for: what unpacks a page of
@@ -264,6 +298,9 @@ func (t *together) note(key togetherKey, hits togetherHits) {
 // plainHits returns which of the values, of the n texts without a shape on a
 // page, hold the scan's needle.
 func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint32) ([]uint32, error) {
+	if s.any != nil {
+		return s.anyPlainHits(page, n, values)
+	}
 	t, _ := ctx.Value(togetherName{}).(*together)
 	key := togetherKey{s.column.number, page, s.word}
 	if t != nil && s.word != "" {

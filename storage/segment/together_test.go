@@ -98,7 +98,45 @@ func TestAnyLeaf(t *testing.T) {
 			}
 		}
 	}
-	if hits < 50 || several < 20 {
+	tried := 0
+	for range 300 { // of few rows
+		from := rng.IntN(len(truth.records))
+		within := index.DocSetOf(uint32(from))
+		for range rng.IntN(60) {
+			within.Add(uint32(rng.IntN(len(truth.records))))
+		}
+		field := ""
+		if rng.IntN(2) == 0 {
+			field = "message"
+		}
+		var leaves []index.Expr
+		for range 2 + rng.IntN(3) {
+			r := truth.records[rng.IntN(len(truth.records))]
+			if rng.IntN(2) == 0 {
+				r = truth.records[from]
+			}
+			words := index.Words(r.Fields[rng.IntN(len(r.Fields))].Text)
+			if len(words) == 0 {
+				continue
+			}
+			at := rng.IntN(len(words))
+			leaves = append(leaves, index.Leaf{Field: field, Pred: index.NewPhrase(strings.Join(words[at:min(at+1+rng.IntN(3), len(words))], []string{" ", "-", ": "}[rng.IntN(3)]))})
+			word := index.Leaf{Field: field, Pred: index.Word{Folded: words[at]}}
+			have, err := s.Eval(t.Context(), word, within)
+			if want, _ := truth.Eval(t.Context(), word, within); err != nil || !have.Equals(want) {
+				t.Fatalf("%v: %d rows, want %d, %v", word, have.GetCardinality(), want.GetCardinality(), err)
+			}
+		}
+		have, err := s.Eval(t.Context(), index.AnyOf{Of: leaves}, within)
+		want, _ := truth.Eval(t.Context(), index.AnyOf{Of: leaves}, within)
+		if err != nil || !have.Equals(want) {
+			t.Fatalf("%v: %d rows, want %d, %v", leaves, have.GetCardinality(), want.GetCardinality(), err)
+		}
+		if !want.IsEmpty() {
+			tried++
+		}
+	}
+	if hits < 50 || several < 20 || tried < 50 {
 		t.Fatalf("%d expressions hold for a row, %d of them with several words: the test is broken", hits, several)
 	}
 }
