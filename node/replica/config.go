@@ -43,7 +43,7 @@ type Config struct {
 	Now func() int64
 
 	// The head is sealed when it has this many bytes, rows or blocks, or when
-	// its first record has waited for SealAge, at the beginning of a minute for a twelfth of it.
+	// its first record has waited for SealAge, at the beginning of a minute for half of it.
 	SealBytes  int64
 	SealRows   int
 	SealBlocks int

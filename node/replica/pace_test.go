@@ -89,25 +89,3 @@ func TestAppendKeepsPace(t *testing.T) {
 		}
 	}
 }
-
-// TestOldEnough: a head that began before a minute did is sealed at its beginning, unless it
-// has just begun.
-func TestOldEnough(t *testing.T) {
-	for _, test := range []struct {
-		age, into time.Duration // how long the head has waited, and how far the minute is
-		want      bool
-	}{
-		{time.Minute, 30 * time.Second, true},
-		{59 * time.Second, 30 * time.Second, false},
-		{59 * time.Second, 0, true},
-		{5 * time.Second, 4 * time.Second, true},
-		{4 * time.Second, 4 * time.Second, false}, // it came in this minute
-		{30 * time.Second, 5 * time.Second, false},
-	} {
-		now := time.Unix(60*1_000_000, 0).Add(test.into).UnixNano()
-		r := &Replica{cfg: Config{SealAge: time.Minute, Now: func() int64 { return now }}}
-		if got := r.oldEnough(test.age); got != test.want {
-			t.Errorf("after %s, %s into a minute: %v", test.age, test.into, got)
-		}
-	}
-}

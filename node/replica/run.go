@@ -68,17 +68,13 @@ func (r *Replica) sealDue() bool {
 	return st.Applied > st.Sealed && time.Since(r.mu.sealedAt) >= r.cfg.IdleAge && r.cfg.Logged.Load()-r.mu.loggedAt >= r.cfg.IdleBytes
 }
 
-// beginShare is for which share of SealAge, one part in so many, a head waits at least that is
-// sealed at the beginning of a minute.
-const beginShare = 12
-
 // oldEnough reports whether a head is sealed whose first record has waited for so long. Who
-// looks at whole minutes does so soon after they end: a head that began before is sealed
-// when the next minute begins, so that there are segments then, which are asked for a
-// fraction of what blocks are. Under steady writes that fill no head in a minute that is
-// one seal a minute, as without it; under more it is at most one more.
+// looks at whole minutes does so soon after they end: a head that would be sealed in the
+// course of the next minute is sealed when that begins, so that there are segments then,
+// which are asked for a fraction of what blocks are. Under steady writes that is one seal a
+// minute, as without it.
 func (r *Replica) oldEnough(age time.Duration) bool {
-	return age >= r.cfg.SealAge || age >= r.cfg.SealAge/beginShare && r.cfg.Now()%int64(time.Minute) < int64(minuteBegins)
+	return age >= r.cfg.SealAge || age >= r.cfg.SealAge/2 && r.cfg.Now()%int64(time.Minute) < int64(minuteBegins)
 }
 
 // headFull reports whether the head is big enough to be sealed.
