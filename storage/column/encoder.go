@@ -117,5 +117,25 @@ func (d *Distinct) grow() {
 	}
 }
 
+// Add numbers a value without looking whether it has a number already. No value is looked
+// for after that, until the table is reset.
+func (d *Distinct) Add(value string) uint32 {
+	d.values = append(d.values, value)
+	return uint32(len(d.values)) - 1
+}
+
 // Values returns the values, by number. They are the table's until it is reset.
 func (d *Distinct) Values() []string { return d.values }
+
+// distinctKept is how many values a table has at most whose memory is used again.
+const distinctKept = 1 << 16
+
+// Take returns the values, by number, for the caller to keep. The table has to be reset.
+func (d *Distinct) Take() []string {
+	if len(d.values) <= distinctKept {
+		return slices.Clone(d.values)
+	}
+	taken := d.values
+	d.slots, d.hashes, d.values = nil, nil, nil
+	return taken
+}

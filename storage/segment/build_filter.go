@@ -45,18 +45,22 @@ func (f *filterBuilder) add(text string, source wordSource) {
 	f.recent, f.from = text, source
 	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
 		word := text[start:end]
-		known := &f.known[xxhash.Sum64String(word)%knownWords]
+		hash := xxhash.Sum64String(word)
+		known := &f.known[hash%knownWords]
 		if *known == word {
 			continue
 		}
 		*known = word
-		f.addWord(index.Fold(word), source)
+		if folded := index.Fold(word); folded != word {
+			word, hash = folded, xxhash.Sum64String(folded)
+		}
+		f.addWord(word, hash, source)
 	}
 }
 
-// addWord adds a folded word and its pieces.
-func (f *filterBuilder) addWord(word string, source wordSource) {
-	f.page.add(wordHash(word, source))
+// addWord adds a folded word, whose hash it is given, and its pieces.
+func (f *filterBuilder) addWord(word string, hash uint64, source wordSource) {
+	f.page.add(saltedHash(hash, 0, source))
 	f.edges[source].add(word)
 	if piece, ok := headPiece(word); ok {
 		f.page.add(pieceHash(piece, headSalt, source))
@@ -137,7 +141,11 @@ const (
 func wordHash(word string, source wordSource) uint64 { return pieceHash(word, 0, source) }
 
 func pieceHash(piece string, salt uint64, source wordSource) uint64 {
-	hash := xxhash.Sum64String(piece) ^ salt
+	return saltedHash(xxhash.Sum64String(piece), salt, source)
+}
+
+func saltedHash(hash, salt uint64, source wordSource) uint64 {
+	hash ^= salt
 	switch source {
 	case plainWords:
 		hash ^= plainSalt
