@@ -25,6 +25,7 @@ type filterBuilder struct {
 	pages  [][]uint64 // sorted word hashes of each page
 	edges  [wordSources]edges
 	recent string   // the last text added, of the same source: repeats are common
+	folded []byte   // scratch
 	known  []string // words of the page that were added, each at the place of its hash
 	from   wordSource
 }
@@ -51,10 +52,11 @@ func (f *filterBuilder) add(text string, source wordSource) {
 			continue
 		}
 		*known = word
-		if folded := index.Fold(word); folded != word {
-			word, hash = folded, xxhash.Sum64String(folded)
+		f.folded = index.AppendFold(f.folded[:0], word)
+		if string(f.folded) != word {
+			hash = xxhash.Sum64(f.folded)
 		}
-		f.addWord(word, hash, source)
+		f.addWord(string(f.folded), hash, source)
 	}
 }
 
