@@ -61,8 +61,30 @@ func (c *Column) Unpack() *Column {
 	if c.packed == nil {
 		return c
 	}
-	r := reader{src: c.packed, plain: c.plain} // checked by DecodePacked
-	unpacked := &Column{Name: c.Name, Kind: c.Kind}
-	r.cells(unpacked, c.rows, c.cells)
+	unpacked := &Column{}
+	c.unpackTo(unpacked, nil)
 	return unpacked
+}
+
+func (c *Column) unpackTo(unpacked *Column, room *Room) {
+	r := reader{src: c.packed, plain: c.plain, room: room} // checked by DecodePacked
+	*unpacked = Column{Name: c.Name, Kind: c.Kind}
+	r.cells(unpacked, c.rows, c.cells)
+}
+
+// Room is memory that columns are unpacked into, one after the other. The zero value is
+// usable.
+type Room struct {
+	column Column
+	lists  [2][]uint32 // rows and codes
+	values []string
+}
+
+// UnpackInto is Unpack into a room, where the column is until another is unpacked into it.
+func (c *Column) UnpackInto(room *Room) *Column {
+	if c.packed == nil {
+		return c
+	}
+	c.unpackTo(&room.column, room)
+	return &room.column
 }

@@ -119,6 +119,7 @@ func checkUnpacked(t *testing.T, packed, want *Block) {
 	if !slices.Equal(packed.Times, want.Times) || !slices.Equal(packed.TimeDigits, want.TimeDigits) || len(packed.Columns) != len(want.Columns) {
 		t.Fatalf("packed: %d times, %d columns, want %d, %d", len(packed.Times), len(packed.Columns), len(want.Times), len(want.Columns))
 	}
+	var room Room // with what the columns before have left there
 	for i := range packed.Columns {
 		p, w := &packed.Columns[i], &want.Columns[i]
 		if !p.Packed() || p.Codes != nil || p.Cells() != len(w.Codes) || p.Distinct() != len(w.Values) || w.Cells() != p.Cells() || w.Distinct() != p.Distinct() {
@@ -129,7 +130,10 @@ func checkUnpacked(t *testing.T, packed, want *Block) {
 				t.Errorf("unpacked column is %v, want %v", got, w)
 			}
 		}
-		if w.Packed() || w.Unpack() != w {
+		if got := p.UnpackInto(&room); !reflect.DeepEqual(got, w) {
+			t.Errorf("column unpacked into a room is %v, want %v", got, w)
+		}
+		if w.Packed() || w.Unpack() != w || w.UnpackInto(&room) != w {
 			t.Errorf("column %q is packed", w.Name)
 		}
 	}

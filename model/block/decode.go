@@ -77,7 +77,11 @@ func decode(src []byte, packed bool) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeBody(body, rows, reader{plain: src[0] == VersionPlain, check: packed})
+	r := reader{plain: src[0] == VersionPlain, check: packed}
+	if packed {
+		r.room = &Room{}
+	}
+	return decodeBody(body, rows, r)
 }
 
 // sizelessMax is the longest content whose frame need not tell its length.
@@ -144,10 +148,10 @@ type reader struct {
 	at  int
 	bad bool
 
-	plain   bool        // the version is VersionPlain
-	check   bool        // cells are checked and not kept
-	texts   string      // for that: the values of the column at hand
-	scratch [2][]uint32 // for that: rows and codes of the column at hand
+	plain bool   // the version is VersionPlain
+	check bool   // cells are checked and not kept
+	texts string // for that: the values of the column at hand
+	room  *Room  // where cells go; nil: into memory of their own
 }
 
 func (r *reader) fail() {
@@ -268,15 +272,27 @@ const (
 	listCodes
 )
 
-// list returns room for numbers of a column: zeros, but for one that only checks.
+// list returns memory for numbers of a column: zeros, but in a room.
 func (r *reader) list(which, count int) []uint32 {
-	if !r.check {
+	if r.room == nil {
 		return make([]uint32, count)
 	}
-	if cap(r.scratch[which]) < count {
-		r.scratch[which] = make([]uint32, count)
+	list := &r.room.lists[which]
+	if cap(*list) < count {
+		*list = make([]uint32, count)
 	}
-	return r.scratch[which][:count]
+	return (*list)[:count]
+}
+
+// strings returns memory for the values of a column.
+func (r *reader) strings(count int) []string {
+	if r.room == nil {
+		return make([]string, count)
+	}
+	if cap(r.room.values) < count {
+		r.room.values = make([]string, count)
+	}
+	return r.room.values[:count]
 }
 
 func (r *reader) rows(count, rows int) []uint32 {
@@ -314,7 +330,7 @@ func (r *reader) values(count int) []string {
 	if r.bad || r.check {
 		return nil
 	}
-	list := make([]string, count)
+	list := r.strings(count)
 	at := 0
 	for i := range list {
 		end := at + again.count(BodyMax)
@@ -340,6 +356,8 @@ func (r *reader) codes(count, values int) []uint32 {
 			for i := range codes {
 				codes[i] = uint32(i)
 			}
+		} else {
+			clear(codes)
 		}
 	case width == widthByte:
 		for i, code := range packed {

@@ -86,10 +86,7 @@ func (d *Distinct) Number(value string) (uint32, bool) {
 	for at := hash & mask; ; at = (at + 1) & mask {
 		slot := d.slots[at]
 		if slot == 0 {
-			if n := len(d.values); n == cap(d.values) {
-				// By as much again: append grows long lists by a quarter.
-				d.values, d.hashes = slices.Grow(d.values, max(n, distinctSlotsMin)), slices.Grow(d.hashes, max(n, distinctSlotsMin))
-			}
+			d.room()
 			d.values, d.hashes = append(d.values, value), append(d.hashes, hash)
 			d.slots[at] = uint32(len(d.values))
 			if 2*len(d.values) > len(d.slots) {
@@ -100,6 +97,17 @@ func (d *Distinct) Number(value string) (uint32, bool) {
 		if d.hashes[slot-1] == hash && d.values[slot-1] == value {
 			return slot - 1, false
 		}
+	}
+}
+
+// room makes room for another value: by as much again, for append grows long lists by a
+// quarter.
+func (d *Distinct) room() {
+	if n := len(d.values); n == cap(d.values) {
+		d.values = slices.Grow(d.values, max(n, distinctSlotsMin))
+	}
+	if n := len(d.hashes); n == cap(d.hashes) {
+		d.hashes = slices.Grow(d.hashes, max(n, distinctSlotsMin))
 	}
 }
 
@@ -117,5 +125,26 @@ func (d *Distinct) grow() {
 	}
 }
 
+// Add numbers a value without looking whether it has a number already. No value is looked
+// for after that, until the table is reset.
+func (d *Distinct) Add(value string) uint32 {
+	d.room()
+	d.values = append(d.values, value)
+	return uint32(len(d.values)) - 1
+}
+
 // Values returns the values, by number. They are the table's until it is reset.
 func (d *Distinct) Values() []string { return d.values }
+
+// distinctKept is how many values a table has at most whose memory is used again.
+const distinctKept = 1 << 16
+
+// Take returns the values, by number, for the caller to keep. The table has to be reset.
+func (d *Distinct) Take() []string {
+	if len(d.values) <= distinctKept {
+		return slices.Clone(d.values)
+	}
+	taken := d.values
+	d.slots, d.hashes, d.values = nil, nil, nil
+	return taken
+}

@@ -21,11 +21,65 @@ type column struct {
 	once  sync.Once
 	rows  []uint32 // nil means every row of the part
 	codes []uint32
+	room  *gatherRoom // where these are; nil: in memory of their own
 
 	unpacked atomic.Pointer[column] // of a packed one that the part keeps
 }
 
-var _ part.Column = (*column)(nil)
+var (
+	_ part.Column   = (*column)(nil)
+	_ part.Gatherer = (*column)(nil)
+)
+
+// gatherRoom is memory for one column at a time that is gathered as a whole.
+type gatherRoom struct {
+	stored block.Room
+	lists  [roomLists][]uint32
+	cells  []uint64
+	every  []uint32 // rows of a part: their own numbers
+}
+
+// Lists of a gatherRoom.
+const (
+	roomRows = iota
+	roomCodes
+	roomByRow
+	roomLists
+)
+
+// list returns memory for numbers, of any content; without a room, memory of their own.
+func (r *gatherRoom) list(which, count int) []uint32 {
+	if r == nil {
+		return make([]uint32, count)
+	}
+	if cap(r.lists[which]) < count {
+		r.lists[which] = make([]uint32, count)
+	}
+	return r.lists[which][:count]
+}
+
+// pairs returns empty memory for cells.
+func (r *gatherRoom) pairs(count int) []uint64 {
+	if r == nil {
+		return make([]uint64, 0, count)
+	}
+	r.cells = slices.Grow(r.cells[:0], count)
+	return r.cells
+}
+
+// all returns the numbers from 0 on.
+func (r *gatherRoom) all(count int) []uint32 {
+	if r == nil {
+		r = &gatherRoom{}
+	}
+	for row := len(r.every); row < count; row++ {
+		if row == 0 {
+			r.every = make([]uint32, 0, count)
+		}
+		r.every = append(r.every, uint32(row))
+	}
+	return r.every[:count]
+}
 
 // whole returns the column with its cells, a new one if the part keeps none.
 func (c *column) whole() *column {
@@ -54,7 +108,7 @@ func (c *column) ready() {
 			return
 		}
 		if c.stored.Rows == nil {
-			c.codes = make([]uint32, len(o.ordinalOf))
+			c.codes = c.room.list(roomCodes, len(o.ordinalOf))
 			for row, ordinal := range o.ordinalOf {
 				c.codes[row] = c.stored.Codes[ordinal]
 			}
@@ -65,14 +119,14 @@ func (c *column) ready() {
 			return
 		}
 		// Row and code in one number, so that sorting moves both.
-		cells := make([]uint64, 0, len(c.stored.Rows))
+		cells := c.room.pairs(len(c.stored.Rows))
 		for i, ordinal := range c.stored.Rows {
 			if row := o.rowOf[ordinal]; row != absent {
 				cells = append(cells, uint64(row)<<32|uint64(c.stored.Codes[i]))
 			}
 		}
 		slices.Sort(cells)
-		c.rows, c.codes = make([]uint32, len(cells)), make([]uint32, len(cells))
+		c.rows, c.codes = c.room.list(roomRows, len(cells)), c.room.list(roomCodes, len(cells))
 		for i, cell := range cells {
 			c.rows[i], c.codes[i] = uint32(cell>>32), uint32(cell)
 		}
@@ -85,7 +139,8 @@ const denseShare = 8
 
 // scatter is ready for a column that many rows have.
 func (c *column) scatter(o *orderOnce) {
-	codes := make([]uint32, len(o.ordinalOf)) // by row: code + 1, or 0
+	codes := c.room.list(roomByRow, len(o.ordinalOf)) // by row: code + 1, or 0
+	clear(codes)
 	count := 0
 	for i, ordinal := range c.stored.Rows {
 		if row := o.rowOf[ordinal]; row != absent {
@@ -93,7 +148,7 @@ func (c *column) scatter(o *orderOnce) {
 			count++
 		}
 	}
-	c.rows, c.codes = make([]uint32, 0, count), make([]uint32, 0, count)
+	c.rows, c.codes = c.room.list(roomRows, count)[:0], c.room.list(roomCodes, count)[:0]
 	for row, code := range codes {
 		if code != 0 {
 			c.rows, c.codes = append(c.rows, uint32(row)), append(c.codes, code-1)
@@ -159,21 +214,38 @@ func (c *column) each(list []uint32, f func(i int, code uint32)) {
 	}
 }
 
+// GatherInto implements part.Gatherer.
+func (c *column) GatherInto(ctx context.Context, room *part.Room) (part.Values, error) {
+	if !c.stored.Packed() || c.part.grown != nil { // its cells are kept
+		return c.Gather(ctx, nil)
+	}
+	own, ok := room.Of.(*gatherRoom)
+	if !ok {
+		own = &gatherRoom{}
+		room.Of = own
+	}
+	unpacked := column{part: c.part, stored: c.stored.UnpackInto(&own.stored), room: own}
+	return unpacked.values(), nil
+}
+
+// values returns all values of a column with its cells.
+func (c *column) values() part.Values {
+	c.ready()
+	values := part.Values{Rows: c.rows, Codes: c.codes, Dict: c.stored.Values}
+	if values.Rows == nil {
+		values.Rows = c.room.all(len(c.codes))
+	}
+	return values
+}
+
 // Gather implements part.Column.
 func (c *column) Gather(_ context.Context, rows *index.DocSet) (part.Values, error) {
 	c = c.whole()
+	if rows == nil {
+		return c.values(), nil
+	}
 	c.ready()
 	values := part.Values{Dict: c.stored.Values}
-	if rows == nil {
-		values.Codes = c.codes
-		if values.Rows = c.rows; values.Rows == nil {
-			values.Rows = make([]uint32, len(c.codes))
-			for row := range values.Rows {
-				values.Rows[row] = uint32(row)
-			}
-		}
-		return values, nil
-	}
 	list, err := c.part.list(rows)
 	if err != nil {
 		return part.Values{}, err

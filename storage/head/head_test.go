@@ -15,6 +15,7 @@ import (
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/model/block"
+	"github.com/stere-log/stere/storage/part"
 )
 
 // row is a record with its id, as the tests expect it.
@@ -237,12 +238,19 @@ func TestColumns(t *testing.T) {
 func testColumns(t *testing.T, name string, p *Part, want []row) {
 	t.Helper()
 	ctx := context.Background()
+	var room part.Room // with what the columns before have left there
 	for _, rows := range []*index.DocSet{nil, index.NewDocSet(), index.DocSetRange(0, p.Rows()), index.DocSetRange(p.Rows()/3, p.Rows()/2)} {
 		cells := 0
 		for _, c := range p.AllColumns() {
 			values, err := c.Gather(ctx, rows)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if rows == nil {
+				again, err := c.(part.Gatherer).GatherInto(ctx, &room)
+				if err != nil || !slices.Equal(again.Rows, values.Rows) || !slices.Equal(again.Codes, values.Codes) || !slices.Equal(again.Dict, values.Dict) {
+					t.Errorf("%s dropped: gathered into a room, %s is %v, %v, want %v", name, c.Path(), again, err, values)
+				}
 			}
 			counts, err := c.Counts(ctx, rows)
 			if err != nil {

@@ -199,6 +199,19 @@ type Column interface {
 	Counts(ctx context.Context, rows *index.DocSet) ([]ValueCount, error)
 }
 
+// Gatherer is implemented by columns that can gather into memory that is used again.
+type Gatherer interface {
+	// GatherInto is Gather of all rows into a room, where the values are until another
+	// column is gathered into it; the texts of the dictionary stay.
+	GatherInto(ctx context.Context, room *Room) (Values, error)
+}
+
+// Room is memory that columns are gathered into, one after the other. The zero value is
+// usable.
+type Room struct {
+	Of any // what columns of a part of one kind keep there; those of another make it anew
+}
+
 // Texts is implemented by columns that may put the values of rows together as they are
 // read: those of many rows at once take much memory.
 type Texts interface {

@@ -98,8 +98,11 @@ type builder struct {
 	words uint32              // dictionary entries numbered so far
 	codes []uint32            // scratch: row -> code + 1 of the column at hand
 	few   []uint32            // scratch: rows of a column that few have
+	room  part.Room           // scratch: what a source has of the column at hand
+	outs  []uint32            // scratch: the places of its rows
 	every []uint32            // all rows, once a column has them
 
+	textRoom   textRoom // scratch
 	encoder    column.Encoder
 	raw        []byte          // scratch: what is encoded and not compressed yet
 	packed     []byte          // scratch: what is compressed
@@ -118,20 +121,31 @@ type source struct {
 	out  []uint32 // place in the output of the k-th row
 }
 
-// eachOut calls visit with the place in the output of each of the rows, which
-// ascend and are among those that the source gives.
-func (s *source) eachOut(rows []uint32, visit func(i int, out uint32)) {
-	k := uint32(0)
-	for i, row := range rows {
-		if s.list == nil {
-			k = row
-		} else {
-			for s.list[k] != row {
-				k++
-			}
+// outs appends to dst the place in the output of each of the rows, which ascend and
+// are among those that the source gives.
+func (s *source) outs(dst, rows []uint32) []uint32 {
+	if s.list == nil {
+		for _, row := range rows {
+			dst = append(dst, s.out[row])
 		}
-		visit(i, s.out[k])
+		return dst
 	}
+	k := 0
+	for _, row := range rows {
+		for s.list[k] != row {
+			k++
+		}
+		dst = append(dst, s.out[k])
+	}
+	return dst
+}
+
+// gather returns what the source has of a column, until the room is used again.
+func (s *source) gather(ctx context.Context, c part.Column, room *part.Room) (part.Values, error) {
+	if g, ok := c.(part.Gatherer); ok && s.rows == nil {
+		return g.GatherInto(ctx, room)
+	}
+	return c.Gather(ctx, s.rows)
 }
 
 func (b *builder) open(inputs []Input) error {
@@ -188,6 +202,9 @@ type cursor struct {
 	digits []uint8
 	ids    []model.RecordID
 	at     int
+
+	index uint64 // of the log, of the last row that was taken: a block is one entry
+	entry uint32 // number of that, plus 1
 }
 
 func (c *cursor) fill() error {
@@ -216,8 +233,10 @@ func (c *cursor) fill() error {
 }
 
 func (c *cursor) less(other *cursor) bool {
-	return cmp.Or(cmp.Compare(c.times[c.at], other.times[other.at]),
-		c.ids[c.at].Compare(other.ids[other.at]), cmp.Compare(c.number, other.number)) < 0
+	if t, o := c.times[c.at], other.times[other.at]; t != o {
+		return t < o
+	}
+	return cmp.Or(c.ids[c.at].Compare(other.ids[other.at]), cmp.Compare(c.number, other.number)) < 0
 }
 
 // mergeRows fixes the order of rows and emits times and ids.
@@ -304,21 +323,29 @@ type rowPage struct {
 	digits   []uint32
 	entries  []uint32
 	ordinals []int64 // difference to what the entry's last record on the page lets expect
-	expect   map[uint32]int64
+	expect   []int64 // by entry; 0 for those without a record on the page
+}
+
+// entryAt returns the number of the entry that the row at hand of a cursor came with.
+func (b *builder) entryAt(c *cursor, page uint32) uint32 {
+	if index := c.ids[c.at].Index; c.entry == 0 || index != c.index {
+		entry, ok := b.entryOf[index]
+		if !ok {
+			entry = uint32(len(b.entries))
+			b.entryOf[index] = entry
+			b.entries = append(b.entries, int64(index))
+			b.entrySpan = append(b.entrySpan, [2]int64{int64(page), int64(page)})
+		}
+		c.index, c.entry = index, entry+1
+	}
+	return c.entry - 1
 }
 
 func (p *rowPage) add(b *builder, c *cursor, page uint32) {
-	id := c.ids[c.at]
-	entry, ok := b.entryOf[id.Index]
-	if !ok {
-		entry = uint32(len(b.entries))
-		b.entryOf[id.Index] = entry
-		b.entries = append(b.entries, int64(id.Index))
-		b.entrySpan = append(b.entrySpan, [2]int64{int64(page), int64(page)})
-	}
+	id, entry := c.ids[c.at], b.entryAt(c, page)
 	b.entrySpan[entry][1] = int64(page)
-	if p.expect == nil {
-		p.expect = map[uint32]int64{}
+	for int(entry) >= len(p.expect) {
+		p.expect = append(p.expect, 0)
 	}
 	p.times = append(p.times, c.times[c.at])
 	p.digits = append(p.digits, uint32(c.digits[c.at]))

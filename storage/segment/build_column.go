@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 
 	"github.com/stere-log/stere/index"
@@ -77,6 +78,9 @@ type columnData struct {
 	rows  []uint32
 	codes []uint32
 	dict  []string
+	// repeats says that dict may have an entry twice, of a column that was known to be no
+	// dictionary before all its values were looked at.
+	repeats bool
 }
 
 // fewShare is in how many rows one may have a column for its rows to be sorted
@@ -84,33 +88,43 @@ type columnData struct {
 const fewShare = 64
 
 // gather merges a column of several sources into output rows and one
-// dictionary.
-func (b *builder) gather(inputs []columnInput) (columnData, error) {
+// dictionary. Texts of which each row's is split need not be looked for once they
+// are too many different ones to be a dictionary.
+func (b *builder) gather(inputs []columnInput, byRow bool) (columnData, error) {
 	var count int
+	var sum lengths
+	many := false
 	few := b.few[:0]
 	b.distinct.Reset(0)
 	for _, in := range inputs {
 		s := &b.sources[in.source]
-		values, err := in.column.Gather(b.ctx, s.rows)
+		values, err := s.gather(b.ctx, in.column, &b.room)
 		if err != nil {
 			return columnData{}, err
 		}
 		renumbered := b.renumber(len(values.Dict)) // code -> merged code + 1
-		s.eachOut(values.Rows, func(i int, out uint32) {
-			code := values.Codes[i]
+		b.outs = s.outs(slices.Grow(b.outs[:0], len(values.Rows)), values.Rows)
+		for i, code := range values.Codes {
+			text := values.Dict[code]
 			if renumbered[code] == 0 {
-				number, _ := b.distinct.Number(values.Dict[code])
+				number := uint32(0)
+				if many {
+					number = b.distinct.Add(text)
+				} else {
+					number, _ = b.distinct.Number(text)
+				}
 				renumbered[code] = number + 1
 			}
-			b.codes[out] = renumbered[code]
-			b.meta.TextBytes += int64(len(values.Dict[code]))
-			if count++; count <= len(b.codes)/fewShare {
-				few = append(few, out)
-			}
-		})
+			b.codes[b.outs[i]] = renumbered[code]
+			b.meta.TextBytes += int64(len(text))
+		}
+		many = many || byRow && b.tooMany(&sum)
+		if count += len(b.outs); count <= len(b.codes)/fewShare {
+			few = append(few, b.outs...)
+		}
 	}
 	b.few = few
-	data := columnData{codes: make([]uint32, 0, count), dict: slices.Clone(b.distinct.Values())}
+	data := columnData{codes: make([]uint32, 0, count), dict: b.distinct.Take(), repeats: many}
 	if count == len(b.codes) {
 		err := b.gatherAll(&data)
 		return data, err
@@ -137,6 +151,20 @@ func (b *builder) gather(inputs []columnInput) (columnData, error) {
 		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
 	}
 	return data, nil
+}
+
+// lengths is how long the first values of a list are together.
+type lengths struct{ values, bytes int }
+
+// tooMany reports whether the different values that were gathered are too many for a
+// dictionary, whatever comes: even if each row has another one, they are long on average.
+func (b *builder) tooMany(sum *lengths) bool {
+	values := b.distinct.Values()
+	for _, value := range values[sum.values:] {
+		sum.bytes += len(value)
+	}
+	sum.values = len(values)
+	return len(values) > dictAlways && sum.bytes > len(b.codes)*shortValue && len(values) > len(b.codes)/dictRatioLong
 }
 
 // gatherAll is the end of gather for a column that all rows have. The rows of all such
@@ -177,15 +205,15 @@ type columnBuilder struct {
 
 // build merges and emits the column and returns the rows that have it.
 func (c *columnBuilder) build(inputs []columnInput, refs *referrer) ([]uint32, error) {
-	data, err := c.gather(inputs)
-	if err != nil || len(data.rows) == 0 {
-		return nil, err
-	}
-	c.meta.count = uint32(len(data.rows))
 	used := refs
 	if !refersTo(columnID{c.meta.path, c.meta.kind}) {
 		used = nil
 	}
+	data, err := c.gather(inputs, used != nil)
+	if err != nil || len(data.rows) == 0 {
+		return nil, err
+	}
+	c.meta.count = uint32(len(data.rows))
 	if data.isDict() {
 		err = c.buildDict(&data)
 	} else {
@@ -218,6 +246,9 @@ func referrersLast(ids []columnID) []columnID {
 // isDict decides by the number of distinct values and their length.
 func (d *columnData) isDict() bool {
 	rows, distinct := len(d.codes), len(d.dict)
+	if d.repeats {
+		return false
+	}
 	if distinct <= dictAlways {
 		return true
 	}
@@ -349,17 +380,25 @@ func (c *columnBuilder) emitStatistics(codes []uint32, counts []int64) error {
 	if pageCount <= 1 || size <= 1 {
 		return nil
 	}
-	on := make([][]uint32, size)
+	// Bits of the pages that each code is on, in so many words each.
+	words := int(pageCount+63) / 64
+	on := make([]uint64, int(size)*words)
 	for i, code := range codes {
-		page := uint32(i / PageRows)
-		if l := on[code]; len(l) == 0 || l[len(l)-1] != page {
-			on[code] = append(l, page)
-		}
+		page := i / PageRows
+		on[int(code)*words+page/64] |= 1 << (page % 64)
 	}
-	var raw []byte
-	for _, list := range on {
+	raw := c.raw[:0]
+	var list []uint32
+	for ; len(on) > 0; on = on[words:] {
+		list = list[:0]
+		for w, set := range on[:words] {
+			for ; set != 0; set &= set - 1 {
+				list = append(list, uint32(w*64+bits.TrailingZeros64(set)))
+			}
+		}
 		raw = appendPages(raw, list, pageCount)
 	}
+	c.raw = raw
 	return c.emit(columnKey(c.number, itemPages, 0), c.compress(raw))
 }
 

@@ -25,6 +25,7 @@ type filterBuilder struct {
 	pages  [][]uint64 // sorted word hashes of each page
 	edges  [wordSources]edges
 	recent string   // the last text added, of the same source: repeats are common
+	folded []byte   // scratch
 	known  []string // words of the page that were added, each at the place of its hash
 	from   wordSource
 }
@@ -45,18 +46,23 @@ func (f *filterBuilder) add(text string, source wordSource) {
 	f.recent, f.from = text, source
 	for start, end := index.NextWord(text, 0); start < len(text); start, end = index.NextWord(text, end) {
 		word := text[start:end]
-		known := &f.known[xxhash.Sum64String(word)%knownWords]
+		hash := xxhash.Sum64String(word)
+		known := &f.known[hash%knownWords]
 		if *known == word {
 			continue
 		}
 		*known = word
-		f.addWord(index.Fold(word), source)
+		f.folded = index.AppendFold(f.folded[:0], word)
+		if string(f.folded) != word {
+			hash = xxhash.Sum64(f.folded)
+		}
+		f.addWord(string(f.folded), hash, source)
 	}
 }
 
-// addWord adds a folded word and its pieces.
-func (f *filterBuilder) addWord(word string, source wordSource) {
-	f.page.add(wordHash(word, source))
+// addWord adds a folded word, whose hash it is given, and its pieces.
+func (f *filterBuilder) addWord(word string, hash uint64, source wordSource) {
+	f.page.add(saltedHash(hash, 0, source))
 	f.edges[source].add(word)
 	if piece, ok := headPiece(word); ok {
 		f.page.add(pieceHash(piece, headSalt, source))
@@ -137,7 +143,11 @@ const (
 func wordHash(word string, source wordSource) uint64 { return pieceHash(word, 0, source) }
 
 func pieceHash(piece string, salt uint64, source wordSource) uint64 {
-	hash := xxhash.Sum64String(piece) ^ salt
+	return saltedHash(xxhash.Sum64String(piece), salt, source)
+}
+
+func saltedHash(hash, salt uint64, source wordSource) uint64 {
+	hash ^= salt
 	switch source {
 	case plainWords:
 		hash ^= plainSalt

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"github.com/stere-log/stere/model"
@@ -123,9 +122,9 @@ func (s *splitter) use(number, rows uint32) unit {
 	return u
 }
 
-// span returns a variable of a text: those of a text are in one chunk.
-func (s *splitter) span(u *unit, variable int) shape.Span {
-	at := int(u.first) + variable
+// span returns a variable of a text by its first one: those of a text are in one chunk.
+func (s *splitter) span(first uint32, variable int) shape.Span {
+	at := int(first) + variable
 	return s.spans[at/spanChunk][at%spanChunk]
 }
 
@@ -139,7 +138,7 @@ const longText = 2 << 10
 func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	c.meta.text = true
 	c.filters = filterBuilder{words: hasWordFilters(c.meta.kind)}
-	e := textEncoder{columnBuilder: c, splitter: split(data, c.meta.kind, refs)}
+	e := textEncoder{columnBuilder: c, splitter: split(data, c.meta.kind, refs), textRoom: &c.textRoom}
 	e.rankShapes()
 	codes := make([]uint32, len(data.rows))
 	var plains, longs [][]byte
@@ -193,10 +192,27 @@ type textEncoder struct {
 	codeOf    []uint32 // number of a shape -> code, 0 for a rare one
 	variables []int    // of each code
 
+	*textRoom
+}
+
+// textRoom is memory that text columns use one after the other.
+type textRoom struct {
+	texts    []splitText
 	slot     []string
 	rowTimes []int64
 	coded    []byte
 	clocked  []byte
+
+	counts    []uint32 // of the codes on a page; then where the rows of each end
+	order     []uint32 // rows of the column, by code
+	directory []byte
+	bodies    []byte
+}
+
+// splitText is a text with a shape.
+type splitText struct {
+	text  string
+	first uint32 // its first variable
 }
 
 // clockWorth is how many bytes a variable must take to be tried as a clock.
@@ -220,9 +236,11 @@ func (e *textEncoder) rankShapes() {
 
 // page encodes the text page that starts with row lo of the column and fills
 // in its codes. It returns a directory of (code, values, bytes) with the bytes
-// of each group, and the compressed texts of code 0, those that are long apart.
+// of each group, until the next page, and the compressed texts of code 0, those
+// that are long apart.
 func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byte) {
-	groups := map[uint32][]uint32{} // code -> rows of the column
+	e.counts = slices.Grow(e.counts[:0], len(e.variables))[:len(e.variables)]
+	clear(e.counts)
 	var rest, apart []string
 	var places []int64 // of those in apart among all of code 0
 	for i := range codes {
@@ -230,8 +248,8 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byt
 		if u := e.unit(lo + i); u.shape != 0 {
 			codes[i] = e.codeOf[u.shape-1]
 		}
+		e.counts[codes[i]]++
 		if codes[i] != 0 {
-			groups[codes[i]] = append(groups[codes[i]], uint32(lo+i))
 			continue
 		}
 		text := e.text(lo + i)
@@ -252,21 +270,44 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byt
 		}
 		plain = e.compressTexts(coded, rest)
 	}
-	if len(groups) == 0 {
-		return nil, plain, long
+	return e.groups(lo, codes), plain, long
+}
+
+// groups returns the directory and the groups of a page, nil if all its codes are 0.
+func (e *textEncoder) groups(lo int, codes []uint32) []byte {
+	some, at := 0, uint32(0)
+	for code, count := range e.counts[1:] {
+		e.counts[code+1] = at // where its rows begin
+		if at += count; count > 0 {
+			some++
+		}
 	}
-	var directory, bodies []byte
-	directory = binary.AppendUvarint(directory, uint64(len(groups)))
-	var last uint32
-	for _, code := range slices.Sorted(maps.Keys(groups)) {
-		before := len(bodies)
-		bodies = e.appendVariables(bodies, groups[code], e.variables[code])
-		directory = binary.AppendUvarint(directory, uint64(code-last))
-		directory = binary.AppendUvarint(directory, uint64(len(groups[code])))
-		directory = binary.AppendUvarint(directory, uint64(len(bodies)-before))
-		last = code
+	if some == 0 {
+		return nil
 	}
-	return append(directory, bodies...), plain, long
+	e.order = slices.Grow(e.order[:0], int(at))[:at]
+	for i, code := range codes {
+		if code != 0 {
+			e.order[e.counts[code]] = uint32(lo + i)
+			e.counts[code]++ // in the end where its rows end
+		}
+	}
+	e.directory = binary.AppendUvarint(e.directory[:0], uint64(some))
+	e.bodies = e.bodies[:0]
+	last, from := 0, uint32(0)
+	for code, end := range e.counts[1:] {
+		if code++; end == from {
+			continue
+		}
+		before := len(e.bodies)
+		e.bodies = e.appendVariables(e.bodies, e.order[from:end], e.variables[code])
+		e.directory = binary.AppendUvarint(e.directory, uint64(code-last))
+		e.directory = binary.AppendUvarint(e.directory, uint64(end-from))
+		e.directory = binary.AppendUvarint(e.directory, uint64(len(e.bodies)-before))
+		last, from = code, end
+	}
+	e.directory = append(e.directory, e.bodies...)
+	return e.directory
 }
 
 // compressTexts returns a frame of texts, behind what is in front of them.
@@ -279,11 +320,20 @@ func (e *textEncoder) compressTexts(front []byte, texts []string) []byte {
 // appendVariables appends, for each variable of a shape, the length and the
 // encoding of its values in the given rows.
 func (e *textEncoder) appendVariables(dst []byte, rows []uint32, slots int) []byte {
+	if slots == 0 {
+		return dst
+	}
+	// A text is far from the one before: it is looked for once, not for each slot.
+	e.texts = slices.Grow(e.texts[:0], len(rows))
+	for _, i := range rows {
+		e.texts = append(e.texts, splitText{e.text(int(i)), e.unit(int(i)).first})
+	}
 	for s := range slots {
-		e.slot = e.slot[:0]
-		for _, i := range rows {
-			span := e.span(e.unit(int(i)), s)
-			e.slot = append(e.slot, e.text(int(i))[span.Start:span.End])
+		e.slot = slices.Grow(e.slot[:0], len(rows))
+		for i := range e.texts {
+			t := &e.texts[i]
+			span := e.span(t.first, s)
+			e.slot = append(e.slot, t.text[span.Start:span.End])
 		}
 		e.coded = e.encoder.AppendStrings(e.coded[:0], e.slot)
 		for _, value := range e.encoder.Different() {

@@ -33,6 +33,12 @@ func newSchemas(rows uint32) schemas {
 
 // add says which rows have a column, which is greater than those before.
 func (s *schemas) add(column uint32, rows []uint32) {
+	if len(rows) == len(s.of) { // all of every class
+		for i := range s.classes {
+			s.classes[i].add(column)
+		}
+		return
+	}
 	for _, row := range rows {
 		number := s.of[row]
 		if s.seen[number]++; s.seen[number] == 1 {
@@ -42,8 +48,7 @@ func (s *schemas) add(column uint32, rows []uint32) {
 	for _, number := range s.touched {
 		c := &s.classes[number]
 		if s.seen[number] == c.rows {
-			c.columns = binary.AppendUvarint(c.columns, uint64(column-c.last))
-			c.last = column
+			c.add(column)
 			s.seen[number] = number // its rows stay
 			continue
 		}
@@ -63,6 +68,12 @@ func (s *schemas) add(column uint32, rows []uint32) {
 		s.seen[number] = 0
 	}
 	s.touched = s.touched[:0]
+}
+
+// add adds a column that all rows of a class have.
+func (c *class) add(column uint32) {
+	c.columns = binary.AppendUvarint(c.columns, uint64(column-c.last))
+	c.last = column
 }
 
 // columns returns the columns of a class, descending.
