@@ -21,7 +21,7 @@ func TestOlderNodesReadWhatIsWritten(t *testing.T) {
 	if _, err := n.Cluster().Propose(t.Context(), catalogue.PutNode{Node: older}); err != nil {
 		t.Fatal(err)
 	}
-	if blocks, segments := n.Versions(); blocks != block.VersionPlain || segments != segment.VersionBefore {
+	if blocks, segments := n.Versions(); blocks != block.VersionPlain || segments != segment.VersionPlain {
 		t.Errorf("beside an older node: blocks of version %d, segments of version %d", blocks, segments)
 	}
 	if _, err := n.Cluster().Propose(t.Context(), catalogue.SetNodeState{ID: older.ID, State: catalogue.Gone}); err != nil {

@@ -117,8 +117,11 @@ func (n *Node) blockVersion() byte {
 // segmentVersion is the newest version of segments that all nodes read: a replica may be
 // given segments that another node built.
 func (n *Node) segmentVersion() byte {
-	if n.format() < catalogue.FormatBlocks {
-		return segment.VersionBefore
+	switch format := n.format(); {
+	case format < catalogue.FormatBlocks:
+		return segment.VersionPlain
+	case format < catalogue.FormatSegments:
+		return segment.VersionMinutes
 	}
 	return segment.Version
 }

@@ -123,7 +123,8 @@ type Replica struct {
 // a replica that does not read a deletion would leave it out. Since 5 there are
 // documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
 // segments version 5, rules have the condition node, and patterns names of several words.
-const Format = 6
+// Since 7 segments have version 6.
+const Format = 7
 
 // The first formats that have something.
 const (
@@ -134,6 +135,7 @@ const (
 	FormatBlocks      = 6 // of version 3; segments of version 5
 	FormatNodeRules   = 6
 	FormatWideSets    = 6 // of patterns, of version 2
+	FormatSegments    = 7 // of version 6
 )
 
 // Tenant is a tenant that differs from the default.

@@ -19,6 +19,8 @@ type Decoder struct {
 	text    []byte
 	joined  []byte
 	values  []string
+	page    CodePage
+	steps   IntRuns
 }
 
 // StringsAt is the function with its name.
@@ -53,8 +55,8 @@ func (d *Decoder) MatchWords(src []byte, n int, numbers []uint64, test func(stri
 
 // Bytes returns about how much memory the decoder holds.
 func (d *Decoder) Bytes() int {
-	numbers := cap(d.numbers) + cap(d.runs.heads) + cap(d.runs.lengths)
-	return 8*numbers + 4*(cap(d.codes)+cap(d.ends)) + cap(d.text) + cap(d.joined) + 16*cap(d.values)
+	numbers := cap(d.numbers) + cap(d.runs.heads) + cap(d.runs.lengths) + cap(d.steps.values) + cap(d.steps.room.heads) + cap(d.steps.room.lengths)
+	return 8*numbers + 4*(cap(d.codes)+cap(d.ends)+cap(d.steps.ends)) + int(d.page.Bytes()) + cap(d.text) + cap(d.joined) + 16*cap(d.values)
 }
 
 // ints decodes n integers, which are good until the next ones.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,37 @@ func FuzzTimes(f *testing.F) {
 		gotTimes, gotDigits, rest, err := Times(nil, nil, coded, len(times))
 		if err != nil || len(rest) != 0 || !slices.Equal(gotTimes, times) || !slices.Equal(gotDigits, digits) {
 			t.Fatalf("times: got %v and %v, %d left, %v, want %v and %v", gotTimes, gotDigits, len(rest), err, times, digits)
+		}
+		checkTimesAt(t, rand.New(rand.NewPCG(uint64(len(data)), uint64(shift))), coded, times, digits)
+	})
+}
+
+// FuzzTimesAt reads times at some places from arbitrary bytes: what all of them give, or an
+// error.
+func FuzzTimesAt(f *testing.F) {
+	for _, c := range timeCases() {
+		f.Add(AppendTimes(nil, c.times, c.digits), uint16(len(c.times)))
+	}
+	f.Fuzz(func(t *testing.T, src []byte, n uint16) {
+		var places []uint32
+		for place := 0; place < int(n); place += 1 + place/3 {
+			places = append(places, uint32(place))
+		}
+		times, digits, rest, err := Times(nil, nil, src, int(n))
+		have, haveDigits, haveRest, haveErr := (&Decoder{}).TimesAt(nil, nil, src, int(n), places)
+		if err != nil || haveErr != nil {
+			if (err == nil) != (haveErr == nil) {
+				t.Fatalf("all: %v, some: %v", err, haveErr)
+			}
+			return
+		}
+		for i, place := range places {
+			if have[i] != times[place] || haveDigits[i] != digits[place] {
+				t.Fatalf("at %d: got %d with %d digits, want %d with %d", place, have[i], haveDigits[i], times[place], digits[place])
+			}
+		}
+		if len(rest) != len(haveRest) {
+			t.Fatalf("%d left, want %d", len(haveRest), len(rest))
 		}
 	})
 }

@@ -2,6 +2,7 @@ package column
 
 import (
 	"fmt"
+	"sort"
 )
 
 // Encodings of times.
@@ -167,4 +168,98 @@ func (d *Decoder) decodeSplitTimes(times []int64, digits []uint32, src []byte, n
 		}
 	}
 	return times, digits, src, nil
+}
+
+// TimesAt is Times of those at some places alone, which ascend. What repeats is not decoded
+// time by time.
+func (d *Decoder) TimesAt(times []int64, digits []uint32, src []byte, n int, places []uint32) (_ []int64, _ []uint32, rest []byte, err error) {
+	if n == 0 || n > PageMax || len(src) == 0 || src[0] != timesSplit {
+		return d.timesAmong(times, digits, src, n, places)
+	}
+	if src, err = d.page.ParseFirst(src[1:], n, TimeDigits+1); err != nil {
+		return nil, nil, nil, err
+	}
+	coarse, src, err := readByte(src, "coarse digits")
+	if err != nil || coarse > TimeDigits {
+		return nil, nil, nil, fmt.Errorf("decode times of %d digits: %w", coarse, ErrCorrupt)
+	}
+	before := len(times)
+	if times, src, err = d.intsAt(times, src, n, places); err != nil {
+		return nil, nil, nil, err
+	}
+	added, unit := times[before:], timeUnits[coarse]
+	for i := range added {
+		added[i] *= unit
+	}
+	asked := len(digits)
+	digits = d.page.AppendAt(digits, places, 0)
+	ranks, counts := d.ranksAt(places)
+	for fine := int(coarse) + 1; fine <= TimeDigits; fine++ {
+		if counts[fine] == 0 {
+			continue
+		}
+		var finer []int64
+		if finer, src, err = d.ints(src, int(counts[fine])); err != nil {
+			return nil, nil, nil, err
+		}
+		for i, have := range digits[asked:] {
+			if have == uint32(fine) {
+				added[i] += finer[ranks[i]] * timeUnits[fine]
+			}
+		}
+	}
+	return times, digits, src, nil
+}
+
+// timesAmong is TimesAt that decodes all of them.
+func (d *Decoder) timesAmong(times []int64, digits []uint32, src []byte, n int, places []uint32) (_ []int64, _ []uint32, rest []byte, err error) {
+	all, have, rest, err := d.Times(nil, nil, src, n)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, place := range places {
+		times, digits = append(times, all[place]), append(digits, have[place])
+	}
+	return times, digits, rest, nil
+}
+
+// intsAt appends those of the n integers at the start of src that are at places, which
+// ascend.
+func (d *Decoder) intsAt(dst []int64, src []byte, n int, places []uint32) (_ []int64, rest []byte, err error) {
+	if len(src) == 0 || src[0] != intsRuns {
+		all, rest, err := d.ints(src, n)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, place := range places {
+			dst = append(dst, all[place])
+		}
+		return dst, rest, nil
+	}
+	if rest, err = d.steps.Parse(src, n); err != nil {
+		return nil, nil, err
+	}
+	run := 0
+	for _, place := range places {
+		ends := d.steps.ends[run:]
+		run += sort.Search(len(ends), func(i int) bool { return ends[i] > place })
+		dst = append(dst, d.steps.values[run])
+	}
+	return dst, rest, nil
+}
+
+// ranksAt returns how often the page of digits has each, and before each of some places,
+// which ascend, the one that is there.
+func (d *Decoder) ranksAt(places []uint32) (ranks []uint32, counts [TimeDigits + 1]uint32) {
+	ranks = make([]uint32, 0, len(places))
+	begin := uint32(0)
+	for run := range d.page.Runs() {
+		have, end := d.page.Run(run)
+		for len(ranks) < len(places) && places[len(ranks)] < end {
+			ranks = append(ranks, counts[have]+places[len(ranks)]-begin)
+		}
+		counts[have] += end - begin
+		begin = end
+	}
+	return ranks, counts
 }

@@ -35,6 +35,44 @@ func timeCases() map[string]struct {
 	return cases
 }
 
+// checkTimesAt compares the times at some places with all.
+func checkTimesAt(t *testing.T, rng *rand.Rand, coded []byte, times []int64, digits []uint32) {
+	t.Helper()
+	var d Decoder
+	for range 3 {
+		var places []uint32
+		var want []int64
+		var wantDigits []uint32
+		few := 1 + rng.IntN(1+len(times))
+		for place := range times {
+			if rng.IntN(few) == 0 {
+				places, want, wantDigits = append(places, uint32(place)), append(want, times[place]), append(wantDigits, digits[place])
+			}
+		}
+		have, haveDigits, rest, err := d.TimesAt([]int64{42}, []uint32{7}, append(slices.Clone(coded), "rest"...), len(times), places)
+		if err != nil || !slices.Equal(have[1:], want) || !slices.Equal(haveDigits[1:], wantDigits) || string(rest) != "rest" || have[0] != 42 || haveDigits[0] != 7 {
+			t.Fatalf("at %v: got %v and %v, %q left, %v, want %v and %v", places, have, haveDigits, rest, err, want, wantDigits)
+		}
+	}
+}
+
+func TestTimesAt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	for name, c := range timeCases() {
+		t.Run(name, func(t *testing.T) { checkTimesAt(t, rng, AppendTimes(nil, c.times, c.digits), c.times, c.digits) })
+	}
+	t.Run("runs", func(t *testing.T) { // many with the same second
+		times, digits := make([]int64, 5000), make([]uint32, 5000)
+		for i := range times {
+			times[i], digits[i] = int64(i/700)*1e9, uint32(i/1300)
+			if i/1300 == 3 {
+				times[i] += int64(i%1000) * 1e6
+			}
+		}
+		checkTimesAt(t, rng, AppendTimes(nil, times, digits), times, digits)
+	})
+}
+
 func TestTimes(t *testing.T) {
 	for name, c := range timeCases() {
 		coded := AppendTimes([]byte("x"), c.times, c.digits)

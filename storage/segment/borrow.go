@@ -66,11 +66,25 @@ func (r *readings) again(key cacheKey) bool { return r.count(key, true) }
 // somewhere: it is at the next one.
 func (r *readings) note(key cacheKey) { r.count(key, false) }
 
-func (r *readings) count(key cacheKey, keep bool) bool {
-	at := uint8(keptAt)
-	if key.large() {
-		at = keptAtLarge
+// due reports whether the page should be kept at its next reading.
+func (r *readings) due(key cacheKey) bool {
+	hash := maphash.Comparable(r.seed, key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	page := &r.pages[hash%readingsKept]
+	return page.hash == uint32(hash>>32) && page.count+1 >= key.keptAt()
+}
+
+// keptAt is the reading at which the page is kept.
+func (k *cacheKey) keptAt() uint8 {
+	if k.large() {
+		return keptAtLarge
 	}
+	return keptAt
+}
+
+func (r *readings) count(key cacheKey, keep bool) bool {
+	at := key.keptAt()
 	hash := maphash.Comparable(r.seed, key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -189,6 +203,18 @@ func (r *pageRooms) holding(key cacheKey) *pageRoom {
 		}
 	}
 	return nil
+}
+
+// has reports whether a page is decoded in a room that is free.
+func (r *pageRooms) has(key cacheKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, free := range r.free[:scratchRoom] {
+		if slices.ContainsFunc(free, func(room *pageRoom) bool { return room.held && room.key == key }) {
+			return true
+		}
+	}
+	return false
 }
 
 // give takes a room back.

@@ -1,6 +1,12 @@
 package segment
 
-import "testing"
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stere-log/stere/index"
+)
 
 // TestReadings counts readings of two pages: a small one is kept at the second
 // reading, a large one at the fourth, and then counted anew.
@@ -140,6 +146,34 @@ func TestPageRoomsHold(t *testing.T) {
 				t.Errorf("the room of page %d has %v, or is lent twice", i, room.value)
 			}
 			rooms.give(room)
+		}
+	}
+}
+
+// TestFewTimes asks for few times of a page again and again: they are right, and the page is
+// kept once that pays.
+func TestFewTimes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(61, 62))
+	ids, records := randomRecords(rng, 5000, 1)
+	mem := newMemPart(ids, records)
+	s, _ := build(t, Input{Part: mem})
+	key := s.cacheKey(cachedTimes, 0, 0)
+	for round := range 2 * keptAtLarge {
+		if have := s.cache.holds(key); have != (round >= keptAtLarge) {
+			t.Errorf("after %d readings: kept is %v", round, have)
+		}
+		rows := index.NewDocSet()
+		for range 1 + rng.IntN(knownMax/2) { // what was asked for last is known
+			rows.Add(rng.Uint32N(s.Rows()))
+		}
+		want, _ := mem.Times(rows)
+		wantDigits, _ := mem.TimeDigits(rows)
+		have, err := s.Times(rows)
+		if err != nil || !slices.Equal(have, want) {
+			t.Fatalf("round %d: %d times, want %d, or others, %v", round, len(have), len(want), err)
+		}
+		if digits, err := s.TimeDigits(rows); err != nil || !slices.Equal(digits, wantDigits) {
+			t.Fatalf("round %d: other digits, %v", round, err)
 		}
 	}
 }

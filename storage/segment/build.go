@@ -27,7 +27,7 @@ type Options struct {
 	// Level is the zstd level of pages and dictionaries, 1 (fast) to 22
 	// (small); 0 means 6.
 	Level int
-	// Version is that of the format: Version, which 0 means, or VersionBefore.
+	// Version is that of the format: from VersionPlain on; 0 means Version.
 	Version byte
 }
 
@@ -50,8 +50,8 @@ func Build(ctx context.Context, inputs []Input, opts Options, emit func(key, val
 		b.opts.Level = 6
 	}
 	b.meta.Shard, b.meta.version = opts.Shard, cmp.Or(opts.Version, Version)
-	if v := b.meta.version; v != Version && v != VersionBefore {
-		return Meta{}, fmt.Errorf("build segment: version %d, want %d or %d", v, VersionBefore, Version)
+	if v := b.meta.version; v < VersionPlain || v > Version {
+		return Meta{}, fmt.Errorf("build segment: version %d, want %d to %d", v, VersionPlain, Version)
 	}
 	steps := []func() error{
 		func() error { return b.open(inputs) },

@@ -283,7 +283,10 @@ func (c *columnBuilder) buildDict(data *columnData) error {
 	if err := c.emitCoded(data.codes, sorted); err != nil {
 		return err
 	}
-	return c.emitMinutes(data)
+	if err := c.emitMinutes(data); err != nil {
+		return err
+	}
+	return c.emitRare(data)
 }
 
 // emitCoded emits what value and text columns share.

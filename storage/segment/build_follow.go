@@ -9,7 +9,7 @@ import (
 // and are often asked for alone; of a field that few rows have, the pages of
 // the guide would be read for little.
 const (
-	followDistinct = 16        // values that a column has at least
+	followDistinct = 12        // values that a column has at least
 	followRows     = 8         // one row in so many has it at least
 	followListed   = 4         // one value in so many may be listed
 	followDictMax  = 1 << 16   // values at most
@@ -60,19 +60,30 @@ func (b *builder) emitFollower(f *follower) error {
 	var some []uint32
 	for lo := 0; lo < len(f.codes); lo += PageRows {
 		page := f.codes[lo:min(lo+PageRows, len(f.codes))]
+		var spread []byte
 		if meta.follows {
+			rows := f.rows[lo:][:len(page)]
+			first := rows[0] / PageRows
+			listed := make([]uint64, rows[len(rows)-1]/PageRows-first+1) // by page of rows
 			some = some[:0]
 			for i, code := range page {
-				if own[b.guide.codes[f.rows[lo+i]]] == 0 {
+				if own[b.guide.codes[rows[i]]] == 0 {
 					some = append(some, code)
+					listed[rows[i]/PageRows-first]++
 				}
 			}
 			page = some
+			if b.meta.version >= Version {
+				for _, n := range listed {
+					spread = binary.AppendUvarint(spread, n)
+				}
+			}
 		}
 		if len(page) == 0 {
 			continue
 		}
-		if err := b.emit(followKey(f.number, uint32(lo/PageRows)), b.compressCodes(page)); err != nil {
+		b.raw = b.encoder.AppendCodes(append(b.raw[:0], spread...), page)
+		if err := b.emit(followKey(f.number, uint32(lo/PageRows)), b.compress(b.raw)); err != nil {
 			return err
 		}
 	}

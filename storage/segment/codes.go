@@ -35,9 +35,9 @@ func (c *columnReader) codePage(page uint32) (*column.CodePage, func(), error) {
 }
 
 // eachCodePage calls visit with the codes of each page of places.
-func (c *columnReader) eachCodePage(places []uint32, visit func(page uint32, from, to int, codes *column.CodePage) error) error {
+func (c *columnReader) eachCodePage(ctx context.Context, places []uint32, visit func(page uint32, from, to int, codes *column.CodePage) error) error {
 	return eachPlacesPage(places, func(page uint32, from, to int) error {
-		codes, done, err := c.codePage(page)
+		codes, done, err := c.codePageIn(ctx, page)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sort"
 
+	"github.com/stere-log/stere/internal/wire"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/column"
 )
 
@@ -124,9 +127,58 @@ func (c *columnReader) followCodes(dst []byte, page uint32, n int, scan *scanRoo
 	return dst, nil
 }
 
+// guidePages are pages of messages' codes that stay decoded while records are read: each
+// column that follows the messages needs them again. They are for one goroutine.
+type guidePages struct {
+	guide *columnReader
+	pages map[uint32]*column.CodePage
+	ends  []func() // see borrowed
+}
+
+// guidePagesMax is how many pages stay. Records that are shown are on few pages, and the
+// memory of more would be taken for this alone.
+const guidePagesMax = 8
+
+// guidePagesName is the name of guidePages in a context.
+type guidePagesName struct{}
+
+// withGuide returns a context in which pages of the guide stay until done is called.
+func (s *Segment) withGuide(ctx context.Context) (_ context.Context, done func()) {
+	for _, named := range s.named[model.FieldMessage] {
+		if c := named.(*columnReader); c.guides() {
+			held := &guidePages{guide: c, pages: map[uint32]*column.CodePage{}}
+			return context.WithValue(ctx, guidePagesName{}, held), held.done
+		}
+	}
+	return ctx, nothing
+}
+
+func (g *guidePages) done() {
+	for _, end := range g.ends {
+		end()
+	}
+}
+
+// codePageIn is codePage where pages of a guide may stay.
+func (c *columnReader) codePageIn(ctx context.Context, page uint32) (*column.CodePage, func(), error) {
+	held, _ := ctx.Value(guidePagesName{}).(*guidePages)
+	if held == nil || held.guide != c {
+		return c.codePage(page)
+	}
+	if p, ok := held.pages[page]; ok {
+		return p, nothing, nil
+	}
+	p, done, err := c.codePage(page)
+	if err != nil || len(held.pages) >= guidePagesMax {
+		return p, done, err
+	}
+	held.pages[page], held.ends = p, append(held.ends, done)
+	return p, nothing, nil
+}
+
 // codesOf appends the codes of values with the numbers places.
 func (c *columnReader) codesOf(ctx context.Context, dst, places []uint32) ([]uint32, error) {
-	err := c.eachCodePage(places, func(page uint32, from, to int, p *column.CodePage) error {
+	err := c.eachCodePage(ctx, places, func(page uint32, from, to int, p *column.CodePage) error {
 		dst = p.AppendAt(dst, places[from:to], page*PageRows)
 		return ctx.Err()
 	})
@@ -135,21 +187,55 @@ func (c *columnReader) codesOf(ctx context.Context, dst, places []uint32) ([]uin
 
 // listedCodes appends the n codes that are listed on a page.
 func (c *columnReader) listedCodes(dst []uint32, page uint32, n int) ([]uint32, error) {
-	room, err := c.segment.roomWith(c.segment.cacheKey(cachedListed, c.number, page), followKey(c.number, page))
+	codes, spread, err := c.listedSpread(dst, nil, page, n)
 	if err != nil {
 		return nil, err
 	}
-	defer c.segment.cache.rooms.give(room)
-	codes, rest, err := column.Codes(dst, room.frame, n)
-	if err != nil || len(rest) != 0 {
-		return nil, errors.Join(ErrCorrupt, err)
-	}
-	for _, code := range codes {
-		if code >= c.meta.dict {
-			return nil, fmt.Errorf("%w: a listed code", ErrCorrupt)
-		}
+	if have := len(codes) - len(dst); have != n {
+		return nil, fmt.Errorf("%w: %d listed codes, not %d, on %d pages", ErrCorrupt, have, n, len(spread))
 	}
 	return codes, nil
+}
+
+// spreadsListed reports whether it is stored how listed codes are spread over pages of rows.
+func (c *columnReader) spreadsListed() bool { return c.segment.meta.version > VersionMinutes }
+
+// listedSpread appends the codes that are listed on a page, and how many of them are of each
+// page of rows, beginning with that of the first value. Where that is not stored it appends
+// nothing, and there are n codes.
+func (c *columnReader) listedSpread(dst, spread []uint32, page uint32, n int) (codes, counts []uint32, err error) {
+	room, err := c.segment.roomWith(c.segment.cacheKey(cachedListed, c.number, page), followKey(c.number, page))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.segment.cache.rooms.give(room)
+	raw := room.frame
+	if c.spreadsListed() {
+		first, end, err := c.rowSpan(page)
+		if err != nil {
+			return nil, nil, err
+		}
+		r, left := wire.NewReader(raw), uint32(pageLen(c.meta.count, page))
+		n = 0
+		for range pages(end) - first/PageRows {
+			count := r.Bounded(left)
+			spread, left, n = append(spread, count), left-count, n+int(count)
+		}
+		if r.Failed() {
+			return nil, nil, fmt.Errorf("%w: how listed codes are spread", ErrCorrupt)
+		}
+		raw = r.Rest()
+	}
+	all, rest, err := column.Codes(dst, raw, n)
+	if err != nil || len(rest) != 0 {
+		return nil, nil, errors.Join(ErrCorrupt, err)
+	}
+	for _, code := range all[len(dst):] {
+		if code >= c.meta.dict {
+			return nil, nil, fmt.Errorf("%w: a listed code", ErrCorrupt)
+		}
+	}
+	return all, spread, nil
 }
 
 // followMarker is marker of a column that all rows have, as they have its guide: what has a
@@ -230,7 +316,10 @@ func (c *columnReader) codesAt(ctx context.Context, dst, rows, places []uint32) 
 			if f.resolve(dst[before:]) {
 				return nil
 			}
-			return c.resolveListed(f, page, rows[from:to], dst[before:])
+			if c.full() || c.spreadsListed() {
+				return c.resolveListed(ctx, f, page, rows[from:to], dst[before:])
+			}
+			dst = dst[:before]
 		}
 		p, done, err := c.codePage(page)
 		if err != nil {
@@ -259,77 +348,90 @@ func (f *following) resolve(codes []uint32) (all bool) {
 	return all
 }
 
-// resolveListed puts the codes that are listed where listedCode is among the codes of the
-// values in rows, of one page of the column: which of those that are listed each is says
-// how many values before it have an unknown code of the guide.
-func (c *columnReader) resolveListed(f *following, page uint32, rows, codes []uint32) error {
+// resolveListed puts the codes that are listed where listedCode is among the codes of rows,
+// whose values are on one page. The column is one that all rows have, or it is stored how
+// its listed codes are spread.
+func (c *columnReader) resolveListed(ctx context.Context, f *following, page uint32, rows, codes []uint32) error {
 	scans := &c.segment.cache.scans
 	room := scans.take()
 	defer scans.pool.Put(room)
-	first := page * PageRows
-	room.numbers = room.numbers[:0]
-	var err error
-	room.list, err = c.rowsOf(room.list[:0], []uint32{first, first + uint32(pageLen(c.meta.count, page)) - 1})
-	if err != nil {
-		return err
-	}
-	lo, hi := room.list[0], room.list[1]+1
-	before, at := 0, 0
-	for ; lo < hi; lo = (lo/PageRows + 1) * PageRows {
-		on := lo / PageRows
-		unknown, err := c.unknownOn(f, on, lo%PageRows, min(hi-on*PageRows, PageRows), room)
+	var spread []uint32
+	for from := 0; from < len(rows); {
+		on := rows[from] / PageRows
+		to := from + sort.Search(len(rows)-from, func(i int) bool { return rows[from+i]/PageRows > on })
+		rows, codes := rows[from:to], codes[from:to]
+		from = to
+		if !slices.Contains(codes, listedCode) {
+			continue
+		}
+		first, err := c.markListed(ctx, f, page, on, &room.unknown)
 		if err != nil {
 			return err
 		}
-		rank, word := before, uint32(0)
-		for ; at < len(rows) && rows[at]/PageRows == on; at++ {
-			place := rows[at] % PageRows
-			for ; word < place/64; word++ {
-				rank += bits.OnesCount64(unknown[word])
-			}
-			if codes[at] == listedCode {
-				room.numbers = append(room.numbers, uint32(rank+bits.OnesCount64(unknown[word]&(1<<(place%64)-1))))
+		if spread == nil {
+			if room.listed, spread, err = c.listedSpread(room.listed[:0], []uint32{}, page, room.unknown.count()); err != nil {
+				return fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)
 			}
 		}
-		before += unknown.count()
-	}
-	if room.listed, err = c.listedCodes(room.listed[:0], page, before); err != nil {
-		return fmt.Errorf("codes of page %d of %q: %w", page, c.meta.path, err)
-	}
-	numbers := room.numbers
-	for i, code := range codes {
-		if code == listedCode {
-			codes[i], numbers = room.listed[numbers[0]], numbers[1:]
+		rank := 0 // of what is listed before the page of rows
+		for _, n := range spread[:min(int(on-first), len(spread))] {
+			rank += int(n)
+		}
+		word := uint32(0)
+		for i, row := range rows {
+			place := row % PageRows
+			for ; word < place/64; word++ {
+				rank += bits.OnesCount64(room.unknown[word])
+			}
+			if codes[i] != listedCode {
+				continue
+			}
+			at := rank + bits.OnesCount64(room.unknown[word]&(1<<(place%64)-1))
+			if at >= len(room.listed) {
+				return fmt.Errorf("codes of page %d of %q: %w: fewer are listed than follow nothing", page, c.meta.path, ErrCorrupt)
+			}
+			codes[i] = room.listed[at]
 		}
 	}
 	return nil
 }
 
-// unknownOn returns the places from <= place < to of a page of rows that have the field
-// and an unknown code of the guide. They may lie in the room.
-func (c *columnReader) unknownOn(f *following, page, from, to uint32, room *scanRoom) (*pageBits, error) {
-	p, done, err := f.guide.codePage(page)
+// markListed marks the places on a page of rows of those values of a page whose codes are
+// listed. It returns the first page of rows that has values of the page.
+func (c *columnReader) markListed(ctx context.Context, f *following, page, on uint32, marks *pageBits) (first uint32, err error) {
+	p, done, err := f.guide.codePageIn(ctx, on)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	clear(room.unknown[(pageLen(f.guide.meta.count, page)+63)/64:])
-	p.Mark(room.unknown[:], f.unknown)
+	clear(marks[(pageLen(f.guide.meta.count, on)+63)/64:])
+	p.Mark(marks[:], f.unknown)
 	done()
 	if c.full() {
-		return room.unknown.between(from, to), nil
+		return on, nil
 	}
 	presence, err := c.pagePresence()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if presence.bases[page+1]-presence.bases[page] < uint32(pageLen(c.segment.meta.Rows, page)) {
-		present, err := c.presentPage(page)
+	bases, number := presence.bases, page*PageRows
+	first = c.rowPage(bases, number)
+	before := uint32(0) // the place of the page's first value
+	if on == first {
+		before = number - bases[on]
+	}
+	if bases[on+1]-bases[on] < uint32(pageLen(c.segment.meta.Rows, on)) {
+		present, err := c.presentPage(on)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		for word := range room.unknown {
-			room.unknown[word] &= present.bits[word]
+		for word, set := range present.bits {
+			marks[word] &= set
 		}
+		before = present.appendSelected(make([]uint32, 0, 1), 0, 0, []uint32{before})[0]
 	}
-	return room.unknown.between(from, to), nil
+	if before > 0 {
+		clear(marks[:before/64])
+		marks[before/64] &= ^uint64(0) << (before % 64)
+	}
+	return first, nil
 }

@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -48,12 +49,19 @@ func followRecords(rng *rand.Rand, rows int) (ids []model.RecordID, records []mo
 	return ids, records
 }
 
-// TestFollowers compares columns that follow the messages with the records.
+// TestFollowers compares columns that follow the messages with the records, in this format
+// and in the one before.
 func TestFollowers(t *testing.T) {
+	for _, version := range []byte{VersionMinutes, Version} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { checkFollowers(t, version) })
+	}
+}
+
+func checkFollowers(t *testing.T, version byte) {
 	rng := rand.New(rand.NewPCG(71, 72))
 	ids, records := followRecords(rng, 2*PageRows+9000)
 	mem := newMemPart(ids, records)
-	s, _ := build(t, Input{Part: mem})
+	s, _ := buildAs(t, version, Input{Part: mem})
 	rows := s.Rows()
 	some := index.NewDocSet()
 	for range 8000 {
@@ -62,6 +70,13 @@ func TestFollowers(t *testing.T) {
 	sets := []*index.DocSet{
 		nil, index.DocSetOf(3, 5, PageRows-1, PageRows, 2*PageRows+77, rows-1), some, index.DocSetRange(PageRows-500, 2*PageRows+333),
 		index.DocSetRange(PageRows, 2*PageRows), index.DocSetOf(PageRows),
+	}
+	for range 40 { // few rows of a page of values, on several pages of rows
+		few := index.NewDocSet()
+		for range 1 + rng.IntN(30) {
+			few.Add(rng.Uint32N(rows))
+		}
+		sets = append(sets, few)
 	}
 	follows := map[string]bool{"component": true, "metadata.line": true, "metadata.old": true}
 	for _, column := range mem.AllColumns() {
@@ -128,15 +143,22 @@ func TestNothingToFollow(t *testing.T) {
 	}
 }
 
-// TestVersion2 reads a segment that was built before columns followed others.
-func TestVersion2(t *testing.T) {
+// TestVersionsBefore reads segments that were built before columns followed others, and
+// before it was stored how listed codes are spread.
+func TestVersionsBefore(t *testing.T) {
+	for _, version := range []byte{2, 5} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { checkStored(t, version) })
+	}
+}
+
+func checkStored(t *testing.T, version byte) {
 	rng := rand.New(rand.NewPCG(77, 78))
 	ids, records := followRecords(rng, 300)
 	moreIDs, more := randomRecords(rng, 100, 1000)
 	want := newMemPart(append(ids, moreIDs...), append(records, more...))
-	s := readStored(t, "testdata/version2")
-	if s.Rows() != want.Rows() || s.Meta().version != 2 {
-		t.Fatalf("%d rows of version %d, want %d", s.Rows(), s.Meta().version, want.Rows())
+	s := readStored(t, fmt.Sprint("testdata/version", version))
+	if s.Rows() != want.Rows() || s.Meta().version != version {
+		t.Fatalf("%d rows of version %d, want %d of %d", s.Rows(), s.Meta().version, want.Rows(), version)
 	}
 	for i, column := range want.AllColumns() {
 		c := s.AllColumns()[i]
@@ -213,4 +235,47 @@ func FuzzFollowers(f *testing.F) {
 		}
 		_, _ = s.Eval(context.Background(), index.Leaf{Field: "component", Pred: index.Equal{Text: "part7"}}, nil)
 	})
+}
+
+// TestListedCorrupt damages how listed codes are spread over pages of rows.
+func TestListedCorrupt(t *testing.T) {
+	ids, records := followRecords(rand.New(rand.NewPCG(79, 80)), 2*PageRows)
+	s, store := build(t, Input{Part: newMemPart(ids, records)})
+	c := s.Columns("metadata.line")[0].(*columnReader)
+	key := string(followKey(c.number, 0))
+	raw, err := s.frame([]byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, n := binary.Uvarint(raw)
+	second, m := binary.Uvarint(raw[n:])
+	if first == 0 || second == 0 {
+		t.Fatalf("%d and %d codes are listed: the test is broken", first, second)
+	}
+	rows := index.NewDocSet() // on the last page of rows that the first page of values reaches
+	for row := uint32(PageRows); row < PageRows+100; row++ {
+		rows.Add(row)
+	}
+	for name, spread := range map[string][]uint64{
+		"too many": {first + 1, second}, "too few": {first, second - 1}, "more than values": {first, PageRows + 1}, "more than codes": {first + second, second}, "missing": {first},
+	} {
+		content := raw[n+m:]
+		var counts []byte
+		for _, count := range spread {
+			counts = binary.AppendUvarint(counts, count)
+		}
+		b := builder{opts: Options{Level: 1}, out: func(_, value []byte) error { store[key] = value; return nil }}
+		if err := b.emit(nil, b.compress(append(counts, content...))); err != nil {
+			t.Fatal(err)
+		}
+		damaged, err := Open(store.get, NewCache(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rows := range []*index.DocSet{nil, rows} {
+			if _, err := damaged.Columns("metadata.line")[0].Gather(t.Context(), rows); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }

@@ -3,11 +3,13 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 5
+const Version = 6
 
-// VersionBefore is the format before, which is written while others do not read Version:
-// it has no counts of minutes.
-const VersionBefore = 4
+// The formats before, which are written while others do not read later ones.
+const (
+	VersionMinutes = 5 // has no lists of rows, and none of how listed codes are spread over rows
+	VersionPlain   = 4 // has no counts of minutes either
+)
 
 // versionRead is the oldest format that is read.
 const versionRead = 2
@@ -30,15 +32,16 @@ const (
 
 // Items of a column.
 const (
-	itemText   byte = 1 // page -> variables (text columns)
-	itemPlain  byte = 2 // page -> texts without a shape that are not long, and which are (text columns)
-	itemCodes  byte = 3 // page -> codes
-	itemDict   byte = 4 // chunk -> dictionary values
-	itemCounts byte = 5 // how often each code occurs
-	itemPages  byte = 6 // on which pages each code occurs
-	itemRefs   byte = 7 // which shapes refer to which columns
-	itemLong   byte = 8 // page -> long texts without a shape (text columns)
-	itemMinute byte = 9 // how many records of each minute have each code (levels)
+	itemText   byte = 1  // page -> variables (text columns)
+	itemPlain  byte = 2  // page -> texts without a shape that are not long, and which are (text columns)
+	itemCodes  byte = 3  // page -> codes
+	itemDict   byte = 4  // chunk -> dictionary values
+	itemCounts byte = 5  // how often each code occurs
+	itemPages  byte = 6  // on which pages each code occurs
+	itemRefs   byte = 7  // which shapes refer to which columns
+	itemLong   byte = 8  // page -> long texts without a shape (text columns)
+	itemMinute byte = 9  // how many records of each minute have each code (levels)
+	itemRare   byte = 10 // code -> the rows that have it, of rare ones (levels)
 )
 
 // Numbers that follow the pages in their section.

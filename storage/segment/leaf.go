@@ -263,9 +263,14 @@ func (c *columnReader) valueCodes(p *probe) ([]uint32, error) {
 // rowsOfCodes returns the rows of within that have one of the codes.
 func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
 	size := c.meta.dict + c.meta.codeBase()
+	rare, err := c.allRare(codes)
 	switch {
+	case err != nil:
+		return nil, err
 	case len(codes) == 0:
 		return index.NewDocSet(), nil
+	case rare:
+		return c.eachCodeRows(ctx, codes, within)
 	case len(codes) == int(size):
 		rows, err := c.presence()
 		if err != nil {
@@ -286,6 +291,19 @@ func (c *columnReader) rowsOfCodes(ctx context.Context, codes []uint32, within *
 		return nil, err
 	}
 	return index.And(rows, within), nil
+}
+
+// eachCodeRows is rowsOfCodes code by code.
+func (c *columnReader) eachCodeRows(ctx context.Context, codes []uint32, within *index.DocSet) (*index.DocSet, error) {
+	found := index.NewDocSet()
+	for _, code := range codes {
+		rows, err := c.codeRows(ctx, code)
+		if err != nil {
+			return nil, err
+		}
+		found.Or(index.And(rows, within))
+	}
+	return found, nil
 }
 
 // directRows looks at each row of within.
@@ -311,7 +329,10 @@ func (c *columnReader) directRows(ctx context.Context, codes []uint32, within *i
 func (c *columnReader) codeRows(ctx context.Context, code uint32) (*index.DocSet, error) {
 	s := c.segment
 	return cached(s, s.cacheKey(cachedCodeRows, c.number, code), func() (*index.DocSet, int64, error) {
-		rows, err := c.scanCodes(ctx, []uint32{code}, nil)
+		rows, err := c.rareRows(code)
+		if rows == nil && err == nil {
+			rows, err = c.scanCodes(ctx, []uint32{code}, nil)
+		}
 		if err != nil {
 			return nil, 0, err
 		}

@@ -93,10 +93,16 @@ func (s *Segment) marked(t int64) (row uint32, ok bool, err error) {
 // are counted.
 const minuteCodes = 16
 
+// isLevel reports whether it is a column of levels: of them more is stored than of others, as
+// most questions name one.
+func (c *columnMeta) isLevel() bool {
+	return c.path == model.FieldLevel && !c.text && 0 < c.dict && c.dict <= minuteCodes
+}
+
 // countsMinutes reports whether it is stored how many records of each minute have which
 // value of a column: of levels, by which most charts are split or filtered.
 func (m *Meta) countsMinutes(c *columnMeta) bool {
-	return m.version > VersionBefore && c.path == model.FieldLevel && !c.text && 0 < c.dict && c.dict <= minuteCodes && m.marksOf() > 0
+	return m.version >= VersionMinutes && c.isLevel() && m.marksOf() > 0
 }
 
 // emitMinutes writes how many records of each minute have each code, code by code.
@@ -167,4 +173,90 @@ func (s *Segment) Minutes(leaf index.Leaf) (first int64, counts []uint32, err er
 		}
 	}
 	return first, counts, nil
+}
+
+// rareShare is in how many rows at most one has a rare level. Records with such a level are
+// what is asked for most, and are few on every page.
+const rareShare = 64
+
+// listsRows reports whether it is stored which rows have a code of a column that so many
+// have.
+func (m *Meta) listsRows(c *columnMeta, count int64) bool {
+	return m.version >= Version && c.isLevel() && c.dict > 1 && count <= int64(m.Rows)/rareShare
+}
+
+// emitRare writes which rows have each code that is rare.
+func (c *columnBuilder) emitRare(data *columnData) error {
+	if !c.builder.meta.listsRows(&c.meta, 0) {
+		return nil
+	}
+	rows := make([][]int64, c.meta.dict)
+	counts, last := make([]int64, c.meta.dict), make([]int64, c.meta.dict)
+	for _, code := range data.codes {
+		counts[code]++
+	}
+	for i, row := range data.rows {
+		if code := data.codes[i]; c.builder.meta.listsRows(&c.meta, counts[code]) {
+			rows[code], last[code] = append(rows[code], int64(row)-last[code]), int64(row)
+		}
+	}
+	for code, steps := range rows {
+		if len(steps) == 0 {
+			continue
+		}
+		if err := c.emit(columnKey(c.number, itemRare, uint32(code)), c.compress(c.encoder.AppendInts(nil, steps))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rareRows returns the rows that have a code, nil if they are not stored.
+func (c *columnReader) rareRows(code uint32) (*index.DocSet, error) {
+	s := c.segment
+	if !s.meta.listsRows(c.meta, 0) {
+		return nil, nil
+	}
+	counts, err := c.counts()
+	if err != nil || !s.meta.listsRows(c.meta, counts[code]) {
+		return nil, err
+	}
+	raw, err := s.frame(columnKey(c.number, itemRare, code))
+	if err != nil {
+		return nil, err
+	}
+	corrupt := fmt.Errorf("rows with a level: %w", ErrCorrupt)
+	if counts[code] < 1 {
+		return nil, corrupt
+	}
+	steps, rest, err := column.Ints(nil, raw, int(counts[code]))
+	if err != nil || len(rest) != 0 {
+		return nil, errors.Join(corrupt, err)
+	}
+	rows, at := make([]uint32, len(steps)), int64(0)
+	for i, step := range steps {
+		if step < 0 || step == 0 && i > 0 || step >= int64(s.meta.Rows)-at {
+			return nil, corrupt
+		}
+		at += step
+		rows[i] = uint32(at)
+	}
+	return index.DocSetOf(rows...), nil
+}
+
+// allRare reports whether it is stored which rows have each of some codes.
+func (c *columnReader) allRare(codes []uint32) (bool, error) {
+	if !c.segment.meta.listsRows(c.meta, 0) {
+		return false, nil
+	}
+	counts, err := c.counts()
+	if err != nil {
+		return false, err
+	}
+	for _, code := range codes {
+		if !c.segment.meta.listsRows(c.meta, counts[code]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

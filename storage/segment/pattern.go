@@ -168,7 +168,7 @@ func (c patternColumn) Gather(ctx context.Context, rows *index.DocSet) (part.Val
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places)), Dict: known.dict}
 	var without, refer, referCodes []uint32 // numbers in out, and what else decides there
-	err = c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+	err = c.eachCodePage(ctx, places, func(page uint32, from, to int, codes *column.CodePage) error {
 		out.Codes = codes.AppendAt(out.Codes, places[from:to], page*PageRows)
 		for n := from; n < to; n++ {
 			code := out.Codes[n]

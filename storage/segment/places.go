@@ -424,6 +424,7 @@ func (s *Segment) columnsOf(rows *index.DocSet) ([]bool, error) {
 	seen := newBitSet(s.meta.schemas)
 	var schemas []uint32
 	err = eachPage(rows, func(page uint32, places []uint32) error {
+		s.cache.readings.note(s.cacheKey(cachedSchemas, 0, page)) // it is asked for each column next: it is kept at once
 		p, done, err := s.schemaPage(page)
 		if err != nil {
 			return err

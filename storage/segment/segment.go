@@ -316,6 +316,8 @@ func (s *Segment) readRecords(ctx context.Context, rows *index.DocSet) ([]model.
 	if err != nil {
 		return nil, err
 	}
+	ctx, done := s.withGuide(ctx)
+	defer done()
 	// In the order of their numbers: a text refers to columns before its own.
 	values := make([]*part.Values, len(s.columns))
 	counts, total := make([]int, len(asked)), 0

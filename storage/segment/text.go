@@ -86,10 +86,15 @@ func (c *columnReader) textShape(name string) (textShape, error) {
 
 // textPage returns the values of the shapes on a page; see borrowed.
 func (c *columnReader) textPage(page uint32) (*textPage, func(), error) {
-	s := c.segment
 	if shapes, err := c.hasShapes(page); err != nil || !shapes {
 		return &textPage{}, nothing, err // where there is no shape, nothing is stored
 	}
+	return c.shapedPage(page)
+}
+
+// shapedPage is textPage of a page on which some text has a shape.
+func (c *columnReader) shapedPage(page uint32) (*textPage, func(), error) {
+	s := c.segment
 	return borrowed(s, s.cacheKey(itemText, c.number, page), columnKey(c.number, itemText, page), func(raw []byte, room *pageRoom) (*textPage, int64, error) {
 		p, err := parseTextPage(room.groups, raw, c.meta.dict)
 		if err != nil {
@@ -181,7 +186,7 @@ func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32
 	}
 	g.out = part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	g.seen = make([]uint16, c.meta.dict+1)
-	err := c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+	err := c.eachCodePage(ctx, places, func(page uint32, from, to int, codes *column.CodePage) error {
 		if err := g.page(ctx, page, codes, present[from:to], places[from:to]); err != nil {
 			return fmt.Errorf("text page %d of %q: %w", page, c.meta.path, err)
 		}
@@ -248,7 +253,7 @@ func (g *textGatherer) page(ctx context.Context, page uint32, p *column.CodePage
 		}
 		if variables == nil {
 			var done func()
-			if variables, done, err = g.column.textPage(page); err != nil {
+			if variables, done, err = g.column.shapedPage(page); err != nil {
 				return err
 			}
 			defer done()

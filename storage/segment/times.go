@@ -2,6 +2,8 @@ package segment
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/stere-log/stere/index"
@@ -88,6 +90,11 @@ func (s *Segment) timesOf(rows *index.DocSet) (times []int64, digits []uint8, er
 func (s *Segment) readTimes(rows *index.DocSet, n uint64) (*knownTimes, error) {
 	k := &knownTimes{times: make([]int64, 0, n), digits: make([]uint8, 0, n)}
 	err := eachPage(rows, func(page uint32, places []uint32) error {
+		if len(places) <= timesFew {
+			if few, err := s.fewTimes(k, page, places); few || err != nil {
+				return err
+			}
+		}
 		p, done, err := s.timePage(page)
 		if err != nil {
 			return err
@@ -99,6 +106,34 @@ func (s *Segment) readTimes(rows *index.DocSet, n uint64) (*knownTimes, error) {
 		return nil
 	})
 	return k, err
+}
+
+// timesFew is up to how many times of a page are decoded alone.
+const timesFew = 512
+
+// fewTimes appends times of a page, unless all of them are decoded already or should be: then
+// it reports false.
+func (s *Segment) fewTimes(k *knownTimes, page uint32, places []uint32) (few bool, err error) {
+	at := s.cacheKey(cachedTimes, 0, page)
+	if s.cache.holds(at) || s.cache.rooms.has(at) || s.cache.readings.due(at) {
+		return false, nil
+	}
+	s.cache.readings.again(at)
+	room, err := s.roomWith(at, pageKey(sectionTimes, page))
+	if err != nil {
+		return false, err
+	}
+	defer s.cache.rooms.give(room)
+	room.held = false // who borrows the page needs all that is on it
+	times, digits, rest, err := room.decoder.TimesAt(k.times, nil, room.frame, pageLen(s.meta.Rows, page), places)
+	if err != nil || len(rest) != 0 {
+		return false, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
+	}
+	k.times = times
+	for _, have := range digits {
+		k.digits = append(k.digits, uint8(have))
+	}
+	return true, nil
 }
 
 // Times implements part.Part.

@@ -66,7 +66,7 @@ func (s *Segment) eachMessageCode(ctx context.Context, yield func(row, code uint
 			return err
 		}
 		var room []uint32
-		err = c.eachCodePage(places, func(page uint32, from, to int, codes *column.CodePage) error {
+		err = c.eachCodePage(ctx, places, func(page uint32, from, to int, codes *column.CodePage) error {
 			room = codes.AppendAt(room[:0], places[from:to], page*PageRows)
 			for i, code := range room {
 				for row := present[from+i]; next < row; next++ {
