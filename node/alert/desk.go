@@ -267,7 +267,7 @@ func (d Desk) OpenIncident(ctx context.Context, tenant model.TenantID, i triage.
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, triage.EventIncidentOpened, d.Now().UnixNano())
+		return b.tellIncident(&i, "", triage.EventIncidentOpened, d.Now().UnixNano())
 	})
 	return i, err
 }
@@ -283,11 +283,14 @@ func (d Desk) ChangeIncident(ctx context.Context, tenant model.TenantID, id stri
 		if err := change(&i); err != nil {
 			return err
 		}
+		if i.Severity != before.Severity {
+			i.Worst = before.Heard()
+		}
 		after = i
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, triage.EventIncidentChanged, d.Now().UnixNano())
+		return b.tellIncident(&i, before.Severity, triage.EventIncidentChanged, d.Now().UnixNano())
 	})
 	return before, after, err
 }
@@ -344,6 +347,7 @@ func (d Desk) ChangeWebhook(ctx context.Context, tenant model.TenantID, id strin
 		if err != nil {
 			return err
 		}
+		before := e
 		if err := change(&e, there); err != nil {
 			return err
 		}
@@ -352,6 +356,11 @@ func (d Desk) ChangeWebhook(ctx context.Context, tenant model.TenantID, id strin
 		}
 		if err := d.Sender.CheckURL(e.URL); err != nil {
 			return fault(admin.Invalid, "url", "%v", err)
+		}
+		if there && e.Mended(&before) {
+			if err := b.hasten(id); err != nil {
+				return err
+			}
 		}
 		return b.put(kindWebhook, id, &e)
 	})
