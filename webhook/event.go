@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -258,6 +259,7 @@ func alertmanager(e *Event, source string) []object {
 		}
 		if len(e.Alerts) == 0 && e.Incident != "" {
 			labels["event"], labels["incident"] = "incident", e.Incident
+			labels["alertname"] = cmp.Or(e.Rule, "incident") // of no rule if a person opened it
 		}
 		for field, value := range a.Labels {
 			labels["field_"+labelName(field)] = value

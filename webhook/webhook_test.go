@@ -124,7 +124,12 @@ func TestAlertmanagerJoins(t *testing.T) {
 	opened, closed := event, event
 	opened.Event, closed.Event, closed.Status = triage.EventIncidentOpened, triage.EventIncidentChanged, triage.Resolved
 	opened.Alerts, closed.Alerts = nil, nil
-	first, last = render(opened), render(closed)
+	for _, rule := range []string{"", event.Rule} { // of no rule if a person opened it
+		opened.Rule, closed.Rule = rule, rule
+		if first, last = render(opened), render(closed); !maps.Equal(first.Labels, last.Labels) {
+			t.Errorf("an incident of rule %q: %+v, then %+v", rule, first, last)
+		}
+	}
 	if !maps.Equal(first.Labels, last.Labels) || first.Labels["incident"] != "inc-1" || first.EndsAt.Before(at.Add(7*24*time.Hour)) || last.EndsAt.After(at) {
 		t.Errorf("an incident: %+v, then %+v", first, last)
 	}
