@@ -267,7 +267,7 @@ func (d Desk) OpenIncident(ctx context.Context, tenant model.TenantID, i triage.
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, "", triage.EventIncidentOpened, d.Now().UnixNano())
+		return b.tellIncident(&i, b.incidentEvent(&i, "", triage.EventIncidentOpened, d.Now().UnixNano()))
 	})
 	return i, err
 }
@@ -290,14 +290,14 @@ func (d Desk) ChangeIncident(ctx context.Context, tenant model.TenantID, id stri
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, before.Severity, triage.EventIncidentChanged, d.Now().UnixNano())
+		return b.tellIncident(&i, b.incidentEvent(&i, before.Severity, triage.EventIncidentChanged, d.Now().UnixNano()))
 	})
 	return before, after, err
 }
 
 // DropIncident implements alert.Desk. What was told of the incident goes too: deliveries
-// that have ended, and those that wait, of which receivers hear nothing more than that
-// they are over.
+// that have ended, and those that wait, of which receivers hear nothing more than that it
+// was removed. Of one that is open they hear that it is over.
 func (d Desk) DropIncident(ctx context.Context, tenant model.TenantID, id string) (gone triage.Incident, err error) {
 	err = d.edit(ctx, tenant, func(b *batch) error {
 		there, err := b.get(kindIncident, id, &gone)
@@ -305,7 +305,13 @@ func (d Desk) DropIncident(ctx context.Context, tenant model.TenantID, id string
 			return errors.Join(err, unknown("incident", id))
 		}
 		b.drop(kindIncident, id)
-		return b.forgetTold(id)
+		if err := b.forgetTold(id); err != nil || gone.State == triage.Closed {
+			return err
+		}
+		over := gone
+		over.State = triage.Closed
+		over.Timeline = append(slices.Clone(gone.Timeline), triage.Entry{}) // it is one event more
+		return b.tellIncident(&over, b.incidentEvent(&over, "", triage.EventIncidentChanged, d.Now().UnixNano()).Forgotten())
 	})
 	return gone, err
 }

@@ -329,7 +329,7 @@ func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (i
 	if err := p.b.putIncident(open); err != nil || !opened {
 		return open.ID, err
 	}
-	return open.ID, p.b.tellIncident(open, "", triage.EventIncidentOpened, p.w.Now().UnixNano())
+	return open.ID, p.b.tellIncident(open, p.b.incidentEvent(open, "", triage.EventIncidentOpened, p.w.Now().UnixNano()))
 }
 
 func (p *plan) opened(class string) *triage.Incident {
@@ -431,24 +431,28 @@ func describe(labels map[string]string, text string) string {
 	return strings.Join(parts, ", ") + ": " + text
 }
 
-// tellIncident plans the deliveries of what happened to an incident, which had a severity
+// incidentEvent is what is told of what happened to an incident, which had a severity
 // before, perhaps another.
-func (b *batch) tellIncident(i *triage.Incident, was, event string, now int64) error {
+func (b *batch) incidentEvent(i *triage.Incident, was, event string, now int64) webhook.Event {
 	status := triage.Firing
 	if i.State == triage.Closed {
 		status = triage.Resolved
 	}
-	told := webhook.Event{
+	return webhook.Event{
 		Event: event, Time: now, Tenant: string(b.tenant), Status: status, Severity: i.Severity, Title: "Incident: " + i.Title, Rule: i.Rule, Query: i.Query[:min(len(i.Query), queryShown)],
 		Text: fmt.Sprintf("%s, class %s, owner %s%s", i.State, i.Class, orNobody(i.Owner), found(i)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID, Was: was,
 	}
+}
+
+// tellIncident plans the deliveries of an event of an incident.
+func (b *batch) tellIncident(i *triage.Incident, told webhook.Event) error {
 	rule := ruleOf(b.state, b.tenant, i.Rule)
 	number := uint64(len(i.Timeline))
 	for _, e := range all[webhook.Endpoint](b.state, kindWebhook, b.tenant) {
-		if !e.Wants(event, i.Heard()) || e.Tickets() && event != triage.EventIncidentOpened || e.Opens() && status == triage.Firing && opens(rule, &e) || !b.room(4, eventBytes+incidentRoom) {
+		if !e.Wants(told.Event, i.Heard()) || e.Tickets() && told.Event != triage.EventIncidentOpened || e.Opens() && told.Status == triage.Firing && opens(rule, &e) || !b.room(4, eventBytes+incidentRoom) {
 			continue
 		}
-		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+event, number, e.ID), told, now); err != nil {
+		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+told.Event, number, e.ID), told, told.Time); err != nil {
 			return err
 		}
 	}
