@@ -53,12 +53,12 @@ func (d *detector) share(s *Share) {
 // are of the part: as the correlation of two of them, by scale. A stretch counts for what
 // it tells: many records that are all alike are hardly more than one. Those that are too
 // few to be a finding tell nothing of what could be one.
-func (in *Input) cling(s *Share, usual float64, until int) []float64 {
+func (in *Input) cling(s *Share, share float64, until int) []float64 {
 	found := make([]float64, 0, len(scales()))
-	n, odds := until-in.First, usual/(1-usual)
+	history, chance, odds := until-in.First, share*(1-share), share/(1-share)
 	unsure := odds / (sum(s.Part[in.First:until]) + 1) // what is usual is an estimate too
 	for _, k := range scales() {
-		if k > n/4 {
+		if k > history/4 {
 			break
 		}
 		parts, wholes := rolling(s.Part[in.First:until], k), rolling(s.Whole[in.First:until], k)
@@ -71,7 +71,7 @@ func (in *Input) cling(s *Share, usual float64, until int) []float64 {
 					continue
 				}
 				filled++
-				off, chance, alike := parts[i]/n-usual, usual*(1-usual), 1+(n-1)*rho
+				off, alike := parts[i]/n-share, 1+(n-1)*rho
 				weight := n * (n - 1) / (alike * alike)
 				have += weight * (off*off - chance/n)
 				all += weight * chance * (n - 1) / n
