@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,100 @@ func TestDropAmongBursts(t *testing.T) {
 	}
 	if hits < seeds-1 || wrong > 1 {
 		t.Errorf("found %d of %d, and %d that are not there", hits, seeds, wrong)
+	}
+}
+
+// TestShareTails compares the tails of shares with sums of their terms, and those of many
+// records, which are approximated, with those of few.
+func TestShareTails(t *testing.T) {
+	for _, share := range []float64{0.004, 0.3, 0.7} {
+		for _, rho := range []float64{0.002, 0.1, 0.6} {
+			a, b := share*(1/rho-1), (1-share)*(1/rho-1)
+			const n = 60
+			all := 0.0
+			for k := float64(n); k > 0; k-- {
+				all += math.Exp(lnBinomial(n, k) + lnB(k+a, n-k+b) - lnB(a, b))
+				if have := shareAtLeast(k, n, share, rho); math.Abs(have-math.Log(all)) > 1e-6 {
+					t.Errorf("P(X >= %v) of a share of %v, correlation %v: have %v, want %v", k, share, rho, have, math.Log(all))
+				}
+			}
+		}
+	}
+	if have := shareAtLeast(61, 60, 0.3, 0.1); !math.IsInf(have, -1) {
+		t.Errorf("more than there are: %v", have)
+	}
+	few, many := shareAtLeast(0.5*summed, summed, 0.05, 0.05), shareAtLeast(0.5*(summed+2), summed+2, 0.05, 0.05)
+	if math.Abs(few-many) > 0.1 {
+		t.Errorf("summed %v, approximated %v", few, many)
+	}
+}
+
+// bursty makes a log that is silent most of the time; of its records few are errors, and
+// in one burst of ten a good deal more. Beside it are lonely records, all of them errors.
+func (w *world) bursty() *Share {
+	s := &Share{Subject: Subject{Dimension: All}, Part: make([]float64, buckets), Whole: make([]float64, buckets)}
+	for b := range s.Whole {
+		switch w.random.IntN(12) {
+		case 0:
+			share := 0.005
+			if w.random.IntN(10) == 0 {
+				share = 0.13
+			}
+			n := math.Round(20 + 150*w.random.ExpFloat64())
+			s.Whole[b], s.Part[b] = n, min(n, w.poisson(share*n))
+		case 1:
+			s.Whole[b], s.Part[b] = 1, 1
+		}
+	}
+	return s
+}
+
+// steady makes a log of few records, of which three of ten are errors.
+func (w *world) steady() *Share {
+	s := &Share{Subject: Subject{Dimension: All}, Part: make([]float64, buckets), Whole: make([]float64, buckets)}
+	for b := range s.Whole {
+		s.Whole[b] = w.poisson(5)
+		for range int(s.Whole[b]) {
+			if w.random.Float64() < 0.3 {
+				s.Part[b]++
+			}
+		}
+	}
+	return s
+}
+
+// TestShareAmongBursts raises the share of errors for a while: to many times what is usual
+// in a log that comes in bursts, of which one has more errors than others, and to twice
+// and a half of it where it is high already, which is nearly as much as there can be.
+func TestShareAmongBursts(t *testing.T) {
+	const seeds = 10
+	for _, c := range []struct {
+		name      string
+		log       func(w *world) *Share
+		raised, n float64
+		long      int
+	}{{"bursts", (*world).bursty, 0.6, 45, 12}, {"steady", (*world).steady, 0.75, 8, 6}} {
+		hits, wrong := 0, 0
+		for seed := range uint64(seeds) {
+			w := newWorld(seed)
+			s := c.log(w)
+			mixes := func() []Finding {
+				w.in.Shares = []Share{*s}
+				return slices.DeleteFunc(Detect(w.in).Findings, func(f Finding) bool { return f.Kind != Mix })
+			}
+			wrong += len(mixes())
+			for b := judge + 10; b < judge+10+c.long; b++ {
+				s.Whole[b], s.Part[b] = c.n, math.Round(c.raised*c.n)
+			}
+			if slices.ContainsFunc(mixes(), func(f Finding) bool {
+				return f.From >= judge+3 && f.To <= judge+30 && f.Observed > f.High && f.Low <= f.Expected
+			}) {
+				hits++
+			}
+		}
+		if hits < seeds-1 || wrong > 1 {
+			t.Errorf("%s: found %d of %d, and %d that are not there", c.name, hits, seeds, wrong)
+		}
 	}
 }
 

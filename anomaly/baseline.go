@@ -39,6 +39,8 @@ type baseline struct {
 	highest  float64      // count of a bucket of the history, but for the oddest
 	busy     int          // buckets of the history with records
 	tails    map[int]tail // of sums over so many buckets
+	whole    []float64    // of a share: what it is a part of, by bucket; stray has correlations then
+	share    float64      // what is usual of it
 }
 
 // learn makes the baseline of counts whose history is the buckets [first, until).
@@ -183,6 +185,12 @@ func rolling(values []float64, k int) []float64 {
 
 // usual returns the counts between which 98 of 100 lie.
 func usual(mean, dispersion float64) (low, high float64) {
+	return between(func(x float64) float64 { return atMost(x, mean, dispersion) }, func(x float64) float64 { return atLeast(x, mean, dispersion) })
+}
+
+// between returns the counts between which 98 of 100 lie, by ln of how probable at most,
+// and at least, so many are.
+func between(most, least func(x float64) float64) (low, high float64) {
 	find := func(holds func(x float64) bool) float64 {
 		from, to := 0.0, 8.0
 		for !holds(to) && to < 1e12 {
@@ -198,11 +206,11 @@ func usual(mean, dispersion float64) (low, high float64) {
 		return to
 	}
 	hundredth := math.Log(0.01)
-	low = find(func(x float64) bool { return atMost(x, mean, dispersion) >= hundredth })
-	if atMost(0, mean, dispersion) >= hundredth {
+	low = find(func(x float64) bool { return most(x) >= hundredth })
+	if most(0) >= hundredth {
 		low = 0
 	}
-	return low, find(func(x float64) bool { return atLeast(x+1, mean, dispersion) <= hundredth })
+	return low, find(func(x float64) bool { return least(x+1) <= hundredth })
 }
 
 // sum adds values.

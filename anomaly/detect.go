@@ -232,12 +232,20 @@ func (d *detector) scan(counts []float64, base *baseline, up bool, k int, stray 
 		if few {
 			lnP = atMost(have, want, stray)
 		} else if slices.Max(counts[from:to]) >= d.over(base, k) {
-			lnP = min(atLeast(have, want, stray), base.tails[k].above(have))
+			lnP = base.above(have, want, stray, from, to)
 		}
 		if lnP < best.lnP {
 			*best = episode{from: from, to: to, lnP: lnP}
 		}
 	}
+}
+
+// above returns ln of how probable at least so many records in [from, to) are.
+func (b *baseline) above(have, want, stray float64, from, to int) float64 {
+	if b.whole != nil {
+		return shareAtLeast(have, sum(b.whole[from:to]), b.share, stray)
+	}
+	return min(atLeast(have, want, stray), b.tails[to-from].above(have))
 }
 
 // over is what the highest of k buckets has to reach.

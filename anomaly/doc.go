@@ -7,8 +7,9 @@
 // history: what is expected in a bucket (the mean, or that of the same hour, or of the
 // same hour of the week, whichever told the history best), and how much the history
 // strayed from that, over one bucket and over up to 32 together. From both follows
-// how probable a count is (negative binomial), and a finding is what is less probable
-// than the budget of false alarms, spread over everything that was looked at, allows.
+// how probable a count is (negative binomial; of a share beta-binomial), and a finding is
+// what is less probable than the budget of false alarms, spread over everything that was
+// looked at, allows.
 //
 // Invariants:
 //   - Nothing is judged before LearnBuckets of history; Report.Learning says so.

@@ -13,6 +13,9 @@ const (
 	valuesLeast   = 3    // durations of a bucket whose percentile counts
 	historyLeast  = 24   // such buckets of the history
 	quietestShift = 0.05 // standard deviation of the logarithm, at least
+	clingFirst    = 0.05 // where the estimate of a correlation begins
+	clingRounds   = 4
+	clingMost     = 0.9
 )
 
 // share judges a part of a whole: what is expected of it in a bucket is its share of
@@ -23,11 +26,11 @@ func (d *detector) share(s *Share) {
 		return
 	}
 	usualShare := (part + 0.5) / (whole + 1)
-	base := &baseline{factor: shareFactor, estimate: estimate{expected: make([]float64, len(s.Part))}, basis: "the share in " + d.in.span(d.judge-d.in.First)}
+	base := &baseline{factor: shareFactor, whole: s.Whole, share: usualShare, estimate: estimate{expected: make([]float64, len(s.Part))}, basis: "the share in " + d.in.span(d.judge-d.in.First)}
 	for i, n := range s.Whole {
 		base.expected[i] = usualShare * n
 	}
-	base.stray = d.in.disperse(s.Part, base.expected, d.judge, heavier)
+	base.stray = d.in.cling(s, usualShare, d.judge)
 	for _, e := range d.episodes(s.Part, base, true) {
 		n := sum(s.Whole[e.from:e.to])
 		have := sum(s.Part[e.from:e.to]) / max(n, 1)
@@ -35,7 +38,8 @@ func (d *detector) share(s *Share) {
 			continue
 		}
 		f := Finding{Kind: Mix, Subject: s.Subject, Unit: "percent", Up: true, From: e.from, To: e.to, Ongoing: e.to >= d.end-1, LogP: e.lnP, Basis: base.basis}
-		low, high := usual(usualShare*n, base.dispersion(e.to-e.from))
+		rho := base.dispersion(e.to - e.from)
+		low, high := between(func(x float64) float64 { return shareAtLeast(n-x, n, 1-usualShare, rho) }, func(x float64) float64 { return shareAtLeast(x, n, usualShare, rho) })
 		f.Observed, f.Expected, f.Low, f.High = 100*have, 100*usualShare, 100*low/max(n, 1), min(100*high/max(n, 1), 100)
 		f.profile = make([]float64, d.in.Buckets-d.judge)
 		for i := range f.profile {
@@ -43,6 +47,41 @@ func (d *detector) share(s *Share) {
 		}
 		d.found = append(d.found, f)
 	}
+}
+
+// cling measures how much records of a stretch have in common, beyond chance, whether they
+// are of the part: as the correlation of two of them, by scale. A stretch counts for what
+// it tells: many records that are all alike are hardly more than one. Those that are too
+// few to be a finding tell nothing of what could be one.
+func (in *Input) cling(s *Share, share float64, until int) []float64 {
+	found := make([]float64, 0, len(scales()))
+	history, chance, odds := until-in.First, share*(1-share), share/(1-share)
+	unsure := odds / (sum(s.Part[in.First:until]) + 1) // what is usual is an estimate too
+	for _, k := range scales() {
+		if k > history/4 {
+			break
+		}
+		parts, wholes := rolling(s.Part[in.First:until], k), rolling(s.Whole[in.First:until], k)
+		rho, filled := clingFirst, 0.0
+		for range clingRounds {
+			var have, all float64
+			filled = 0
+			for i, n := range wholes {
+				if n < excessLeast {
+					continue
+				}
+				filled++
+				off, alike := parts[i]/n-share, 1+(n-1)*rho
+				weight := n * (n - 1) / (alike * alike)
+				have += weight * (off*off - chance/n)
+				all += weight * chance * (n - 1) / n
+			}
+			rho = min(max(have/max(all, tiny), 0), 1)
+		}
+		rho *= 1 + 2*float64(k)/max(filled, 1)
+		found = append(found, min(max(rho, floor*odds)+unsure, clingMost))
+	}
+	return found
 }
 
 // latency judges the percentiles of durations, as logarithms: a stretch of buckets

@@ -9,6 +9,7 @@ const (
 	dispersionLeast = 1e-6
 	steps           = 500
 	tiny            = 1e-300
+	summed          = 2048 // records whose probabilities are added one by one
 )
 
 // atLeast returns ln P(X >= x) of a negative binomial with a mean and a dispersion:
@@ -33,6 +34,43 @@ func atMost(x, mean, dispersion float64) float64 {
 	return lnBeta(size/(size+mean), mean/(size+mean), size, max(x, 0)+1)
 }
 
+// shareAtLeast returns ln P(X >= x) of n records of which each is of the part with a
+// probability of share, and two of which have a correlation of rho: a beta-binomial
+// distribution. Unlike a count, a part cannot be more than its whole.
+func shareAtLeast(x, n, share, rho float64) float64 {
+	if x <= 0 {
+		return 0
+	}
+	if x > n {
+		return math.Inf(-1)
+	}
+	rho = max(rho, dispersionLeast)
+	if n > summed {
+		// Of so many, the beta distribution with the same mean and variance.
+		of := 1/(rho+(1-rho)/n) - 1
+		return lnBeta(1-x/n, x/n, (1-share)*of, share*of)
+	}
+	a, b := share*(1/rho-1), (1-share)*(1/rho-1)
+	first := lnBinomial(n, x) + lnB(x+a, n-x+b) - lnB(a, b)
+	term, all := 1.0, 0.0
+	for ; x <= n && term > all*1e-12; x++ {
+		all += term
+		term *= (n - x) * (x + a) / ((x + 1) * (n - x - 1 + b))
+	}
+	return min(first+math.Log(all), 0)
+}
+
+// lnB returns ln of the beta function.
+func lnB(a, b float64) float64 {
+	lnA, _ := math.Lgamma(a)
+	lnB, _ := math.Lgamma(b)
+	lnAB, _ := math.Lgamma(a + b)
+	return lnA + lnB - lnAB
+}
+
+// lnBinomial returns ln of how many ways there are to take k of n.
+func lnBinomial(n, k float64) float64 { return -lnB(k+1, n-k+1) - math.Log(n+1) }
+
 // normalAbove returns ln P(Z >= z) of the standard normal distribution.
 func normalAbove(z float64) float64 {
 	if z < 20 {
@@ -50,10 +88,7 @@ func lnBeta(x, y, a, b float64) float64 {
 	if y <= 0 {
 		return 0
 	}
-	lnA, _ := math.Lgamma(a)
-	lnB, _ := math.Lgamma(b)
-	lnAB, _ := math.Lgamma(a + b)
-	front := lnAB - lnA - lnB + a*math.Log(x) + b*math.Log(y)
+	front := a*math.Log(x) + b*math.Log(y) - lnB(a, b)
 	if x < (a+1)/(a+b+2) {
 		return front + math.Log(fraction(x, a, b)/a)
 	}

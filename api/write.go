@@ -508,8 +508,11 @@ func handleCrossService(r *request) error {
 	} else {
 		err = json.Unmarshal(text, &calls)
 	}
-	if err != nil || len(calls) == 0 || len(calls) > crossServicesMax {
-		return invalid("body", "want an object, or an array of 1 to %d: %v", crossServicesMax, err)
+	if err != nil {
+		return invalid("body", "want an object, or an array of objects: %v", err)
+	}
+	if len(calls) == 0 || len(calls) > crossServicesMax {
+		return invalid("body", "an array of %d calls, want 1 to %d", len(calls), crossServicesMax)
 	}
 	known := map[string]bool{}
 	for _, s := range r.server.alert.Desk.Services(r.principal.Tenant) {

@@ -161,7 +161,15 @@ func (f *finder) capacity(c *Capacity) {
 		f.add("disk_full_predicted", severity, c.Name, "*", metadata, "The disk of node %s has no more room for records %s: %.3g GB more are taken each day.", c.Name, c.when(), *c.PerDay/1e9)
 		return
 	}
-	f.add("quota_predicted", severity, c.Name, "*", metadata, "%s, %.4g %s, is reached %s: it grows by %.4g each day.", c.Name, c.Limit, c.Unit, c.when(), *c.PerDay)
+	f.add("quota_predicted", severity, c.Name, "*", metadata, "%s, %s %s, is reached %s: it grows by %s each day.", c.Name, written(c.Limit), c.Unit, c.when(), written(*c.PerDay))
+}
+
+// written is a number as terms have it, without a power of ten.
+func written(n float64) string {
+	if math.Abs(n) < 10 {
+		return fmt.Sprintf("%.2g", n)
+	}
+	return fmt.Sprintf("%.0f", n)
 }
 
 // when says in words when a limit is reached; the earliest day is known.

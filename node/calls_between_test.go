@@ -38,6 +38,7 @@ func TestCallsBetweenServices(t *testing.T) {
 	request(t, n, "POST", "/integration/cross-service", "["+strings.Join(calls, ",")+"]", 201, nil)
 	request(t, n, "POST", "/logs", fmt.Sprintf(`{"message":"token renewed","component":"auth","trace_id":"c1","timestamp":%q}`, begin.Add(4500*time.Microsecond).UTC().Format(time.RFC3339Nano)), 201, nil)
 	request(t, n, "POST", "/integration/cross-service", `{"sourceService":"ledger","targetService":"auth"}`, 400, nil)
+	request(t, n, "POST", "/integration/cross-service", `[]`, 400, nil)
 	var graph struct {
 		Complete bool
 		Nodes    []struct {

@@ -45,6 +45,7 @@ type Incident struct {
 	Title    string            `json:"title"`
 	Class    string            `json:"class"`
 	Severity string            `json:"severity"`
+	Worst    string            `json:"worst,omitempty"` // that it had, if that is not what it has: who heard of it then hears the rest
 	State    string            `json:"state"`
 	Owner    string            `json:"owner,omitempty"`
 	Rule     string            `json:"rule,omitempty"`
@@ -93,6 +94,18 @@ func (i *Incident) Attach(all ...Evidence) (added int) {
 		added++
 	}
 	return added
+}
+
+// Heard is the worst severity that the incident had.
+func (i *Incident) Heard() string { return worst(i.Worst, i.Severity) }
+
+// worst is the worse of two severities.
+func worst(a, b string) string {
+	order := Severities()
+	if at := slices.Index(order, a); at >= 0 && at < slices.Index(order, b) {
+		return a
+	}
+	return b
 }
 
 // next are the states after each.

@@ -104,6 +104,12 @@ func (e *Endpoint) Wants(event, severity string) bool {
 	return e.Severity == "" || severity == "" || slices.Index(order, severity) <= slices.Index(order, e.Severity)
 }
 
+// Mended reports whether what was done to an endpoint since can be why it takes now what it
+// did not take before.
+func (e *Endpoint) Mended(before *Endpoint) bool {
+	return e.URL != before.URL || e.Template != before.Template || e.Project != before.Project || e.Key != before.Key || !slices.Equal(e.Secrets, before.Secrets) || e.Active && !before.Active
+}
+
 // Rotate makes a secret the one that signs; those before sign too until their time.
 func (e *Endpoint) Rotate(secret string, now int64, overlap time.Duration) {
 	kept := []Secret{{Text: secret}}

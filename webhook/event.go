@@ -2,10 +2,12 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -43,6 +45,8 @@ type Event struct {
 	More     int      `json:"more,omitempty"` // alerts that are not shown
 	// Key is the same for everything about one thing, for receivers that join it.
 	Key string `json:"key"`
+	// Was is the severity that an incident had before, for receivers that know it by that.
+	Was string `json:"was,omitempty"`
 	// Repeat is how long after it, in ns, it is told again if it still fires; 0: it is not.
 	Repeat int64 `json:"repeat,omitempty"`
 }
@@ -255,6 +259,7 @@ func alertmanager(e *Event, source string) []object {
 		}
 		if len(e.Alerts) == 0 && e.Incident != "" {
 			labels["event"], labels["incident"] = "incident", e.Incident
+			labels["alertname"] = cmp.Or(e.Rule, "incident") // of no rule if a person opened it
 		}
 		for field, value := range a.Labels {
 			labels["field_"+labelName(field)] = value
@@ -267,6 +272,13 @@ func alertmanager(e *Event, source string) []object {
 			one["endsAt"] = stamp(e.fires())
 		}
 		out = append(out, one)
+		if len(e.Alerts) == 0 && e.Was != "" && e.Was != e.Severity {
+			// What is open under the severity of before is over: it is another alert there.
+			over := maps.Clone(one)
+			over["labels"], over["endsAt"] = maps.Clone(labels), stamp(e.Time)
+			over["labels"].(map[string]string)["severity"] = e.Was
+			out = append(out, over)
+		}
 	}
 	return out
 }

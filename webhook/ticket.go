@@ -12,6 +12,10 @@ import (
 // neither reminded nor told of the end, as each of that would open one more.
 func (e *Endpoint) Tickets() bool { return ticketing(e.Template) }
 
+// Opens reports whether whoever hears of an event there opens something for it, which
+// somebody has to close: an alert and its incident are one event then.
+func (e *Endpoint) Opens() bool { return e.Tickets() || e.Template == PagerDuty }
+
 // ticketing reports whether a template opens tickets.
 func ticketing(template string) bool {
 	return slices.Contains([]string{Ticket, Jira, GitHub}, template)

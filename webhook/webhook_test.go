@@ -96,12 +96,19 @@ func TestAlertmanagerJoins(t *testing.T) {
 		Labels           map[string]string
 		StartsAt, EndsAt time.Time
 	}
-	render := func(e webhook.Event) alert {
+	renderAll := func(e webhook.Event) (list []alert) {
 		t.Helper()
 		body, err := webhook.Render(&webhook.Endpoint{Template: webhook.Alertmanager}, &e, "s")
-		var list []alert
-		if failed := json.Unmarshal(body, &list); err != nil || failed != nil || len(list) != 1 {
+		if failed := json.Unmarshal(body, &list); err != nil || failed != nil {
 			t.Fatalf("%s: %v, %v", body, err, failed)
+		}
+		return list
+	}
+	render := func(e webhook.Event) alert {
+		t.Helper()
+		list := renderAll(e)
+		if len(list) != 1 {
+			t.Fatalf("%+v", list)
 		}
 		return list[0]
 	}
@@ -117,9 +124,20 @@ func TestAlertmanagerJoins(t *testing.T) {
 	opened, closed := event, event
 	opened.Event, closed.Event, closed.Status = triage.EventIncidentOpened, triage.EventIncidentChanged, triage.Resolved
 	opened.Alerts, closed.Alerts = nil, nil
-	first, last = render(opened), render(closed)
+	for _, rule := range []string{"", event.Rule} { // of no rule if a person opened it
+		opened.Rule, closed.Rule = rule, rule
+		if first, last = render(opened), render(closed); !maps.Equal(first.Labels, last.Labels) {
+			t.Errorf("an incident of rule %q: %+v, then %+v", rule, first, last)
+		}
+	}
 	if !maps.Equal(first.Labels, last.Labels) || first.Labels["incident"] != "inc-1" || first.EndsAt.Before(at.Add(7*24*time.Hour)) || last.EndsAt.After(at) {
 		t.Errorf("an incident: %+v, then %+v", first, last)
+	}
+	worse := opened
+	worse.Event, worse.Severity, worse.Was = triage.EventIncidentChanged, triage.Low, opened.Severity
+	two := renderAll(worse)
+	if len(two) != 2 || two[0].Labels["severity"] != triage.Low || two[0].EndsAt.Before(at.Add(7*24*time.Hour)) || !maps.Equal(two[1].Labels, first.Labels) || two[1].EndsAt.After(at) {
+		t.Errorf("an incident that is not as bad any more: %+v", two)
 	}
 	test := event
 	test.Event, test.Alerts = triage.EventTest, nil

@@ -667,7 +667,8 @@ func TestRulesForNewerNodes(t *testing.T) {
 	}
 }
 
-// TestDroppedIncident: an incident goes with its evidence and with what was told of it.
+// TestDroppedIncident: an incident goes with its evidence and with what was told of it, and
+// who heard of it hears that it is over, once: not of one that was closed before.
 func TestDroppedIncident(t *testing.T) {
 	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
 	prepare(t, a, "https://ops.example/")
@@ -704,8 +705,24 @@ func TestDroppedIncident(t *testing.T) {
 	if _, err := desk.DropIncident(t.Context(), tenant, ids[0]); err == nil {
 		t.Error("dropped twice")
 	}
-	if list, err := desk.Deliveries(tenant, "ops"); err != nil || len(list) != 2 || list[0].Event.Incident != ids[1] || !strings.Contains(list[0].Event.Title, "was removed") {
-		t.Errorf("%+v, %v", list, err)
+	list, err := desk.Deliveries(tenant, "ops")
+	if err != nil || len(list) != 4 { // the newest first
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for n, status := range []string{triage.Resolved, triage.Resolved, triage.Firing, triage.Firing} {
+		if e := list[n].Event; e.Incident != ids[1-n%2] || e.Status != status || !strings.Contains(e.Title, "was removed") {
+			t.Errorf("%d: %+v", n, e)
+		}
+	}
+	i, err := desk.OpenIncident(t.Context(), tenant, triage.Incident{Title: "over", Class: "c", Severity: triage.High, State: triage.Closed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := desk.DropIncident(t.Context(), tenant, i.ID); err != nil {
+		t.Fatal(err)
+	}
+	if list, err = desk.Deliveries(tenant, "ops"); err != nil || len(list) != 5 {
+		t.Errorf("of one that was closed: %+v, %v", list, err)
 	}
 }
 

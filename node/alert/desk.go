@@ -267,7 +267,7 @@ func (d Desk) OpenIncident(ctx context.Context, tenant model.TenantID, i triage.
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, triage.EventIncidentOpened, d.Now().UnixNano())
+		return b.tellIncident(&i, b.incidentEvent(&i, "", triage.EventIncidentOpened, d.Now().UnixNano()))
 	})
 	return i, err
 }
@@ -283,18 +283,21 @@ func (d Desk) ChangeIncident(ctx context.Context, tenant model.TenantID, id stri
 		if err := change(&i); err != nil {
 			return err
 		}
+		if i.Severity != before.Severity {
+			i.Worst = before.Heard()
+		}
 		after = i
 		if err := b.putIncident(&i); err != nil {
 			return err
 		}
-		return b.tellIncident(&i, triage.EventIncidentChanged, d.Now().UnixNano())
+		return b.tellIncident(&i, b.incidentEvent(&i, before.Severity, triage.EventIncidentChanged, d.Now().UnixNano()))
 	})
 	return before, after, err
 }
 
 // DropIncident implements alert.Desk. What was told of the incident goes too: deliveries
-// that have ended, and those that wait, of which receivers hear nothing more than that
-// they are over.
+// that have ended, and those that wait, of which receivers hear nothing more than that it
+// was removed. Of one that is open they hear that it is over.
 func (d Desk) DropIncident(ctx context.Context, tenant model.TenantID, id string) (gone triage.Incident, err error) {
 	err = d.edit(ctx, tenant, func(b *batch) error {
 		there, err := b.get(kindIncident, id, &gone)
@@ -302,7 +305,13 @@ func (d Desk) DropIncident(ctx context.Context, tenant model.TenantID, id string
 			return errors.Join(err, unknown("incident", id))
 		}
 		b.drop(kindIncident, id)
-		return b.forgetTold(id)
+		if err := b.forgetTold(id); err != nil || gone.State == triage.Closed {
+			return err
+		}
+		over := gone
+		over.State = triage.Closed
+		over.Timeline = append(slices.Clone(gone.Timeline), triage.Entry{}) // it is one event more
+		return b.tellIncident(&over, b.incidentEvent(&over, "", triage.EventIncidentChanged, d.Now().UnixNano()).Forgotten())
 	})
 	return gone, err
 }
@@ -344,6 +353,7 @@ func (d Desk) ChangeWebhook(ctx context.Context, tenant model.TenantID, id strin
 		if err != nil {
 			return err
 		}
+		before := e
 		if err := change(&e, there); err != nil {
 			return err
 		}
@@ -352,6 +362,11 @@ func (d Desk) ChangeWebhook(ctx context.Context, tenant model.TenantID, id strin
 		}
 		if err := d.Sender.CheckURL(e.URL); err != nil {
 			return fault(admin.Invalid, "url", "%v", err)
+		}
+		if there && e.Mended(&before) {
+			if err := b.hasten(id); err != nil {
+				return err
+			}
 		}
 		return b.put(kindWebhook, id, &e)
 	})

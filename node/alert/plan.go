@@ -177,12 +177,26 @@ func (p *plan) tells(e *webhook.Endpoint, event *webhook.Event) bool {
 
 // names reports whether the rule's actions name an endpoint, or all that ask for the event.
 func (p *plan) names(e *webhook.Endpoint, event *webhook.Event) bool {
-	for _, a := range p.rule.Actions {
-		if a.Webhook == e.ID && e.Active || a.Notify && e.Wants(event.Event, event.Severity) {
+	return names(p.rule, e, event.Event, event.Severity)
+}
+
+func names(r *triage.Rule, e *webhook.Endpoint, event, severity string) bool {
+	for _, a := range r.Actions {
+		if a.Webhook == e.ID && e.Active || a.Notify && e.Wants(event, severity) {
 			return true
 		}
 	}
 	return false
+}
+
+// opens reports whether an endpoint opens something for the alerts of a rule, if there is
+// one: it would open one more for their incident.
+func opens(r *triage.Rule, e *webhook.Endpoint) bool {
+	if r == nil {
+		return false
+	}
+	asked := slices.ContainsFunc(r.Actions, func(a triage.Action) bool { return a.Ticket == e.ID && e.Active })
+	return asked || names(r, e, r.Event, r.SeverityNow())
 }
 
 // event says what happened to alerts.
@@ -259,6 +273,16 @@ func (b *batch) deliver(endpoint, id string, event webhook.Event, now int64) err
 	return b.put(kindDelivery, webhook.DeliveryKey(endpoint, d.Number), d)
 }
 
+// hasten lets what waits for an endpoint be tried at once.
+func (b *batch) hasten(endpoint string) error {
+	var q webhook.Queue
+	if _, err := b.get(kindQueue, endpoint, &q); err != nil || q.NextTry == 0 {
+		return err
+	}
+	q.NextTry = 0
+	return b.put(kindQueue, endpoint, &q)
+}
+
 // incident opens an incident for alerts that fire, or writes into the one that is open.
 func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (id string, err error) {
 	class := p.rule.Class()
@@ -305,7 +329,7 @@ func (p *plan) incident(ctx context.Context, transitions []triage.Transition) (i
 	if err := p.b.putIncident(open); err != nil || !opened {
 		return open.ID, err
 	}
-	return open.ID, p.b.tellIncident(open, triage.EventIncidentOpened, p.w.Now().UnixNano())
+	return open.ID, p.b.tellIncident(open, p.b.incidentEvent(open, "", triage.EventIncidentOpened, p.w.Now().UnixNano()))
 }
 
 func (p *plan) opened(class string) *triage.Incident {
@@ -407,22 +431,28 @@ func describe(labels map[string]string, text string) string {
 	return strings.Join(parts, ", ") + ": " + text
 }
 
-// tellIncident plans the deliveries of what happened to an incident.
-func (b *batch) tellIncident(i *triage.Incident, event string, now int64) error {
+// incidentEvent is what is told of what happened to an incident, which had a severity
+// before, perhaps another.
+func (b *batch) incidentEvent(i *triage.Incident, was, event string, now int64) webhook.Event {
 	status := triage.Firing
 	if i.State == triage.Closed {
 		status = triage.Resolved
 	}
-	told := webhook.Event{
+	return webhook.Event{
 		Event: event, Time: now, Tenant: string(b.tenant), Status: status, Severity: i.Severity, Title: "Incident: " + i.Title, Rule: i.Rule, Query: i.Query[:min(len(i.Query), queryShown)],
-		Text: fmt.Sprintf("%s, class %s, owner %s%s", i.State, i.Class, orNobody(i.Owner), found(i)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID,
+		Text: fmt.Sprintf("%s, class %s, owner %s%s", i.State, i.Class, orNobody(i.Owner), found(i)), From: i.From, Until: i.Until, Incident: i.ID, Tags: i.Tags, Key: string(b.tenant) + "/" + i.ID, Was: was,
 	}
+}
+
+// tellIncident plans the deliveries of an event of an incident.
+func (b *batch) tellIncident(i *triage.Incident, told webhook.Event) error {
+	rule := ruleOf(b.state, b.tenant, i.Rule)
 	number := uint64(len(i.Timeline))
 	for _, e := range all[webhook.Endpoint](b.state, kindWebhook, b.tenant) {
-		if !e.Wants(event, i.Severity) || e.Tickets() && event != triage.EventIncidentOpened || !b.room(4, eventBytes+incidentRoom) {
+		if !e.Wants(told.Event, i.Heard()) || e.Tickets() && told.Event != triage.EventIncidentOpened || e.Opens() && told.Status == triage.Firing && opens(rule, &e) || !b.room(4, eventBytes+incidentRoom) {
 			continue
 		}
-		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+event, number, e.ID), told, now); err != nil {
+		if err := b.deliver(e.ID, deliveryID(b.tenant, i.ID+told.Event, number, e.ID), told, told.Time); err != nil {
 			return err
 		}
 	}
