@@ -124,9 +124,10 @@ func (s *Segment) fewTimes(k *knownTimes, page uint32, places []uint32) (few boo
 		return false, err
 	}
 	defer s.cache.rooms.give(room)
-	room.held = false // who borrows the page needs all that is on it
+	room.held = false                // who borrows the page needs all that is on it
+	before := max(0, len(k.times)-1) // the last one of the page before, too
 	times, digits, rest, err := room.decoder.TimesAt(k.times, nil, room.frame, pageLen(s.meta.Rows, page), places)
-	if err != nil || len(rest) != 0 {
+	if err != nil || len(rest) != 0 || !slices.IsSorted(times[before:]) {
 		return false, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
 	}
 	k.times = times
