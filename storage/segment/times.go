@@ -86,6 +86,16 @@ func (s *Segment) timesOf(rows *index.DocSet) (times []int64, digits []uint8, er
 	return k.times, k.digits, nil
 }
 
+// clockTimes returns the times of rows whose texts have clocks. They are not kept: who reads
+// many texts asks for those of each shape on each page, and they would push out answers.
+func (s *Segment) clockTimes(rows []uint32) ([]int64, error) {
+	if some, ok := s.known.Load().some(rows); ok {
+		return some.times, nil
+	}
+	k, err := s.readTimes(index.DocSetOf(rows...), uint64(len(rows)))
+	return k.times, err
+}
+
 // readTimes reads the times of n rows.
 func (s *Segment) readTimes(rows *index.DocSet, n uint64) (*knownTimes, error) {
 	k := &knownTimes{times: make([]int64, 0, n), digits: make([]uint8, 0, n)}
