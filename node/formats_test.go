@@ -17,12 +17,21 @@ func TestOlderNodesReadWhatIsWritten(t *testing.T) {
 	if blocks, segments := n.Versions(); blocks != block.Version || segments != segment.Version {
 		t.Errorf("alone: blocks of version %d, segments of version %d", blocks, segments)
 	}
-	older := catalogue.Node{ID: "00000000000000ab", Name: "older", Address: "127.0.0.1:1", State: catalogue.Active, Formats: catalogue.Formats{Min: 1, Max: catalogue.FormatBlocks - 1}}
-	if _, err := n.Cluster().Propose(t.Context(), catalogue.PutNode{Node: older}); err != nil {
-		t.Fatal(err)
-	}
-	if blocks, segments := n.Versions(); blocks != block.VersionPlain || segments != segment.VersionPlain {
-		t.Errorf("beside an older node: blocks of version %d, segments of version %d", blocks, segments)
+	older := catalogue.Node{ID: "00000000000000ab", Name: "older", Address: "127.0.0.1:1", State: catalogue.Active}
+	for _, beside := range []struct {
+		format           uint16
+		blocks, segments byte
+	}{
+		{catalogue.FormatBlocks - 1, block.VersionPlain, segment.VersionPlain},
+		{catalogue.FormatSegments - 1, block.Version, segment.VersionMinutes}, // which has been upgraded once
+	} {
+		older.Formats = catalogue.Formats{Min: 1, Max: beside.format}
+		if _, err := n.Cluster().Propose(t.Context(), catalogue.PutNode{Node: older}); err != nil {
+			t.Fatal(err)
+		}
+		if blocks, segments := n.Versions(); blocks != beside.blocks || segments != beside.segments {
+			t.Errorf("beside a node of format %d: blocks of version %d, segments of version %d", beside.format, blocks, segments)
+		}
 	}
 	if _, err := n.Cluster().Propose(t.Context(), catalogue.SetNodeState{ID: older.ID, State: catalogue.Gone}); err != nil {
 		t.Fatal(err)

@@ -330,6 +330,30 @@ func TestEveryFlipIsFound(t *testing.T) {
 	}
 }
 
+// TestTimesTakeLittle reads times that take many bytes of a block with much text, of which no
+// more is unpacked and kept than times can take.
+func TestTimesTakeLittle(t *testing.T) {
+	in := make([]model.Record, 100)
+	for i := range in {
+		in[i] = model.Record{Time: int64(i) * 1_234_567_890_123 * int64(1-i%2*2), Fields: []model.Field{
+			{Name: "message", Kind: model.String, Text: strings.Repeat(fmt.Sprint("text ", i), 2000)}}}
+	}
+	coded, err := Encode(nil, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if coded[1] != bodyZstd {
+		t.Fatalf("body of kind %d", coded[1])
+	}
+	var times Times
+	if err := times.Of(coded, func([]int64) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if most := len(in) * timeBytesMax; cap(times.begun) <= len(in)*timeBytes || cap(times.begun) > most {
+		t.Errorf("%d bytes are kept for %d times, want at most %d", cap(times.begun), len(in), most)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, in := range [][]model.Record{nil, {{Time: 1}}, {
 		{Time: 1, Fields: []model.Field{{Name: "a", Kind: model.String, Text: "x"}, {Name: "b", Kind: model.Number, Text: "1"}}},

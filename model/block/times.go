@@ -11,9 +11,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// timeBytes is how many bytes the time of a record takes in a body, as a rule: of what comes
-// one after the other it is fewer.
-const timeBytes = 6
+// Bytes that the time of a record takes in a body, as a rule (of what comes one after the
+// other it is fewer), and at most.
+const (
+	timeBytes    = 6
+	timeBytesMax = 2 * binary.MaxVarintLen64
+)
 
 // Times reads the times of blocks. The zero value is ready; it is safe for concurrent use.
 type Times struct {
@@ -42,7 +45,8 @@ func (t *Times) Of(src []byte, use func(times []int64) error) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for n := min(size, rows*timeBytes); ; n = size { // all of it if that was not enough
+	most := min(size, rows*timeBytesMax)
+	for n := min(size, rows*timeBytes); ; n = most { // that was not enough
 		body, err := t.begin(src[1], header.src[header.at:], n)
 		if err != nil {
 			return err
@@ -54,7 +58,7 @@ func (t *Times) Of(src []byte, use func(times []int64) error) error {
 		if r.times(times); !r.bad {
 			return use(times)
 		}
-		if n == size {
+		if n == most {
 			return fmt.Errorf("times of a block: %w", ErrCorrupt)
 		}
 	}

@@ -66,9 +66,6 @@ func TestMatchWords(t *testing.T) {
 		func() string { return fmt.Sprintf("%03x", rng.IntN(30)) },
 		func() string { return fmt.Sprintf("a%d b-%d", rng.IntN(9), rng.IntN(9)) },
 	}
-	hasWord := func(text, word string) bool {
-		return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), word)
-	}
 	var d Decoder
 	for i, maker := range makers {
 		values := make([]string, 200)
@@ -104,6 +101,35 @@ func TestMatchWords(t *testing.T) {
 	if _, err := d.MatchWords([]byte{stringsPadded, 99}, 2, []uint64{1}, func(string) bool { return true }); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("damage is not found: %v", err)
 	}
+}
+
+// hasWord reports whether a text has a word, letters and digits without others beside them.
+func hasWord(text, word string) bool {
+	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), word)
+}
+
+// FuzzMatchWords looks for words in arbitrary bytes: what is found is what the texts have, if
+// these can be read.
+func FuzzMatchWords(f *testing.F) {
+	for _, values := range [][]string{{"7", "-8", "19"}, {"007", "008"}, {"7.50", "-0.07"}, {"10.0.0.7", "255.7.1.2"}, {"7", "a 7"}} {
+		f.Add(AppendStrings(nil, values), uint16(len(values)), "7")
+	}
+	f.Fuzz(func(t *testing.T, src []byte, n uint16, word string) {
+		n %= fuzzCount
+		test := func(text string) bool { return hasWord(text, word) }
+		var numbers []uint64
+		if number, ok := Number(word); ok {
+			numbers = append(numbers, number)
+		}
+		hits, err := (&Decoder{}).MatchWords(src, int(n), numbers, test)
+		values, _, errTexts := Strings(nil, src, int(n))
+		if errTexts != nil {
+			return
+		}
+		if want := MatchEach(values, test); err != nil || !slices.Equal(hits, want) {
+			t.Fatalf("%q in %q: %v, want %v, %v", word, values, hits, want, err)
+		}
+	})
 }
 
 // TestMayHold names what encodings exclude.

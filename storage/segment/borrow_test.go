@@ -1,11 +1,13 @@
 package segment
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/storage/column"
 )
 
 // TestReadings counts readings of two pages: a small one is kept at the second
@@ -174,6 +176,42 @@ func TestFewTimes(t *testing.T) {
 		}
 		if digits, err := s.TimeDigits(rows); err != nil || !slices.Equal(digits, wantDigits) {
 			t.Fatalf("round %d: other digits, %v", round, err)
+		}
+	}
+}
+
+// TestFewTimesCorrupt puts the times of a page in another order: those who ask for few of
+// them hear of it as those do who ask for all.
+func TestFewTimesCorrupt(t *testing.T) {
+	ids, records := randomRecords(rand.New(rand.NewPCG(63, 64)), 5000, 1)
+	s, store := build(t, Input{Part: newMemPart(ids, records)})
+	all := index.DocSetRange(0, s.Rows())
+	times, err := s.Times(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digits, err := s.TimeDigits(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times = slices.Clone(times)
+	slices.Reverse(times)
+	have := make([]uint32, len(digits))
+	for i, d := range digits {
+		have[len(have)-1-i] = uint32(d)
+	}
+	key := string(pageKey(sectionTimes, 0))
+	b := builder{opts: Options{Level: 1}, out: func(_, value []byte) error { store[key] = value; return nil }}
+	if err := b.emit(nil, b.compress(column.AppendTimes(nil, times, have))); err != nil {
+		t.Fatal(err)
+	}
+	for _, rows := range []*index.DocSet{all, index.DocSetOf(7, 4000)} {
+		damaged, err := Open(store.get, NewCache(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := damaged.Times(rows); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d times: %v", rows.GetCardinality(), err)
 		}
 	}
 }

@@ -355,8 +355,10 @@ func (p *rowPage) add(b *builder, c *cursor, page uint32) {
 }
 
 func (p *rowPage) reset() {
+	for _, entry := range p.entries { // not all that there are: with few records each they are many
+		p.expect[entry] = 0
+	}
 	p.times, p.digits, p.entries, p.ordinals = p.times[:0], p.digits[:0], p.entries[:0], p.ordinals[:0]
-	clear(p.expect)
 }
 
 // compress returns a frame of raw, with room for the checksum: packing wants room

@@ -73,7 +73,7 @@ func (b *builder) emitFollower(f *follower) error {
 				}
 			}
 			page = some
-			if b.meta.version >= Version {
+			if b.meta.version > VersionMinutes {
 				for _, n := range listed {
 					spread = binary.AppendUvarint(spread, n)
 				}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/storage/column"
 )
 
@@ -251,5 +250,5 @@ func (c *columnReader) groupTimes(page uint32, group *textGroup) ([]int64, error
 	if err != nil {
 		return nil, err
 	}
-	return c.segment.Times(index.DocSetOf(rows...))
+	return c.segment.clockTimes(rows)
 }

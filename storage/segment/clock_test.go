@@ -3,10 +3,14 @@ package segment
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 )
 
 func TestClockRoundTrip(t *testing.T) {
@@ -85,4 +89,45 @@ func FuzzClock(f *testing.F) {
 			_, _ = clockValues(src, 2, []uint32{2}, []int64{at})
 		}
 	})
+}
+
+// TestClocksPushOutNoAnswers reads and searches texts with clocks: nothing is kept for it
+// among the answers.
+func TestClocksPushOutNoAnswers(t *testing.T) {
+	var ids []model.RecordID
+	var records []model.Record
+	for i := range 600 {
+		at := int64(i) * 1e9
+		ids = append(ids, model.RecordID{Shard: 3, Index: 9, Ordinal: uint32(i)})
+		records = append(records, model.Record{Time: at, Fields: []model.Field{{Name: model.FieldMessage, Kind: model.String,
+			Text: fmt.Sprintf("%s worker %s done with %d", time.Unix(0, at).UTC().Format("15:04:05"), []string{"reader", "writer", "keeper"}[i%3], i*7919)}}})
+	}
+	truth := newMemPart(ids, records)
+	s, _ := build(t, Input{Part: truth})
+	message := s.Columns(model.FieldMessage)[0]
+	for lo := uint32(0); lo < s.Rows(); lo += 100 {
+		rows := index.DocSetRange(lo, lo+100)
+		have, err := message.Gather(t.Context(), rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range have.Rows {
+			if want := records[row].Fields[0].Text; have.Dict[have.Codes[i]] != want {
+				t.Fatalf("row %d: %q, want %q", row, have.Dict[have.Codes[i]], want)
+			}
+		}
+	}
+	leaf := index.Leaf{Field: model.FieldMessage, Pred: index.Regex{Re: regexp.MustCompile("0:05:.7")}}
+	want, _ := truth.Eval(t.Context(), leaf, nil)
+	if have, err := s.Eval(t.Context(), leaf, nil); err != nil || !have.Equals(want) || want.IsEmpty() {
+		t.Fatalf("%v, want %v, %v", have, want, err)
+	}
+	if k := s.known.Load(); k != nil {
+		t.Errorf("the times of %d rows are those asked for last", len(k.rows))
+	}
+	for key := range s.cache.mu.items {
+		if key.item == cachedFewTimes {
+			t.Errorf("times of rows %x are kept", key.text)
+		}
+	}
 }

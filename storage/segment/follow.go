@@ -374,8 +374,14 @@ func (c *columnReader) resolveListed(ctx context.Context, f *following, page uin
 			}
 		}
 		rank := 0 // of what is listed before the page of rows
-		for _, n := range spread[:min(int(on-first), len(spread))] {
-			rank += int(n)
+		if c.spreadsListed() {
+			at := int(on - first)
+			if at >= len(spread) || int(spread[at]) != room.unknown.count() {
+				return fmt.Errorf("codes of page %d of %q: %w: others are listed of page %d of rows", page, c.meta.path, ErrCorrupt, on)
+			}
+			for _, n := range spread[:at] {
+				rank += int(n)
+			}
 		}
 		word := uint32(0)
 		for i, row := range rows {
@@ -386,11 +392,7 @@ func (c *columnReader) resolveListed(ctx context.Context, f *following, page uin
 			if codes[i] != listedCode {
 				continue
 			}
-			at := rank + bits.OnesCount64(room.unknown[word]&(1<<(place%64)-1))
-			if at >= len(room.listed) {
-				return fmt.Errorf("codes of page %d of %q: %w: fewer are listed than follow nothing", page, c.meta.path, ErrCorrupt)
-			}
-			codes[i] = room.listed[at]
+			codes[i] = room.listed[rank+bits.OnesCount64(room.unknown[word]&(1<<(place%64)-1))]
 		}
 	}
 	return nil
@@ -415,10 +417,11 @@ func (c *columnReader) markListed(ctx context.Context, f *following, page, on ui
 	}
 	bases, number := presence.bases, page*PageRows
 	first = c.rowPage(bases, number)
-	before := uint32(0) // the place of the page's first value
-	if on == first {
-		before = number - bases[on]
+	from, to := max(number, bases[on]), min(number+uint32(pageLen(c.meta.count, page)), bases[on+1])
+	if from >= to {
+		return 0, fmt.Errorf("%w: no value is on page %d of rows", ErrCorrupt, on)
 	}
+	edges := []uint32{from - bases[on], to - 1 - bases[on]} // places of the first value and the last
 	if bases[on+1]-bases[on] < uint32(pageLen(c.segment.meta.Rows, on)) {
 		present, err := c.presentPage(on)
 		if err != nil {
@@ -427,11 +430,8 @@ func (c *columnReader) markListed(ctx context.Context, f *following, page, on ui
 		for word, set := range present.bits {
 			marks[word] &= set
 		}
-		before = present.appendSelected(make([]uint32, 0, 1), 0, 0, []uint32{before})[0]
+		edges = present.appendSelected(make([]uint32, 0, len(edges)), 0, 0, edges)
 	}
-	if before > 0 {
-		clear(marks[:before/64])
-		marks[before/64] &= ^uint64(0) << (before % 64)
-	}
+	*marks = *marks.between(edges[0], edges[1]+1)
 	return first, nil
 }

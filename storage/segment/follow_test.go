@@ -8,7 +8,10 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -257,7 +260,7 @@ func TestListedCorrupt(t *testing.T) {
 		rows.Add(row)
 	}
 	for name, spread := range map[string][]uint64{
-		"too many": {first + 1, second}, "too few": {first, second - 1}, "more than values": {first, PageRows + 1}, "more than codes": {first + second, second}, "missing": {first},
+		"too many": {first + 1, second}, "too few": {first, second - 1}, "of the page behind": {first - 1, second + 1}, "of the page before": {first + 1, second - 1}, "more than values": {first, PageRows + 1}, "more than codes": {first + second, second}, "missing": {first},
 	} {
 		content := raw[n+m:]
 		var counts []byte
@@ -273,9 +276,63 @@ func TestListedCorrupt(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, rows := range []*index.DocSet{nil, rows} {
+			if rows == nil && strings.HasPrefix(name, "of the page") {
+				continue // of all values nobody asks on which page of rows they are
+			}
 			if _, err := damaged.Columns("metadata.line")[0].Gather(t.Context(), rows); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestFollowersShown shows few records, and counts and looks for some, by several readers at
+// once, with a cache that keeps next to nothing and one that keeps all: what stays decoded for
+// one reader is of no other, and is right.
+func TestFollowersShown(t *testing.T) {
+	rng := rand.New(rand.NewPCG(81, 82))
+	ids, records := followRecords(rng, 2*PageRows+3000)
+	truth := newMemPart(ids, records)
+	_, store := build(t, Input{Part: truth})
+	for _, bytes := range []int64{256 << 10, 0} {
+		s, err := Open(store.get, NewCache(bytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		for reader := range uint64(4) {
+			readers.Go(func() {
+				rng := rand.New(rand.NewPCG(83, reader))
+				for range 25 {
+					rows := index.NewDocSet()
+					for range 1 + rng.IntN(40) {
+						rows.Add(rng.Uint32N(s.Rows()))
+					}
+					have, err := s.Records(t.Context(), rows)
+					want, _ := truth.Records(t.Context(), rows)
+					if err != nil || !reflect.DeepEqual(have, want) {
+						t.Errorf("%d records of rows %v are others, %v", len(have), rows.ToArray(), err)
+						return
+					}
+					ids, err := s.IDs(rows)
+					wantIDs, _ := truth.IDs(rows)
+					if err != nil || !slices.Equal(ids, wantIDs) {
+						t.Errorf("ids of rows %v are others, %v", rows.ToArray(), err)
+						return
+					}
+					leaf := index.Leaf{Field: "metadata.line", Pred: index.Exists{}}
+					if r := want[0]; len(r.Fields) > 0 {
+						field := r.Fields[rng.IntN(len(r.Fields))]
+						leaf = index.Leaf{Field: model.QueryName(field.Name), Pred: index.Equal{Text: field.Text}}
+					}
+					found, err := s.Eval(t.Context(), leaf, rows)
+					if want, _ := truth.Eval(t.Context(), leaf, rows); err != nil || !found.Equals(want) {
+						t.Errorf("%v: %v, want %v, %v", leaf, found, want, err)
+						return
+					}
+				}
+			})
+		}
+		readers.Wait()
 	}
 }

@@ -182,7 +182,7 @@ const rareShare = 64
 // listsRows reports whether it is stored which rows have a code of a column that so many
 // have.
 func (m *Meta) listsRows(c *columnMeta, count int64) bool {
-	return m.version >= Version && c.isLevel() && c.dict > 1 && count <= int64(m.Rows)/rareShare
+	return m.version > VersionMinutes && c.isLevel() && c.dict > 1 && count <= int64(m.Rows)/rareShare
 }
 
 // emitRare writes which rows have each code that is rare.

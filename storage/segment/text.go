@@ -371,7 +371,7 @@ func (g *textGatherer) decodeAsked(p *textPage, code uint32, of *askedGroup) err
 		var values []string
 		if isClock(slot) {
 			if times == nil {
-				if times, err = g.column.segment.Times(index.DocSetOf(of.rows...)); err != nil {
+				if times, err = g.column.segment.clockTimes(of.rows); err != nil {
 					return err
 				}
 			}

@@ -86,6 +86,16 @@ func (s *Segment) timesOf(rows *index.DocSet) (times []int64, digits []uint8, er
 	return k.times, k.digits, nil
 }
 
+// clockTimes returns the times of rows whose texts have clocks. They are not kept: who reads
+// many texts asks for those of each shape on each page, and they would push out answers.
+func (s *Segment) clockTimes(rows []uint32) ([]int64, error) {
+	if some, ok := s.known.Load().some(rows); ok {
+		return some.times, nil
+	}
+	k, err := s.readTimes(index.DocSetOf(rows...), uint64(len(rows)))
+	return k.times, err
+}
+
 // readTimes reads the times of n rows.
 func (s *Segment) readTimes(rows *index.DocSet, n uint64) (*knownTimes, error) {
 	k := &knownTimes{times: make([]int64, 0, n), digits: make([]uint8, 0, n)}
@@ -124,9 +134,10 @@ func (s *Segment) fewTimes(k *knownTimes, page uint32, places []uint32) (few boo
 		return false, err
 	}
 	defer s.cache.rooms.give(room)
-	room.held = false // who borrows the page needs all that is on it
+	room.held = false                // who borrows the page needs all that is on it
+	before := max(0, len(k.times)-1) // the last one of the page before, too
 	times, digits, rest, err := room.decoder.TimesAt(k.times, nil, room.frame, pageLen(s.meta.Rows, page), places)
-	if err != nil || len(rest) != 0 {
+	if err != nil || len(rest) != 0 || !slices.IsSorted(times[before:]) {
 		return false, errors.Join(fmt.Errorf("times of page %d: %w", page, ErrCorrupt), err)
 	}
 	k.times = times
