@@ -415,15 +415,19 @@ func TestDeployIsTheCause(t *testing.T) {
 }
 
 // TestDeployBringsNews checks that new patterns after a deployment are told only of errors, and
-// not as spikes either, of whatever height.
+// not as spikes either, of whatever height, where it is known that they are new.
 func TestDeployBringsNews(t *testing.T) {
 	for _, c := range []struct {
 		level  string
-		deploy int // bucket; 0: none
+		deploy int  // bucket; 0: none
+		partly bool // not all patterns of before are known
 		want   int
-	}{{"info", 0, 1}, {"info", judge + 8, 0}, {"info", judge + 10, 1}, {"info", judge + 1, 1}, {"error", judge + 8, 1}} {
+	}{
+		{level: "info", want: 1}, {level: "info", deploy: judge + 8}, {level: "info", deploy: judge + 10, want: 1}, {level: "info", deploy: judge + 1, want: 1},
+		{level: "error", deploy: judge + 8, want: 1}, {level: "info", deploy: judge + 8, partly: true, want: 1},
+	} {
 		w := newWorld(1)
-		w.in.Complete = true
+		w.in.Complete = !c.partly
 		subject := Subject{Dimension: Pattern, Name: "v2 says hello to *", ID: "77"}
 		w.in.Patterns = append(w.in.Patterns, Known{Subject: subject, First: judge + 9, Last: judge + 12, Now: 400, Level: c.level})
 		series := Series{Subject: subject, Counts: make([]float64, w.in.Buckets)}

@@ -57,8 +57,12 @@ func (d *detector) broughtBy(p *Known) *Deploy {
 	return d.deployBefore(p.First)
 }
 
-// brought reports whether a pattern came with a deployment.
+// brought reports whether a pattern came with a deployment. Of an input that is not complete
+// nobody knows whether it was there before.
 func (d *detector) brought(id string) bool {
+	if !d.in.Complete || len(d.in.Deploys) == 0 {
+		return false
+	}
 	at := slices.IndexFunc(d.in.Patterns, func(p Known) bool { return p.ID == id })
 	return at >= 0 && d.broughtBy(&d.in.Patterns[at]) != nil
 }

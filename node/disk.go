@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,15 @@ type shedding struct {
 	stuck map[model.ShardID]bool
 }
 
+// keep forgets what is known of shards for which it was not found out just now.
+func (s *shedding) keep(led []*replicas.One) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.stuck, func(id model.ShardID, _ bool) bool {
+		return !slices.ContainsFunc(led, func(one *replicas.One) bool { return one.Shard() == id })
+	})
+}
+
 // hopeless reports whether no replica of a shard has room.
 func (s *shedding) hopeless(id model.ShardID) bool {
 	s.mu.Lock()
@@ -136,7 +146,10 @@ func (n *Node) shed(ctx context.Context) error {
 		case <-n.disk.filled:
 		case <-ticker.C:
 		}
-		if n.disk.full.Load() && n.Failed() == nil {
+		switch {
+		case !n.disk.full.Load():
+			n.shedding.keep(nil) // when it is full again, others may have room
+		case n.Failed() == nil:
 			n.shedAll(ctx)
 		}
 	}
@@ -151,6 +164,7 @@ func (n *Node) shedAll(ctx context.Context) {
 			led = append(led, one)
 		}
 	}
+	n.shedding.keep(led)
 	if len(led) == 0 {
 		return
 	}

@@ -237,7 +237,8 @@ func TestLogWithoutSpaceHandsOver(t *testing.T) {
 			}
 			return err
 		}
-		for range 2 {
+		handsOver := func() {
+			t.Helper()
 			old := c.leader()
 			if old < 0 {
 				t.Fatal("nobody leads")
@@ -256,6 +257,8 @@ func TestLogWithoutSpaceHandsOver(t *testing.T) {
 			c.disks[old].used.Store(false)
 			time.Sleep(10 * time.Second)
 		}
+		handsOver()
+		handsOver()
 		for i := range c.disks {
 			c.disks[i].used.Store(true)
 		}
@@ -264,6 +267,21 @@ func TestLogWithoutSpaceHandsOver(t *testing.T) {
 			c.disks[i].used.Store(false)
 		}
 		c.until("records are taken again", func() bool { return write(1) == nil })
+		for i := range c.disks { // as the file systems tell, and the leader is the first with room
+			c.disks[i].full.Store(true)
+		}
+		c.until("records are refused", func() bool { return errors.Is(write(0), ingest.ErrNoSpace) })
+		first := c.leader()
+		if first < 0 {
+			t.Fatal("nobody leads")
+		}
+		c.disks[first].full.Store(false)
+		c.until("records are taken again", func() bool { return write(1) == nil })
+		for i := range c.disks {
+			c.disks[i].full.Store(false)
+		}
+		time.Sleep(10 * time.Second)
+		handsOver() // that none had room once is forgotten
 		for i, n := range c.nodes {
 			if got := len(search(t, n.node, "default", "line")); got != count {
 				t.Errorf("node %d finds %d records, want %d", i, got, count)

@@ -19,8 +19,11 @@ func TestPatternsAreTheSameEverywhere(t *testing.T) {
 		t.Helper()
 		nodetest.Eventually(t, "an answer is complete", func() bool { // on a busy machine a node may answer late
 			found, err := n.Engine().Search(t.Context(), query.Request{Audience: query.Audience{Tenant: "default"}, Text: text})
+			if err != nil || !found.Complete {
+				return false
+			}
 			all = found.Rows
-			return err == nil && found.Complete
+			return true
 		})
 		return all
 	}

@@ -26,8 +26,11 @@ const (
 	followPlansMax   = 4096     // filters whose plans are kept
 )
 
-// followVersion is the form of follow calls, and what they mean.
-const followVersion = 2
+// Versions are of the form of follow calls, and of what they mean.
+const (
+	followVersion      = 2
+	followVersionLater = 3 // of questions that name fields which nodes of the other do not make
+)
 
 // FollowFilter says which records a follower wants.
 type FollowFilter struct {
@@ -139,11 +142,7 @@ func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, 
 			return nil, err
 		}
 	}
-	var texts []string
-	for _, f := range q.Filters {
-		texts = append(texts, f.Text, f.Restriction)
-	}
-	named := mentionsOf(texts...)
+	named := q.mentions()
 	parts = named.with(parts, e.learnt(q.Tenant, named), e.places())
 	followed = &Followed{}
 	err = exec.Guard(func() (err error) {
@@ -161,9 +160,18 @@ func (e *Engine) Follow(ctx context.Context, q *FollowQuery, parts []part.Part, 
 	return followed, nil
 }
 
+// mentions is how the filters may name fields that records do not come with.
+func (q *FollowQuery) mentions() mentions {
+	var texts []string
+	for _, f := range q.Filters {
+		texts = append(texts, f.Text, f.Restriction)
+	}
+	return mentionsOf(texts...)
+}
+
 // Encode returns the bytes of a question.
 func (q *FollowQuery) Encode() []byte {
-	dst := appendText([]byte{followVersion}, string(q.Tenant))
+	dst := appendText([]byte{q.mentions().version(followVersion, followVersionLater)}, string(q.Tenant))
 	dst = exec.AppendMark(binary.AppendUvarint(dst, uint64(q.Shard)), q.After)
 	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(q.Records)), uint64(max(0, q.Wait.Milliseconds())))
 	dst = appendFlag(binary.AppendUvarint(dst, uint64(q.Bytes)), q.Partial)
@@ -179,7 +187,7 @@ const followWaitMax = 60_000
 
 // DecodeFollowQuery reads a question and checks it.
 func DecodeFollowQuery(data []byte) (*FollowQuery, error) {
-	r, err := openedAs(followVersion, data, LeafRequestMax, ErrLeafRequest)
+	r, err := opened(followVersion, followVersionLater, data, LeafRequestMax, ErrLeafRequest)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,12 @@ import (
 	"github.com/stere-log/stere/query/syntax"
 )
 
-// leafVersion is the form of leaf requests and answers, and what they mean: it
-// changes when the same text comes to mean something else.
-const leafVersion = 5
+// Versions are of the form of leaf requests and answers, and of what they mean: there is
+// another one when the same text comes to mean something else.
+const (
+	leafVersion      = 5
+	leafVersionLater = 6 // of requests that name fields which nodes of the other do not make
+)
 
 // LeafRequestMax and LeafAnswerMax are the most bytes of a leaf call.
 const (
@@ -67,12 +70,24 @@ const checksumBytes = 8
 // sealed appends the checksum.
 func sealed(dst []byte) []byte { return binary.LittleEndian.AppendUint64(dst, xxhash.Sum64(dst)) }
 
-// opened checks version and checksum and returns what is between them.
-func opened(data []byte, most int, fault error) (wire.Reader, error) {
-	return openedAs(leafVersion, data, most, fault)
+// version returns that of a question which names fields: the later one if nodes that know only
+// the first do not make one of them, which then refuse it and leave nothing out unsaid.
+func (m mentions) version(first, later byte) byte {
+	if m.derived.Later() {
+		return later
+	}
+	return first
 }
 
-// openedAs is opened for another version.
+// opened checks version, which may be one of two, and checksum, and returns what is between them.
+func opened(first, later byte, data []byte, most int, fault error) (wire.Reader, error) {
+	if len(data) > 0 && data[0] == later {
+		return openedAs(later, data, most, fault)
+	}
+	return openedAs(first, data, most, fault)
+}
+
+// openedAs checks version and checksum and returns what is between them.
 func openedAs(version byte, data []byte, most int, fault error) (wire.Reader, error) {
 	switch {
 	case len(data) > most:
@@ -91,7 +106,7 @@ func openedAs(version byte, data []byte, most int, fault error) (wire.Reader, er
 
 // encode returns the bytes of a request.
 func (q *leafRequest) encode() ([]byte, error) {
-	dst := appendText([]byte{leafVersion, byte(q.kind)}, string(q.Tenant))
+	dst := appendText([]byte{q.mentions().version(leafVersion, leafVersionLater), byte(q.kind)}, string(q.Tenant))
 	dst = appendText(dst, q.Restriction)
 	dst = binary.AppendUvarint(dst, uint64(len(q.shards)))
 	for _, shard := range q.shards {
@@ -229,7 +244,7 @@ func takeLimits(r *wire.Reader) exec.Limits {
 
 // decodeLeafRequest reads a request and checks it.
 func decodeLeafRequest(data []byte) (*leafRequest, error) {
-	r, err := opened(data, LeafRequestMax, ErrLeafRequest)
+	r, err := opened(leafVersion, leafVersionLater, data, LeafRequestMax, ErrLeafRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +316,7 @@ func encodeLeafAnswer(missing string, usage *exec.Usage, body []byte) []byte {
 // decodeLeafAnswer reads an answer; what it cost is added to usage, if that is
 // not nil.
 func decodeLeafAnswer(data []byte, usage *exec.Usage) (missing string, body []byte, err error) {
-	r, err := opened(data, LeafAnswerMax, ErrLeafAnswer)
+	r, err := openedAs(leafVersion, data, LeafAnswerMax, ErrLeafAnswer)
 	if err != nil {
 		return "", nil, err
 	}

@@ -97,6 +97,44 @@ func TestLeafRequestTravels(t *testing.T) {
 	}
 }
 
+// TestLaterFields: a question that names fields which older nodes do not make is of a version
+// that these refuse; others are of the one that they read. Newer ones read both.
+func TestLaterFields(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*leafRequest)
+		filter FollowFilter
+		later  bool
+	}{
+		"nothing":     {func(*leafRequest) {}, FollowFilter{}, false},
+		"other words": {func(q *leafRequest) { q.Text = "host:a service:b trace.id:c" }, FollowFilter{Text: "host:a service:b trace.id:c"}, false},
+		"text":        {func(q *leafRequest) { q.Text = "a host.name:b" }, FollowFilter{Text: "a host.name:b"}, true},
+		"pipe":        {func(q *leafRequest) { q.Text = `* | stats count() by ("service.version")` }, FollowFilter{Text: `"service.version":2`}, true},
+		"restriction": {func(q *leafRequest) { q.Restriction = "NOT service.environment:=prod" }, FollowFilter{Restriction: "NOT service.environment:=prod"}, true},
+		"facet":       {func(q *leafRequest) { q.page.Facets = []string{"host.name"} }, FollowFilter{Text: "host.name:*"}, true},
+		"sort":        {func(q *leafRequest) { q.Sort[0].Field = "host.name" }, FollowFilter{Text: "host.name:*"}, true},
+	} {
+		q, f := fullRequest(), &FollowQuery{Tenant: "t", Records: 1, Filters: []FollowFilter{c.filter}}
+		c.change(q)
+		data, err := q.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		followed := f.Encode()
+		if _, err := openedAs(leafVersion, data, LeafRequestMax, ErrLeafRequest); errors.Is(err, ErrLeafVersion) != c.later {
+			t.Errorf("%s: an older leaf: %v", name, err)
+		}
+		if _, err := openedAs(followVersion, followed, LeafRequestMax, ErrLeafRequest); errors.Is(err, ErrLeafVersion) != c.later {
+			t.Errorf("%s: an older node that is followed: %v", name, err)
+		}
+		if have, err := decodeLeafRequest(data); err != nil || !reflect.DeepEqual(have, q) {
+			t.Errorf("%s: have %+v (%v)", name, have, err)
+		}
+		if have, err := DecodeFollowQuery(followed); err != nil || !reflect.DeepEqual(have, f) {
+			t.Errorf("%s: have %+v (%v), want %+v", name, have, err, f)
+		}
+	}
+}
+
 // TestLeafRefuses checks requests that read well and mean nothing.
 func TestLeafRefuses(t *testing.T) {
 	none := func(_ context.Context, _ model.TenantID, shards []model.ShardID) (views []View, err error) {

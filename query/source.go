@@ -68,7 +68,7 @@ func newSource(views []View) *source {
 // learn gives the records of the source the fields that are named, here and, with the
 // same patterns, the same model and the same words, in its leaves.
 func (s *source) learn(of learnt, named mentions, places derived.Places) {
-	s.learnt, s.parts, s.places = of, named.with(s.parts, of, places), named.version(places)
+	s.learnt, s.parts, s.places = of, named.with(s.parts, of, places), named.located(places)
 }
 
 // places is what is known of where addresses are, nil if nothing is.
@@ -82,9 +82,9 @@ func (e *Engine) places() derived.Places {
 // placesUnknown is the version of where addresses are on a node that does not know.
 const placesUnknown = "none"
 
-// version returns the version of what is known of where addresses are, "" for requests to
+// located returns the version of what is known of where addresses are, "" for requests to
 // which that does not matter.
-func (m mentions) version(places derived.Places) string {
+func (m mentions) located(places derived.Places) string {
 	switch {
 	case !m.derived.Located():
 		return ""

@@ -105,8 +105,7 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	if err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
-	_, name, _ := strings.Cut(from.Address, "@")
-	c, err := s.Mail.connect(ctx, name)
+	c, err := s.Mail.connect(ctx, from.Address[strings.LastIndexByte(from.Address, '@')+1:])
 	if err != nil {
 		return nil, fmt.Errorf("mail server: %w", err)
 	}
@@ -114,7 +113,7 @@ func (s *Sender) mail(ctx context.Context, e *Endpoint, d *Delivery, now time.Ti
 	if err := c.Mail(mailbox(from)); err != nil {
 		return nil, fmt.Errorf("mail server: %w", err)
 	}
-	if refused, err = recipients(c, to); err != nil {
+	if refused, err = recipients(c, to, d.Tries < OpenAfter); err != nil {
 		return nil, err
 	}
 	if err := say(c, s.message(from, to, d, now)); err != nil {
@@ -136,10 +135,13 @@ func say(c *smtp.Client, message []byte) error {
 	return w.Close()
 }
 
-// recipients names who is to have the mail. Those whom the server does not take, for good, are
-// no reason to keep it from the others.
-func recipients(c *smtp.Client, to []string) (refused, err error) {
+// recipients names who is to have the mail. Those whom the server does not take for good are no
+// reason to keep it from the others, nor are those that it does not take now if the others have
+// waited for them: who asks a stranger to come again takes him within minutes, and a mailbox
+// that is full may be so for days.
+func recipients(c *smtp.Client, to []string, waits bool) (refused, err error) {
 	var faults []error
+	later := false // it may take one that it does not take now
 	for _, one := range to {
 		err := c.Rcpt(one)
 		if err == nil {
@@ -147,7 +149,10 @@ func recipients(c *smtp.Client, to []string) (refused, err error) {
 		}
 		err = fmt.Errorf("mail to %s: %w", one, err)
 		var answer *textproto.Error
-		if !errors.As(err, &answer) || answer.Code < 500 { // it may take it later
+		if !errors.As(err, &answer) {
+			return nil, err
+		}
+		if later = later || answer.Code < 500; later && waits {
 			return nil, err
 		}
 		faults = append(faults, err)
@@ -179,11 +184,11 @@ func (m Mail) connect(ctx context.Context, name string) (*smtp.Client, error) {
 		conn = tls.Client(conn, secure)
 	}
 	c, err := smtp.NewClient(conn, host) // which closes the connection if it fails
-	if err == nil {
-		err = c.Hello(name)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if err := c.Hello(name); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	if offered, _ := c.Extension("STARTTLS"); offered && !encrypted {
 		if err := c.StartTLS(secure); err != nil {

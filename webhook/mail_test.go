@@ -59,6 +59,8 @@ func mailServer(t *testing.T, ways string, encrypted bool) (address string, got 
 				say("550 5.1.1 there is nobody")
 			case strings.Contains(line, "<busy@"):
 				say("450 4.2.2 later")
+			case strings.HasSuffix(line, "LO nobody.example"):
+				say("554 5.7.1 go away")
 			case strings.HasPrefix(line, "EHLO"):
 				say("250-hello\r\n250 AUTH " + ways)
 			case line == "AUTH LOGIN":
@@ -151,22 +153,44 @@ func TestMailIsOneMail(t *testing.T) {
 }
 
 // TestMailToSeveral: who is not known to the server keeps a mail from nobody else; it is sent
-// again where somebody may have it later, and fails where nobody has it. A server is told our
-// name, not that of its own machine.
+// again where somebody may have it later, for a while, and fails where nobody has it. A server is
+// told our name, not that of its own machine.
 func TestMailToSeveral(t *testing.T) {
-	refused := `mail to nobody@example.com: 550 "5.1.1 there is nobody"`
-	for to, want := range map[string]struct{ err, note string }{
-		"a@example.com,nobody@example.com,b@example.com": {"", refused},
-		"a@example.com,busy@example.com":                 {`mail to busy@example.com: 450 "4.2.2 later"`, ""},
-		"nobody@example.com":                             {refused, ""},
+	refused, busy := `mail to nobody@example.com: 550 "5.1.1 there is nobody"`, `mail to busy@example.com: 450 "4.2.2 later"`
+	for _, c := range []struct {
+		to        string
+		tries     int // before
+		err, note string
+	}{
+		{to: "a@example.com,nobody@example.com,b@example.com", note: refused},
+		{to: "a@example.com,busy@example.com", err: busy},
+		{to: "a@example.com,busy@example.com", tries: webhook.OpenAfter - 1, err: busy},
+		{to: "a@example.com,busy@example.com,b@example.com", tries: webhook.OpenAfter, note: busy},
+		{to: "busy@example.com", tries: webhook.OpenAfter, err: busy},
+		{to: "nobody@example.com", err: refused},
 	} {
 		address, got := mailServer(t, "PLAIN", false)
-		s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "Stere <s@logs.example.com>"}}
-		r := s.Send(t.Context(), &webhook.Endpoint{ID: "m", URL: "mailto:" + to, Template: webhook.Email}, &webhook.Delivery{ID: "msg_1", Event: event}, time.Unix(5, 0))
+		s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "Stere <\"s@home\"@logs.example.com>"}}
+		r := s.Send(t.Context(), &webhook.Endpoint{ID: "m", URL: "mailto:" + c.to, Template: webhook.Email}, &webhook.Delivery{ID: "msg_1", Event: event, Tries: c.tries}, time.Unix(5, 0))
 		said := <-got
-		if r.Error != want.err || r.Note != want.note || strings.Contains(said, "\nDATA ") != (want.err == "") || !strings.HasPrefix(said, "EHLO logs.example.com ") {
-			t.Errorf("%s: %+v after %s", to, r, said)
+		if r.Error != c.err || r.Note != c.note || strings.Contains(said, "\nDATA ") != (c.err == "") || !strings.HasPrefix(said, "EHLO logs.example.com ") {
+			t.Errorf("%s: %+v after %s", c.to, r, said)
 		}
+	}
+}
+
+// TestMailHangsUp: a server that does not want us keeps no connection of ours.
+func TestMailHangsUp(t *testing.T) {
+	address, got := mailServer(t, "PLAIN", false)
+	s := &webhook.Sender{Client: outward.NewSender(outward.Public), Mail: webhook.Mail{Server: address, From: "s@nobody.example"}}
+	r := s.Send(t.Context(), &webhook.Endpoint{ID: "m", URL: "mailto:a@example.com", Template: webhook.Email}, &webhook.Delivery{ID: "msg_1", Event: event}, time.Unix(5, 0))
+	if want := `mail server: 554 "5.7.1 go away"`; r.Error != want {
+		t.Errorf("%q, want %q", r.Error, want)
+	}
+	select {
+	case <-got:
+	case <-time.After(30 * time.Second):
+		t.Error("the connection is open")
 	}
 }
 

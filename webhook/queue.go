@@ -11,7 +11,7 @@ import (
 const (
 	WaitingMax  = 96 // deliveries of an endpoint that wait
 	KeptMax     = 24 // that are remembered after their end
-	AttemptsMax = 5  // of a delivery that are remembered
+	AttemptsMax = 5  // of a delivery that are remembered, OpenAfter at least
 	backoffMin  = 5 * time.Second
 	backoffMax  = 6 * time.Hour
 	// OpenAfter is how many failures one after the other open the circuit: then the
@@ -128,9 +128,9 @@ func (q *Queue) Note(d *Delivery, a Attempt, after time.Duration, chance float64
 	switch {
 	case a.At >= end:
 		q.GiveUp(d, a.At)
-	case a.refuses() && d.Tries >= OpenAfter && d.Tries == q.Failures && q.Waits() > 1:
+	case d.refused() && d.Tries == q.Failures && q.Delivered > 0 && q.Waits() > 1:
 		q.GiveUp(d, a.At)
-		q.NextTry = a.At + int64(backoffMin)
+		q.NextTry = a.At + int64(max(backoffMin, min(after, backoffMax)))
 	default:
 		q.NextTry = min(q.NextTry, end) // the last try is when its time is over
 		if a.refuses() && after == 0 {
@@ -139,11 +139,17 @@ func (q *Queue) Note(d *Delivery, a Attempt, after time.Duration, chance float64
 	}
 }
 
+// refused reports whether nothing else was said of the delivery in the last OpenAfter attempts
+// than that it is not taken. Where the one before was taken, it holds up for nothing what waits
+// behind it and is given up. If the next one is refused as well, or none was ever taken, it is
+// the receiver that has to be mended, and what waits is kept.
+func (d *Delivery) refused() bool {
+	last := d.Attempts[max(0, len(d.Attempts)-OpenAfter):]
+	return len(last) == OpenAfter && !slices.ContainsFunc(last, func(a Attempt) bool { return !a.refuses() })
+}
+
 // refuses reports whether the receiver said that it does not take what was sent, rather than
-// that it takes nothing now. Where the one before was taken, such a delivery holds up for
-// nothing what waits behind it: it is given up when it was refused so often that the circuit
-// opens. If the next one is refused as well, it is the receiver that has to be mended, and what
-// waits is kept.
+// that it takes nothing now.
 func (a *Attempt) refuses() bool {
 	return slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}, a.Status)
 }

@@ -314,40 +314,66 @@ func TestRefused(t *testing.T) {
 	began := int64(1_700_000_000_000_000_000)
 	for name, c := range map[string]struct {
 		status         int
-		behind, always bool // others wait; they are refused as well
+		first          []int // what the first answers are instead
+		behind, always bool  // others wait; they are refused as well
+		fresh          bool  // none was ever taken
 		dead, taken    uint64
 	}{
-		"one of several":       {422, true, false, 1, 2},
-		"alone":                {400, false, false, 0, 0},
-		"all":                  {413, true, true, 1, 0},
-		"nothing is taken now": {503, true, true, 0, 0},
-		"keys are wrong":       {401, true, true, 0, 0},
+		"one of several":       {status: 422, behind: true, dead: 1, taken: 2},
+		"alone":                {status: 400},
+		"all":                  {status: 413, behind: true, always: true, dead: 1},
+		"all from the start":   {status: 400, behind: true, always: true, fresh: true},
+		"nothing is taken now": {status: 503, behind: true, always: true},
+		"keys are wrong":       {status: 401, behind: true, always: true},
+		"once, after a rest":   {status: 200, first: []int{503, 503, 503, 503, 503, 400}, behind: true, taken: 3},
+		"after a rest":         {status: 422, first: []int{503, 503, 503}, behind: true, dead: 1, taken: 2},
 	} {
 		var q webhook.Queue
-		waiting := map[uint64]*webhook.Delivery{}
+		if !c.fresh {
+			q.Note(q.Add("id", "e", event, began), webhook.Attempt{At: began, Status: 200}, 0, 0.5)
+		}
+		waiting, given := map[uint64]*webhook.Delivery{}, q.Delivered
 		for n := range 3 {
 			if n == 0 || c.behind {
 				d := q.Add("id", "e", event, began)
 				waiting[d.Number] = d
 			}
 		}
+		first := q.First
 		for now := began; q.Waits() > 0 && now < began+int64(6*time.Hour); now = max(now+1, q.NextTry) {
 			d := waiting[q.First]
 			attempt := webhook.Attempt{At: now, Status: 200}
-			if d.Number == 1 || c.always {
-				attempt.Status, attempt.Error = c.status, "no"
+			if d.Number == first || c.always {
+				attempt.Status = c.status
+			}
+			if d.Number == first && d.Tries < len(c.first) {
+				attempt.Status = c.first[d.Tries]
+			}
+			if attempt.Status != 200 {
+				attempt.Error = "no"
 			}
 			q.Note(d, attempt, 0, 0.5)
-			if d.Number == 1 && d.State == webhook.Dead && now-began > int64(5*time.Minute) {
+			if d.Number == first && c.first == nil && d.State == webhook.Dead && now-began > int64(5*time.Minute) {
 				t.Errorf("%s: given up after %s", name, time.Duration(now-began))
 			}
-			if d.State == webhook.Waiting && c.status != 503 && c.status != 401 && q.NextTry-now > int64(10*time.Minute) {
+			if d.State == webhook.Waiting && attempt.Status != 503 && attempt.Status != 401 && q.NextTry-now > int64(10*time.Minute) {
 				t.Errorf("%s: the next try is after %s", name, time.Duration(q.NextTry-now))
 			}
 		}
-		if q.Dead != c.dead || q.Delivered != c.taken {
-			t.Errorf("%s: %d dead, %d taken, want %d and %d", name, q.Dead, q.Delivered, c.dead, c.taken)
+		if q.Dead != c.dead || q.Delivered-given != c.taken {
+			t.Errorf("%s: %d dead, %d taken, want %d and %d", name, q.Dead, q.Delivered-given, c.dead, c.taken)
 		}
+	}
+	// Who asks for more time gets it, also behind what was given up.
+	var q webhook.Queue
+	q.Note(q.Add("id", "e", event, began), webhook.Attempt{At: began, Status: 200}, 0, 0.5)
+	d := q.Add("id", "e", event, began)
+	q.Add("id", "e", event, began)
+	for range webhook.OpenAfter {
+		q.Note(d, webhook.Attempt{At: began, Status: 413, Error: "no"}, time.Hour, 0.5)
+	}
+	if d.State != webhook.Dead || q.NextTry != began+int64(time.Hour) {
+		t.Errorf("a delivery is %s, the next is tried after %s", d.State, time.Duration(q.NextTry-began))
 	}
 }
 

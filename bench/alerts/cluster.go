@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"time"
 
+	"github.com/stere-log/stere/bench/local"
 	"github.com/stere-log/stere/bench/proc"
 	"github.com/stere-log/stere/client"
 )
@@ -22,35 +20,24 @@ const (
 
 // member is a process of the cluster.
 type member struct {
-	name    string
-	ports   [3]string // HTTP, cluster, gossip
-	process *proc.Process
-	client  *client.Client
+	*local.Member
+	client *client.Client
 }
 
 // cluster is processes on this machine.
 type cluster struct {
 	stere, work string
+	processes   *local.Cluster
 	members     []*member
 }
 
-func (c *cluster) dir(m *member) string { return filepath.Join(c.work, m.name) }
-
 // start starts the cluster and waits until every node votes.
-func (c *cluster) start(ctx context.Context, nodes int) error {
-	secret := filepath.Join(c.work, "secret")
-	if out, err := exec.CommandContext(ctx, c.stere, "cluster", "secret", "--out", secret).CombinedOutput(); err != nil {
-		return fmt.Errorf("make a secret: %w: %s", err, bytes.TrimSpace(out))
+func (c *cluster) start(ctx context.Context, nodes int) (err error) {
+	if c.processes, err = local.New(ctx, c.stere, c.work, nodes); err != nil {
+		return err
 	}
-	for i := range nodes {
-		m := &member{name: fmt.Sprintf("n%d", i+1)}
-		for p := range m.ports {
-			port, err := proc.FreePort("127.0.0.1")
-			if err != nil {
-				return err
-			}
-			m.ports[p] = "127.0.0.1:" + port
-		}
+	for _, one := range c.processes.Members {
+		m := &member{Member: one}
 		c.members = append(c.members, m)
 		if err := c.launch(ctx, m); err != nil {
 			return err
@@ -60,47 +47,44 @@ func (c *cluster) start(ctx context.Context, nodes int) error {
 }
 
 // launch starts a process and waits until it serves.
-func (c *cluster) launch(ctx context.Context, m *member) (err error) {
-	first := c.members[0]
-	args := []string{"serve", "--data", c.dir(m), "--listen", m.ports[0], "--node", m.name, "--cluster-listen", m.ports[1], "--gossip-listen", m.ports[2], "--replicas", "3",
-		"--cluster-secret-file", filepath.Join(c.work, "secret"), "--set", "webhook-reach=loopback", "--set", "memory=256MiB"}
-	if m == first {
+func (c *cluster) launch(ctx context.Context, m *member) error {
+	args := []string{"--replicas", "3", "--set", "webhook-reach=loopback", "--set", "memory=256MiB"}
+	if first := c.members[0]; m == first {
 		args = append(args, "--bootstrap")
 	} else {
-		args = append(args, "--join", first.ports[2])
+		args = append(args, "--join", first.Gossip)
 	}
-	m.process, err = proc.Start(ctx, proc.Config{Path: c.stere, Args: args, LogPath: c.dir(m) + ".log", ReadyTimeout: settleMax, Ready: func(ctx context.Context) error {
+	if err := c.processes.Launch(m.Member, proc.Config{Args: args, ReadyTimeout: settleMax, Ready: func(ctx context.Context) error {
 		if m.client != nil {
 			return m.client.Ready(ctx)
 		}
-		key, err := client.DiscoverKey(c.dir(m), os.Getenv)
+		key, err := client.DiscoverKey(m.Dir, os.Getenv)
 		if err != nil || key == "" {
 			return errors.Join(err, errors.New("there is no admin key yet"))
 		}
-		if m.client, err = client.New(client.Config{URL: "http://" + m.ports[0], APIKey: key}); err != nil {
+		if m.client, err = client.New(client.Config{URL: "http://" + m.HTTP, APIKey: key}); err != nil {
 			return err
 		}
 		return m.client.Ready(ctx)
-	}})
-	return err
+	}}); err != nil {
+		return err
+	}
+	return m.Process.AwaitReady(ctx)
 }
 
 // stop ends all processes.
 func (c *cluster) stop() error {
-	var faults []error
-	for _, m := range c.members {
-		if m.process != nil && m.process.Alive() {
-			faults = append(faults, m.process.Kill())
-		}
+	if c.processes == nil {
+		return nil
 	}
-	return errors.Join(faults...)
+	return c.processes.Stop((*proc.Process).Kill)
 }
 
 // any returns a client of a node that lives.
 func (c *cluster) any() *client.Client {
 	var alive []*member
 	for _, m := range c.members {
-		if m.process.Alive() {
+		if m.Alive() {
 			alive = append(alive, m)
 		}
 	}
@@ -131,7 +115,7 @@ func (c *cluster) leader(ctx context.Context, other *member) (found *member, err
 		}
 		for _, n := range status.Nodes {
 			for _, m := range c.members {
-				if n.ID == status.Catalogue.Leader && n.Name == m.name && m != other && m.process.Alive() {
+				if n.ID == status.Catalogue.Leader && n.Name == m.Name && m != other && m.Alive() {
 					found = m
 					return nil
 				}

@@ -137,7 +137,7 @@ func (o *options) change(ctx context.Context, c *cluster, w *writer, random *ran
 	if fresh, err := c.leader(ctx, nil); err == nil {
 		leader = fresh
 	}
-	err = leader.process.Kill()
+	err = leader.Process.Kill()
 	release()
 	if err != nil {
 		return "", err

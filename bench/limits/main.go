@@ -19,12 +19,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/stere-log/stere/bench/local"
 	"github.com/stere-log/stere/bench/proc"
 	"github.com/stere-log/stere/bench/tool"
 )
@@ -62,69 +61,44 @@ func main() {
 	tool.Main("limits", o.run)
 }
 
-// member is a node of the cluster.
-type member struct {
-	url     string
-	process *proc.Process
-}
-
-// stop stops those that run.
-func stop(members []*member) (err error) {
-	for _, m := range members {
-		if m.process != nil && m.process.Alive() {
-			err = errors.Join(err, m.process.Stop())
-		}
-	}
-	return err
-}
+// urlOf is where a member answers.
+func urlOf(m *local.Member) string { return "http://" + m.HTTP }
 
 // start starts the nodes of a new cluster and waits until each of them answers.
-func (o *options) start(ctx context.Context, asks *http.Client) (members []*member, err error) {
-	path := filepath.Join(o.dir, "secret")
-	if out, err := exec.CommandContext(ctx, o.stere, "cluster", "secret", "--out", path).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("make a secret: %w: %s", err, out)
+func (o *options) start(ctx context.Context, asks *http.Client) (*local.Cluster, error) {
+	c, err := local.New(ctx, o.stere, o.dir, o.nodes)
+	if err != nil {
+		return nil, err
 	}
-	var addresses [3][]string // of HTTP, the cluster, gossip
-	for i := range addresses {
-		for range o.nodes {
-			address, err := proc.FreeAddress()
-			if err != nil {
-				return nil, err
-			}
-			addresses[i] = append(addresses[i], address)
-		}
+	var seeds []string
+	for _, m := range c.Members {
+		seeds = append(seeds, m.Gossip)
 	}
-	for i := range o.nodes {
-		m := &member{url: "http://" + addresses[0][i]}
-		m.process, err = proc.Launch(proc.Config{
-			Path: o.stere,
+	for _, m := range c.Members {
+		if err := c.Launch(m, proc.Config{
 			Args: []string{
-				"serve", "--data", filepath.Join(o.dir, fmt.Sprintf("node-%d", i)), "--listen", addresses[0][i], "--node", fmt.Sprintf("node-%d", i),
-				"--cluster-listen", addresses[1][i], "--gossip-listen", addresses[2][i], "--join", strings.Join(addresses[2], ","),
-				"--bootstrap-expect", fmt.Sprint(o.nodes), "--cluster-secret-file", path,
+				"--join", strings.Join(seeds, ","), "--bootstrap-expect", fmt.Sprint(o.nodes),
 				"--set", "rate-limit-enabled=true", "--set", fmt.Sprintf("rate-limit-requests=%d", o.limit),
 				"--set", fmt.Sprintf("rate-limit-window=%d", o.window/time.Second), "--set", "rate-limit-address=1000000000",
 			},
-			Env: []string{"JWT_SECRET=" + secret}, LogPath: filepath.Join(o.dir, fmt.Sprintf("node-%d.log", i)),
+			Env: []string{"JWT_SECRET=" + secret},
 			Ready: func(ctx context.Context) error {
-				status, err := ask(ctx, asks, m.url, tool.Token(secret, "first", "reader", "default"))
+				status, err := ask(ctx, asks, urlOf(m), tool.Token(secret, "first", "reader", "default"))
 				if err == nil && status != http.StatusOK && status != http.StatusTooManyRequests {
 					err = fmt.Errorf("status %d", status)
 				}
 				return err
 			},
-		})
-		if err != nil {
-			return nil, errors.Join(err, stop(members))
-		}
-		members = append(members, m)
-	}
-	for _, m := range members {
-		if err := m.process.AwaitReady(ctx); err != nil {
-			return nil, errors.Join(err, stop(members))
+		}); err != nil {
+			return nil, errors.Join(err, c.Stop((*proc.Process).Stop))
 		}
 	}
-	return members, nil
+	for _, m := range c.Members {
+		if err := m.Process.AwaitReady(ctx); err != nil {
+			return nil, errors.Join(err, c.Stop((*proc.Process).Stop))
+		}
+	}
+	return c, nil
 }
 
 // ask makes a request that is limited and costs little, and returns its status.
@@ -184,7 +158,7 @@ func (o *options) flood(ctx context.Context, asks *http.Client, name string, at 
 // way is how clients choose nodes.
 type way struct {
 	name string
-	at   func(members []*member, i int, since time.Duration) string
+	at   func(members []*local.Member, i int, since time.Duration) string
 	kill bool // the last node, in the middle
 	// first is for one window, while nodes that have just found each other may not agree
 	// yet on which of them counts.
@@ -192,19 +166,19 @@ type way struct {
 }
 
 var ways = []way{
-	{name: "all nodes of a new cluster", first: true, at: func(members []*member, i int, _ time.Duration) string { return members[i%len(members)].url }},
-	{name: "all nodes", at: func(members []*member, i int, _ time.Duration) string { return members[i%len(members)].url }},
-	{name: "one node", at: func(members []*member, _ int, _ time.Duration) string { return members[0].url }},
-	{name: "another each second", at: func(members []*member, _ int, since time.Duration) string {
-		return members[int(since/time.Second)%len(members)].url
+	{name: "all nodes of a new cluster", first: true, at: func(members []*local.Member, i int, _ time.Duration) string { return urlOf(members[i%len(members)]) }},
+	{name: "all nodes", at: func(members []*local.Member, i int, _ time.Duration) string { return urlOf(members[i%len(members)]) }},
+	{name: "one node", at: func(members []*local.Member, _ int, _ time.Duration) string { return urlOf(members[0]) }},
+	{name: "another each second", at: func(members []*local.Member, _ int, since time.Duration) string {
+		return urlOf(members[int(since/time.Second)%len(members)])
 	}},
-	{name: "all but one, which is killed", kill: true, at: func(members []*member, i int, _ time.Duration) string {
-		return members[i%(len(members)-1)].url
+	{name: "all but one, which is killed", kill: true, at: func(members []*local.Member, i int, _ time.Duration) string {
+		return urlOf(members[i%(len(members)-1)])
 	}},
 }
 
 // measure lets clients ask in one way.
-func (o *options) measure(ctx context.Context, asks *http.Client, members []*member, w way, number int) (results []result, err error) {
+func (o *options) measure(ctx context.Context, asks *http.Client, members []*local.Member, w way, number int) (results []result, err error) {
 	ctx, end := context.WithTimeout(ctx, o.window*time.Duration(o.windows))
 	defer end()
 	results = make([]result, o.clients)
@@ -221,7 +195,7 @@ func (o *options) measure(ctx context.Context, asks *http.Client, members []*mem
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			err = members[len(members)-1].process.Kill()
+			err = members[len(members)-1].Process.Kill()
 		case <-ctx.Done():
 		}
 	}
@@ -237,11 +211,11 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, remove()) }()
 	o.dir = dir
 	asks := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients * o.askers, DialContext: (&net.Dialer{Timeout: askTimeout}).DialContext}}
-	members, err := o.start(ctx, asks)
+	c, err := o.start(ctx, asks)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop(members)) }()
+	defer func() { err = errors.Join(err, c.Stop((*proc.Process).Stop)) }()
 	fmt.Fprintf(out, "%d nodes; %d clients in each way, each of which may make %d requests in %s and makes %d times as many, for %d windows\n\n", o.nodes, o.clients, o.limit, o.window, o.over, o.windows)
 	fmt.Fprintln(out, "| asked are | let through, least % | most % | in any window, most % | failed |\n|---|---:|---:|---:|---:|")
 	worst := 0.0
@@ -250,7 +224,7 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 		if w.first {
 			asked.windows = 1
 		}
-		results, err := asked.measure(ctx, asks, members, w, number)
+		results, err := asked.measure(ctx, asks, c.Members, w, number)
 		if err != nil {
 			return err
 		}

@@ -39,6 +39,7 @@ type counts struct {
 	rules   []*triage.Rule               // of the tenant that is looked at
 	round   int
 	open    map[stretch]attempts // buckets of which a question of several rules came to no end
+	vain    map[stretch]bool     // those without bounds of which the last such question never did
 }
 
 // attempts is how often something was tried, and in which round last.
@@ -55,6 +56,9 @@ type stretch struct {
 	tenant          model.TenantID
 	from, to, width int64
 }
+
+// unbounded is the same for all stretches of a tenant in buckets of a width.
+func (s stretch) unbounded() stretch { return stretch{tenant: s.tenant, width: s.width} }
 
 // tally is what was counted of a bucket.
 type tally struct {
@@ -77,6 +81,28 @@ func (c *counts) missed(of stretch) {
 		c.open = map[stretch]attempts{}
 	}
 	c.open[of] = attempts{c.open[of].times + 1, c.round}
+	if c.open[of].times == togetherTries {
+		if c.vain == nil || len(c.vain) >= openMax {
+			c.vain = map[stretch]bool{}
+		}
+		c.vain[of.unbounded()] = true
+	}
+}
+
+// tries is in how many rounds a question about a bucket is asked. Where one has never come to
+// an end, one rule takes too long for all: the next ones are asked once, or the others would
+// fall behind for good.
+func (c *counts) tries(of stretch) int {
+	if c.vain[of.unbounded()] {
+		return 1
+	}
+	return togetherTries
+}
+
+// ended notes that a question about a bucket came to an end.
+func (c *counts) ended(of stretch) {
+	delete(c.open, of)
+	delete(c.vain, of.unbounded())
 }
 
 // known returns what was counted of a bucket with so many records.
@@ -248,7 +274,7 @@ func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.
 	switch before := f.counts.open[of]; {
 	case before.times > 0 && before.round == f.counts.round:
 		return fmt.Errorf("%w for several rules", errIncomplete)
-	case before.times == togetherTries:
+	case before.times >= f.counts.tries(of):
 		return nil
 	}
 	var rules []*triage.Rule
@@ -278,7 +304,7 @@ func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.
 	case err != nil || !result.Complete:
 		return nil // each is asked for alone
 	}
-	delete(f.counts.open, of)
+	f.counts.ended(of)
 	for i, one := range rules {
 		f.counts.keep(countingOf(tenant, one), at, tally{records, pick(&one.When, fields, 2*i, result.Rows)})
 	}

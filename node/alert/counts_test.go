@@ -155,11 +155,8 @@ func (h *hasty) Search(ctx context.Context, request query.Request) (*query.Resul
 	return h.store.Search(ctx, request)
 }
 
-// A question of several rules that comes to no end is asked once in a round, and again in
-// the next ones; after some each rule is asked for alone. Nothing is counted of half an answer.
-func TestUnfinishedTogether(t *testing.T) {
-	clock := time.Unix(1_790_000_040, 0)
-	var rules []*triage.Rule
+// severalRules are some that can be asked for in one question.
+func severalRules(t *testing.T) (rules []*triage.Rule) {
 	for _, id := range []string{"a", "b", "c"} {
 		r, err := triage.ParseRule([]byte("id: " + id + "\nevery: 1m\nwhen: {query: 'bad', over: 2m, by: [component], atLeast: 1}\nactions: [{notify: true}]"))
 		if err != nil {
@@ -168,7 +165,41 @@ func TestUnfinishedTogether(t *testing.T) {
 		r.When.Query += " OR " + id
 		rules = append(rules, r)
 	}
-	s := &store{}
+	return rules
+}
+
+// Where questions of several rules never come to an end, those of later buckets are asked once,
+// until one does.
+func TestVainTogether(t *testing.T) {
+	clock := time.Unix(1_790_000_040, 0)
+	rules, s := severalRules(t), &store{}
+	s.engine = query.New(s, query.Config{Now: func() time.Time { return clock }})
+	h := &hasty{store: s}
+	f := &Finder{Engine: h, Now: func() time.Time { return clock }, counts: &counts{}}
+	for minute, test := range []struct{ unfinished, rounds int }{{99, togetherTries}, {99, 1}, {99, 1}, {0, 0}, {99, togetherTries}} {
+		clock = clock.Add(time.Minute)
+		s.records = append(s.records, model.Record{Time: clock.Add(-30 * time.Second).UnixNano(), Fields: []model.Field{{Name: "component", Kind: model.String, Text: "x"}, {Name: "message", Kind: model.String, Text: "bad"}}})
+		h.left, h.joined = test.unfinished, 0
+		for round := range test.rounds + 1 {
+			f.counts.begin(rules)
+			for _, r := range rules {
+				_, err := f.Find(t.Context(), tenant, r, clock.UnixNano(), nil)
+				if errors.Is(err, errIncomplete) != (round < test.rounds) || err != nil && round == test.rounds {
+					t.Fatalf("minute %d, round %d: %s: %v", minute, round, r.ID, err)
+				}
+			}
+		}
+		if want := max(1, test.rounds); h.joined != want {
+			t.Errorf("minute %d: asked %d times for all, want %d", minute, h.joined, want)
+		}
+	}
+}
+
+// A question of several rules that comes to no end is asked once in a round, and again in
+// the next ones; after some each rule is asked for alone. Nothing is counted of half an answer.
+func TestUnfinishedTogether(t *testing.T) {
+	clock := time.Unix(1_790_000_040, 0)
+	rules, s := severalRules(t), &store{}
 	s.engine = query.New(s, query.Config{Now: func() time.Time { return clock }})
 	s.records = []model.Record{{Time: clock.Add(-30 * time.Second).UnixNano(), Fields: []model.Field{{Name: "component", Kind: model.String, Text: "x"}, {Name: "message", Kind: model.String, Text: "bad"}}}}
 	for _, test := range []struct{ unfinished, rounds, joined int }{{0, 0, 1}, {1, 1, 2}, {togetherTries - 1, togetherTries - 1, togetherTries}, {99, togetherTries, togetherTries}} {

@@ -122,10 +122,10 @@ func (p *plan) deescalate(e *webhook.Endpoint, t triage.Transition, incident str
 	return nil
 }
 
-// escalated is the event of an alert that was escalated.
+// escalated is the event of an alert that was escalated, which is told once.
 func (p *plan) escalated(status string, t triage.Transition, level *triage.Escalate, incident string) webhook.Event {
 	event := p.event(status, []triage.Transition{t}, incident)
-	event.Title = "Escalated: " + event.Title
+	event.Title, event.Repeat = "Escalated: "+event.Title, 0
 	if level.Severity != "" {
 		event.Severity = level.Severity
 	}
@@ -225,18 +225,24 @@ func (p *plan) event(status string, of []triage.Transition, incident string) web
 }
 
 // send plans the delivery of an event, or one for each alert where the receiver joins
-// them by key. What is about tells deliveries of one transition to one receiver apart.
+// them by key, or as many as it takes where it knows each by its labels: what it is not told
+// of does not end there. What is about tells deliveries of one transition to one receiver apart.
 func (p *plan) send(e *webhook.Endpoint, event webhook.Event, of []triage.Transition, about string) error {
-	if e.Template != webhook.PagerDuty || len(p.rule.Fields()) == 0 {
+	each := e.Template == webhook.PagerDuty && len(p.rule.Fields()) > 0
+	if !each && e.Template != webhook.Alertmanager {
 		return p.add(e, event, about, of[0].Number)
 	}
-	for _, t := range of {
-		one := event
-		one.Key += "/" + strings.ReplaceAll(t.Alert.Group.Key(), "\x1f", "/")
-		one.Alerts, one.More = p.event(event.Status, []triage.Transition{t}, "").Alerts, 0
-		if err := p.add(e, one, about, t.Number); err != nil {
+	for len(of) > 0 {
+		one, some := event, of
+		if each {
+			one.Key += "/" + strings.ReplaceAll(of[0].Alert.Group.Key(), "\x1f", "/")
+			some = of[:1]
+		}
+		one.Alerts, one.More = p.event(event.Status, some, "").Alerts, 0
+		if err := p.add(e, one, about, of[0].Number); err != nil {
 			return err
 		}
+		of = of[max(1, len(one.Alerts)):]
 	}
 	return nil
 }

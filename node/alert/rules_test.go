@@ -265,6 +265,47 @@ func TestEachAlone(t *testing.T) {
 	}
 }
 
+// TestEachBehindTheOther: who knows alerts by their labels is told of all of them, as they begin
+// and as they end, each once.
+func TestEachBehindTheOther(t *testing.T) {
+	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
+	prepare(t, a, "https://ops.example/")
+	rule := ruleOf(a.newest(), tenant, "many")
+	for _, status := range []string{triage.Firing, triage.Resolved} {
+		b := newBatch(a.newest(), tenant)
+		p := plan{w: newWatcher(a, c, a.newest), b: b, rule: rule, state: &triage.State{}, end: c.time().UnixNano()}
+		var of []triage.Transition
+		for n := range triage.AlertsMax {
+			of = append(of, triage.Transition{Kind: status, Number: uint64(n + 1), Alert: triage.Alert{Group: triage.Group{fmt.Sprint("g", n)}, Value: 3}})
+		}
+		if err := p.send(&webhook.Endpoint{ID: "am", Template: webhook.Alertmanager}, p.event(status, of, ""), of, rule.ID); err != nil {
+			t.Fatal(err)
+		}
+		told, ids := map[string]int{}, map[string]bool{}
+		for _, change := range b.changes {
+			var d webhook.Delivery
+			if change.Kind != kindDelivery {
+				continue
+			}
+			if _, err := b.get(kindDelivery, change.ID, &d); err != nil || d.Event.Status != status {
+				t.Fatalf("%+v, %v", d.Event, err)
+			}
+			ids[d.ID] = true
+			for _, alert := range d.Event.Alerts {
+				told[fmt.Sprint(alert.Labels)]++
+			}
+		}
+		if want := (triage.AlertsMax + webhook.AlertsShown - 1) / webhook.AlertsShown; len(told) != triage.AlertsMax || len(ids) != want {
+			t.Errorf("%s: told of %d by %d deliveries, want %d by %d", status, len(told), len(ids), triage.AlertsMax, want)
+		}
+		for labels, times := range told {
+			if times != 1 {
+				t.Errorf("%s: told %d times of %s", status, times, labels)
+			}
+		}
+	}
+}
+
 // TestUnheardRules: who saves or reads a rule that tells webhooks, where nothing is told to
 // any, sees that and what helps.
 func TestUnheardRules(t *testing.T) {

@@ -225,3 +225,21 @@ func TestMended(t *testing.T) {
 		}
 	}
 }
+
+// TestEscalationsAreToldOnce: what is told again says when, and an escalation, which is not, says
+// so: who takes an alert for over of which nothing is heard does not wait for it.
+func TestEscalationsAreToldOnce(t *testing.T) {
+	r, err := triage.ParseRule([]byte("id: many\nwhen: {query: x}\nactions: [{notify: true}, {escalate: {after: 1m, severity: high}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_000, 0)}
+	p := plan{w: newWatcher(a, c, a.newest), b: newBatch(a.newest(), tenant), rule: r, state: &triage.State{}, end: c.time().UnixNano()}
+	of := triage.Transition{Kind: triage.Escalates, Alert: triage.Alert{Since: 1, Fired: 1, Told: 1, Escaped: 1}, Level: r.Escalations()[0]}
+	if event := p.event(triage.Firing, []triage.Transition{of}, ""); event.Repeat != int64(r.Repeat) || event.Repeat == 0 {
+		t.Errorf("what fires is told again after %d, want %d", event.Repeat, r.Repeat)
+	}
+	if event := p.escalated(triage.Firing, of, of.Level, ""); event.Repeat != 0 || event.Severity != triage.High {
+		t.Errorf("an escalation: %+v", event)
+	}
+}

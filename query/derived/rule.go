@@ -27,6 +27,8 @@ type rule struct {
 	locate func(places Places, says []string) []string
 	// lexicon is the version of the words that decide, 0: the built-in ones.
 	lexicon uint64
+	// later says that the rule came after version 5 of leaf calls.
+	later bool
 }
 
 // Places knows where addresses are. It says always the same; what knows more is another
@@ -195,12 +197,14 @@ var rules = []*rule{
 	{
 		name:   "host",
 		fields: []field{{name: "host.name", kind: model.String}},
+		later:  true,
 		inputs: []input{{fields: hostFields, says: nameText}},
 		derive: func(says []string) []string { return says },
 	},
 	{
 		name:   "deployment",
 		fields: []field{{name: "service.version", kind: model.String}, {name: "service.environment", kind: model.String}},
+		later:  true,
 		inputs: []input{{fields: releaseFields, says: nameText}, {fields: environmentFields, says: nameText}},
 		derive: func(says []string) []string { return says },
 	},
@@ -605,7 +609,12 @@ func OnlyMade(e index.Expr) string {
 type Mentions struct {
 	named   map[string]bool // as conditions or keys
 	records map[string]bool // perhaps as fields of the records of an answer
+	later   bool
 }
+
+// Later reports whether one is named that nodes do not make which speak only of the first
+// version of leaf calls that has fields that are made.
+func (m Mentions) Later() bool { return m.later }
 
 // None reports whether it names none.
 func (m Mentions) None() bool { return len(m.named) == 0 }
@@ -637,7 +646,9 @@ func (m *Mentions) Add(text string) {
 		pipes = pipes || strings.IndexByte(text[:start], '|') >= 0
 		word := text[start:end]
 		for _, name := range byWord[word] {
-			m.add(name, pipes && strings.Contains(text, name))
+			whole := strings.Contains(text, name)
+			m.later = m.later || whole && makers[name].rule.later
+			m.add(name, pipes && whole)
 		}
 	}
 }
