@@ -226,21 +226,25 @@ func bucketIn(cell any) (from int64, ok bool) {
 
 // events asks for what addresses and users did.
 func (a *asker) events() []detect.Event {
-	return remembered(a, "events", func(in *asker, _ string, found func(int64, detect.Event)) { in.eachEvent(found) })
+	return remembered(a, "events", func(in *asker, by string, found func(int64, detect.Event)) {
+		if by == "" {
+			in.along = nil // these are asked otherwise
+		}
+		in.eachEvent(found)
+	})
 }
 
 // eachEvent asks about the window of the asker, and calls do with when the bucket of each
 // event begins.
 func (a *asker) eachEvent(do func(from int64, e detect.Event)) {
-	for _, t := range traces() {
-		targets, by, pipes := "count() as targets", "what, who, source, "+eventBucket, t.pipes
-		if t.targets != "" {
-			targets = "count_distinct(" + t.targets + ")"
-		}
-		if t.ok != "" {
-			pipes, by = pipes+" | eval "+place, by+", latitude, longitude"
-		}
-		for _, row := range a.table(t.condition, pipes+` | where source != null or who != null | stats count(), min(_time), max(_time), `+targets+` by (`+by+`)`) {
+	all := traces()
+	questions := make([]question, len(all), len(all)+len(a.along))
+	for i := range all {
+		questions[i] = all[i].question()
+	}
+	a.expect(append(questions, a.along...))
+	for i, t := range all {
+		for _, row := range a.table(questions[i].condition, questions[i].pipes) {
 			from, timed := bucketIn(row[3])
 			e, ok := t.of(row)
 			if !ok || !timed {
@@ -253,6 +257,18 @@ func (a *asker) eachEvent(do func(from int64, e detect.Event)) {
 			}
 		}
 	}
+}
+
+// question returns what is asked for it.
+func (t *trace) question() question {
+	targets, by, pipes := "count() as targets", "what, who, source, "+eventBucket, t.pipes
+	if t.targets != "" {
+		targets = "count_distinct(" + t.targets + ")"
+	}
+	if t.ok != "" {
+		pipes, by = pipes+" | eval "+place, by+", latitude, longitude"
+	}
+	return question{t.condition, pipes + ` | where source != null or who != null | stats count(), min(_time), max(_time), ` + targets + ` by (` + by + `)`}
 }
 
 // of makes an event of a row: what, who, source, bucket, of logins that succeed a place, and figures.
@@ -367,14 +383,23 @@ func loginFields() []string {
 	return []string{"metadata.ip", "ip", "ipAddress", "client.ip", "userId", "metadata.user"}
 }
 
+// failedLogins asks how many failed logins there are, failedBy of whom a field says that they
+// are; by is that of remembered.
+var failedLogins = question{isFailedLogin, "stats count()"}
+
+func failedBy(field, by string) question {
+	return question{isFailedLogin + " " + syntax.QuoteField(field) + ":*", "stats count(), min(_time), max(_time) by (" + syntax.QuoteName(field) + by + ")"}
+}
+
 // bruteForce looks for addresses and users with many failed logins.
 func (f *finder) bruteForce() {
 	all := remembered(f.asker, "failed logins", func(in *asker, by string, found func(int64, seen)) {
-		if whole(in.row(isFailedLogin, "stats count()", 1)[0]) == 0 {
+		if whole(in.row(failedLogins.condition, failedLogins.pipes, 1)[0]) == 0 {
 			return
 		}
 		for _, field := range loginFields() {
-			for _, row := range in.table(isFailedLogin+" "+syntax.QuoteField(field)+":*", "stats count(), min(_time), max(_time) by ("+syntax.QuoteName(field)+by+")") {
+			q := failedBy(field, by)
+			for _, row := range in.table(q.condition, q.pipes) {
 				bucket, _ := bucketIn(row[1])
 				found(bucket, seenIn(field, row))
 			}
@@ -409,15 +434,34 @@ func countKinds() string {
 	return strings.Join(counted, ", ")
 }
 
+// webAttacks asks for the marks of attacks on web applications, perhaps in buckets.
+func webAttacks(inBuckets bool) question {
+	group := ""
+	if inBuckets {
+		group = " by (" + eventBucket + ")"
+	}
+	return question{isAttack, "stats count(), min(_time), max(_time), " + countKinds() + group}
+}
+
+// alongEvents returns what a finder asks after events about the same records, where what was
+// found of buckets is remembered.
+func alongEvents(threats bool) []question {
+	along := []question{failedLogins}
+	for _, field := range loginFields() {
+		along = append(along, failedBy(field, ", "+eventBucket))
+	}
+	if threats {
+		along = append(along, webAttacks(true))
+	}
+	return along
+}
+
 // attacks looks for the marks of attacks on web applications.
 func (f *finder) attacks() {
 	names := meaning.AttackNames()
 	all := remembered(f.asker, "attacks", func(in *asker, by string, found func(int64, threats)) {
-		group := ""
-		if by != "" {
-			group = " by (" + eventBucket + ")"
-		}
-		for _, row := range in.table(isAttack, "stats count(), min(_time), max(_time), "+countKinds()+group) {
+		q := webAttacks(by != "")
+		for _, row := range in.table(q.condition, q.pipes) {
 			bucket, _ := bucketIn(row[0])
 			figures := row[len(row)-3-len(names):]
 			one := threats{seen: seen{n: whole(figures[0]), first: figures[1], last: figures[2]}, kinds: make([]int64, len(names))}

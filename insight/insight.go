@@ -16,6 +16,8 @@ import (
 // Searcher answers queries; *query.Engine is one.
 type Searcher interface {
 	Search(ctx context.Context, request query.Request) (*query.Result, error)
+	// Remember prepares the answers to requests that follow; it need not come to an end.
+	Remember(ctx context.Context, requests []query.Request) error
 }
 
 // groupsMax is how many groups a question makes at most, so that values of which
@@ -81,6 +83,7 @@ type asker struct {
 	// there are now; nil: nothing is.
 	happened *happened
 	counted  *counts
+	along    []question // that follow those about events, and are prepared with them
 }
 
 // budget is the time that all questions for one answer have together. A question that
@@ -182,12 +185,11 @@ func (a *asker) take(other *asker) {
 	}
 }
 
-// ask runs a query: a condition, which may be "", and pipes.
-func (a *asker) ask(condition, pipes string, limit int) *query.Result {
-	empty := &query.Result{}
-	if a.err != nil {
-		return empty
-	}
+// question is what is asked of a table.
+type question struct{ condition, pipes string }
+
+// request returns the request of a query; see ask.
+func (a *asker) request(condition, pipes string, limit int) query.Request {
 	text := a.filter
 	if condition != "" {
 		text += " (" + condition + ")"
@@ -200,7 +202,49 @@ func (a *asker) ask(condition, pipes string, limit int) *query.Result {
 	}
 	request := a.base
 	request.Text, request.Limit, request.Whole = text, limit, limit == 0
-	ctx := a.ctx
+	return request
+}
+
+// expect has the answers to questions that are asked next prepared together: each looks for
+// other things in the same records. What is not prepared they find themselves.
+func (a *asker) expect(questions []question) {
+	if a.err != nil {
+		return
+	}
+	ctx, most := a.ctx, time.Duration(0)
+	if a.budget != nil {
+		left := time.Until(a.budget.until)
+		if left < questionLeast {
+			return
+		}
+		most = left / 2
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, most)
+		defer cancel()
+	}
+	requests := make([]query.Request, len(questions))
+	for i, q := range questions {
+		requests[i] = a.request(q.condition, q.pipes, 0)
+		if most > 0 {
+			requests[i].Time = most
+		}
+	}
+	remember := func(ctx context.Context) { _ = a.engine.Remember(ctx, requests) } // Search meets the error again
+	if _, watched := pprof.Label(ctx, "watches"); watched {
+		pprof.Do(ctx, pprof.Labels("asks", "all together"), remember)
+	} else {
+		remember(ctx)
+	}
+}
+
+// ask runs a query: a condition, which may be "", and pipes.
+func (a *asker) ask(condition, pipes string, limit int) *query.Result {
+	empty := &query.Result{}
+	if a.err != nil {
+		return empty
+	}
+	request := a.request(condition, pipes, limit)
+	text, ctx := request.Text, a.ctx
 	if a.budget != nil {
 		left := time.Until(a.budget.until)
 		if left < questionLeast {

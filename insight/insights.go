@@ -164,7 +164,8 @@ func (s *Service) Insights(ctx context.Context, request InsightsRequest) (*Insig
 // as it was and at attackers, last at what is behind errors.
 func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.Input) {
 	in = &anomaly.Input{}
-	attackers, others := f.asked(attackTypes()), f.askedOthers()
+	attackers, threats, others := f.asked(attackTypes()), f.asked(threatTypes()), f.askedOthers()
+	f.along = alongEvents(threats) // where failed logins are asked for, events are too
 	steps := []struct {
 		asked bool
 		name  string
@@ -177,7 +178,7 @@ func (f *finder) lookAtAll() (found []Finding, learning Learning, in *anomaly.In
 		}},
 		{attackers, "attackers", func() { found = append(found, f.asker.attacks()...) }},
 		{attackers, "failed logins", f.bruteForce},
-		{f.asked(threatTypes()), "attacks on web applications", f.attacks},
+		{threats, "attacks on web applications", f.attacks},
 		{others, "spikes of errors", f.errorSpikes}, {others, "new errors", f.newPatterns}, {others, "slow endpoints", f.slowEndpoints},
 		{others, "rising errors", f.risingErrors}, {others, "recurring errors", f.recurringErrors},
 	}

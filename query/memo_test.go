@@ -207,3 +207,74 @@ func TestBundles(t *testing.T) {
 		t.Error("nothing was answered from what is kept")
 	}
 }
+
+// TestRemember prepares tables together, over windows that parts are in, partly in or not
+// in: each is then what it is otherwise, and nothing is computed again for it of a part
+// that is in the window.
+func TestRemember(t *testing.T) {
+	random := rand.New(rand.NewPCG(37, 38))
+	records := randomRecords(random, 3_000)
+	plain := split(t, random, records, 6)
+	texts := []string{
+		"reset | stats count()", "(reset OR timeout) user | stats count() by (component)", "category:network | stats count()",
+		`"by peer" | extract /(?P<who>peer) / | where who != null | stats count(), min(_time) by (who, _time:5s)`, "NOT reset | stats count_distinct(duration) by (level)",
+		"reset", "reset | sort by duration | limit 3", "component in (reset | top 2 component) | stats count()", "* | stats count() | where 1 = 2",
+	}
+	first, last := records[0].Time, records[0].Time
+	for _, record := range records {
+		first, last = min(first, record.Time), max(last, record.Time)
+	}
+	for round := range 12 {
+		from, to := int64(0), int64(0)
+		if round > 0 {
+			from = first + random.Int64N(last-first)
+			to = from + random.Int64N(last-from) + 1
+		}
+		var parts list
+		for i, p := range plain.parts[model.DefaultTenant] {
+			parts = append(parts, &remembering{Part: p, id: strconv.Itoa(i), kept: map[string]any{}})
+		}
+		parts = append(parts, plain.parts[model.DefaultTenant][0]) // which keeps nothing
+		engine, naive := query.New(parts, query.Config{}), query.New(append(list(plain.parts[model.DefaultTenant]), plain.parts[model.DefaultTenant][0]), query.Config{})
+		var requests []query.Request
+		for _, text := range texts {
+			requests = append(requests, query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: text, From: from, To: to})
+		}
+		if err := engine.Remember(t.Context(), requests); err != nil {
+			t.Fatal(err)
+		}
+		prepared, whole := 0, 0
+		for _, p := range parts[:len(parts)-1] {
+			first, last := p.TimeRange()
+			if to == 0 || first >= from && last < to {
+				whole++
+			}
+			prepared += len(p.(*remembering).kept)
+		}
+		if (prepared > 0) != (whole > 0) {
+			t.Errorf("round %d: %d answers are kept of %d parts in the window", round, prepared, whole)
+		}
+		for i, request := range requests {
+			for _, p := range parts[:len(parts)-1] {
+				p.(*remembering).hits = 0
+			}
+			have, want := search(t, engine, request), search(t, naive, request)
+			if !reflect.DeepEqual(have.Columns, want.Columns) || !sameRows(have.Rows, want.Rows) || have.Total != want.Total || len(have.Hits) != len(want.Hits) || have.Complete != want.Complete {
+				t.Errorf("round %d: %s:\nhave %v %v\nwant %v %v", round, request.Text, have.Columns, have.Rows, want.Columns, want.Rows)
+			}
+			if i > 4 || whole < 6 {
+				continue
+			}
+			for _, p := range parts[:len(parts)-1] {
+				if p.(*remembering).hits == 0 {
+					t.Errorf("round %d: %s is computed again of a part", round, request.Text)
+				}
+			}
+		}
+	}
+	engine := query.New(list(plain.parts[model.DefaultTenant]), query.Config{})
+	wrong := query.Request{Audience: query.Audience{Tenant: model.DefaultTenant}, Text: "reset | stats count( by"}
+	if err := engine.Remember(t.Context(), []query.Request{wrong, wrong}); err == nil {
+		t.Error("a text that is no query can be prepared")
+	}
+}

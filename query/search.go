@@ -55,6 +55,66 @@ func (e *Engine) search(ctx context.Context, request Request) (*Result, error) {
 	return result, err
 }
 
+// Remember computes what requests for tables, which are asked soon, need of the parts that
+// are here, all of them of one part before the next: asked one by one each would read the
+// same pages again. It answers nothing and need not come to an end: Search does what is
+// left, and what is elsewhere. The requests have one audience and one asker.
+func (e *Engine) Remember(ctx context.Context, requests []Request) error {
+	if len(requests) < 2 {
+		return nil
+	}
+	first := requests[0]
+	budget := e.config.budget(first.Audience)
+	job := admit.Job{Tenant: first.Tenant, Who: first.Who, Text: first.Text, AtOnce: budget.AtOnce}
+	return admitted(ctx, e.gate, job, func(ctx context.Context, ticket *admit.Ticket) error {
+		return e.over(ctx, first.Tenant, mentions{}, func(from *source) error {
+			var asked []exec.Asked
+			for i := range requests {
+				request := requests[i]
+				request.memory, request.turn = lesser(ticket.Memory(), budget.Memory), ticket
+				if one, err := e.rememberable(from, &request); err != nil {
+					return err
+				} else if one != nil {
+					asked = append(asked, *one)
+				}
+			}
+			return exec.Remember(ctx, from.parts, asked)
+		})
+	})
+}
+
+// rememberable returns what a request asks of the parts of a source, nil if that is not a
+// table, or one for which something else has to be asked first.
+func (e *Engine) rememberable(from *source, request *Request) (*exec.Asked, error) {
+	if err := e.check(request); err != nil {
+		return nil, err
+	}
+	at, err := request.start(e.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	query, err := syntax.Parse(request.Text)
+	if err != nil {
+		return nil, err
+	}
+	alone := len(plan.Subqueries(query)) == 0 && !slices.ContainsFunc(query.Pipes, func(pipe syntax.Pipe) bool {
+		switch pipe.(type) {
+		case *syntax.Join, *syntax.Lookup:
+			return true
+		}
+		return false
+	})
+	if !alone || request.Explain || e.config.budget(request.Audience).Read > 0 {
+		return nil, nil
+	}
+	p, err := makePlan(request, setting{now: at.Now})
+	if err != nil || p.Table == nil || len(p.Rest) > 0 || p.Dedup {
+		return nil, err
+	}
+	named := request.mentions()
+	return &exec.Asked{Parts: named.with(from.parts, e.learnt(request.Tenant, named), e.places()), Plan: p, Limits: e.limits(request)}, nil
+}
+
 // searchIn is search once it is known what there is.
 func (e *Engine) searchIn(ctx context.Context, from *source, request *Request, at *cursor) (*Result, error) {
 	tag := ""

@@ -1,10 +1,12 @@
 package exec
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 
+	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
 
@@ -239,6 +241,55 @@ func (g *groups) remembered(p part.Part, lo, hi uint32, bundled bool) (*partial,
 		found.seal()
 	}
 	return found, err
+}
+
+// Asked is a table that is asked for together with others.
+type Asked struct {
+	Parts  []part.Part // with the fields that the plan names
+	Plan   *plan.Plan
+	Limits Limits
+}
+
+// Remember computes what each part amounts to in each of some tables, where that is kept
+// with the part: Table finds it there. It goes from part to part, so that what is read of
+// one is read once for all tables. Each table has the same parts, in the same order.
+func Remember(ctx context.Context, parts []part.Part, asked []Asked) error {
+	tables := make([]*groups, len(asked))
+	for i, one := range asked {
+		r := newRun(ctx, Source{Parts: one.Parts}, one.Plan, one.Limits)
+		defer r.cancel()
+		tables[i] = newGroups(r)
+	}
+	if len(tables) < 2 {
+		return nil // there is nothing to share
+	}
+	for i, p := range parts {
+		if err := rememberPart(p, tables, i); err != nil {
+			return wrapPart(err)
+		}
+	}
+	return nil
+}
+
+// rememberPart is Remember for the i-th part, which is p.
+func rememberPart(p part.Part, tables []*groups, i int) error {
+	var open []*groups
+	for _, g := range tables {
+		if memo, ok := g.parts[i].(part.Memo); ok && memo.Sealed() && g.key != "" && g.parts[i].Rows() > 0 && g.contains(g.parts[i]) {
+			open = append(open, g)
+		}
+	}
+	if len(open) < 2 {
+		return nil
+	}
+	if shared, ok := p.(part.Shared); ok {
+		defer shared.Share()()
+	}
+	return open[0].each(len(open), func(n int) error {
+		p := open[n].parts[i]
+		_, err := open[n].remembered(p, 0, p.Rows(), false)
+		return err
+	})
 }
 
 // newKey returns what says all that decides what the rows of a part amount to, ""

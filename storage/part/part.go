@@ -249,6 +249,13 @@ type Metered interface {
 	Size(fields []string) int64
 }
 
+// Shared is implemented by parts that can be told that many questions are asked of them, one
+// right after the other.
+type Shared interface {
+	// Share has what is read kept at once, until done is called: it is needed again.
+	Share() (done func())
+}
+
 // Meter counts what reading parts costs. It is safe for concurrent use.
 type Meter struct {
 	Reads  atomic.Uint64 // values read from the store

@@ -57,6 +57,34 @@ type readings struct {
 		hash  uint32
 		count uint8
 	}
+	shared map[uint64]int // segments whose pages are kept at once, and for how many
+}
+
+// keeps reports whether a page should be kept that is read now: again says so, or it is one
+// of a segment of which much is asked. What is dear to make besides asks again alone.
+func (r *readings) keeps(key cacheKey) bool {
+	r.mu.Lock()
+	shared := r.shared[key.segment] > 0
+	r.mu.Unlock()
+	return shared || r.again(key)
+}
+
+// share has pages of a segment kept when they are read first, until it is called with -1.
+func (r *readings) share(segment uint64, more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shared == nil {
+		r.shared = map[uint64]int{}
+	}
+	if r.shared[segment] += more; r.shared[segment] == 0 {
+		delete(r.shared, segment)
+	}
+}
+
+// Share implements part.Shared.
+func (s *Segment) Share() (done func()) {
+	s.cache.readings.share(s.number, 1)
+	return func() { s.cache.readings.share(s.number, -1) }
 }
 
 // again counts a reading and reports whether the page should be kept now.
@@ -259,7 +287,7 @@ func (s *Segment) frameRoom(at cacheKey, key []byte) (*pageRoom, error) {
 		s.cache.readings.note(at)
 		return room, nil
 	}
-	if s.cache.readings.again(at) {
+	if s.cache.readings.keeps(at) {
 		return nil, nil
 	}
 	return s.roomWith(at, key)
@@ -312,7 +340,7 @@ func borrowed[T any](s *Segment, at cacheKey, key []byte, parse func(raw []byte,
 		s.cache.readings.note(at)
 		return room.value.(T), func() { rooms.give(room) }, nil
 	}
-	if s.cache.readings.again(at) {
+	if s.cache.readings.keeps(at) {
 		room := &pageRoom{} // of its own
 		if room.frame, err = s.frameIn(nil, key); err != nil {
 			return value, nothing, err

@@ -215,3 +215,23 @@ func TestFewTimesCorrupt(t *testing.T) {
 		}
 	}
 }
+
+// TestShare: pages of a segment of which much is asked are kept when they are read first,
+// those of others are not, and afterwards none are.
+func TestShare(t *testing.T) {
+	c := NewCache(0)
+	segments := []*Segment{{cache: c, number: 1}, {cache: c, number: 2}}
+	kept := func(segment uint64, number uint32) bool {
+		return c.readings.keeps(cacheKey{segment: segment, item: itemText, number: number})
+	}
+	ends := []func(){segments[0].Share(), segments[0].Share()}
+	for i, end := range ends {
+		if !kept(1, uint32(i)) || kept(2, uint32(i)) {
+			t.Errorf("%d share: a page of theirs is kept: %v, one of others: %v", len(ends)-i, kept(1, uint32(i)), kept(2, uint32(i)))
+		}
+		end()
+	}
+	if kept(1, 9) || len(c.readings.shared) > 0 {
+		t.Errorf("a page is kept at once after the end, or one is still known: %v", c.readings.shared)
+	}
+}

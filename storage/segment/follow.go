@@ -79,7 +79,7 @@ func (c *columnReader) followPage(page uint32) (*column.CodePage, func(), error)
 		s.cache.readings.note(at)
 		return room.value.(*column.CodePage), func() { rooms.give(room) }, nil
 	}
-	keep := s.cache.readings.again(at)
+	keep := s.cache.readings.keeps(at)
 	room := &pageRoom{} // of its own
 	n := pageLen(c.meta.count, page)
 	if !keep {

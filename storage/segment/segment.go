@@ -42,6 +42,7 @@ type Segment struct {
 var (
 	_ part.Part    = (*Segment)(nil)
 	_ part.Metered = (*Segment)(nil)
+	_ part.Shared  = (*Segment)(nil)
 )
 
 // frameMax is the largest decoded value that Open accepts.
