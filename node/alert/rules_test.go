@@ -233,29 +233,41 @@ func TestThinned(t *testing.T) {
 	}
 }
 
-// TestEachAlone: who joins alerts by a key is told of each, of its begin and of its end.
-func TestEachAlone(t *testing.T) {
-	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
-	prepare(t, a, "https://ops.example/")
-	rule := ruleOf(a.newest(), tenant, "many")
-	for _, status := range []string{triage.Firing, triage.Resolved} {
-		b := newBatch(a.newest(), tenant)
-		p := plan{w: newWatcher(a, c, a.newest), b: b, rule: rule, state: &triage.State{}, end: c.time().UnixNano()}
-		var of []triage.Transition
-		for n := range triage.AlertsMax {
-			of = append(of, triage.Transition{Kind: status, Number: uint64(n + 1), Alert: triage.Alert{Group: triage.Group{fmt.Sprint("g", n)}, Value: 3}})
+// tellAll tells an endpoint of as many alerts as a rule may have, and returns the deliveries.
+func tellAll(t *testing.T, a *agreement, status string, e *webhook.Endpoint) (deliveries []webhook.Delivery) {
+	t.Helper()
+	c := &clock{now: time.Unix(1_790_000_040, 0)}
+	rule, b := ruleOf(a.newest(), tenant, "many"), newBatch(a.newest(), tenant)
+	p := plan{w: newWatcher(a, c, a.newest), b: b, rule: rule, state: &triage.State{}, end: c.time().UnixNano()}
+	var of []triage.Transition
+	for n := range triage.AlertsMax {
+		of = append(of, triage.Transition{Kind: status, Number: uint64(n + 1), Alert: triage.Alert{Group: triage.Group{fmt.Sprint("g", n)}, Value: 3}})
+	}
+	if err := p.send(e, p.event(status, of, ""), of, rule.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range b.changes {
+		if change.Kind != kindDelivery {
+			continue
 		}
-		if err := p.send(&webhook.Endpoint{ID: "duty", Template: webhook.PagerDuty}, p.event(status, of, ""), of, rule.ID); err != nil {
+		var d webhook.Delivery
+		if _, err := b.get(kindDelivery, change.ID, &d); err != nil {
 			t.Fatal(err)
 		}
+		deliveries = append(deliveries, d)
+	}
+	return deliveries
+}
+
+// TestEachAlone: who joins alerts by a key is told of each, of its begin and of its end.
+func TestEachAlone(t *testing.T) {
+	a := newAgreement(t)
+	prepare(t, a, "https://ops.example/")
+	for _, status := range []string{triage.Firing, triage.Resolved} {
 		keys := map[string]bool{}
-		for _, change := range b.changes {
-			var d webhook.Delivery
-			if change.Kind != kindDelivery {
-				continue
-			}
-			if _, err := b.get(kindDelivery, change.ID, &d); err != nil || len(d.Event.Alerts) != 1 {
-				t.Fatalf("%+v, %v", d.Event, err)
+		for _, d := range tellAll(t, a, status, &webhook.Endpoint{ID: "duty", Template: webhook.PagerDuty}) {
+			if len(d.Event.Alerts) != 1 {
+				t.Fatalf("%+v", d.Event)
 			}
 			keys[d.Event.Key] = true
 		}
@@ -268,27 +280,13 @@ func TestEachAlone(t *testing.T) {
 // TestEachBehindTheOther: who knows alerts by their labels is told of all of them, as they begin
 // and as they end, each once.
 func TestEachBehindTheOther(t *testing.T) {
-	a, c := newAgreement(t), &clock{now: time.Unix(1_790_000_040, 0)}
+	a := newAgreement(t)
 	prepare(t, a, "https://ops.example/")
-	rule := ruleOf(a.newest(), tenant, "many")
 	for _, status := range []string{triage.Firing, triage.Resolved} {
-		b := newBatch(a.newest(), tenant)
-		p := plan{w: newWatcher(a, c, a.newest), b: b, rule: rule, state: &triage.State{}, end: c.time().UnixNano()}
-		var of []triage.Transition
-		for n := range triage.AlertsMax {
-			of = append(of, triage.Transition{Kind: status, Number: uint64(n + 1), Alert: triage.Alert{Group: triage.Group{fmt.Sprint("g", n)}, Value: 3}})
-		}
-		if err := p.send(&webhook.Endpoint{ID: "am", Template: webhook.Alertmanager}, p.event(status, of, ""), of, rule.ID); err != nil {
-			t.Fatal(err)
-		}
 		told, ids := map[string]int{}, map[string]bool{}
-		for _, change := range b.changes {
-			var d webhook.Delivery
-			if change.Kind != kindDelivery {
-				continue
-			}
-			if _, err := b.get(kindDelivery, change.ID, &d); err != nil || d.Event.Status != status {
-				t.Fatalf("%+v, %v", d.Event, err)
+		for _, d := range tellAll(t, a, status, &webhook.Endpoint{ID: "am", Template: webhook.Alertmanager}) {
+			if d.Event.Status != status {
+				t.Fatalf("%+v", d.Event)
 			}
 			ids[d.ID] = true
 			for _, alert := range d.Event.Alerts {
