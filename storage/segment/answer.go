@@ -72,11 +72,14 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		at.number = 1 // a stretch: its key must not be taken for a whole one's
 	}
 	return cached(s, at, func() (*index.DocSet, int64, error) {
-		if words := newTogether(e); words != nil {
+		words := newTogether(e)
+		if words != nil {
 			if err := words.findPages(s); err != nil {
 				return nil, 0, err
 			}
 			ctx = words.within(ctx)
+		}
+		if words != nil || rereads(e) {
 			s.cache.rooms.returning(1)
 			defer s.cache.rooms.returning(-1)
 		}
@@ -88,6 +91,25 @@ func (s *Segment) Eval(ctx context.Context, e index.Expr, within *index.DocSet) 
 		rows.RunOptimize()
 		return rows, int64(rows.GetSizeInBytes()), nil
 	})
+}
+
+// rereads reports whether an expression may read pages of codes and texts several times
+// because of what a single leaf of it looks for.
+func rereads(e index.Expr) bool {
+	switch e := e.(type) {
+	case index.AllOf:
+		return slices.ContainsFunc(e.Of, rereads)
+	case index.AnyOf:
+		return slices.ContainsFunc(e.Of, rereads)
+	case index.Not:
+		return rereads(e.Of)
+	case index.Leaf:
+		switch e.Pred.(type) {
+		case index.Prefix, index.Regex:
+			return true
+		}
+	}
+	return false
 }
 
 // recordsKept is up to how many records, read at once, are kept one by one:

@@ -284,7 +284,7 @@ func (c *columnReader) gatherOnce(ctx context.Context, rows *index.DocSet, known
 		return part.Values{}, err
 	}
 	if c.meta.text {
-		return c.gatherTexts(ctx, present, places, known)
+		return c.gatherTexts(ctx, present, places, known, map[uint32]textShape{})
 	}
 	return c.valuesAt(ctx, present, places)
 }
@@ -292,7 +292,7 @@ func (c *columnReader) gatherOnce(ctx context.Context, rows *index.DocSet, known
 // valuesAt returns the values with the given numbers; rows are theirs.
 func (c *columnReader) valuesAt(ctx context.Context, present, places []uint32) (part.Values, error) {
 	if c.meta.text {
-		return c.gatherTexts(ctx, present, places, nil)
+		return c.gatherTexts(ctx, present, places, nil, map[uint32]textShape{})
 	}
 	out := part.Values{Rows: present, Codes: make([]uint32, 0, len(places))}
 	var err error

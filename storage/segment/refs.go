@@ -167,12 +167,12 @@ func (t *referenceTexts) take(dst []string, columns []uint32) []string {
 // rowsTouching returns the rows of within whose text refers to a value that a
 // regular expression's literal may lie in or reach into. Such a value holds a
 // piece of a word of the literal, or the literal starts or ends beside words.
-func (c *columnReader) rowsTouching(ctx context.Context, literal string, within *index.DocSet) (*index.DocSet, error) {
-	ends := strings.Trim(literal, " ") // no value starts or ends with a space
+func (c *columnReader) rowsTouching(ctx context.Context, literal literal, within *index.DocSet) (*index.DocSet, error) {
+	ends := strings.Trim(literal.text, " ") // no value starts or ends with a space
 	first, _ := utf8.DecodeRuneInString(ends)
 	last, _ := utf8.DecodeLastRuneInString(ends)
 	open := !index.IsWordRune(first) || !index.IsWordRune(last)
-	pieces := strings.FieldsFunc(literal, func(r rune) bool { return !index.IsWordRune(r) })
+	pieces := literal.pieces()
 	return c.eachReference(ctx, within, func(ref reference, left *index.DocSet) (*index.DocSet, error) {
 		if open {
 			return left, nil
@@ -191,12 +191,12 @@ func (c *columnReader) rowsTouching(ctx context.Context, literal string, within 
 
 // rowsContaining returns rows of within, among them all whose value contains
 // a text that is a piece of one word.
-func (c *columnReader) rowsContaining(ctx context.Context, piece string, within *index.DocSet) (*index.DocSet, error) {
-	if c.meta.kind == model.Number && !numberWord(index.Fold(piece)) {
+func (c *columnReader) rowsContaining(ctx context.Context, piece wordPiece, within *index.DocSet) (*index.DocSet, error) {
+	if c.meta.kind == model.Number && !numberWord(index.Fold(piece.text)) {
 		return index.NewDocSet(), nil
 	}
 	var codes []uint32
-	err := c.entriesContaining(piece, func(entry uint32, _ string) { codes = append(codes, entry+c.meta.codeBase()) })
+	err := c.entriesContaining(piece.text, func(entry uint32, _ string) { codes = append(codes, entry+c.meta.codeBase()) })
 	if err != nil {
 		return nil, err
 	}

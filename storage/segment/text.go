@@ -176,11 +176,12 @@ func parseTextPage(room []textGroup, raw []byte, dict uint32) (*textPage, error)
 	return p, nil
 }
 
-// gatherTexts is Gather of a text column, with known values gatherOnce.
-func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32, known []*part.Values) (part.Values, error) {
+// gatherTexts is Gather of a text column, with known values gatherOnce. Shapes that it needs
+// and that are not among those met before are added to these.
+func (c *columnReader) gatherTexts(ctx context.Context, present, places []uint32, known []*part.Values, shapes map[uint32]textShape) (part.Values, error) {
 	room := c.segment.cache.rooms.take(scratchRoom)
 	defer c.segment.cache.rooms.give(room)
-	g := textGatherer{column: c, decoder: &room.decoder, known: known, shapes: map[uint32]textShape{}}
+	g := textGatherer{column: c, decoder: &room.decoder, known: known, shapes: shapes}
 	if known == nil {
 		g.numbers = make(map[string]uint32, len(places))
 	}

@@ -107,125 +107,14 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, p *probe, pred index.
 	found = index.Or(found, referring)
 	test := func(text string) bool { return pred.Match(c.meta.kind, text) }
 	scan := textScan{column: c, within: index.AndNot(within, found), skip: codes, test: test, bytes: column.NewNeedle(pred.Folded), needle: needle{text: pred.Folded, left: true}}
-	for source := range wordSources {
-		if scan.pages[source], err = c.pagesWithPrefix(pred.Folded, source); err != nil {
-			return nil, err
-		}
+	if scan.pages, err = c.pagesWithPrefix(pred.Folded, variableWords, plainWords, longWords); err != nil {
+		return nil, err
 	}
 	rows, err := scan.run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return index.Or(found, rows), nil
-}
-
-// rowsWithPhrase returns the rows of within that hold a phrase. Where the
-// shape itself holds it no text is read; else some word of the phrase must be
-// in a variable, or the text is without a shape.
-func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
-	codes := c.ownEntries(p.entries)
-	names, err := c.shapesOf(codes)
-	if err != nil {
-		return nil, err
-	}
-	static := codes[:0]
-	for i, code := range codes {
-		if p.pred.Match(c.meta.kind, shape.Literal(names[i], shape.Placeholder)) {
-			static = append(static, code)
-		}
-	}
-	found, err := c.rowsOfCodes(ctx, static, within)
-	if err != nil {
-		return nil, err
-	}
-	rest := index.AndNot(within, found)
-	plain, err := c.plainWithPhrase(ctx, p, rest)
-	if err != nil {
-		return nil, err
-	}
-	found = index.Or(found, plain)
-	// What holds the phrase has its longest word. Short ones, such as numbers, are in the
-	// variables of nearly everything, which would be read.
-	if rest, err = c.rowsWithWordIn(ctx, p, longest(p.hints.Words), rest, variableWords); err != nil || rest.IsEmpty() {
-		return found, err
-	}
-	loose := index.NewDocSet()
-	for _, word := range p.hints.Words {
-		rows, err := c.rowsWithLooseWord(ctx, p, word, nil, index.AndNot(rest, loose), variableWords)
-		if err != nil {
-			return nil, err
-		}
-		loose = index.Or(loose, rows)
-	}
-	referring, err := c.phraseByReference(ctx, p, index.AndNot(rest, loose))
-	if err != nil {
-		return nil, err
-	}
-	loose = index.Or(loose, referring)
-	for i := range p.hints.Words {
-		if loose, err = c.rowsWithWord(ctx, p, i, loose); err != nil || loose.IsEmpty() {
-			return found, err
-		}
-	}
-	rows, err := c.verify(ctx, p.pred, loose)
-	if err != nil {
-		return nil, err
-	}
-	return index.Or(found, rows), nil
-}
-
-// longest returns the place of the longest word.
-func longest(words []string) (at int) {
-	for i, word := range words {
-		if len(word) > len(words[at]) {
-			at = i
-		}
-	}
-	return at
-}
-
-// phraseByReference returns the rows of within in which the phrase may reach
-// into a value that the text refers to. What does so has a word of the phrase,
-// unless it is about punctuation.
-func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
-	phrase := p.pred.(index.Phrase).Folded()
-	if strings.ContainsFunc(phrase, func(r rune) bool { return r != ' ' && !index.IsWordRune(r) }) {
-		var err error
-		for i := range p.hints.Words {
-			if within, err = c.rowsWithWord(ctx, p, i, within); err != nil || within.IsEmpty() {
-				return within, err
-			}
-		}
-		return c.eachReference(ctx, within, func(_ reference, left *index.DocSet) (*index.DocSet, error) { return left, nil })
-	}
-	found := index.NewDocSet()
-	for i := range p.hints.Words {
-		rows, err := c.rowsByReference(ctx, p.wordProbe(i), index.AndNot(within, found))
-		if err != nil {
-			return nil, err
-		}
-		found = index.Or(found, rows)
-	}
-	return found, nil
-}
-
-// plainWithPhrase returns the rows of within without a shape that hold the
-// phrase: only pages that may have all its words are read.
-func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
-	scan := textScan{column: c, within: within, needle: wordNeedle(p.pred.(index.Phrase).Folded())}
-	for i, word := range p.hints.Words {
-		for _, source := range []wordSource{plainWords, longWords} {
-			pages, err := c.pagesWithWord(word, p.along, source)
-			if err != nil {
-				return nil, err
-			}
-			if i > 0 {
-				pages = intersect(scan.pages[source], pages)
-			}
-			scan.pages[source] = pages
-		}
-	}
-	return scan.run(ctx)
 }
 
 func (c *columnReader) allPages() []uint32 {
@@ -304,51 +193,49 @@ func (c *columnReader) findPages(words []string) ([]wordPages, error) {
 	return found, err
 }
 
-// pagesWithPrefix returns the text pages that may hold a word with the prefix
-// in the given source.
-func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint32, error) {
+// pagesWithPrefix returns the text pages that may hold a word with the prefix, of each of
+// the sources: filters, which are large, are read once for all.
+func (c *columnReader) pagesWithPrefix(prefix string, sources ...wordSource) (pages wordPages, err error) {
 	if !c.hasFilters() {
-		if source == plainWords && numberWord(prefix) {
-			return c.allPages(), nil
+		if numberWord(prefix) {
+			pages[plainWords] = c.allPages()
 		}
-		return nil, nil
+		return pages, nil
 	}
 	summary, err := c.summary()
 	if err != nil {
-		return nil, err
+		return pages, err
 	}
-	if !summary.mayStart(source, prefix) {
-		return nil, nil
-	}
-	if piece, ok := headPiece(prefix); ok {
-		return c.pagesWithHash(summary, pieceHash(piece, headSalt, source))
-	}
-	return c.allPages(), nil
+	piece, ok := headPiece(prefix)
+	sources = slices.DeleteFunc(sources, func(source wordSource) bool { return !summary.mayStart(source, prefix) })
+	return c.pagesWithPiece(summary, piece, ok, headSalt, sources)
 }
 
-// pagesWithSuffix returns the text pages that may hold a word with the suffix
-// in the given source of a column with filters.
-func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint32, error) {
+// pagesWithSuffix returns the text pages that may hold a word with the suffix, of each of
+// the sources, in a column with filters.
+func (c *columnReader) pagesWithSuffix(suffix string, sources ...wordSource) (pages wordPages, err error) {
 	summary, err := c.summary()
 	if err != nil {
-		return nil, err
+		return pages, err
 	}
-	if !summary.mayEnd(source, suffix) {
-		return nil, nil
-	}
-	if piece, ok := tailPiece(suffix); ok {
-		return c.pagesWithHash(summary, pieceHash(piece, tailSalt, source))
-	}
-	return c.allPages(), nil
+	piece, ok := tailPiece(suffix)
+	sources = slices.DeleteFunc(sources, func(source wordSource) bool { return !summary.mayEnd(source, suffix) })
+	return c.pagesWithPiece(summary, piece, ok, tailSalt, sources)
 }
 
-// pagesWithHash asks the pages' filters.
-func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
-	if summary.isCommon(hash) {
-		return c.allPages(), nil
+// pagesWithPiece returns the pages whose filter has a piece of a word, all of them if it is
+// not known that it is in filters.
+func (c *columnReader) pagesWithPiece(summary *summary, piece string, known bool, salt uint64, sources []wordSource) (pages wordPages, err error) {
+	var ask []hashPages
+	for _, source := range sources {
+		hash := pieceHash(piece, salt, source)
+		if !known || summary.isCommon(hash) {
+			pages[source] = c.allPages()
+			continue
+		}
+		ask = append(ask, hashPages{hash, &pages[source]})
 	}
-	var pages []uint32
-	err := c.askFilters([]hashPages{{hash, &pages}})
+	err = c.askFilters(ask)
 	return pages, err
 }
 
@@ -388,7 +275,7 @@ type textScan struct {
 	bytes  column.Needle     // what test looks for
 	needle needle            // in texts without a shape: the same condition
 	word   string            // that the needle is, if it is one
-	pages  [wordSources][]uint32
+	pages  wordPages
 	// any are words of which one is looked for, instead of test, bytes, needle and word:
 	// those that the page that is looked at may have, as begin, if there is one, says.
 	any   []wordOfScan
@@ -665,15 +552,23 @@ func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *
 	return column.MatchEach(values, s.test), err
 }
 
-// verify tries the predicate on the values of the rows.
+// verify tries the predicate on the values of the rows of a text column.
 func (c *columnReader) verify(ctx context.Context, pred index.Predicate, rows *index.DocSet) (*index.DocSet, error) {
 	found := index.NewDocSet()
-	err := eachPage(rows, func(page uint32, places []uint32) error {
+	shapes, err := c.shapesIn(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	err = eachPage(rows, func(page uint32, places []uint32) error {
 		batch := make([]uint32, len(places))
 		for i, place := range places {
 			batch[i] = page*PageRows + place
 		}
-		values, err := c.Gather(ctx, index.DocSetOf(batch...))
+		present, numbers, err := c.places(index.DocSetOf(batch...))
+		if err != nil {
+			return err
+		}
+		values, err := c.gatherTexts(ctx, present, numbers, nil, shapes)
 		if err != nil {
 			return err
 		}
@@ -692,4 +587,43 @@ func (c *columnReader) verify(ctx context.Context, pred index.Predicate, rows *i
 		return nil
 	})
 	return found, err
+}
+
+// shapesIn returns by code the shapes that the texts of rows have. The dictionary, which is
+// large, is read once for all pages.
+func (c *columnReader) shapesIn(ctx context.Context, rows *index.DocSet) (map[uint32]textShape, error) {
+	shapes := map[uint32]textShape{}
+	if c.meta.dict == 0 {
+		return shapes, nil
+	}
+	_, places, err := c.places(rows)
+	if err != nil {
+		return nil, err
+	}
+	met := newBitSet(c.meta.dict + 1)
+	met.add(0) // no shape
+	var codes, some []uint32
+	err = c.eachCodePage(ctx, places, func(page uint32, from, to int, p *column.CodePage) error {
+		some = p.AppendAt(some[:0], places[from:to], page*PageRows)
+		for _, code := range some {
+			if !met.has(code) {
+				met.add(code)
+				codes = append(codes, code)
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	names, err := c.shapesOf(codes)
+	if err != nil {
+		return nil, err
+	}
+	for i, code := range codes {
+		if shapes[code], err = c.textShape(names[i]); err != nil {
+			return nil, err
+		}
+	}
+	return shapes, nil
 }
