@@ -70,22 +70,19 @@ func (c *columnBuilder) buildFilters() error {
 	}
 	common := c.filters.common()
 	for lo := 0; lo < len(c.filters.pages); lo += filterGroup {
-		var raw []byte
-		for _, hashes := range c.filters.pages[lo:min(lo+filterGroup, len(c.filters.pages))] {
-			rest := hashes[:0:0]
-			for _, hash := range hashes {
-				if _, found := slices.BinarySearch(common, hash); !found {
-					rest = append(rest, hash)
-				}
-			}
-			var err error
-			if raw, err = appendFilter(raw, rest); err != nil {
-				return err
-			}
+		if err := c.buildGroup(uint32(lo/filterGroup), c.filters.pages[lo:min(lo+filterGroup, len(c.filters.pages))], common); err != nil {
+			return err
 		}
-		c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, uint32(lo/filterGroup)), raw})
+	}
+	if len(c.filters.chunks) > 0 {
+		if err := c.buildGroup(pieceGroup, c.filters.chunks, nil); err != nil {
+			return err
+		}
 	}
 	var raw []byte
+	if c.builder.meta.cutsLong() {
+		raw = binary.LittleEndian.AppendUint64(raw, uint64(len(c.filters.chunks)))
+	}
 	for _, e := range c.filters.edges {
 		for _, set := range [][edgeBits / 64]uint64{e.heads, e.tails} {
 			for _, v := range set {
@@ -97,6 +94,25 @@ func (c *columnBuilder) buildFilters() error {
 		raw = binary.LittleEndian.AppendUint64(raw, hash)
 	}
 	c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, summaryNumber), c.compress(raw)})
+	return nil
+}
+
+// buildGroup makes the filters of a group, each of some hashes but for the common ones.
+func (c *columnBuilder) buildGroup(group uint32, sets [][]uint64, common []uint64) error {
+	var raw []byte
+	for _, hashes := range sets {
+		rest := hashes[:0:0]
+		for _, hash := range hashes {
+			if _, found := slices.BinarySearch(common, hash); !found {
+				rest = append(rest, hash)
+			}
+		}
+		var err error
+		if raw, err = appendFilter(raw, rest); err != nil {
+			return err
+		}
+	}
+	c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, group), raw})
 	return nil
 }
 
@@ -135,6 +151,7 @@ func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
 // stored.
 type summary struct {
 	sources wordSource // of words; those of others there are none
+	chunks  uint32     // of pieces of long texts
 	edges   []byte     // two sets for each
 	common  []byte     // words
 }
@@ -142,12 +159,18 @@ type summary struct {
 // edgeSet is the bytes of a set of edges.
 const edgeSet = edgeBits / 8
 
-func parseSummary(raw []byte, sources wordSource) (*summary, error) {
+// parseSummary reads a summary, with or without the number of chunks before it.
+func parseSummary(raw []byte, sources wordSource, cutsLong bool) (*summary, error) {
+	s := &summary{sources: sources}
 	edges := int(sources) * 2 * edgeSet
+	if cutsLong && len(raw) >= 8 {
+		s.chunks, raw = binary.LittleEndian.Uint32(raw), raw[8:]
+	}
 	if len(raw) < edges || len(raw)%8 != 0 {
 		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
 	}
-	return &summary{sources, raw[:edges], raw[edges:]}, nil
+	s.edges, s.common = raw[:edges], raw[edges:]
+	return s, nil
 }
 
 // mayStart reports whether some word of a source may start with prefix.
@@ -208,4 +231,40 @@ func parseFilters(raw []byte) ([]*xorfilter.BinaryFuse[uint8], error) {
 		raw = raw[filterHeaderSize+length:]
 	}
 	return filters, nil
+}
+
+// pagesWithHash asks the pages' filters.
+func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
+	if summary.isCommon(hash) {
+		return c.allPages(), nil
+	}
+	var pages []uint32
+	err := c.askFilters([]hashPages{{hash, &pages}})
+	return pages, err
+}
+
+// chunksWithHash asks the filters of chunks of pieces, if told so; else all may have it.
+func (c *columnReader) chunksWithHash(summary *summary, hash uint64, ask bool) ([]uint32, error) {
+	if !ask || summary.chunks == 0 {
+		return upTo(summary.chunks), nil
+	}
+	var chunks []uint32
+	err := c.askGroup([]hashPages{{hash, &chunks}}, pieceGroup)
+	return chunks, err
+}
+
+// hashPages is where the pages go whose filter has a hash.
+type hashPages struct {
+	hash  uint64
+	pages *[]uint32
+}
+
+// askFilters looks for hashes in the filters of all pages.
+func (c *columnReader) askFilters(ask []hashPages) error {
+	for group := uint32(0); len(ask) > 0 && group*filterGroup < c.pages(); group++ {
+		if err := c.askGroup(ask, group); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -219,7 +219,13 @@ func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *in
 			if err != nil {
 				return nil, err
 			}
-			if i > 0 {
+			switch {
+			case i == 0:
+			case source == longWords && c.segment.meta.cutsLong():
+				if len(pages) > 0 { // words may be in different pieces
+					pages = scan.pages[source]
+				}
+			default:
 				pages = intersect(scan.pages[source], pages)
 			}
 			scan.pages[source] = pages
@@ -228,15 +234,19 @@ func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *in
 	return scan.run(ctx)
 }
 
-func (c *columnReader) allPages() []uint32 {
-	all := make([]uint32, c.pages())
-	for page := range all {
-		all[page] = uint32(page)
+func (c *columnReader) allPages() []uint32 { return upTo(c.pages()) }
+
+// upTo returns the numbers below n.
+func upTo(n uint32) []uint32 {
+	all := make([]uint32, n)
+	for i := range all {
+		all[i] = uint32(i)
 	}
 	return all
 }
 
-// wordPages are the text pages that may hold a word, of each source.
+// wordPages are the text pages that may hold a word, of each source; of long texts that are
+// cut the chunks of pieces.
 type wordPages [wordSources][]uint32
 
 // pagesWithWord returns the text pages that may hold the word in the given
@@ -286,18 +296,25 @@ func (c *columnReader) findPages(words []string) ([]wordPages, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ask []hashPages
+	var ask, askPieces []hashPages
 	for i, word := range words {
 		for source := range wordSources {
 			if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
 				continue
 			}
 			hash := wordHash(word, source)
-			if summary.isCommon(hash) {
+			if inChunks := source == longWords && c.segment.meta.cutsLong(); inChunks {
+				askPieces = append(askPieces, hashPages{hash, &found[i][source]})
+			} else if summary.isCommon(hash) {
 				found[i][source] = c.allPages()
-				continue
+			} else {
+				ask = append(ask, hashPages{hash, &found[i][source]})
 			}
-			ask = append(ask, hashPages{hash, &found[i][source]})
+		}
+	}
+	if len(askPieces) > 0 && summary.chunks > 0 {
+		if err := c.askGroup(askPieces, pieceGroup); err != nil {
+			return nil, err
 		}
 	}
 	err = c.askFilters(ask)
@@ -320,8 +337,13 @@ func (c *columnReader) pagesWithPrefix(prefix string, source wordSource) ([]uint
 	if !summary.mayStart(source, prefix) {
 		return nil, nil
 	}
-	if piece, ok := headPiece(prefix); ok {
-		return c.pagesWithHash(summary, pieceHash(piece, headSalt, source))
+	piece, ok := headPiece(prefix)
+	hash := pieceHash(piece, headSalt, source)
+	if source == longWords && c.segment.meta.cutsLong() {
+		return c.chunksWithHash(summary, hash, ok)
+	}
+	if ok {
+		return c.pagesWithHash(summary, hash)
 	}
 	return c.allPages(), nil
 }
@@ -340,32 +362,6 @@ func (c *columnReader) pagesWithSuffix(suffix string, source wordSource) ([]uint
 		return c.pagesWithHash(summary, pieceHash(piece, tailSalt, source))
 	}
 	return c.allPages(), nil
-}
-
-// pagesWithHash asks the pages' filters.
-func (c *columnReader) pagesWithHash(summary *summary, hash uint64) ([]uint32, error) {
-	if summary.isCommon(hash) {
-		return c.allPages(), nil
-	}
-	var pages []uint32
-	err := c.askFilters([]hashPages{{hash, &pages}})
-	return pages, err
-}
-
-// hashPages is where the pages go whose filter has a hash.
-type hashPages struct {
-	hash  uint64
-	pages *[]uint32
-}
-
-// askFilters looks for hashes in the filters of all pages.
-func (c *columnReader) askFilters(ask []hashPages) error {
-	for group := uint32(0); len(ask) > 0 && group*filterGroup < c.pages(); group++ {
-		if err := c.askGroup(ask, group); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // numberWord reports whether the word can be part of a number's text.
@@ -419,6 +415,10 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	defer rooms.give(room)
 	s.decoder = &room.decoder
 	if err := s.each(ctx, s.pages[variableWords], s.variables); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.pages[longWords], err = s.column.longPagesWith(s.needle, s.pages[longWords], s.within); err != nil {
 		return nil, err
 	}
 	if err := s.each(ctx, union(s.pages[plainWords], s.pages[longWords]), s.plain); err != nil {
