@@ -23,7 +23,8 @@ func TestOlderNodesReadWhatIsWritten(t *testing.T) {
 		blocks, segments byte
 	}{
 		{catalogue.FormatBlocks - 1, block.VersionPlain, segment.VersionPlain},
-		{catalogue.FormatSegments - 1, block.Version, segment.VersionMinutes}, // which has been upgraded once
+		{catalogue.FormatRareLevels - 1, block.Version, segment.VersionMinutes}, // which has been upgraded once
+		{catalogue.FormatPieces - 1, block.Version, segment.VersionRare},        // and twice
 	} {
 		older.Formats = catalogue.Formats{Min: 1, Max: beside.format}
 		if _, err := n.Cluster().Propose(t.Context(), catalogue.PutNode{Node: older}); err != nil {

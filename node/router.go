@@ -120,8 +120,10 @@ func (n *Node) segmentVersion() byte {
 	switch format := n.format(); {
 	case format < catalogue.FormatBlocks:
 		return segment.VersionPlain
-	case format < catalogue.FormatSegments:
+	case format < catalogue.FormatRareLevels:
 		return segment.VersionMinutes
+	case format < catalogue.FormatPieces:
+		return segment.VersionRare
 	}
 	return segment.Version
 }

@@ -123,8 +123,8 @@ type Replica struct {
 // a replica that does not read a deletion would leave it out. Since 5 there are
 // documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
 // segments version 5, rules have the condition node, and patterns names of several words.
-// Since 7 segments have version 6.
-const Format = 7
+// Since 7 segments have version 6, since 8 version 7.
+const Format = 8
 
 // The first formats that have something.
 const (
@@ -135,7 +135,8 @@ const (
 	FormatBlocks      = 6 // of version 3; segments of version 5
 	FormatNodeRules   = 6
 	FormatWideSets    = 6 // of patterns, of version 2
-	FormatSegments    = 7 // of version 6
+	FormatRareLevels  = 7 // segments of version 6
+	FormatPieces      = 8 // segments of version 7
 )
 
 // Tenant is a tenant that differs from the default.

@@ -42,7 +42,7 @@ func (k *cacheKey) room(bytes int) int {
 // kilobytes instead of tens.
 func (k *cacheKey) large() bool {
 	switch k.item {
-	case cachedTimes, cachedIDs, itemText, itemPlain, itemLong, itemDict:
+	case cachedTimes, cachedIDs, itemText, itemPlain, itemLong, itemPiece, itemDict:
 		return true
 	}
 	return false

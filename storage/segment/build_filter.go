@@ -23,6 +23,7 @@ type filterBuilder struct {
 	words  bool // whether the column has filters at all
 	page   wordSet
 	pages  [][]uint64 // sorted word hashes of each page
+	chunks [][]uint64 // the same of each chunk of pieces of long texts
 	edges  [wordSources]edges
 	recent string   // the last text added, of the same source: repeats are common
 	folded []byte   // scratch
@@ -72,10 +73,15 @@ func (f *filterBuilder) addWord(word string, hash uint64, source wordSource) {
 	}
 }
 
-func (f *filterBuilder) endPage() {
-	f.pages = append(f.pages, f.page.take())
+func (f *filterBuilder) endPage() { f.pages = append(f.pages, f.take()) }
+
+func (f *filterBuilder) endChunk() { f.chunks = append(f.chunks, f.take()) }
+
+// take returns the sorted hashes of what was added since.
+func (f *filterBuilder) take() []uint64 {
 	f.recent = ""
 	clear(f.known)
+	return f.page.take()
 }
 
 // wordSet is a set of hashes of words: a hash table whose places are the hashes.

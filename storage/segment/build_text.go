@@ -133,6 +133,9 @@ func (s *splitter) span(first uint32, variable int) shape.Span {
 // unpacked to look for a word.
 const longText = 2 << 10
 
+// longShapeRows is how many rows a shape of so many bytes has at least.
+const longShapeRows = 64
+
 // buildText emits the column as shapes and variables, page after page. Shapes
 // of fewer than shapeRows rows are not worth an entry.
 func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
@@ -142,10 +145,12 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	e.rankShapes()
 	codes := make([]uint32, len(data.rows))
 	var plains, longs [][]byte
+	var cut longBuilder
 	for lo := 0; lo < len(codes); lo += PageRows {
-		variables, plain, long := e.page(lo, codes[lo:min(lo+PageRows, len(codes))])
+		variables, plain, long := e.page(lo, codes[lo:min(lo+PageRows, len(codes))], &cut)
 		plains, longs = append(plains, plain), append(longs, long)
 		c.filters.endPage()
+		cut.endPage()
 		if variables == nil {
 			continue
 		}
@@ -166,6 +171,9 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 		return err
 	}
 	if err := c.emitPages(itemLong, longs); err != nil {
+		return err
+	}
+	if err := c.emitLong(&cut); err != nil {
 		return err
 	}
 	return c.buildFilters()
@@ -221,7 +229,7 @@ const clockWorth = 16
 // rankShapes makes the dictionary.
 func (e *textEncoder) rankShapes() {
 	for number, name := range e.names {
-		if e.rows[number] >= shapeRows {
+		if e.rows[number] >= e.worth(name) {
 			e.shapes = append(e.shapes, name)
 		}
 	}
@@ -234,15 +242,24 @@ func (e *textEncoder) rankShapes() {
 	}
 }
 
+// worth is how many rows a shape has at least. A long one of few rows has many variables of
+// few values each: pieces of its texts, which repeat each other and others, take less.
+func (e *textEncoder) worth(name string) uint32 {
+	if len(name) >= longText && e.filters.words && e.builder.meta.cutsLong() {
+		return longShapeRows
+	}
+	return shapeRows
+}
+
 // page encodes the text page that starts with row lo of the column and fills
 // in its codes. It returns a directory of (code, values, bytes) with the bytes
 // of each group, until the next page, and the compressed texts of code 0, those
-// that are long apart.
-func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byte) {
+// that are long apart, or in cut.
+func (e *textEncoder) page(lo int, codes []uint32, cut *longBuilder) (variables, plain, long []byte) {
 	e.counts = slices.Grow(e.counts[:0], len(e.variables))[:len(e.variables)]
 	clear(e.counts)
 	var rest, apart []string
-	var places []int64 // of those in apart among all of code 0
+	var places []int64 // of long ones among all of code 0
 	for i := range codes {
 		codes[i] = 0
 		if u := e.unit(lo + i); u.shape != 0 {
@@ -254,18 +271,24 @@ func (e *textEncoder) page(lo int, codes []uint32) (variables, plain, long []byt
 		}
 		text := e.text(lo + i)
 		if len(text) >= longText && e.filters.words {
-			places = append(places, int64(len(rest)+len(apart)))
-			apart = append(apart, text)
-			e.filters.add(text, longWords)
+			places = append(places, int64(e.counts[0])-1)
+			if e.builder.meta.cutsLong() {
+				cut.add(text, places[len(places)-1])
+			} else {
+				apart = append(apart, text)
+				e.filters.add(text, longWords)
+			}
 			continue
 		}
 		rest = append(rest, text)
 		e.filters.add(text, plainWords)
 	}
-	if len(rest)+len(apart) > 0 {
-		coded := binary.AppendUvarint(nil, uint64(len(apart)))
-		if len(apart) > 0 {
+	if e.counts[0] > 0 {
+		coded := binary.AppendUvarint(nil, uint64(len(places)))
+		if len(places) > 0 {
 			coded = e.encoder.AppendInts(coded, places)
+		}
+		if len(apart) > 0 {
 			long = e.compressTexts(nil, apart)
 		}
 		plain = e.compressTexts(coded, rest)

@@ -96,6 +96,8 @@ const (
 	cachedListed
 	cachedFewTimes
 	cachedFewIDs
+	cachedLong
+	cachedLongHits
 )
 
 // NewCache returns a cache of at most the given number of bytes; 0 means

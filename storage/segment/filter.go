@@ -70,22 +70,19 @@ func (c *columnBuilder) buildFilters() error {
 	}
 	common := c.filters.common()
 	for lo := 0; lo < len(c.filters.pages); lo += filterGroup {
-		var raw []byte
-		for _, hashes := range c.filters.pages[lo:min(lo+filterGroup, len(c.filters.pages))] {
-			rest := hashes[:0:0]
-			for _, hash := range hashes {
-				if _, found := slices.BinarySearch(common, hash); !found {
-					rest = append(rest, hash)
-				}
-			}
-			var err error
-			if raw, err = appendFilter(raw, rest); err != nil {
-				return err
-			}
+		if err := c.buildGroup(uint32(lo/filterGroup), c.filters.pages[lo:min(lo+filterGroup, len(c.filters.pages))], common); err != nil {
+			return err
 		}
-		c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, uint32(lo/filterGroup)), raw})
+	}
+	if len(c.filters.chunks) > 0 {
+		if err := c.buildGroup(pieceGroup, c.filters.chunks, nil); err != nil {
+			return err
+		}
 	}
 	var raw []byte
+	if c.builder.meta.cutsLong() {
+		raw = binary.LittleEndian.AppendUint64(raw, uint64(len(c.filters.chunks)))
+	}
 	for _, e := range c.filters.edges {
 		for _, set := range [][edgeBits / 64]uint64{e.heads, e.tails} {
 			for _, v := range set {
@@ -97,6 +94,25 @@ func (c *columnBuilder) buildFilters() error {
 		raw = binary.LittleEndian.AppendUint64(raw, hash)
 	}
 	c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, summaryNumber), c.compress(raw)})
+	return nil
+}
+
+// buildGroup makes the filters of a group, each of some hashes but for the common ones.
+func (c *columnBuilder) buildGroup(group uint32, sets [][]uint64, common []uint64) error {
+	var raw []byte
+	for _, hashes := range sets {
+		rest := hashes[:0:0]
+		for _, hash := range hashes {
+			if _, found := slices.BinarySearch(common, hash); !found {
+				rest = append(rest, hash)
+			}
+		}
+		var err error
+		if raw, err = appendFilter(raw, rest); err != nil {
+			return err
+		}
+	}
+	c.builder.filterValues = append(c.builder.filterValues, keyValue{filterKey(c.number, group), raw})
 	return nil
 }
 
@@ -135,6 +151,7 @@ func appendFilter(dst []byte, hashes []uint64) ([]byte, error) {
 // stored.
 type summary struct {
 	sources wordSource // of words; those of others there are none
+	chunks  uint32     // of pieces of long texts
 	edges   []byte     // two sets for each
 	common  []byte     // words
 }
@@ -142,12 +159,18 @@ type summary struct {
 // edgeSet is the bytes of a set of edges.
 const edgeSet = edgeBits / 8
 
-func parseSummary(raw []byte, sources wordSource) (*summary, error) {
+// parseSummary reads a summary, with or without the number of chunks before it.
+func parseSummary(raw []byte, sources wordSource, cutsLong bool) (*summary, error) {
+	s := &summary{sources: sources}
 	edges := int(sources) * 2 * edgeSet
+	if cutsLong && len(raw) >= 8 {
+		s.chunks, raw = binary.LittleEndian.Uint32(raw), raw[8:]
+	}
 	if len(raw) < edges || len(raw)%8 != 0 {
 		return nil, fmt.Errorf("word summary: %w", ErrCorrupt)
 	}
-	return &summary{sources, raw[:edges], raw[edges:]}, nil
+	s.edges, s.common = raw[:edges], raw[edges:]
+	return s, nil
 }
 
 // mayStart reports whether some word of a source may start with prefix.
@@ -208,4 +231,75 @@ func parseFilters(raw []byte) ([]*xorfilter.BinaryFuse[uint8], error) {
 		raw = raw[filterHeaderSize+length:]
 	}
 	return filters, nil
+}
+
+// pagesWithPiece returns the pages whose filter has a piece of a word, all of them if it is
+// not known that it is in filters.
+func (c *columnReader) pagesWithPiece(summary *summary, piece string, known bool, salt uint64, sources []wordSource) (pages wordPages, err error) {
+	var ask hashQuestions
+	for _, source := range sources {
+		switch {
+		case known:
+			ask.add(c, summary, pieceHash(piece, salt, source), source, &pages[source])
+		case c.inChunks(source):
+			pages[source] = upTo(summary.chunks)
+		default:
+			pages[source] = c.allPages()
+		}
+	}
+	return pages, c.askFilters(summary, &ask)
+}
+
+// inChunks reports whether what is known of a source is known of chunks of pieces, not of
+// pages.
+func (c *columnReader) inChunks(source wordSource) bool {
+	return source == longWords && c.segment.meta.cutsLong()
+}
+
+// alsoWith narrows pages of a source that may have something to those that may have something
+// else too. Of texts that are cut both may be in different pieces, and so in different chunks.
+func (c *columnReader) alsoWith(source wordSource, pages, other []uint32) []uint32 {
+	switch {
+	case !c.inChunks(source):
+		return intersect(pages, other)
+	case len(other) == 0:
+		return nil
+	}
+	return pages
+}
+
+// hashQuestions are hashes to look for in filters: of pages, and of chunks of pieces.
+type hashQuestions struct{ pages, chunks []hashPages }
+
+// hashPages is where the pages, or the chunks, go whose filter has a hash.
+type hashPages struct {
+	hash  uint64
+	pages *[]uint32
+}
+
+// add asks for a hash, unless all pages may have it.
+func (q *hashQuestions) add(c *columnReader, summary *summary, hash uint64, source wordSource, pages *[]uint32) {
+	switch {
+	case c.inChunks(source):
+		q.chunks = append(q.chunks, hashPages{hash, pages})
+	case summary.isCommon(hash):
+		*pages = c.allPages()
+	default:
+		q.pages = append(q.pages, hashPages{hash, pages})
+	}
+}
+
+// askFilters looks for hashes in the filters of all pages and chunks.
+func (c *columnReader) askFilters(summary *summary, ask *hashQuestions) error {
+	if len(ask.chunks) > 0 && summary.chunks > 0 {
+		if err := c.askGroup(ask.chunks, pieceGroup); err != nil {
+			return err
+		}
+	}
+	for group := uint32(0); len(ask.pages) > 0 && group*filterGroup < c.pages(); group++ {
+		if err := c.askGroup(ask.pages, group); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -149,7 +149,7 @@ func TestNothingToFollow(t *testing.T) {
 // TestVersionsBefore reads segments that were built before columns followed others, and
 // before it was stored how listed codes are spread.
 func TestVersionsBefore(t *testing.T) {
-	for _, version := range []byte{2, 5} {
+	for _, version := range []byte{2, 5, 6} {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { checkStored(t, version) })
 	}
 }

@@ -3,10 +3,11 @@ package segment
 import "encoding/binary"
 
 // Version is the number of the format that Build writes.
-const Version = 6
+const Version = 7
 
 // The formats before, which are written while others do not read later ones.
 const (
+	VersionRare    = 6 // has long texts page by page, not as pieces
 	VersionMinutes = 5 // has no lists of rows, and none of how listed codes are spread over rows
 	VersionPlain   = 4 // has no counts of minutes either
 )
@@ -39,9 +40,10 @@ const (
 	itemCounts byte = 5  // how often each code occurs
 	itemPages  byte = 6  // on which pages each code occurs
 	itemRefs   byte = 7  // which shapes refer to which columns
-	itemLong   byte = 8  // page -> long texts without a shape (text columns)
+	itemLong   byte = 8  // long texts without a shape as runs of pieces; before version 7 page -> these (text columns)
 	itemMinute byte = 9  // how many records of each minute have each code (levels)
 	itemRare   byte = 10 // code -> the rows that have it, of rare ones (levels)
+	itemPiece  byte = 11 // chunk -> pieces of long texts (text columns)
 )
 
 // Numbers that follow the pages in their section.
@@ -50,6 +52,9 @@ const (
 	termHeads  uint32 = 0xffffffff
 	timeMarks  uint32 = 0xffffffff
 	followMap  uint32 = 0xffffffff
+	longPlaces uint32 = 0          // which texts are long, from version 7 on
+	longPieces uint32 = 1          // runs of pieces, and those of each text
+	pieceGroup uint32 = 0xfffffffe // filters of the chunks of pieces
 )
 
 func pageKey(section byte, number uint32) []byte {

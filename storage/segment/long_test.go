@@ -37,19 +37,140 @@ func longRecords(rng *rand.Rand, n int) ([]model.RecordID, []model.Record) {
 }
 
 // TestLongTexts checks that records with long texts come back, and that searches in
-// them are as good as a look at each.
+// them are as good as a look at each, in this format and in the one before.
 func TestLongTexts(t *testing.T) {
-	rng := rand.New(rand.NewPCG(81, 82))
-	ids, records := longRecords(rng, PageRows+3000)
-	mem := newMemPart(ids, records)
-	s, store := build(t, Input{Part: mem})
-	message := s.Columns("message")[0].(*columnReader)
-	for _, item := range []byte{itemPlain, itemLong} {
-		if _, stored := store[string(columnKey(message.number, item, 1))]; !stored {
-			t.Fatalf("the second page has no item %d", item)
+	for _, version := range []byte{VersionRare, Version} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(81, 82))
+			ids, records := longRecords(rng, PageRows+3000)
+			mem := newMemPart(ids, records)
+			s, store := buildAs(t, version, Input{Part: mem})
+			message := s.Columns("message")[0].(*columnReader)
+			want := [][2]byte{{itemPlain, 1}, {itemLong, 1}}
+			if version == Version {
+				want = append(want, [2]byte{itemPiece, 0})
+			}
+			for _, item := range want {
+				if _, stored := store[string(columnKey(message.number, item[0], uint32(item[1])))]; !stored {
+					t.Fatalf("there is no item %d, %d", item[0], item[1])
+				}
+			}
+			compareLong(t, rng, mem, s)
+		})
+	}
+}
+
+// repeatedRecords have long messages that repeat each other's items in other orders, so that
+// words and phrases lie in several pieces, behind each other and not.
+func repeatedRecords(rng *rand.Rand, n int) ([]model.RecordID, []model.Record) {
+	ids, records := followRecords(rng, n)
+	var lists []string
+	for range 30 {
+		var b strings.Builder
+		for b.Len() < 1500 {
+			fmt.Fprintf(&b, "Seat%d(no=%d, from=Ort%d) at 10.0.%d.7:22; ", rng.IntN(40), rng.IntN(1200), rng.IntN(9), rng.IntN(3))
+		}
+		lists = append(lists, b.String())
+	}
+	for i := range records {
+		if rng.IntN(4) > 0 {
+			continue
+		}
+		text := fmt.Sprintf("call %d", rng.IntN(1000))
+		for range 2 + rng.IntN(3) {
+			list := lists[rng.IntN(len(lists))]
+			if rng.IntN(3) == 0 {
+				list = list[rng.IntN(200):] // perhaps in a word
+			}
+			text += list
+		}
+		if rng.IntN(5) == 0 {
+			text += strings.Repeat("\u212aay\xff, é", rng.IntN(9)) + strings.Repeat("x", 3000*rng.IntN(2))
+		}
+		for k, field := range records[i].Fields {
+			if field.Name == "message" {
+				records[i].Fields[k].Text = text
+			}
 		}
 	}
-	compareLong(t, rng, mem, s)
+	return ids, records
+}
+
+// TestPieces looks for words, phrases and anything else in texts that are cut into pieces,
+// also where pieces are in several chunks, and in what a merge makes of such a segment.
+func TestPieces(t *testing.T) {
+	rng := rand.New(rand.NewPCG(87, 88))
+	ids, records := repeatedRecords(rng, 2000)
+	for i := range records { // more than a chunk of pieces that nothing repeats
+		if i%3 == 0 {
+			continue
+		}
+		text := make([]byte, 5000)
+		for k := range text {
+			text[k] = "abcdefgh ,;("[rng.IntN(12)]
+		}
+		for k, field := range records[i].Fields {
+			if field.Name == "message" && len(field.Text) >= longText {
+				records[i].Fields[k].Text += string(text)
+			}
+		}
+	}
+	mem := newMemPart(ids, records)
+	sealed, _ := build(t, Input{Part: mem})
+	merged, _ := build(t, Input{Part: sealed})
+	message := sealed.Columns("message")[0].(*columnReader)
+	l, err := message.cutLong()
+	if err != nil || l == nil || l.texts < 300 || len(l.ends) < 2 {
+		t.Fatalf("%v, %v: the test is broken", l, err)
+	}
+	p, err := message.cutPieces(l)
+	if err != nil || len(p.runs) >= len(p.pieces) {
+		t.Fatalf("%d runs, %d pieces, %v", len(p.runs), len(p.pieces), err)
+	}
+	for _, s := range []*Segment{sealed, merged} {
+		compareLong(t, rng, mem, s)
+	}
+	leaf := func(pred index.Predicate) index.Expr { return index.Leaf{Field: "message", Pred: pred} }
+	for _, e := range []index.Expr{
+		leaf(index.NewPhrase("ort3) at 10.0.1.7:22; seat7(no")), leaf(index.NewPhrase("; seat")), leaf(index.NewPhrase("7:22; seat9")),
+		leaf(index.Word{Folded: "kay"}), leaf(index.NewPhrase("kay")), leaf(index.Prefix{Folded: "or"}), leaf(index.Prefix{Folded: "xxxx"}),
+		leaf(index.Regex{Re: regexp.MustCompile("Seat1[0-9]*.no=1, from=Ort")}), leaf(index.Regex{Re: regexp.MustCompile("(?i)\\) AT 10")}),
+		leaf(index.Word{Folded: "no"}), leaf(index.Word{Folded: "abc"}), leaf(index.NewPhrase("from=ort8")),
+	} {
+		for _, s := range []*Segment{sealed, merged} {
+			for _, within := range []*index.DocSet{nil, index.DocSetRange(100, 300), index.DocSetOf(3, 9, 11)} {
+				want, _ := mem.Eval(t.Context(), e, within)
+				have, err := s.Eval(t.Context(), e, within)
+				if err != nil || !have.Equals(want) {
+					t.Errorf("%v: have %v rows, want %d, %v", e, have, want.GetCardinality(), err)
+				}
+			}
+		}
+	}
+}
+
+// TestPiecesEnd checks that texts are cut where their content says, never in a word or a
+// variable, and that pieces are the whole text.
+func TestPiecesEnd(t *testing.T) {
+	rng := rand.New(rand.NewPCG(89, 90))
+	for range 300 {
+		var b strings.Builder
+		for length := rng.IntN(6000); b.Len() < length; {
+			b.WriteString([]string{"word", "10.0.0.7:22", ", ", "é", "\xff", "(", strings.Repeat("y", rng.IntN(90)), "--", "; "}[rng.IntN(9)])
+		}
+		text, whole := b.String(), ""
+		for at := 0; at < len(text); {
+			end := pieceOf(text, at)
+			if piece := text[at:end]; end < len(text) && (len(piece) < pieceMin || inPieceWord[piece[len(piece)-1]]) {
+				t.Fatalf("%q ends a piece of %q", piece, text)
+			}
+			whole += text[at:end]
+			at = end
+		}
+		if whole != text {
+			t.Fatalf("pieces of %q are %q", text, whole)
+		}
+	}
 }
 
 // TestVersion3 reads a segment that was built before long texts were apart.
@@ -119,8 +240,9 @@ func FuzzLong(f *testing.F) {
 	whole, store := build(f, Input{Part: newMemPart(ids, records)})
 	message := whole.Columns("message")[0].(*columnReader)
 	keys := []string{
-		string(columnKey(message.number, itemPlain, 0)), string(columnKey(message.number, itemLong, 0)), string(columnKey(message.number, itemCodes, 0)),
-		string(filterKey(message.number, 0)), string(filterKey(message.number, summaryNumber)),
+		string(columnKey(message.number, itemPlain, 0)), string(columnKey(message.number, itemLong, longPlaces)), string(columnKey(message.number, itemLong, longPieces)),
+		string(columnKey(message.number, itemPiece, 0)), string(columnKey(message.number, itemCodes, 0)),
+		string(filterKey(message.number, 0)), string(filterKey(message.number, pieceGroup)), string(filterKey(message.number, summaryNumber)),
 	}
 	for i, key := range keys {
 		if store[key] == nil {

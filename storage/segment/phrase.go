@@ -188,7 +188,7 @@ func (c *columnReader) plainWithPhrase(ctx context.Context, p *probe, within *in
 				return nil, err
 			}
 			if i > 0 {
-				pages = intersect(scan.pages[source], pages)
+				pages = c.alsoWith(source, scan.pages[source], pages)
 			}
 			scan.pages[source] = pages
 		}

@@ -65,7 +65,7 @@ func (c *columnReader) longPage(page, n uint32) (*plainPage, func(), error) {
 func (c *columnReader) plainItem(item byte, page uint32, front func(raw []byte) (long []uint32, rest []byte, texts uint32, err error)) (*plainPage, func(), error) {
 	s := c.segment
 	return borrowed(s, s.cacheKey(item, c.number, page), columnKey(c.number, item, page), func(raw []byte, room *pageRoom) (*plainPage, int64, error) {
-		corrupt := fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt)
+		corrupt := c.corruptTexts(page)
 		long, rest, n, err := front(raw)
 		if err != nil {
 			return nil, 0, errors.Join(corrupt, err)
@@ -78,6 +78,10 @@ func (c *columnReader) plainItem(item byte, page uint32, front func(raw []byte) 
 		p.foldOdd()
 		return p, int64(cap(raw)+len(p.folded.text)) + 4*int64(len(p.ends)+len(p.codes)+len(p.long)+2*len(p.odd)), nil
 	})
+}
+
+func (c *columnReader) corruptTexts(page uint32) error {
+	return fmt.Errorf("texts of page %d of %q: %w", page, c.meta.path, ErrCorrupt)
 }
 
 // longApart reports whether the long texts of the column are apart from the others.
@@ -256,7 +260,7 @@ func (c *columnReader) keepFound(page uint32, p *plains, hits []uint32) {
 		return
 	}
 	for _, value := range hits {
-		if text := p.value(value); len(text) <= foundKeptBytes {
+		if text, ok := p.value(value); ok && len(text) <= foundKeptBytes {
 			c.segment.cache.put(c.foundKey(page, value), slices.Clone(text), int64(len(text)))
 		}
 	}
@@ -283,19 +287,21 @@ func (c *columnReader) plainTexts(page, n uint32, values []uint32) (texts [][]by
 	if texts, ok := c.foundTexts(page, values); ok {
 		return texts, nothing, nil
 	}
-	p, err := c.openPlain(page, n)
+	p, err := c.openPlain(page, n, false)
 	if err != nil {
 		return nil, nothing, err
 	}
-	if _, long := p.split(values); len(long) > 0 {
-		if err := p.openLong(); err != nil {
-			p.done()
-			return nil, nothing, err
-		}
+	short, long := p.split(values)
+	if err = p.openLong(long); err == nil && len(short) > 0 {
+		err = p.openShort()
+	}
+	if err != nil {
+		p.done()
+		return nil, nothing, err
 	}
 	texts = make([][]byte, len(values))
 	for i, value := range values {
-		texts[i] = p.value(value)
+		texts[i], _ = p.value(value)
 	}
 	return texts, p.done, nil
 }

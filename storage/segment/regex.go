@@ -240,7 +240,7 @@ func (c *columnReader) pagesWithPieces(pieces []wordPiece, sources ...wordSource
 			return pages, err
 		}
 		for _, source := range sources {
-			pages[source] = intersect(pages[source], some[source])
+			pages[source] = c.alsoWith(source, pages[source], some[source])
 		}
 	}
 	return pages, nil

@@ -444,7 +444,7 @@ func (c *columnReader) summary() (*summary, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		summary, err := parseSummary(raw, s.wordSources())
+		summary, err := parseSummary(raw, s.wordSources(), s.meta.cutsLong())
 		return summary, int64(len(raw)), err
 	})
 }
@@ -476,10 +476,14 @@ func (c *columnReader) askGroup(ask []hashPages, group uint32) error {
 
 // addHolding adds the pages of a group whose filter has the hash.
 func addHolding(ask []hashPages, filters []*xorfilter.BinaryFuse[uint8], group uint32) {
+	first := group * filterGroup
+	if group == pieceGroup {
+		first = 0
+	}
 	for i, filter := range filters {
 		for _, of := range ask {
 			if filter != nil && filter.Contains(of.hash) {
-				*of.pages = append(*of.pages, group*filterGroup+uint32(i))
+				*of.pages = append(*of.pages, first+uint32(i))
 			}
 		}
 	}
@@ -499,7 +503,18 @@ func (c *columnReader) filters(group uint32) ([]*xorfilter.BinaryFuse[uint8], er
 
 func (c *columnReader) parseFilters(raw []byte, group uint32) ([]*xorfilter.BinaryFuse[uint8], error) {
 	filters, err := parseFilters(raw)
-	if err == nil && len(filters) != int(min(filterGroup, c.pages()-group*filterGroup)) {
+	if err != nil {
+		return nil, err
+	}
+	want := min(filterGroup, c.pages()-group*filterGroup)
+	if group == pieceGroup {
+		summary, err := c.summary()
+		if err != nil {
+			return nil, err
+		}
+		want = summary.chunks
+	}
+	if len(filters) != int(want) {
 		err = fmt.Errorf("filters of %q: %w", c.meta.path, ErrCorrupt)
 	}
 	return filters, err

@@ -117,15 +117,19 @@ func (c *columnReader) rowsWithPrefix(ctx context.Context, p *probe, pred index.
 	return index.Or(found, rows), nil
 }
 
-func (c *columnReader) allPages() []uint32 {
-	all := make([]uint32, c.pages())
-	for page := range all {
-		all[page] = uint32(page)
+func (c *columnReader) allPages() []uint32 { return upTo(c.pages()) }
+
+// upTo returns the numbers below n.
+func upTo(n uint32) []uint32 {
+	all := make([]uint32, n)
+	for i := range all {
+		all[i] = uint32(i)
 	}
 	return all
 }
 
-// wordPages are the text pages that may hold a word, of each source.
+// wordPages are the text pages that may hold a word, of each source; of long texts that are
+// cut the chunks of pieces.
 type wordPages [wordSources][]uint32
 
 // pagesWithWord returns the text pages that may hold the word in the given
@@ -175,22 +179,15 @@ func (c *columnReader) findPages(words []string) ([]wordPages, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ask []hashPages
+	var ask hashQuestions
 	for i, word := range words {
 		for source := range wordSources {
-			if !summary.mayStart(source, word) || !summary.mayEnd(source, word) {
-				continue
+			if summary.mayStart(source, word) && summary.mayEnd(source, word) {
+				ask.add(c, summary, wordHash(word, source), source, &found[i][source])
 			}
-			hash := wordHash(word, source)
-			if summary.isCommon(hash) {
-				found[i][source] = c.allPages()
-				continue
-			}
-			ask = append(ask, hashPages{hash, &found[i][source]})
 		}
 	}
-	err = c.askFilters(ask)
-	return found, err
+	return found, c.askFilters(summary, &ask)
 }
 
 // pagesWithPrefix returns the text pages that may hold a word with the prefix, of each of
@@ -221,38 +218,6 @@ func (c *columnReader) pagesWithSuffix(suffix string, sources ...wordSource) (pa
 	piece, ok := tailPiece(suffix)
 	sources = slices.DeleteFunc(sources, func(source wordSource) bool { return !summary.mayEnd(source, suffix) })
 	return c.pagesWithPiece(summary, piece, ok, tailSalt, sources)
-}
-
-// pagesWithPiece returns the pages whose filter has a piece of a word, all of them if it is
-// not known that it is in filters.
-func (c *columnReader) pagesWithPiece(summary *summary, piece string, known bool, salt uint64, sources []wordSource) (pages wordPages, err error) {
-	var ask []hashPages
-	for _, source := range sources {
-		hash := pieceHash(piece, salt, source)
-		if !known || summary.isCommon(hash) {
-			pages[source] = c.allPages()
-			continue
-		}
-		ask = append(ask, hashPages{hash, &pages[source]})
-	}
-	err = c.askFilters(ask)
-	return pages, err
-}
-
-// hashPages is where the pages go whose filter has a hash.
-type hashPages struct {
-	hash  uint64
-	pages *[]uint32
-}
-
-// askFilters looks for hashes in the filters of all pages.
-func (c *columnReader) askFilters(ask []hashPages) error {
-	for group := uint32(0); len(ask) > 0 && group*filterGroup < c.pages(); group++ {
-		if err := c.askGroup(ask, group); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // numberWord reports whether the word can be part of a number's text.
@@ -306,6 +271,10 @@ func (s *textScan) run(ctx context.Context) (*index.DocSet, error) {
 	defer rooms.give(room)
 	s.decoder = &room.decoder
 	if err := s.each(ctx, s.pages[variableWords], s.variables); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.pages[longWords], err = s.column.longPagesWith(s.needle, s.pages[longWords], s.within); err != nil {
 		return nil, err
 	}
 	if err := s.each(ctx, union(s.pages[plainWords], s.pages[longWords]), s.plain); err != nil {

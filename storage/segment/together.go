@@ -136,6 +136,10 @@ func (c *columnReader) anyLooseWord(ctx context.Context, probes []*probe, skip [
 		for _, page := range one.pages[variableWords] {
 			words[page] = append(words[page], one)
 		}
+		var err error
+		if one.pages[longWords], err = c.longPagesWith(wordNeedle(one.word), one.pages[longWords], within); err != nil {
+			return nil, err
+		}
 		for _, page := range union(one.pages[plainWords], one.pages[longWords]) {
 			plain[page] = append(plain[page], one)
 		}
@@ -164,7 +168,9 @@ func (s *textScan) hasAny(text string) bool {
 // anyPlainHits returns which of the values, of the n texts without a shape on a page, have
 // one of the scan's words: the page is unpacked once for all.
 func (s *textScan) anyPlainHits(page, n uint32, values []uint32) (hits []uint32, err error) {
-	p, err := s.column.openPlain(page, n)
+	needsLong := slices.ContainsFunc(s.any, func(w wordOfScan) bool { return on(w.pages[longWords], page) }) &&
+		!slices.ContainsFunc(s.any, func(w wordOfScan) bool { return on(w.pages[plainWords], page) })
+	p, err := s.column.openPlain(page, n, needsLong)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +314,7 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 			return hits, nil
 		}
 	}
-	p, err := s.column.openPlain(page, n)
+	p, err := s.column.openPlain(page, n, on(s.pages[longWords], page) && !on(s.pages[plainWords], page))
 	if err != nil {
 		return nil, err
 	}
@@ -334,7 +340,7 @@ func (s *textScan) plainHits(ctx context.Context, page, n uint32, values []uint3
 		if err != nil {
 			return nil, err
 		}
-		mayShort, mayLong := on(short, page), on(long, page)
+		mayShort, mayLong := on(short, page), s.column.longOn(long, page)
 		if !mayShort && !mayLong {
 			continue
 		}
