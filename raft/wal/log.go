@@ -49,7 +49,7 @@ type Config struct {
 	// keeps none.
 	Memory int64
 	// Reserve is how many bytes each lane keeps allocated for small requests
-	// on a full disk. Default 128 KiB; negative keeps none.
+	// on a full disk. Default 64 KiB; negative keeps none.
 	Reserve int64
 	// SlowDisk is how long a write with its sync may take before the disk
 	// counts as failed. Default 10 s; negative means for ever.
@@ -96,7 +96,7 @@ func (c Config) withDefaults() Config {
 		c.Memory = 64 << 20
 	}
 	if c.Reserve == 0 {
-		c.Reserve = 128 << 10
+		c.Reserve = 64 << 10
 	}
 	if c.SlowDisk == 0 {
 		c.SlowDisk = 10 * time.Second

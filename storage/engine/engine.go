@@ -23,7 +23,7 @@ const formatVersion = pebble.FormatMajorVersion(24)
 const (
 	defaultCacheBytes = 4 << 20
 	defaultDiskSlow   = 10 * time.Second
-	memTableBytes     = 256 << 10 // manifests only; the store's log takes as much on disk
+	memTableBytes     = 256 << 10 // manifests only; a file of the store's log takes as much at most
 	openFilesMax      = 4096
 	ballastBytes      = 256 << 10
 	tableBlockBytes   = 8 << 10 // read at once, besides what is larger

@@ -102,5 +102,10 @@ func (f logFile) SyncTo(length int64) (fullSync bool, err error) {
 	return full, f.note(err)
 }
 
+// Preallocate implements vfs.File and allocates nothing. Pebble would take as much as a
+// memtable at once, for manifests that are small; the ballast is the space that they may
+// need on a full disk.
+func (logFile) Preallocate(offset, length int64) error { return nil }
+
 // Close implements vfs.File.
 func (f logFile) Close() error { return f.note(f.File.Close()) }

@@ -3,7 +3,6 @@ package segment
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/stere-log/stere/storage/column"
@@ -83,28 +82,36 @@ func (k clock) mayHave(word string) bool {
 }
 
 func allDigits(s string) bool {
+	_, ok := digits(s)
+	return ok
+}
+
+// digits reads a number of digits alone, at most nine.
+func digits(s string) (number int64, ok bool) {
 	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
+		digit := s[i] - '0'
+		if digit > 9 {
+			return 0, false
 		}
+		number = number*10 + int64(digit)
 	}
-	return true
+	return number, true
 }
 
 // parse reads a value as a number of units; append of the number gives the
 // value back, for a clock with years only with the right year.
 func (k clock) parse(value string) (number int64, year int, ok bool) {
 	switch {
-	case k == clockYear && len(value) == len("2006:15:04:05") && allDigits(value[:4]) && value[4] == ':':
-		year, _ = strconv.Atoi(value[:4])
+	case k == clockYear && len(value) == len("2006:15:04:05") && value[4] == ':':
+		whole, isYear := digits(value[:4])
 		number, ok = sexagesimal(value[5:], 3)
+		year, ok = int(whole), ok && isYear
 	case k == clockTime:
 		number, ok = sexagesimal(value, 3)
 	case k == clockMinute:
 		number, ok = sexagesimal(value, 2)
-	case k > clockFraction && len(value) == int(k-clockFraction) && allDigits(value):
-		number, _ = strconv.ParseInt(value, 10, 64)
-		ok = true
+	case k > clockFraction && len(value) == int(k-clockFraction):
+		number, ok = digits(value)
 	}
 	return number, year, ok
 }
@@ -118,11 +125,12 @@ func sexagesimal(value string, pairs int) (number int64, ok bool) {
 	if pairs == 2 {
 		limit = 60
 	}
-	for i := 0; i < len(value); i += 3 {
-		if !allDigits(value[i:i+2]) || i > 0 && value[i-1] != ':' {
+	for i := 0; i+1 < len(value); i += 3 {
+		tens, ones := value[i]-'0', value[i+1]-'0'
+		if tens > 9 || ones > 9 || i > 0 && value[i-1] != ':' {
 			return 0, false
 		}
-		pair := (value[i]-'0')*10 + value[i+1] - '0'
+		pair := tens*10 + ones
 		if pair >= limit {
 			return 0, false
 		}
@@ -169,6 +177,24 @@ func yearAt(t, difference int64) int {
 	return time.Unix(column.FloorDiv(t, 1e9)+difference, 0).UTC().Year()
 }
 
+// aYear is a year and where it begins and ends, in seconds: times that come one after
+// the other are mostly of the same one. The zero value is none.
+type aYear struct {
+	begin, end int64
+	year       int
+}
+
+// at is yearAt.
+func (y *aYear) at(t, difference int64) int {
+	seconds := column.FloorDiv(t, 1e9) + difference
+	if seconds < y.begin || seconds >= y.end {
+		y.year = yearAt(t, difference)
+		y.begin = time.Date(y.year, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+		y.end = time.Date(y.year+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	}
+	return y.year
+}
+
 // appendClock appends the values as differences to a clock. It reports false
 // if they are not of one clock.
 func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
@@ -178,6 +204,7 @@ func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
 	}
 	unit, period := k.unit()
 	differences := make([]int64, len(values))
+	var years aYear
 	for i, value := range values {
 		number, year, ok := k.parse(value)
 		if !ok || times[i] < -clockTimeMax || times[i] > clockTimeMax {
@@ -189,7 +216,7 @@ func appendClock(dst []byte, values []string, times []int64) ([]byte, bool) {
 			near += differences[0]
 		}
 		differences[i] = near + floorMod(number-column.FloorDiv(times[i], unit)-near, period)
-		if k == clockYear && yearAt(times[i], differences[i]) != year {
+		if k == clockYear && years.at(times[i], differences[i]) != year {
 			return dst, false
 		}
 	}
@@ -210,6 +237,7 @@ func clockValues(src []byte, count int, ranks []uint32, times []int64) ([]string
 	unit, period := k.unit()
 	values := make([]string, len(times))
 	var text []byte
+	var years aYear
 	for i, t := range times {
 		rank := i
 		if ranks != nil {
@@ -224,7 +252,7 @@ func clockValues(src []byte, count int, ranks []uint32, times []int64) ([]string
 		}
 		year := 0
 		if k == clockYear {
-			if year = yearAt(t, difference); year < 0 || year > 9999 {
+			if year = years.at(t, difference); year < 0 || year > 9999 {
 				return nil, fmt.Errorf("year %d of a clock: %w", year, ErrCorrupt)
 			}
 		}
