@@ -128,7 +128,7 @@ const collectLeast = 48 << 20
 const (
 	collectUsual  = 100     // percent by which the heap grows, as the runtime has it
 	collectStep   = 50      // steps of it: to change it stops the node for a moment
-	collectLittle = 30      // percent at least where much lives
+	collectLittle = 20      // percent at least where much lives
 	littleStep    = 5       // steps of it below collectUsual
 	liveLeast     = 4 << 20 // what lives is taken for that much at least
 )
