@@ -94,19 +94,21 @@ func appendPair(dst []byte, n int64) []byte { return append(dst, byte('0'+n/10),
 // renderInstants replaces the times in rows by what is answered; the texts of all of
 // them are one piece of memory.
 func renderInstants(rows [][]any) {
-	var text []byte
+	var text strings.Builder
 	var writer instantWriter
+	var one []byte
 	for _, row := range rows {
 		for _, value := range row {
 			if at, ok := value.(instant); ok {
-				if text == nil {
-					text = make([]byte, 0, instantBytes*len(rows))
+				if text.Len() == 0 {
+					text.Grow(instantBytes * len(rows))
 				}
-				text = writer.append(text, at)
+				one = writer.append(one[:0], at)
+				text.Write(one)
 			}
 		}
 	}
-	rest := string(text)
+	rest := text.String()
 	for _, row := range rows {
 		for i, value := range row {
 			if _, ok := value.(instant); ok {
