@@ -258,6 +258,7 @@ func (w *memoryWatch) start(ctx context.Context) (stop func()) {
 		defer close(done)
 		newReleaser(func() int64 { return w.rest() + w.begin.Unback() }, func() {
 			w.begin.Plain()
+			runtime.GC() // what pools keep goes with the second collection, which is the next
 			debug.FreeOSMemory()
 		}, tick).run(ctx)
 	}()
