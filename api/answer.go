@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +169,10 @@ func appendHighlights(dst []byte, hit *query.Hit) []byte {
 	return append(dst, "}}"...)
 }
 
+// cellBytes is about how many bytes a cell of a table takes: there is room for all before
+// they are written.
+const cellBytes = 16
+
 func appendTable(dst []byte, result *query.Result, p page) []byte {
 	dst = append(dst, `{"columns":[`...)
 	for i, column := range result.Columns {
@@ -178,6 +183,7 @@ func appendTable(dst []byte, result *query.Result, p page) []byte {
 		dst = append(render.AppendString(append(dst, `,"type":`...), column.Type), '}')
 	}
 	dst = append(dst, `],"rows":[`...)
+	dst = slices.Grow(dst, max(0, len(result.Rows)-p.skip)*len(result.Columns)*cellBytes)
 	for i := min(p.skip, len(result.Rows)); i < len(result.Rows); i++ {
 		if i > p.skip {
 			dst = append(dst, ',')

@@ -21,6 +21,7 @@ import (
 	"github.com/stere-log/stere/insight"
 	"github.com/stere-log/stere/internal/pause"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/node/alert"
 	"github.com/stere-log/stere/node/directory"
 	"github.com/stere-log/stere/node/encrypt"
@@ -56,6 +57,7 @@ type Node struct {
 	store     *engine.Engine
 	cache     *segment.Cache
 	heads     *storage.HeadCache
+	bodies    block.BodyPool // of heads that are sealed
 	host      *raft.Host
 	members   *membership.Membership
 	replicas  *replicas.Set
@@ -243,7 +245,7 @@ func (n *Node) env() storage.Env {
 	return storage.Env{
 		Engine: n.store, Cache: n.cache, Heads: n.heads, Logger: n.logger, Query: query.Condition,
 		Apart:          n.encrypted != nil && n.cfg.TenantKeys,
-		SegmentVersion: n.segmentVersion,
+		SegmentVersion: n.segmentVersion, Bodies: &n.bodies,
 	}
 }
 

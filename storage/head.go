@@ -73,12 +73,13 @@ func (b *headBlock) read() part.Part {
 	return b.cache.put(b, decoded.Keep(func() { b.cache.grown(b) }))
 }
 
-// take is read for one who reads each column of the block once: cells are not kept.
-func (b *headBlock) take() (*head.Part, error) {
+// take is read for one who reads each column of the block once: cells are not kept, and the
+// body may be in memory that is lent to him.
+func (b *headBlock) take(bodies *block.Bodies) (*head.Part, error) {
 	if kept := b.cache.get(b); kept != nil {
 		return kept, nil
 	}
-	return b.decode(block.DecodePacked)
+	return b.decode(bodies.DecodePacked)
 }
 
 // bounds are read when they are asked for the first time: most blocks of a head are not in
@@ -172,6 +173,15 @@ func blockWeight(encoded []byte) int64 {
 // headRun is the blocks of one tenant in log order. It only grows, so that a
 // reader may keep the slice as it was.
 type headRun []*headBlock
+
+// bodyBytes is what the blocks take when all are read.
+func (r headRun) bodyBytes() int {
+	bytes := 0
+	for _, b := range r {
+		bytes += block.BodySize(b.encoded)
+	}
+	return bytes
+}
 
 // DefaultHeadCacheBytes is the size of a HeadCache made with 0.
 const DefaultHeadCacheBytes = 64 << 20

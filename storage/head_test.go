@@ -76,7 +76,7 @@ func TestDamagedHeadBlockFails(t *testing.T) {
 	if _, err := b.Eval(t.Context(), index.All{}, nil); err == nil {
 		t.Error("a condition was evaluated")
 	}
-	if _, err := b.take(); err == nil {
+	if _, err := b.take(nil); err == nil {
 		t.Error("the block was decoded")
 	}
 }

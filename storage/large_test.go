@@ -74,3 +74,54 @@ func TestTextsTooLargeForOneSegment(t *testing.T) {
 		t.Errorf("%d records, want %d", len(found), blocks*rows)
 	}
 }
+
+// TestSealsShareMemory seals heads one after the other whose bodies are unpacked into the
+// same memory: each record is what it was, in memory and after a start.
+func TestSealsShareMemory(t *testing.T) {
+	h := newHistory(t, 4)
+	h.cfg.DayCutRows = 0
+	h.reopen()
+	const seals, blocks, rows = 3, 9, 1000
+	rng := rand.New(rand.NewPCG(5, 6))
+	want := map[model.RecordID]model.Record{}
+	index := uint64(0)
+	for range seals {
+		for range blocks {
+			index++
+			records := make([]model.Record, rows)
+			for j := range records {
+				host := fmt.Sprintf("host-%d-%s", rng.IntN(300), bytes.Repeat([]byte{byte('a' + index)}, 40))
+				text := fmt.Sprintf("%s took %d of %s", host, rng.Uint64(), bytes.Repeat([]byte{byte('a' + index)}, 900+rng.IntN(90)))
+				records[j] = model.Record{Time: h.clock + int64(j), Fields: []model.Field{{Name: "host", Kind: model.String, Text: host}, {Name: "message", Kind: model.String, Text: text}}}
+				want[model.RecordID{Shard: h.cfg.Shard, Index: index, Ordinal: uint32(j)}] = records[j]
+			}
+			encoded, err := block.Encode(nil, records)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.shard.Append(index, Append{Tenant: "a", Time: h.clock, Batches: []Batch{{Rows: rows}}, Block: encoded})
+		}
+		index++
+		h.shard.Seal(index, 1, SealCommand{Time: h.clock})
+		if _, done, err := h.shard.RunSeal(t.Context()); err != nil || !done {
+			t.Fatal(done, err)
+		}
+	}
+	for range 2 {
+		view, err := h.shard.View("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := readAll(t, view)
+		view.Release()
+		if len(found) != len(want) {
+			t.Errorf("%d records, want %d", len(found), len(want))
+		}
+		for id, r := range want {
+			if !sameRecord(found[id], r) {
+				t.Fatalf("record %v is not what was written", id)
+			}
+		}
+		h.reopen()
+	}
+}

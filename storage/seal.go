@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/storage/engine"
 	"github.com/stere-log/stere/storage/part"
 	"github.com/stere-log/stere/storage/segment"
@@ -163,27 +164,38 @@ func (s *Shard) RunSeal(ctx context.Context) (state State, done bool, err error)
 
 // sealHead builds the segments of the frozen blocks, tenant by tenant.
 func (s *Shard) sealHead(ctx context.Context, job *sealJob, c *changes) error {
-	sequence := sealSequence(job.state.Index)
 	for _, tenant := range slices.Sorted(maps.Keys(job.runs)) {
-		var parts []part.Part
-		for _, b := range job.runs[tenant] {
-			p, err := b.take()
-			if err != nil {
-				if !slices.ContainsFunc(concerningBlock(job.deletions, tenant, b.index), (*deletion).purges) {
-					c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b, err})
-				}
-				continue
-			}
-			if p := c.remaining(p, b.index, concerningBlock(job.deletions, tenant, b.index)); p.Rows() > 0 {
-				parts = append(parts, p)
-			}
-		}
-		r := buildRequest{tenant: tenant, sequence: sequence, parts: parts, dayCutRows: job.command.DayCutRows, cleaned: job.cleaned}
-		if err := s.buildParts(ctx, r, &c.output); err != nil {
+		if err := s.sealRun(ctx, job, tenant, c); err != nil {
 			return err
 		}
 	}
 	return c.finish()
+}
+
+// sealRun builds the segments of the frozen blocks of a tenant. Their bodies are in memory
+// that the next seal has again: building keeps nothing of what it reads, but a query of a
+// deletion may have something kept of the texts that it looks at.
+func (s *Shard) sealRun(ctx context.Context, job *sealJob, tenant model.TenantID, c *changes) error {
+	var bodies *block.Bodies
+	if len(job.deletions) == 0 {
+		bodies = s.env.Bodies.Borrow(job.runs[tenant].bodyBytes())
+		defer bodies.Return()
+	}
+	var parts []part.Part
+	for _, b := range job.runs[tenant] {
+		p, err := b.take(bodies)
+		if err != nil {
+			if !slices.ContainsFunc(concerningBlock(job.deletions, tenant, b.index), (*deletion).purges) {
+				c.quarantined = append(c.quarantined, quarantinedBlock{tenant, b, err})
+			}
+			continue
+		}
+		if p := c.remaining(p, b.index, concerningBlock(job.deletions, tenant, b.index)); p.Rows() > 0 {
+			parts = append(parts, p)
+		}
+	}
+	r := buildRequest{tenant: tenant, sequence: sealSequence(job.state.Index), parts: parts, dayCutRows: job.command.DayCutRows, cleaned: job.cleaned}
+	return s.buildParts(ctx, r, &c.output)
 }
 
 // remaining returns a block without what deletions remove of it, and counts that.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/storage/engine"
 	"github.com/stere-log/stere/storage/head"
 	"github.com/stere-log/stere/storage/segment"
@@ -46,6 +47,8 @@ type Env struct {
 	// SegmentVersion returns the version of segments that all nodes read. nil:
 	// segment.Version.
 	SegmentVersion func() byte
+	// Bodies lends memory to seals. nil: a shard has its own.
+	Bodies *block.BodyPool
 }
 
 func (e *Env) segmentVersion() byte {
@@ -233,6 +236,9 @@ func Open(ctx context.Context, env Env, cfg Config) (*Shard, error) {
 	}
 	if env.Heads == nil {
 		env.Heads = NewHeadCache(0)
+	}
+	if env.Bodies == nil {
+		env.Bodies = &block.BodyPool{}
 	}
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)

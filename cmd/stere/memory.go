@@ -128,7 +128,7 @@ const collectLeast = 48 << 20
 const (
 	collectUsual  = 100     // percent by which the heap grows, as the runtime has it
 	collectStep   = 50      // steps of it: to change it stops the node for a moment
-	collectLittle = 30      // percent at least where much lives
+	collectLittle = 20      // percent at least where much lives
 	littleStep    = 5       // steps of it below collectUsual
 	liveLeast     = 4 << 20 // what lives is taken for that much at least
 )
@@ -258,6 +258,7 @@ func (w *memoryWatch) start(ctx context.Context) (stop func()) {
 		defer close(done)
 		newReleaser(func() int64 { return w.rest() + w.begin.Unback() }, func() {
 			w.begin.Plain()
+			runtime.GC() // what pools keep goes with the second collection, which is the next
 			debug.FreeOSMemory()
 		}, tick).run(ctx)
 	}()

@@ -14,15 +14,19 @@ import (
 
 // Decode reads a block. Its strings may share memory with src, which must not
 // change as long as they are used.
-func Decode(src []byte) (*Block, error) { return decodeAs(src, false) }
+func Decode(src []byte) (*Block, error) { return decodeAs(src, false, ownRoom) }
 
 // DecodePacked is Decode for one who needs one column at a time: cells are checked,
 // and read when a column is unpacked. Cells of a record take more memory than its
 // texts do.
-func DecodePacked(src []byte) (*Block, error) { return decodeAs(src, true) }
+func DecodePacked(src []byte) (*Block, error) { return decodeAs(src, true, ownRoom) }
 
-func decodeAs(src []byte, packed bool) (*Block, error) {
-	b, err := decode(src, packed)
+// ownRoom returns empty memory for a body that nobody else has.
+func ownRoom(size int) []byte { return make([]byte, 0, size) }
+
+// decodeAs decodes a block, packed or not, whose body is unpacked into what room returns.
+func decodeAs(src []byte, packed bool, room func(size int) []byte) (*Block, error) {
+	b, err := decode(src, packed, room)
 	if err != nil {
 		return nil, fmt.Errorf("decode block: %w", err)
 	}
@@ -56,7 +60,7 @@ func BodySize(src []byte) int {
 	return size
 }
 
-func decode(src []byte, packed bool) (*Block, error) {
+func decode(src []byte, packed bool, room func(size int) []byte) (*Block, error) {
 	if len(src) < 6 {
 		return nil, fmt.Errorf("%d bytes: %w", len(src), ErrCorrupt)
 	}
@@ -73,7 +77,7 @@ func decode(src []byte, packed bool) (*Block, error) {
 	if header.bad {
 		return nil, fmt.Errorf("header: %w", ErrCorrupt)
 	}
-	body, err := decompress(src[1], header.src[header.at:], size)
+	body, err := decompress(src[1], header.src[header.at:], size, room)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func decode(src []byte, packed bool) (*Block, error) {
 // sizelessMax is the longest content whose frame need not tell its length.
 const sizelessMax = 255
 
-func decompress(kind byte, packed []byte, size int) ([]byte, error) {
+func decompress(kind byte, packed []byte, size int, room func(size int) []byte) ([]byte, error) {
 	switch kind {
 	case bodyRaw:
 		if len(packed) == size {
@@ -99,7 +103,7 @@ func decompress(kind byte, packed []byte, size int) ([]byte, error) {
 		if frame.Decode(packed) != nil || frame.HasFCS && frame.FrameContentSize != uint64(size) || !frame.HasFCS && size > sizelessMax {
 			break
 		}
-		if body, err := decompressor().DecodeAll(packed, make([]byte, 0, size)); err == nil && len(body) == size {
+		if body, err := decompressor().DecodeAll(packed, room(size)); err == nil && len(body) == size {
 			return body, nil
 		}
 	}

@@ -90,9 +90,8 @@ func grow[T any](list *[]T, n int) {
 
 // at returns the element of a list that is as long as it needs to be.
 func at[T any](list *[]T, i int) *T {
-	for len(*list) <= i {
-		var zero T
-		*list = append(*list, zero)
+	if more := i + 1 - len(*list); more > 0 {
+		*list = append(*list, make([]T, more)...)
 	}
 	return &(*list)[i]
 }

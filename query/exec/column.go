@@ -13,12 +13,12 @@ import (
 // cell is a distinct value, parsed once.
 type cell struct {
 	kind    model.Kind
-	text    string
-	number  float64
 	numeric bool
-	whole   int64
 	isWhole bool
 	isTime  bool // whole is a time
+	text    string
+	number  float64
+	whole   int64
 }
 
 // newCell parses a value.

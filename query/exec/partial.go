@@ -147,7 +147,7 @@ func (g *groups) adopt(found *partial) bool {
 	g.mu.bytes = bytes
 	labels := slices.Clone(found.labels) // others read them
 	g.mu.labels, g.mu.numbers = make([][]cell, found.groups), nil
-	for group := range g.mu.labels {
+	for group := range slices.Backward(g.mu.labels) { // the last first: there is room for all then
 		g.mu.labels[group] = labels[group*found.keys : (group+1)*found.keys : (group+1)*found.keys]
 		g.merge(group, found.aggs, group)
 	}

@@ -49,18 +49,66 @@ type instant int64
 // String returns the time for an answer.
 func (t instant) String() string { return time.Unix(0, int64(t)).UTC().Format(time.RFC3339Nano) }
 
+// instantBytes is how long the text of a time without a fraction is.
+const instantBytes = len("2006-01-02T15:04:05Z")
+
+const (
+	secondNanos = int64(time.Second)
+	dayNanos    = 24 * int64(time.Hour)
+)
+
+// instantWriter writes times one after the other: most are of the day of the one before.
+type instantWriter struct {
+	date []byte // as it is written, with what separates it from the time
+	day  int64
+}
+
+// append appends what String returns.
+func (w *instantWriter) append(dst []byte, at instant) []byte {
+	day, rest := int64(at)/dayNanos, int64(at)%dayNanos
+	if rest < 0 {
+		day, rest = day-1, rest+dayNanos
+	}
+	if w.date == nil || w.day != day {
+		w.day = day
+		w.date = time.Unix(day*(dayNanos/secondNanos), 0).UTC().AppendFormat(w.date[:0], "2006-01-02T")
+	}
+	second, fraction := rest/secondNanos, rest%secondNanos
+	dst = append(dst, w.date...)
+	dst = append(appendPair(dst, second/3600), ':')
+	dst = append(appendPair(dst, second/60%60), ':')
+	dst = appendPair(dst, second%60)
+	if fraction > 0 {
+		dst = append(dst, '.')
+		for unit := secondNanos / 10; fraction > 0; unit /= 10 {
+			dst = append(dst, byte('0'+fraction/unit))
+			fraction %= unit
+		}
+	}
+	return append(dst, 'Z')
+}
+
+// appendPair appends a number of two digits.
+func appendPair(dst []byte, n int64) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+
 // renderInstants replaces the times in rows by what is answered; the texts of all of
 // them are one piece of memory.
 func renderInstants(rows [][]any) {
-	var text []byte
+	var text strings.Builder
+	var writer instantWriter
+	var one []byte
 	for _, row := range rows {
 		for _, value := range row {
 			if at, ok := value.(instant); ok {
-				text = time.Unix(0, int64(at)).UTC().AppendFormat(text, time.RFC3339Nano)
+				if text.Len() == 0 {
+					text.Grow(instantBytes * len(rows))
+				}
+				one = writer.append(one[:0], at)
+				text.Write(one)
 			}
 		}
 	}
-	rest := string(text)
+	rest := text.String()
 	for _, row := range rows {
 		for i, value := range row {
 			if _, ok := value.(instant); ok {

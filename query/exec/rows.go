@@ -118,34 +118,45 @@ func renderLabel(c *cell) any {
 // columnType returns the type of a column's values, and makes them texts where
 // they have no type in common. Fallback is the type of a column without values.
 func columnType(rows [][]any, column int, fallback string) string {
-	seen := map[string]bool{}
+	one := "" // the type of all values before
 	for _, row := range rows {
-		switch row[column].(type) {
-		case nil:
-		case int64:
-			seen[TypeInt] = true
-		case instant:
-			seen[TypeTime] = true
-		case float64:
-			seen[TypeFloat] = true
-		case json.Number: // whole ones beyond 64 bits are whole all the same
-			seen[numberType(row[column].(json.Number))] = true
-		case bool:
-			seen[TypeBool] = true
+		value := row[column]
+		if value == nil {
+			continue
+		}
+		switch of := typeOf(value); {
+		case of == one:
+		case one == "":
+			one = of
+		case (one == TypeInt || one == TypeFloat) && (of == TypeInt || of == TypeFloat):
+			one = TypeFloat
 		default:
-			seen[TypeString] = true
+			columnTexts(rows, column)
+			return TypeString
 		}
 	}
-	switch {
-	case len(seen) == 0:
-		return fallback
-	case len(seen) == 1:
-		for only := range seen {
-			return only
-		}
-	case len(seen) == 2 && seen[TypeInt] && seen[TypeFloat]:
+	return cmp.Or(one, fallback)
+}
+
+// typeOf returns the type of a value.
+func typeOf(value any) string {
+	switch v := value.(type) {
+	case int64:
+		return TypeInt
+	case instant:
+		return TypeTime
+	case float64:
 		return TypeFloat
+	case json.Number: // whole ones beyond 64 bits are whole all the same
+		return numberType(v)
+	case bool:
+		return TypeBool
 	}
+	return TypeString
+}
+
+// columnTexts makes texts of the values of a column.
+func columnTexts(rows [][]any, column int) {
 	for _, row := range rows {
 		switch v := row[column].(type) {
 		case nil:
@@ -155,7 +166,6 @@ func columnType(rows [][]any, column int, fallback string) string {
 			row[column] = fmt.Sprint(v)
 		}
 	}
-	return TypeString
 }
 
 // numberType returns the type of a number that is kept as text.
@@ -246,9 +256,14 @@ func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
 	if len(order.keys) == 0 {
 		return rows
 	}
+	if want >= len(rows) {
+		if sorted := sortNumbers(rows, order); sorted != nil {
+			return sorted
+		}
+	}
 	kept := &rowHeap{of: make([]sortedRow, 0, min(want, len(rows))), order: order}
 	for n, row := range rows {
-		next := sortedRow{first: anySortValue(order.fields[0], row[order.keys[0].Column]), row: row, place: n}
+		next := order.at(row, n)
 		switch {
 		case len(kept.of) < want:
 			kept.of = append(kept.of, next)
@@ -268,11 +283,8 @@ func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
 		}
 	}
 	slices.SortFunc(places, func(a, b numberedRow) int {
-		switch less := a.number < b.number; {
-		case less && !order.keys[0].Desc, a.number > b.number && order.keys[0].Desc:
-			return -1
-		case less || a.number > b.number:
-			return 1
+		if result := order.compareNumbers(a, b); result != 0 {
+			return result
 		}
 		return order.compare(&kept.of[a.at], &kept.of[b.at])
 	})
@@ -281,6 +293,53 @@ func sortRows(rows [][]any, order *rowOrder, want int) [][]any {
 		sorted[n] = kept.of[place.at].row
 	}
 	return sorted
+}
+
+// sortNumbers returns all rows of an order whose first sort values are numbers that are kept
+// as such, nil if one is not. What else a row is ordered by is looked at when two are equal,
+// which few are.
+func sortNumbers(rows [][]any, order *rowOrder) [][]any {
+	places := make([]numberedRow, len(rows))
+	for n, row := range rows {
+		places[n].at = n
+		switch v := row[order.keys[0].Column].(type) {
+		case int64:
+			places[n].number = float64(v)
+		case instant:
+			places[n].number = float64(v)
+		default:
+			return nil
+		}
+	}
+	slices.SortFunc(places, func(a, b numberedRow) int {
+		if result := order.compareNumbers(a, b); result != 0 {
+			return result
+		}
+		v, w := order.at(rows[a.at], a.at), order.at(rows[b.at], b.at)
+		return order.compare(&v, &w)
+	})
+	sorted := make([][]any, len(rows))
+	for n, place := range places {
+		sorted[n] = rows[place.at]
+	}
+	return sorted
+}
+
+// at returns a row with its first sort value.
+func (o *rowOrder) at(row []any, place int) sortedRow {
+	return sortedRow{first: anySortValue(o.fields[0], row[o.keys[0].Column]), row: row, place: place}
+}
+
+// compareNumbers compares rows by the numbers of their first sort values; 0 says that
+// these do not tell.
+func (o *rowOrder) compareNumbers(a, b numberedRow) int {
+	switch less := a.number < b.number; {
+	case less && !o.keys[0].Desc, a.number > b.number && o.keys[0].Desc:
+		return -1
+	case less || a.number > b.number:
+		return 1
+	}
+	return 0
 }
 
 // numberedRow is a row whose first sort value is a number, as a rule: that is all that

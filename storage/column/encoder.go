@@ -125,6 +125,9 @@ func (d *Distinct) grow() {
 	}
 }
 
+// Expect makes room for so many values in all, for Add.
+func (d *Distinct) Expect(n int) { d.values = slices.Grow(d.values, max(0, n-len(d.values))) }
+
 // Add numbers a value without looking whether it has a number already. No value is looked
 // for after that, until the table is reset.
 func (d *Distinct) Add(value string) uint32 {

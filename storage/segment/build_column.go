@@ -118,7 +118,10 @@ func (b *builder) gather(inputs []columnInput, byRow bool) (columnData, error) {
 			b.codes[b.outs[i]] = renumbered[code]
 			b.meta.TextBytes += int64(len(text))
 		}
-		many = many || byRow && b.tooMany(&sum)
+		if !many && byRow && b.tooMany(&sum) {
+			many = true
+			b.distinct.Expect(len(b.codes))
+		}
 		if count += len(b.outs); count <= len(b.codes)/fewShare {
 			few = append(few, b.outs...)
 		}

@@ -83,6 +83,14 @@ func (r *referrer) keep(number uint32, data columnData) {
 	}
 }
 
+// forget lets go of the columns, once the column that refers to them is split: it is the last
+// one. Nobody refers to a column without it.
+func (r *referrer) forget() {
+	if r != nil {
+		r.columns, r.of = nil, nil
+	}
+}
+
 // tries returns what is known of the schema of a row.
 func (r *referrer) tries(row uint32) *tries {
 	schema := r.builder.schemas.of[row]

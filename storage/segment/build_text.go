@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -142,6 +143,7 @@ func (c *columnBuilder) buildText(data *columnData, refs *referrer) error {
 	c.meta.text = true
 	c.filters = filterBuilder{words: hasWordFilters(c.meta.kind)}
 	e := textEncoder{columnBuilder: c, splitter: split(data, c.meta.kind, refs), textRoom: &c.textRoom}
+	refs.forget()
 	e.rankShapes()
 	codes := make([]uint32, len(data.rows))
 	var plains, longs [][]byte
@@ -226,20 +228,25 @@ type splitText struct {
 // clockWorth is how many bytes a variable must take to be tried as a clock.
 const clockWorth = 16
 
-// rankShapes makes the dictionary.
+// rankShapes makes the dictionary. The names of other shapes are not needed any more:
+// they may be most.
 func (e *textEncoder) rankShapes() {
+	var ranked []uint32 // numbers of those in the dictionary
 	for number, name := range e.names {
 		if e.rows[number] >= e.worth(name) {
-			e.shapes = append(e.shapes, name)
+			ranked = append(ranked, uint32(number))
 		}
 	}
-	slices.Sort(e.shapes)
+	slices.SortFunc(ranked, func(x, y uint32) int { return cmp.Compare(e.names[x], e.names[y]) })
+	e.shapes = make([]string, len(ranked))
 	e.codeOf = make([]uint32, len(e.names))
-	e.variables = make([]int, len(e.shapes)+1)
-	for i, name := range e.shapes {
-		e.codeOf[e.numbers[name]] = uint32(i) + 1
-		e.variables[i+1] = shape.Variables(name)
+	e.variables = make([]int, len(ranked)+1)
+	for i, number := range ranked {
+		e.shapes[i] = e.names[number]
+		e.codeOf[number] = uint32(i) + 1
+		e.variables[i+1] = shape.Variables(e.names[number])
 	}
+	e.numbers, e.names = nil, nil
 }
 
 // worth is how many rows a shape has at least. A long one of few rows has many variables of
