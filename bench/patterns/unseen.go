@@ -6,6 +6,7 @@ import "maps"
 // had of them before they were looked at.
 func unseen() map[string][]string {
 	all := unseenOfHosts()
+	maps.Copy(all, unseenOfClusters())
 	maps.Copy(all, unseenOfContainers())
 	maps.Copy(all, unseenOfDatabases())
 	maps.Copy(all, unseenOfQueues())
@@ -60,6 +61,11 @@ func unseenOfHosts() map[string][]string {
 			`[XPC] Connection to service named com.apple.{macproc} was interrupted`,
 			`[XPC] Connection to service named com.apple.{macproc} was invalidated`,
 		},
+	}
+}
+
+func unseenOfClusters() map[string][]string {
+	return map[string][]string{
 		"wearable": {
 			`onExtend:{epoch} {n} {n} {n}`,
 			`onReceive action: android.intent.action.{intent}`,

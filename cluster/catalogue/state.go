@@ -123,7 +123,7 @@ type Replica struct {
 // a replica that does not read a deletion would leave it out. Since 5 there are
 // documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
 // segments version 5, rules have the condition node, and patterns names of several words.
-// Since 7 segments have version 6.
+// Since 7 segments have version 6, and patterns reasons.
 const Format = 7
 
 // The first formats that have something.
@@ -136,6 +136,7 @@ const (
 	FormatNodeRules   = 6
 	FormatWideSets    = 6 // of patterns, of version 2
 	FormatSegments    = 7 // of version 6
+	FormatReasons     = 7 // in patterns: sets of version 3
 )
 
 // Tenant is a tenant that differs from the default.
