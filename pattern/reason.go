@@ -19,6 +19,7 @@ const (
 	reasonTexts  = 3      // of a place at least; what varies already counts for as many
 	reasonWords  = 2      // around it, of which one says what happened
 	reasonKeyed  = 1      // around the value of a key such as "error"
+	reasonPlaces = 16     // of a row that are looked at
 )
 
 // How sure it is where a reason ends, the surest first.
@@ -164,7 +165,8 @@ func (r *reasonsOf) hash(from, to int, lead, trail string) uint64 {
 // each calls found with where reasons may stand: in tokens from and up to to, behind lead
 // and in front of trail.
 func (r *reasonsOf) each(found func(from, to, end int, lead, trail string)) {
-	for from := 1; from < len(r.tokens); from++ {
+	left := reasonPlaces
+	for from := 1; from < len(r.tokens) && left > 0; from++ {
 		lead, shut, keyed := r.opens(from)
 		if lead == "" && shut == 0 && !keyed && !r.introduced(from) {
 			continue
@@ -174,7 +176,8 @@ func (r *reasonsOf) each(found func(from, to, end int, lead, trail string)) {
 			return keyed && words >= reasonKeyed || words >= reasonWords && acts > 0
 		}
 		r.ends(from, lead, shut, keyed, func(to, end int, trail string) {
-			if enough(to) {
+			if left > 0 && enough(to) {
+				left--
 				found(from, to, end, lead, trail)
 			}
 		})
