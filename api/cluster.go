@@ -419,6 +419,9 @@ func decodeHealing(text []byte, known Known) (v1.HealingRequest, error) {
 		Action: m.string("action"), ActionID: m.string("actionId"), Target: m.string("target"), Reason: m.string("reason"),
 		Enabled: m.bool("enabled"), Cooldown: m.number("cooldown", cooldownMax),
 	}
+	if out.ActionID == v1.HealingRestartService {
+		out.ActionID = v1.HealingRestart
+	}
 	dry := m.bool("dryRun")
 	out.DryRun = dry != nil && *dry
 	m.take("actionConfig") // of HealingAdd
@@ -428,6 +431,9 @@ func decodeHealing(text []byte, known Known) (v1.HealingRequest, error) {
 	case v1.HealingExecute:
 		if !out.DryRun {
 			m.want("actionId")
+		}
+		if example := maintained(out.ActionID); example != "" && out.Target == "" {
+			m.fault("target", -1, "is missing, want of %s for example %q", out.ActionID, example)
 		}
 	case v1.HealingToggle:
 		m.want("actionId")
@@ -454,6 +460,18 @@ func decodeHealing(text []byte, known Known) (v1.HealingRequest, error) {
 	}
 	out.Target = withIDs(out.Target, known)
 	return out, nil
+}
+
+// maintained returns an example of what maintenance is done to, "" for other actions, which
+// are done to all that is planned unless a target is given.
+func maintained(action string) string {
+	switch action {
+	case v1.HealingFlush, v1.HealingDropCache:
+		return "node db1"
+	case v1.HealingRestart:
+		return "replica of shard 3 on db1"
+	}
+	return ""
 }
 
 // withIDs puts ids for the names of nodes in a target such as "shard 3 from db1

@@ -27,7 +27,7 @@ type fakeCluster struct {
 var testKnown = Known{
 	Nodes:   []KnownNode{{"00000000000000a1", "db1"}, {"00000000000000a2", "db2"}, {"00000000000000a3", "archive"}},
 	Shards:  []uint32{0, 1, 7},
-	Actions: []string{"replace-node", "refetch-segments"},
+	Actions: []string{"replace-node", "refetch-segments", "flush", "restart-component"},
 }
 
 func (f *fakeCluster) note(format string, args ...any) error {
@@ -119,6 +119,9 @@ func TestClusterRoutes(t *testing.T) {
 		{"GET", "/admin/self-healing", "", 200, "healing", []string{"actions/#", "0", "recentHistory/#", "0", "plan/#", "0", "problems/#", "0", "success", ""}},
 		{"POST", "/admin/self-healing/actions", `{"action":"execute","actionId":"replace-node","target":"shard  7 from db1 to db2","dryRun":true,"reason":"test"}`, 200,
 			`heal {"action":"execute","actionId":"replace-node","target":"shard 7 from ` + a1 + ` to ` + a2 + `","reason":"test","dryRun":true} ` + by, []string{"success", "true", "actionId", "replace-node", "dryRun", "true", "detail", "db2 is replaced"}},
+		{"POST", "/admin/self-healing/actions", `{"action":"execute","actionId":"restart-service","target":"replica of shard 7 on db1","reason":"slow"}`, 200,
+			`heal {"action":"execute","actionId":"restart-component","target":"replica of shard 7 on ` + a1 + `","reason":"slow"} ` + by, []string{"success", "true", "actionId", "restart-component"}},
+		{"POST", "/admin/self-healing/actions", `{"action":"execute","actionId":"flush"}`, 400, "", []string{"error/details/0/field", "target", "error/details/0/message", `is missing, want of flush for example "node db1"`}},
 		{"POST", "/admin/self-healing/actions", `{"action":"execute","dryRun":true}`, 200, `heal {"action":"execute","actionId":"","dryRun":true} ` + by, nil},
 		{"POST", "/admin/self-healing/actions", `{"action":"toggle","actionId":"all","enabled":false}`, 200, `heal {"action":"toggle","actionId":"all","enabled":false} ` + by, nil},
 		{"POST", "/admin/self-healing/actions", `{"action":"execute","actionId":"all"}`, 404, "", []string{"error/details/0/field", "actionId"}},

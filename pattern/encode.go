@@ -13,21 +13,44 @@ import (
 // ErrSet says that bytes are no set, or a damaged one.
 var ErrSet = errors.New("not a set of patterns")
 
+// Version is one of the saved form of sets: the first that has all that is in the set.
+type Version byte
+
+// Versions.
 const (
-	setVersion  = 1
-	wideVersion = 2 // some pattern has names of several words
-	sumBytes    = 4
+	VersionWords   Version = 1 + iota // single words vary
+	VersionNames                      // names of several words, too
+	VersionReasons                    // reasons, too
 )
+
+const sumBytes = 4
+
+// version returns that of the saved form of the set.
+func (s *Set) version() Version {
+	of := VersionWords
+	for _, p := range s.Patterns() {
+		of = max(of, versionOf(p.form))
+	}
+	return of
+}
+
+// versionOf returns the first version that has a form.
+func versionOf(form string) Version {
+	switch {
+	case strings.Contains(form, reason):
+		return VersionReasons
+	case strings.Contains(form, wide):
+		return VersionNames
+	}
+	return VersionWords
+}
 
 // SetMax is how many bytes the saved form of a set has at most.
 const SetMax = 1 + 2*binary.MaxVarintLen32 + FormsMax + 5*PatternsMax + BecameMax*2*idBytes + sumBytes
 
 // Encode returns the saved form of a set; docs/format/patterns.md describes it.
 func (s *Set) Encode() []byte {
-	dst := []byte{setVersion}
-	if s != nil && len(s.wides) > 0 {
-		dst[0] = wideVersion
-	}
+	dst := []byte{byte(s.version())}
 	dst = binary.AppendUvarint(dst, uint64(len(s.Patterns())))
 	for _, p := range s.Patterns() {
 		dst = append(binary.AppendUvarint(dst, uint64(len(p.form))), p.form...)
@@ -49,13 +72,14 @@ func Decode(data []byte) (*Set, error) {
 	switch {
 	case n < 1 || len(data) > SetMax:
 		return nil, fmt.Errorf("%w: %d bytes", ErrSet, len(data))
-	case data[0] != setVersion && data[0] != wideVersion:
-		return nil, fmt.Errorf("%w: version %d, know %d and %d", ErrSet, data[0], setVersion, wideVersion)
+	case Version(data[0]) < VersionWords || Version(data[0]) > VersionReasons:
+		return nil, fmt.Errorf("%w: version %d, know %d to %d", ErrSet, data[0], VersionWords, VersionReasons)
 	case crc32.Checksum(data[:n], crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(data[n:]):
 		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSet)
 	}
 	r := reader{rest: data[1:n]}
-	forms := r.forms(data[0])
+	version := Version(data[0])
+	forms := r.forms(version)
 	s := newSet(forms)
 	for range r.count(BecameMax) {
 		id, now := r.id(), r.id()
@@ -67,7 +91,7 @@ func Decode(data []byte) (*Set, error) {
 		}
 		s.became[id] = now
 	}
-	if r.failed || len(r.rest) > 0 || len(s.patterns) != len(forms) || (data[0] == wideVersion) != (len(s.wides) > 0) {
+	if r.failed || len(r.rest) > 0 || len(s.patterns) != len(forms) || s.version() != version {
 		return nil, fmt.Errorf("%w: it does not read as one", ErrSet)
 	}
 	s.seal()
@@ -81,18 +105,19 @@ type reader struct {
 }
 
 // forms reads the patterns of a set.
-func (r *reader) forms(version byte) []string {
+func (r *reader) forms(version Version) []string {
 	forms := make([]string, 0, min(PatternsMax, len(r.rest)))
 	last := ""
 	for range r.count(PatternsMax) {
 		form := string(r.take(r.count(FormsMax)))
-		varies := strings.Contains(form, wild) || version == wideVersion && strings.Contains(form, wide)
+		of := versionOf(form)
+		varies := strings.Contains(form, wild) || of > VersionWords && (of <= version || version == VersionNames && strings.Contains(form, wide))
 		if !varies || form <= last {
 			r.failed = true
 			break
 		}
 		last = form
-		if version == wideVersion || !strings.Contains(form, wide) { // a byte of a message in sets of old
+		if of <= version { // else a byte of a message in sets of old
 			forms = append(forms, form)
 		}
 	}

@@ -46,7 +46,7 @@ func insideOf(rows [][]string) (dense [][]string, of sample) {
 
 // looksInside reports whether names are looked for inside a token.
 func looksInside(token string) bool {
-	return isSentence(token) && len(token) <= insideText && !strings.Contains(token, wide)
+	return isSentence(token) && len(token) <= insideText && !hasNames(token)
 }
 
 // has reports whether a name is looked for.
@@ -63,7 +63,7 @@ func (s sample) has(name string) bool {
 
 // mayHaveInside reports whether names may be looked for inside one of the tokens.
 func mayHaveInside(tokens []string) bool {
-	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
+	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || hasNames(tokens[0]) {
 		return false
 	}
 	return slices.ContainsFunc(tokens, scriptIn)

@@ -18,10 +18,11 @@ const (
 	ofGaps      = 2.0  // some values vary by form
 	ofKnown     = 4.0  // it varied before
 	ofQuotes    = 1.0  // all stand in quotes or brackets
+	ofNothing   = 1.5  // one is a dash, for what is not there
 	ofCue       = 1.0  // what stands before introduces a name
 	ofActions   = -2.5 // values say what happened
 	ofFunctions = -4.0 // values are words like "not"
-	ofFirst     = -1.5 // the first word says what the statement is
+	ofFirst     = -1.2 // the first word says what the statement is
 	ofFree      = 10.0
 	constants   = 2.0  // words for each variable
 	ofForm      = 0.25 // so much of a word is what varies by its form: lines of access logs have no words
@@ -188,6 +189,7 @@ func (g *group) distinct(rows [][]uint32, at int) (n int) {
 func (g *group) judge(p *position, at int, rows [][]uint32) {
 	k := float64(len(p.values))
 	var names, actions, functions, typed, quoted, gaps, known float64
+	nothing := false
 	for _, v := range p.values {
 		t := g.traits[v]
 		switch {
@@ -212,6 +214,7 @@ func (g *group) judge(p *position, at int, rows [][]uint32) {
 		if t&enclosed != 0 {
 			quoted++
 		}
+		nothing = nothing || isNothing(g.words[v])
 	}
 	if typed+known == k {
 		p.free, p.score = true, ofFree
@@ -228,6 +231,9 @@ func (g *group) judge(p *position, at int, rows [][]uint32) {
 	}
 	if quoted == k {
 		p.score += ofQuotes
+	}
+	if nothing {
+		p.score += ofNothing
 	}
 	if at == 0 {
 		p.score += ofFirst

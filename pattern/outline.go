@@ -17,6 +17,7 @@ const (
 	repeatMax = 6           // tokens that are looked for again
 	quotedMax = 32          // tokens of a quoted value
 	rowCommas = 3           // commas of values that are each a token
+	codeMin   = 4           // bytes of a name in capitals, of words with underscores
 )
 
 const (
@@ -25,6 +26,9 @@ const (
 	wild = "\x14" // in patterns: what was learned to vary
 	tail = "…"    // the rest of a text that is too long, or of one with further lines
 )
+
+// learnedBytes replaces what in a message is as what was learned to vary; nothing changes it.
+var learnedBytes = strings.NewReplacer(wild, hole, wide, hole, reason, hole)
 
 // Punctuation: what stands around a field, and what stands between things. Other
 // punctuation holds the parts of names, paths, addresses and numbers together.
@@ -74,14 +78,16 @@ func (o *outliner) outline(text string) []string {
 	if len(text) > TextMax {
 		text = text[:TextMax]
 	}
-	if strings.ContainsAny(text, wild+wide) {
-		text = strings.ReplaceAll(strings.ReplaceAll(text, wild, hole), wide, hole)
+	if strings.ContainsAny(text, wild+wide+reason) {
+		text = learnedBytes.Replace(text)
 	}
 	o.tokens = o.tokens[:0]
 	text, more := firstLines(text)
-	if isObject(text) {
+	switch {
+	case isObject(text):
 		o.object(text)
-	} else {
+	case strings.Contains(text, `","`) && o.quotedRow(text):
+	default:
 		o.words(text)
 	}
 	if more {
@@ -255,12 +261,12 @@ func closeQuote(fields []string, quote byte) int {
 
 // speaks reports whether the values of a key are words that say what happened.
 func speaks(key string) bool {
-	key = strings.ToLower(strings.Trim(key, "\"'"))
+	key = strings.ToLower(strings.Trim(key, "\"'@"))
 	if at := strings.LastIndexByte(key, '.'); at >= 0 {
 		key = key[at+1:]
 	}
 	switch key {
-	case "msg", "message", "event", "error", "err", "reason", "event_type", "eventtype", "description", "text":
+	case "msg", "message", "event", "error", "err", "reason", "event_type", "eventtype", "eventname", "description", "text", "log", "short_message":
 		return true
 	}
 	return false
@@ -410,6 +416,10 @@ func maskCore(out *strings.Builder, core string) {
 			}
 		}
 		piece := core[i:end]
+		if code := codeOf(piece); code != "" {
+			out.WriteString(code)
+			piece = piece[len(code):]
+		}
 		if strings.IndexByte(piece, gap) >= 0 && !isSentence(piece) || isPath(piece) || isAddress(piece) || isHost(piece, core[end:]) {
 			out.WriteByte(gap)
 		} else {
@@ -417,6 +427,21 @@ func maskCore(out *strings.Builder, core string) {
 		}
 		i = end
 	}
+}
+
+// codeOf returns the name in capitals that a text begins with, and the slash behind it:
+// TCP_MISS/200. What it is of varies, it does not.
+func codeOf(text string) string {
+	at := strings.IndexByte(text, '/')
+	if at < codeMin || strings.IndexByte(text[:at], '_') < 0 {
+		return ""
+	}
+	for i := range at {
+		if c := text[i]; (c < 'A' || c > 'Z') && c != '_' {
+			return ""
+		}
+	}
+	return text[:at+1]
 }
 
 // isSentence reports whether a text has letters of a script that has no spaces between

@@ -165,9 +165,59 @@ func TestWhatIsOnePattern(t *testing.T) {
 			},
 			[]string{"connection closed", "connection lost its peer", "connection opened for a client", "session closed", "session lost its peer", "session opened for a client"},
 		},
-		"several words in one place only": {
-			[]string{"payment declined: card expired", "payment declined: insufficient funds", "payment declined: fraud", "payment declined: do not honour"},
-			[]string{"payment declined: card expired", "payment declined: do not honour", "payment declined: fraud", "payment declined: insufficient funds"},
+		"reasons": {
+			[]string{"payment declined: card expired", "payment declined: insufficient funds", "payment declined: fraud", "payment declined: do not honour", "payment declined: code 7 of the bank"},
+			[]string{"payment declined: *"},
+		},
+		"reasons in brackets and quotes": {
+			[]string{
+				"Aborted connection 1 (Got an error reading packets).", "Aborted connection 2 (Got timeout reading packets).", "Aborted connection 3 (Got signal).",
+				`sync of a failed because of "no route", trying again`, `sync of a failed because of "peer is gone (2)", trying again`, `sync of a failed because of "timeout after 3 s", trying again`,
+			},
+			[]string{"Aborted connection * (*).", `sync of a failed because of "*", trying again`},
+		},
+		"reasons between commas": {
+			[]string{"Server 1 was stopped, reason: connect failed, info: \"refused\", check took 1 ms.", "Server 2 was stopped, reason: timeout, check took 7 ms.", "Server 2 was stopped, reason: status 503, check took 7 ms."},
+			[]string{"Server * was stopped, reason: *, check took * ms."},
+		},
+		"reasons behind keys": {
+			[]string{
+				`{"error":"card is declined","n":1,"msg":"no payment"}`, `{"error":"unknown","n":2,"msg":"no payment"}`, `{"error":"limit of 5 reached","n":3,"msg":"no payment"}`,
+				`event=login user=anna reason="wrong password"`, `event=login user=bert reason="locked"`, `event=login user=carl reason="no such user"`,
+			},
+			[]string{"error: * n:* msg: no payment", `event=login user=* reason="*"`},
+		},
+		"two are no reasons": {
+			[]string{"payment declined: card expired", "payment declined: insufficient funds in it"},
+			[]string{"payment declined: card expired", "payment declined: insufficient funds in it"},
+		},
+		"what a program says is no reason": {
+			[]string{
+				`ts=1 msg="cache is cold"`, `ts=1 msg="worker has started"`, `ts=1 msg="queue was emptied again"`, "web: cache is cold", "web: worker has started", "web: queue was emptied again",
+				`{"t":1,"msg":"cache is cold"}`, `{"t":1,"msg":"worker has started"}`, `{"t":1,"msg":"queue was emptied again"}`,
+			},
+			[]string{
+				"t:* msg: cache is cold", "t:* msg: queue was emptied again", "t:* msg: worker has started", `ts=* msg="cache is cold"`, `ts=* msg="queue was emptied again"`, `ts=* msg="worker has started"`,
+				"web: cache is cold", "web: queue was emptied again", "web: worker has started",
+			},
+		},
+		"rows with quotes": {
+			[]string{`1,"anna","web",LOG,"no ""x"", retry",,,"the client"`, `2,"bert","a, b",LOG,"no ""x"", retry",,,"psql"`, `1,"anna","web",LOG,"door opened",,,"psql"`, `"a","b" and "c","d",e,f,g`},
+			[]string{`"a","b" and "c","d",e,f,g`, `*, "*", LOG, "door opened", , "*"`, `*, "*", LOG, "no ""x"", retry", , "*"`},
+		},
+		"a dash is a value that is not there": {
+			[]string{"10.0.0.1 - reads /a/b/c", "10.0.0.1 anna reads /a/b/c", "10.0.0.1 bert reads /a/b/c", "10.0.0.1 carl reads /a/b/c", "10.0.0.1 dora reads /a/b/c"},
+			[]string{"* * reads *"},
+		},
+		"codes in front of a slash": {
+			[]string{"5 TCP_MISS/200 to 7", "5 TCP_DENIED/403 to 7", "5 A/3 to 7"},
+			[]string{"* TCP_DENIED/* to *", "* TCP_MISS/* to *", "* to *"},
+		},
+		"names that come first": {
+			[]string{
+				"anna opened file 1", "bert opened file 1", "carl opened file 1", "dora opened file 1", "emil opened file 1", "fred opened file 1", "gust opened file 1", "hugo opened file 1", "ivan opened file 1", "jost opened file 1", "karl opened file 1", "lena opened file 1", "mara opened file 1", "nora opened file 1",
+			},
+			[]string{"* opened file *"},
 		},
 		"the exception of a traceback": {
 			[]string{

@@ -32,7 +32,7 @@ type Pattern struct {
 }
 
 // stars puts a star in place of what varies.
-var stars = strings.NewReplacer(hole, star, wild, star, wide, star)
+var stars = strings.NewReplacer(hole, star, wild, star, wide, star, reason, star)
 
 // newPattern returns the pattern of a form.
 func newPattern(form string) *Pattern {
@@ -57,7 +57,7 @@ type Set struct {
 	byID     map[string]*Pattern
 	became   map[string]string     // id of a pattern that is no more -> that of the one its messages have
 	trees    map[int]*node         // by length
-	wides    map[string][]*Pattern // with names of several words, or inside one, by their first word
+	wides    map[string][]*Pattern // with names of several words, or inside one, or reasons, by their first word
 	key      string
 	whole    string
 }
@@ -76,23 +76,20 @@ func Outlines(texts []string) []string {
 // Learn returns the patterns of the set and of forms (Pattern.Form, Outlines). The
 // order of these does not matter, nor do repeats. What a pattern of the set covers
 // joins it; patterns of the set that prove to be one become one.
-func (s *Set) Learn(forms []string) *Set { return s.learn(forms, widen) }
+func (s *Set) Learn(forms []string) *Set { return s.LearnOf(VersionReasons, forms) }
 
-// LearnWords is Learn of single words that vary only. The saved form of what it returns has
-// version 1 if that of the set has.
-func (s *Set) LearnWords(forms []string) *Set {
-	return s.learn(forms, func(outlines [][]string, known []string, _ tokenTraits) ([]string, [][]string) {
-		return known, outlines
-	})
-}
-
-func (s *Set) learn(forms []string, named func(outlines [][]string, known []string, traits tokenTraits) (forms []string, rest [][]string)) *Set {
-	var known []string
+// LearnOf is Learn of what the saved form of a version can have: that of what it returns has
+// no later one, if that of the set has not.
+func (s *Set) LearnOf(version Version, forms []string) *Set {
+	var known, because []string
 	var all [][]string
 	for _, p := range s.Patterns() {
-		if strings.Contains(p.form, wide) {
+		switch {
+		case strings.Contains(p.form, reason):
+			because = append(because, p.form)
+		case strings.Contains(p.form, wide):
 			known = append(known, p.form)
-		} else {
+		default:
 			all = append(all, strings.Split(p.form, " "))
 		}
 	}
@@ -102,25 +99,41 @@ func (s *Set) learn(forms []string, named func(outlines [][]string, known []stri
 		}
 	}
 	traits := tokenTraits{}
-	found, all := named(all, known, traits)
-	found = together(found, traits)
-	names := wideByFirst(found)
-	byLength := map[int][][]string{}
-	for _, tokens := range all {
-		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
+	found := known
+	if version >= VersionNames {
+		found, all = widen(all, known, traits)
 	}
-	for length, outlines := range byLength {
-		varying, _ := learnAlike(length, outlines, traits)
-		for _, tokens := range varying {
-			if !names.covers(tokens) {
-				found = append(found, strings.Join(tokens, " "))
-			}
+	found = together(found, traits)
+	varying, rest := learnWords(all, traits)
+	if version >= VersionReasons {
+		because = append(because, reasons(slices.Concat(varying, rest), traits)...)
+	}
+	because = together(because, traits)
+	found = append(found, because...)
+	names := wideByFirst(found)
+	for _, tokens := range varying {
+		if !names.covers(tokens) {
+			found = append(found, strings.Join(tokens, " "))
 		}
 	}
 	next := newSet(found)
 	next.follow(s)
 	next.seal()
 	return next
+}
+
+// learnWords returns the patterns of outlines in which single words vary, and the outlines
+// that none of them covers.
+func learnWords(outlines [][]string, traits tokenTraits) (found, rest [][]string) {
+	byLength := map[int][][]string{}
+	for _, tokens := range outlines {
+		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
+	}
+	for length, alike := range byLength {
+		varying, others := learnAlike(length, alike, traits)
+		found, rest = append(found, varying...), append(rest, others...)
+	}
+	return found, rest
 }
 
 // newSet returns a set of patterns. Of too many those with the most words are kept:
@@ -133,7 +146,7 @@ func newSet(forms []string) *Set {
 		s.byID[p.ID] = p
 		s.patterns = append(s.patterns, p)
 		tokens := strings.Split(form, " ")
-		if strings.Contains(form, wide) {
+		if hasNames(form) {
 			p.tokens = tokens
 			s.wides[firstOf(tokens[0])] = append(s.wides[firstOf(tokens[0])], p)
 			continue

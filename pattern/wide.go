@@ -26,8 +26,11 @@ const (
 type place struct{ before, lead, trail, after string }
 
 // form returns the form of what has any names at a place.
-func (p place) form() string {
-	out := p.lead + wide + p.trail
+func (p place) form() string { return p.with(wide) }
+
+// with returns what has a text at a place.
+func (p place) with(text string) string {
+	out := p.lead + text + p.trail
 	if p.before != "" {
 		out = p.before + " " + out
 	}
@@ -77,7 +80,7 @@ func together(forms []string, traits tokenTraits) (joined []string) {
 		tokens := strings.Split(form, " ")
 		key := fmt.Sprint(len(tokens), " ", tokens[0])
 		for i, token := range tokens {
-			if strings.Contains(token, wide) {
+			if hasNames(token) {
 				key += fmt.Sprint(" ", i, token)
 			}
 		}
@@ -107,7 +110,7 @@ func wideByFirst(forms []string) byFirst {
 
 // firstOf returns by what a form with a first word is found.
 func firstOf(first string) string {
-	if strings.Contains(first, wide) {
+	if hasNames(first) {
 		return ""
 	}
 	return first
@@ -121,7 +124,7 @@ func (f byFirst) covers(tokens []string) bool {
 // coveredBy reports whether one of the forms other than the tokens' own covers them.
 func coveredBy(forms []string, tokens []string) bool {
 	for _, form := range forms {
-		if lead, _, _ := strings.Cut(form, wide); !strings.Contains(lead, " ") && !strings.HasPrefix(tokens[0], lead) {
+		if at := strings.IndexAny(form, wide+reason); strings.IndexByte(form[:at], ' ') < 0 && !strings.HasPrefix(tokens[0], form[:at]) {
 			continue
 		}
 		if coversWide(strings.Split(form, " "), tokens) && form != strings.Join(tokens, " ") {
@@ -182,7 +185,7 @@ func widePlaces(rows [][]string, traits tokenTraits) []string {
 		}
 		left := 0
 		for _, name := range names[p] {
-			if !taken[p.row(name)] {
+			if !taken[p.with(name)] {
 				left++
 			}
 		}
@@ -190,21 +193,18 @@ func widePlaces(rows [][]string, traits tokenTraits) []string {
 			continue
 		}
 		for _, name := range names[p] {
-			taken[p.row(name)] = true
+			taken[p.with(name)] = true
 		}
 		forms = append(forms, p.form())
 	}
 	return forms
 }
 
-// row returns what has a name at a place.
-func (p place) row(name string) string { return strings.Replace(p.form(), wide, name, 1) }
-
 // eachPlace calls found with what may be a name in tokens and where it stands: words that
 // do not say what happened, or anything in quotes, behind and between others of which one
 // says it.
 func eachPlace(tokens []string, traits tokenTraits, found func(p place, name string)) {
-	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || strings.Contains(tokens[0], wide) {
+	if len(tokens) > wideTokens || strings.Contains(tokens[0], wild) || hasNames(tokens[0]) {
 		return
 	}
 	of, acts := traitsOfAll(tokens, traits)
@@ -302,6 +302,9 @@ func sharedBy(p place, names []string, places map[string][]place) bool {
 // coversWide reports whether a form covers tokens. What varies by its form is part of no name.
 func coversWide(form, tokens []string) bool {
 	for i, token := range form {
+		if lead, trail, ok := strings.Cut(token, reason); ok {
+			return coversReason(lead, trail, form[i+1:], tokens)
+		}
 		lead, trail, isWide := strings.Cut(token, wide)
 		if isWide && (isSentence(lead) || isSentence(trail)) {
 			if len(tokens) == 0 || !coversInside(lead, trail, tokens[0]) {
@@ -327,6 +330,26 @@ func coversWide(form, tokens []string) bool {
 	}
 	return len(tokens) == 0
 }
+
+// coversReason reports whether a reason between lead and trail, and a form, cover tokens.
+func coversReason(lead, trail string, form, tokens []string) bool {
+	if len(tokens) == 0 || !strings.HasPrefix(tokens[0], lead) {
+		return false
+	}
+	from := 1
+	if len(form) == 0 {
+		from = len(tokens)
+	}
+	for n := from; n <= min(reasonTokens, len(tokens)-len(form)); n++ {
+		if strings.HasSuffix(tokens[n-1], trail) && (n > 1 || len(tokens[0]) > len(lead)+len(trail)) && coversWide(form, tokens[n:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasNames reports whether in a form or token names of several words, or reasons, vary.
+func hasNames(form string) bool { return strings.ContainsAny(form, wide+reason) }
 
 // coversOne reports whether a token of a form covers a token.
 func coversOne(form, token string) bool {

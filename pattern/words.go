@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,8 @@ const (
 	nameCue                      // after it a name comes: user, host
 	cue                          // after it the name of something is to be expected
 	method                       // of a request: GET
+	plainly                      // has a word of the language in which nothing varies
+	tells                        // and this says what happened
 )
 
 // tokenTraits are traits of tokens, which are told once while a set learns.
@@ -31,7 +34,7 @@ type tokenTraits map[string]trait
 func (t tokenTraits) of(token string) trait {
 	known, met := t[token]
 	if !met {
-		known = traitsOf(token)
+		known = traitsOf(token) | plainTraits(token)
 		t[token] = known
 	}
 	return known
@@ -95,6 +98,36 @@ func traitsOf(token string) trait {
 		t |= of
 	}
 	return t
+}
+
+// plainTraits returns the traits of the word in a token in which nothing varies, unless that
+// is a name: one in capitals or with other characters than letters.
+func plainTraits(token string) trait {
+	if strings.Contains(token, hole) || strings.Contains(token, wild) {
+		return 0
+	}
+	word := token[strings.LastIndexAny(token, "=([{<\"'`")+1:]
+	word = strings.Trim(word, around)
+	if len(word) < 2 {
+		return 0
+	}
+	lower := false
+	for i, c := range word {
+		switch {
+		case unicode.IsLower(c) || c > unicode.MaxASCII:
+			lower = true
+		case unicode.IsUpper(c) && i == 0:
+		default:
+			return 0
+		}
+	}
+	if !lower {
+		return 0
+	}
+	if traitsOf(word)&action != 0 {
+		return plainly | tells
+	}
+	return plainly
 }
 
 // isMethod reports whether a word is the method of a request. There are so few that they
@@ -172,6 +205,9 @@ func isParticiple(word string) bool {
 	}
 	return strings.HasPrefix(word, "ge") && (strings.HasSuffix(word, "t") || strings.HasSuffix(word, "en"))
 }
+
+// isNothing reports whether a token is a dash that stands for what is not there.
+func isNothing(token string) bool { return strings.Trim(token, around) == "-" }
 
 // introduces reports whether after a token the name of something is to be expected.
 func introduces(token string) bool {

@@ -149,8 +149,11 @@ func (s *Service) CreateWebhook(ctx context.Context, r admin.Request) (admin.Ans
 	if err := admin.Decode(r.Body, &asked); err != nil {
 		return admin.Answer{}, err
 	}
-	if asked.ID == "" || asked.URL == nil {
-		return admin.Answer{}, admin.Fault(admin.Invalid, "webhookId", "webhookId and url are needed")
+	switch {
+	case asked.ID == "":
+		return admin.Answer{}, admin.Fault(admin.Invalid, "webhookId", "it is needed, beside url")
+	case asked.URL == nil:
+		return admin.Answer{}, admin.Fault(admin.Invalid, "url", "it is needed, beside webhookId")
 	}
 	w, err := s.Desk.ChangeWebhook(ctx, of, asked.ID, func(e *webhook.Endpoint, there bool) error {
 		before := *e

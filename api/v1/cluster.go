@@ -267,6 +267,14 @@ const (
 // does by itself.
 const HealingAll = "all"
 
+// The names of maintenance, which needs a target, and one that is another name of the last.
+const (
+	HealingFlush          = "flush"
+	HealingDropCache      = "drop-cache"
+	HealingRestart        = "restart-component"
+	HealingRestartService = "restart-service"
+)
+
 // HealingRequest is the body of POST /admin/self-healing/actions.
 type HealingRequest struct {
 	Action   string   `json:"action"`

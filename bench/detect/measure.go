@@ -136,6 +136,9 @@ func (o *options) unit(l *lazy, seed uint64) (*unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep what was measured: %w", err)
 	}
+	if err := os.MkdirAll(o.keep, 0o750); err != nil {
+		return nil, fmt.Errorf("keep what was measured: %w", err)
+	}
 	if err := os.WriteFile(kept, text, 0o600); err != nil {
 		return nil, fmt.Errorf("keep what was measured: %w", err)
 	}

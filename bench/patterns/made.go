@@ -273,8 +273,10 @@ func fills() map[string]fill {
 		"tag": pick([]string{"View Lock", "RILJ", "SyncLoopWakeLock", "AudioMix", "*launch*"}), "pci": format("0000:%02x:%02x.%d", 32, 32, 8),
 		"unit": pick([]string{"Daily apt download activities", "Cleanup of Temporary Directories", "Network Manager Script Dispatcher Service", "OpenBSD Secure Shell server", "Rotate log files", "PackageKit Daemon"}),
 	}
-	for name, of := range freshValues() {
-		fills[name] = pick(of)
+	for _, values := range []map[string][]string{freshValues(), unseenValues()} {
+		for name, of := range values {
+			fills[name] = pick(of)
+		}
 	}
 	maps.Copy(fills, map[string]fill{
 		"haptime": format("%02d/Mar/2025:%02d:%02d:%02d.%03d", 28, 24, 60, 60, 1000), "account": format("%012d", 1_000_000_000), "epoch": format("17%08d", 100_000_000),

@@ -39,7 +39,7 @@ func run(data, to, commit string, stdout io.Writer) error {
 	if report.Systems, err = systems(data); err != nil {
 		return err
 	}
-	report.Made, report.Fresh, report.Later = madeSystems(made()), madeSystems(fresh()), madeSystems(later())
+	report.Made, report.Fresh, report.Later, report.Unseen = madeSystems(made()), madeSystems(fresh()), madeSystems(later()), madeSystems(unseen())
 	var shapes []string
 	if report.Costs, shapes, err = costs(data); err != nil {
 		return err

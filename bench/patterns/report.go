@@ -18,6 +18,7 @@ type Report struct {
 	Made    []Made          `json:"made"`
 	Fresh   []Made          `json:"fresh"`
 	Later   []Made          `json:"later"`
+	Unseen  []Made          `json:"unseen"`
 	Costs   []Cost          `json:"costs"`
 	Memory  Memory          `json:"memory"`
 }
@@ -97,6 +98,7 @@ func (r *Report) Markdown() string {
 	writeMade(&out, "made lines of", r.Made)
 	writeMade(&out, "looked at while the rules were changed", r.Fresh)
 	writeMade(&out, "made after that", r.Later)
+	writeMade(&out, "made last", r.Unseen)
 	out.WriteString("| source | lines | shapes | patterns | CPU s | CPU s per million lines |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, c := range r.Costs {
 		fmt.Fprintf(&out, "| %s | %d | %d | %d | %.3f | %.3f |\n", c.Name, c.Lines, c.Shapes, c.Patterns, c.CPUSeconds, c.CPUPerMillion)

@@ -123,7 +123,7 @@ type Replica struct {
 // a replica that does not read a deletion would leave it out. Since 5 there are
 // documents, here only. Since 6 a command changes a part of a tenant, blocks have version 3 and
 // segments version 5, rules have the condition node, and patterns names of several words.
-// Since 7 segments have version 6, since 8 version 7.
+// Since 7 segments have version 6, since 8 version 7, and patterns reasons.
 const Format = 8
 
 // The first formats that have something.
@@ -137,6 +137,7 @@ const (
 	FormatWideSets    = 6 // of patterns, of version 2
 	FormatRareLevels  = 7 // segments of version 6
 	FormatPieces      = 8 // segments of version 7
+	FormatReasons     = 8 // in patterns: sets of version 3
 )
 
 // Tenant is a tenant that differs from the default.

@@ -41,7 +41,8 @@ type demoCommand struct {
 // Help teaches by example.
 func (demoCommand) Help() string {
 	return `Starts a node, loads a sample of real logs, asks it a few questions and keeps
-serving until Ctrl-C, so that you can ask your own.
+serving until Ctrl-C, so that you can ask your own. Its webhooks may lead to this
+machine (webhook-reach is loopback).
 
 Examples:
   stere demo
@@ -72,6 +73,7 @@ func (c *demoCommand) Run(p *program) (err error) {
 		return err
 	}
 	effective.leaveCluster()
+	effective.reachHere()
 	nodes, err := c.start(p, effective, dir)
 	if err != nil {
 		return err
@@ -104,6 +106,14 @@ func (c *demoCommand) Run(p *program) (err error) {
 	}
 	fmt.Fprintln(p.stdout, "Serving until Ctrl-C.")
 	return node.Wait()
+}
+
+// reachHere lets webhooks and services be on this machine, where who looks around has a
+// receiver, unless it was said where they may be.
+func (v values) reachHere() {
+	if v["webhook-reach"].origin == "default" {
+		v["webhook-reach"] = value{"loopback", "demo"}
+	}
 }
 
 // start starts what the demo shows.

@@ -161,11 +161,14 @@ func (l *Learner) learnOf(ctx context.Context, tenant model.TenantID) error {
 			forms = append(forms, form)
 		}
 	}
-	learn := before.Learn
-	if l.State().Format() < catalogue.FormatWideSets { // a node that cannot read a set has other patterns
-		learn = before.LearnWords
+	learn := pattern.VersionReasons
+	switch format := l.State().Format(); { // a node that cannot read a set has other patterns
+	case format < catalogue.FormatWideSets:
+		learn = pattern.VersionWords
+	case format < catalogue.FormatReasons:
+		learn = pattern.VersionNames
 	}
-	set := learn(forms)
+	set := before.LearnOf(learn, forms)
 	if set.Equal(before) {
 		return nil
 	}

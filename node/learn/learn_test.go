@@ -127,13 +127,14 @@ func TestLearn(t *testing.T) {
 }
 
 // TestSetsForOlderNodes: while there is a node that does not read sets with names of several
-// words, words alone are learned; names are once it has been upgraded.
+// words, words alone are learned; names are once it has been upgraded, and then reasons.
 func TestSetsForOlderNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clusterOf(t, catalogue.FormatWideSets-1)
 		for _, unit := range []string{"Rotate log files", "Hostname Service", "Cleanup of Temporary Directories", "Journal", "Message of the Day"} {
 			c.messages = append(c.messages, "Starting "+unit+"...", "Started "+unit+".", "Finished "+unit+".", "Failed to start "+unit+".")
 		}
+		c.messages = append(c.messages, "link closed: slow consumer", "link closed: no route to host", "link closed: timeout")
 		texts := func() (texts []string) {
 			for _, p := range c.run(t, 1).Patterns(model.DefaultTenant).Patterns() {
 				texts = append(texts, p.Text)
@@ -144,13 +145,21 @@ func TestSetsForOlderNodes(t *testing.T) {
 		if texts := texts(); version() != 1 || !slices.Contains(texts, "user * came in") || slices.Contains(texts, "Starting *...") {
 			t.Errorf("version %d with %q", version(), texts)
 		}
-		newer := c.now().Nodes["00000000000000aa"]
-		newer.Formats.Max = catalogue.FormatWideSets
-		if _, err := c.propose(t.Context(), catalogue.PutNode{Node: newer, Time: 2}); err != nil {
-			t.Fatal(err)
+		upgrade := func(format uint16) {
+			t.Helper()
+			newer := c.now().Nodes["00000000000000aa"]
+			newer.Formats.Max = format
+			if _, err := c.propose(t.Context(), catalogue.PutNode{Node: newer, Time: 2}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if texts := texts(); version() != 2 || !slices.Contains(texts, "user * came in") || !slices.Contains(texts, "Starting *...") {
+		upgrade(catalogue.FormatWideSets)
+		if texts := texts(); version() != 2 || !slices.Contains(texts, "user * came in") || !slices.Contains(texts, "Starting *...") || slices.Contains(texts, "link closed: *") {
 			t.Errorf("then version %d with %q", version(), texts)
+		}
+		upgrade(catalogue.FormatReasons)
+		if texts := texts(); version() != 3 || !slices.Contains(texts, "user * came in") || !slices.Contains(texts, "Starting *...") || !slices.Contains(texts, "link closed: *") {
+			t.Errorf("with reasons version %d with %q", version(), texts)
 		}
 	})
 }
