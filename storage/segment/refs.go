@@ -93,6 +93,62 @@ func (c *columnReader) eachReference(ctx context.Context, within *index.DocSet, 
 	return found, nil
 }
 
+// mayReach reports whether the phrase may reach into a variable, or into a value that texts
+// refer to. One of its words is there then, and each of them there or in a shape: of most
+// phrases that somebody watches for, filters and dictionaries say that none is.
+func (c *columnReader) mayReach(p *probe) (bool, error) {
+	if strings.ContainsFunc(p.pred.(index.Phrase).Folded(), betweenWords) {
+		return true, nil
+	}
+	reaches := false
+	for i, word := range p.hints.Words {
+		beside, err := c.mayHaveBeside(p, i)
+		if err != nil {
+			return false, err
+		}
+		if !beside && len(c.entriesWith(p, word)) == 0 {
+			return false, nil
+		}
+		reaches = reaches || beside
+	}
+	return reaches, nil
+}
+
+// betweenWords reports whether a rune of a phrase is no part of a word, and more than a space.
+func betweenWords(r rune) bool { return r != ' ' && !index.IsWordRune(r) }
+
+// mayHaveBeside reports whether a variable of the column, or a value that its texts refer to,
+// may have the i-th word of the hint.
+func (c *columnReader) mayHaveBeside(p *probe, i int) (bool, error) {
+	word := p.hints.Words[i]
+	pages, err := c.pagesWithWord(word, p.along, variableWords)
+	if err != nil || len(pages) > 0 {
+		return true, err
+	}
+	refs, err := c.references()
+	if err != nil {
+		return false, err
+	}
+	for _, ref := range refs {
+		other := ref.column
+		if len(other.entriesWith(p, word)) > 0 {
+			return true, nil
+		}
+		if !other.meta.text {
+			continue
+		}
+		for _, source := range []wordSource{plainWords, longWords} {
+			if pages, err := other.pagesWithWord(word, p.along, source); err != nil || len(pages) > 0 {
+				return true, err
+			}
+		}
+		if may, err := other.mayHaveBeside(p, i); err != nil || may {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
 // wordProbe is the probe of one word of the hint.
 func (p *probe) wordProbe(i int) *probe {
 	word := p.hints.Words[i]

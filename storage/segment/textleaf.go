@@ -144,6 +144,9 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	found = index.Or(found, plain)
+	if may, err := c.mayReach(p); err != nil || !may {
+		return found, err
+	}
 	// What holds the phrase has its longest word. Short ones, such as numbers, are in the
 	// variables of nearly everything, which would be read.
 	if rest, err = c.rowsWithWordIn(ctx, p, longest(p.hints.Words), rest, variableWords); err != nil || rest.IsEmpty() {
@@ -189,7 +192,7 @@ func longest(words []string) (at int) {
 // unless it is about punctuation.
 func (c *columnReader) phraseByReference(ctx context.Context, p *probe, within *index.DocSet) (*index.DocSet, error) {
 	phrase := p.pred.(index.Phrase).Folded()
-	if strings.ContainsFunc(phrase, func(r rune) bool { return r != ' ' && !index.IsWordRune(r) }) {
+	if strings.ContainsFunc(phrase, betweenWords) {
 		var err error
 		for i := range p.hints.Words {
 			if within, err = c.rowsWithWord(ctx, p, i, within); err != nil || within.IsEmpty() {
