@@ -16,7 +16,9 @@
 // times of the records are replaced: rules look at what comes now.
 //
 // It starts itself as the nodes, so that both are one program; their processor time is that
-// of their processes, without who sends and who is told.
+// of their processes, without who sends and who is told. Both collect their heaps as the
+// runtime does by itself, not as `stere serve` has it collected: what they take at their peak
+// is to be compared, and is not what that takes.
 package main
 
 import (

@@ -305,21 +305,34 @@ func (f *Finder) together(ctx context.Context, tenant model.TenantID, r *triage.
 		return nil // each is asked for alone
 	}
 	f.counts.ended(of)
-	for i, one := range rules {
-		f.counts.keep(countingOf(tenant, one), at, tally{records, pick(&one.When, fields, 2*i, result.Rows)})
+	column := len(fields)
+	for _, one := range rules {
+		f.counts.keep(countingOf(tenant, one), at, tally{records, pick(&one.When, fields, column, result.Rows)})
+		column += columns(&one.When)
 	}
 	return nil
 }
 
-// joint is the question that counts for several rules, by all fields that they name: two
-// columns for each of them.
+// columns is how many columns a condition has in a joint question: what nobody compares is
+// not counted.
+func columns(c *triage.Condition) int {
+	if c.Share == "" {
+		return 1
+	}
+	return 2
+}
+
+// joint is the question that counts for several rules, by all fields that they name: columns
+// for each of them.
 func joint(rules []*triage.Rule, fields []string) string {
 	var conditions, counted []string
 	for _, r := range rules {
-		one, share := condition(r.When.Query), condition(r.When.Share)
+		one := condition(r.When.Query)
 		conditions = append(conditions, one)
 		counted = append(counted, fmt.Sprintf("count_if(%s) as n%d", one, len(counted)))
-		counted = append(counted, fmt.Sprintf("count_if(%s %s) as n%d", one, share, len(counted)))
+		if columns(&r.When) > 1 {
+			counted = append(counted, fmt.Sprintf("count_if(%s %s) as n%d", one, condition(r.When.Share), len(counted)))
+		}
 	}
 	text := strings.Join(conditions, " OR ") + " | stats " + strings.Join(counted, ", ")
 	if len(fields) > 0 {
@@ -328,8 +341,7 @@ func joint(rules []*triage.Rule, fields []string) string {
 	return text
 }
 
-// pick returns what a joint question counted for a condition, whose columns begin at one
-// behind the fields.
+// pick returns what a joint question counted for a condition, whose columns begin at one.
 func pick(c *triage.Condition, fields []string, column int, rows [][]any) []figure {
 	all := adding{}
 	for _, row := range rows {
@@ -338,8 +350,10 @@ func pick(c *triage.Condition, fields []string, column int, rows [][]any) []figu
 			keys[i] = row[slices.Index(fields, field)]
 		}
 		one := figure{group: groupOf(keys)}
-		one.n, _ = number(row[len(fields)+column])
-		one.more, _ = number(row[len(fields)+column+1])
+		one.n, _ = number(row[column])
+		if columns(c) > 1 {
+			one.more, _ = number(row[column+1])
+		}
 		if one.n > 0 {
 			all.add(&one)
 		}

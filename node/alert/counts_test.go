@@ -59,6 +59,7 @@ func TestOverlappingWindowsAreRemembered(t *testing.T) {
 		"id: groups\nevery: 1m\nwhen: {query: 'bad', by: [component, code], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
 		"id: all\nevery: 1m\nwhen: {query: 'bad level>=error', over: 5m, atMost: 4}\nactions: [{notify: true}]",
 		"id: share\nevery: 2m\nwhen: {query: 'bad OR good', share: 'bad', by: [component], over: 10m, atLeast: 40}\nactions: [{notify: true}]",
+		"id: part\nevery: 1m\nwhen: {query: 'code:*', share: 'good', by: [component], over: 5m, atLeast: 50}\nactions: [{notify: true}]",
 		"id: more\nevery: 1m\nwhen: {query: 'good OR code:0', by: [level], over: 5m, atLeast: 3}\nactions: [{notify: true}]",
 		"id: rate\nevery: 1m\nwhen: {query: 'bad', over: 3m, rate: true, atLeast: 0.05}\nactions: [{notify: true}]",
 	} {

@@ -11,10 +11,27 @@ import (
 	"github.com/stere-log/stere/storage/part"
 )
 
-// cases says which case each record of a part is, and what follows.
+// cases says which case each of some records of a part is, and what follows. Rules ask for few
+// of a part: nothing is as large as the part.
 type cases struct {
-	of     []uint32      // by row
+	rows   []uint32      // ascending
+	of     []uint32      // by place in rows
 	fields []fieldValues // by field of the rule
+}
+
+// placeFinder returns what finds the places of rows in a list of some, both ascending; -1 of
+// one that is not there.
+func placeFinder(rows []uint32) func(row uint32) int {
+	at := 0
+	return func(row uint32) int {
+		for at < len(rows) && rows[at] < row {
+			at++
+		}
+		if at < len(rows) && rows[at] == row {
+			return at
+		}
+		return -1
+	}
 }
 
 // fieldValues are the values of one field.
@@ -98,9 +115,9 @@ func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*
 		return nil, err
 	}
 	f := &c.fields[at]
-	numbers := c.of // nobody else has them
-	for row, number := range numbers {
-		numbers[row] = f.ofCase[number]
+	numbers := make([]uint32, p.Rows())
+	for place, row := range c.rows {
+		numbers[row] = f.ofCase[c.of[place]]
 	}
 	if ok {
 		if err := teller.Tell(ctx, name, &part.Telling{By: r.by(), Of: numbers, Dict: f.dict}); err != nil && ctx.Err() != nil {
@@ -110,8 +127,8 @@ func (p derivedPart) found(ctx context.Context, r *rule, at int, name string) (*
 	return &kept{dict: f.dict, of: pack(numbers)}, nil
 }
 
-// cases returns the cases of a rule for rows, nil for all. Those of rows that have a
-// value for every field do not matter, nor do those of other rows.
+// cases returns the cases of a rule for rows, nil for all, but for those that have a value for
+// every field or of which nothing can be made.
 func (p derivedPart) cases(ctx context.Context, r *rule, rows *index.DocSet) (*cases, error) {
 	given, err := p.Part.Eval(ctx, r.given(), nil)
 	if err != nil {
@@ -125,7 +142,8 @@ func (p derivedPart) cases(ctx context.Context, r *rule, rows *index.DocSet) (*c
 			return nil, err
 		}
 	}
-	b := caseBuilder{part: p, rows: rows, rule: r.name, of: make([]uint32, p.Rows()), says: [][]string{make([]string, len(r.inputs))}}
+	b := caseBuilder{part: p, rows: rows, list: rows.ToArray(), rule: r.name, says: [][]string{make([]string, len(r.inputs))}}
+	b.of = make([]uint32, len(b.list))
 	for i, in := range r.inputs {
 		said, err := b.read(ctx, i, in)
 		if err != nil {
@@ -141,13 +159,15 @@ type caseBuilder struct {
 	part derivedPart
 	rule string
 	rows *index.DocSet // whose cases matter
-	of   []uint32      // by row
+	list []uint32      // the same
+	of   []uint32      // by place in list
 	says [][]string    // by case, by input
 }
 
 // said is what one input says.
 type said struct {
-	of   []uint32 // by row
+	rows []uint32 // whose cases matter
+	of   []uint32 // by place in rows
 	says []string // the first is ""
 }
 
@@ -164,9 +184,8 @@ func (s *said) number(numbers map[string]uint32, text string) uint32 {
 
 // read returns what an input says of each row.
 func (b *caseBuilder) read(ctx context.Context, i int, in input) (*said, error) {
-	s := &said{says: []string{""}}
+	s := &said{rows: b.list, of: make([]uint32, len(b.of)), says: []string{""}}
 	numbers := map[string]uint32{"": 0}
-	s.of = make([]uint32, len(b.of))
 	if in.fields == nil {
 		return s, b.readMessages(ctx, i, in, s, numbers)
 	}
@@ -206,8 +225,8 @@ func (b *caseBuilder) mattering(i int, in input) *index.DocSet {
 		matters[number] = in.matters(says[:i])
 	}
 	var rows []uint32
-	for it := b.rows.Iterator(); it.HasNext(); {
-		if row := it.Next(); matters[b.of[row]] {
+	for place, row := range b.list {
+		if matters[b.of[place]] {
 			rows = append(rows, row)
 		}
 	}
@@ -239,11 +258,16 @@ func (b *caseBuilder) addMade(ctx context.Context, name string, rows *index.DocS
 	if err != nil {
 		return err
 	}
-	f := &c.fields[at.at]
-	return s.addMade(ctx, rows, f.dict, func(row uint32) uint32 { return f.ofCase[c.of[row]] }, in.says, numbers)
+	f, place := &c.fields[at.at], placeFinder(c.rows)
+	return s.addMade(ctx, rows, f.dict, func(row uint32) uint32 {
+		if at := place(row); at >= 0 {
+			return f.ofCase[c.of[at]]
+		}
+		return 0
+	}, in.says, numbers)
 }
 
-// addMade takes values that were made of rows, numbered from 1.
+// addMade takes values that were made of rows, numbered from 1; code is asked in their order.
 func (s *said) addMade(ctx context.Context, rows *index.DocSet, dict []string, code func(row uint32) uint32, says func(string) string, numbers map[string]uint32) error {
 	values := part.Values{Dict: dict}
 	for it := rows.Iterator(); it.HasNext(); {
@@ -255,14 +279,14 @@ func (s *said) addMade(ctx context.Context, rows *index.DocSet, dict []string, c
 	return s.add(ctx, values, says, numbers)
 }
 
-// add takes the values of rows of which nothing was said yet.
+// add takes the values of rows, which ascend and of which nothing was said yet.
 func (s *said) add(ctx context.Context, values part.Values, says func(string) string, numbers map[string]uint32) error {
 	const unknown = ^uint32(0)
 	codes := make([]uint32, len(values.Dict))
 	for i := range codes {
 		codes[i] = unknown
 	}
-	looked := 0
+	looked, place := 0, placeFinder(s.rows)
 	for i, code := range values.Codes {
 		if codes[code] == unknown {
 			if looked++; looked%saysAtOnce == 0 && ctx.Err() != nil {
@@ -273,16 +297,11 @@ func (s *said) add(ctx context.Context, values part.Values, says func(string) st
 		if codes[code] == 0 {
 			continue
 		}
-		s.set(values.Rows[i], codes[code])
+		if at := place(values.Rows[i]); at >= 0 && s.of[at] == 0 {
+			s.of[at] = codes[code]
+		}
 	}
 	return nil
-}
-
-// set notes what is said of a row, unless something was.
-func (s *said) set(row, number uint32) {
-	if s.of[row] == 0 {
-		s.of[row] = number
-	}
 }
 
 // readMessages reads what outlines say, and messages where that is not enough.
@@ -306,7 +325,8 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 			}
 		}
 		if in.fallback {
-			rows = slices.DeleteFunc(rows, func(row uint32) bool { return b.told(row, i) })
+			place := placeFinder(b.list)
+			rows = slices.DeleteFunc(rows, func(row uint32) bool { return b.told(place(row), i) })
 		}
 	}
 	err = s.add(ctx, values, func(text string) string {
@@ -341,9 +361,9 @@ func (b *caseBuilder) readMessages(ctx context.Context, i int, in input, s *said
 	return nil
 }
 
-// told reports whether one of the first inputs says something of a row.
-func (b *caseBuilder) told(row uint32, inputs int) bool {
-	return slices.ContainsFunc(b.says[b.of[row]][:inputs], func(says string) bool { return says != "" })
+// told reports whether one of the first inputs says something of the row at a place.
+func (b *caseBuilder) told(place, inputs int) bool {
+	return place >= 0 && slices.ContainsFunc(b.says[b.of[place]][:inputs], func(says string) bool { return says != "" })
 }
 
 // combine makes cases of those that there are and what is said by the next input.
@@ -361,24 +381,24 @@ func (b *caseBuilder) combine(i int, s *said) {
 	}
 	if len(before)*len(s.says) <= gridMax {
 		grid := make([]uint32, len(before)*len(s.says))
-		for row, was := range b.of {
-			at := &grid[int(was)*len(s.says)+int(s.of[row])]
+		for place, was := range b.of {
+			at := &grid[int(was)*len(s.says)+int(s.of[place])]
 			if *at == 0 {
-				*at = next(was, s.of[row])
+				*at = next(was, s.of[place])
 			}
-			b.of[row] = *at - 1
+			b.of[place] = *at - 1
 		}
 		return
 	}
 	pairs := map[[2]uint32]uint32{}
-	for row, was := range b.of {
-		pair := [2]uint32{was, s.of[row]}
+	for place, was := range b.of {
+		pair := [2]uint32{was, s.of[place]}
 		number := pairs[pair]
 		if number == 0 {
-			number = next(was, s.of[row])
+			number = next(was, s.of[place])
 			pairs[pair] = number
 		}
-		b.of[row] = number - 1
+		b.of[place] = number - 1
 	}
 }
 
@@ -392,7 +412,7 @@ func (b *caseBuilder) made(r *rule, says []string) []string {
 
 // decide decides every case.
 func (b *caseBuilder) decide(ctx context.Context, r *rule) (*cases, error) {
-	c := &cases{of: b.of, fields: make([]fieldValues, len(r.fields))}
+	c := &cases{rows: b.list, of: b.of, fields: make([]fieldValues, len(r.fields))}
 	numbers := make([]map[string]uint32, len(r.fields))
 	for i := range numbers {
 		numbers[i] = map[string]uint32{}

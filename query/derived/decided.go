@@ -86,9 +86,8 @@ func (d *decided) shrink() {
 func (d *decidedRows) add(rows *index.DocSet, c *cases, at int) int {
 	f := &c.fields[at]
 	fresh := decidedValues{dict: f.dict}
-	for it := rows.Iterator(); it.HasNext(); {
-		row := it.Next()
-		if number := f.ofCase[c.of[row]]; number > 0 {
+	for place, row := range c.rows {
+		if number := f.ofCase[c.of[place]]; number > 0 {
 			fresh.rows, fresh.of = append(fresh.rows, row), append(fresh.of, number-1)
 		}
 	}

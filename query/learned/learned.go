@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/meaning/classifier"
@@ -109,6 +110,32 @@ type names struct {
 // whole tells apart what was learned.
 func (l *names) whole() string { return l.set.Whole() + "/" + l.model.Key() }
 
+// namesMade remembers, for the time of one question, how outlines are named: most parts have
+// the same ones.
+type namesMade struct {
+	mu sync.Mutex
+	of map[string]string // by outline
+}
+
+// madeMax is how many names are remembered; with more, all are forgotten.
+const madeMax = 16 << 10
+
+func (n *namesMade) get(outline string) (name string, made bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name, made = n.of[outline]
+	return name, made
+}
+
+func (n *namesMade) put(outline, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.of) >= madeMax {
+		clear(n.of)
+	}
+	n.of[outline] = name
+}
+
 // betweenIDs stands between the id of a pattern and that of the outline.
 const betweenIDs = " "
 
@@ -117,9 +144,17 @@ func newNames(set *pattern.Set, patterns bool) *names {
 		return &names{set: nil, of: map[string]*part.Naming{}}
 	}
 	naming := func(what string, of func(m *pattern.Mapper, outline string) string) *part.Naming {
+		known := &namesMade{of: map[string]string{}}
 		return &part.Naming{Key: what + " " + set.Key(), Start: func() func(string) string {
 			mapper := set.Mapper()
-			return func(outline string) string { return of(mapper, outline) }
+			return func(outline string) string {
+				name, made := known.get(outline)
+				if !made {
+					name = of(mapper, outline)
+					known.put(outline, name)
+				}
+				return name
+			}
 		}}
 	}
 	forms := naming("form", func(m *pattern.Mapper, outline string) string { return m.Of(outline).Form() })

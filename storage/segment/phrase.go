@@ -67,20 +67,33 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 }
 
 // besideShape returns the rows of within that may hold a phrase, and not in the shape alone:
-// some word of it may be in a variable, or in a value that the text refers to. Filters and
-// the term index tell, and no page of codes is read.
+// some word of it is in a variable then, or in a value that the text refers to, and each there
+// or in a shape. Of most phrases that somebody watches for, filters and the term index tell
+// that none is, and no page of codes is read.
 func (c *columnReader) besideShape(p *probe, within *index.DocSet) (*index.DocSet, error) {
-	refers, err := c.mayRefer(p)
-	if err != nil || refers {
-		return within, err
+	refs, err := c.references()
+	if err != nil || len(refs) > 0 && !onlyWords(p.pred.(index.Phrase).Folded()) {
+		return within, err // it may reach into a value without a word of it being there
 	}
 	var pages []uint32
+	refers := false
 	for _, word := range p.hints.Words {
 		some, err := c.pagesWithWord(word, p.along, variableWords)
 		if err != nil {
 			return nil, err
 		}
 		pages = union(pages, some)
+		may, err := mayRefer(refs, p, word)
+		if err != nil {
+			return nil, err
+		}
+		if !may && len(some) == 0 && len(c.entriesWith(p, word)) == 0 {
+			return index.NewDocSet(), nil
+		}
+		refers = refers || may
+	}
+	if refers {
+		return within, nil
 	}
 	rows := index.NewDocSet()
 	for _, page := range pages {
@@ -93,21 +106,11 @@ func (c *columnReader) besideShape(p *probe, within *index.DocSet) (*index.DocSe
 	return index.And(rows, within), nil
 }
 
-// mayRefer reports whether the phrase may reach into a value that a text refers to. Where it
-// has more than words and spaces that is so without a word in the value.
-func (c *columnReader) mayRefer(p *probe) (bool, error) {
-	refs, err := c.references()
-	if err != nil || len(refs) == 0 {
-		return false, err
-	}
-	if !onlyWords(p.pred.(index.Phrase).Folded()) {
-		return true, nil
-	}
+// mayRefer reports whether some value that texts refer to may have a word.
+func mayRefer(refs []reference, p *probe, word string) (bool, error) {
 	for _, ref := range refs {
-		for _, word := range p.hints.Words {
-			if may, err := ref.column.mayHave(p, word); err != nil || may {
-				return may, err
-			}
+		if may, err := ref.column.mayHave(p, word); err != nil || may {
+			return may, err
 		}
 	}
 	return false, nil
@@ -130,12 +133,7 @@ func (c *columnReader) mayHave(p *probe, word string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, ref := range refs {
-		if may, err := ref.column.mayHave(p, word); err != nil || may {
-			return may, err
-		}
-	}
-	return false, nil
+	return mayRefer(refs, p, word)
 }
 
 // onlyWords reports whether there is nothing but words and spaces in a phrase.
