@@ -139,6 +139,13 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	rest := index.AndNot(within, found)
+	if p.sought && rest.GetCardinality() <= directRowMax {
+		rows, err := c.verify(ctx, p.pred, rest)
+		if err != nil {
+			return nil, err
+		}
+		return index.Or(found, rows), nil
+	}
 	plain, err := c.plainWithPhrase(ctx, p, rest)
 	if err != nil {
 		return nil, err
@@ -462,13 +469,7 @@ func (s *textScan) variables(_ context.Context, page uint32) error {
 	if s.begin != nil {
 		s.begin(page, variableWords)
 	}
-	s.numbers = s.numbers[:0]
-	s.may(func(_ column.Needle, word string) bool {
-		if number, ok := column.Number(word); ok {
-			s.numbers = append(s.numbers, number)
-		}
-		return false // all of them
-	})
+	s.findNumbers()
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err
