@@ -30,6 +30,9 @@ func IsWordRune(r rune) bool {
 // IsWordByte reports whether a byte of a text is one of ASCII that is part of words.
 func IsWordByte(b byte) bool { return b < utf8.RuneSelf && asciiWord[b] != 0 }
 
+// FoldByte returns a byte that IsWordByte as it is in words.
+func FoldByte(b byte) byte { return asciiWord[b] }
+
 // Fold returns s in the lower case in which words compare.
 func Fold(s string) string {
 	return strings.ToLower(s) // rune by rune, and fast where all is ASCII

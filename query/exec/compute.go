@@ -15,27 +15,48 @@ import (
 // isVirtual reports whether a field is computed, not stored.
 func isVirtual(field string) bool { return strings.HasPrefix(field, plan.Virtual) }
 
-// filtered returns those of the rows of a part that the plan's ops keep.
+// filtered returns those of the rows of a part that the plan's ops keep. What is computed
+// of these is computed with it.
 func (r *run) filtered(p part.Part, found *index.DocSet) (*index.DocSet, error) {
 	if r.plan.Filter == nil || found.IsEmpty() {
 		return found, nil
 	}
+	program := r.plan.Filter
+	if whole := r.plan.Whole; whole != nil && r.reads.has(p) && !r.wide(p, found, whole.Inputs...) {
+		program = whole // of more rows all values might take too much at once
+	}
 	list := found.ToArray()
+	made := make([]*interned, len(program.Outputs))
+	for i := range made {
+		made[i] = newInterned(len(list))
+	}
 	var kept []int
-	err := r.do(p, r.plan.Filter, found, list, func(n int, _ expr.Value, keep bool) {
-		if keep {
-			kept = append(kept, n)
+	err := r.do(p, program, found, list, func(n int, out *result) {
+		if !out.keep {
+			return
 		}
+		for i, v := range out.made {
+			made[i].setUpTo(len(kept), v, r.limits.MemoryBytes)
+		}
+		kept = append(kept, n)
 	})
-	if err != nil || len(kept) == len(list) {
+	if err != nil {
 		return found, err
 	}
-	rows := make([]uint32, len(kept))
-	for i, n := range kept {
-		rows[i] = list[n]
+	left := found
+	if len(kept) < len(list) {
+		rows := make([]uint32, len(kept))
+		for i, n := range kept {
+			rows[i] = list[n]
+		}
+		left = index.DocSetOf(rows...)
+		r.reads.narrow(p, found, left, kept)
 	}
-	left := index.DocSetOf(rows...)
-	r.reads.narrow(p, found, left, kept)
+	for i, c := range made {
+		c.column.codes = c.column.codes[:len(kept)]
+		r.checkBytes(c)
+		r.reads.noteMade(p, left, program.Outputs[i].Virtual, c.column)
+	}
 	return left, nil
 }
 
@@ -44,18 +65,21 @@ func (r *run) compute(p part.Part, field string, found *index.DocSet, list []uin
 	if field == plan.FieldPosition {
 		return r.gatherPositions(p, found, list)
 	}
+	if c, ok := r.reads.made(p, found, field); ok {
+		return c, nil
+	}
 	c := newInterned(len(list))
 	program := r.plan.Virtual[field]
-	err := r.do(p, program, found, list, func(n int, v expr.Value, _ bool) {
-		if c.bytes > r.limits.MemoryBytes {
-			v = expr.Value{}
-		}
-		c.set(n, v)
-	})
+	err := r.do(p, program, found, list, func(n int, out *result) { c.setUpTo(n, out.v, r.limits.MemoryBytes) })
+	r.checkBytes(c)
+	return c.column, err
+}
+
+// checkBytes notes that values of a column are missing, as they took too much.
+func (r *run) checkBytes(c *interned) {
 	if c.bytes > r.limits.MemoryBytes {
 		r.partial(fmt.Sprintf("the computed values take more than %d bytes", r.limits.MemoryBytes))
 	}
-	return c.column, err
 }
 
 // interned is a column that is made value by value.
@@ -67,6 +91,13 @@ type interned struct {
 
 func newInterned(n int) *interned {
 	return &interned{column: column{codes: make([]uint32, n)}, codes: map[expr.Value]uint32{}}
+}
+
+// setUpTo sets the value of the n-th row, unless all values take more than so many bytes.
+func (c *interned) setUpTo(n int, v expr.Value, most int) {
+	if c.bytes <= most {
+		c.set(n, v)
+	}
 }
 
 // set sets the value of the n-th row.
@@ -110,7 +141,7 @@ type input struct {
 // do runs a program over rows of a part and hands over what it gives for each:
 // the output and whether the row stays. Rows with one value of the only input
 // give the same, so that each value is looked at once.
-func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, v expr.Value, keep bool)) error {
+func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, out *result)) error {
 	if !r.wide(p, found, program.Inputs...) {
 		return r.doSome(p, program, found, list, take)
 	}
@@ -118,12 +149,12 @@ func (r *run) do(p part.Part, program *plan.Program, found *index.DocSet, list [
 	return r.eachPiece(found, func(piece *index.DocSet) error {
 		first, to := from, from+int(piece.GetCardinality())
 		from = to
-		return r.doSome(p, program, piece, list[first:to], func(n int, v expr.Value, keep bool) { take(first+n, v, keep) })
+		return r.doSome(p, program, piece, list[first:to], func(n int, out *result) { take(first+n, out) })
 	})
 }
 
 // doSome is do for rows that are read at once.
-func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, v expr.Value, keep bool)) error {
+func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, list []uint32, take func(n int, out *result)) error {
 	inputs, times, ids, err := r.inputs(p, program, found, list)
 	if err != nil {
 		return err
@@ -133,6 +164,7 @@ func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, li
 	if single {
 		tried = make([]result, len(inputs[0].values))
 	}
+	var out result
 	row := rows.Row{Record: true}
 	scratch := make([]rows.Field, 0, len(inputs)+madeRoom)
 	for n := range list {
@@ -141,10 +173,10 @@ func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, li
 				return err
 			}
 		}
-		var known *result
+		known := &out
 		if single {
 			if known = &tried[inputs[0].codes[n]]; known.done {
-				take(n, known.v, known.keep)
+				take(n, known)
 				continue
 			}
 		}
@@ -161,11 +193,8 @@ func (r *run) doSome(p part.Part, program *plan.Program, found *index.DocSet, li
 		if ids != nil {
 			row.ID = ids[n]
 		}
-		out := run1(program, &row)
-		if known != nil {
-			*known = out
-		}
-		take(n, out.v, out.keep)
+		known.run(program, &row)
+		take(n, known)
 	}
 	return nil
 }
@@ -181,20 +210,24 @@ type result struct {
 	done bool
 	keep bool
 	v    expr.Value
+	made []expr.Value // the outputs of a program that has several
 }
 
-// run1 runs a program on one row.
-func run1(program *plan.Program, row *rows.Row) result {
+// run runs a program on one row.
+func (r *result) run(program *plan.Program, row *rows.Row) {
+	*r = result{done: true, made: r.made[:0]}
 	for _, op := range program.Ops {
 		if !op.Apply(row) {
-			return result{done: true}
+			return
 		}
 	}
-	out := result{done: true, keep: true}
+	r.keep = true
 	if program.Output != "" {
-		out.v = row.Get(program.Output)
+		r.v = row.Get(program.Output)
 	}
-	return out
+	for _, output := range program.Outputs {
+		r.made = append(r.made, row.Get(output.Field))
+	}
 }
 
 // inputs reads the fields that a program needs, and times and ids if it does.

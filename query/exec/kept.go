@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/stere-log/stere/index"
 	"github.com/stere-log/stere/query/plan"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -275,7 +276,11 @@ func Remember(ctx context.Context, parts []part.Part, asked []Asked) error {
 func rememberPart(p part.Part, tables []*groups, i int) error {
 	var open []*groups
 	for _, g := range tables {
-		if memo, ok := g.parts[i].(part.Memo); ok && memo.Sealed() && g.key != "" && g.parts[i].Rows() > 0 && g.contains(g.parts[i]) {
+		memo, ok := g.parts[i].(part.Memo)
+		if !ok || !memo.Sealed() || g.key == "" || g.parts[i].Rows() == 0 || !g.contains(g.parts[i]) {
+			continue
+		}
+		if _, err := memo.Memo(g.key, func() (any, int64, error) { return nil, 0, errNotKept }); err != nil {
 			open = append(open, g)
 		}
 	}
@@ -283,13 +288,50 @@ func rememberPart(p part.Part, tables []*groups, i int) error {
 		return nil
 	}
 	if shared, ok := p.(part.Shared); ok {
-		defer shared.Share()()
+		var done func()
+		share := func() (err error) {
+			done, err = shared.Share(open[0].ctx, wordsAnywhere(open))
+			return err
+		}
+		if err := open[0].turn(share); err != nil {
+			return err
+		}
+		defer done()
 	}
 	return open[0].each(len(open), func(n int) error {
 		p := open[n].parts[i]
 		_, err := open[n].remembered(p, 0, p.Rows(), false)
 		return err
 	})
+}
+
+// wordsAnywhere returns the words that tables look for in any field: of phrases the longest,
+// as short ones are in nearly everything.
+func wordsAnywhere(tables []*groups) (words []string) {
+	for _, g := range tables {
+		index.Map(g.plan.Expr, func(e index.Expr) index.Expr {
+			leaf, ok := e.(index.Leaf)
+			if !ok || leaf.Field != "" {
+				return e
+			}
+			switch pred := leaf.Pred.(type) {
+			case index.Word:
+				words = append(words, pred.Folded)
+			case index.Phrase:
+				of, longest := pred.Hints().Words, 0
+				for _, word := range of {
+					longest = max(longest, len(word))
+				}
+				for _, word := range of {
+					if len(word) == longest {
+						words = append(words, word)
+					}
+				}
+			}
+			return e
+		})
+	}
+	return words
 }
 
 // newKey returns what says all that decides what the rows of a part amount to, ""

@@ -158,8 +158,43 @@ func TestPiecesOfMasked(t *testing.T) {
 	}
 }
 
-// answerOf returns the rows or records that answer a query over one part.
-func answerOf(t *testing.T, p part.Part, text string) any {
+// TestComputedWithTheFilter checks that what is computed of the rows that stay, at once with
+// whether they do, is what is computed of it field by field.
+func TestComputedWithTheFilter(t *testing.T) {
+	const rows = 2*pieceRows + 1_000
+	p := &textsPart{most: new(int)}
+	for i := range rows {
+		p.messages = append(p.messages, fmt.Sprintf("message %d of %d", i*7919%601, i%7))
+		p.components = append(p.components, fmt.Sprintf("c%d", i%3))
+	}
+	computed := 0
+	for _, text := range []string{
+		`* | extract /(?P<who>[1-5]+) of (?P<of>\d)/ | where who != null | stats count(), min(_time), count_distinct(of) by (who, component)`,
+		`* | eval x = upper(component), y = coalesce(none, x) | where ends_with(concat(message, x), "3C1") or y = "C2" | stats count(), max(message) by (y, x, none)`,
+		`* | where component = "c1" | eval x = concat(message, "x") | where ends_with(x, "6x") | eval component = x | stats count(), count_if(component != "c1") by (component)`,
+		`* | where component = "c0" | stats count() by (component)`, `* | rename component as message | where message = "c2" | eval m = lower(message) | stats count() by (m, message)`,
+	} {
+		for _, texts := range []bool{false, true} {
+			p.texts = texts
+			whole, alone := plannedOf(t, text), plannedOf(t, text)
+			if (whole.Whole != nil) != (whole.Filter != nil && len(whole.Virtual) > 0) {
+				t.Errorf("%s: %d fields are computed, with the filter: %v", text, len(whole.Virtual), whole.Whole != nil)
+			}
+			computed += len(whole.Virtual)
+			alone.Whole = nil
+			have, want := answerTo(t, p, text, whole), answerTo(t, p, text, alone)
+			if !reflect.DeepEqual(have, want) {
+				t.Errorf("%s: texts %v: at once %.300v, one by one %.300v", text, texts, have, want)
+			}
+		}
+	}
+	if computed == 0 {
+		t.Error("nothing is computed")
+	}
+}
+
+// plannedOf returns the plan of a query.
+func plannedOf(t *testing.T, text string) *plan.Plan {
 	t.Helper()
 	parsed, err := syntax.Parse(text)
 	if err != nil {
@@ -169,6 +204,18 @@ func answerOf(t *testing.T, p part.Part, text string) any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return planned
+}
+
+// answerOf returns the rows or records that answer a query over one part.
+func answerOf(t *testing.T, p part.Part, text string) any {
+	t.Helper()
+	return answerTo(t, p, text, plannedOf(t, text))
+}
+
+// answerTo is answerOf for a plan of the query.
+func answerTo(t *testing.T, p part.Part, text string, planned *plan.Plan) any {
+	t.Helper()
 	limits := Limits{Time: time.Minute, CountTime: time.Minute, Groups: 10_000, Distinct: 10_000, Values: 10_000, MemoryBytes: 64 << 20, Workers: 1}
 	from := Source{Parts: []part.Part{p}}
 	if planned.Table != nil {

@@ -9,7 +9,7 @@ import (
 
 // reads are the stored fields of which a table computes others, in parts that are visited
 // now: the rows that stay and every field that they are grouped by are computed of the same
-// texts, which are put together once.
+// texts, which are put together once. What is computed of the rows that stay is there too.
 type reads struct {
 	mu sync.Mutex
 	of map[part.Part]*partReads
@@ -19,6 +19,8 @@ type reads struct {
 type partReads struct {
 	rows   *index.DocSet // which does not change, so that it is known by where it is
 	inputs map[string]input
+	stay   *index.DocSet
+	made   map[string]column // virtual fields of those that stay
 }
 
 // begin keeps what is read of a part from now on.
@@ -36,6 +38,37 @@ func (r *reads) end(p part.Part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.of, p)
+}
+
+// has reports whether what is read of a part is kept.
+func (r *reads) has(p part.Part) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of[p] != nil
+}
+
+// noteMade keeps a virtual field of the rows that stay.
+func (r *reads) noteMade(p part.Part, stay *index.DocSet, field string, c column) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.of[p]
+	if of == nil {
+		return
+	}
+	if of.stay != stay {
+		of.stay, of.made = stay, map[string]column{}
+	}
+	of.made[field] = c
+}
+
+// made returns a virtual field of rows, if it is known.
+func (r *reads) made(p part.Part, rows *index.DocSet, field string) (c column, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if of := r.of[p]; of != nil && of.stay == rows {
+		c, ok = of.made[field]
+	}
+	return c, ok
 }
 
 // known returns a field of rows, if it was read.

@@ -15,6 +15,37 @@ type Program struct {
 	Ops    []rows.Op
 	Inputs []string // query names of the stored fields that the ops need
 	Output string   // the field that is wanted; "" for the filter
+	// Outputs are fields that are wanted of the rows that stay, by the virtual fields that
+	// have them; nil: Output alone is.
+	Outputs []Made
+}
+
+// Made is a field of a program and the virtual field that it is.
+type Made struct{ Virtual, Field string }
+
+// newWhole returns what has to be done to know whether a row stays and to get all fields:
+// all at once for less than one after the other, where they need the same.
+func newWhole(ops []rows.Op, outputs []Made) *Program {
+	want := rows.Names{}
+	for _, made := range outputs {
+		want.Add(made.Field)
+	}
+	return (&Program{Outputs: outputs}).of(ops, want)
+}
+
+// of completes a program of those of the ops that matter for what is wanted.
+func (p *Program) of(ops []rows.Op, want rows.Names) *Program {
+	for _, op := range slices.Backward(ops) {
+		if op.Back(&want) {
+			p.Ops = append(p.Ops, op)
+		}
+	}
+	slices.Reverse(p.Ops)
+	for name := range want {
+		p.Inputs = append(p.Inputs, name)
+	}
+	slices.Sort(p.Inputs)
+	return p
 }
 
 // Virtual begins the names of fields that are not stored: no text can name
@@ -97,8 +128,8 @@ func newProgram(ops []rows.Op, output string) *Program {
 	if output != "" {
 		want.Add(output)
 	}
-	program := &Program{Output: output}
-	for _, op := range slices.Backward(ops) {
+	var left []rows.Op
+	for _, op := range ops {
 		if output != "" {
 			switch join, inner := op.(*rows.Join); {
 			case inner && join.Inner: // rows without a partner are gone already
@@ -107,16 +138,9 @@ func newProgram(ops []rows.Op, output string) *Program {
 				continue
 			}
 		}
-		if op.Back(&want) {
-			program.Ops = append(program.Ops, op)
-		}
+		left = append(left, op)
 	}
-	slices.Reverse(program.Ops)
-	for name := range want {
-		program.Inputs = append(program.Inputs, name)
-	}
-	slices.Sort(program.Inputs)
-	return program
+	return (&Program{Output: output}).of(left, want)
 }
 
 // stored returns the field that the program only gives another name; ok is
@@ -143,7 +167,9 @@ func (c *chain) field(name string) string {
 	if field, ok := program.stored(); ok {
 		return field
 	}
-	return c.virtual(program, name)
+	virtual := c.virtual(program, name)
+	c.made = append(c.made, Made{virtual, name})
+	return virtual
 }
 
 // sortField is field for a field to sort by: one named level is ordered by

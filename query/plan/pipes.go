@@ -25,6 +25,7 @@ type chain struct {
 	lower *lowering       // has the sets that are not used yet
 
 	ops        []rows.Op // before the first stage
+	made       []Made    // virtual fields that these make
 	conditions []index.Expr
 	printed    []string // the pipes that the ops come from
 	patterns   bool     // what is compiled may ask for patterns
@@ -91,6 +92,9 @@ func (c *chain) finish() {
 	for i, op := range slices.Backward(c.ops) {
 		if rows.Filters(op) {
 			p.Filter, p.Cheap = newProgram(c.ops[:i+1], ""), false
+			if p.Table != nil && len(c.made) > 0 {
+				p.Whole = newWhole(c.ops, c.made)
+			}
 			break
 		}
 	}

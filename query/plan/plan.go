@@ -45,8 +45,11 @@ type Plan struct {
 	// if by none. Virtual are the fields of Sort and Table that are computed.
 	Filter  *Program
 	Virtual map[string]*Program
-	Shape   []rows.Op // what is done to the records of an answer
-	Rest    []Stage   // what is done at the root to what the parts amount to
+	// Whole does what Filter does, and makes the virtual fields that it names of the rows
+	// that stay; nil if Filter is, or there are none.
+	Whole *Program
+	Shape []rows.Op // what is done to the records of an answer
+	Rest  []Stage   // what is done at the root to what the parts amount to
 
 	Columns []string // of the table that the answer is
 	Open    bool     // it can have others

@@ -252,8 +252,9 @@ type Metered interface {
 // Shared is implemented by parts that can be told that many questions are asked of them, one
 // right after the other.
 type Shared interface {
-	// Share has what is read kept at once, until done is called: it is needed again.
-	Share() (done func())
+	// Share has what is read kept at once, until done is called: it is needed again. Words,
+	// folded, are what several of the questions look for in any field.
+	Share(ctx context.Context, words []string) (done func(), err error)
 }
 
 // Meter counts what reading parts costs. It is safe for concurrent use.

@@ -57,16 +57,22 @@ type readings struct {
 		hash  uint32
 		count uint8
 	}
-	shared map[uint64]int // segments whose pages are kept at once, and for how many
+	shared map[uint64]*shared // segments whose pages are kept at once
+}
+
+// shared is what is known of a segment while much is asked of it.
+type shared struct {
+	by     int // how many
+	sought []*sought
 }
 
 // keeps reports whether a page should be kept that is read now: again says so, or it is one
 // of a segment of which much is asked. What is dear to make besides asks again alone.
 func (r *readings) keeps(key cacheKey) bool {
 	r.mu.Lock()
-	shared := r.shared[key.segment] > 0
+	shared := r.shared[key.segment]
 	r.mu.Unlock()
-	return shared || r.again(key)
+	return shared != nil || r.again(key)
 }
 
 // share has pages of a segment kept when they are read first, until it is called with -1.
@@ -74,17 +80,33 @@ func (r *readings) share(segment uint64, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.shared == nil {
-		r.shared = map[uint64]int{}
+		r.shared = map[uint64]*shared{}
 	}
-	if r.shared[segment] += more; r.shared[segment] == 0 {
+	if r.shared[segment] == nil {
+		r.shared[segment] = &shared{}
+	}
+	if r.shared[segment].by += more; r.shared[segment].by == 0 {
 		delete(r.shared, segment)
 	}
 }
 
-// Share implements part.Shared.
-func (s *Segment) Share() (done func()) {
-	s.cache.readings.share(s.number, 1)
-	return func() { s.cache.readings.share(s.number, -1) }
+// know keeps what was sought of a segment that is shared, as long as it is.
+func (r *readings) know(segment uint64, found *sought) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if of := r.shared[segment]; of != nil {
+		of.sought = append(slices.Clip(of.sought), found)
+	}
+}
+
+// known returns what was sought of a segment.
+func (r *readings) known(segment uint64) []*sought {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if of := r.shared[segment]; of != nil {
+		return of.sought
+	}
+	return nil
 }
 
 // again counts a reading and reports whether the page should be kept now.

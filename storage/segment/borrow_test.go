@@ -224,7 +224,14 @@ func TestShare(t *testing.T) {
 	kept := func(segment uint64, number uint32) bool {
 		return c.readings.keeps(cacheKey{segment: segment, item: itemText, number: number})
 	}
-	ends := []func(){segments[0].Share(), segments[0].Share()}
+	var ends []func()
+	for range 2 {
+		end, err := segments[0].Share(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, end)
+	}
 	for i, end := range ends {
 		if !kept(1, uint32(i)) || kept(2, uint32(i)) {
 			t.Errorf("%d share: a page of theirs is kept: %v, one of others: %v", len(ends)-i, kept(1, uint32(i)), kept(2, uint32(i)))

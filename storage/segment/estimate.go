@@ -15,6 +15,11 @@ var _ part.Estimator = (*Segment)(nil)
 // and the pages that may hold a word. A leaf it knows nothing of may hold for
 // every row.
 func (s *Segment) Estimate(leaf index.Leaf) (uint64, error) {
+	if leaf.Field == "" {
+		if rows, in, _ := s.soughtRows(leaf.Pred, index.DocSetRange(0, s.meta.Rows)); len(in) > 0 {
+			return rows.GetCardinality(), nil
+		}
+	}
 	p, err := s.newProbe(leaf)
 	if err != nil {
 		return 0, err

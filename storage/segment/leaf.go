@@ -20,14 +20,23 @@ const (
 
 // Leaf implements part.Leaves.
 func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error) {
-	columns := s.columns
+	columns, in := s.columns, []map[uint32]struct{}(nil)
 	if leaf.Field != "" {
 		columns = s.named[leaf.Field]
+	} else {
+		var exact bool
+		if within, in, exact = s.soughtRows(leaf.Pred, within); exact || within.IsEmpty() {
+			return within, nil
+		}
+		if len(in) > 0 {
+			columns = slices.DeleteFunc(slices.Clone(columns), func(c part.Column) bool { return !inEach(in, c.(*columnReader).number) })
+		}
 	}
 	p, err := s.newProbe(leaf)
 	if err != nil {
 		return nil, err
 	}
+	p.sought = len(in) > 0
 	found, left := index.NewDocSet(), within
 	for _, column := range columns {
 		c := column.(*columnReader)
@@ -64,6 +73,7 @@ type probe struct {
 	exact    bool // an entry in entries satisfies pred, no need to try
 	regex    *regexHint
 	along    []string // words that will be looked for besides that of the hint
+	sought   bool     // the rows that are looked at are known to have words of the hint
 }
 
 func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {

@@ -28,6 +28,13 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 		return nil, err
 	}
 	rest := index.AndNot(within, found)
+	if p.sought && rest.GetCardinality() <= directRowMax {
+		rows, err := c.verify(ctx, p.pred, rest)
+		if err != nil {
+			return nil, err
+		}
+		return index.Or(found, rows), nil
+	}
 	plain, err := c.plainWithPhrase(ctx, p, rest)
 	if err != nil {
 		return nil, err

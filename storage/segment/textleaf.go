@@ -318,13 +318,7 @@ func (s *textScan) variables(_ context.Context, page uint32) error {
 	if s.begin != nil {
 		s.begin(page, variableWords)
 	}
-	s.numbers = s.numbers[:0]
-	s.may(func(_ column.Needle, word string) bool {
-		if number, ok := column.Number(word); ok {
-			s.numbers = append(s.numbers, number)
-		}
-		return false // all of them
-	})
+	s.findNumbers()
 	asked, err := s.askedCodes(page)
 	if err != nil || asked != nil && asked.empty() {
 		return err

@@ -16,8 +16,26 @@ var _ part.AnyLeaf = (*Segment)(nil)
 // AnyLeaf implements part.AnyLeaf: pages of codes and of variables are read once for words
 // that any of may be in a field.
 func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *index.DocSet) (*index.DocSet, error) {
-	words, others := wordsAmong(leaves)
 	found, left := index.NewDocSet(), within
+	leaves = slices.DeleteFunc(slices.Clone(leaves), func(leaf index.Leaf) bool {
+		if leaf.Field != "" {
+			return false
+		}
+		rows, _, exact := s.soughtRows(leaf.Pred, left)
+		if exact {
+			found.Or(rows)
+		}
+		return exact || rows.IsEmpty()
+	})
+	if len(leaves) == 0 {
+		return found, nil
+	}
+	known, within := found, index.AndNot(within, found)
+	if left = within; left.IsEmpty() {
+		return found, nil
+	}
+	words, others := wordsAmong(leaves)
+	found = index.NewDocSet()
 	if len(words) > 0 {
 		probes, err := s.wordProbes(words)
 		if err != nil {
@@ -40,7 +58,7 @@ func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *inde
 		}
 		return s.Leaf(ctx, leaf, left)
 	})
-	return index.Or(found, rest), err
+	return index.Or(known, index.Or(found, rest)), err
 }
 
 // eachAmong returns what is found of each of a list, the next of which is looked for only among
