@@ -104,11 +104,13 @@ func parseCutLong(raw []byte, chunks, pages uint32) (*cutLong, int64, error) {
 		if r.Failed() {
 			return nil, 0, ErrCorrupt
 		}
-		places, rest, err := column.Ints(nil, r.Rest(), int(texts))
-		if err != nil {
-			return nil, 0, err
+		raw = r.Rest()
+		var places []int64
+		if texts > 0 {
+			if places, raw, err = column.Ints(nil, raw, int(texts)); err != nil {
+				return nil, 0, err
+			}
 		}
-		raw = rest
 		var of []uint32
 		last := int64(-1)
 		for _, place := range places {

@@ -149,6 +149,35 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestPagesWithoutLongTexts reads columns in which only some pages have long texts.
+func TestPagesWithoutLongTexts(t *testing.T) {
+	for with := range 3 {
+		t.Run(fmt.Sprint("page ", with), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(93, uint64(with)))
+			ids, records := followRecords(rng, 2*PageRows+500)
+			for i := with * PageRows; i < min(len(records), with*PageRows+40); i++ {
+				for k, field := range records[i].Fields {
+					if field.Name == "message" {
+						records[i].Fields[k].Text = strings.Repeat(fmt.Sprintf("Seat%d of Ort%d; ", i, rng.IntN(40)), 200)
+					}
+				}
+			}
+			mem := newMemPart(ids, records)
+			s, _ := buildAs(t, Version, Input{Part: mem})
+			l, err := s.Columns("message")[0].(*columnReader).cutLong()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for page, places := range l.places {
+				if (len(places) > 0) != (page == with) {
+					t.Fatalf("page %d has %d long texts", page, len(places))
+				}
+			}
+			compareLong(t, rng, mem, s)
+		})
+	}
+}
+
 // TestPiecesEnd checks that texts are cut where their content says, never in a word or a
 // variable, and that pieces are the whole text.
 func TestPiecesEnd(t *testing.T) {
