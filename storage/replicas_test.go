@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stere-log/stere/model"
+	"github.com/stere-log/stere/model/block"
 	"github.com/stere-log/stere/storage/engine"
 )
 
@@ -52,7 +53,7 @@ func (p *pair) open() {
 	// What the replicas need not agree on differs.
 	cfg := p.leader.cfg
 	cfg.Level, cfg.DayCutRows, cfg.MergeRowsMax = 1+p.rng.IntN(3), cfg.DayCutRows+p.rng.IntN(30), cfg.MergeRowsMax+p.rng.IntN(100)
-	if p.shard, err = Open(p.t.Context(), Env{Engine: p.engine, Query: readCondition}, cfg); err != nil {
+	if p.shard, err = Open(p.t.Context(), Env{Engine: p.engine, Query: readCondition, Bodies: &block.BodyPool{Wipe: true}}, cfg); err != nil {
 		p.t.Fatal(err)
 	}
 	state, _ := p.shard.Durable()

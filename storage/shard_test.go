@@ -79,7 +79,7 @@ func (h *history) open() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.shard, err = Open(h.t.Context(), Env{Engine: h.engine, Query: readCondition}, h.cfg)
+	h.shard, err = Open(h.t.Context(), Env{Engine: h.engine, Query: readCondition, Bodies: &block.BodyPool{Wipe: true}}, h.cfg)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -9,7 +9,12 @@ const chunkBytes = 8 << 20
 // head that is sealed: the next ones are read into the same memory, which is not cleared and
 // not garbage in between. What nobody borrows is forgotten by the second collection. It is
 // safe for concurrent use; the zero value is usable.
-type BodyPool struct{ chunks sync.Pool } // of *[chunkBytes]byte
+type BodyPool struct {
+	// Wipe has what was lent overwritten when it is given back, and memory lent for few bytes
+	// too: tests find so who uses a body for too long.
+	Wipe   bool
+	chunks sync.Pool // of *[chunkBytes]byte
+}
 
 // Bodies is memory that is lent to one borrower, for one goroutine at a time.
 type Bodies struct {
@@ -25,7 +30,7 @@ type bodyChunk struct {
 // Borrow returns memory for bodies of so many bytes in all; nil, which is usable, if these
 // are too few to keep chunks for them.
 func (p *BodyPool) Borrow(bytes int) *Bodies {
-	if bytes < chunkBytes {
+	if bytes < chunkBytes && !p.Wipe {
 		return nil
 	}
 	return &Bodies{pool: p}
@@ -71,6 +76,11 @@ func (b *Bodies) Return() {
 		return
 	}
 	for _, c := range b.chunks {
+		if b.pool.Wipe {
+			for i := range c.bytes[:c.used] {
+				c.bytes[i] = 0xee
+			}
+		}
 		b.pool.chunks.Put(c.bytes)
 	}
 	b.chunks = nil

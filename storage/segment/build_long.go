@@ -61,6 +61,8 @@ type longBuilder struct {
 	places []int64 // of each among the texts of code 0 on its page
 	counts []int64 // of pieces, of each
 	pages  []int   // texts up to the end of each page
+	bytes  int     // of the texts of the page at hand
+	most   int     // the most bytes of a page
 	codes  []uint32
 	known  column.Distinct
 }
@@ -78,9 +80,13 @@ func (l *longBuilder) add(text string, place int64) {
 	}
 	l.texts, l.places = append(l.texts, text), append(l.places, place)
 	l.counts = append(l.counts, int64(len(l.codes)-before))
+	l.bytes += len(text)
 }
 
-func (l *longBuilder) endPage() { l.pages = append(l.pages, len(l.texts)) }
+func (l *longBuilder) endPage() {
+	l.pages = append(l.pages, len(l.texts))
+	l.most, l.bytes = max(l.most, l.bytes), 0
+}
 
 // What stands beside a piece, if it is not always the same piece.
 const (
@@ -201,6 +207,11 @@ func (c *columnBuilder) emitLong(l *longBuilder) error {
 		return nil
 	}
 	pieces := l.join()
+	// What is stored of texts does not bound what they are once they are joined, which is
+	// what readers of a page have in memory.
+	if l.most > column.DecodedMax || len(l.texts) > listsMax {
+		return ErrTooLarge
+	}
 	var sizes []int64
 	var chunks [][]byte
 	for len(pieces) > 0 {
@@ -227,6 +238,9 @@ func (c *columnBuilder) emitLong(l *longBuilder) error {
 		return err
 	}
 	r := l.runs()
+	if max(len(r.sizes), len(chunks)) > listsMax || max(len(r.pieces), len(r.codes)) > column.CountMax {
+		return ErrTooLarge
+	}
 	c.raw = c.encoder.AppendInts(binary.AppendUvarint(c.raw[:0], uint64(len(r.sizes))), r.sizes)
 	c.raw = c.encoder.AppendCodes(c.raw, r.pieces)
 	c.raw = c.encoder.AppendInts(c.raw, r.counts)

@@ -28,12 +28,24 @@ type cutPieces struct {
 	runs     []uint32
 }
 
-// appendOf appends the pieces of a text.
-func (p *cutPieces) appendOf(dst []uint32, text uint32) []uint32 {
+// listsMax is how many long texts, runs and chunks of pieces a column has at most: of
+// lists that are as small as nothing when they are stored.
+const listsMax = 1 << 24
+
+// pieceCountMax is how many pieces a text has at most: all but the last are as long as a
+// piece must be.
+const pieceCountMax = column.DecodedMax/pieceMin + 1
+
+// appendOf appends the pieces of a text; false if these are too many for one.
+func (p *cutPieces) appendOf(dst []uint32, text uint32) ([]uint32, bool) {
 	for _, run := range between(p.runs, p.textEnds, text) {
-		dst = append(dst, between(p.pieces, p.runEnds, run)...)
+		of := between(p.pieces, p.runEnds, run)
+		if len(of) > pieceCountMax-len(dst) {
+			return dst, false
+		}
+		dst = append(dst, of...)
 	}
-	return dst
+	return dst, true
 }
 
 // between returns what one of several has, by where that of each ends.
@@ -147,7 +159,7 @@ func (c *columnReader) cutPieces(l *cutLong) (*cutPieces, error) {
 // parseCutPieces reads the pieces of texts, which are numbered up to limit.
 func parseCutPieces(raw []byte, texts, limit uint32) (*cutPieces, error) {
 	r := wire.NewReader(raw)
-	runs := r.Bounded(column.CountMax)
+	runs := r.Bounded(listsMax)
 	if r.Failed() || runs == 0 || texts == 0 {
 		return nil, ErrCorrupt
 	}
@@ -178,11 +190,15 @@ func listsOf(raw []byte, n, limit uint32) (ends, all []uint32, rest []byte, err 
 
 // endsOf reads how much each of n has, at least 1, and returns it added up.
 func endsOf(raw []byte, n uint32) (ends []uint32, rest []byte, err error) {
+	if n > listsMax {
+		return nil, nil, ErrCorrupt
+	}
 	sizes, rest, err := column.Ints(nil, raw, int(n))
 	if err != nil {
 		return nil, nil, err
 	}
 	end := int64(0)
+	ends = make([]uint32, 0, len(sizes))
 	for _, size := range sizes {
 		if size < 1 || size > column.CountMax-end {
 			return nil, nil, ErrCorrupt
@@ -268,7 +284,7 @@ func (c *columnReader) findLong(l *cutLong, n needle) (longHits, error) {
 		if found.has(text) || maybe != nil && !maybe.has(text) {
 			continue
 		}
-		whole, err := room.join(text)
+		whole, err := room.join(text, column.DecodedMax)
 		if err != nil {
 			return nil, err
 		}
@@ -380,9 +396,13 @@ func (r *longRoom) done() {
 	}
 }
 
-// join returns a text, until it is called again.
-func (r *longRoom) join(text uint32) ([]byte, error) {
-	r.text, r.pieces = r.text[:0], r.of.appendOf(r.pieces[:0], text)
+// join returns a text, until it is called again. It fails for one of more than limit bytes.
+func (r *longRoom) join(text uint32, limit int) ([]byte, error) {
+	var ok bool
+	r.text = r.text[:0]
+	if r.pieces, ok = r.of.appendOf(r.pieces[:0], text); !ok {
+		return nil, r.tooLong()
+	}
 	for _, piece := range r.pieces {
 		chunk := r.long.chunkOf(piece)
 		if r.chunks[chunk] == nil {
@@ -392,9 +412,17 @@ func (r *longRoom) join(text uint32) ([]byte, error) {
 			}
 			r.chunks[chunk], r.ends = p, append(r.ends, done)
 		}
-		r.text = append(r.text, r.chunks[chunk].value(piece-r.long.begin(chunk))...)
+		of := r.chunks[chunk].value(piece - r.long.begin(chunk))
+		if len(of) > limit-len(r.text) {
+			return nil, r.tooLong()
+		}
+		r.text = append(r.text, of...)
 	}
 	return r.text, nil
+}
+
+func (r *longRoom) tooLong() error {
+	return fmt.Errorf("long texts of %q are too long: %w", r.column.meta.path, ErrCorrupt)
 }
 
 // longPagesWith returns the pages that may have long texts that hold a needle, of those that

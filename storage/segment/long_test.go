@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -199,6 +200,36 @@ func TestPiecesEnd(t *testing.T) {
 		if whole != text {
 			t.Fatalf("pieces of %q are %q", text, whole)
 		}
+	}
+}
+
+// TestHostilePieces reads lists that are small when they are stored, and whose texts would
+// take all memory once they are joined.
+func TestHostilePieces(t *testing.T) {
+	rng := rand.New(rand.NewPCG(91, 92))
+	ids, records := longRecords(rng, 300)
+	s, _ := build(t, Input{Part: newMemPart(ids, records)})
+	message := s.Columns("message")[0].(*columnReader)
+	l, err := message.cutLong()
+	if err != nil || l == nil {
+		t.Fatal(l, err)
+	}
+	if _, _, err := endsOf(column.AppendInts(nil, []int64{1, 1}), listsMax+1); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("too many lists give %v", err)
+	}
+	const times = 1 << 12
+	p := &cutPieces{runEnds: []uint32{times}, pieces: make([]uint32, times), textEnds: []uint32{1, 1 + times}, runs: make([]uint32, 1+times)}
+	room := message.newLongRoom(l, p)
+	defer room.done()
+	whole, err := room.join(0, column.DecodedMax)
+	if err != nil || len(whole)%times != 0 {
+		t.Fatalf("%d bytes, %v", len(whole), err)
+	}
+	if _, err := room.join(0, len(whole)-1); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a text that is longer than allowed gives %v", err)
+	}
+	if _, err := room.join(1, column.DecodedMax); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a text of %d pieces gives %v", times*times, err)
 	}
 }
 

@@ -1,6 +1,10 @@
 package segment
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/stere-log/stere/storage/column"
+)
 
 // plains are all texts of code 0 on a page: those that are not long, and the long ones, each
 // once they are needed.
@@ -117,12 +121,14 @@ func (p *plains) join(numbers []uint32) error {
 	if p.joined == nil {
 		p.joined = make(map[uint32][]byte, len(numbers))
 	}
+	left := column.DecodedMax // of a page, as when it was built
 	for _, number := range numbers {
-		text, err := room.join(p.cut.before[p.number] + number)
+		text, err := room.join(p.cut.before[p.number]+number, left)
 		if err != nil {
 			return err
 		}
 		p.joined[number] = slices.Clone(text)
+		left -= len(text)
 	}
 	return nil
 }
