@@ -123,11 +123,15 @@ func (f byFirst) covers(tokens []string) bool {
 
 // coveredBy reports whether one of the forms other than the tokens' own covers them.
 func coveredBy(forms []string, tokens []string) bool {
+	text := strings.Join(tokens, " ")
 	for _, form := range forms {
+		if same := form[:strings.IndexAny(form, wild+wide+reason)]; !strings.HasPrefix(text, same[:strings.LastIndexByte(same, ' ')+1]) {
+			continue // of many forms that begin with one word few go on alike
+		}
 		if at := strings.IndexAny(form, wide+reason); strings.IndexByte(form[:at], ' ') < 0 && !strings.HasPrefix(tokens[0], form[:at]) {
 			continue
 		}
-		if coversWide(strings.Split(form, " "), tokens) && form != strings.Join(tokens, " ") {
+		if coversWide(strings.Split(form, " "), tokens) && form != text {
 			return true
 		}
 	}

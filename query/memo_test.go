@@ -61,6 +61,26 @@ func (l list) Views(context.Context, model.TenantID) ([]query.View, error) {
 	return []query.View{{Parts: l}}, nil
 }
 
+// TestLimitedTablesAreNotKept checks that a table of which computed values are missing is
+// incomplete whenever it is asked for.
+func TestLimitedTablesAreNotKept(t *testing.T) {
+	random := rand.New(rand.NewPCG(31, 33))
+	var parts list
+	for i, p := range split(t, random, randomRecords(random, 3_000), 3).parts[model.DefaultTenant] {
+		parts = append(parts, &remembering{Part: p, id: strconv.Itoa(i), kept: map[string]any{}})
+	}
+	engine := query.New(parts, query.Config{MemoryBytes: 60 << 10})
+	for _, text := range []string{
+		"* | eval x = concat(message, n, _id) | where x != null | stats count(), count_distinct(x)", "* | eval x = concat(message, n, _id) | stats count_distinct(x)",
+	} {
+		for range 2 {
+			if result := search(t, engine, query.Request{Text: text}); result.Complete || !strings.Contains(result.Reason, "computed values") {
+				t.Errorf("%s: complete %v, reason %q", text, result.Complete, result.Reason)
+			}
+		}
+	}
+}
+
 // TestKeptTables checks that tables of parts that keep what was computed of
 // them equal those of parts that do not: the first time, again, and for many
 // questions that differ in one thing, asked at once; and that in the end what all

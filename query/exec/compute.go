@@ -54,7 +54,7 @@ func (r *run) filtered(p part.Part, found *index.DocSet) (*index.DocSet, error) 
 	}
 	for i, c := range made {
 		c.column.codes = c.column.codes[:len(kept)]
-		r.checkBytes(c)
+		r.checkBytes(p, c)
 		r.reads.noteMade(p, left, program.Outputs[i].Virtual, c.column)
 	}
 	return left, nil
@@ -71,14 +71,16 @@ func (r *run) compute(p part.Part, field string, found *index.DocSet, list []uin
 	c := newInterned(len(list))
 	program := r.plan.Virtual[field]
 	err := r.do(p, program, found, list, func(n int, out *result) { c.setUpTo(n, out.v, r.limits.MemoryBytes) })
-	r.checkBytes(c)
+	r.checkBytes(p, c)
 	return c.column, err
 }
 
-// checkBytes notes that values of a column are missing, as they took too much.
-func (r *run) checkBytes(c *interned) {
+// checkBytes notes that values of a column of a part are missing, as they took too much.
+func (r *run) checkBytes(p part.Part, c *interned) {
 	if c.bytes > r.limits.MemoryBytes {
-		r.partial(fmt.Sprintf("the computed values take more than %d bytes", r.limits.MemoryBytes))
+		reason := fmt.Sprintf("the computed values take more than %d bytes", r.limits.MemoryBytes)
+		r.partial(reason)
+		r.reads.leaveOut(p, reason)
 	}
 }
 

@@ -173,6 +173,8 @@ func TestComputedWithTheFilter(t *testing.T) {
 		`* | eval x = upper(component), y = coalesce(none, x) | where ends_with(concat(message, x), "3C1") or y = "C2" | stats count(), max(message) by (y, x, none)`,
 		`* | where component = "c1" | eval x = concat(message, "x") | where ends_with(x, "6x") | eval component = x | stats count(), count_if(component != "c1") by (component)`,
 		`* | where component = "c0" | stats count() by (component)`, `* | rename component as message | where message = "c2" | eval m = lower(message) | stats count() by (m, message)`,
+		`* | eval x = upper(message) | sort x | eval y = x, x = lower(component) | where x != "c1" | dedup by x`,
+		`* | eval x = upper(message) | sort x | where component != "c1" | sort component, x | dedup by x, message`,
 	} {
 		for _, texts := range []bool{false, true} {
 			p.texts = texts
@@ -218,6 +220,13 @@ func answerTo(t *testing.T, p part.Part, text string, planned *plan.Plan) any {
 	t.Helper()
 	limits := Limits{Time: time.Minute, CountTime: time.Minute, Groups: 10_000, Distinct: 10_000, Values: 10_000, MemoryBytes: 64 << 20, Workers: 1}
 	from := Source{Parts: []part.Part{p}}
+	if planned.Dedup {
+		found, err := Dedup(t.Context(), from, planned, 0, 100, limits.MemoryBytes, limits)
+		if err != nil || !found.Complete || len(found.Hits) == 0 {
+			t.Fatalf("%s: %v, %+v", text, err, found)
+		}
+		return found.Hits
+	}
 	if planned.Table != nil {
 		found, err := Table(t.Context(), from, planned, 1_000, limits)
 		if err != nil || !found.Complete || len(found.Rows) == 0 {

@@ -21,6 +21,7 @@ type partReads struct {
 	inputs map[string]input
 	stay   *index.DocSet
 	made   map[string]column // virtual fields of those that stay
+	reason string            // why some have no values
 }
 
 // begin keeps what is read of a part from now on.
@@ -69,6 +70,25 @@ func (r *reads) made(p part.Part, rows *index.DocSet, field string) (c column, o
 		c, ok = of.made[field]
 	}
 	return c, ok
+}
+
+// leaveOut notes why values of a part are missing.
+func (r *reads) leaveOut(p part.Part, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if of := r.of[p]; of != nil {
+		of.reason = reason
+	}
+}
+
+// leftOut returns why values of a part are missing, "" if none are.
+func (r *reads) leftOut(p part.Part) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if of := r.of[p]; of != nil {
+		return of.reason
+	}
+	return ""
 }
 
 // known returns a field of rows, if it was read.

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -174,6 +175,9 @@ func (g *groups) part(p part.Part, lo, hi uint32) (*partial, error) {
 		return nil, err
 	}
 	found, err := g.grouped(p, rows)
+	if err == nil {
+		found.reason = cmp.Or(found.reason, g.reads.leftOut(p)) // it is not kept then
+	}
 	if err == nil && g.timed() {
 		found.first, found.last, err = ends(p, rows)
 	}

@@ -25,7 +25,7 @@ type chain struct {
 	lower *lowering       // has the sets that are not used yet
 
 	ops        []rows.Op // before the first stage
-	made       []Made    // virtual fields that these make
+	made       []Made    // virtual fields that all of these make, of the order and the table
 	conditions []index.Expr
 	printed    []string // the pipes that the ops come from
 	patterns   bool     // what is compiled may ask for patterns
@@ -128,7 +128,7 @@ func (c *chain) narrowed() bool { return c.plan.Limit != Unlimited || c.plan.Off
 // rowOp adds an op: to those done where the records are, or to the stages.
 func (c *chain) rowOp(op rows.Op) {
 	if !c.rest && !(c.narrowed() && rows.Filters(op)) {
-		c.ops = append(c.ops, op)
+		c.ops, c.made = append(c.ops, op), nil // what fields were before it is computed alone
 		return
 	}
 	c.rest = true
@@ -166,7 +166,7 @@ func (c *chain) recordPipe(pipe syntax.Pipe) error {
 		if c.narrowed() {
 			break
 		}
-		p.Sort = nil
+		p.Sort, c.made = nil, nil
 		for _, key := range pipe.Keys {
 			p.Sort = append(p.Sort, SortKey{Field: c.sortField(QueryName(key.Name.Text)), Desc: key.Desc})
 		}

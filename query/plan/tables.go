@@ -262,6 +262,7 @@ func (c *chain) place(made *Table) bool {
 			}
 		}
 	}
+	c.made = nil // a table has no order of records
 	for i := range made.Keys {
 		if made.Keys[i].Field != "" {
 			made.Keys[i].Field = c.field(made.Keys[i].Field)
