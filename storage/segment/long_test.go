@@ -135,7 +135,7 @@ func TestPieces(t *testing.T) {
 	for _, e := range []index.Expr{
 		leaf(index.NewPhrase("ort3) at 10.0.1.7:22; seat7(no")), leaf(index.NewPhrase("; seat")), leaf(index.NewPhrase("7:22; seat9")),
 		leaf(index.Word{Folded: "kay"}), leaf(index.NewPhrase("kay")), leaf(index.Prefix{Folded: "or"}), leaf(index.Prefix{Folded: "xxxx"}),
-		leaf(index.Regex{Re: regexp.MustCompile("Seat1[0-9]*.no=1, from=Ort")}), leaf(index.Regex{Re: regexp.MustCompile("(?i)\\) AT 10")}),
+		leaf(index.Regex{Re: regexp.MustCompile("Seat1[0-9]*.no=1, from=Ort")}), leaf(index.Regex{Re: regexp.MustCompile(`(?i)\) AT 10`)}),
 		leaf(index.Word{Folded: "no"}), leaf(index.Word{Folded: "abc"}), leaf(index.NewPhrase("from=ort8")),
 	} {
 		for _, s := range []*Segment{sealed, merged} {
