@@ -63,9 +63,9 @@ func (m *mailbox) take(conn net.Conn) {
 			data = true
 			fmt.Fprint(conn, "354 go on\r\n")
 		case line == "QUIT":
-			fmt.Fprint(conn, "221 bye\r\n")
 			plain, _ := base64.StdEncoding.DecodeString(body.String())
-			m.mails <- all.String() + string(plain)
+			m.mails <- all.String() + string(plain) // before who sent it goes on
+			fmt.Fprint(conn, "221 bye\r\n")
 			return
 		case !data || line == ".":
 			data = false
