@@ -42,6 +42,9 @@ func longRecords(rng *rand.Rand, n int) ([]model.RecordID, []model.Record) {
 func TestLongTexts(t *testing.T) {
 	for _, version := range []byte{VersionRare, Version} {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			if testing.Short() && version != Version {
+				t.Skip("the format before is compared in the long tests")
+			}
 			rng := rand.New(rand.NewPCG(81, 82))
 			ids, records := longRecords(rng, PageRows+3000)
 			mem := newMemPart(ids, records)
@@ -150,13 +153,13 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestPagesWithoutLongTexts reads columns in which only some pages have long texts.
+// TestPagesWithoutLongTexts reads columns in which only one of two pages has long texts.
 func TestPagesWithoutLongTexts(t *testing.T) {
-	for with := range 3 {
+	for with := range 2 {
 		t.Run(fmt.Sprint("page ", with), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(93, uint64(with)))
-			ids, records := followRecords(rng, 2*PageRows+500)
-			for i := with * PageRows; i < min(len(records), with*PageRows+40); i++ {
+			ids, records := followRecords(rng, PageRows+500)
+			for i := with * PageRows; i < with*PageRows+40; i++ {
 				for k, field := range records[i].Fields {
 					if field.Name == "message" {
 						records[i].Fields[k].Text = strings.Repeat(fmt.Sprintf("Seat%d of Ort%d; ", i, rng.IntN(40)), 200)
@@ -165,7 +168,8 @@ func TestPagesWithoutLongTexts(t *testing.T) {
 			}
 			mem := newMemPart(ids, records)
 			s, _ := buildAs(t, Version, Input{Part: mem})
-			l, err := s.Columns("message")[0].(*columnReader).cutLong()
+			message := s.Columns("message")[0].(*columnReader)
+			l, err := message.cutLong()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +178,15 @@ func TestPagesWithoutLongTexts(t *testing.T) {
 					t.Fatalf("page %d has %d long texts", page, len(places))
 				}
 			}
-			compareLong(t, rng, mem, s)
+			rows := index.DocSetOf(0, 3, 700, PageRows-1, PageRows, PageRows+20, PageRows+499)
+			compareGathered(t, "message", mem.Columns("message")[0], message, rows)
+			for _, pred := range []index.Predicate{index.Word{Folded: "ort7"}, index.Prefix{Folded: "sea"}, index.NewPhrase(fmt.Sprintf("seat%d of ort", with*PageRows+11))} {
+				e := index.Leaf{Field: "message", Pred: pred}
+				want, _ := mem.Eval(t.Context(), e, nil)
+				if have, err := s.Eval(t.Context(), e, nil); err != nil || !have.Equals(want) {
+					t.Errorf("%v: have %v rows, want %d, %v", e, have, want.GetCardinality(), err)
+				}
+			}
 		})
 	}
 }
