@@ -286,7 +286,11 @@ func compareLong(t *testing.T, rng *rand.Rand, mem *memPart, s *Segment) {
 	}
 	var exprs []index.Expr
 	leaf := func(pred index.Predicate) index.Expr { return index.Leaf{Field: "message", Pred: pred} }
-	for range 12 {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	for range rounds {
 		word := fmt.Sprintf("seat%d", rng.IntN(50))
 		exprs = append(exprs, leaf(index.Word{Folded: word}), leaf(index.Prefix{Folded: word[:5]}),
 			leaf(index.NewPhrase(fmt.Sprintf("no=%d, from", rng.IntN(1200)))),
