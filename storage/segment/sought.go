@@ -153,11 +153,9 @@ func (k *seeker) column(ctx context.Context, c *columnReader) error {
 		if err := k.refers(c, i); err != nil {
 			return err
 		}
-		one := wordOfScan{word: k.words[i], bytes: column.NewNeedle(k.words[i])}
-		for source := range wordSources {
-			if one.pages[source], err = c.pagesWithWord(one.word, p.along, source); err != nil {
-				return err
-			}
+		one, err := c.wordOfScan(p)
+		if err != nil {
+			return err
 		}
 		variables = one.onPages(variables, one.pages[variableWords])
 		if c.inChunks(longWords) {
@@ -185,17 +183,6 @@ func (k *seeker) column(ctx context.Context, c *columnReader) error {
 		}
 	}
 	return nil
-}
-
-// onPages adds the word to those of pages.
-func (w *wordOfScan) onPages(words map[uint32][]wordOfScan, pages []uint32) map[uint32][]wordOfScan {
-	if words == nil && len(pages) > 0 {
-		words = map[uint32][]wordOfScan{}
-	}
-	for _, page := range pages {
-		words[page] = append(words[page], *w)
-	}
-	return words
 }
 
 // variables looks for words in the variables of a page: for any of them, and where there is

@@ -298,14 +298,10 @@ func (g *textGatherer) askedGroups(p *column.CodePage, codes, rows, places []uin
 		}
 		asked[code] = &askedGroup{form: form}
 	}
-	names, err := g.column.shapesOf(unknown)
-	if err != nil {
+	if err := g.column.addShapes(g.shapes, unknown); err != nil {
 		return nil, err
 	}
-	for i, code := range unknown {
-		if g.shapes[code], err = g.column.textShape(names[i]); err != nil {
-			return nil, err
-		}
+	for _, code := range unknown {
 		asked[code].form = g.shapes[code]
 	}
 	if len(asked) <= ranksMax {

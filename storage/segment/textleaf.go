@@ -579,14 +579,19 @@ func (c *columnReader) shapesIn(ctx context.Context, rows *index.DocSet) (map[ui
 	if err != nil {
 		return nil, err
 	}
+	return shapes, c.addShapes(shapes, codes)
+}
+
+// addShapes adds the shapes of codes, by code.
+func (c *columnReader) addShapes(shapes map[uint32]textShape, codes []uint32) error {
 	names, err := c.shapesOf(codes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, code := range codes {
 		if shapes[code], err = c.textShape(names[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return shapes, nil
+	return nil
 }

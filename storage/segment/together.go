@@ -141,26 +141,17 @@ func (c *columnReader) anyWord(ctx context.Context, probes []*probe, within *ind
 func (c *columnReader) anyLooseWord(ctx context.Context, probes []*probe, skip []uint32, within *index.DocSet) (*index.DocSet, error) {
 	scan := textScan{column: c, within: within, skip: skip}
 	scan.test = scan.hasAny
-	words := map[uint32][]wordOfScan{} // by page
-	plain := map[uint32][]wordOfScan{} // the same, for texts without a shape
+	var words, plain map[uint32][]wordOfScan // by page; plain are those for texts without a shape
 	for _, p := range probes {
-		one := wordOfScan{word: p.hints.Words[0], bytes: column.NewNeedle(p.hints.Words[0])}
-		for source := range wordSources {
-			var err error
-			if one.pages[source], err = c.pagesWithWord(one.word, p.along, source); err != nil {
-				return nil, err
-			}
+		one, err := c.wordOfScan(p)
+		if err != nil {
+			return nil, err
 		}
-		for _, page := range one.pages[variableWords] {
-			words[page] = append(words[page], one)
-		}
-		var err error
 		if one.pages[longWords], err = c.longPagesWith(wordNeedle(one.word), one.pages[longWords], within); err != nil {
 			return nil, err
 		}
-		for _, page := range union(one.pages[plainWords], one.pages[longWords]) {
-			plain[page] = append(plain[page], one)
-		}
+		words = one.onPages(words, one.pages[variableWords])
+		plain = one.onPages(plain, union(one.pages[plainWords], one.pages[longWords]))
 	}
 	scan.pages[variableWords], scan.pages[plainWords] = slices.Sorted(maps.Keys(words)), slices.Sorted(maps.Keys(plain))
 	scan.begin = func(page uint32, source wordSource) {
@@ -176,6 +167,28 @@ type wordOfScan struct {
 	word  string
 	bytes column.Needle
 	pages wordPages // that may have it
+}
+
+// wordOfScan returns the word of a probe with the pages that may have it.
+func (c *columnReader) wordOfScan(p *probe) (one wordOfScan, err error) {
+	one = wordOfScan{word: p.hints.Words[0], bytes: column.NewNeedle(p.hints.Words[0])}
+	for source := range wordSources {
+		if one.pages[source], err = c.pagesWithWord(one.word, p.along, source); err != nil {
+			return one, err
+		}
+	}
+	return one, nil
+}
+
+// onPages adds the word to those of pages.
+func (w *wordOfScan) onPages(words map[uint32][]wordOfScan, pages []uint32) map[uint32][]wordOfScan {
+	if words == nil && len(pages) > 0 {
+		words = map[uint32][]wordOfScan{}
+	}
+	for _, page := range pages {
+		words[page] = append(words[page], *w)
+	}
+	return words
 }
 
 // hasAny reports whether a variable has one of the words.
