@@ -297,7 +297,7 @@ func TestHostileTexts(t *testing.T) {
 	const seed = 4
 	rng := rand.New(rand.NewPCG(seed, seed))
 	of := pieces()
-	for i := range 100_000 {
+	for i := range rounds(100_000) {
 		var b strings.Builder
 		for range rng.IntN(12) {
 			b.WriteString(of[rng.IntN(len(of))])
@@ -344,7 +344,7 @@ func FuzzText(f *testing.F) {
 func TestLongTexts(t *testing.T) {
 	s := scanner(t, Config{Set: Personal, Actions: map[string]Action{"ip": Mask}})
 	for _, piece := range pieces() {
-		s.Text(strings.Repeat(piece, 1<<20/len(piece)))
+		s.Text(strings.Repeat(piece, rounds(1<<20)/len(piece)))
 	}
 	for _, text := range []string{strings.Repeat("4111 ", 1<<18), strings.Repeat("a", 1<<20), strings.Repeat("1", 1<<20), strings.Repeat("a-", 1<<19), strings.Repeat("password=\"", 1<<17), strings.Repeat("password='\\", 1<<17),
 		// Keys whose values are left, and have the next key in them; markers among secrets.
