@@ -156,7 +156,7 @@ func TestEncodingsAndLimits(t *testing.T) {
 		return b.String()
 	}
 	w.do("POST", "/logs", pack(`{"message":"x"}`), "Content-Encoding", "gzip").want(t, 201)
-	w.do("POST", "/logs", pack(strings.Repeat(" ", 64<<20)), "Content-Encoding", "gzip").want(t, 413, "error/code", "PAYLOAD_TOO_LARGE")
+	w.do("POST", "/logs", pack(strings.Repeat(" ", 8<<20)), "Content-Encoding", "gzip").want(t, 413, "error/code", "PAYLOAD_TOO_LARGE")
 	w.do("POST", "/logs", pack("x")[:12], "Content-Encoding", "gzip").want(t, 400)
 	w.do("POST", "/logs", strings.Repeat(`{"message":"x"}`+"\n", 1<<15)).want(t, 200, "data/accepted", "32768")
 	if free := w.server.bodies.Free(); free != 2<<20 {

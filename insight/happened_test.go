@@ -65,7 +65,11 @@ func TestWhatHappenedIsRemembered(t *testing.T) {
 		}
 		return answer
 	}
-	for round := range 20 {
+	rounds := 20
+	if testing.Short() {
+		rounds = 8
+	}
+	for round := range rounds {
 		clock = now.Add(time.Duration(round) * 5 * time.Minute)
 		for range random.IntN(4) {
 			late := time.Duration(random.IntN(30)) * time.Minute

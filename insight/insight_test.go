@@ -422,6 +422,9 @@ func TestMarksOfAttacks(t *testing.T) {
 // TestManyGroups checks that a question makes no more groups than it may, and that
 // an answer without all of them says so.
 func TestManyGroups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a hundred thousand records")
+	}
 	s := &source{}
 	for component := range 101 {
 		s.add(20*time.Hour, 1000, "component", fmt.Sprintf("c%d-#", component), "message", "the same", "level", "error")

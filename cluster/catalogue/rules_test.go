@@ -187,6 +187,9 @@ func TestHistory(t *testing.T) {
 
 // TestLimits fills what has a limit.
 func TestLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a state with all that it may have")
+	}
 	s := apply(t, newState(), initial())
 	full := func(what string, c Command) {
 		t.Helper()

@@ -107,15 +107,17 @@ func (s *sim) spares(node string) bool {
 	return true
 }
 
-const clusterHistories = 60
-
 // TestRandomHistories lets chance have its way with small clusters: nodes die,
 // come back, join, drain and go for good, leaders change, answers and reports
 // are lost, everything is switched off for a while. Every change of members is
 // checked, everything is in the history, and in the end all is as it should be.
 func TestRandomHistories(t *testing.T) {
+	histories := 60
+	if testing.Short() {
+		histories = 15
+	}
 	effects := map[string]int{}
-	for seed := range uint64(clusterHistories) {
+	for seed := range uint64(histories) {
 		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSim(t, seed, 5+int(seed%3), 3, 8+int(seed%9), catalogue.Settings{Replicas: 3, ReplicasChosen: seed%2 == 0}, quick())
@@ -147,7 +149,7 @@ func TestRandomHistories(t *testing.T) {
 	}
 	t.Logf("%v", effects)
 	for _, what := range []string{"begin", "give up", "transfer", "vote", "settings", "node"} {
-		if effects[what] < clusterHistories/4 {
+		if effects[what] < histories/4 {
 			t.Errorf("only %d times: %s", effects[what], what)
 		}
 	}

@@ -156,7 +156,11 @@ func TestRelease(t *testing.T) {
 			t.Fatalf("%.200q gives %+v, want %+v", body, got, want)
 		}
 	}
-	for i := range 300 {
+	rounds := 300
+	if testing.Short() {
+		rounds = 50
+	}
+	for i := range rounds {
 		var body []byte
 		for range rng.IntN(40) {
 			body = appendRandom(body, rng)
@@ -206,7 +210,10 @@ func appendRandom(dst []byte, rng *rand.Rand) []byte {
 // TestHostile checks that hostile bodies cost neither much time nor memory and
 // spoil nothing after them. A quadratic decoder does not finish this.
 func TestHostile(t *testing.T) {
-	const n = 200_000
+	n := 200_000
+	if testing.Short() {
+		n = 20_000
+	}
 	for name, part := range map[string]string{
 		"opened objects":    `{"a":` + "\n",
 		"opened arrays":     `{"a":[` + "\n",
