@@ -244,7 +244,7 @@ func TestLogWithoutSpaceHandsOver(t *testing.T) {
 				t.Fatal("nobody leads")
 			}
 			c.disks[old].used.Store(true)
-			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
+			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(500 * time.Millisecond) {
 				for i := range c.nodes {
 					if err := write(i); err != nil {
 						t.Fatalf("after %v through node %d: %v", time.Since(began), i, err)

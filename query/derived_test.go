@@ -221,7 +221,11 @@ func naiveDerived(r *model.Record) map[string]string {
 // at each record: in blocks, sealed and on several nodes.
 func TestDerivedIsNaive(t *testing.T) {
 	random := rand.New(rand.NewPCG(71, 72))
-	records := deeds(random, 700)
+	many := 700
+	if testing.Short() {
+		many = 200
+	}
+	records := deeds(random, many)
 	values := map[string]map[string][]int{} // by field, then value: the numbers of records
 	for i := range records {
 		for name, value := range naiveDerived(&records[i]) {

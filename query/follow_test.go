@@ -87,7 +87,7 @@ func TestFollowInSlices(t *testing.T) {
 	var sources [2][]part.Part
 	for i, large := range []int{0, 512 << 10} { // few bytes or many
 		for at := range 6 {
-			records := randomRecords(random, 20+random.IntN(3000))
+			records := randomRecords(random, 20+random.IntN(1500))
 			for n := range records[:10] {
 				records[n].Fields = append(records[n].Fields, field("load", strings.Repeat("x", large)))
 			}

@@ -278,7 +278,7 @@ func dealInTime(t testing.TB, records []model.Record, shards, size int) shardSet
 func TestLargeTotals(t *testing.T) {
 	rounds := 40
 	if testing.Short() {
-		rounds = 8
+		rounds = 3
 	}
 	cut := 0
 	for seed := range uint64(rounds) {

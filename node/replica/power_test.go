@@ -275,7 +275,11 @@ func powerConfig(rng *rand.Rand) Config {
 // and looks whether everything that was acknowledged is there, once and as it
 // was. Of three nodes one encrypts what is on its disk.
 func TestPowerLoss(t *testing.T) {
-	for seed := range uint64(*seeds) {
+	few := uint64(*seeds)
+	if testing.Short() {
+		few = min(few, 4)
+	}
+	for seed := range few {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			disk := sim.NewDisk()
