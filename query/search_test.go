@@ -122,7 +122,7 @@ func checkOrder(t *testing.T, name string, records []model.Record, numbers []int
 func TestWindows(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	records := randomRecords(random, 30_000)
-	engine := query.New(split(t, random, records, 2), query.Config{})
+	engine := query.New(split(t, random, records, 2), query.Config{CountTime: time.Hour, CountBrief: time.Hour})
 	count := uint64(0)
 	for i := range records {
 		if has("message", contains("peer user "))(&records[i]) {
