@@ -369,7 +369,11 @@ func compareRecords(t *testing.T, random *rand.Rand, local, far *query.Engine) {
 // TestLeafLimits checks that over small budgets an answer with leaves is the
 // whole truth or says that it is not.
 func TestLeafLimits(t *testing.T) {
-	for seed := range uint64(15) {
+	rounds := 15
+	if testing.Short() {
+		rounds = 4
+	}
+	for seed := range uint64(rounds) {
 		random := rand.New(rand.NewPCG(43, seed))
 		shards := deal(t, random, oddRecords(random, 400), 4, 2)
 		now := func() time.Time { return time.Unix(0, day) }

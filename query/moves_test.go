@@ -137,6 +137,9 @@ func (l *movingLeaf) Ask(ctx context.Context, request []byte) ([]byte, error) {
 // is asked for again.
 func TestChainsDuringMoves(t *testing.T) {
 	most := max(1, *seeds/5)
+	if testing.Short() {
+		most = min(most, 15)
+	}
 	now := time.Unix(0, day).Add(150 * time.Second)
 	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour, Lookups: tables{}}
 	moves, refused, incomplete := 0, 0, 0

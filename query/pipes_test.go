@@ -89,7 +89,7 @@ func chainData(t *testing.T, random *rand.Rand) ([]oracle.Entry, shardSet) {
 func TestChainsAreNaive(t *testing.T) {
 	most := *seeds
 	if testing.Short() {
-		most = min(most, 50)
+		most = min(most, 15)
 	}
 	now := time.Unix(0, day).Add(150 * time.Second)
 	config := query.Config{Now: func() time.Time { return now }, Time: time.Hour, CountTime: time.Hour, CountBrief: time.Hour, Lookups: tables{}}

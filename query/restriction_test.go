@@ -85,7 +85,10 @@ func TestRestriction(t *testing.T) {
 		flag, _ := r.Get("flag")
 		return component.Text == "c1" || flag.Text == "true"
 	}
-	const seeds = 8
+	seeds := 8
+	if testing.Short() {
+		seeds = 2
+	}
 	asked, refused := 0, 0
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(77, seed))
