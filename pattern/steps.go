@@ -9,9 +9,9 @@ import "context"
 const (
 	splitSteps  = 1 << 10 // for each token of outlines of one length, to cut them
 	splitFree   = 1 << 20 // and besides: a few outlines are cheap whatever is in them
-	findSteps   = 1 << 12 // to find the pattern of tokens among those of which words vary
-	coverSteps  = 1 << 10 // to find a form with names or reasons that covers tokens
-	sharedSteps = 1 << 8  // for each name of a place, to find another place that has it
+	findSteps   = 1 << 10 // to find the pattern of tokens among those of which words vary
+	coverSteps  = 1 << 8  // to find a form with names or reasons that covers tokens
+	sharedSteps = 1 << 6  // for each name of a place, to find another place that has it
 	checkSteps  = 1 << 16 // until the context is looked at again
 )
 

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// TestLearningIsBounded learns from outlines that are as much work as they can be: twice as
-// many take twice as many steps, whatever is in them.
+// TestLearningIsBounded learns from outlines that are as much work as they can be: of more
+// outlines each token takes hardly more steps, whatever is in them.
 func TestLearningIsBounded(t *testing.T) {
 	const (
 		seed     = 11
-		tokenMax = splitSteps + 8*sharedSteps // steps for each token, the names that it is in included
+		tokenMax = splitSteps + 8*sharedSteps + coverSteps // steps for each token, the names that it is in included
 	)
-	words := make([]string, 4000)
+	words := make([]string, 10_000)
 	for i := range words {
 		words[i] = "w" + strings.Map(func(r rune) rune { return 'a' + r - '0' }, fmt.Sprint(i))
 	}
@@ -30,8 +30,11 @@ func TestLearningIsBounded(t *testing.T) {
 	}
 	kinds := map[string]func(rng *rand.Rand, i, n int) string{
 		"names that many places share": func(rng *rand.Rand, i, n int) string {
-			name := func(int) string { return words[rng.IntN(4)] }
-			return "start " + words[i%(n/20)] + " opened " + row(1+rng.IntN(3), name) + " ended"
+			name := words[rng.IntN(4)] // at all places, but no place has half of another's
+			if i%12 > 3 {
+				name = row(1+i%3, func(int) string { return words[rng.IntN(len(words))] })
+			}
+			return words[i/12%len(words)] + " opened " + name + " ended"
 		},
 		"statements that begin alike": func(rng *rand.Rand, i, n int) string {
 			name := func(int) string { return words[rng.IntN(12)] }
@@ -67,7 +70,11 @@ func TestLearningIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, seed))
 			var perToken [2]int
-			for turn, n := range []int{500, 2000} {
+			sizes := []int{500, 2000}
+			if strings.Count(of(rng, 0, 500), " ") < 10 {
+				sizes = []int{4000, 32_000}
+			}
+			for turn, n := range sizes {
 				forms, tokens := make([]string, n), 0
 				for i := range forms {
 					forms[i] = of(rng, i, n)
@@ -84,9 +91,9 @@ func TestLearningIsBounded(t *testing.T) {
 					t.Errorf("seed %d: the order of outlines matters", seed)
 				}
 			}
-			t.Logf("steps for each token: %d, of four times as many outlines %d", perToken[0], perToken[1])
-			if perToken[1] > 2*perToken[0]+sharedSteps {
-				t.Errorf("seed %d: %d steps for each token, of four times as many outlines %d", seed, perToken[0], perToken[1])
+			t.Logf("steps for each token: %d, of more outlines %d", perToken[0], perToken[1])
+			if perToken[1] > 3*perToken[0]+16 {
+				t.Errorf("seed %d: %d steps for each token, of many more outlines %d", seed, perToken[0], perToken[1])
 			}
 		})
 	}
