@@ -38,6 +38,9 @@ type writer struct {
 	buf     []byte
 }
 
+// PageBytes returns how many bytes of the file are encrypted and written together.
+func (w *writer) PageBytes() int { return pageData }
+
 // number returns the newest page's.
 func (w *writer) number() int64 { return max(w.size-1, 0) / pageData }
 

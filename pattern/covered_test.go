@@ -21,11 +21,12 @@ func TestCoveredBy(t *testing.T) {
 		return tokens
 	}
 	covered := 0
+	l := learning{ctx: t.Context()}
 	for range 20_000 {
 		form, tokens := row(), append(row(), row()...)
 		form = slices.Insert(form, rng.IntN(len(form)+1), names[rng.IntN(len(names))])
 		want := coversWide(form, tokens)
-		if have := coveredBy([]string{strings.Join(form, " ")}, tokens); have != want {
+		if have := wideByStart([]string{strings.Join(form, " ")}).covers(&l, tokens); have != want {
 			t.Fatalf("seed %d: %s", seed, fmt.Sprintf("%q covers %q: %v, want %v", form, tokens, have, want))
 		}
 		if want {

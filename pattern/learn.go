@@ -47,17 +47,19 @@ const (
 // group is outlines of one length. What is learned of it is which positions vary.
 // One goroutine uses it.
 type group struct {
+	l      *learning
 	length int
+	left   int      // steps that may be taken yet
 	words  []string // of the numbers in rows
-	traits []trait  // of the words
+	kinds  []trait  // of the words
 	rows   [][]uint32
 	seen   []uint32 // word -> the last count that has met it
 	count  uint32
 }
 
 // newGroup returns a group of distinct outlines.
-func newGroup(length int, outlines [][]string, traits tokenTraits) *group {
-	g := &group{length: length, rows: make([][]uint32, 0, len(outlines))}
+func newGroup(l *learning, length int, outlines [][]string) *group {
+	g := &group{l: l, length: length, rows: make([][]uint32, 0, len(outlines))}
 	numbers := map[string]uint32{}
 	room := make([]uint32, len(outlines)*length)
 	for _, tokens := range outlines {
@@ -69,7 +71,7 @@ func newGroup(length int, outlines [][]string, traits tokenTraits) *group {
 				number = uint32(len(g.words))
 				numbers[token] = number
 				g.words = append(g.words, token)
-				g.traits = append(g.traits, traits.of(token))
+				g.kinds = append(g.kinds, l.traits.of(token))
 			}
 			row[i] = number
 		}
@@ -82,15 +84,18 @@ func newGroup(length int, outlines [][]string, traits tokenTraits) *group {
 // rounds is how often outlines are looked at, at most.
 const rounds = 3
 
-// learnAlike returns the patterns of outlines of one length in which words vary, and the
-// outlines that none of them covers. What was cut apart at one position may prove to be one
-// pattern when it is known which others vary: patterns are looked at again, with the rest.
-func learnAlike(length int, outlines [][]string, traits tokenTraits) (found, rest [][]string) {
+// ofLength returns the patterns of outlines of one length in which words vary, and the outlines
+// that none of them covers. What was cut apart at one position may prove to be one pattern
+// when it is known which others vary: patterns are looked at again, with the rest. Outlines
+// that are too much work to cut apart are left as they are.
+func (l *learning) ofLength(length int, outlines [][]string) (found, rest [][]string) {
 	rest = outlines
+	left := splitFree + splitSteps*length*len(outlines)
 	for range rounds {
 		rows := slices.Concat(found, rest)
 		slices.SortFunc(rows, func(a, b []string) int { return slices.Compare(a, b) })
-		g := newGroup(length, rows, traits)
+		g := newGroup(l, length, rows)
+		g.left = left
 		last, tree := found, &node{}
 		found = nil
 		g.learn(slices.Clone(g.rows), func(rows [][]uint32) {
@@ -99,7 +104,13 @@ func learnAlike(length int, outlines [][]string, traits tokenTraits) (found, res
 				tree.add(tokens, &Pattern{})
 			}
 		})
-		rest = slices.DeleteFunc(slices.Clone(rest), func(tokens []string) bool { return tree.find(tokens) != nil })
+		left = g.left
+		rest = slices.DeleteFunc(slices.Clone(rest), func(tokens []string) bool {
+			looks := findSteps
+			covered := tree.find(tokens, &looks) != nil
+			l.took(findSteps - looks)
+			return covered
+		})
 		if len(found) < 2 || slices.EqualFunc(found, last, slices.Equal) {
 			break
 		}
@@ -117,16 +128,31 @@ type position struct {
 	free   bool     // varies whatever else is there
 }
 
-// learn calls found with rows that are one pattern, until all have been.
+// spend takes steps. It reports whether there were as many.
+func (g *group) spend(n int) bool {
+	g.left -= n
+	return !g.l.took(n) && g.left >= 0
+}
+
+// learn calls found with rows that are one pattern, until all have been. When there are no
+// steps left each row is one.
 func (g *group) learn(rows [][]uint32, found func(rows [][]uint32)) {
 	if len(rows) == 1 {
 		found(rows)
 		return
 	}
-	positions := g.positions(rows)
 	at := -1
-	if !g.alike(positions) && !g.combined(rows, positions) {
-		at = g.splitAt(rows, positions)
+	var positions []position
+	if g.spend(g.length * len(rows)) {
+		if positions = g.positions(rows); !g.alike(positions) && !g.combined(rows, positions) {
+			at = g.splitAt(rows, positions)
+		}
+	}
+	if g.left < 0 {
+		for i := range rows {
+			found(rows[i : i+1])
+		}
+		return
 	}
 	if at < 0 {
 		found(rows)
@@ -191,7 +217,7 @@ func (g *group) judge(p *position, at int, rows [][]uint32) {
 	var names, actions, functions, typed, quoted, gaps, known float64
 	nothing := false
 	for _, v := range p.values {
-		t := g.traits[v]
+		t := g.kinds[v]
 		switch {
 		case t&learned != 0:
 			known++
@@ -242,7 +268,7 @@ func (g *group) judge(p *position, at int, rows [][]uint32) {
 	before := g.values(rows, at-1)
 	cues := 0
 	for _, v := range before {
-		if g.traits[v]&cue != 0 {
+		if g.kinds[v]&cue != 0 {
 			cues++
 		}
 	}
@@ -255,7 +281,7 @@ func (g *group) named(rows [][]uint32, at int) bool {
 		return false
 	}
 	for _, v := range g.values(rows, at-1) {
-		if g.traits[v]&nameCue == 0 {
+		if g.kinds[v]&nameCue == 0 {
 			return false
 		}
 	}
@@ -290,7 +316,7 @@ func (g *group) alike(positions []position) bool {
 
 // constant is how many words a token counts for that all rows have.
 func (g *group) constant(v uint32) float64 {
-	if g.traits[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
+	if g.kinds[v]&(bare|hasGap) == 0 || letters(g.words[v]) > gapLetters {
 		return 1
 	}
 	return ofForm
@@ -321,6 +347,9 @@ func (g *group) combined(rows [][]uint32, positions []position) bool {
 	seen := make(map[[2]uint32]struct{}, len(rows))
 	for i, a := range at {
 		for _, b := range at[i+1:] {
+			if !g.spend(len(rows)) {
+				return false
+			}
 			clear(seen)
 			for _, row := range rows {
 				seen[[2]uint32{row[a], row[b]}] = struct{}{}
@@ -337,7 +366,7 @@ func (g *group) combined(rows [][]uint32, positions []position) bool {
 // telling returns how many values say what happened, or how things are.
 func (g *group) telling(values []uint32) (n int) {
 	for _, v := range values {
-		if g.traits[v]&(action|function) != 0 {
+		if g.kinds[v]&(action|function) != 0 {
 			n++
 		}
 	}
@@ -347,9 +376,18 @@ func (g *group) telling(values []uint32) (n int) {
 // splitAt returns the position that best tells statements apart: after a cut there
 // the least is left to be said of the parts. It returns -1 if there is none.
 func (g *group) splitAt(rows [][]uint32, positions []position) int {
+	varying := 0
+	for _, p := range positions {
+		if len(p.values) > 1 {
+			varying++
+		}
+	}
 	best, least := -1, math.Inf(1)
 	for _, at := range g.candidates(rows, positions) {
 		p := positions[at]
+		if !g.spend(len(rows) * varying) {
+			break
+		}
 		cost := 0.0
 		for _, part := range split(rows, at, p.values) {
 			cost += float64(g.length)

@@ -78,7 +78,7 @@ func (o *outliner) outline(text string) []string {
 	if len(text) > TextMax {
 		text = text[:TextMax]
 	}
-	if strings.ContainsAny(text, wild+wide+reason) {
+	if strings.Contains(text, wild) || strings.Contains(text, wide) || strings.Contains(text, reason) { // faster than any of them
 		text = learnedBytes.Replace(text)
 	}
 	o.tokens = o.tokens[:0]

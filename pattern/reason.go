@@ -38,12 +38,15 @@ type because struct {
 
 // reasons returns the forms of statements with a reason in rows, which are outlines and
 // patterns of which single words vary.
-func reasons(rows [][]string, traits tokenTraits) (forms []string) {
+func (l *learning) reasons(rows [][]string) (forms []string) {
 	counts := map[uint64]uint32{} // by hashes: most places have one text
 	each := func(found func(r *reasonsOf, from, to, end int, lead, trail string)) {
 		var r reasonsOf
 		for _, tokens := range rows {
-			if r.begin(tokens, traits) {
+			if l.took(len(tokens)) {
+				return
+			}
+			if r.begin(tokens, l.traits) {
 				r.each(func(from, to, end int, lead, trail string) { found(&r, from, to, end, lead, trail) })
 			}
 		}

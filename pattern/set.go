@@ -1,8 +1,10 @@
 package pattern
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -76,11 +78,24 @@ func Outlines(texts []string) []string {
 // Learn returns the patterns of the set and of forms (Pattern.Form, Outlines). The
 // order of these does not matter, nor do repeats. What a pattern of the set covers
 // joins it; patterns of the set that prove to be one become one.
-func (s *Set) Learn(forms []string) *Set { return s.LearnOf(VersionReasons, forms) }
+func (s *Set) Learn(forms []string) *Set {
+	l := learning{ctx: context.Background(), traits: tokenTraits{}}
+	return l.learn(s, VersionReasons, forms)
+}
 
 // LearnOf is Learn of what the saved form of a version can have: that of what it returns has
-// no later one, if that of the set has not.
-func (s *Set) LearnOf(version Version, forms []string) *Set {
+// no later one, if that of the set has not. It fails if the context ends before.
+func (s *Set) LearnOf(ctx context.Context, version Version, forms []string) (*Set, error) {
+	l := learning{ctx: ctx, traits: tokenTraits{}}
+	next := l.learn(s, version, forms)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("learn patterns: %w", err)
+	}
+	return next, nil
+}
+
+// learn is Set.LearnOf.
+func (l *learning) learn(s *Set, version Version, forms []string) *Set {
 	var known, because []string
 	var all [][]string
 	for _, p := range s.Patterns() {
@@ -94,25 +109,24 @@ func (s *Set) LearnOf(version Version, forms []string) *Set {
 		}
 	}
 	for _, form := range slices.Compact(slices.Sorted(slices.Values(forms))) {
-		if tokens := strings.Split(form, " "); s == nil || s.find(tokens) == nil {
+		if tokens := strings.Split(form, " "); s.find(tokens) == nil {
 			all = append(all, tokens)
 		}
 	}
-	traits := tokenTraits{}
 	found := known
 	if version >= VersionNames {
-		found, all = widen(all, known, traits)
+		found, all = l.widen(all, known)
 	}
-	found = together(found, traits)
-	varying, rest := learnWords(all, traits)
+	found = l.together(found)
+	varying, rest := l.words(all)
 	if version >= VersionReasons {
-		because = append(because, reasons(slices.Concat(varying, rest), traits)...)
+		because = append(because, l.reasons(slices.Concat(varying, rest))...)
 	}
-	because = together(because, traits)
+	because = l.together(because)
 	found = append(found, because...)
-	names := wideByFirst(found)
+	names := wideByStart(found)
 	for _, tokens := range varying {
-		if !names.covers(tokens) {
+		if !names.covers(l, tokens) {
 			found = append(found, strings.Join(tokens, " "))
 		}
 	}
@@ -122,15 +136,15 @@ func (s *Set) LearnOf(version Version, forms []string) *Set {
 	return next
 }
 
-// learnWords returns the patterns of outlines in which single words vary, and the outlines
-// that none of them covers.
-func learnWords(outlines [][]string, traits tokenTraits) (found, rest [][]string) {
+// words returns the patterns of outlines in which single words vary, and the outlines that
+// none of them covers.
+func (l *learning) words(outlines [][]string) (found, rest [][]string) {
 	byLength := map[int][][]string{}
 	for _, tokens := range outlines {
 		byLength[len(tokens)] = append(byLength[len(tokens)], tokens)
 	}
 	for length, alike := range byLength {
-		varying, others := learnAlike(length, alike, traits)
+		varying, others := l.ofLength(length, alike)
 		found, rest = append(found, varying...), append(rest, others...)
 	}
 	return found, rest
@@ -235,7 +249,8 @@ func (s *Set) find(tokens []string) *Pattern {
 		return nil
 	}
 	if tree := s.trees[len(tokens)]; tree != nil {
-		if p := tree.find(tokens); p != nil {
+		looks := findSteps
+		if p := tree.find(tokens, &looks); p != nil {
 			return p
 		}
 	}

@@ -28,20 +28,13 @@ func (n *node) add(tokens []string, p *Pattern) {
 // child returns the node behind a token, and makes it if there is none.
 func (n *node) child(token string) *node {
 	if lead, trail, varies := strings.Cut(token, wild); varies {
-		for _, e := range n.between {
-			if e.lead == lead && e.trail == trail {
-				return e.to
-			}
+		e := edge{lead: lead, trail: trail}
+		at, known := slices.BinarySearchFunc(n.between, e, edge.compare)
+		if !known {
+			e.to = &node{}
+			n.between = slices.Insert(n.between, at, e)
 		}
-		to := &node{}
-		n.between = append(n.between, edge{lead, trail, to})
-		slices.SortFunc(n.between, func(a, b edge) int {
-			if d := len(b.lead) + len(b.trail) - len(a.lead) - len(a.trail); d != 0 {
-				return d
-			}
-			return strings.Compare(a.lead+wild+a.trail, b.lead+wild+b.trail)
-		})
-		return to
+		return n.between[at].to
 	}
 	if n.exact == nil {
 		n.exact = map[string]*node{}
@@ -56,23 +49,39 @@ func (n *node) child(token string) *node {
 
 // find returns the pattern that covers tokens, of several one with the same words as
 // far to the left as possible.
-func (n *node) find(tokens []string) *Pattern {
+// After so many looks there is none: of many patterns in which much varies there are more
+// ways through the tree than anyone can go.
+func (n *node) find(tokens []string, looks *int) *Pattern {
+	if *looks--; *looks < 0 {
+		return nil
+	}
 	if len(tokens) == 0 {
 		return n.pattern
 	}
 	if to := n.exact[tokens[0]]; to != nil {
-		if p := to.find(tokens[1:]); p != nil {
+		if p := to.find(tokens[1:], looks); p != nil {
 			return p
 		}
 	}
-	for _, e := range n.between {
-		if e.covers(tokens[0]) {
-			if p := e.to.find(tokens[1:]); p != nil {
+	for i := range n.between {
+		if *looks--; *looks < 0 {
+			return nil
+		}
+		if e := &n.between[i]; e.covers(tokens[0]) {
+			if p := e.to.find(tokens[1:], looks); p != nil {
 				return p
 			}
 		}
 	}
 	return nil
+}
+
+// compare puts edges in order: those first that say most of a token.
+func (e edge) compare(other edge) int {
+	if d := len(other.lead) + len(other.trail) - len(e.lead) - len(e.trail); d != 0 {
+		return d
+	}
+	return strings.Compare(e.lead+wild+e.trail, other.lead+wild+other.trail)
 }
 
 // covers reports whether a token is one of those that the edge stands for.

@@ -3,6 +3,7 @@ package pattern
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (p place) with(text string) string {
 
 // widen returns the forms of statements with names of several words in outlines, and the
 // outlines that none of them covers.
-func widen(outlines [][]string, known []string, traits tokenTraits) (forms []string, rest [][]string) {
+func (l *learning) widen(outlines [][]string, known []string) (forms []string, rest [][]string) {
 	forms = known
 	for range wideOf {
 		rows := slices.Clone(outlines)
@@ -51,11 +52,12 @@ func widen(outlines [][]string, known []string, traits tokenTraits) (forms []str
 				rows = append(rows, strings.Split(form, " "))
 			}
 		}
-		found := widePlaces(rows, traits)
+		found := l.widePlaces(rows)
 		if len(found) == 0 {
 			break
 		}
-		forms = slices.DeleteFunc(slices.Clone(forms), func(form string) bool { return coveredBy(found, strings.Split(form, " ")) })
+		names := wideByStart(found)
+		forms = slices.DeleteFunc(slices.Clone(forms), func(form string) bool { return names.covers(l, strings.Split(form, " ")) })
 		forms = append(forms, found...)
 	}
 	slices.Sort(forms)
@@ -63,9 +65,9 @@ func widen(outlines [][]string, known []string, traits tokenTraits) (forms []str
 	if len(forms) == 0 {
 		return nil, outlines
 	}
-	names := wideByFirst(forms)
+	names := wideByStart(forms)
 	for _, tokens := range outlines {
-		if !names.covers(tokens) {
+		if !names.covers(l, tokens) {
 			rest = append(rest, tokens)
 		}
 	}
@@ -74,7 +76,7 @@ func widen(outlines [][]string, known []string, traits tokenTraits) (forms []str
 
 // together returns forms with what else varies in them: those with the same first word, by
 // which they are found, and the same names of several words are looked at as outlines are.
-func together(forms []string, traits tokenTraits) (joined []string) {
+func (l *learning) together(forms []string) (joined []string) {
 	alike := map[string][][]string{}
 	for _, form := range forms {
 		tokens := strings.Split(form, " ")
@@ -87,7 +89,7 @@ func together(forms []string, traits tokenTraits) (joined []string) {
 		alike[key] = append(alike[key], tokens)
 	}
 	for _, rows := range alike {
-		found, rest := learnAlike(len(rows[0]), rows, traits)
+		found, rest := l.ofLength(len(rows[0]), rows)
 		for _, tokens := range append(found, rest...) {
 			joined = append(joined, strings.Join(tokens, " "))
 		}
@@ -95,17 +97,24 @@ func together(forms []string, traits tokenTraits) (joined []string) {
 	return joined
 }
 
-// byFirst are forms by what they are found by.
-type byFirst map[string][]string
+// byStart are forms by the tokens that they begin with, up to the first that varies.
+type byStart map[string][]string
 
-// wideByFirst returns forms by their first words, those with a name inside it by none.
-func wideByFirst(forms []string) byFirst {
-	found := byFirst{}
-	for _, form := range forms {
-		first, _, _ := strings.Cut(form, " ")
-		found[firstOf(first)] = append(found[firstOf(first)], form)
+// wideByStart returns forms by what they begin with.
+func wideByStart(forms []string) byStart {
+	found := byStart{}
+	for _, form := range slices.Sorted(slices.Values(forms)) {
+		start := startOf(form)
+		found[start] = append(found[start], form)
 	}
 	return found
+}
+
+// startOf returns the tokens that a form begins with, up to the first that varies, and the
+// space behind them.
+func startOf(form string) string {
+	start := form[:strings.IndexAny(form, wild+wide+reason)]
+	return start[:strings.LastIndexByte(start, ' ')+1]
 }
 
 // firstOf returns by what a form with a first word is found.
@@ -116,66 +125,47 @@ func firstOf(first string) string {
 	return first
 }
 
-// covers reports whether one of the forms other than the tokens' own covers them.
-func (f byFirst) covers(tokens []string) bool {
-	return coveredBy(f[tokens[0]], tokens) || isSentence(tokens[0]) && coveredBy(f[""], tokens)
-}
-
-// coveredBy reports whether one of the forms other than the tokens' own covers them.
-func coveredBy(forms []string, tokens []string) bool {
-	text := strings.Join(tokens, " ")
-	for _, form := range forms {
-		if same := form[:strings.IndexAny(form, wild+wide+reason)]; !strings.HasPrefix(text, same[:strings.LastIndexByte(same, ' ')+1]) {
-			continue // of many forms that begin with one word few go on alike
+// covers reports whether one of the forms other than the tokens' own covers them. After so
+// many looks none does: of forms that begin alike there may be as many as outlines.
+func (f byStart) covers(l *learning, tokens []string) bool {
+	text, start, looks := strings.Join(tokens, " "), 0, coverSteps
+	defer func() { l.took(coverSteps - looks) }()
+	for _, token := range tokens {
+		looks--
+		for _, form := range f[text[:start]] {
+			if looks--; looks < 0 {
+				return false
+			}
+			if at := strings.IndexAny(form, wild+wide+reason); start == 0 && !strings.HasPrefix(token, form[:at]) {
+				continue
+			}
+			if coversWide(strings.Split(form, " "), tokens) && form != text {
+				return true
+			}
 		}
-		if at := strings.IndexAny(form, wide+reason); strings.IndexByte(form[:at], ' ') < 0 && !strings.HasPrefix(tokens[0], form[:at]) {
-			continue
-		}
-		if coversWide(strings.Split(form, " "), tokens) && form != text {
-			return true
-		}
+		start += len(token) + 1
 	}
 	return false
 }
 
 // widePlaces returns the forms of the places in rows that have names of several lengths
 // which another place has too. Of places with the same rows the one with most names counts.
-func widePlaces(rows [][]string, traits tokenTraits) []string {
-	// Most places have one name: only those with more are worth their names.
-	counts := map[place]uint32{}
-	dense, sample := insideOf(rows)
-	look := func(found func(p place, name string)) {
-		for _, tokens := range rows {
-			eachPlace(tokens, traits, found)
-		}
-		for _, tokens := range dense {
-			eachInside(tokens, sample, found)
-		}
-	}
-	look(func(p place, _ string) { counts[p]++ })
-	maps.DeleteFunc(counts, func(_ place, n uint32) bool { return n < wideNames })
-	if len(counts) == 0 {
-		return nil
-	}
-	names, places := map[place][]string{}, map[string][]place{}
-	look(func(p place, name string) {
-		if counts[p] > 0 {
-			names[p] = append(names[p], name)
-			places[name] = append(places[name], p)
-		}
-	})
-	var found []place
-	for p, of := range names {
-		if p.inside() {
-			if wholeNames(of) && (allLatin(of) || sharedBy(p, of, places)) {
-				found = append(found, p)
+func (l *learning) widePlaces(rows [][]string) []string {
+	all := placesOf(l, rows)
+	var found []*named
+	for _, n := range all.named {
+		switch {
+		case len(n.names) < wideNames:
+		case n.inside():
+			if wholeNames(n.names) && (allLatin(n.names) || all.shared(l, n)) {
+				found = append(found, n)
 			}
-		} else if severalLengths(of) && sharedBy(p, of, places) {
-			found = append(found, p)
+		case severalLengths(n.names) && all.shared(l, n):
+			found = append(found, n)
 		}
 	}
-	slices.SortFunc(found, func(a, b place) int {
-		return cmp.Or(cmp.Compare(len(names[b]), len(names[a])), cmp.Compare(len(b.form()), len(a.form())), cmp.Compare(a.form(), b.form()))
+	slices.SortFunc(found, func(a, b *named) int {
+		return cmp.Or(cmp.Compare(len(b.names), len(a.names)), cmp.Compare(len(b.form()), len(a.form())), cmp.Compare(a.form(), b.form()))
 	})
 	taken := map[string]bool{} // rows of a place that counts already
 	var forms []string
@@ -185,10 +175,10 @@ func widePlaces(rows [][]string, traits tokenTraits) []string {
 			if len(insides) >= insidePlaces || slices.ContainsFunc(insides, p.within) {
 				continue
 			}
-			insides = append(insides, p)
+			insides = append(insides, p.place)
 		}
 		left := 0
-		for _, name := range names[p] {
+		for _, name := range p.names {
 			if !taken[p.with(name)] {
 				left++
 			}
@@ -196,12 +186,110 @@ func widePlaces(rows [][]string, traits tokenTraits) []string {
 		if left < wideNames {
 			continue
 		}
-		for _, name := range names[p] {
+		for _, name := range p.names {
 			taken[p.with(name)] = true
 		}
 		forms = append(forms, p.form())
 	}
 	return forms
+}
+
+// named is a place with the names that stand there, one for each row.
+type named struct {
+	place
+	number uint32
+	names  []string
+}
+
+// places are those of rows that may have enough names.
+type places struct {
+	named   []*named // by number
+	of      map[string][]uint32
+	shares  []uint32 // by number, with the place at hand
+	touched []uint32 // of which that is not 0
+}
+
+// placesOf looks for places in rows, which are counted by hashes first: most have one name,
+// and only those with more are worth their names.
+func placesOf(l *learning, rows [][]string) *places {
+	dense, sample := insideOf(rows)
+	look := func(found func(p place, name string)) {
+		for _, tokens := range rows {
+			if l.took(len(tokens)) {
+				return
+			}
+			eachPlace(tokens, l.traits, found)
+		}
+		for _, tokens := range dense {
+			if l.took(len(tokens)) {
+				return
+			}
+			eachInside(tokens, sample, found)
+		}
+	}
+	counts := map[uint64]uint32{}
+	look(func(p place, _ string) { counts[p.hash()]++ })
+	maps.DeleteFunc(counts, func(_ uint64, n uint32) bool { return n < wideNames })
+	all := &places{of: map[string][]uint32{}}
+	if len(counts) == 0 {
+		return all
+	}
+	numbers := map[place]uint32{}
+	look(func(p place, name string) {
+		if counts[p.hash()] == 0 {
+			return
+		}
+		number, known := numbers[p]
+		if !known {
+			number = uint32(len(all.named))
+			numbers[p] = number
+			all.named = append(all.named, &named{place: p, number: number})
+		}
+		all.named[number].names = append(all.named[number].names, name)
+		all.of[name] = append(all.of[name], number)
+	})
+	all.shares = make([]uint32, len(all.named))
+	return all
+}
+
+// hash returns one of the place.
+func (p place) hash() uint64 {
+	hash := maphash.String(seed, p.before)
+	for _, text := range [...]string{p.lead, p.trail, p.after} {
+		hash = (hash<<5 | hash>>59) * 1099511628211
+		if text != "" {
+			hash ^= maphash.String(seed, text)
+		}
+	}
+	return hash
+}
+
+// shared reports whether another place has many of the names of a place. Of names that stand
+// at very many places not all of these are looked at.
+func (a *places) shared(l *learning, n *named) bool {
+	for _, other := range a.touched {
+		a.shares[other] = 0
+	}
+	a.touched = a.touched[:0]
+	left := sharedSteps * len(n.names)
+	defer func() { l.took(sharedSteps*len(n.names) - left) }()
+	for _, name := range n.names {
+		for _, other := range a.of[name] {
+			if left--; left < 0 {
+				return false
+			}
+			if other == n.number {
+				continue
+			}
+			if a.shares[other] == 0 {
+				a.touched = append(a.touched, other)
+			}
+			if a.shares[other]++; a.shares[other] >= wideShared && 2*int(a.shares[other]) >= len(n.names) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // eachPlace calls found with what may be a name in tokens and where it stands: words that
@@ -283,22 +371,6 @@ func severalLengths(names []string) bool {
 			return true
 		}
 		words = n
-	}
-	return false
-}
-
-// sharedBy reports whether another place has many of the names of a place.
-func sharedBy(p place, names []string, places map[string][]place) bool {
-	shared := map[place]int{}
-	for _, name := range names {
-		for _, other := range places[name] {
-			if other == p {
-				continue
-			}
-			if shared[other]++; shared[other] >= wideShared && 2*shared[other] >= len(names) {
-				return true
-			}
-		}
 	}
 	return false
 }

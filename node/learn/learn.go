@@ -168,7 +168,10 @@ func (l *Learner) learnOf(ctx context.Context, tenant model.TenantID) error {
 	case format < catalogue.FormatReasons:
 		learn = pattern.VersionNames
 	}
-	set := before.LearnOf(learn, forms)
+	set, err := before.LearnOf(ctx, learn, forms)
+	if err != nil {
+		return err
+	}
 	if set.Equal(before) {
 		return nil
 	}

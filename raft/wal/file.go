@@ -72,13 +72,21 @@ func (l *lane) rotate() error {
 	}
 	l.leave(f.number)
 	enc.synced, enc.buf = enc.offset, l.enc.buf[:0]
-	l.out, l.enc, l.prev = out, enc, nil
+	l.out, l.page, l.enc, l.prev = out, cmp.Or(l.log.cfg.page, pageOf(out)), enc, nil
 	l.tainted, l.marked, l.unsynced = false, false, false
 	f.size = enc.offset
 	l.mu.Lock()
 	l.files = append(l.files, f)
 	l.mu.Unlock()
 	return nil
+}
+
+// pageOf returns how many bytes of a file are written to the disk together.
+func pageOf(out vfs.File) int {
+	if p, ok := out.(interface{ PageBytes() int }); ok {
+		return p.PageBytes()
+	}
+	return pageBytes
 }
 
 // discard takes back a file that could not be started. Unless it is gone for

@@ -57,6 +57,8 @@ func FuzzOpen(f *testing.F) {
 			case kindMark:
 				enc.synced = enc.offset
 				enc.mark([]uint32{uint32(n % 3)})
+			case kindPad:
+				enc.pad(headerSize + int(n))
 			case kindLost:
 				enc.lost(uint32(n%3), &CorruptError{File: "a file", Offset: int64(n), Reason: "a reason"})
 			case kindEntry:

@@ -65,6 +65,7 @@ type lane struct {
 
 	// Of the goroutine alone:
 	out      vfs.File // the last file
+	page     int      // bytes of it that are written to the disk together
 	enc      encoder
 	next     uint64  // number of the next file
 	prev     *parent // where recovery ended, until the first file is started
@@ -274,6 +275,7 @@ func (l *lane) commit(batch []*request) error {
 // are never written from where they are.
 func (l *lane) writeBatch(batch []*request) (sync bool, err error) {
 	l.enc.buf = l.enc.buf[:0]
+	begin := l.enc.offset
 	next := map[uint32]uint64{} // index after the last entry, of groups in this batch
 	for _, r := range batch {
 		sync = sync || r.sync
@@ -309,7 +311,18 @@ func (l *lane) writeBatch(batch []*request) (sync bool, err error) {
 		case opProbe, opLeave, opExpect:
 		}
 	}
+	if sync && int(l.enc.offset-begin) >= padPages*l.page {
+		l.pad()
+	}
 	return sync, l.flush()
+}
+
+// pad fills the page that is begun. The batch after would write it again, and what is
+// durable in it would be on its way to the disk once more.
+func (l *lane) pad() {
+	if rest := l.page - int(l.enc.offset)%l.page; rest >= headerSize && rest < l.page {
+		l.enc.pad(rest)
+	}
 }
 
 // encodeGap writes down what an append that does not adjoin implies, so that

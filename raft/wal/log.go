@@ -29,6 +29,8 @@ const (
 	stableMax  = 1 << 20  // bytes of one stable key and value
 	smallMax   = 16 << 10 // bytes of a request that may use the reserve
 	fileMax    = 1 << 30  // largest FileSize
+	pageBytes  = 4 << 10  // what a disk writes at once
+	padPages   = 4        // pages of a batch after which the rest of the last one is filled
 )
 
 // Config says where and how a Log works. The zero value of a field means its
@@ -65,6 +67,8 @@ type Config struct {
 	OnFatal func(error)
 	// Logger receives what an operator should know. Default: none.
 	Logger *slog.Logger
+
+	page int // tests have smaller ones
 }
 
 // Validate reports everything that is wrong with the configuration.

@@ -11,7 +11,7 @@ import (
 
 // The numbers here are the format; docs/format/wal.md describes every byte.
 const (
-	formatVersion = 2
+	formatVersion = 3
 	oldestVersion = 1 // that can be read
 	headerSize    = 32
 	bodyMax       = 256 << 20 // largest body of a record
@@ -40,6 +40,7 @@ const (
 	kindEnd    kind = 10 // the lane goes on in another file, which is durable
 	kindGroups kind = 11 // the groups of which something is carried over
 	kindLost   kind = 12 // carried over: the group was found damaged and is to be dropped
+	kindPad    kind = 13 // nothing; fills a page
 )
 
 // ofGroup reports whether records of the kind say something of a group.
@@ -163,6 +164,13 @@ func (e *encoder) mark(groups []uint32) {
 		e.buf = binary.LittleEndian.AppendUint32(e.buf, id)
 		e.buf = binary.LittleEndian.AppendUint32(e.buf, e.newest[id].at)
 	}
+	e.end()
+}
+
+// pad fills so many bytes, at least a header's.
+func (e *encoder) pad(bytes int) {
+	e.begin(kindPad, 0)
+	e.buf = append(e.buf, make([]byte, bytes-headerSize)...)
 	e.end()
 }
 

@@ -317,6 +317,7 @@ func (p *replayer) change(r record, offset uint32) error {
 		l.removeGroup(r.group)
 	case kindMark:
 		return p.mark(r, offset)
+	case kindPad:
 	default:
 		return fmt.Errorf("unknown kind %d", r.kind)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func testConfig(fs vfs.FS) Config {
-	return Config{FS: fs, Dir: "/data/wal", FileSize: 4 << 10, Memory: 2 << 10, Reserve: 8 << 10, SlowDisk: -1}
+	return Config{FS: fs, Dir: "/data/wal", FileSize: 4 << 10, Memory: 2 << 10, Reserve: 8 << 10, SlowDisk: -1, page: 64}
 }
 
 func mustOpen(t testing.TB, cfg Config) *Log {
