@@ -128,7 +128,7 @@ const collectLeast = 48 << 20
 const (
 	collectUsual  = 100     // percent by which the heap grows, as the runtime has it
 	collectStep   = 50      // steps of it: to change it stops the node for a moment
-	collectLittle = 20      // percent at least where much lives
+	collectLittle = 15      // percent at least where much lives
 	littleStep    = 5       // steps of it below collectUsual
 	liveLeast     = 4 << 20 // what lives is taken for that much at least
 )
@@ -136,7 +136,7 @@ const (
 // Shares of the memory of a node, one part of so many or so many of limitOf.
 const (
 	collectShare = 8  // by which the heap grows between two collections, if that is less than collectLeast
-	collectMost  = 12 // by which it grows where more than that lives
+	collectMost  = 14 // by which it grows where more than that lives
 	beginShare   = 4  // that is asked for in huge pages
 	readyShare   = 16 // of which the system puts memory behind the beginning while the node starts
 	limitShare   = 24 // of limitOf: to which the limit follows the caches; the rest is the program itself and what is beside the heap

@@ -274,7 +274,10 @@ func (e *encoder) write(records []model.Record) error {
 	if size > BodyMax {
 		return fmt.Errorf("about %d bytes, at most %d: %w", size, BodyMax, ErrLimit)
 	}
-	body := slices.Grow(e.body[:0], size)
+	body := e.body[:0]
+	if cap(body) < size { // growing would copy what is there
+		body = make([]byte, 0, size)
+	}
 	body = e.appendTimes(body, records)
 	if !e.inOrder {
 		slices.SortFunc(e.sorted, func(a, b *builder) int {

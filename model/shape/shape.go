@@ -19,6 +19,7 @@ package shape
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -106,32 +107,86 @@ func AppendSpans(out []byte, dst []Span, message string, from, to int) (shape []
 	start, before := len(out), len(dst)
 	text := message[:to]
 	copied := from
-	for i := from; i < len(text); {
-		class := classes[text[i]]
-		switch {
-		case class&inWord != 0:
-			end, seen := word(text, i)
-			if end < len(text) && classes[text[end]] == joiner && (seen&digit != 0 || end-i == uuidFirst) {
-				end, seen = joined(text, i, end, seen)
-			}
-			if seen&digit != 0 {
-				if len(dst) == VariablesMax || seen&wide != 0 && denseIn(text[i:end]) {
-					return out[:start], dst[:before], false
-				}
-				out = append(append(out, text[copied:i]...), Placeholder)
-				dst = append(dst, Span{uint16(i), uint16(end)})
-				copied = end
-			}
-			i = end
-		case class == reserved:
-			out = append(append(out, text[copied:i]...), Escape, text[i])
-			i++
-			copied = i
-		default:
-			i++
+	for i := from; ; {
+		at := marked(text, i)
+		if at == len(text) {
+			break
 		}
+		if classes[text[at]] == reserved {
+			out = append(append(out, text[copied:at]...), Escape, text[at])
+			i = at + 1
+			copied = i
+			continue
+		}
+		first := wordStart(text, i, at)
+		end, seen := word(text, at)
+		if end < len(text) && classes[text[end]] == joiner && (seen&digit != 0 || end-first == uuidFirst) {
+			end, seen = joined(text, first, end, seen)
+		}
+		if i = max(end, at+1); seen&digit == 0 {
+			continue
+		}
+		if seen |= classesOf(text[first:at]); len(dst) == VariablesMax || seen&wide != 0 && denseIn(text[first:end]) {
+			return out[:start], dst[:before], false
+		}
+		out = append(append(out, text[copied:first]...), Placeholder)
+		dst = append(dst, Span{uint16(first), uint16(end)})
+		copied = end
 	}
 	return append(out, text[copied:]...), dst, true
+}
+
+// marked returns the offset of the first byte of text from i on where more than static text
+// may be: a digit, a reserved byte, or the '-' that a UUID has behind its first word, which
+// may be without digits. It returns len(text) if there is none.
+func marked(text string, i int) int {
+	for ; len(text)-i >= 8; i += 8 {
+		if hit := marks(eight(text[i:])); hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for i < len(text) && classes[text[i]]&(digit|reserved) == 0 && text[i] != '-' {
+		i++
+	}
+	return i
+}
+
+// eight returns the first eight bytes of a text, the first one lowest: the compiler makes one
+// load of it.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// marks has the high bit of every byte of a word of eight that marked looks for.
+func marks(w uint64) uint64 {
+	const (
+		every = 0x0101010101010101
+		high  = every * 0x80
+	)
+	low := w &^ high // so that sums stay within their bytes
+	digits := (low + every*(0x80-'0')) &^ (low + every*(0x80-'9'-1))
+	signs := (low + every*(0x80-Placeholder)) &^ (low + every*(0x80-Reference-1))
+	dashes := ^((low ^ every*'-') + every*0x7f)
+	return (digits | signs | dashes) &^ w & high
+}
+
+// wordStart returns where the word begins that has text[at], or ends before it, not before
+// from, where a word may begin.
+func wordStart(text string, from, at int) int {
+	for at > from && classes[text[at-1]]&inWord != 0 {
+		at--
+	}
+	return at
+}
+
+// classesOf returns the classes that bytes have, together.
+func classesOf(text string) (seen uint8) {
+	for i := range len(text) {
+		seen |= classes[text[i]]
+	}
+	return seen
 }
 
 // Border reports whether a word may end before message[at] or start there, so

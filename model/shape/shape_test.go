@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,53 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%q: joined to %q, %v", test.message, message, err)
 		}
 	}
+}
+
+// TestSplitIsScan compares Split, which looks at eight bytes at once, with a walk from word
+// to word.
+func TestSplitIsScan(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	tokens := []string{"word", "a", "x1", "7", "2024", "abcdefab", "abcdefab-cdef-abcd-abcd-abcdefabcdef", "12345678-1234-1234-1234-123456789abc",
+		".", ":", "-", "/", " ", "  ", "\x11", "\x12", "\x13", "\x10", "\x14", "_", "\xc3\xa9", "\xe4\xb8\xad", "\xff", ",", "0", "9", "ABCDEFGH"}
+	for range 20_000 {
+		var b strings.Builder
+		for range rng.IntN(12) {
+			b.WriteString(tokens[rng.IntN(len(tokens))])
+		}
+		message := b.String()
+		shape, vars, ok := Split(nil, message)
+		wantShape, wantVars, wantOK := splitByWords(message)
+		if ok != wantOK || shape != wantShape && ok || !slices.Equal(vars, wantVars) {
+			t.Fatalf("%q: got %q %q %v, want %q %q %v", message, shape, vars, ok, wantShape, wantVars, wantOK)
+		}
+	}
+}
+
+func splitByWords(message string) (shape string, vars []string, ok bool) {
+	for i := 0; i < len(message); {
+		switch class := classes[message[i]]; {
+		case class&inWord != 0:
+			end, variable := variableEnd(message, i)
+			if !variable {
+				end, _ = word(message, i)
+				shape += message[i:end]
+				i = end
+				continue
+			}
+			if denseIn(message[i:end]) {
+				return "", nil, false
+			}
+			shape, vars = shape+string(rune(Placeholder)), append(vars, message[i:end])
+			i = end
+		case class == reserved:
+			shape += string(rune(Escape)) + message[i:i+1]
+			i++
+		default:
+			shape += message[i : i+1]
+			i++
+		}
+	}
+	return shape, vars, true
 }
 
 func TestSplitLimits(t *testing.T) {

@@ -127,33 +127,44 @@ func (b *builder) gather(inputs []columnInput, byRow bool) (columnData, error) {
 		}
 	}
 	b.few = few
-	data := columnData{codes: make([]uint32, 0, count), dict: b.distinct.Take(), repeats: many}
+	data := columnData{codes: make([]uint32, 0, count+1), dict: b.distinct.Take(), repeats: many}
 	if count == len(b.codes) {
 		err := b.gatherAll(&data)
 		return data, err
 	}
-	data.rows = make([]uint32, 0, count)
-	add := func(row uint32) {
-		if code := b.codes[row]; code != 0 {
-			data.rows = append(data.rows, row)
-			data.codes = append(data.codes, code-1)
-			b.codes[row] = 0
-		}
-	}
+	data.rows = make([]uint32, count, count+1)
+	data.codes = data.codes[:count]
+	n := 0
 	if len(few) == count {
 		slices.Sort(few)
 		for _, row := range few {
-			add(row)
+			if code := b.codes[row]; code != 0 {
+				data.rows[n], data.codes[n] = row, code-1
+				n++
+			}
+			b.codes[row] = 0
 		}
 	} else {
-		for row := range uint32(len(b.codes)) {
-			add(row)
-		}
+		n = gatherSome(data.rows[:count+1], data.codes[:count+1], b.codes)
+		clear(b.codes)
 	}
-	if len(data.rows) != count {
-		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, len(data.rows))
+	if n != count {
+		return columnData{}, fmt.Errorf("%w: %d values for %d rows", ErrCorrupt, count, n)
 	}
 	return data, nil
+}
+
+// gatherSome lists the rows that have a code, and the codes less one, and returns how many
+// there are. The lists have room for one more: what a row without a code has is written, too,
+// and the next row writes over it. Which rows have one cannot be foreseen where sources
+// take turns, and a branch for each would cost more than that.
+func gatherSome(rows, codes, all []uint32) int {
+	n := 0
+	for row, code := range all {
+		rows[n], codes[n] = uint32(row), code-1
+		n += int((code | -code) >> 31) // 1 for a code
+	}
+	return n
 }
 
 // lengths is how long the first values of a list are together.
