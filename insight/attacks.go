@@ -54,8 +54,9 @@ func traces() []trace {
 			pipes: `extract /(?P<what>Failed|Accepted) (?:password|publickey|keyboard-interactive\/pam) for (?:invalid user )?(?P<who>\S*) from (?P<source>` + addressed + `)/`},
 		{condition: `"invalid user"`, event: weak, pipes: `eval what = "failed" | extract /^Invalid user (?P<who>\S*) from (?P<source>` + addressed + `)/`},
 		{condition: `"authentication failure" rhost`, event: weak, pipes: `eval what = "failed" | extract /rhost=(?P<source>` + addressed + `)(?:\s+user=(?P<who>\S+))?/`},
-		{condition: `"login attempt"`, event: login, ok: "succeeded",
-			pipes: `eval source = ` + sourceField + ` | extract /login attempt \[(?P<who>[^\/]*)\/.*\] (?P<what>failed|succeeded)/`},
+		// Programs tell of attempts that are no logins yet, too, and far more of these.
+		{condition: `"login attempt" (failed OR succeeded)`, event: login, ok: "succeeded",
+			pipes: `eval source = ` + sourceField + ` | extract /login attempt \[(?P<who>[^\/]*)\/.*\] (?P<what>failed|succeeded)\b/`},
 		{condition: isLogin + " " + hasFailed + ` NOT ` + isNamed, event: login, pipes: bare(`, what = "failed"`)},
 		{condition: isLogin + " " + hasSuccess + ` NOT ` + hasFailed + ` NOT ` + isNamed, event: login, ok: "ok", pipes: bare(`, what = "ok"`)},
 		{condition: `metadata.EventID in (4625)`, event: login, pipes: `eval what = "failed", who = metadata.TargetUserName, source = metadata.IpAddress`},

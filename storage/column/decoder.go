@@ -35,24 +35,6 @@ func (d *Decoder) JoinedStrings(src []byte, n int) (Joined, []byte, error) {
 	return d.joinedStrings(src, n)
 }
 
-// Match is the function with its name.
-func (d *Decoder) Match(src []byte, n int, test func(string) bool) ([]bool, error) {
-	d.lends = true
-	return d.match(src, n, test)
-}
-
-// MatchWords is Match for a test that only holds of texts with one of some words, of which
-// those that are numbers are known (Number).
-func (d *Decoder) MatchWords(src []byte, n int, numbers []uint64, test func(string) bool) ([]bool, error) {
-	if err := checkCount(n); err != nil {
-		return nil, err
-	}
-	if len(src) > 0 && isNumeric(src[0]) {
-		return d.matchNumbers(src[0], src[1:], n, numbers, test)
-	}
-	return d.Match(src, n, test)
-}
-
 // Bytes returns about how much memory the decoder holds.
 func (d *Decoder) Bytes() int {
 	numbers := cap(d.numbers) + cap(d.runs.heads) + cap(d.runs.lengths) + cap(d.steps.values) + cap(d.steps.room.heads) + cap(d.steps.room.lengths)

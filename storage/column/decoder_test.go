@@ -48,7 +48,7 @@ func TestDecoderIsUsedAgain(t *testing.T) {
 			t.Fatalf("round %d: joined %q, %v, want %q", round, got, err, values)
 		}
 		test := func(text string) bool { return strings.HasSuffix(text, "1") || text == "run 3" }
-		hits, err := reused.Match(src, len(values), test)
+		hits, err := Match(&reused, src, len(values), test)
 		if err != nil || !slices.Equal(hits, MatchEach(values, test)) {
 			t.Fatalf("round %d: hits %v, %v", round, hits, err)
 		}

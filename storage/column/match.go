@@ -2,6 +2,7 @@ package column
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -133,12 +134,6 @@ func (s asciiSet) withoutText(text []byte) asciiSet {
 	return s.without(set)
 }
 
-// Match tells which of the n strings at the start of src satisfy test: nil if
-// none does. A string that is stored once is tried once.
-func Match(src []byte, n int, test func(string) bool) ([]bool, error) {
-	return (&Decoder{}).Match(src, n, test)
-}
-
 // Number returns a word as a number, if it is one that can be in a text that is stored as
 // numbers.
 func Number(word string) (number uint64, ok bool) {
@@ -146,10 +141,10 @@ func Number(word string) (number uint64, ok bool) {
 	return number, err == nil
 }
 
-// matchNumbers is Match of texts that are stored as numbers, for a test that only holds of
-// texts with one of some words: only those with one of the words that are numbers are
-// written out and tried.
-func (d *Decoder) matchNumbers(encoding byte, src []byte, n int, words []uint64, test func(string) bool) (hits []bool, err error) {
+// matchNumbers is Match of texts that are stored as numbers, for a test that only says
+// something of texts with one of some words: only those with one of the words that are
+// numbers are written out and tried.
+func matchNumbers[T comparable](d *Decoder, encoding byte, src []byte, n int, words []uint64, test func(string) T) (hits []T, err error) {
 	form, src, err := readForm(encoding, src)
 	if err != nil || len(words) == 0 {
 		return nil, err
@@ -158,6 +153,7 @@ func (d *Decoder) matchNumbers(encoding byte, src []byte, n int, words []uint64,
 	if err != nil {
 		return nil, err
 	}
+	var none T
 	text := d.text[:0]
 	for i, number := range numbers {
 		if !form.mayHave(number, words) {
@@ -166,18 +162,37 @@ func (d *Decoder) matchNumbers(encoding byte, src []byte, n int, words []uint64,
 		if text, err = form.append(text[:0], number); err != nil {
 			return nil, err
 		}
-		if test(string(text)) {
+		if hit := test(string(text)); hit != none {
 			if hits == nil {
-				hits = make([]bool, n)
+				hits = make([]T, n)
 			}
-			hits[i] = true
+			hits[i] = hit
 		}
 	}
 	d.text = text
 	return hits, nil
 }
 
-func (d *Decoder) match(src []byte, n int, test func(string) bool) ([]bool, error) {
+// Match returns what test says of each of the n strings at the start of src, nil if it says
+// nothing of any: it returns the zero value then. A string that is stored once is tried once.
+func Match[T comparable](d *Decoder, src []byte, n int, test func(string) T) ([]T, error) {
+	d.lends = true
+	return match(d, src, n, test)
+}
+
+// MatchWords is Match for a test that only says something of texts with one of some words, of
+// which those that are numbers are known (Number).
+func MatchWords[T comparable](d *Decoder, src []byte, n int, numbers []uint64, test func(string) T) ([]T, error) {
+	if err := checkCount(n); err != nil {
+		return nil, err
+	}
+	if len(src) > 0 && isNumeric(src[0]) {
+		return matchNumbers(d, src[0], src[1:], n, numbers, test)
+	}
+	return Match(d, src, n, test)
+}
+
+func match[T comparable](d *Decoder, src []byte, n int, test func(string) T) ([]T, error) {
 	if err := checkCount(n); err != nil {
 		return nil, err
 	}
@@ -188,16 +203,17 @@ func (d *Decoder) match(src []byte, n int, test func(string) bool) ([]bool, erro
 	switch encoding {
 	case stringsConstant:
 		text, _, err := readText(body, "constant")
-		if err != nil || !test(string(text)) {
+		if err != nil {
 			return nil, err
 		}
-		hits := make([]bool, n)
-		for i := range hits {
-			hits[i] = true
+		var none T
+		hit := test(string(text))
+		if hit == none {
+			return nil, nil
 		}
-		return hits, nil
+		return slices.Repeat([]T{hit}, n), nil
 	case stringsDict:
-		return d.matchDict(body, n, test)
+		return matchDict(d, body, n, test)
 	}
 	values, _, err := d.decodeStrings(nil, src, n, nestingMax, nil)
 	if err != nil {
@@ -206,21 +222,23 @@ func (d *Decoder) match(src []byte, n int, test func(string) bool) ([]bool, erro
 	return MatchEach(values, test), nil
 }
 
-// MatchEach tells which of the values satisfy test: nil if none does.
-func MatchEach(values []string, test func(string) bool) []bool {
-	var hits []bool
+// MatchEach returns what test says of each of the values, nil if it says nothing of any: it
+// returns the zero value then.
+func MatchEach[T comparable](values []string, test func(string) T) []T {
+	var hits []T
+	var none T
 	for i, value := range values {
-		if test(value) {
+		if hit := test(value); hit != none {
 			if hits == nil {
-				hits = make([]bool, len(values))
+				hits = make([]T, len(values))
 			}
-			hits[i] = true
+			hits[i] = hit
 		}
 	}
 	return hits
 }
 
-func (d *Decoder) matchDict(src []byte, n int, test func(string) bool) ([]bool, error) {
+func matchDict[T comparable](d *Decoder, src []byte, n int, test func(string) T) ([]T, error) {
 	distinct, src, err := d.readDict(src, n, nestingMax, nil)
 	if err != nil {
 		return nil, err
@@ -233,7 +251,7 @@ func (d *Decoder) matchDict(src []byte, n int, test func(string) bool) ([]bool, 
 	if err != nil {
 		return nil, err
 	}
-	hits := make([]bool, n)
+	hits := make([]T, n)
 	for i, code := range codes {
 		hits[i] = matching[code]
 	}

@@ -32,7 +32,7 @@ func TestMatch(t *testing.T) {
 		}
 		src := AppendStrings(nil, values)
 		for _, piece := range []string{"7", "e", "GET", "nothing", ""} {
-			hits, err := Match(src, len(values), func(s string) bool { return strings.Contains(s, piece) })
+			hits, err := Match(&Decoder{}, src, len(values), func(s string) bool { return strings.Contains(s, piece) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestMatchWords(t *testing.T) {
 			test := func(text string) bool {
 				return slices.ContainsFunc(both, func(word string) bool { return hasWord(text, word) })
 			}
-			hits, err := d.MatchWords(src, len(values), numbers, test)
+			hits, err := MatchWords(&d, src, len(values), numbers, test)
 			if want := MatchEach(values, test); err != nil || !slices.Equal(hits, want) {
 				t.Errorf("maker %d, %q: %v, want %v, %v", i, both, hits, want, err)
 			}
@@ -95,10 +95,10 @@ func TestMatchWords(t *testing.T) {
 			t.Errorf("maker %d: nothing is found", i)
 		}
 	}
-	if hits, err := d.MatchWords(AppendStrings(nil, []string{"1", "2"}), 2, []uint64{1}, func(string) bool { return true }); err != nil || !slices.Equal(hits, []bool{true, false}) {
+	if hits, err := MatchWords(&d, AppendStrings(nil, []string{"1", "2"}), 2, []uint64{1}, func(string) bool { return true }); err != nil || !slices.Equal(hits, []bool{true, false}) {
 		t.Errorf("%v, %v: numbers that are none of the words are tried", hits, err)
 	}
-	if _, err := d.MatchWords([]byte{stringsPadded, 99}, 2, []uint64{1}, func(string) bool { return true }); !errors.Is(err, ErrCorrupt) {
+	if _, err := MatchWords(&d, []byte{stringsPadded, 99}, 2, []uint64{1}, func(string) bool { return true }); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("damage is not found: %v", err)
 	}
 }
@@ -121,7 +121,7 @@ func FuzzMatchWords(f *testing.F) {
 		if number, ok := Number(word); ok {
 			numbers = append(numbers, number)
 		}
-		hits, err := (&Decoder{}).MatchWords(src, int(n), numbers, test)
+		hits, err := MatchWords(&Decoder{}, src, int(n), numbers, test)
 		values, _, errTexts := Strings(nil, src, int(n))
 		if errTexts != nil {
 			return

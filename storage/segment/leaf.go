@@ -20,6 +20,12 @@ const (
 
 // Leaf implements part.Leaves.
 func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSet) (*index.DocSet, error) {
+	return s.leafBut(ctx, leaf, within, nil)
+}
+
+// leafBut is Leaf without those rows that are found by trying texts, if there is an untried
+// that takes these.
+func (s *Segment) leafBut(ctx context.Context, leaf index.Leaf, within *index.DocSet, later *untried) (*index.DocSet, error) {
 	columns, in := s.columns, []map[uint32]struct{}(nil)
 	if leaf.Field != "" {
 		columns = s.named[leaf.Field]
@@ -36,7 +42,7 @@ func (s *Segment) Leaf(ctx context.Context, leaf index.Leaf, within *index.DocSe
 	if err != nil {
 		return nil, err
 	}
-	p.sought = len(in) > 0
+	p.sought, p.later = len(in) > 0, later
 	found, left := index.NewDocSet(), within
 	for _, column := range columns {
 		c := column.(*columnReader)
@@ -74,6 +80,7 @@ type probe struct {
 	regex    *regexHint
 	along    []string // words that will be looked for besides that of the hint
 	sought   bool     // the rows that are looked at are known to have words of the hint
+	later    *untried // takes the texts that have to be tried; nil: they are tried at once
 }
 
 func (s *Segment) newProbe(leaf index.Leaf) (*probe, error) {

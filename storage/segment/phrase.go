@@ -29,6 +29,10 @@ func (c *columnReader) rowsWithPhrase(ctx context.Context, p *probe, within *ind
 	}
 	rest := index.AndNot(within, found)
 	if p.sought && rest.GetCardinality() <= directRowMax {
+		if p.later != nil {
+			p.later.add(c, p.pred, rest)
+			return found, nil
+		}
 		rows, err := c.verify(ctx, p.pred, rest)
 		if err != nil {
 			return nil, err

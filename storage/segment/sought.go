@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -89,12 +90,15 @@ type seeker struct {
 	starts  [1 << 16 / 64]uint64 // the first two bytes of the words
 	longest int
 	found   *sought
-	rows    []uint32 // scratch
+	sets    [][]int              // of several words, as they were met
+	numbers map[string]someWords // of these, by their words
+	rows    []uint32             // scratch
+	some    []int                // scratch
 }
 
 // seek finds the rows that have each of some words of ASCII, in any column.
 func (s *Segment) seek(ctx context.Context, words []string) (*sought, error) {
-	k := &seeker{segment: s, words: words, found: &sought{
+	k := &seeker{segment: s, words: words, numbers: map[string]someWords{}, found: &sought{
 		words: make(map[string]int, len(words)), rows: make([]*index.DocSet, len(words)), in: make([]map[uint32]struct{}, len(words)),
 	}}
 	leaves := make([]index.Leaf, len(words))
@@ -185,8 +189,7 @@ func (k *seeker) column(ctx context.Context, c *columnReader) error {
 	return nil
 }
 
-// variables looks for words in the variables of a page: for any of them, and where there is
-// one for each.
+// variables looks for words in the variables of a page, each of which is read once for all.
 func (k *seeker) variables(c *columnReader, page uint32, words []wordOfScan) error {
 	p, done, err := c.textPage(page)
 	if err != nil {
@@ -196,40 +199,58 @@ func (k *seeker) variables(c *columnReader, page uint32, words []wordOfScan) err
 	room := k.segment.cache.rooms.take(scratchRoom)
 	defer k.segment.cache.rooms.give(room)
 	scan := textScan{column: c, decoder: &room.decoder}
-	codes, hits := make([][]uint32, len(words)), make([][][]bool, len(words)) // by word
+	scan.seeks(words)
+	var codes []uint32
+	var hits [][]someWords // by code
 	for i := range p.groups {
 		group := &p.groups[i]
-		scan.seeks(words)
-		scan.test = k.mayHave
-		any, err := scan.matchGroup(page, group)
+		hit, err := k.groupWords(&scan, page, group)
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(any, true) {
-			continue
-		}
-		for n := range words {
-			scan.seeks(words[n : n+1])
-			hit, err := scan.matchGroup(page, group)
-			if err != nil {
-				return err
-			}
-			if hit != nil {
-				codes[n], hits[n] = append(codes[n], group.code), append(hits[n], hit)
-			}
+		if hit != nil {
+			codes, hits = append(codes, group.code), append(hits, hit)
 		}
 	}
-	for n := range words {
-		if len(codes[n]) == 0 {
-			continue
+	if len(codes) == 0 {
+		return nil
+	}
+	having := map[int][]uint32{} // by word: numbers of values
+	err = eachHit(c, page, codes, hits, func(number uint32, words someWords) {
+		for _, word := range k.wordsOf(words) {
+			having[word] = append(having[word], number)
 		}
-		scan.found = index.NewDocSet()
-		if err := scan.addHits(page, codes[n], hits[n]); err != nil {
+	})
+	if err != nil {
+		return err
+	}
+	for word, numbers := range having {
+		if err := k.addNumbers(c, word, numbers); err != nil {
 			return err
 		}
-		k.add(c, k.found.words[words[n].word], scan.found)
 	}
 	return nil
+}
+
+// groupWords returns which words each value of a group has in its variables, nil if none has
+// any.
+func (k *seeker) groupWords(scan *textScan, page uint32, group *textGroup) (hits []someWords, err error) {
+	if !scan.mayEncode(group) {
+		return nil, nil
+	}
+	var times []int64
+	err = group.eachSlot(func(slot []byte) error {
+		hit, err := matchSlot(scan, page, group, slot, &times, k.wordsIn)
+		if hits == nil {
+			hits = hit
+			return err
+		}
+		for i, words := range hit {
+			hits[i] = k.union(hits[i], words)
+		}
+		return err
+	})
+	return hits, err
 }
 
 // seeks has any of some words looked for.
@@ -300,14 +321,19 @@ func (k *seeker) plain(c *columnReader, page uint32, words []wordOfScan) error {
 }
 
 // addValues notes that some of the values of a column have a word, of which numbers are all.
-func (k *seeker) addValues(c *columnReader, word int, numbers, values []uint32) (err error) {
+func (k *seeker) addValues(c *columnReader, word int, numbers, values []uint32) error {
 	if len(values) == 0 {
 		return nil
 	}
 	for i, value := range values {
 		values[i] = numbers[value]
 	}
-	if k.rows, err = c.rowsOf(k.rows[:0], values); err != nil {
+	return k.addNumbers(c, word, values)
+}
+
+// addNumbers notes that the values with these numbers, which ascend, have a word.
+func (k *seeker) addNumbers(c *columnReader, word int, numbers []uint32) (err error) {
+	if k.rows, err = c.rowsOf(k.rows[:0], numbers); err != nil {
 		return err
 	}
 	k.found.rows[word].AddMany(k.rows)
@@ -484,13 +510,69 @@ func nextOf[T string | []byte](k *seeker, text T, at int) (word, after int) {
 	return 0, -1
 }
 
-// mayHave reports whether a text has one of the words, or could have one as far as is known.
-func (k *seeker) mayHave(text string) bool {
+// someWords stands for some of the words: for none, for one, whose number it is and 1, or for
+// several, as the seeker numbers these beyond.
+type someWords uint32
+
+// wordsOf returns the words of a set, in ascending order.
+func (k *seeker) wordsOf(set someWords) []int {
+	switch n := int(set) - 1; {
+	case n < 0:
+		return nil
+	case n < len(k.words):
+		return []int{n}
+	default:
+		return k.sets[n-len(k.words)]
+	}
+}
+
+// setOf returns the set of some words.
+func (k *seeker) setOf(words []int) someWords {
+	slices.Sort(words)
+	words = slices.Compact(words)
+	switch len(words) {
+	case 0:
+		return 0
+	case 1:
+		return someWords(words[0] + 1)
+	}
+	var key [soughtMax * 2]byte
+	name := key[:0]
+	for _, word := range words {
+		name = binary.LittleEndian.AppendUint16(name, uint16(word))
+	}
+	set, known := k.numbers[string(name)]
+	if !known {
+		k.sets = append(k.sets, slices.Clone(words))
+		set = someWords(len(k.words) + len(k.sets))
+		k.numbers[string(name)] = set
+	}
+	return set
+}
+
+// union returns the words of two sets.
+func (k *seeker) union(a, b someWords) someWords {
+	if a == 0 || b == 0 || a == b {
+		return max(a, b)
+	}
+	return k.setOf(slices.Concat(k.wordsOf(a), k.wordsOf(b)))
+}
+
+// wordsIn returns which of the words a text has.
+func (k *seeker) wordsIn(text string) someWords {
+	k.some = k.some[:0]
 	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			return true // what folds to ASCII is not looked at here
+		if text[i] >= utf8.RuneSelf { // what folds to ASCII is found by a look for each word
+			for number, word := range k.words {
+				if index.HasWord(text, word) {
+					k.some = append(k.some, number)
+				}
+			}
+			return k.setOf(k.some)
 		}
 	}
-	_, at := nextOf(k, text, 0)
-	return at >= 0
+	for word, at := nextOf(k, text, 0); at >= 0; word, at = nextOf(k, text, at) {
+		k.some = append(k.some, word)
+	}
+	return k.setOf(k.some)
 }

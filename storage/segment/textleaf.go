@@ -399,29 +399,51 @@ func (s *textScan) addHits(page uint32, hitCodes []uint32, hits [][]bool) error 
 		return err
 	}
 	defer done()
-	wanted := newBitSet(s.column.meta.dict + 1)
 	if len(hitCodes) <= ranksMax {
-		return s.addEach(page, p, wanted, hitCodes, hits)
+		return s.addEach(page, p, newBitSet(s.column.meta.dict+1), hitCodes, hits)
 	}
-	left := make(map[uint32][]bool, len(hits))
-	for i, code := range hitCodes {
-		wanted.add(code)
-		left[code] = hits[i]
-	}
-	places := s.column.placesOf(p, wanted)
-	codes := p.AppendAt(nil, places, 0)
-	numbers := places[:0]
-	for i, place := range places {
-		hit := left[codes[i]]
-		if len(hit) == 0 {
-			return fmt.Errorf("text page %d of %q: %w: more values of code %d than variables", page, s.column.meta.path, ErrCorrupt, codes[i])
-		}
-		if hit[0] {
-			numbers = append(numbers, page*PageRows+place)
-		}
-		left[codes[i]] = hit[1:]
+	var numbers []uint32
+	if err := eachHitOn(s.column, page, p, hitCodes, hits, func(number uint32, _ bool) { numbers = append(numbers, number) }); err != nil {
+		return err
 	}
 	return s.add(numbers)
+}
+
+// eachHit calls visit with the numbers, in ascending order, of those values of codes on a page
+// that are hits, by their rank among the code's, and with what the hits are.
+func eachHit[T comparable](c *columnReader, page uint32, hitCodes []uint32, hits [][]T, visit func(number uint32, hit T)) error {
+	p, done, err := c.codePage(page)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return eachHitOn(c, page, p, hitCodes, hits, visit)
+}
+
+// eachHitOn is eachHit on a page of codes.
+func eachHitOn[T comparable](c *columnReader, page uint32, p *column.CodePage, hitCodes []uint32, hits [][]T, visit func(number uint32, hit T)) error {
+	wanted := newBitSet(c.meta.dict + 1)
+	at := make(map[uint32]int, len(hits)) // by code, in hits
+	for i, code := range hitCodes {
+		wanted.add(code)
+		at[code] = i
+	}
+	var none T
+	left := slices.Clone(hits)
+	places := c.placesOf(p, wanted)
+	codes := p.AppendAt(nil, places, 0)
+	for i, place := range places {
+		n := at[codes[i]]
+		hit := left[n]
+		if len(hit) == 0 {
+			return fmt.Errorf("text page %d of %q: %w: more values of code %d than variables", page, c.meta.path, ErrCorrupt, codes[i])
+		}
+		if hit[0] != none {
+			visit(page*PageRows+place, hit[0])
+		}
+		left[n] = hit[1:]
+	}
+	return nil
 }
 
 // addEach is addHits for few codes, one after the other; wanted has none.
@@ -468,12 +490,12 @@ func (s *textScan) add(numbers []uint32) error {
 // matchGroup tells which values of a group have a variable that satisfies the
 // test, nil if none.
 func (s *textScan) matchGroup(page uint32, group *textGroup) (hits []bool, err error) {
-	if !s.may(func(bytes column.Needle, _ string) bool { return bytes.AmongEncoded(group.body) }) {
-		return nil, nil // clocks have no letters
+	if !s.mayEncode(group) {
+		return nil, nil
 	}
 	var times []int64
 	err = group.eachSlot(func(slot []byte) error {
-		hit, err := s.matchSlot(page, group, slot, &times)
+		hit, err := matchSlot(s, page, group, slot, &times, s.test)
 		if hits == nil {
 			hits = hit
 		} else {
@@ -486,18 +508,25 @@ func (s *textScan) matchGroup(page uint32, group *textGroup) (hits []bool, err e
 	return hits, err
 }
 
-// matchSlot tells which values of a variable satisfy the test, nil if none;
-// times are those of the group's rows, asked for once.
-func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *[]int64) ([]bool, error) {
+// mayEncode reports whether some variable of a group may be a hit, as far as its bytes tell.
+// Clocks have no letters.
+func (s *textScan) mayEncode(group *textGroup) bool {
+	return s.may(func(bytes column.Needle, _ string) bool { return bytes.AmongEncoded(group.body) })
+}
+
+// matchSlot returns what test, which is that of the scan or says more than it does, says of
+// each value of a variable, nil if it says nothing of any; times are those of the group's
+// rows, asked for once.
+func matchSlot[T comparable](s *textScan, page uint32, group *textGroup, slot []byte, times *[]int64, test func(string) T) ([]T, error) {
 	count := int(group.count)
 	if !isClock(slot) {
 		if !s.may(func(bytes column.Needle, _ string) bool { return column.MayHold(slot, bytes) }) {
 			return nil, nil
 		}
 		if s.any == nil && s.word == "" {
-			return s.decoder.Match(slot, count, s.test)
+			return column.Match(s.decoder, slot, count, test)
 		}
-		return s.decoder.MatchWords(slot, count, s.numbers, s.test)
+		return column.MatchWords(s.decoder, slot, count, s.numbers, test)
 	}
 	k := clock(slot[0] &^ slotClock)
 	if !s.may(func(bytes column.Needle, word string) bool {
@@ -512,7 +541,7 @@ func (s *textScan) matchSlot(page uint32, group *textGroup, slot []byte, times *
 		}
 	}
 	values, err := clockValues(slot, count, nil, *times)
-	return column.MatchEach(values, s.test), err
+	return column.MatchEach(values, test), err
 }
 
 // verify tries the predicate on the values of the rows of a text column.

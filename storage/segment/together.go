@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/stere-log/stere/index"
+	"github.com/stere-log/stere/model"
 	"github.com/stere-log/stere/storage/column"
 	"github.com/stere-log/stere/storage/part"
 )
@@ -52,14 +53,62 @@ func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *inde
 		}
 		left = index.AndNot(within, found)
 	}
+	var later untried
 	rest, err := eachAmong(others, left, func(leaf index.Leaf, left *index.DocSet) (*index.DocSet, error) {
 		if left.IsEmpty() {
 			return left, nil
 		}
-		return s.Leaf(ctx, leaf, left)
+		return s.leafBut(ctx, leaf, left, &later)
 	})
-	return index.Or(known, index.Or(found, rest)), err
+	if err != nil {
+		return nil, err
+	}
+	tried, err := later.try(ctx, index.AndNot(left, rest))
+	return index.Or(index.Or(known, found), index.Or(rest, tried)), err
 }
+
+// untried are texts of which it is not known yet whether they satisfy one of several
+// predicates: each is read once for all.
+type untried struct{ of []untriedTexts }
+
+// untriedTexts are those of rows of a column.
+type untriedTexts struct {
+	column *columnReader
+	preds  anyPredicate
+	rows   *index.DocSet
+}
+
+// add adds the texts that rows have in a column, for a predicate.
+func (u *untried) add(c *columnReader, pred index.Predicate, rows *index.DocSet) {
+	for i := range u.of {
+		if of := &u.of[i]; of.column == c {
+			of.preds, of.rows = append(of.preds, pred), index.Or(of.rows, rows)
+			return
+		}
+	}
+	u.of = append(u.of, untriedTexts{c, anyPredicate{pred}, rows})
+}
+
+// try returns the rows of within that satisfy one of the predicates.
+func (u *untried) try(ctx context.Context, within *index.DocSet) (*index.DocSet, error) {
+	return eachAmong(u.of, within, func(of untriedTexts, left *index.DocSet) (*index.DocSet, error) {
+		if left = index.And(of.rows, left); left.IsEmpty() {
+			return left, nil
+		}
+		return of.column.verify(ctx, of.preds, left)
+	})
+}
+
+// anyPredicate is satisfied by what satisfies one of several.
+type anyPredicate []index.Predicate
+
+// Match implements index.Predicate.
+func (a anyPredicate) Match(kind model.Kind, text string) bool {
+	return slices.ContainsFunc(a, func(p index.Predicate) bool { return p.Match(kind, text) })
+}
+
+// Hints implements index.Predicate.
+func (a anyPredicate) Hints() index.Hints { return index.Hints{} }
 
 // eachAmong returns what is found of each of a list, the next of which is looked for only among
 // the rows that are left.
