@@ -94,3 +94,67 @@ func TestTurnsOfLight(t *testing.T) {
 		})
 	}
 }
+
+// TestTurnsAlone checks that a heavy query has one piece more at once while it runs alone,
+// but not after a while, and not while memory is short.
+func TestTurnsAlone(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		age     time.Duration // of the query
+		others  int           // queries that run beside it
+		short   bool
+		working int // pieces of it at once, of three
+	}{
+		{"alone", heavyAfter, 0, false, 2},
+		{"beside another", heavyAfter, 1, false, 1},
+		{"for long", aloneFor, 0, false, 1},
+		{"with little memory", heavyAfter, 0, true, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				turns := NewTurns(1, time.Now)
+				turns.short = func() bool { return c.short }
+				g := New(Config{AtOnce: 8, Turns: turns})
+				heavy := enter(t, g, "a")
+				time.Sleep(c.age)
+				var others []*Ticket
+				for range c.others {
+					others = append(others, enter(t, g, "b"))
+				}
+				works, hold := 0, make(chan struct{})
+				var mu sync.Mutex
+				var all sync.WaitGroup
+				for range 3 {
+					all.Go(func() {
+						if err := heavy.Do(t.Context(), func() error {
+							mu.Lock()
+							works++
+							mu.Unlock()
+							<-hold
+							return nil
+						}); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				synctest.Wait()
+				if works != c.working {
+					t.Errorf("%d pieces are done at once, want %d", works, c.working)
+				}
+				for _, other := range others {
+					other.Leave()
+				}
+				synctest.Wait()
+				if works != 2 && c.others > 0 {
+					t.Errorf("%d pieces are done at once when the other query has ended, want 2", works)
+				}
+				close(hold)
+				all.Wait()
+				heavy.Leave()
+				if turns.mu.running != 0 || turns.mu.working != 0 {
+					t.Errorf("%d queries run and %d pieces are done in the end", turns.mu.running, turns.mu.working)
+				}
+			})
+		})
+	}
+}

@@ -127,6 +127,13 @@ func (p *plainPage) foldOdd() {
 func indexOdd(text []byte) int {
 	const highBits = 0x8080808080808080
 	at := 0
+	for ; len(text)-at >= 32; at += 32 { // most texts have none
+		four := text[at:][:32]
+		if (binary.LittleEndian.Uint64(four)|binary.LittleEndian.Uint64(four[8:])|
+			binary.LittleEndian.Uint64(four[16:])|binary.LittleEndian.Uint64(four[24:]))&highBits != 0 {
+			break
+		}
+	}
 	for ; len(text)-at >= 8; at += 8 {
 		if binary.LittleEndian.Uint64(text[at:])&highBits != 0 {
 			break
