@@ -145,10 +145,8 @@ func (g *Group) tryChange(ctx context.Context, prepare func() (step, error)) err
 		<-g.changing
 		return err
 	}
-	result, err := wait(ctx, g, func() {
-		<-g.changing
-		g.calls.release(0)
-	}, func() error {
+	result, err := wait(ctx, g, func() { g.calls.release(0) }, func() error {
+		defer func() { <-g.changing }() // before the outcome is told: who has it may begin the next change
 		do, err := prepare()
 		if err != nil {
 			return err

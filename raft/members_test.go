@@ -48,6 +48,20 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
+// TestChangesOneAfterAnother: who has the outcome of a change may begin the next one.
+func TestChangesOneAfterAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1)
+		c.agree(c.fill(nil, 1))
+		g := c.nodes[c.leader()].group
+		for range 2000 {
+			if err := g.AddLearner(t.Context(), c.leader()); err != nil { // is a member already
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestLearnerBecomesVoter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3)
