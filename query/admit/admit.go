@@ -198,7 +198,6 @@ func (g *Gate) admit() {
 		t.query.Started = g.config.Now()
 		t.query.Memory = g.grant()
 		g.mu.memory += t.query.Memory
-		g.config.Turns.run(1)
 		close(t.ready)
 	}
 }
@@ -239,7 +238,6 @@ func (t *Ticket) Leave() {
 	defer g.mu.Unlock()
 	if _, runs := g.mu.running[t.query.ID]; runs {
 		delete(g.mu.running, t.query.ID)
-		g.config.Turns.run(-1)
 		g.mu.memory -= t.query.Memory
 		if g.mu.count[t.query.Tenant]--; g.mu.count[t.query.Tenant] == 0 {
 			delete(g.mu.count, t.query.Tenant)

@@ -8,8 +8,8 @@
 // refused with ErrBusy.
 //
 // What runs longer than a moment works in turns (Ticket.Do), piece by piece, on threads
-// of low priority and not on all processors, so that a small query is not held up by
-// heavy ones whoever asks them. A query that runs alone has all of them for a second.
+// of low priority and never on all processors of the scheduler, so that a small query is
+// not held up by heavy ones whoever asks them.
 //
 // A Gate is safe for concurrent use. It starts a goroutine for the time of a piece.
 package admit

@@ -16,14 +16,9 @@ import (
 // heavyAfter is after how long a query is a heavy one.
 const heavyAfter = 50 * time.Millisecond
 
-// aloneFor is how long a heavy query has all processors while no other query runs.
-const aloneFor = time.Second
-
-// Turns are the turns that heavy queries take, so that some processor is left for what is
-// answered soon: at most one piece of work for each processor but one is done at once, on
-// threads of low priority; one for each as long as a query runs alone and began less than
-// aloneFor ago, for nobody would have the other processor: who comes then finds it after a
-// piece, at most. What has just begun takes no turn, unless
+// Turns are the turns that heavy queries take, so that some processor of the scheduler is
+// always left for what is answered soon: at most one piece of work less than GOMAXPROCS is
+// done at once, on threads of low priority. What has just begun takes no turn, unless
 // its tenant has begun so many pieces that they keep all processors: nobody knows what
 // a piece will take before it is done, and many that are large at once are too much
 // for the memory. While that is short one piece is done at a time.
@@ -45,7 +40,6 @@ type Turns struct {
 		heavy   map[model.TenantID]int
 		light   map[model.TenantID]int
 		working int // heavy ones, of all tenants
-		running int // queries
 		oldest  bool
 	}
 }
@@ -80,14 +74,6 @@ func shortOfMemory() bool {
 		return false
 	}
 	return samples[0].Value.Uint64() > samples[1].Value.Uint64()/8*shortShare
-}
-
-// run notes that so many more queries run than before.
-func (t *Turns) run(more int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.mu.running += more
-	t.grant()
 }
 
 // do does a piece of the work of a tenant's query that began at a time, and returns its
@@ -144,8 +130,8 @@ func (t *Turns) grant() {
 	if len(t.mu.waiting) == 0 {
 		return
 	}
-	light, heavy, short := t.atOnce+1, t.atOnce, t.short()
-	if short {
+	light, heavy := t.atOnce+1, t.atOnce
+	if t.short() {
 		light, heavy = 1, 1
 	}
 	t.mu.waiting = slices.DeleteFunc(t.mu.waiting, func(w *turn) bool {
@@ -156,9 +142,6 @@ func (t *Turns) grant() {
 		w.ready <- false
 		return true
 	})
-	if !short && t.alone() {
-		heavy++
-	}
 	for t.mu.working < heavy && len(t.mu.waiting) > 0 {
 		next := t.next()
 		w := t.mu.waiting[next]
@@ -167,11 +150,6 @@ func (t *Turns) grant() {
 		t.mu.heavy[w.tenant]++
 		w.ready <- true
 	}
-}
-
-// alone reports whether what waits is of the only query that runs, which began not long ago.
-func (t *Turns) alone() bool {
-	return t.mu.running == 1 && len(t.mu.waiting) > 0 && t.now().Sub(t.mu.waiting[0].began) < aloneFor
 }
 
 // next returns the place of the piece whose turn it is among those that wait.

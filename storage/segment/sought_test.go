@@ -1,10 +1,13 @@
 package segment
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stere-log/stere/index"
@@ -111,4 +114,50 @@ func TestSoughtOfDamage(t *testing.T) {
 	if len(s.cache.readings.shared) > 0 {
 		t.Error("a segment of which nothing is known is shared")
 	}
+}
+
+// endingContext ends when it has been looked at so many times.
+type endingContext struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *endingContext) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestAnyLeafEnds: wherever a look for several phrases ends, in a segment of which words were
+// sought, it says so.
+func TestAnyLeafEnds(t *testing.T) {
+	ids, records := loginRecords(rand.New(rand.NewPCG(145, 146)), 1500)
+	truth := newMemPart(ids, records)
+	s, _ := build(t, Input{Part: truth})
+	done, err := s.Share(t.Context(), []string{"failed", "attempt", "password\u212a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	var leaves []index.Leaf
+	var any []index.Expr
+	for _, phrase := range []string{"failed from 10.0.1", "attempt [user", "password\u212a for user", "nowhere at all"} {
+		leaf := index.Leaf{Pred: index.NewPhrase(phrase)}
+		leaves, any = append(leaves, leaf), append(any, leaf)
+	}
+	within := index.DocSetRange(0, truth.Rows())
+	want, _ := truth.Eval(t.Context(), index.AnyOf{Of: any}, within)
+	for n := range int64(1000) {
+		ctx := &endingContext{Context: t.Context()}
+		ctx.left.Store(n)
+		have, err := s.AnyLeaf(ctx, leaves, within)
+		if err == nil && have.Equals(want) {
+			return
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("after %d looks at the context: %v", n, err)
+		}
+	}
+	t.Fatal("it never ends")
 }

@@ -64,7 +64,10 @@ func (s *Segment) AnyLeaf(ctx context.Context, leaves []index.Leaf, within *inde
 		return nil, err
 	}
 	tried, err := later.try(ctx, index.AndNot(left, rest))
-	return index.Or(index.Or(known, found), index.Or(rest, tried)), err
+	if err != nil {
+		return nil, err
+	}
+	return index.Or(index.Or(known, found), index.Or(rest, tried)), nil
 }
 
 // untried are texts of which it is not known yet whether they satisfy one of several
