@@ -116,8 +116,9 @@ func (c *Controller) begin(ctx context.Context, p *acting, a catalogue.Action) (
 	now := c.cfg.Now()
 	state := p.newest()
 	for _, other := range state.Actions {
-		// The same that was begun, and of which it is not known what came.
-		if other.Outcome == catalogue.ActionRunning && other.Name == a.Name && other.Target == a.Target && other.By == a.By && !other.DryRun {
+		// The same that was begun, and of which it is not known what came. Of a single
+		// step it must not be so old that it is ended while this one is made.
+		if other.Outcome == catalogue.ActionRunning && other.Name == a.Name && other.Target == a.Target && other.By == a.By && !other.DryRun && (!oneStep(a) || c.age(other) <= actTimeout) {
 			p.made = append(p.made, other)
 			return other, nil
 		}
@@ -360,3 +361,6 @@ const settled = 5
 
 // since is when an action began, or was written down.
 func since(a catalogue.Action) time.Time { return time.Unix(0, max(a.Started, a.Planned)) }
+
+// age is for how long an action has been under way, by clocks that may differ.
+func (c *Controller) age(a catalogue.Action) time.Duration { return c.cfg.Now().Sub(since(a)).Abs() }

@@ -274,6 +274,40 @@ func TestTenantReplicas(t *testing.T) {
 	})
 }
 
+// TestAskedForAgain asks for what was begun before and of which it is not known what
+// became, around the time at which it is ended for that: what is made is in the history.
+func TestAskedForAgain(t *testing.T) {
+	begun := func(t *testing.T) (s *sim, running func() bool) {
+		s = three(t, 3, 4, quick())
+		s.on(func() { // its answer was lost
+			now := time.Now().UnixNano()
+			s.put(catalogue.PutAction{Action: catalogue.Action{Name: heal.SetReplicas, Target: "cluster", By: "op", Reason: "5 replicas were asked for", Started: now, Planned: now, Outcome: catalogue.ActionRunning}})
+		})
+		return s, func() (is bool) {
+			s.on(func() { is = s.running(heal.SetReplicas, "cluster") })
+			return is
+		}
+	}
+	var ends time.Duration
+	synctest.Test(t, func(t *testing.T) {
+		for _, running := begun(t); running(); ends += time.Millisecond {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for early := range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			s, running := begun(t)
+			time.Sleep(ends - time.Duration(early)*time.Millisecond)
+			if err := s.controller().SetReplicas(t.Context(), 1, "op"); err != nil {
+				t.Errorf("%d ms before it ends: %v", early, err)
+			}
+			if s.rest(); running() {
+				t.Errorf("%d ms before it ends: it has not ended", early)
+			}
+		})
+	}
+}
+
 // TestMaintenance: what is safe is done on the node that is named, once within the cooldown, and
 // written down; a dry run does nothing.
 func TestMaintenance(t *testing.T) {

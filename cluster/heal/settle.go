@@ -62,7 +62,7 @@ func (c *Controller) became(p *acting, a catalogue.Action) (outcome, detail stri
 	switch {
 	case IsMaintenance(a.Name):
 		// Who has begun it looks at what comes of it, as long as it is there.
-		if c.cfg.Now().Sub(since(a)).Abs() > 2*maintenanceTimeout && c.forgotten(a) {
+		if c.age(a) > 2*maintenanceTimeout && c.forgotten(a) {
 			return catalogue.ActionFailed, "it is not known what became of it"
 		}
 		return "", ""
@@ -77,10 +77,21 @@ func (c *Controller) became(p *acting, a catalogue.Action) (outcome, detail stri
 			return catalogue.ActionDone, "it leads"
 		}
 	}
-	if c.forgotten(a) {
+	// Who was asked for it may still be about it.
+	if (!oneStep(a) || c.age(a) > 2*actTimeout) && c.forgotten(a) {
 		return catalogue.ActionFailed, "it is not known what became of it"
 	}
 	return "", ""
+}
+
+// oneStep reports whether an action is made by one change, whose outcome nothing but its
+// answer tells.
+func oneStep(a catalogue.Action) bool {
+	if IsMaintenance(a.Name) || a.Name == DrainNode {
+		return false
+	}
+	t, ok := parseTarget(a.Target)
+	return !ok || t.what != targetShard && t.what != targetReplica && t.what != targetLeader
 }
 
 // forgotten counts the pictures in which nothing was seen of an action.
