@@ -47,10 +47,9 @@ func (n *node) child(token string) *node {
 	return to
 }
 
-// find returns the pattern that covers tokens, of several one with the same words as
-// far to the left as possible.
-// After so many looks there is none: of many patterns in which much varies there are more
-// ways through the tree than anyone can go.
+// find returns the pattern that covers tokens, of several one with the same words as far
+// to the left as possible. After so many looks there is none: of many patterns in which
+// much varies there are more ways through the tree than anyone can go.
 func (n *node) find(tokens []string, looks *int) *Pattern {
 	if *looks--; *looks < 0 {
 		return nil
